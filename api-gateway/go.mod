@@ -1,0 +1,3 @@
+module daprmall.dev/api-gateway
+
+go 1.26

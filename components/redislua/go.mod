@@ -1,0 +1,3 @@
+module daprmall.dev/redislua
+
+go 1.26

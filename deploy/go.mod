@@ -1,0 +1,3 @@
+module daprmall.dev/deploy
+
+go 1.26

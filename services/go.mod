@@ -1,0 +1,3 @@
+module daprmall.dev/services
+
+go 1.26
