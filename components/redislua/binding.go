@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	proto "github.com/dapr/dapr/pkg/proto/components/v1"
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
+
+	"daprmall.dev/redislua/internal/gate"
+)
+
+// binding serves dapr.proto.components.v1.OutputBinding.
+type binding struct {
+	proto.UnimplementedOutputBindingServer
+
+	mu     sync.RWMutex
+	opts   *redis.UniversalOptions
+	client redis.UniversalClient
+	gate   *gate.Gate
+}
+
+func newBinding(opts *redis.UniversalOptions) *binding {
+	b := &binding{}
+	b.use(opts)
+	return b
+}
+
+// use makes the client of these options the current one.
+func (b *binding) use(opts *redis.UniversalOptions) {
+	client := redis.NewUniversalClient(opts)
+	b.mu.Lock()
+	old := b.client
+	b.opts, b.client, b.gate = opts, client, gate.New(client)
+	b.mu.Unlock()
+	if old != nil {
+		_ = old.Close()
+	}
+}
+
+func (b *binding) close() {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	_ = b.client.Close()
+}
+
+func (b *binding) current() *gate.Gate {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.gate
+}
+
+// Init overrides the environment with what the Component names (redisHost,
+// redisPassword, redisType) and does nothing else: after a restart of this
+// process it is not called again.
+func (b *binding) Init(_ context.Context, in *proto.OutputBindingInitRequest) (*proto.OutputBindingInitResponse, error) {
+	p := in.GetMetadata().GetProperties()
+	if p["redisHost"] == "" {
+		return &proto.OutputBindingInitResponse{}, nil
+	}
+	opts, err := redisOptions(p["redisHost"], p["redisPassword"], p["redisType"])
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	b.use(opts)
+	return &proto.OutputBindingInitResponse{}, nil
+}
+
+// Invoke runs one operation. Malformed input is InvalidArgument, a Redis that
+// does not answer is Unavailable, and a refusal is an ordinary answer: Dapr's
+// retries and breakers must not take "sold out" for a fault.
+func (b *binding) Invoke(ctx context.Context, in *proto.InvokeRequest) (*proto.InvokeResponse, error) {
+	out, err := b.current().Do(ctx, in.GetOperation(), in.GetData())
+	if err != nil {
+		if errors.Is(err, gate.ErrInvalid) {
+			return nil, status.Error(codes.InvalidArgument, err.Error())
+		}
+		slog.Error("operation failed", "operation", in.GetOperation(), "error", err)
+		return nil, status.Error(codes.Unavailable, fmt.Sprintf("%s: %v", in.GetOperation(), err))
+	}
+	return &proto.InvokeResponse{Data: out, ContentType: "application/json"}, nil
+}
+
+// ListOperations names what Invoke accepts.
+func (b *binding) ListOperations(context.Context, *proto.ListOperationsRequest) (*proto.ListOperationsResponse, error) {
+	return &proto.ListOperationsResponse{Operations: gate.Operations()}, nil
+}
+
+// Ping says that the process lives; it does not ask Redis, whose outage must not
+// make the sidecar give the component up.
+func (b *binding) Ping(context.Context, *proto.PingRequest) (*proto.PingResponse, error) {
+	return &proto.PingResponse{}, nil
+}
+
+// serve answers until ctx ends, then lets calls in flight finish for a while.
+func serve(ctx context.Context, lis net.Listener, b *binding) error {
+	srv := grpc.NewServer()
+	proto.RegisterOutputBindingServer(srv, b)
+	reflection.Register(srv) // v1 and v1alpha; daprd discovers the service by the latter
+
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		stopGracefully(srv)
+	}()
+	if err := srv.Serve(lis); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	<-stopped
+	return nil
+}
+
+func stopGracefully(srv *grpc.Server) {
+	done := make(chan struct{})
+	go func() { defer close(done); srv.GracefulStop() }()
+	select {
+	case <-done:
+	case <-time.After(stopWithin):
+		srv.Stop()
+	}
+}

@@ -1,0 +1,135 @@
+// Package gate is the stock gate in Redis: who may go on to buy, decided by Lua
+// scripts that run whole or not at all.
+//
+// Per product it keeps a base (on_hand − reserved of the ledger) with its
+// version, and the open holds: available = base − Σ holds. PostgreSQL is the
+// truth; the gate may be lost at any moment and is rebuilt by apply.
+//
+// All keys share the hash tag {mall}, so the scripts work on Redis Cluster. Each
+// script lies in scripts/ with its keys, arguments and promise on top.
+package gate
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// ErrInvalid marks input that no repeat will make acceptable.
+var ErrInvalid = errors.New("invalid input")
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+const (
+	prefixProduct = "mall:{mall}:product:"
+	prefixOrder   = "mall:{mall}:order:"
+	prefixLock    = "mall:{mall}:lock:"
+	prefixLimit   = "mall:{mall}:limit:"
+	keyDue        = "mall:{mall}:due"
+	keyOpen       = "mall:{mall}:open"
+)
+
+//go:embed scripts/*.lua
+var sources embed.FS
+
+// script loads one embedded file; go-redis runs it by EVALSHA and falls back to
+// EVAL when Redis has forgotten it.
+func script(name string) *redis.Script {
+	src, err := sources.ReadFile("scripts/" + name + ".lua")
+	if err != nil {
+		panic(err) // embedded at build time, a test loads every one
+	}
+	return redis.NewScript(string(src))
+}
+
+// Gate runs operations against one Redis, node or cluster.
+type Gate struct {
+	rdb                                              redis.UniversalClient
+	hold, unhold, apply, due, extend, lock, limitLua *redis.Script
+}
+
+// New returns a gate on this client, which stays the caller's to close.
+func New(rdb redis.UniversalClient) *Gate {
+	return &Gate{
+		rdb:  rdb,
+		hold: script("hold"), unhold: script("unhold"), apply: script("apply"), due: script("due"),
+		extend: script("extend"), lock: script("lock"), limitLua: script("limit"),
+	}
+}
+
+// operation turns JSON into JSON.
+type operation func(g *Gate, ctx context.Context, data []byte) (any, error)
+
+func operations() map[string]operation {
+	return map[string]operation{
+		"hold":    typed((*Gate).Hold),
+		"unhold":  typed((*Gate).Unhold),
+		"apply":   typed((*Gate).Apply),
+		"due":     typed((*Gate).Due),
+		"extend":  typed((*Gate).Extend),
+		"held":    typed((*Gate).Held),
+		"inspect": typed((*Gate).Inspect),
+		"run_id":  typed((*Gate).RunID),
+		"lock":    typed((*Gate).Lock),
+		"limit":   typed((*Gate).Limit),
+	}
+}
+
+// Operations lists the names Do accepts.
+func Operations() []string {
+	var names []string
+	for name := range operations() {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Do decodes, checks and runs one operation. Input that is malformed fails with
+// ErrInvalid and changes nothing.
+func (g *Gate) Do(ctx context.Context, name string, data []byte) ([]byte, error) {
+	op, ok := operations()[name]
+	if !ok {
+		return nil, invalid("operation %q", name)
+	}
+	out, err := op(g, ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(out)
+}
+
+// checked is an input that knows its own rules.
+type checked interface{ check() error }
+
+// typed gives an operation its strict decoding: no unknown fields, no wrong
+// types, nothing after the object.
+func typed[In checked, Out any](run func(*Gate, context.Context, In) (Out, error)) operation {
+	return func(g *Gate, ctx context.Context, data []byte) (any, error) {
+		var in In
+		if len(bytes.TrimSpace(data)) == 0 {
+			data = []byte("{}")
+		}
+		dec := json.NewDecoder(bytes.NewReader(data))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&in); err != nil {
+			return nil, invalid("%v", err)
+		}
+		if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+			return nil, invalid("data after the object")
+		}
+		if err := in.check(); err != nil {
+			return nil, err
+		}
+		return run(g, ctx, in)
+	}
+}

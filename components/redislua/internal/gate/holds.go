@@ -1,0 +1,191 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Shortage says how much is left of a product that an order wanted more of.
+type Shortage struct {
+	ProductID string `json:"product_id"`
+	Available int64  `json:"available"`
+}
+
+// HoldOut is the verdict on a hold.
+type HoldOut struct {
+	Status    string     `json:"status"` // held | sold_out | missing
+	Shortages []Shortage `json:"shortages"`
+	Missing   []string   `json:"missing"`
+}
+
+// Hold takes all lines of an order or nothing, once per order id. Two lines of
+// one product count as their sum.
+func (g *Gate) Hold(ctx context.Context, in HoldIn) (HoldOut, error) {
+	lines := sum(in.Lines)
+	keys := []string{keyDue, keyOpen, prefixOrder + in.OrderID}
+	args := []any{in.OrderID, in.TTL}
+	for _, l := range lines {
+		keys = append(keys, prefixProduct+l.ProductID)
+		args = append(args, l.ProductID, l.Quantity)
+	}
+	res, err := g.hold.Run(ctx, g.rdb, keys, args...).Slice()
+	if err != nil {
+		return HoldOut{}, fmt.Errorf("hold.lua: %w", err)
+	}
+	out := HoldOut{Status: text(res[0]), Shortages: []Shortage{}, Missing: []string{}}
+	switch out.Status {
+	case "conflict":
+		return HoldOut{}, invalid("order %s already holds other lines", in.OrderID)
+	case "missing":
+		for _, id := range res[1:] {
+			out.Missing = append(out.Missing, text(id))
+		}
+	case "sold_out":
+		for i := 1; i+1 < len(res); i += 2 {
+			out.Shortages = append(out.Shortages, Shortage{ProductID: text(res[i]), Available: number(res[i+1])})
+		}
+	}
+	return out, nil
+}
+
+// sum merges lines of the same product, in product order.
+func sum(lines []Line) []Line {
+	total := make(map[string]int64, len(lines))
+	for _, l := range lines {
+		total[l.ProductID] += l.Quantity
+	}
+	out := make([]Line, 0, len(total))
+	for id, q := range total {
+		out = append(out, Line{ProductID: id, Quantity: q})
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ProductID < out[j].ProductID })
+	return out
+}
+
+// StatusOut is a verdict of one word.
+type StatusOut struct {
+	Status string `json:"status"`
+}
+
+// Unhold gives back what an order holds: released, or absent.
+func (g *Gate) Unhold(ctx context.Context, in OrderIn) (StatusOut, error) {
+	keys := []string{keyDue, keyOpen, prefixOrder + in.OrderID}
+	return g.word(ctx, g.unhold, keys, in.OrderID, prefixProduct)
+}
+
+// Extend moves an open hold's deadline: extended, or absent.
+func (g *Gate) Extend(ctx context.Context, in ExtendIn) (StatusOut, error) {
+	return g.word(ctx, g.extend, []string{keyDue}, in.OrderID, in.TTL)
+}
+
+func (g *Gate) word(ctx context.Context, s *redis.Script, keys []string, args ...any) (StatusOut, error) {
+	res, err := s.Run(ctx, g.rdb, keys, args...).Slice()
+	if err != nil {
+		return StatusOut{}, fmt.Errorf("redis: %w", err)
+	}
+	return StatusOut{Status: text(res[0])}, nil
+}
+
+// ApplyOut is what the gate holds after an apply.
+type ApplyOut struct {
+	Items []Applied `json:"items"`
+}
+
+// Applied is one product after an apply.
+type Applied struct {
+	ProductID string `json:"product_id"`
+	Base      int64  `json:"base"`
+	Version   int64  `json:"version"`
+	Held      int64  `json:"held"`
+}
+
+// Apply brings products in line with the ledger: one script per product, all in
+// one round trip. Products are independent, so a failure half-way is repaired by
+// repeating the whole call.
+func (g *Gate) Apply(ctx context.Context, in ApplyIn) (ApplyOut, error) {
+	run := func(item ApplyItem, c redis.Scripter, whole bool) *redis.Cmd {
+		keys := []string{keyDue, keyOpen, prefixProduct + item.ProductID}
+		args := []any{item.ProductID, *item.Base, *item.Version, prefixOrder}
+		for _, id := range item.Recorded {
+			args = append(args, id)
+		}
+		if whole {
+			return g.apply.Run(ctx, c, keys, args...)
+		}
+		return g.apply.EvalSha(ctx, c, keys, args...)
+	}
+	cmds := make([]*redis.Cmd, len(in.Items))
+	if len(in.Items) == 1 {
+		cmds[0] = run(in.Items[0], g.rdb, true)
+	} else {
+		_, _ = g.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, item := range in.Items {
+				cmds[i] = run(item, p, false)
+			}
+			return nil // each command keeps its own error, read below
+		})
+	}
+	out := ApplyOut{Items: make([]Applied, len(in.Items))}
+	for i, item := range in.Items {
+		if err := cmds[i].Err(); err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+			cmds[i] = run(item, g.rdb, true)
+		}
+		res, err := cmds[i].Slice()
+		if err != nil {
+			return ApplyOut{}, fmt.Errorf("apply.lua for product %s: %w", item.ProductID, err)
+		}
+		out.Items[i] = Applied{ProductID: item.ProductID, Base: number(res[0]), Version: number(res[1]), Held: number(res[2])}
+	}
+	return out, nil
+}
+
+// DueOut lists holds past their deadline.
+type DueOut struct {
+	Holds []DueHold `json:"holds"`
+}
+
+// DueHold is an order and what it still holds.
+type DueHold struct {
+	OrderID string `json:"order_id"`
+	Lines   []Line `json:"lines"`
+}
+
+// Due lists holds whose time is over on the Redis clock, oldest first. It
+// removes nothing: the fence decides.
+func (g *Gate) Due(ctx context.Context, in DueIn) (DueOut, error) {
+	res, err := g.due.Run(ctx, g.rdb, []string{keyDue}, in.Limit, prefixOrder).Slice()
+	if err != nil {
+		return DueOut{}, fmt.Errorf("due.lua: %w", err)
+	}
+	out := DueOut{Holds: make([]DueHold, 0, len(res))}
+	for _, entry := range res {
+		flat, ok := entry.([]any)
+		if !ok || len(flat) == 0 {
+			return DueOut{}, fmt.Errorf("due.lua returned %T", entry)
+		}
+		hold := DueHold{OrderID: text(flat[0]), Lines: []Line{}}
+		for i := 1; i+1 < len(flat); i += 2 {
+			q, err := strconv.ParseInt(text(flat[i+1]), 10, 64)
+			if err != nil {
+				return DueOut{}, fmt.Errorf("hold of order %s: %w", hold.OrderID, err)
+			}
+			hold.Lines = append(hold.Lines, Line{ProductID: text(flat[i]), Quantity: q})
+		}
+		out.Holds = append(out.Holds, hold)
+	}
+	return out, nil
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+func number(v any) int64 {
+	n, _ := v.(int64)
+	return n
+}

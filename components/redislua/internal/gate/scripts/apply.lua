@@ -1,0 +1,39 @@
+-- apply: brings one product in line with the ledger.
+--
+-- KEYS[1]   due      KEYS[2]  open      KEYS[3]  the product hash
+-- ARGV[1]   product id
+-- ARGV[2]   base: on_hand - reserved        ARGV[3]  the version of that base
+-- ARGV[4]   prefix of the order hashes (same slot by the shared hash tag)
+-- ARGV[5..] recorded: order ids whose effect is part of that base (or that will
+--           never have one), so their holds are removed
+--
+-- Promise: base is taken only if its version is newer or the product is missing;
+-- the holds of recorded orders are removed in every case, because a base the
+-- gate already has at that version or later contains them too. Repeats and any
+-- order of calls end in the same state; nothing is added or subtracted twice.
+-- Returns {base, version, held}
+
+local key, product = KEYS[3], ARGV[1]
+local was = redis.call('HGET', key, 'version')
+if not was or tonumber(ARGV[3]) > tonumber(was) then
+  redis.call('HSET', key, 'base', ARGV[2], 'version', ARGV[3])
+  redis.call('HSETNX', key, 'held', 0)
+end
+
+for i = 5, #ARGV do
+  local order = ARGV[i]
+  local quantity = redis.call('HGET', key, 'o:' .. order)
+  if quantity then
+    redis.call('HDEL', key, 'o:' .. order)
+    redis.call('HINCRBY', key, 'held', -quantity)
+    local lines = ARGV[4] .. order
+    redis.call('HDEL', lines, product)
+    if redis.call('EXISTS', lines) == 0 then
+      redis.call('ZREM', KEYS[1], order)
+    end
+  end
+end
+
+local now = redis.call('HMGET', key, 'base', 'version', 'held')
+if tonumber(now[3]) <= 0 then redis.call('ZREM', KEYS[2], product) end
+return {tonumber(now[1]), tonumber(now[2]), tonumber(now[3])}
