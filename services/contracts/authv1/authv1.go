@@ -1,0 +1,40 @@
+// Package authv1 is what other rooms may know of sessions: public keys (identity.KeySet at /.well-known/jwks.json),
+// revocations, and the call by which a ban takes effect at once.
+package authv1
+
+import "time"
+
+// Paths of the peer routes.
+const (
+	PathRevocations = "/internal/revocations"        // gateway: GET ?since=<pos>
+	PathRevoke      = "/internal/revocations/create" // user: POST, a ban or change of roles takes effect now
+)
+
+// Subject kinds of a revocation.
+const (
+	KindUser    = "user"    // every token of the user issued before NotBefore
+	KindSession = "session" // every token of the session
+)
+
+// Revocation voids access tokens issued (iat) before NotBefore. It is listed until the last such token has expired.
+type Revocation struct {
+	Kind      string    `json:"kind"`
+	Subject   string    `json:"subject"`
+	NotBefore int64     `json:"not_before"` // unix seconds; a token with iat < not_before is void
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Revocations answers the poll: everything created at or after Since minus an overlap. Now is auth's database clock: the next
+// poll asks since it.
+type Revocations struct {
+	Items []Revocation `json:"items"`
+	Now   time.Time    `json:"now"`
+}
+
+// RevokeRequest voids a user's tokens now; Sessions also ends the refresh families (a ban, not a change of roles).
+type RevokeRequest struct {
+	UserID   string    `json:"user_id"`
+	At       time.Time `json:"at"`
+	Sessions bool      `json:"sessions"`
+}

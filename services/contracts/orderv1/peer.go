@@ -1,0 +1,108 @@
+package orderv1
+
+import "time"
+
+// Paths of the peer routes. Ids travel in bodies: Dapr keeps a breaker per path.
+const (
+	PathCreate  = "/internal/orders"         // checkout, with the user's token: creates an order
+	PathFence   = "/internal/orders/fence"   // product: does the order of this hold exist, or will it never?
+	PathGet     = "/internal/orders/get"     // payment, system: what has to be paid
+	PathAddress = "/internal/orders/address" // checkout, with the user's token: another address
+)
+
+// Address is the snapshot an order keeps.
+type Address struct {
+	Recipient  string `json:"recipient"`
+	Phone      string `json:"phone,omitempty"`
+	Street     string `json:"street"`
+	City       string `json:"city"`
+	State      string `json:"state"`
+	Country    string `json:"country"`
+	PostalCode string `json:"postal_code"`
+}
+
+// CreateLine is a priced line.
+type CreateLine struct {
+	ProductID string `json:"product_id"`
+	SellerID  string `json:"seller_id"`
+	Name      string `json:"name"`
+	Price     int64  `json:"price"`
+	Quantity  int64  `json:"quantity"`
+}
+
+// CreateRequest places an order for the user of the token. It is idempotent by order id: a repeat answers the order as it
+// is now; the id of another user's order is refused (409 order_id_taken), a fenced one too (409 checkout_expired).
+type CreateRequest struct {
+	OrderID  string       `json:"order_id"`
+	Address  Address      `json:"address"`
+	Lines    []CreateLine `json:"lines"`
+	Shipping int64        `json:"shipping"`
+	Currency string       `json:"currency"`
+	FromCart bool         `json:"from_cart"`
+}
+
+// FenceRequest asks for the order of a hold that has run out.
+type FenceRequest struct {
+	OrderID string `json:"order_id"`
+}
+
+// FenceAnswer: if Exists is false, a tombstone now keeps the order from ever being created.
+type FenceAnswer struct {
+	Exists bool `json:"exists"`
+}
+
+// GetRequest names an order.
+type GetRequest struct {
+	OrderID string `json:"order_id"`
+}
+
+// Payable is what payment needs to open a bill that its event has not opened yet.
+type Payable struct {
+	Found        bool      `json:"found"`
+	OrderID      string    `json:"order_id"`
+	UserID       string    `json:"user_id"`
+	Status       string    `json:"status"`
+	Total        int64     `json:"total"`
+	Currency     string    `json:"currency"`
+	PaymentDueAt time.Time `json:"payment_due_at"`
+}
+
+// AddressRequest changes the address of the user's own order while it awaits payment.
+type AddressRequest struct {
+	OrderID string  `json:"order_id"`
+	Address Address `json:"address"`
+}
+
+// Order is an order as the REST contract shows it; create and address answer it.
+type Order struct {
+	ID           string    `json:"id"`
+	Status       string    `json:"status"`
+	Lines        []Line    `json:"lines"`
+	Address      Address   `json:"address"`
+	Subtotal     int64     `json:"subtotal"`
+	Shipping     int64     `json:"shipping"`
+	Total        int64     `json:"total"`
+	Currency     string    `json:"currency"`
+	PaymentDueAt time.Time `json:"payment_due_at"`
+	CancelReason string    `json:"cancel_reason,omitempty"`
+	CreatedAt    time.Time `json:"created_at"`
+	UpdatedAt    time.Time `json:"updated_at"`
+	History      []Change  `json:"history"`
+}
+
+// Line is a product in an order, as it was when the order was placed.
+type Line struct {
+	ProductID string `json:"product_id"`
+	SellerID  string `json:"seller_id"`
+	Name      string `json:"name"`
+	Price     int64  `json:"price"`
+	Quantity  int64  `json:"quantity"`
+	LineTotal int64  `json:"line_total"`
+}
+
+// Change is one step of an order's history.
+type Change struct {
+	Status string    `json:"status"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
+}

@@ -1,0 +1,79 @@
+// Package userv1 is what other rooms may know of accounts: their events and the peer routes of the user service.
+package userv1
+
+import "time"
+
+// Topic carries every event of an account, keyed by its id.
+const Topic = "mall.users"
+
+// Event types.
+const (
+	TypeBanned       = "mall.user.banned.v1"
+	TypeUnbanned     = "mall.user.unbanned.v1"
+	TypeRolesChanged = "mall.user.roles-changed.v1"
+)
+
+// Banned says that an account may not be used any more; its tokens are void from At.
+type Banned struct {
+	UserID           string    `json:"user_id"`
+	AggregateVersion int64     `json:"aggregate_version"`
+	At               time.Time `json:"at"`
+}
+
+// Unbanned says that an account may be used again.
+type Unbanned struct {
+	UserID           string    `json:"user_id"`
+	AggregateVersion int64     `json:"aggregate_version"`
+	At               time.Time `json:"at"`
+}
+
+// RolesChanged gives all roles of an account; access tokens with the old ones are void from At.
+type RolesChanged struct {
+	UserID           string    `json:"user_id"`
+	AggregateVersion int64     `json:"aggregate_version"`
+	Roles            []string  `json:"roles"`
+	At               time.Time `json:"at"`
+}
+
+// Paths of the peer routes.
+const (
+	PathVerify = "/internal/credentials/verify" // auth: are these the credentials of an account?
+	PathGet    = "/internal/users/get"          // auth: an account as it is now
+)
+
+// VerifyRequest carries a sign-in's credentials.
+type VerifyRequest struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+// Verdicts of a verification. They are answers, not errors.
+const (
+	VerdictOK      = "ok"
+	VerdictInvalid = "invalid"
+	VerdictBanned  = "banned"
+)
+
+// VerifyAnswer has a user only for VerdictOK.
+type VerifyAnswer struct {
+	Verdict string `json:"verdict"`
+	User    *User  `json:"user,omitempty"`
+}
+
+// GetRequest names an account.
+type GetRequest struct {
+	UserID string `json:"user_id"`
+}
+
+// GetAnswer has no user if there is none.
+type GetAnswer struct {
+	User *User `json:"user,omitempty"`
+}
+
+// User is an account as peers see it.
+type User struct {
+	ID      string   `json:"id"`
+	Roles   []string `json:"roles"`
+	Banned  bool     `json:"banned"`
+	Version int64    `json:"version"`
+}

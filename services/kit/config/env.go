@@ -1,0 +1,56 @@
+// Package config reads what a process is told: its place beside the sidecar from the
+// environment, everything else, while running, from the Dapr configuration store.
+package config
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+)
+
+// Env is all that a process takes from its environment.
+type Env struct {
+	AppID        string
+	AppHost      string // where to listen; loopback unless asked
+	AppPort      int
+	DaprHTTPPort int
+	DaprGRPCPort int
+	DaprAPIToken string // app → sidecar
+	AppAPIToken  string // sidecar → app
+}
+
+// FromEnv reads and checks the environment.
+func FromEnv() (Env, error) {
+	e := Env{
+		AppID:        os.Getenv("APP_ID"),
+		AppHost:      os.Getenv("APP_HOST"),
+		DaprAPIToken: os.Getenv("DAPR_API_TOKEN"),
+		AppAPIToken:  os.Getenv("APP_API_TOKEN"),
+	}
+	if e.AppID == "" {
+		return e, fmt.Errorf("APP_ID is not set: start the mall with `go run ./deploy/mall up`")
+	}
+	if e.AppHost == "" {
+		e.AppHost = "127.0.0.1"
+	}
+	if e.AppAPIToken == "" {
+		return e, fmt.Errorf("APP_API_TOKEN is not set: without it anyone on this machine could pose as the sidecar")
+	}
+	for name, dst := range map[string]*int{"APP_PORT": &e.AppPort, "DAPR_HTTP_PORT": &e.DaprHTTPPort, "DAPR_GRPC_PORT": &e.DaprGRPCPort} {
+		n, err := strconv.Atoi(os.Getenv(name))
+		if err != nil || n < 1 || n > 65535 {
+			return e, fmt.Errorf("%s=%q is not a port", name, os.Getenv(name))
+		}
+		*dst = n
+	}
+	return e, nil
+}
+
+// Addr is where the app listens.
+func (e Env) Addr() string { return net.JoinHostPort(e.AppHost, strconv.Itoa(e.AppPort)) }
+
+// String hides the tokens.
+func (e Env) String() string {
+	return fmt.Sprintf("%s on %s, sidecar http %d grpc %d", e.AppID, e.Addr(), e.DaprHTTPPort, e.DaprGRPCPort)
+}

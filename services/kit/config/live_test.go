@@ -1,0 +1,48 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+type fakeStore struct {
+	values map[string]string
+	err    error
+}
+
+func (f *fakeStore) Config(context.Context, []string) (map[string]string, error) {
+	return f.values, f.err
+}
+
+// A setting follows the store; bad values and a store that is down change nothing; absence restores the default.
+func TestSettingKeepsLastGoodValue(t *testing.T) {
+	store := &fakeStore{}
+	live := NewLive(store, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	timeout := live.Duration("order.payment_timeout", 15*time.Minute, time.Second, time.Hour)
+
+	steps := []struct {
+		values map[string]string
+		err    error
+		want   time.Duration
+	}{
+		{nil, nil, 15 * time.Minute},
+		{map[string]string{"order.payment_timeout": "5s"}, nil, 5 * time.Second},
+		{map[string]string{"order.payment_timeout": "soon"}, nil, 5 * time.Second},
+		{map[string]string{"order.payment_timeout": "900h"}, nil, 5 * time.Second},
+		{nil, errors.New("store is down"), 5 * time.Second},
+		{nil, nil, 15 * time.Minute},
+	}
+	for i, s := range steps {
+		store.values, store.err = s.values, s.err
+		if err := live.Refresh(t.Context()); (err != nil) != (s.err != nil) {
+			t.Errorf("step %d: refresh: %v", i, err)
+		}
+		if got := timeout(); got != s.want {
+			t.Errorf("step %d: store %v: timeout %s, want %s", i, s.values, got, s.want)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+// Package idempotency makes a repeated request have one effect and one answer. A key stands for a request of a
+// user; it carries the id its effect will have, chosen before anything happens, so that a run after a crash
+// meets what the run before it did.
+package idempotency
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"embed"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations creates the table of keys.
+var Migrations = postgres.Migrations{Name: "idempotency", FS: files}
+
+const (
+	// leaseFor is how long a run may take before another one may go on in its place; the edge gives up long before.
+	leaseFor = 20 * time.Second
+	keepFor  = 48 * time.Hour // the contract says 24 h or more
+)
+
+// IDs makes effect ids.
+type IDs interface{ Next() (string, error) }
+
+// Store keeps keys in a room's database.
+type Store struct {
+	db     *gorm.DB
+	ids    IDs
+	secret []byte
+	log    *slog.Logger
+}
+
+// New makes a store; secret keys the fingerprints.
+func New(db *gorm.DB, ids IDs, secret []byte, log *slog.Logger) *Store {
+	return &Store{db: db, ids: ids, secret: secret, log: log}
+}
+
+// Answer is what was answered first.
+type Answer struct {
+	Status int
+	ETag   string
+	Body   []byte
+}
+
+// Claim is a key that this request may run for.
+type Claim struct {
+	EffectID string
+	Fresh    bool    // the key was never seen: nothing can have happened yet
+	Answer   *Answer // not nil: do nothing, answer this
+}
+
+// Fingerprint identifies a request without revealing it.
+func (s *Store) Fingerprint(method, path string, body []byte) []byte {
+	h := hmac.New(sha256.New, s.secret)
+	fmt.Fprintf(h, "%s %s\n", method, path)
+	h.Write(body)
+	return h.Sum(nil)
+}
+
+type row struct {
+	EffectID    string
+	Fingerprint []byte
+	Running     bool
+	Status      *int
+	Etag        string
+	Body        *string
+}
+
+// Lookup gives what is known of a key without claiming it; ok is false for one never seen.
+func (s *Store) Lookup(ctx context.Context, user, key string, fingerprint []byte) (claim Claim, ok bool, err error) {
+	var r row
+	res := postgres.DB(ctx, s.db).Raw(`SELECT effect_id, fingerprint, lease_until > now() AS running, status, etag, body
+		FROM idempotency_keys WHERE user_id = ? AND key = ?`, user, key).Scan(&r)
+	if res.Error != nil || res.RowsAffected == 0 {
+		return Claim{}, false, res.Error
+	}
+	claim, err = r.claim(fingerprint)
+	return claim, true, err
+}
+
+func (r row) claim(fingerprint []byte) (Claim, error) {
+	switch {
+	case !bytes.Equal(r.Fingerprint, fingerprint):
+		return Claim{}, problem.New(problem.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
+	case r.Status != nil:
+		body := ""
+		if r.Body != nil {
+			body = *r.Body
+		}
+		return Claim{EffectID: r.EffectID, Answer: &Answer{Status: *r.Status, ETag: r.Etag, Body: []byte(body)}}, nil
+	case r.Running:
+		return Claim{}, problem.New(problem.Conflict, "request_in_progress", "The first request with this Idempotency-Key is still running.").After(time.Second)
+	}
+	return Claim{EffectID: r.EffectID}, nil
+}
+
+// Begin claims a key, in the transaction of ctx if there is one. It refuses a key that was used for another request
+// (idempotency_key_reused) and one whose first run has not ended (request_in_progress).
+func (s *Store) Begin(ctx context.Context, user, key string, fingerprint []byte) (Claim, error) {
+	var claim Claim
+	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+		effect, err := s.ids.Next()
+		if err != nil {
+			return err
+		}
+		res := tx.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until)
+			VALUES (?, ?, ?, ?, now() + make_interval(secs => ?)) ON CONFLICT (user_id, key) DO NOTHING`,
+			user, key, fingerprint, effect, leaseFor.Seconds())
+		if res.Error != nil {
+			return fmt.Errorf("claim idempotency key: %w", res.Error)
+		}
+		if res.RowsAffected == 1 {
+			claim = Claim{EffectID: effect, Fresh: true}
+			return nil
+		}
+		var r row
+		err = tx.Raw(`SELECT effect_id, fingerprint, lease_until > now() AS running, status, etag, body
+			FROM idempotency_keys WHERE user_id = ? AND key = ? FOR UPDATE`, user, key).Scan(&r).Error
+		if err != nil {
+			return fmt.Errorf("read idempotency key: %w", err)
+		}
+		if claim, err = r.claim(fingerprint); err != nil || claim.Answer != nil {
+			return err
+		}
+		return tx.Exec("UPDATE idempotency_keys SET lease_until = now() + make_interval(secs => ?) WHERE user_id = ? AND key = ?",
+			leaseFor.Seconds(), user, key).Error
+	})
+	return claim, err
+}
+
+// Finish keeps the answer of a key, in the transaction of ctx if there is one. The first answer stays.
+func (s *Store) Finish(ctx context.Context, user, key string, a Answer) error {
+	return postgres.DB(ctx, s.db).Exec("UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status IS NULL",
+		a.Status, a.ETag, string(a.Body), user, key).Error
+}
+
+// Release ends a run without an answer (429 or 5xx), so that the next try runs at once, with the same effect id.
+func (s *Store) Release(ctx context.Context, user, key string) error {
+	return postgres.DB(ctx, s.db).Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL", user, key).Error
+}
+
+// Kept says whether an answer with this status is kept for replay.
+func Kept(status int) bool { return status < 500 && status != 429 }
+
+// Run forgets old keys until ctx ends.
+func (s *Store) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := s.db.WithContext(ctx).Exec("DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(secs => ?)", keepFor.Seconds()).Error; err != nil {
+				s.log.Error("old idempotency keys stay", "error", err)
+			}
+		}
+	}
+}
+
+type effectKey struct{}
+
+// WithEffect puts the id that a request's effect must have into ctx.
+func WithEffect(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, effectKey{}, id)
+}
+
+// Effect gives the id that the request's effect must have, or a new one if the caller gave no key.
+func (s *Store) Effect(ctx context.Context) (string, error) {
+	if id, ok := ctx.Value(effectKey{}).(string); ok {
+		return id, nil
+	}
+	return s.ids.Next()
+}

@@ -1,0 +1,179 @@
+package identity
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+const (
+	keysFor      = 60 * time.Second // how long fetched keys count as fresh
+	askAgain     = time.Second      // an unknown key id asks again at most this often
+	cachedTokens = 20_000
+)
+
+// Claims is the payload of an access token.
+type Claims struct {
+	Roles   []string `json:"roles"`
+	Session string   `json:"sid"`
+	Type    string   `json:"typ"`
+	jwt.RegisteredClaims
+}
+
+// AccessType is the typ claim of an access token: a refresh token or anything else signed by auth is refused.
+const AccessType = "access"
+
+// Key is one public key as in RFC 8037 (kty OKP, crv Ed25519).
+type Key struct {
+	Kty string `json:"kty"`
+	Crv string `json:"crv"`
+	Kid string `json:"kid"`
+	X   string `json:"x"`
+	Use string `json:"use"`
+	Alg string `json:"alg"`
+}
+
+// KeySet is a JSON Web Key Set (RFC 7517).
+type KeySet struct {
+	Keys []Key `json:"keys"`
+}
+
+// Verifier checks tokens against auth's public keys. Verified tokens are remembered until they expire,
+// so a signature is checked once per token and process.
+type Verifier struct {
+	fetch func(ctx context.Context) (KeySet, error)
+	now   func() time.Time
+
+	mu      sync.RWMutex
+	keys    map[string]ed25519.PublicKey
+	fetched time.Time
+	asking  sync.Mutex
+	asked   time.Time
+
+	cacheMu sync.RWMutex
+	cache   map[[32]byte]cached
+}
+
+type cached struct {
+	user    User
+	expires time.Time
+}
+
+// NewVerifier makes a verifier that gets its keys by fetch when it first needs them.
+func NewVerifier(fetch func(ctx context.Context) (KeySet, error)) *Verifier {
+	return &Verifier{fetch: fetch, now: time.Now, keys: map[string]ed25519.PublicKey{}, cache: map[[32]byte]cached{}}
+}
+
+func unauthenticated(cause error) error {
+	return problem.Wrap(cause, problem.Unauthenticated, "unauthenticated", "Sign in: the access token is missing, expired or not valid.")
+}
+
+// Verify gives the user of a token. It refuses with Unauthenticated, or with Unavailable while the keys cannot be had.
+func (v *Verifier) Verify(ctx context.Context, token string) (User, error) {
+	sum := sha256.Sum256([]byte(token))
+	v.cacheMu.RLock()
+	hit, ok := v.cache[sum]
+	v.cacheMu.RUnlock()
+	if ok {
+		if !v.now().Before(hit.expires) {
+			return User{}, unauthenticated(jwt.ErrTokenExpired)
+		}
+		return hit.user, nil
+	}
+	var claims Claims
+	_, err := jwt.NewParser(
+		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
+		jwt.WithIssuer(Issuer), jwt.WithAudience(Audience), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(v.now),
+	).ParseWithClaims(token, &claims, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		return v.key(ctx, kid)
+	})
+	if err != nil {
+		if problem.KindOf(err) == problem.Unavailable {
+			return User{}, err
+		}
+		return User{}, unauthenticated(err)
+	}
+	if claims.Type != AccessType || claims.Subject == "" || claims.Session == "" || claims.IssuedAt == nil {
+		return User{}, unauthenticated(errors.New("not an access token"))
+	}
+	u := User{ID: claims.Subject, Roles: claims.Roles, Session: claims.Session, IssuedAt: claims.IssuedAt.Unix()}
+	v.remember(sum, cached{u, claims.ExpiresAt.Time})
+	return u, nil
+}
+
+func (v *Verifier) remember(sum [32]byte, c cached) {
+	v.cacheMu.Lock()
+	defer v.cacheMu.Unlock()
+	if len(v.cache) >= cachedTokens {
+		now := v.now()
+		for k, old := range v.cache {
+			if !now.Before(old.expires) {
+				delete(v.cache, k)
+			}
+		}
+		if len(v.cache) >= cachedTokens { // all alive: start over, each costs one more signature check
+			clear(v.cache)
+		}
+	}
+	v.cache[sum] = c
+}
+
+func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, error) {
+	if k, fresh := v.known(kid); k != nil && fresh {
+		return k, nil
+	}
+	v.asking.Lock()
+	defer v.asking.Unlock()
+	k, fresh := v.known(kid)
+	if k != nil && fresh {
+		return k, nil
+	}
+	if v.now().Sub(v.asked) < askAgain { // forged key ids must not become a stream of calls
+		if k != nil {
+			return k, nil
+		}
+		return nil, fmt.Errorf("unknown key %q", kid)
+	}
+	set, err := v.fetch(ctx)
+	if err != nil {
+		if k != nil { // auth is away: keys known so far go on working
+			return k, nil
+		}
+		return nil, problem.Busy(err, time.Second, "Tokens cannot be checked right now.")
+	}
+	v.asked = v.now()
+	v.install(set)
+	if k, _ := v.known(kid); k != nil {
+		return k, nil
+	}
+	return nil, fmt.Errorf("unknown key %q", kid)
+}
+
+func (v *Verifier) known(kid string) (ed25519.PublicKey, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.keys[kid], v.now().Sub(v.fetched) < keysFor
+}
+
+func (v *Verifier) install(set KeySet) {
+	keys := make(map[string]ed25519.PublicKey, len(set.Keys))
+	for _, k := range set.Keys {
+		raw, err := base64.RawURLEncoding.DecodeString(k.X)
+		if k.Kty == "OKP" && k.Crv == "Ed25519" && err == nil && len(raw) == ed25519.PublicKeySize {
+			keys[k.Kid] = raw
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.keys, v.fetched = keys, v.now()
+}

@@ -1,0 +1,135 @@
+// Package ids makes Snowflake ids (63 bits, ordered by time) whose node number is leased from
+// the room's database, so that two processes never share one, even when one was paused.
+package ids
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/bwmarrin/snowflake"
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations creates the table of leases.
+var Migrations = postgres.Migrations{Name: "ids", FS: files}
+
+const (
+	leaseFor = 60 * time.Second
+	// margin covers how far this machine's clock may run ahead of what it was when the lease was asked for.
+	margin = 5 * time.Second
+)
+
+// Valid says whether s is a decimal id as it stands on the wire.
+func Valid(s string) bool {
+	if len(s) == 0 || len(s) > 19 || s[0] < '1' || s[0] > '9' {
+		return false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return err == nil && n > 0
+}
+
+// Source makes ids while its lease lasts.
+type Source struct {
+	db    *gorm.DB
+	owner string
+	log   *slog.Logger
+	lease atomic.Pointer[lease]
+}
+
+type lease struct {
+	node  *snowflake.Node
+	num   int
+	until time.Time
+}
+
+// NewSource leases a node; Run keeps the lease.
+func NewSource(ctx context.Context, db *gorm.DB, log *slog.Logger) (*Source, error) {
+	b := make([]byte, 8)
+	_, _ = rand.Read(b) // never fails
+	s := &Source{db: db, owner: hex.EncodeToString(b), log: log}
+	if err := s.take(ctx); err != nil {
+		return nil, fmt.Errorf("lease a node for ids: %w", err)
+	}
+	return s, nil
+}
+
+// Next makes an id. It refuses while the lease has run out, which happens when the database was away
+// for longer than the lease or the process was paused.
+func (s *Source) Next() (string, error) {
+	l := s.lease.Load()
+	id := l.node.Generate()
+	// The reading that made the id is what must lie within the lease: a clock read before or after could miss a pause.
+	if made := time.UnixMilli(id.Time()); !made.Before(l.until) {
+		return "", problem.Busy(errors.New("lease of snowflake node ended"), time.Second, "Ids cannot be made right now.")
+	}
+	return id.String(), nil
+}
+
+// Run renews the lease until ctx ends, then gives the node back.
+func (s *Source) Run(ctx context.Context) error {
+	tick := time.NewTicker(leaseFor / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			release, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			return s.db.WithContext(release).Exec("DELETE FROM node_leases WHERE node = ? AND owner = ?", s.lease.Load().num, s.owner).Error
+		case <-tick.C:
+			if err := s.take(ctx); err != nil {
+				s.log.Error("lease of snowflake node not renewed", "error", err)
+			}
+		}
+	}
+}
+
+// take renews this owner's lease, or takes over the lowest node that is free or has expired long enough ago
+// for a clock that lags by the margin.
+func (s *Source) take(ctx context.Context) error {
+	asked := time.Now()
+	var num int
+	seconds := int(leaseFor / time.Second)
+	res := s.db.WithContext(ctx).Raw(`UPDATE node_leases SET expires_at = now() + make_interval(secs => ?)
+		WHERE owner = ? AND expires_at > now() RETURNING node`, seconds, s.owner).Scan(&num)
+	if res.Error != nil {
+		return res.Error
+	}
+	until := asked.Add(leaseFor - margin)
+	if l := s.lease.Load(); res.RowsAffected == 1 && l != nil && l.num == num {
+		s.lease.Store(&lease{node: l.node, num: num, until: until})
+		return nil
+	}
+	res = s.db.WithContext(ctx).Raw(`INSERT INTO node_leases (node, owner, expires_at)
+		SELECT n, ?, now() + make_interval(secs => ?) FROM generate_series(0, 1023) n
+		WHERE NOT EXISTS (SELECT 1 FROM node_leases l WHERE l.node = n AND l.expires_at > now() - make_interval(secs => ?))
+		ORDER BY n LIMIT 1
+		ON CONFLICT (node) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+		WHERE node_leases.expires_at < now() - make_interval(secs => ?)
+		RETURNING node`, s.owner, seconds, int(margin/time.Second), int(margin/time.Second)).Scan(&num)
+	if res.Error != nil {
+		return res.Error
+	}
+	if res.RowsAffected == 0 {
+		return errors.New("no free node, another process was faster")
+	}
+	node, err := snowflake.NewNode(int64(num))
+	if err != nil {
+		return err
+	}
+	s.lease.Store(&lease{node: node, num: num, until: until})
+	return nil
+}

@@ -1,0 +1,156 @@
+// Package postgres opens a room's database, migrates it under a lock, and runs
+// transactions that can be joined and told what to do after their commit.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+// maxConns bounds one process; nine processes share one server with 300 connections.
+const maxConns = 16
+
+// Open connects to the database of a DSN (postgres:// URL) and waits until it answers or ctx ends.
+func Open(ctx context.Context, dsn string) (*gorm.DB, error) {
+	db, err := gorm.Open(postgres.New(postgres.Config{DSN: dsn}), &gorm.Config{
+		SkipDefaultTransaction: true, // InTx is the only transaction, and it is visible
+		PrepareStmt:            false,
+		DisableAutomaticPing:   true,
+		TranslateError:         false,
+		Logger:                 logger.Discard, // errors are returned and logged once, by whoever handles them
+		NowFunc:                func() time.Time { return time.Now().UTC() },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", hideDSN(err))
+	}
+	pool, err := db.DB()
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	pool.SetMaxOpenConns(maxConns)
+	pool.SetMaxIdleConns(maxConns)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	for {
+		err = pool.PingContext(ctx)
+		if err == nil {
+			return db, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("connect to database: %w", hideDSN(err))
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// Ping answers whether the database can be reached now.
+func Ping(ctx context.Context, db *gorm.DB) error {
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	return pool.PingContext(ctx)
+}
+
+// hideDSN keeps a password out of logs: pgx puts the whole DSN into its parse errors.
+func hideDSN(err error) error {
+	var parse *pgconn.ParseConfigError
+	if errors.As(err, &parse) {
+		return errors.New("the DSN cannot be read")
+	}
+	return err
+}
+
+type txKey struct{ db *sql.DB }
+
+type txState struct {
+	tx    *gorm.DB
+	after []func()
+}
+
+func key(db *gorm.DB) txKey {
+	pool, _ := db.DB()
+	return txKey{pool}
+}
+
+// InTx runs fn in a transaction. Called inside another InTx on the same database it joins that
+// one, so that stores compose and an event's inbox row commits with its effect. The outermost
+// call repeats fn when PostgreSQL reports a deadlock or a serialization failure: fn must
+// have no effect outside the transaction.
+func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gorm.DB) error) error {
+	if s, ok := ctx.Value(key(db)).(*txState); ok {
+		return fn(ctx, s.tx)
+	}
+	for try := 1; ; try++ {
+		var s *txState
+		err := db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+			s = &txState{tx: tx}
+			return fn(context.WithValue(ctx, key(db), s), tx)
+		})
+		if err == nil {
+			for _, f := range s.after {
+				f()
+			}
+			return nil
+		}
+		if try == 5 || !repeatable(err) || ctx.Err() != nil {
+			return err
+		}
+		slog.DebugContext(ctx, "transaction repeated", "try", try, "error", err)
+		time.Sleep(rand.N(time.Duration(try) * 20 * time.Millisecond)) // lets the other transaction of a deadlock win
+	}
+}
+
+// DB gives the transaction that ctx is in, or db itself.
+func DB(ctx context.Context, db *gorm.DB) *gorm.DB {
+	if s, ok := ctx.Value(key(db)).(*txState); ok {
+		return s.tx
+	}
+	return db.WithContext(ctx)
+}
+
+// AfterCommit calls f once the transaction of ctx has committed, at once if there is none.
+// A crash between commit and f loses the call: use it to wake and to hasten, never for an effect that must happen.
+func AfterCommit(ctx context.Context, db *gorm.DB, f func()) {
+	if s, ok := ctx.Value(key(db)).(*txState); ok {
+		s.after = append(s.after, f)
+		return
+	}
+	f()
+}
+
+// repeatable: serialization_failure and deadlock_detected (PostgreSQL appendix A).
+func repeatable(err error) bool {
+	code := sqlState(err)
+	return code == "40001" || code == "40P01"
+}
+
+// IsUnique says whether err is a unique violation, of any constraint or of the named one.
+func IsUnique(err error, constraint string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23505" && (constraint == "" || pg.ConstraintName == constraint)
+}
+
+// IsCheck says whether err is a violation of the named CHECK constraint.
+func IsCheck(err error, constraint string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23514" && (constraint == "" || pg.ConstraintName == constraint)
+}
+
+func sqlState(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}

@@ -1,0 +1,167 @@
+// Package room opens what every room has: its sidecar, database, ids, inbox, outbox and settings. Only mains use it.
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/sidecar"
+	"daprmall.dev/services/kit/telemetry"
+)
+
+// openFor bounds how long a start waits for its sidecar and database: rooms start in any order.
+const openFor = 90 * time.Second
+
+// Room is an opened room. Idempotency is nil unless Open was asked for it.
+type Room struct {
+	Env         config.Env
+	Log         *slog.Logger
+	Sidecar     *sidecar.Client
+	Live        *config.Live
+	DB          *gorm.DB
+	IDs         *ids.Source
+	Outbox      *outbox.Outbox
+	Inbox       *inbox.Inbox
+	Idempotency *idempotency.Store
+	Verifier    *identity.Verifier
+	Server      *server.Server
+
+	workers []worker
+}
+
+type worker struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// Main runs a process until SIGTERM or Ctrl-C and exits once: 0 for an orderly end, 1 with the reason logged.
+func Main(run func(ctx context.Context) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		slog.Error("stopped", "error", err)
+		os.Exit(1)
+	}
+}
+
+// Open waits for the sidecar, opens and migrates the room's database and prepares what its migrations name.
+// Tables of ids, outbox, inbox and idempotency are always there: they cost nothing while they are empty.
+func Open(ctx context.Context, own ...postgres.Migrations) (*Room, error) {
+	env, err := config.FromEnv()
+	if err != nil {
+		return nil, err
+	}
+	log := telemetry.Logger(os.Stderr, env.AppID, slog.LevelInfo)
+	slog.SetDefault(log)
+	side, err := sidecar.New(env)
+	if err != nil {
+		return nil, err
+	}
+	r := &Room{Env: env, Log: log, Sidecar: side, Live: config.NewLive(side, log), Verifier: identity.NewVerifier(side.Keys)}
+	opening, cancel := context.WithTimeout(ctx, openFor)
+	defer cancel()
+	if err := side.Wait(opening); err != nil {
+		return nil, err
+	}
+	secret, err := side.Secret(opening, env.AppID+"-db")
+	if err != nil {
+		return nil, err
+	}
+	if r.DB, err = postgres.Open(opening, secret["dsn"]); err != nil {
+		return nil, err
+	}
+	sets := append([]postgres.Migrations{ids.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations}, own...)
+	if err := postgres.Migrate(opening, r.DB, sets...); err != nil {
+		return nil, err
+	}
+	if r.IDs, err = ids.NewSource(opening, r.DB, log); err != nil {
+		return nil, err
+	}
+	r.Outbox = outbox.New(r.DB, env.AppID, side, log)
+	r.Inbox = inbox.New(r.DB, side, log)
+	r.Server = server.New(env, log, r.Verifier,
+		server.Check{Name: "sidecar", Ask: side.Ready},
+		server.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, r.DB) }})
+	r.Go("ids", r.IDs.Run)
+	r.Go("outbox", r.Outbox.Run)
+	r.Go("inbox", r.Inbox.Run)
+	r.Go("configuration", r.Live.Run)
+	return r, nil
+}
+
+// UseIdempotency prepares the store of idempotency keys.
+func (r *Room) UseIdempotency(ctx context.Context) error {
+	secret, err := r.Sidecar.Secret(ctx, "idempotency-hmac")
+	if err != nil {
+		return err
+	}
+	if secret["key"] == "" {
+		return errors.New("secret idempotency-hmac has no key")
+	}
+	r.Idempotency = idempotency.New(r.DB, r.IDs, []byte(secret["key"]), r.Log)
+	r.Go("idempotency", r.Idempotency.Run)
+	return nil
+}
+
+// Go adds a worker that runs beside the server; one that fails or panics is started again after a second.
+func (r *Room) Go(name string, run func(ctx context.Context) error) {
+	r.workers = append(r.workers, worker{name, run})
+}
+
+// Serve reads the settings once, runs the workers and serves until ctx ends; workers end after the last request.
+func (r *Room) Serve(ctx context.Context) error {
+	if err := r.Live.Refresh(ctx); err != nil {
+		r.Log.Warn("starting with default settings", "error", err)
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var wg sync.WaitGroup
+	for _, w := range r.workers {
+		wg.Go(func() { r.keep(background, w) })
+	}
+	err := server.Run(ctx, r.Env, r.Log, r.Server)
+	stop()
+	wg.Wait()
+	return err
+}
+
+func (r *Room) keep(ctx context.Context, w worker) {
+	for ctx.Err() == nil {
+		err := safely(ctx, w.run)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		r.Log.Error("worker failed, starting it again", "worker", w.name, "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func safely(ctx context.Context, run func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return run(ctx)
+}

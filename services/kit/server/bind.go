@@ -1,0 +1,173 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/problem"
+)
+
+const maxDepth = 16
+
+// Body reads the whole request body once and keeps it for later readers (idempotency fingerprints, then Bind).
+func Body(c *gin.Context) ([]byte, error) {
+	if b, ok := c.Get(bodyKey); ok {
+		return b.([]byte), nil
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, problem.New(problem.TooLarge, "body_too_large", "The body is larger than %d bytes.", MaxBody)
+		}
+		return nil, problem.Wrap(err, problem.BadRequest, "bad_request", "The body could not be read.")
+	}
+	c.Set(bodyKey, b)
+	return b, nil
+}
+
+const bodyKey = "mall.body"
+
+// Bind reads a JSON object strictly: unknown fields, wrong types, a second value and NUL characters are refused.
+func Bind(c *gin.Context, into any) error {
+	body, err := Body(c)
+	if err != nil {
+		return err
+	}
+	return Decode(body, into)
+}
+
+// Decode is Bind for bytes.
+func Decode(body []byte, into any) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return problem.New(problem.BadRequest, "bad_json", "The body must be a JSON object.")
+	}
+	if bytes.Contains(body, []byte(`\u0000`)) || bytes.IndexByte(body, 0) >= 0 {
+		return problem.New(problem.BadRequest, "bad_json", "Texts must not contain NUL.")
+	}
+	if depth(body) > maxDepth {
+		return problem.New(problem.BadRequest, "bad_json", "The body is nested too deeply.")
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return decodeProblem(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return problem.New(problem.BadRequest, "bad_json", "The body must be one JSON object.")
+	}
+	return nil
+}
+
+func decodeProblem(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return problem.Validation(problem.Field{Field: wrong.Field, Message: "has the wrong type: " + wrong.Value})
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok { // encoding/json has no type for it
+		return problem.Validation(problem.Field{Field: strings.Trim(name, `"`), Message: "is not known"})
+	}
+	var own *problem.Error
+	if errors.As(err, &own) {
+		return own
+	}
+	return problem.Wrap(err, problem.BadRequest, "bad_json", "The body is not valid JSON.")
+}
+
+// depth gives how deeply a JSON text nests, without building it.
+func depth(body []byte) int {
+	level, deepest, inText, escaped := 0, 0, false, false
+	for _, b := range body {
+		switch {
+		case escaped:
+			escaped = false
+		case inText:
+			escaped, inText = b == '\\', b != '"'
+		case b == '"':
+			inText = true
+		case b == '{' || b == '[':
+			level++
+			deepest = max(deepest, level)
+		case b == '}' || b == ']':
+			level--
+		}
+	}
+	return deepest
+}
+
+// ID gives a path parameter that must be an id; anything else is a missing object, as a wrong id is.
+func ID(c *gin.Context, param, what string) (string, error) {
+	id := c.Param(param)
+	if !ids.Valid(id) {
+		return "", problem.Missing(what)
+	}
+	return id, nil
+}
+
+// PageSize reads page_size: 1–100, default 20.
+func PageSize(c *gin.Context) (int, error) {
+	raw, given := c.GetQuery("page_size")
+	if !given {
+		return 20, nil
+	}
+	n, err := strconv.Atoi(raw)
+	if err != nil || n < 1 || n > 100 {
+		return 0, problem.Validation(problem.Field{Field: "page_size", Message: "must be a whole number from 1 to 100"})
+	}
+	return n, nil
+}
+
+// OnlyQuery refuses query parameters that a route does not know, as unknown fields are refused in bodies.
+func OnlyQuery(c *gin.Context, known ...string) error {
+	for name, values := range c.Request.URL.Query() {
+		ok := false
+		for _, k := range known {
+			ok = ok || k == name
+		}
+		if !ok {
+			return problem.Validation(problem.Field{Field: name, Message: "is not known"})
+		}
+		if len(values) > 1 {
+			return problem.Validation(problem.Field{Field: name, Message: "is given more than once"})
+		}
+		if strings.ContainsRune(values[0], 0) {
+			return problem.Validation(problem.Field{Field: name, Message: "must not contain NUL"})
+		}
+	}
+	return nil
+}
+
+// Page is the answer of a list route.
+type Page[T any] struct {
+	Items []T     `json:"items"`
+	Next  *string `json:"next_page_token"`
+}
+
+// NewPage makes a page; next "" means that it is the last one.
+func NewPage[T any](items []T, next string) Page[T] {
+	if items == nil {
+		items = []T{}
+	}
+	p := Page[T]{Items: items}
+	if next != "" {
+		p.Next = &next
+	}
+	return p
+}
+
+// BadToken refuses a page_token that was not made by this route for this query.
+func BadToken() error {
+	return problem.Validation(problem.Field{Field: "page_token", Message: "was not made by this list"})
+}
+
+// ETag formats a version as a strong ETag.
+func ETag(version int64) string { return fmt.Sprintf(`"%d"`, version) }

@@ -1,0 +1,116 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/problem"
+)
+
+// KeyHeader carries a client's Idempotency-Key.
+const KeyHeader = "Idempotency-Key"
+
+// Key reads the Idempotency-Key: 1–255 printable ASCII characters, "" if none was sent.
+func Key(c *gin.Context) (string, error) {
+	values := c.Request.Header.Values(KeyHeader)
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := values[0]
+	bad := len(values) > 1 || len(key) < 1 || len(key) > 255
+	for _, b := range []byte(key) {
+		bad = bad || b < 0x20 || b > 0x7e
+	}
+	if bad {
+		return "", problem.New(problem.BadRequest, "idempotency_key_invalid", "Idempotency-Key must be 1 to 255 printable characters.")
+	}
+	return key, nil
+}
+
+// NeedKey refuses a request without an Idempotency-Key.
+func NeedKey() error {
+	return problem.New(problem.BadRequest, "idempotency_key_required", "This route needs an Idempotency-Key.")
+}
+
+// Idempotent makes a signed-in route honour the Idempotency-Key if one is sent: the handler takes the id of what it
+// makes from store.Effect, so that a run after a crash finds what the first one made.
+func Idempotent(store *idempotency.Store) gin.HandlerFunc {
+	return Handle(func(c *gin.Context) error {
+		key, err := Key(c)
+		if err != nil || key == "" {
+			if err != nil {
+				c.Abort()
+			}
+			return err
+		}
+		ctx := c.Request.Context()
+		user := User(c).ID
+		body, err := Body(c)
+		if err != nil {
+			c.Abort()
+			return err
+		}
+		claim, err := store.Begin(ctx, user, key, store.Fingerprint(c.Request.Method, c.Request.URL.Path, body))
+		if err != nil {
+			c.Abort()
+			return err
+		}
+		if claim.Answer != nil {
+			c.Abort()
+			Replay(c, *claim.Answer)
+			return nil
+		}
+		c.Request = c.Request.WithContext(idempotency.WithEffect(ctx, claim.EffectID))
+		rec := &recorder{ResponseWriter: c.Writer}
+		c.Writer = rec
+		c.Next()
+		// The caller may be gone; what was done is kept all the same.
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		if idempotency.Kept(rec.Status()) {
+			return store.Finish(end, user, key, idempotency.Answer{Status: rec.Status(), ETag: rec.Header().Get("ETag"), Body: rec.body.Bytes()})
+		}
+		return store.Release(end, user, key)
+	})
+}
+
+// Replay answers what was answered first.
+func Replay(c *gin.Context, a idempotency.Answer) {
+	c.Header("Idempotent-Replayed", "true")
+	if a.ETag != "" {
+		c.Header("ETag", a.ETag)
+	}
+	contentType := "application/json; charset=utf-8"
+	if a.Status >= 400 {
+		contentType = problem.ContentType
+	}
+	if len(a.Body) == 0 {
+		c.Status(a.Status)
+		c.Writer.WriteHeaderNow()
+		return
+	}
+	c.Data(a.Status, contentType, a.Body)
+}
+
+// recorder keeps a copy of the answer's body.
+type recorder struct {
+	gin.ResponseWriter
+	body bytes.Buffer
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.body.Write(b)
+	return r.ResponseWriter.Write(b)
+}
+
+func (r *recorder) WriteString(s string) (int, error) {
+	r.body.WriteString(s)
+	return r.ResponseWriter.WriteString(s)
+}
+
+var _ http.ResponseWriter = (*recorder)(nil)

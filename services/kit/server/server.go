@@ -1,0 +1,224 @@
+// Package server is the web side of a room: one Gin engine whose routes return their errors,
+// are guarded by who calls, and answer problems as problem+json.
+package server
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/telemetry"
+)
+
+// MaxBody is the largest request body, in bytes.
+const MaxBody = 1 << 20
+
+const (
+	callerHeader = "dapr-caller-app-id"
+	tokenHeader  = "dapr-api-token"
+)
+
+// Check says what a process needs to serve, and whether it has it.
+type Check struct {
+	Name string
+	Ask  func(ctx context.Context) error
+}
+
+// Server is a room's engine with the routes every room has.
+type Server struct {
+	*gin.Engine
+	env      config.Env
+	log      *slog.Logger
+	verifier *identity.Verifier
+}
+
+// New makes the engine: /healthz, /readyz and /metrics for operators, everything else only for the own
+// sidecar (it must show APP_API_TOKEN).
+func New(env config.Env, log *slog.Logger, v *identity.Verifier, checks ...Check) *Server {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	s := &Server{Engine: e, env: env, log: log, verifier: v}
+	e.Use(s.trace, measure, s.recover)
+	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	e.GET("/readyz", ready(checks))
+	e.GET("/metrics", gin.WrapH(promhttp.Handler()))
+	e.NoRoute(Handle(func(*gin.Context) error { return problem.Missing("route") }))
+	e.NoMethod(func(c *gin.Context) {
+		c.Status(http.StatusMethodNotAllowed)
+		writeProblem(c, problem.Document{Type: "about:blank", Title: "Method Not Allowed", Status: http.StatusMethodNotAllowed,
+			Code: "method_not_allowed", Detail: "This route does not know the method.", TraceID: traceID(c)}, 0)
+	})
+	e.Use(s.onlySidecar)
+	return s
+}
+
+func (s *Server) trace(c *gin.Context) {
+	c.Request = c.Request.WithContext(telemetry.WithTrace(c.Request.Context(), telemetry.ParseTrace(c.GetHeader("traceparent"))))
+	c.Set(logKey, s.log)
+}
+
+// recover turns a panic into an answer and a log line; the process lives on.
+func (s *Server) recover(c *gin.Context) {
+	defer func() {
+		if r := recover(); r != nil {
+			if err, ok := r.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(r)
+			}
+			s.log.ErrorContext(c.Request.Context(), "panic", "route", c.FullPath(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			c.Abort()
+			fail(c, problem.New(problem.Internal, "internal", "Something went wrong on our side. Give support the trace_id."))
+		}
+	}()
+	c.Next()
+}
+
+func (s *Server) onlySidecar(c *gin.Context) {
+	if subtle.ConstantTimeCompare([]byte(c.GetHeader(tokenHeader)), []byte(s.env.AppAPIToken)) != 1 {
+		c.Abort()
+		fail(c, problem.New(problem.Forbidden, "not_through_sidecar", "This port serves only its own sidecar."))
+	}
+}
+
+func ready(checks []Check) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		ctx, cancel := context.WithTimeout(c.Request.Context(), 3*time.Second)
+		defer cancel()
+		missing := gin.H{}
+		for _, check := range checks {
+			if err := check.Ask(ctx); err != nil {
+				missing[check.Name] = "not reachable"
+			}
+		}
+		if len(missing) > 0 {
+			c.JSON(http.StatusServiceUnavailable, gin.H{"status": "not ready", "missing": missing})
+			return
+		}
+		c.JSON(http.StatusOK, gin.H{"status": "ready"})
+	}
+}
+
+// Callers admits only these apps. The sidecars set the caller's id; a caller cannot choose it.
+func Callers(apps ...string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if !slices.Contains(apps, c.GetHeader(callerHeader)) {
+			c.Abort()
+			fail(c, problem.New(problem.Forbidden, "caller_not_allowed", "This app may not call this route."))
+		}
+	}
+}
+
+// SignedIn admits only requests with a valid access token and puts the user into the request's context.
+func (s *Server) SignedIn(c *gin.Context) {
+	ctx := c.Request.Context()
+	token, ok := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
+	if !ok {
+		c.Abort()
+		fail(c, problem.New(problem.Unauthenticated, "unauthenticated", "Sign in: the access token is missing, expired or not valid."))
+		return
+	}
+	u, err := s.verifier.Verify(ctx, token)
+	if err != nil {
+		c.Abort()
+		fail(c, err)
+		return
+	}
+	c.Request = c.Request.WithContext(identity.With(ctx, u, token))
+}
+
+// User gives the signed-in user of a route behind SignedIn.
+func User(c *gin.Context) identity.User {
+	u, ok := identity.From(c.Request.Context())
+	if !ok {
+		panic("server: a route that needs a user is not behind SignedIn")
+	}
+	return u
+}
+
+// Handle makes a Gin handler of one that returns its error.
+func Handle(h func(c *gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			fail(c, err)
+		}
+	}
+}
+
+const logKey = "mall.log"
+
+// fail answers an error once and logs what the caller must not see.
+func fail(c *gin.Context, err error) {
+	_ = c.Error(err)
+	doc, retry := problem.Describe(err, traceID(c))
+	if doc.Status >= 500 {
+		if l, ok := c.Get(logKey); ok {
+			level := slog.LevelError
+			if errors.Is(err, context.Canceled) {
+				level = slog.LevelInfo // the caller went away
+			}
+			l.(*slog.Logger).Log(c.Request.Context(), level, "request failed", "method", c.Request.Method, "route", c.FullPath(), "status", doc.Status, "error", err)
+		}
+	}
+	writeProblem(c, doc, retry)
+}
+
+func writeProblem(c *gin.Context, doc problem.Document, retry time.Duration) {
+	if c.Writer.Written() {
+		return
+	}
+	if retry > 0 {
+		c.Header("Retry-After", strconv.Itoa(int((retry+time.Second-1)/time.Second)))
+	}
+	body, err := json.Marshal(doc)
+	if err != nil {
+		c.Status(http.StatusInternalServerError)
+		return
+	}
+	c.Data(doc.Status, problem.ContentType, body)
+}
+
+func traceID(c *gin.Context) string { return telemetry.TraceOf(c.Request.Context()).ID }
+
+// Run serves until ctx ends, then finishes the requests under way (20 s at most).
+func Run(ctx context.Context, env config.Env, log *slog.Logger, h http.Handler) error {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	srv := &http.Server{
+		Handler: h, Protocols: protocols,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	l, err := net.Listen("tcp", env.Addr())
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	log.Info("serving", "addr", env.Addr())
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		defer cancel()
+		return srv.Shutdown(stop)
+	}
+}

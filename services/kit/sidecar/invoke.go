@@ -1,0 +1,127 @@
+package sidecar
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/backoff"
+
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/telemetry"
+)
+
+var quickBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}
+
+const (
+	maxAnswer   = 8 << 20
+	callTimeout = 10 * time.Second // the resiliency policy is shorter; this one is for a sidecar that hangs
+)
+
+// Request is one call of a peer's route.
+type Request struct {
+	App    string
+	Method string // GET, POST …
+	Path   string // with query, starting with "/"
+	In     any    // JSON body, nil for none
+	Out    any    // where the JSON answer goes, nil to ignore it
+	// System leaves the user's token out: the peer sees only which app calls.
+	System bool
+}
+
+// Invoke calls a peer and forwards the user's token and the trace. A refusal keeps its kind and code; a peer
+// that cannot be reached is Unavailable, one that does not answer in time is Timeout: then its effect is unknown.
+// Nothing is ever sent twice, except a GET whose connection broke.
+func (c *Client) Invoke(ctx context.Context, r Request) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var body []byte
+	if r.In != nil {
+		var err error
+		if body, err = json.Marshal(r.In); err != nil {
+			return err
+		}
+	}
+	res, err := c.send(ctx, r, body)
+	if err != nil && r.Method == http.MethodGet && ctx.Err() == nil {
+		res, err = c.send(ctx, r, body)
+	}
+	if err != nil {
+		return unreachable(r, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return unreachable(r, err)
+	}
+	if res.StatusCode >= 300 {
+		return refusal(r, res, answer)
+	}
+	if r.Out == nil || len(answer) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(answer, r.Out); err != nil {
+		return fmt.Errorf("%s %s %s: read answer: %w", r.Method, r.App, r.Path, err)
+	}
+	return nil
+}
+
+func (c *Client) send(ctx context.Context, r Request, body []byte) (*http.Response, error) {
+	var reader io.Reader
+	if body != nil {
+		reader = bytes.NewReader(body) // gives a Content-Length: without one daprd treats the call as a stream
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, c.base+"/v1.0/invoke/"+r.App+"/method"+r.Path, reader)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("dapr-api-token", c.env.DaprAPIToken)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if t := telemetry.TraceOf(ctx); t.ID != "" {
+		req.Header.Set("traceparent", t.Header())
+	}
+	if token := identity.Token(ctx); token != "" && !r.System {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return c.http.Do(req)
+}
+
+func unreachable(r Request, err error) error {
+	err = fmt.Errorf("%s %s %s: %w", r.Method, r.App, r.Path, err)
+	var timeout net.Error
+	if errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &timeout) && timeout.Timeout()) {
+		return problem.Wrap(err, problem.Timeout, "timeout", "A part of the mall did not answer in time.").After(time.Second)
+	}
+	return problem.Busy(err, time.Second, "A part of the mall cannot be reached right now.")
+}
+
+// refusal tells the peer's own answer from one that daprd made ({"errorCode": "ERR_…"}).
+func refusal(r Request, res *http.Response, body []byte) error {
+	var made struct {
+		ErrorCode string `json:"errorCode"`
+		Message   string `json:"message"`
+	}
+	if json.Unmarshal(body, &made) == nil && made.ErrorCode != "" {
+		return problem.Busy(fmt.Errorf("%s %s %s: %s: %s", r.Method, r.App, r.Path, made.ErrorCode, made.Message),
+			time.Second, "A part of the mall cannot be reached right now.")
+	}
+	seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+	return fmt.Errorf("%s %s: %w", r.App, r.Path, problem.FromResponse(res.StatusCode, body, time.Duration(seconds)*time.Second))
+}
+
+// Keys fetches auth's public keys: what identity.NewVerifier needs.
+func (c *Client) Keys(ctx context.Context) (identity.KeySet, error) {
+	var set identity.KeySet
+	err := c.Invoke(ctx, Request{App: "auth", Method: http.MethodGet, Path: "/.well-known/jwks.json", Out: &set, System: true})
+	return set, err
+}

@@ -1,0 +1,186 @@
+// Package sidecar is the only door to Dapr: invocation, bindings, pub/sub, state, secrets and
+// configuration, all through the process's own daprd. No other package imports the SDK.
+package sidecar
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	dapr "github.com/dapr/go-sdk/client"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/problem"
+)
+
+// Names of the components every room sees under the same name, whatever stands behind them.
+const (
+	SecretStore = "secrets"
+	ConfigStore = "config"
+	PubSub      = "events"
+)
+
+// Client speaks to one sidecar. It is safe for concurrent use.
+type Client struct {
+	env  config.Env
+	base string // http://127.0.0.1:port
+	http *http.Client
+	grpc dapr.Client
+}
+
+// New makes a client. Connections are made when they are first needed.
+func New(env config.Env) (*Client, error) {
+	conn, err := grpc.NewClient(net.JoinHostPort("127.0.0.1", strconv.Itoa(env.DaprGRPCPort)),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithUnaryInterceptor(withToken(env.DaprAPIToken)),
+		// The sidecar restarts in a second or two; the default back-off would keep the app away for up to two minutes.
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: quickBackoff, MinConnectTimeout: time.Second}))
+	if err != nil {
+		return nil, fmt.Errorf("sidecar: %w", err)
+	}
+	return &Client{
+		env:  env,
+		base: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(env.DaprHTTPPort)),
+		http: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 256, IdleConnTimeout: 90 * time.Second}},
+		grpc: dapr.NewClientWithConnection(conn),
+	}, nil
+}
+
+func withToken(token string) grpc.UnaryClientInterceptor {
+	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if token != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, "dapr-api-token", token)
+		}
+		return call(ctx, method, req, reply, cc, opts...)
+	}
+}
+
+// Wait returns when the sidecar can be used for outgoing calls, or with ctx's error.
+func (c *Client) Wait(ctx context.Context) error {
+	for {
+		err := c.Ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for sidecar: %w", errors.Join(ctx.Err(), err))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Ready asks whether the sidecar can be used for outgoing calls now (it does not ask about the app itself,
+// which would be a circle).
+func (c *Client) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/v1.0/healthz/outbound", nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("dapr-api-token", c.env.DaprAPIToken)
+	res, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	_ = res.Body.Close()
+	if res.StatusCode >= 300 {
+		return fmt.Errorf("sidecar answered %d", res.StatusCode)
+	}
+	return nil
+}
+
+// Secret gives the keys and values of one secret.
+func (c *Client) Secret(ctx context.Context, name string) (map[string]string, error) {
+	s, err := c.grpc.GetSecret(ctx, SecretStore, name, nil)
+	if err != nil {
+		return nil, fmt.Errorf("secret %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// Config gives the values of those keys that are set. It makes Client a config.Store.
+func (c *Client) Config(ctx context.Context, keys []string) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	items, err := c.grpc.GetConfigurationItems(ctx, ConfigStore, keys)
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string]string, len(items))
+	for k, item := range items {
+		if item != nil {
+			values[k] = item.Value
+		}
+	}
+	return values, nil
+}
+
+// Bind calls an operation of an output binding with in as JSON and reads its JSON answer into out.
+func (c *Client) Bind(ctx context.Context, binding, operation string, in, out any) error {
+	data, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	ev, err := c.grpc.InvokeBinding(ctx, &dapr.InvokeBindingRequest{Name: binding, Operation: operation, Data: data})
+	if err != nil {
+		return problem.Busy(fmt.Errorf("binding %s %s: %w", binding, operation, err), time.Second, "A part of the mall cannot be reached right now.")
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(ev.Data, out); err != nil {
+		return fmt.Errorf("binding %s %s: read answer: %w", binding, operation, err)
+	}
+	return nil
+}
+
+// Entry is one event to publish: a complete CloudEvent in JSON.
+type Entry struct {
+	ID   string
+	Key  string // entries of one key keep their order where the broker can
+	Data []byte
+}
+
+// Publish hands entries to the broker and gives the ids it did not take. After an error nothing is known
+// of any of them: publishing them again is safe, consumers drop what they have seen.
+func (c *Client) Publish(ctx context.Context, topic string, entries []Entry) (refused map[string]bool, err error) {
+	events := make([]any, len(entries))
+	for i, e := range entries {
+		events[i] = dapr.PublishEventsEvent{EntryID: e.ID, Data: e.Data, ContentType: "application/cloudevents+json",
+			Metadata: map[string]string{"partitionKey": e.Key, "rocketmq-shardingkey": e.Key}}
+	}
+	res := c.grpc.PublishEvents(ctx, PubSub, topic, events)
+	if res.Error != nil && len(res.FailedEvents) == len(entries) {
+		return nil, fmt.Errorf("publish to %s: %w", topic, res.Error)
+	}
+	refused = map[string]bool{}
+	for _, f := range res.FailedEvents {
+		switch f := f.(type) {
+		case dapr.PublishEventsEvent:
+			refused[f.EntryID] = true
+		case string:
+			refused[f] = true
+		}
+	}
+	return refused, nil
+}
+
+// Shutdown stops the sidecar; whoever supervises it starts it again.
+func (c *Client) Shutdown(ctx context.Context) error {
+	if err := c.grpc.Shutdown(ctx); err != nil && status.Code(err) != codes.Unavailable {
+		return fmt.Errorf("shut sidecar down: %w", err)
+	}
+	return nil
+}
