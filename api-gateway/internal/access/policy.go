@@ -1,0 +1,218 @@
+package access
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/casbin/casbin/v2"
+	"github.com/casbin/casbin/v2/model"
+)
+
+// The roles a policy may speak of. Anonymous and banned are not given by anybody: the first
+// is who has no token, the second all that is left of a user who is banned.
+const (
+	Anonymous = "anonymous"
+	Banned    = "banned"
+	customer  = "customer"
+	seller    = "seller"
+	admin     = "admin"
+)
+
+var roles = []string{Anonymous, customer, seller, admin, Banned}
+
+// model.conf of Casbin: a role (or one it inherits) may do what a rule allows; what no rule
+// allows is refused. Paths are those of openapi.yaml, so a rule never meets anybody's id.
+const rbac = `
+[request_definition]
+r = role, path, method
+[policy_definition]
+p = role, path, method
+[role_definition]
+g = _, _
+[policy_effect]
+e = some(where (p.eft == allow))
+[matchers]
+m = g(r.role, p.role) && regexMatch(r.path, p.path) && regexMatch(r.method, p.method)
+`
+
+// DefaultPolicy holds until the configuration store has another under gateway.policy.
+const DefaultPolicy = `
+p, anonymous, /v1/users, POST
+p, anonymous, /v1/sessions(/refresh)?, POST
+p, anonymous, /\.well-known/jwks\.json, GET
+p, anonymous, /v1/products(/{id})?, GET
+p, customer, /v1/sessions/current, DELETE
+p, customer, /v1/me, GET
+p, customer, /v1/cart(/items(/{product_id})?)?, GET|POST|PUT|DELETE
+p, customer, /v1/addresses(/{id})?, GET|POST|PUT|DELETE
+p, customer, /v1/checkout(/quote)?, POST
+p, customer, /v1/orders(/{id})?, GET
+p, customer, /v1/orders/{id}/address, PUT
+p, customer, /v1/orders/{id}/cancel, POST
+p, customer, /v1/payments(/{id}/cancel)?, POST
+p, customer, /v1/payments/{id}, GET
+p, seller, /v1/products, POST
+p, seller, /v1/products/{id}, PATCH|DELETE
+p, seller, /v1/products/{id}/stock, POST
+p, admin, /v1/products/{id}, PATCH|DELETE
+p, admin, /v1/products/{id}/stock, POST
+p, admin, /v1/admin/users, GET
+p, admin, /v1/admin/users/{id}/(roles|ban), PUT|DELETE
+g, customer, anonymous
+g, seller, customer
+g, admin, customer
+`
+
+// Door is a route as a policy sees it.
+type Door struct{ Method, Path string }
+
+// Policy is a decided policy: who may pass which door. Casbin decides once, when the policy
+// is loaded; a request costs two map look-ups.
+type Policy struct {
+	allowed map[Door][]string
+}
+
+// NewPolicy decides text for doors. It refuses a text that cannot be read, names a role or
+// method it does not know, or would lock the mall: nobody could sign in, no admin could
+// undo it, or somebody other than an admin could.
+func NewPolicy(text string, doors []Door) (*Policy, error) {
+	enforcer, err := enforcerOf(text)
+	if err != nil {
+		return nil, err
+	}
+	p := &Policy{allowed: map[Door][]string{}}
+	for _, d := range doors {
+		for _, role := range roles {
+			ok, err := enforcer.Enforce(role, d.Path, d.Method)
+			if err != nil {
+				return nil, fmt.Errorf("decide %s %s for %s: %w", d.Method, d.Path, role, err)
+			}
+			if ok {
+				p.allowed[d] = append(p.allowed[d], role)
+			}
+		}
+	}
+	return p, p.check(doors)
+}
+
+// Allows says whether somebody with these roles may pass d. Without roles one is anonymous;
+// whoever is banned is nothing else.
+func (p *Policy) Allows(d Door, has []string) bool {
+	may := p.allowed[d]
+	switch {
+	case len(has) == 0:
+		return slices.Contains(may, Anonymous)
+	case slices.Contains(has, Banned):
+		return slices.Contains(may, Banned)
+	}
+	return slices.ContainsFunc(has, func(role string) bool { return slices.Contains(may, role) })
+}
+
+func (p *Policy) check(doors []Door) error {
+	for _, d := range doors {
+		adminsOnly := strings.HasPrefix(d.Path, "/v1/admin/")
+		may := p.allowed[d]
+		if d == (Door{"POST", "/v1/sessions"}) && !slices.Contains(may, Anonymous) {
+			return errors.New("nobody could sign in")
+		}
+		if adminsOnly && !slices.Equal(may, []string{admin}) {
+			return fmt.Errorf("%s %s is for admins, not for %v", d.Method, d.Path, may)
+		}
+	}
+	return nil
+}
+
+func enforcerOf(text string) (*casbin.Enforcer, error) {
+	m, err := model.NewModelFromString(rbac)
+	if err != nil {
+		return nil, fmt.Errorf("read model: %w", err)
+	}
+	e, err := casbin.NewEnforcer(m)
+	if err != nil {
+		return nil, fmt.Errorf("make enforcer: %w", err)
+	}
+	// Whole strings, compiled once: Casbin's own regexMatch finds a part and compiles per call.
+	compiled := map[string]*regexp.Regexp{}
+	e.AddFunction("regexMatch", func(args ...any) (any, error) {
+		return compiled[args[1].(string)].MatchString(args[0].(string)), nil
+	})
+	rules, err := read(text)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rules {
+		if r[0] == "g" {
+			_, err = e.AddGroupingPolicy(r[1], r[2])
+		} else {
+			for _, expr := range r[2:4] {
+				if compiled[expr], err = compile(expr); err != nil {
+					return nil, err
+				}
+			}
+			_, err = e.AddPolicy(r[1], r[2], r[3])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("add rule %v: %w", r, err)
+		}
+	}
+	return e, nil
+}
+
+// compile takes {id} in a path literally.
+func compile(expr string) (*regexp.Regexp, error) {
+	re, err := regexp.Compile("^(?:" + strings.NewReplacer("{", `\{`, "}", `\}`).Replace(expr) + ")$")
+	if err != nil {
+		return nil, fmt.Errorf("pattern %q: %w", expr, err)
+	}
+	return re, nil
+}
+
+func read(text string) ([][]string, error) {
+	r := csv.NewReader(strings.NewReader(text))
+	r.Comment, r.TrimLeadingSpace, r.FieldsPerRecord = '#', true, -1
+	var rules [][]string
+	for {
+		fields, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read policy: %w", err)
+		}
+		for i := range fields {
+			fields[i] = strings.TrimSpace(fields[i])
+		}
+		line, _ := r.FieldPos(0)
+		if err := valid(fields); err != nil {
+			return nil, fmt.Errorf("policy line %d: %w", line, err)
+		}
+		rules = append(rules, fields)
+	}
+	return rules, nil
+}
+
+func valid(rule []string) error {
+	switch {
+	case rule[0] == "g" && len(rule) == 3:
+		if !slices.Contains(roles, rule[1]) || !slices.Contains(roles, rule[2]) {
+			return fmt.Errorf("no such role in %v", rule)
+		}
+		return nil
+	case rule[0] == "p" && len(rule) == 4:
+		if !slices.Contains(roles, rule[1]) {
+			return fmt.Errorf("no such role: %q", rule[1])
+		}
+		for m := range strings.SplitSeq(rule[3], "|") {
+			if !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, m) {
+				return fmt.Errorf("no such method: %q", m)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("neither `p, role, path, methods` nor `g, role, inherited role`: %v", rule)
+}

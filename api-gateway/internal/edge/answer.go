@@ -1,0 +1,76 @@
+package edge
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/telemetry"
+)
+
+// Refusals with a status that only an edge has.
+var (
+	errUnsupported = errors.New("unsupported media type")
+	errMethod      = errors.New("method not allowed")
+)
+
+// statusGone stands in log and metrics for requests whose client left first (nginx's number).
+const statusGone = 499
+
+// refuse answers an error, and logs what the caller must not see.
+func (g *Gateway) refuse(c *gin.Context, err error) {
+	c.Abort()
+	ctx := c.Request.Context()
+	if errors.Is(err, errGone) {
+		c.Status(statusGone)
+		return
+	}
+	doc, retry := describe(err, telemetry.TraceOf(ctx).ID)
+	if doc.Status == http.StatusUnauthorized {
+		challenge := `Bearer realm="mall"`
+		if bearer(c.Request.Header) != "" {
+			challenge += `, error="invalid_token"`
+		}
+		c.Header("WWW-Authenticate", challenge)
+	}
+	if doc.Status >= 500 {
+		g.log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("route", c.FullPath()), slog.Int("status", doc.Status), slog.Any("error", err))
+	}
+	if c.Writer.Written() {
+		return
+	}
+	if retry > 0 {
+		c.Header("Retry-After", strconv.Itoa(int((retry+time.Second-1)/time.Second)))
+	}
+	body, err := json.Marshal(doc)
+	if err != nil {
+		c.Status(http.StatusInternalServerError)
+		return
+	}
+	c.Header("Cache-Control", "no-store")
+	c.Data(doc.Status, problem.ContentType, body)
+}
+
+func describe(err error, trace string) (problem.Document, time.Duration) {
+	switch {
+	case errors.Is(err, errMethod):
+		return edgeOnly(http.StatusMethodNotAllowed, "method_not_allowed", "This address does not know the method; Allow says which it knows.", trace), 0
+	case errors.Is(err, errUnsupported):
+		return edgeOnly(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body as application/json.", trace), 0
+	}
+	return problem.Describe(err, trace)
+}
+
+func edgeOnly(status int, code, detail, trace string) problem.Document {
+	return problem.Document{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail, TraceID: trace}
+}
+
+func tooMany(retry time.Duration) error {
+	return problem.New(problem.TooManyRequests, "too_many_requests", "Too many requests; Retry-After says when to go on.").After(max(retry, time.Millisecond))
+}

@@ -1,0 +1,88 @@
+package edge
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// ParseProxies reads a comma-separated list of networks ("10.0.0.0/8, 192.0.2.7").
+func ParseProxies(s string) ([]netip.Prefix, error) {
+	var nets []netip.Prefix
+	for part := range strings.SplitSeq(s, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
+			a, addrErr := netip.ParseAddr(part)
+			if addrErr != nil {
+				return nil, fmt.Errorf("%q is neither a network nor an address", part)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		nets = append(nets, p.Masked())
+	}
+	return nets, nil
+}
+
+// clientAddr gives the address of the client: the peer's, or, if the peer is a trusted proxy, the last
+// one in X-Forwarded-For that is not. Everything further left was written by whoever liked to.
+func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
+	addr := peerAddr(r)
+	if !within(addr, trusted) {
+		return addr
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			return addr
+		}
+		if addr = hop.Unmap(); !within(addr, trusted) {
+			return addr
+		}
+	}
+	return addr
+}
+
+func peerAddr(r *http.Request) netip.Addr {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr, _ := netip.ParseAddr(host)
+	return addr.Unmap().WithZone("")
+}
+
+func within(a netip.Addr, nets []netip.Prefix) bool {
+	for _, n := range nets {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// household is what is limited as one client: an IPv6 customer is given a whole /64.
+func household(a netip.Addr) string {
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return a.String()
+}
+
+// fromOutside says that a request came through a proxy or from a public address. Metrics are for those
+// who run the mall: they ask from this machine or from inside the cluster.
+func fromOutside(r *http.Request) bool {
+	if len(r.Header.Values("X-Forwarded-For")) > 0 || len(r.Header.Values("Forwarded")) > 0 {
+		return true
+	}
+	a := peerAddr(r)
+	return !a.IsLoopback() && !a.IsPrivate()
+}

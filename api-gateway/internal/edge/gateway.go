@@ -1,0 +1,206 @@
+// Package edge is the mall's front door: a table of routes, the rules a request meets on its
+// way in, and the proxy that hands it to a room through the sidecar.
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/telemetry"
+)
+
+// Guard is what the edge asks about callers.
+type Guard interface {
+	// Who gives the user of a token, or refuses with Unauthenticated or Unavailable.
+	Who(ctx context.Context, token string) (identity.User, error)
+	// Allows says whether somebody with these roles (none: anonymous) may take the route.
+	Allows(method, path string, roles []string) bool
+}
+
+// Limits are the bounds a request meets.
+type Limits struct {
+	Addresses *limit.Buckets
+	Users     *limit.Buckets
+	SignIn    *limit.SignIn
+	Admission *limit.Admission
+}
+
+// Check is one thing the gateway needs to be ready.
+type Check struct {
+	Name string
+	Ask  func(ctx context.Context) error
+}
+
+// Gateway is the front door. All fields of Parts are needed.
+type Gateway struct {
+	Parts
+	log *slog.Logger
+}
+
+// Parts are what a gateway is made of.
+type Parts struct {
+	Guard   Guard
+	Proxy   *Proxy
+	Limits  Limits
+	Metrics *Metrics
+	Proxies func() []netip.Prefix // whose X-Forwarded-For is believed
+	Checks  []Check
+	OpenAPI []byte
+}
+
+// Handler makes the gateway's web side.
+func Handler(log *slog.Logger, parts Parts) http.Handler {
+	g := &Gateway{Parts: parts, log: log}
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	e.ForwardedByClientIP = false // clientAddr knows whom to believe
+	e.Use(g.observe, g.recover, secure)
+	e.NoRoute(func(c *gin.Context) { g.refuse(c, problem.Missing("address")) })
+	e.NoMethod(func(c *gin.Context) { g.refuse(c, errMethod) })
+	g.house(e)
+	e.Use(g.admit)
+	for _, route := range Routes() {
+		e.Handle(route.Method, pattern(route.Path), g.serve(route))
+	}
+	return e
+}
+
+// serve is a request's way in.
+func (g *Gateway) serve(route Route) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := g.enter(c, route); err != nil {
+			g.refuse(c, err)
+		}
+	}
+}
+
+func (g *Gateway) enter(c *gin.Context, route Route) error {
+	ctx, r := c.Request.Context(), c.Request
+	client := household(clientAddr(r, g.Proxies()))
+	out := call{route: route, header: http.Header{}}
+
+	var roles []string
+	if route.Access == Anyone {
+		if err := g.slowDown(g.Limits.Addresses, "address", client); err != nil {
+			return err
+		}
+	} else {
+		user, err := g.Guard.Who(ctx, bearer(r.Header))
+		if err != nil {
+			// Whoever tries tokens is limited by address; a user is not, many may share one.
+			if limited := g.slowDown(g.Limits.Addresses, "address", client); limited != nil {
+				return limited
+			}
+			return err
+		}
+		if err := g.slowDown(g.Limits.Users, "user", user.ID); err != nil {
+			return err
+		}
+		roles = user.Roles
+		out.header.Set("Authorization", "Bearer "+bearer(r.Header))
+	}
+	if !g.Guard.Allows(route.Method, route.Path, roles) {
+		if route.Access == Anyone {
+			return problem.New(problem.Unauthenticated, "unauthenticated", "This is closed to visitors at the moment.")
+		}
+		return problem.New(problem.Forbidden, "forbidden", "You are signed in, but this is not for you.")
+	}
+	var err error
+	if out.target, err = target(route.Path, c); err != nil {
+		return err
+	}
+	key, err := idempotencyKey(route.Key, r.Header)
+	if err != nil {
+		return err
+	}
+	if key != "" {
+		out.header.Set("Idempotency-Key", key)
+	}
+	if out.body, err = readBody(c.Writer, r); err != nil {
+		return err
+	}
+	if len(out.body) > 0 {
+		out.header.Set("Content-Type", "application/json")
+	}
+	if route.Rate == RateSignIn {
+		if ok, retry := g.Limits.SignIn.Take(ctx, client, out.body); !ok {
+			g.Metrics.limited.WithLabelValues("signin").Inc()
+			return tooMany(retry)
+		}
+	}
+	return g.Proxy.Forward(c.Writer, r, out)
+}
+
+func (g *Gateway) slowDown(b *limit.Buckets, name, who string) error {
+	ok, retry := b.Take(who, time.Now())
+	if ok {
+		return nil
+	}
+	g.Metrics.limited.WithLabelValues(name).Inc()
+	return tooMany(retry)
+}
+
+// admit refuses at once what would only wait.
+func (g *Gateway) admit(c *gin.Context) {
+	leave, ok := g.Limits.Admission.Enter()
+	if !ok {
+		g.Metrics.limited.WithLabelValues("admission").Inc()
+		g.refuse(c, problem.Busy(errors.New("too many requests in flight"), time.Second, "The mall is full right now."))
+		return
+	}
+	defer leave()
+	c.Next()
+}
+
+// observe gives each request its trace, its measurement and its line in the log: the route's
+// pattern, never the address with its query, and no header.
+func (g *Gateway) observe(c *gin.Context) {
+	start := time.Now()
+	ctx := telemetry.WithTrace(c.Request.Context(), telemetry.ParseTrace(c.GetHeader("traceparent")))
+	c.Request = c.Request.WithContext(ctx)
+	defer func() {
+		took, route := time.Since(start), c.FullPath()
+		method := c.Request.Method
+		if route == "" {
+			route, method = "unknown", "any" // whatever strangers invent must not become a series
+		}
+		g.Metrics.observe(method, route, c.Writer.Status(), took)
+		if !quiet[route] {
+			g.log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("method", method), slog.String("route", route),
+				slog.Int("status", c.Writer.Status()), slog.Float64("ms", float64(took.Microseconds())/1000), slog.Int("bytes", c.Writer.Size()))
+		}
+	}()
+	c.Next()
+}
+
+// quiet routes are asked by machines every second or so.
+var quiet = map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true}
+
+// recover turns a panic into an answer and a log line; the process lives on.
+func (g *Gateway) recover(c *gin.Context) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		if err, ok := r.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(r) // the connection is to be broken off
+		}
+		g.log.ErrorContext(c.Request.Context(), "panic", "route", c.FullPath(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		g.refuse(c, problem.New(problem.Internal, "internal", "Something went wrong on our side. Give support the trace_id."))
+	}()
+	c.Next()
+}

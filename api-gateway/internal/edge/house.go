@@ -1,0 +1,86 @@
+package edge
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/swaggest/swgui"
+	"github.com/swaggest/swgui/v5emb"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// house mounts what the gateway answers itself.
+func (g *Gateway) house(e *gin.Engine) {
+	// operator: the process lives.
+	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+
+	// operator: 503 with what is missing until requests can be served.
+	e.GET("/readyz", g.ready)
+
+	// operator: Prometheus; not for those who come through a proxy or from a public address.
+	metrics := g.Metrics.handler()
+	e.GET("/metrics", func(c *gin.Context) {
+		if fromOutside(c.Request) {
+			g.refuse(c, problem.Missing("address"))
+			return
+		}
+		metrics.ServeHTTP(c.Writer, c.Request)
+	})
+
+	// anyone: the contract, and the same to look at.
+	e.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", g.OpenAPI) })
+	docs := v5emb.NewHandlerWithConfig(swgui.Config{
+		Title: "Mall", SwaggerJSON: "/openapi.yaml", BasePath: "/docs/",
+		SettingsUI: map[string]string{"validatorUrl": "null"}, // the default asks a foreign host
+	})
+	page := func(c *gin.Context) {
+		c.Header("Content-Security-Policy", docsPolicy)
+		docs.ServeHTTP(c.Writer, c.Request)
+	}
+	e.GET("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
+	e.GET("/docs/*asset", page)
+
+	// anyone: signposts.
+	e.GET("/", func(c *gin.Context) {
+		c.JSON(http.StatusOK, gin.H{"name": "mall", "docs": "/docs/", "openapi": "/openapi.yaml"})
+	})
+}
+
+// What browsers may do with our answers. The documentation page needs its own scripts and
+// styles, some of them inline; neither may load anything from elsewhere.
+const (
+	apiPolicy  = "default-src 'none'; frame-ancestors 'none'"
+	docsPolicy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+)
+
+// secure sets the headers that keep browsers from doing more with an answer than read it.
+func secure(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", apiPolicy)
+	if strings.HasPrefix(c.Request.URL.Path, "/v1/") {
+		h.Set("Cache-Control", "no-store") // a room that knows better says so
+	}
+}
+
+func (g *Gateway) ready(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), 3*time.Second)
+	defer cancel()
+	missing := gin.H{}
+	for _, check := range g.Checks {
+		if err := check.Ask(ctx); err != nil {
+			missing[check.Name] = "not reachable"
+		}
+	}
+	if len(missing) > 0 {
+		c.JSON(http.StatusServiceUnavailable, gin.H{"status": "not ready", "missing": missing})
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"status": "ready"})
+}

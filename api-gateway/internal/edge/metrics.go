@@ -1,0 +1,70 @@
+package edge
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are what the gateway counts. Labels are route templates and codes, never ids.
+type Metrics struct {
+	registry      *prometheus.Registry
+	requests      *prometheus.HistogramVec
+	limited       *prometheus.CounterVec
+	dapr          *prometheus.CounterVec
+	limitBroken   prometheus.Counter
+	policyRefused prometheus.Counter
+}
+
+// NewMetrics makes a registry of its own, so that a process can have two gateways (tests do).
+func NewMetrics() *Metrics {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	f := promauto.With(r)
+	return &Metrics{
+		registry: r,
+		requests: f.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "mall_http_request_seconds", Help: "Time to answer a request, by route pattern and status.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25},
+		}, []string{"method", "route", "status"}),
+		limited: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "mall_gateway_limited_total", Help: "Requests refused by a limit: address, user, signin, admission.",
+		}, []string{"limit"}),
+		dapr: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "mall_gateway_dapr_errors_total", Help: "Answers that Dapr made in place of a room.",
+		}, []string{"app", "code"}),
+		limitBroken: f.NewCounter(prometheus.CounterOpts{
+			Name: "mall_gateway_signin_limit_unavailable_total", Help: "Sign-ins let through because the distributed limit could not be asked.",
+		}),
+		policyRefused: f.NewCounter(prometheus.CounterOpts{
+			Name: "mall_gateway_policy_refused_total", Help: "Policies from the configuration store that were refused; the last good one stayed.",
+		}),
+	}
+}
+
+// DaprError counts an answer that Dapr made in place of a room.
+func (m *Metrics) DaprError(app, code string) { m.dapr.WithLabelValues(app, code).Inc() }
+
+// LimitBroken counts a sign-in that no distributed limit looked at.
+func (m *Metrics) LimitBroken() { m.limitBroken.Inc() }
+
+// PolicyRefused counts a policy that was not taken.
+func (m *Metrics) PolicyRefused() { m.policyRefused.Inc() }
+
+// Gauge serves a number that is read when it is asked for.
+func (m *Metrics) Gauge(name, help string, read func() float64) {
+	promauto.With(m.registry).NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read)
+}
+
+func (m *Metrics) observe(method, route string, status int, took time.Duration) {
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+func (m *Metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}

@@ -1,0 +1,109 @@
+package edge
+
+import "time"
+
+// Access says who a route is for. The policy decides; this is what the policy has to say by
+// default, what openapi.yaml declares (x-mall-access), and whether a token is looked at.
+type Access string
+
+// Who may call a route.
+const (
+	Anyone   Access = "anyone"   // a token, good or bad, is not looked at
+	Customer Access = "customer" // signed in
+	Seller   Access = "seller"
+	Admin    Access = "admin"
+)
+
+// Key says what a route does with the header Idempotency-Key.
+type Key string
+
+// What becomes of an Idempotency-Key.
+const (
+	KeyNone     Key = ""         // taken off: the route is for anyone, or is idempotent by its method
+	KeyOptional Key = "optional" // forwarded if sent
+	KeyRequired Key = "required" // 400 without it
+)
+
+// Rate is the class of limits a route is under.
+type Rate string
+
+// The classes of limits.
+const (
+	RateUsual  Rate = ""       // the bucket of the user, or of the client's address
+	RateSignIn Rate = "signin" // besides, one limit for all replicas: by address and by email
+)
+
+// Route is one line of the table: what comes in, who may send it, who answers it.
+type Route struct {
+	Method, Path string // Path as in openapi.yaml; the room knows it by the same name
+	App          string // the app id of the room that answers
+	Access       Access
+	Also         []string // roles besides Access that the default policy lets in
+	Key          Key
+	Rate         Rate
+	Timeout      time.Duration // for the whole answer; 0: usual
+}
+
+// Routes that may take longer than usual, each a little more than its sidecar's own timeout
+// (dapr-config/resiliency.yaml), so that the better-informed one speaks first.
+const (
+	buying = 18 * time.Second // three hops in one call
+	paying = 25 * time.Second // the provider is outside the mall
+)
+
+var admins = []string{"admin"}
+
+// Routes is the table of contents of the mall. openapi.yaml lists the same routes and says
+// what they take and answer; a test holds the two together.
+func Routes() []Route {
+	return []Route{
+		// accounts
+		{Method: "POST", Path: "/v1/users", App: "user", Access: Anyone, Rate: RateSignIn},
+		{Method: "POST", Path: "/v1/sessions", App: "auth", Access: Anyone, Rate: RateSignIn},
+		{Method: "POST", Path: "/v1/sessions/refresh", App: "auth", Access: Anyone},
+		{Method: "DELETE", Path: "/v1/sessions/current", App: "auth", Access: Customer},
+		{Method: "GET", Path: "/v1/me", App: "user", Access: Customer},
+		{Method: "GET", Path: "/.well-known/jwks.json", App: "auth", Access: Anyone},
+
+		// catalogue: the room checks that a seller touches only what is theirs
+		{Method: "GET", Path: "/v1/products", App: "product", Access: Anyone},
+		{Method: "GET", Path: "/v1/products/{id}", App: "product", Access: Anyone},
+		{Method: "POST", Path: "/v1/products", App: "product", Access: Seller, Key: KeyOptional},
+		{Method: "PATCH", Path: "/v1/products/{id}", App: "product", Access: Seller, Also: admins},
+		{Method: "POST", Path: "/v1/products/{id}/stock", App: "product", Access: Seller, Also: admins, Key: KeyOptional},
+		{Method: "DELETE", Path: "/v1/products/{id}", App: "product", Access: Seller, Also: admins},
+
+		// cart
+		{Method: "GET", Path: "/v1/cart", App: "cart", Access: Customer},
+		{Method: "DELETE", Path: "/v1/cart", App: "cart", Access: Customer},
+		{Method: "POST", Path: "/v1/cart/items", App: "cart", Access: Customer, Key: KeyOptional},
+		{Method: "PUT", Path: "/v1/cart/items/{product_id}", App: "cart", Access: Customer},
+		{Method: "DELETE", Path: "/v1/cart/items/{product_id}", App: "cart", Access: Customer},
+
+		// checkout
+		{Method: "GET", Path: "/v1/addresses", App: "checkout", Access: Customer},
+		{Method: "POST", Path: "/v1/addresses", App: "checkout", Access: Customer, Key: KeyOptional},
+		{Method: "GET", Path: "/v1/addresses/{id}", App: "checkout", Access: Customer},
+		{Method: "PUT", Path: "/v1/addresses/{id}", App: "checkout", Access: Customer},
+		{Method: "DELETE", Path: "/v1/addresses/{id}", App: "checkout", Access: Customer},
+		{Method: "POST", Path: "/v1/checkout/quote", App: "checkout", Access: Customer, Key: KeyOptional},
+		{Method: "POST", Path: "/v1/checkout", App: "checkout", Access: Customer, Key: KeyRequired, Timeout: buying},
+
+		// orders: a new address comes from the address book, so checkout answers that one
+		{Method: "GET", Path: "/v1/orders", App: "order", Access: Customer},
+		{Method: "GET", Path: "/v1/orders/{id}", App: "order", Access: Customer, Also: admins},
+		{Method: "PUT", Path: "/v1/orders/{id}/address", App: "checkout", Access: Customer},
+		{Method: "POST", Path: "/v1/orders/{id}/cancel", App: "order", Access: Customer, Key: KeyOptional},
+
+		// payments
+		{Method: "POST", Path: "/v1/payments", App: "payment", Access: Customer, Key: KeyRequired, Timeout: paying},
+		{Method: "GET", Path: "/v1/payments/{id}", App: "payment", Access: Customer},
+		{Method: "POST", Path: "/v1/payments/{id}/cancel", App: "payment", Access: Customer, Key: KeyOptional, Timeout: paying},
+
+		// admin
+		{Method: "GET", Path: "/v1/admin/users", App: "user", Access: Admin},
+		{Method: "PUT", Path: "/v1/admin/users/{id}/roles", App: "user", Access: Admin},
+		{Method: "PUT", Path: "/v1/admin/users/{id}/ban", App: "user", Access: Admin},
+		{Method: "DELETE", Path: "/v1/admin/users/{id}/ban", App: "user", Access: Admin},
+	}
+}

@@ -1,0 +1,98 @@
+package edge
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+const maxBody = 1 << 20
+
+// An id on the wire. Anything else names nothing, and never becomes part of an address.
+var id = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
+
+var parameter = regexp.MustCompile(`\{([a-z_]+)\}`)
+
+// pattern is the route's path as Gin writes it.
+func pattern(path string) string { return parameter.ReplaceAllString(path, ":$1") }
+
+// target fills the caller's ids into the route's path. The path the caller wrote is never
+// forwarded: what Dapr and a room would make of "..", "%2F" or ";" does not matter then.
+func target(path string, c *gin.Context) (string, error) {
+	malformed := false
+	filled := parameter.ReplaceAllStringFunc(path, func(p string) string {
+		v := c.Param(strings.Trim(p, "{}"))
+		malformed = malformed || !id.MatchString(v)
+		return v
+	})
+	if malformed {
+		return "", problem.Missing("object")
+	}
+	return filled, nil
+}
+
+// readBody reads a whole body of up to 1 MiB. A body must be JSON.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.Method == http.MethodGet || r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	if r.ContentLength > maxBody {
+		w.Header().Set("Connection", "close") // cheaper than reading what nobody wants
+		return nil, tooLarge()
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var beyond *http.MaxBytesError
+	switch {
+	case errors.As(err, &beyond):
+		return nil, tooLarge()
+	case err != nil:
+		w.Header().Set("Connection", "close")
+		return nil, problem.Wrap(err, problem.BadRequest, "bad_request", "The body did not arrive whole, or not in time.")
+	case len(body) == 0:
+		return nil, nil
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return nil, errUnsupported
+	}
+	return body, nil
+}
+
+func tooLarge() error {
+	return problem.New(problem.TooLarge, "body_too_large", "The body is larger than 1 MiB.")
+}
+
+// idempotencyKey gives the key to forward, "" for none.
+func idempotencyKey(rule Key, h http.Header) (string, error) {
+	if rule == KeyNone {
+		return "", nil
+	}
+	sent := h.Values("Idempotency-Key")
+	if len(sent) == 0 {
+		if rule == KeyRequired {
+			return "", problem.New(problem.BadRequest, "idempotency_key_required", "Send an Idempotency-Key, so that trying again cannot do it twice.")
+		}
+		return "", nil
+	}
+	if len(sent) > 1 || len(sent[0]) < 1 || len(sent[0]) > 255 || strings.ContainsFunc(sent[0], unprintable) {
+		return "", problem.New(problem.BadRequest, "idempotency_key_invalid", "An Idempotency-Key is 1 to 255 printable ASCII characters.")
+	}
+	return sent[0], nil
+}
+
+func unprintable(r rune) bool { return r < ' ' || r > '~' }
+
+// bearer gives the token of the Authorization header, "" if there is none or another scheme.
+func bearer(h http.Header) string {
+	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}

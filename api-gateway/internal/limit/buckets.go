@@ -1,0 +1,74 @@
+package limit
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+)
+
+// Speed is so many requests a second, and so many at once after a rest.
+type Speed struct {
+	PerSecond float64
+	Burst     int
+}
+
+// ParseSpeed reads "rate/burst", as in "100/200".
+func ParseSpeed(s string) (Speed, error) {
+	perSecond, burst, ok := strings.Cut(strings.TrimSpace(s), "/")
+	if !ok {
+		return Speed{}, fmt.Errorf("%q is not rate/burst", s)
+	}
+	r, err := strconv.ParseFloat(perSecond, 64)
+	if err != nil || r <= 0 || r > 1e6 {
+		return Speed{}, fmt.Errorf("rate %q is not a number above 0 and up to 1000000", perSecond)
+	}
+	b, err := strconv.Atoi(burst)
+	if err != nil || b < 1 || b > 1e6 {
+		return Speed{}, fmt.Errorf("burst %q is not between 1 and 1000000", burst)
+	}
+	return Speed{PerSecond: r, Burst: b}, nil
+}
+
+// remembered bounds how many buckets there are. An attacker with more addresses than this
+// gets fresh buckets, but no more of our memory (about 10 MB).
+const remembered = 50_000
+
+// Buckets are the token buckets of one class of callers in this process.
+type Buckets struct {
+	speed   func() Speed
+	buckets *lru.Cache[string, *rate.Limiter]
+}
+
+// NewBuckets makes buckets that follow speed, which may change while they are in use.
+func NewBuckets(speed func() Speed) *Buckets {
+	cache, err := lru.New[string, *rate.Limiter](remembered)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &Buckets{speed: speed, buckets: cache}
+}
+
+// Take takes a token from the bucket of who. Without one it says when the next comes.
+func (b *Buckets) Take(who string, now time.Time) (ok bool, retry time.Duration) {
+	speed := b.speed()
+	bucket, found := b.buckets.Get(who)
+	if !found {
+		fresh := rate.NewLimiter(rate.Limit(speed.PerSecond), speed.Burst)
+		if bucket, found, _ = b.buckets.PeekOrAdd(who, fresh); !found {
+			bucket = fresh
+		}
+	}
+	if bucket.Limit() != rate.Limit(speed.PerSecond) || bucket.Burst() != speed.Burst {
+		bucket.SetLimitAt(now, rate.Limit(speed.PerSecond))
+		bucket.SetBurstAt(now, speed.Burst)
+	}
+	if bucket.AllowN(now, 1) {
+		return true, 0
+	}
+	missing := 1 - bucket.TokensAt(now)
+	return false, time.Duration(missing / speed.PerSecond * float64(time.Second))
+}
