@@ -1,0 +1,275 @@
+// Package daprd finds Dapr's sidecar, or builds it: Dapr's own, unchanged, from the Go
+// module proxy, with only the components that components.txt names. With all of them a
+// sidecar is three times as large, in memory and on disk.
+//
+// daprd.mod and daprd.sum are Dapr's go.mod and go.sum of that version, with one
+// replacement, so that the build is checked against known sums. They have names of
+// their own because Dapr is not a dependency of this repository's modules.
+package daprd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// Version is the Dapr that is built. An installed one may be any of the same minor.
+const Version = "1.18.3"
+
+const supported = "1.18."
+
+var (
+	//go:embed components.txt
+	components string
+	//go:embed daprd.mod
+	modFile []byte
+	//go:embed daprd.sum
+	sumFile []byte
+)
+
+// Binary is a sidecar that can be started.
+type Binary struct {
+	Path, Version, From string
+}
+
+// Find looks for a supported daprd that is installed, then for one built earlier. Asked
+// for by MALL_DAPRD: a path, or "build" to pass over an installed one.
+func Find(ctx context.Context, cache string) (Binary, bool, error) {
+	asked := os.Getenv("MALL_DAPRD")
+	if asked != "" && asked != "build" {
+		v, err := version(ctx, asked)
+		if err != nil {
+			return Binary{}, false, err
+		}
+		return Binary{asked, v, "MALL_DAPRD"}, true, nil
+	}
+	if asked == "" {
+		for _, path := range installed() {
+			if v, err := version(ctx, path); err == nil && strings.HasPrefix(v, supported) {
+				return Binary{path, v, "installed"}, true, nil
+			}
+		}
+	}
+	built := binaryPath(cache)
+	if _, err := os.Stat(built); err == nil {
+		return Binary{built, Version, "built earlier"}, true, nil
+	}
+	return Binary{}, false, nil
+}
+
+func installed() []string {
+	var out []string
+	if p, err := exec.LookPath("daprd"); err == nil {
+		out = append(out, p)
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		if p := filepath.Join(home, ".dapr", "bin", "daprd"); isFile(p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func version(ctx context.Context, path string) (string, error) {
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("%s --version: %w", path, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// Build builds the sidecar, once per machine and recipe. Progress is told as the number
+// of packages compiled so far.
+func Build(ctx context.Context, cache string, progress func(packages int)) (Binary, error) {
+	dir := filepath.Dir(binaryPath(cache))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Binary{}, err
+	}
+	unlock, err := lock(ctx, dir+".lock")
+	if err != nil {
+		return Binary{}, err
+	}
+	defer unlock()
+	built := Binary{binaryPath(cache), Version, "built from source"}
+	if isFile(built.Path) { // by another mall, while we waited
+		return built, nil
+	}
+	work, err := os.MkdirTemp(cache, "daprd-build-")
+	if err != nil {
+		return Binary{}, err
+	}
+	defer os.RemoveAll(work) //nolint:errcheck // a leftover costs disk, not correctness
+	source, err := download(ctx)
+	if err != nil {
+		return Binary{}, err
+	}
+	if err := prepare(source, work); err != nil {
+		return Binary{}, err
+	}
+	if err := compile(ctx, work, progress); err != nil {
+		return Binary{}, err
+	}
+	return built, os.Rename(filepath.Join(work, "daprd"), built.Path)
+}
+
+// download brings Dapr's module into the module cache. It is named with its version on
+// the command line, so it is checked against the sum database and our own list.
+func download(ctx context.Context) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", "github.com/dapr/dapr@v"+Version)
+	cmd.Dir = os.TempDir()
+	cmd.Env = environment()
+	out, err := cmd.Output()
+	var module struct{ Dir, Sum, Error string }
+	if jsonErr := json.Unmarshal(out, &module); jsonErr != nil || err != nil || module.Error != "" {
+		return "", fmt.Errorf("fetch Dapr %s: %s: %w", Version, module.Error, errors.Join(err, jsonErr))
+	}
+	if module.Sum != moduleSum {
+		return "", fmt.Errorf("fetch Dapr %s: its sum is %s, want %s", Version, module.Sum, moduleSum)
+	}
+	return module.Dir, nil
+}
+
+const moduleSum = "h1:iVTqJHRfJlUfiSyhJH4c1mJZ+4PH3cf/QwJcAJL2ROo="
+
+// prepare copies what is compiled, and leaves out the components nobody named. The
+// module cache itself is read-only, and an overlay may not change files in it.
+func prepare(source, work string) error {
+	wanted := Components()
+	for _, part := range []string{"cmd/daprd", "charts", "pkg", "utils"} {
+		err := filepath.WalkDir(filepath.Join(source, part), func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			rel, err := filepath.Rel(source, path)
+			if err != nil {
+				return err
+			}
+			to := filepath.Join(work, "src", rel)
+			if d.IsDir() {
+				return os.MkdirAll(to, 0o755)
+			}
+			if strings.HasSuffix(path, "_test.go") {
+				return nil
+			}
+			if filepath.Dir(rel) == filepath.FromSlash("cmd/daprd/components") {
+				name := strings.TrimSuffix(d.Name(), ".go")
+				if name != "zz_notag" && !slices.Contains(wanted, name) {
+					return nil
+				}
+			}
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(to, raw, 0o644)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, name := range wanted {
+		if !isFile(filepath.Join(work, "src/cmd/daprd/components", name+".go")) {
+			return fmt.Errorf("components.txt names %s, which Dapr %s does not have", name, Version)
+		}
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(work, "src", "go.mod"), modFile, 0o644),
+		os.WriteFile(filepath.Join(work, "daprd.mod"), modFile, 0o644),
+		os.WriteFile(filepath.Join(work, "daprd.sum"), sumFile, 0o644))
+}
+
+const ldflags = "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=" + Version
+
+func compile(ctx context.Context, work string, progress func(int)) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-modfile="+filepath.Join(work, "daprd.mod"),
+		"-tags", "allcomponents", "-ldflags", ldflags, "-o", filepath.Join(work, "daprd"), "./cmd/daprd")
+	cmd.Dir = filepath.Join(work, "src")
+	cmd.Env = environment()
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	packages := 0
+	var last []string
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		line := lines.Text()
+		if !strings.ContainsAny(line, " \t") { // -v names a package per line; the rest are words
+			packages++
+			progress(packages)
+			continue
+		}
+		last = append(last, line)
+		last = last[max(0, len(last)-20):]
+	}
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("build daprd: %w\n%s", err, strings.Join(last, "\n"))
+	}
+	return nil
+}
+
+// environment keeps the user's Go settings (proxy, cache, toolchain) but not what would
+// change the build: our workspace, and flags meant for other modules.
+func environment() []string {
+	return append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false", "CGO_ENABLED=0")
+}
+
+// Components are the registrations this project's sidecar is built with.
+func Components() []string {
+	var out []string
+	for line := range strings.Lines(components) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "#") {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// binaryPath depends on everything that goes into the build, so a changed recipe is a new file.
+func binaryPath(cache string) string {
+	h := sha256.New()
+	for _, part := range [][]byte{[]byte(Version), []byte(strings.Join(Components(), ",")), modFile, sumFile,
+		[]byte(ldflags), []byte(runtime.GOOS + "/" + runtime.GOARCH)} {
+		h.Write(bytes.TrimSpace(part))
+		h.Write([]byte{0})
+	}
+	return filepath.Join(cache, "daprd-"+Version+"-"+hex.EncodeToString(h.Sum(nil)[:6]), "daprd")
+}
+
+// lock waits for other malls that build the same thing.
+func lock(ctx context.Context, path string) (func(), error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	locked := make(chan error, 1)
+	go func() { locked <- syscall.Flock(int(f.Fd()), syscall.LOCK_EX) }()
+	select {
+	case err := <-locked:
+		return func() { _ = f.Close() }, err
+	case <-ctx.Done():
+		return nil, ctx.Err() // the file stays open until we exit, which is soon
+	}
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}

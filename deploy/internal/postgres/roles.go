@@ -1,0 +1,103 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+func ping(ctx context.Context, dsn string) error {
+	db, err := sql.Open("postgres", dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // nothing was written
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return db.PingContext(ctx)
+}
+
+// Databases makes sure that each name has a role with its password and a database that
+// this role owns and no other may enter. It may run any number of times.
+func Databases(ctx context.Context, dsn string, passwords map[string]string) error {
+	db, err := sql.Open("postgres", dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // every statement has been checked
+	db.SetMaxOpenConns(1)
+	roles, err := names(ctx, db, "SELECT rolname FROM pg_roles")
+	if err != nil {
+		return err
+	}
+	databases, err := names(ctx, db, "SELECT datname FROM pg_database")
+	if err != nil {
+		return err
+	}
+	for name, password := range passwords {
+		role, secret := pq.QuoteIdentifier(name), pq.QuoteLiteral(password)
+		verb := "CREATE"
+		if roles[name] {
+			verb = "ALTER"
+		}
+		statements := []string{fmt.Sprintf("%s ROLE %s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %s", verb, role, secret)}
+		if !databases[name] {
+			statements = append(statements,
+				// A superuser of a managed server must be a member to give it a database.
+				fmt.Sprintf("GRANT %s TO CURRENT_USER", role),
+				fmt.Sprintf("CREATE DATABASE %s OWNER %s ENCODING 'UTF8' TEMPLATE template0", role, role))
+		}
+		statements = append(statements, fmt.Sprintf("REVOKE ALL ON DATABASE %s FROM PUBLIC", role))
+		for _, s := range statements {
+			if _, err := db.ExecContext(ctx, s); err != nil {
+				return fmt.Errorf("%s: %w", strings.ReplaceAll(s, secret, "***"), err)
+			}
+		}
+	}
+	// The shared databases, too, are none of the rooms' business.
+	for _, shared := range []string{"postgres", "template1"} {
+		if _, err := db.ExecContext(ctx, "REVOKE CONNECT ON DATABASE "+shared+" FROM PUBLIC"); err != nil {
+			return err
+		}
+	}
+	return statistics(ctx, db)
+}
+
+// statistics are for finding slow queries; a server without them is as good.
+func statistics(ctx context.Context, db *sql.DB) error {
+	var loaded string
+	if err := db.QueryRowContext(ctx, "SHOW shared_preload_libraries").Scan(&loaded); err != nil {
+		var refused *pq.Error
+		if errors.As(err, &refused) {
+			return nil // a managed server does not tell
+		}
+		return err
+	}
+	if !strings.Contains(loaded, "pg_stat_statements") {
+		return nil
+	}
+	_, err := db.ExecContext(ctx, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+	return err
+}
+
+func names(ctx context.Context, db *sql.DB, query string) (map[string]bool, error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // Err is asked below
+	out := map[string]bool{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		out[name] = true
+	}
+	return out, rows.Err()
+}

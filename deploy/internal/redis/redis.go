@@ -1,0 +1,87 @@
+// Package redis brings up a private Redis and talks to it.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"daprmall.dev/deploy/internal/source"
+	"daprmall.dev/deploy/internal/supervise"
+)
+
+// Instance is a private Redis on this machine.
+type Instance struct {
+	Binary   string
+	Dir      string
+	Port     int
+	Password string
+	User     source.User
+}
+
+// Prepare writes its directory and configuration. The password is in a file, not on
+// the command line, where every user of the machine could read it.
+func (i Instance) Prepare() error {
+	if err := i.User.MakeDir(i.Dir); err != nil {
+		return err
+	}
+	conf := strings.Join([]string{
+		"bind 127.0.0.1",
+		"protected-mode yes",
+		"port " + strconv.Itoa(i.Port),
+		"dir " + strconv.Quote(i.Dir),
+		"requirepass " + i.Password,
+		// A shop's Redis: nothing is evicted, and a crash loses at most a second.
+		"maxmemory-policy noeviction",
+		"appendonly yes",
+		"appendfsync everysec",
+		"save 900 1",
+		"daemonize no",
+		"loglevel notice",
+		"",
+	}, "\n")
+	path := filepath.Join(i.Dir, "redis.conf")
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		return err
+	}
+	return i.User.Own(path)
+}
+
+// Spec is how it is kept running.
+func (i Instance) Spec(name, log string) supervise.Spec {
+	return supervise.Spec{Name: name, Kind: "redis", Path: i.Binary, Args: []string{filepath.Join(i.Dir, "redis.conf")},
+		Dir: i.Dir, Env: []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}, Log: log, User: i.User.Credential(),
+		Port: i.Port, Ports: map[string]int{"redis": i.Port},
+		Stop: syscall.SIGTERM, Orphan: syscall.SIGTERM, Patience: 10 * time.Second}
+}
+
+// Wait returns when Redis answers, which after a crash is after it has read its log.
+func Wait(ctx context.Context, addr, password string) error {
+	for {
+		err := ping(ctx, addr, password)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("redis at %s does not answer", addr), err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func ping(ctx context.Context, addr, password string) error {
+	c, err := Dial(ctx, addr, password)
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // nothing was written
+	_, err = c.Do("PING")
+	return err
+}

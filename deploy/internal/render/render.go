@@ -1,0 +1,108 @@
+// Package render puts this mall's addresses into the Dapr files of the repository,
+// which are written for a mall at its default place.
+package render
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	defaultRedis = "127.0.0.1:8581"
+	defaultHome  = ".mall/"
+)
+
+// Values are what takes the place of the defaults.
+type Values struct {
+	Redis string // host:port
+	Home  string // the mall's home directory
+}
+
+// Dirs renders every YAML file of the source directories into one directory, which is
+// emptied first: a file that left the repository must leave the mall.
+func Dirs(sources []string, into string, v Values) error {
+	if err := os.RemoveAll(into); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(into, 0o700); err != nil {
+		return err
+	}
+	for _, dir := range sources {
+		files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+		if err != nil {
+			return err
+		}
+		if len(files) == 0 {
+			return fmt.Errorf("no YAML files in %s", dir)
+		}
+		for _, file := range files {
+			if err := File(file, filepath.Join(into, filepath.Base(file)), v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// File renders one file. Two sources with a file of the same name are a mistake.
+func File(from, to string, v Values) error {
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	out, err := render(raw, v)
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(out); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+func render(raw []byte, v Values) ([]byte, error) {
+	var out bytes.Buffer
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
+	enc := yaml.NewEncoder(&out)
+	for {
+		var doc yaml.Node
+		err := dec.Decode(&doc)
+		if errors.Is(err, io.EOF) {
+			return out.Bytes(), enc.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
+		replace(&doc, v)
+		if err := enc.Encode(&doc); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// replace touches whole values only, so that nothing is replaced by accident.
+func replace(n *yaml.Node, v Values) {
+	if n.Kind == yaml.ScalarNode {
+		switch {
+		case n.Value == defaultRedis:
+			n.Value = v.Redis
+		case strings.HasPrefix(n.Value, defaultHome):
+			n.Value = filepath.Join(v.Home, strings.TrimPrefix(n.Value, defaultHome))
+		}
+	}
+	for _, child := range n.Content {
+		replace(child, v)
+	}
+}

@@ -1,0 +1,201 @@
+// Package runfile reads dapr.yaml, the Dapr multi-app run file that is the one list of
+// this mall's processes.
+package runfile
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// App is one app and its sidecar, as dapr.yaml names them. Paths are absolute once read.
+type App struct {
+	ID            string            `yaml:"appID"`
+	Dir           string            `yaml:"appDirPath"`
+	Command       []string          `yaml:"command"`
+	Env           map[string]string `yaml:"env"`
+	ConfigFile    string            `yaml:"configFilePath"`
+	Resources     []string          `yaml:"resourcesPaths"`
+	Protocol      string            `yaml:"appProtocol"`
+	Port          int               `yaml:"appPort"`
+	DaprHTTP      int               `yaml:"daprHTTPPort"`
+	DaprGRPC      int               `yaml:"daprGRPCPort"`
+	DaprInternal  int               `yaml:"daprInternalGRPCPort"`
+	Metrics       int               `yaml:"metricsPort"`
+	HealthCheck   bool              `yaml:"enableAppHealthCheck"`
+	HealthPath    string            `yaml:"appHealthCheckPath"`
+	ProbeInterval int               `yaml:"appHealthProbeInterval"`
+	ProbeTimeout  int               `yaml:"appHealthProbeTimeout"`
+	Threshold     int               `yaml:"appHealthThreshold"`
+	MaxBody       string            `yaml:"maxBodySize"`
+	ReadBuffer    string            `yaml:"readBufferSize"`
+	LogLevel      string            `yaml:"logLevel"`
+	// Placement and Scheduler must be empty: this mall runs neither.
+	Placement string `yaml:"placementHostAddress"`
+	Scheduler string `yaml:"schedulerHostAddress"`
+
+	// Replica is 1 for the app itself; copies count on.
+	Replica int `yaml:"-"`
+}
+
+// Name is the process's name: the app id, with the number of the replica from the second on.
+func (a App) Name() string {
+	if a.Replica > 1 {
+		return fmt.Sprintf("%s-%d", a.ID, a.Replica)
+	}
+	return a.ID
+}
+
+// Ports are all ports of the app and its sidecar by their purpose.
+func (a App) Ports() map[string]int {
+	return map[string]int{"app": a.Port, "dapr_http": a.DaprHTTP, "dapr_grpc": a.DaprGRPC,
+		"dapr_internal": a.DaprInternal, "dapr_metrics": a.Metrics}
+}
+
+// Read reads a run file. Fields it does not know are refused: a misspelt one would
+// otherwise be a sidecar without its setting.
+func Read(path string) ([]App, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	root, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	apps, err := parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for i := range apps {
+		a := &apps[i]
+		a.Dir = absolute(root, a.Dir)
+		a.ConfigFile = absolute(root, a.ConfigFile)
+		for j, r := range a.Resources {
+			a.Resources[j] = absolute(root, r)
+		}
+	}
+	return apps, nil
+}
+
+func parse(raw []byte) ([]App, error) {
+	var file struct {
+		Version int         `yaml:"version"`
+		Name    string      `yaml:"name"`
+		Common  yaml.Node   `yaml:"common"`
+		Apps    []yaml.Node `yaml:"apps"`
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
+	dec.KnownFields(true)
+	if err := dec.Decode(&file); err != nil {
+		return nil, err
+	}
+	if file.Version != 1 {
+		return nil, fmt.Errorf("version %d: want 1", file.Version)
+	}
+	if len(file.Apps) == 0 {
+		return nil, fmt.Errorf("no apps")
+	}
+	seen := map[string]bool{}
+	ports := map[int]string{}
+	apps := make([]App, len(file.Apps))
+	for i := range file.Apps {
+		a := App{Replica: 1}
+		for _, node := range []*yaml.Node{&file.Common, &file.Apps[i]} {
+			if err := decodeStrict(node, &a); err != nil {
+				return nil, err
+			}
+		}
+		if err := a.check(); err != nil {
+			return nil, fmt.Errorf("app %d (%s): %w", i+1, a.ID, err)
+		}
+		if seen[a.ID] {
+			return nil, fmt.Errorf("app %s is listed twice", a.ID)
+		}
+		seen[a.ID] = true
+		for what, port := range a.Ports() {
+			if other, taken := ports[port]; taken {
+				return nil, fmt.Errorf("port %d belongs to %s and to %s %s", port, other, a.ID, what)
+			}
+			ports[port] = a.ID + " " + what
+		}
+		apps[i] = a
+	}
+	return apps, nil
+}
+
+func decodeStrict(node *yaml.Node, into *App) error {
+	if node.Kind == 0 {
+		return nil
+	}
+	raw, err := yaml.Marshal(node)
+	if err != nil {
+		return err
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
+	dec.KnownFields(true)
+	return dec.Decode(into)
+}
+
+func (a App) check() error {
+	if a.ID == "" || a.Dir == "" || len(a.Command) == 0 {
+		return fmt.Errorf("want appID, appDirPath and command")
+	}
+	for what, port := range a.Ports() {
+		if port <= 0 {
+			return fmt.Errorf("port %s is missing", what)
+		}
+	}
+	if a.Placement != "" || a.Scheduler != "" {
+		return fmt.Errorf("placement and scheduler are not run: a sidecar told of one never becomes healthy without it")
+	}
+	return nil
+}
+
+// Shift moves all ports of an app by the same distance.
+func (a App) Shift(by int) App {
+	a.Port += by
+	a.DaprHTTP += by
+	a.DaprGRPC += by
+	a.DaprInternal += by
+	a.Metrics += by
+	return a
+}
+
+// replicaStep keeps replicas apart: all ports of one app lie within 100.
+const replicaStep = 100
+
+// Replicate copies apps as asked for ({"order": 2}); copy k listens 100·(k−1) further up.
+func Replicate(apps []App, count map[string]int) ([]App, error) {
+	known := map[string]bool{}
+	var out []App
+	for _, a := range apps {
+		known[a.ID] = true
+		out = append(out, a)
+		for k := 2; k <= count[a.ID]; k++ {
+			b := a.Shift(replicaStep * (k - 1))
+			b.Replica = k
+			out = append(out, b)
+		}
+	}
+	for id, n := range count {
+		if !known[id] {
+			return nil, fmt.Errorf("replicas of %s: no such app", id)
+		}
+		// A sixth copy would listen where PostgreSQL does.
+		if n < 1 || n > 5 {
+			return nil, fmt.Errorf("replicas of %s: %d, want 1 to 5", id, n)
+		}
+	}
+	return out, nil
+}
+
+func absolute(root, p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(root, p)
+}

@@ -1,0 +1,155 @@
+// Package secrets makes what a mall must keep to itself, on first start, and keeps it
+// in two files that only their owner can read: what apps get through the Dapr secret
+// store, and what the runner alone knows.
+package secrets
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+)
+
+// Databases are the roles and databases of a mall, each role the owner of its own only.
+var Databases = []string{"auth", "user", "product", "cart", "checkout", "order", "payment", "sandbox"}
+
+const (
+	nameRedis   = "redis"
+	nameSigning = "signing-keys"
+)
+
+// Store is the content of secrets.json: name → key → value, as the local.file secret
+// store with multiValued reads it.
+type Store map[string]map[string]string
+
+// Own is what the runner keeps for itself.
+type Own struct {
+	PostgresPassword string            `json:"postgres_password"`
+	DaprTokens       map[string]string `json:"dapr_tokens"` // by app: app → its sidecar
+	AppTokens        map[string]string `json:"app_tokens"`  // by app: its sidecar → app
+}
+
+// Load reads both files, adds what is missing and writes them back. What exists is
+// never changed: a new key would sign everyone out, a new password lock us out.
+func Load(home string, apps []string) (Store, Own, error) {
+	store := Store{}
+	own := Own{}
+	if err := readJSON(storePath(home), &store); err != nil {
+		return nil, own, err
+	}
+	if err := readJSON(ownPath(home), &own); err != nil {
+		return nil, own, err
+	}
+	store.fill()
+	if own.PostgresPassword == "" {
+		own.PostgresPassword = password()
+	}
+	if own.DaprTokens == nil {
+		own.DaprTokens, own.AppTokens = map[string]string{}, map[string]string{}
+	}
+	for _, app := range apps {
+		if own.DaprTokens[app] == "" {
+			own.DaprTokens[app], own.AppTokens[app] = password(), password()
+		}
+	}
+	if key := os.Getenv("MALL_STRIPE_API_KEY"); key != "" {
+		store["stripe"] = map[string]string{"api_key": key}
+	}
+	return store, own, errors.Join(Save(home, store), writeJSON(ownPath(home), own))
+}
+
+// Save writes secrets.json.
+func Save(home string, store Store) error { return writeJSON(storePath(home), store) }
+
+// SetDatabase records how a room reaches its database, keeping its password.
+func (s Store) SetDatabase(name, hostport, options string) {
+	dsn := url.URL{Scheme: "postgres", User: url.UserPassword(name, s.DatabasePassword(name)),
+		Host: hostport, Path: "/" + name, RawQuery: options}
+	s[name+"-db"]["dsn"] = dsn.String()
+}
+
+// DatabasePassword is the password inside a room's connection string.
+func (s Store) DatabasePassword(name string) string {
+	dsn, err := url.Parse(s[name+"-db"]["dsn"])
+	if err != nil || dsn.User == nil {
+		return ""
+	}
+	p, _ := dsn.User.Password()
+	return p
+}
+
+// DSN is how a room reaches its database.
+func (s Store) DSN(name string) string { return s[name+"-db"]["dsn"] }
+
+// RedisPassword is shared by everything that reaches Redis; no app may read it.
+func (s Store) RedisPassword() string { return s[nameRedis]["password"] }
+
+// SetRedisPassword takes over the password of a Redis that is not ours.
+func (s Store) SetRedisPassword(p string) { s[nameRedis] = map[string]string{"password": p} }
+
+func (s Store) fill() {
+	for _, name := range Databases {
+		if s[name+"-db"] == nil {
+			s[name+"-db"] = map[string]string{"dsn": fmt.Sprintf("postgres://%s:%s@127.0.0.1/%s", name, password(), name)}
+		}
+	}
+	for _, name := range []string{"refresh-hmac", "idempotency-hmac"} {
+		if s[name] == nil {
+			s[name] = map[string]string{"key": base64.StdEncoding.EncodeToString(random(32))}
+		}
+	}
+	if s[nameRedis] == nil {
+		s.SetRedisPassword(password())
+	}
+	if s[nameSigning] == nil {
+		kid := "k" + hex.EncodeToString(random(4))
+		s[nameSigning] = map[string]string{"active": kid, kid: base64.StdEncoding.EncodeToString(random(32))}
+	}
+}
+
+// String hides the values, whatever prints the store.
+func (s Store) String() string { return fmt.Sprintf("%d secrets ***", len(s)) }
+
+func password() string { return hex.EncodeToString(random(24)) }
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails: it ends the program instead
+	return b
+}
+
+func storePath(home string) string { return filepath.Join(home, "secrets.json") }
+func ownPath(home string) string   { return filepath.Join(home, "runner.json") }
+
+func readJSON(path string, into any) error {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// writeJSON replaces the file in one step: a crash leaves the old one or the new one.
+func writeJSON(path string, v any) error {
+	raw, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, append(raw, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}

@@ -1,0 +1,333 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/postgres"
+	"daprmall.dev/deploy/internal/redis"
+	"daprmall.dev/deploy/internal/render"
+	"daprmall.dev/deploy/internal/runfile"
+	"daprmall.dev/deploy/internal/secrets"
+	"daprmall.dev/deploy/internal/source"
+	"daprmall.dev/deploy/internal/steps"
+	"daprmall.dev/deploy/internal/supervise"
+)
+
+// mall is one running mall, as its supervisor sees it.
+type mall struct {
+	at    place.Place
+	o     options
+	out   io.Writer
+	board *steps.Board
+	sup   *supervise.Supervisor
+
+	apps  []runfile.App
+	lua   []string
+	store secrets.Store
+	own   secrets.Own
+	user  source.User
+	daprd string
+	redis string // address
+	pg    string // how the superuser reaches PostgreSQL
+}
+
+func newMall(ctx context.Context, at place.Place, o options, out io.Writer) (*mall, error) {
+	m := &mall{at: at, o: o, out: out, board: steps.New(ctx, out)}
+	m.sup = supervise.New(at.Run(), func(format string, args ...any) {
+		m.board.Say(time.Now().Format(time.TimeOnly)+" "+format, args...)
+	})
+	var err error
+	if m.apps, err = plan(at, o); err != nil {
+		return nil, err
+	}
+	if m.lua, err = luaScopes(at); err != nil {
+		return nil, err
+	}
+	if m.user, err = source.Unprivileged(); err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, a := range m.apps {
+		ids = append(ids, a.ID)
+	}
+	m.store, m.own, err = secrets.Load(at.Home, ids)
+	return m, err
+}
+
+// start brings everything up, independent things side by side.
+func (m *mall) start(ctx context.Context) error {
+	if err := m.portsFree(); err != nil {
+		return err
+	}
+	err := steps.Go(ctx, m.findSidecar, m.compile, m.startRedis, m.startPostgres)
+	if err != nil {
+		return err
+	}
+	if err := secrets.Save(m.at.Home, m.store); err != nil {
+		return err
+	}
+	if err := m.writeState(); err != nil {
+		return err
+	}
+	if len(m.apps) == 0 {
+		return nil
+	}
+	if err := m.render(); err != nil {
+		return err
+	}
+	if err := m.startApps(); err != nil {
+		return err
+	}
+	if err := m.board.Do("ready", func(s *steps.Step) error { return m.waitReady(ctx, s) }); err != nil {
+		return err
+	}
+	return m.seed(ctx)
+}
+
+func (m *mall) findSidecar(ctx context.Context) error {
+	if len(m.apps) == 0 {
+		return nil
+	}
+	return m.board.Do("daprd", func(s *steps.Step) (err error) {
+		m.daprd, err = sidecar(ctx, m.at, s)
+		return err
+	})
+}
+
+func (m *mall) compile(ctx context.Context) error {
+	dirs, err := programs(m.at, m.apps, m.lua)
+	if err != nil || len(dirs) == 0 || m.o.noBuild {
+		return err
+	}
+	if m.seeds() {
+		dirs = append(dirs, "deploy/seed")
+	}
+	return m.board.Do("apps", func(s *steps.Step) error { return build(ctx, m.at, dirs, s) })
+}
+
+func (m *mall) startRedis(ctx context.Context) error {
+	if len(m.apps) == 0 && !m.o.wants("redis") {
+		return nil
+	}
+	return m.board.Do("redis", func(s *steps.Step) error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+		defer cancel()
+		if m.redis = os.Getenv("MALL_REDIS_ADDR"); m.redis != "" {
+			m.store.SetRedisPassword(os.Getenv("MALL_REDIS_PASSWORD"))
+			s.Note("at %s (MALL_REDIS_ADDR)", m.redis)
+			return redis.Wait(ctx, m.redis, m.store.RedisPassword())
+		}
+		found, err := source.Redis(ctx, m.at.Cache, s.Note)
+		if err != nil {
+			return err
+		}
+		m.redis = net.JoinHostPort("127.0.0.1", strconv.Itoa(m.at.RedisPort()))
+		i := redis.Instance{Binary: found.Path, Dir: m.user.DataDir(m.at.Home, "redis", place.Hash(m.at.Home)),
+			Port: m.at.RedisPort(), Password: m.store.RedisPassword(), User: m.user}
+		if err := i.Prepare(); err != nil {
+			return err
+		}
+		m.sup.Start(i.Spec("redis", m.at.Log("redis")))
+		s.Note("Redis %s, %s (%s), port %d", found.Version, found.From, found.Path, i.Port)
+		return redis.Wait(ctx, m.redis, i.Password)
+	})
+}
+
+func (m *mall) startPostgres(ctx context.Context) error {
+	if len(m.apps) == 0 && !m.o.wants("postgres") {
+		return nil
+	}
+	return m.board.Do("postgres", func(s *steps.Step) error {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+		defer cancel()
+		if m.pg = os.Getenv("MALL_POSTGRES_URL"); m.pg != "" {
+			s.Note("at MALL_POSTGRES_URL")
+		} else if err := m.ownPostgres(ctx, s); err != nil {
+			return err
+		}
+		if err := postgres.Wait(ctx, m.pg); err != nil {
+			return err
+		}
+		admin, err := url.Parse(m.pg)
+		if err != nil {
+			return errors.New("MALL_POSTGRES_URL is not a URL")
+		}
+		options := url.Values{"sslmode": {"disable"}}
+		if mode := admin.Query().Get("sslmode"); mode != "" {
+			options.Set("sslmode", mode)
+		}
+		passwords := map[string]string{}
+		for _, name := range secrets.Databases {
+			m.store.SetDatabase(name, admin.Host, options.Encode())
+			passwords[name] = m.store.DatabasePassword(name)
+		}
+		return postgres.Databases(ctx, m.pg, passwords)
+	})
+}
+
+func (m *mall) ownPostgres(ctx context.Context, s *steps.Step) error {
+	dir := filepath.Join(m.user.DataDir(m.at.Home, "postgres", place.Hash(m.at.Home)), "data")
+	found, err := source.Postgres(ctx, m.at.Cache, postgres.DataMajor(dir), s.Note)
+	if err != nil {
+		return err
+	}
+	i := postgres.Instance{Bin: found.Path, Version: found.Version, Dir: dir, Port: m.at.PostgresPort(),
+		Password: m.own.PostgresPassword, User: m.user}
+	if err := i.Prepare(ctx); err != nil {
+		return err
+	}
+	m.pg = i.URL()
+	m.sup.Start(i.Spec("postgres", m.at.Log("postgres")))
+	s.Note("PostgreSQL %s, %s (%s), port %d", found.Version, found.From, found.Path, i.Port)
+	return nil
+}
+
+func (m *mall) render() error {
+	v := render.Values{Redis: m.redis, Home: m.at.Home}
+	var sources []string
+	for _, a := range m.apps {
+		for _, dir := range a.Resources {
+			if !slices.Contains(sources, dir) {
+				sources = append(sources, dir)
+			}
+		}
+	}
+	if err := render.Dirs(sources, filepath.Join(m.at.Home, "resources"), v); err != nil {
+		return err
+	}
+	var configs []string
+	for _, a := range m.apps {
+		if dir := filepath.Dir(a.ConfigFile); !slices.Contains(configs, dir) {
+			configs = append(configs, dir)
+		}
+	}
+	if err := render.Dirs(configs, filepath.Join(m.at.Home, "config"), v); err != nil {
+		return err
+	}
+	// Names of an earlier run would point to sidecars that are gone.
+	old, err := filepath.Glob(filepath.Join(m.at.Home, "names.db*"))
+	if err != nil {
+		return err
+	}
+	for _, f := range old {
+		if err := os.Remove(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *mall) startApps() error {
+	for _, a := range m.apps {
+		c := crew{at: m.at, app: a, own: m.own, daprd: m.daprd, redis: m.redis, redisPW: m.store.RedisPassword(),
+			lua: slices.Contains(m.lua, a.ID)}
+		// A private folder for each sidecar: it waits for every socket it finds.
+		if err := os.RemoveAll(c.sockets()); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(c.sockets(), 0o700); err != nil {
+			return err
+		}
+		if c.lua {
+			m.sup.Start(c.component())
+		}
+		m.sup.Start(c.process())
+		m.sup.Start(c.sidecar())
+	}
+	return nil
+}
+
+// stop takes everything down: what serves people first, what keeps data last.
+func (m *mall) stop() {
+	m.sup.StopAll([]string{"component"}, []string{"redis", "postgres"})
+	for _, a := range m.apps {
+		_ = os.RemoveAll(filepath.Join(m.at.Sockets, a.Name()))
+	}
+	_ = os.Remove(m.at.StateFile())
+}
+
+// portsFree refuses to start into somebody else's ports, naming them all at once.
+func (m *mall) portsFree() error {
+	want := map[int]string{}
+	if os.Getenv("MALL_REDIS_ADDR") == "" {
+		want[m.at.RedisPort()] = "redis"
+	}
+	if os.Getenv("MALL_POSTGRES_URL") == "" {
+		want[m.at.PostgresPort()] = "postgres"
+	}
+	for _, a := range m.apps {
+		for what, port := range a.Ports() {
+			want[port] = a.Name() + " " + what
+		}
+	}
+	var taken []string
+	for port, who := range want {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			taken = append(taken, fmt.Sprintf("%d (%s)", port, who))
+			continue
+		}
+		_ = l.Close()
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	slices.Sort(taken)
+	return fmt.Errorf("these ports are taken: %s.\nEnd what uses them, or choose others: MALL_PORT_BASE=%d", strings.Join(taken, ", "), m.at.Base+1000)
+}
+
+// state is what the other commands need to know of a running mall.
+type state struct {
+	Home      string              `json:"home"`
+	PortBase  int                 `json:"port_base"`
+	Gateway   string              `json:"gateway"`
+	Postgres  string              `json:"postgres"` // the superuser's URL
+	Databases map[string]string   `json:"databases"`
+	Redis     stateRedis          `json:"redis"`
+	Daprd     string              `json:"daprd"`
+	Apps      map[string]stateApp `json:"apps"`
+	Up        []string            `json:"up"` // how it was asked for
+}
+
+type stateRedis struct {
+	Addr     string `json:"addr"`
+	Password string `json:"password"`
+}
+
+type stateApp struct {
+	ID        string         `json:"id"`
+	URL       string         `json:"url"`
+	Ports     map[string]int `json:"ports"`
+	AppToken  string         `json:"app_api_token"`
+	DaprToken string         `json:"dapr_api_token"`
+}
+
+func (m *mall) writeState() error {
+	s := state{Home: m.at.Home, PortBase: m.at.Base, Gateway: fmt.Sprintf("http://127.0.0.1:%d", m.at.Base), Postgres: m.pg,
+		Databases: map[string]string{}, Redis: stateRedis{m.redis, m.store.RedisPassword()}, Daprd: m.daprd,
+		Apps: map[string]stateApp{}, Up: m.o.args()}
+	for _, name := range secrets.Databases {
+		s.Databases[name] = m.store.DSN(name)
+	}
+	for _, a := range m.apps {
+		s.Apps[a.Name()] = stateApp{a.ID, fmt.Sprintf("http://127.0.0.1:%d", a.Port), a.Ports(), m.own.AppTokens[a.ID], m.own.DaprTokens[a.ID]}
+	}
+	raw, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(m.at.StateFile(), raw, 0o600)
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/runfile"
+	"daprmall.dev/deploy/internal/secrets"
+	"daprmall.dev/deploy/internal/supervise"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// luaComponent is the pluggable component's program, directory and Dapr component name.
+const (
+	luaProgram   = "redislua"
+	luaDirectory = "components/redislua"
+	luaComponent = "redis-lua"
+	luaSocket    = "redislua.sock"
+)
+
+// plan says which apps to start: those of dapr.yaml that were asked for, moved to this
+// mall's ports, in as many copies as asked for.
+func plan(at place.Place, o options) ([]runfile.App, error) {
+	all, err := runfile.Read(filepath.Join(at.Root, "dapr.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	known := []string{"postgres", "redis"}
+	for _, a := range all {
+		known = append(known, a.ID)
+	}
+	for _, name := range o.only {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("--only %s: there is no such process; there are %v", name, known)
+		}
+	}
+	apps, err := runfile.Replicate(all, o.replicas)
+	if err != nil {
+		return nil, err
+	}
+	apps = slices.DeleteFunc(apps, func(a runfile.App) bool { return !o.wants(a.ID) })
+	for i := range apps {
+		apps[i] = apps[i].Shift(at.Base - place.DefaultBase)
+	}
+	return apps, nil
+}
+
+// luaScopes are the apps whose sidecar loads the pluggable component, as the component says.
+func luaScopes(at place.Place) ([]string, error) {
+	raw, err := os.ReadFile(filepath.Join(at.Root, "components", "local", luaComponent+".yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var component struct {
+		Scopes []string `yaml:"scopes"`
+	}
+	err = yaml.Unmarshal(raw, &component)
+	return component.Scopes, err
+}
+
+// crew turns one app into its processes: the component its sidecar needs, the sidecar, the app.
+type crew struct {
+	at      place.Place
+	app     runfile.App
+	own     secrets.Own
+	daprd   string
+	redis   string // address
+	redisPW string
+	lua     bool
+}
+
+func (c crew) sockets() string { return filepath.Join(c.at.Sockets, c.app.Name()) }
+
+// component is first: a sidecar that does not find its socket exits.
+func (c crew) component() supervise.Spec {
+	name := c.app.Name() + "-" + luaProgram
+	socket := filepath.Join(c.sockets(), luaSocket)
+	return supervise.Spec{Name: name, Kind: "component", Path: c.at.Bin(luaProgram), Dir: c.at.Home, Log: c.at.Log(name),
+		Env: []string{"REDISLUA_SOCKET=" + socket, "REDISLUA_REDIS_ADDR=" + c.redis, "REDISLUA_REDIS_PASSWORD=" + c.redisPW,
+			"DAPR_COMPONENT_SOCKETS_FOLDER=" + c.sockets(), "DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "GOMAXPROCS=2", "GOMEMLIMIT=64MiB"},
+		Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 5 * time.Second,
+		Before: func(context.Context) error {
+			// A socket left by a dead process makes a starting sidecar wait for ever.
+			if err := os.Remove(socket); err != nil && !os.IsNotExist(err) {
+				return err
+			}
+			return nil
+		}}
+}
+
+func (c crew) sidecar() supervise.Spec {
+	a := c.app
+	name := a.Name() + "-daprd"
+	args := []string{
+		"--app-id", a.ID, "--app-port", strconv.Itoa(a.Port), "--app-protocol", a.Protocol, "--app-channel-address", "127.0.0.1",
+		"--dapr-http-port", strconv.Itoa(a.DaprHTTP), "--dapr-grpc-port", strconv.Itoa(a.DaprGRPC),
+		"--dapr-internal-grpc-port", strconv.Itoa(a.DaprInternal), "--metrics-port", strconv.Itoa(a.Metrics),
+		// Left alone, daprd listens on all interfaces.
+		"--dapr-listen-addresses", "127.0.0.1", "--dapr-internal-grpc-listen-address", "127.0.0.1", "--metrics-listen-address", "127.0.0.1",
+		"--config", filepath.Join(c.at.Home, "config", filepath.Base(a.ConfigFile)),
+		"--resources-path", filepath.Join(c.at.Home, "resources"),
+		"--log-level", a.LogLevel, "--log-as-json",
+		"--max-body-size", a.MaxBody, "--read-buffer-size", a.ReadBuffer,
+		"--dapr-graceful-shutdown-seconds", "10",
+	}
+	if a.HealthCheck {
+		args = append(args, "--enable-app-health-check", "--app-health-check-path", a.HealthPath,
+			"--app-health-probe-interval", strconv.Itoa(a.ProbeInterval), "--app-health-probe-timeout", strconv.Itoa(a.ProbeTimeout),
+			"--app-health-threshold", strconv.Itoa(a.Threshold))
+	}
+	env := []string{"PATH=/usr/bin:/bin", "DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID], "APP_API_TOKEN=" + c.own.AppTokens[a.ID],
+		"DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "DAPR_HOST_IP=127.0.0.1", "GOMAXPROCS=2", "GOMEMLIMIT=150MiB"}
+	ports := a.Ports()
+	delete(ports, "app")
+	return supervise.Spec{Name: name, Kind: "sidecar", Path: c.daprd, Args: args, Dir: c.at.Home, Env: env, Log: c.at.Log(name),
+		Port: a.DaprHTTP, Ports: ports, Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 15 * time.Second,
+		Before: func(ctx context.Context) error {
+			if !c.lua {
+				return nil
+			}
+			return waitSocket(ctx, filepath.Join(c.sockets(), luaSocket), 20*time.Second)
+		}}
+}
+
+// process is the app itself: it gets its ports and tokens, and nothing else of ours.
+func (c crew) process() supervise.Spec {
+	a := c.app
+	env := []string{"APP_ID=" + a.ID, "APP_PORT=" + strconv.Itoa(a.Port), "APP_HOST=127.0.0.1",
+		"DAPR_HTTP_PORT=" + strconv.Itoa(a.DaprHTTP), "DAPR_GRPC_PORT=" + strconv.Itoa(a.DaprGRPC),
+		"DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID], "APP_API_TOKEN=" + c.own.AppTokens[a.ID]}
+	for k, v := range a.Env {
+		env = append(env, k+"="+v)
+	}
+	return supervise.Spec{Name: a.Name(), Kind: "app", Path: c.at.Bin(a.ID), Dir: a.Dir, Env: env, Log: c.at.Log(a.Name()),
+		Port: a.Port, Ports: map[string]int{"app": a.Port},
+		Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 15 * time.Second}
+}
+
+// waitSocket returns when somebody listens at a Unix socket.
+func waitSocket(ctx context.Context, path string, patience time.Duration) error {
+	for deadline := time.Now().Add(patience); ; {
+		conn, err := net.DialTimeout("unix", path, time.Second)
+		if err == nil {
+			return conn.Close()
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("nobody listens at %s", path)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(30 * time.Millisecond):
+		}
+	}
+}

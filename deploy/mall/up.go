@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/proc"
+)
+
+// supervisorName is the supervisor's own pid record; it is no process to be ended as a leftover.
+const supervisorName = "supervisor"
+
+// up starts the mall here, until Ctrl-C, or leaves it to a supervisor of its own.
+func up(ctx context.Context, at place.Place, args []string) error {
+	o, err := parseUp(args)
+	if err != nil {
+		return err
+	}
+	if r, err := proc.Read(at.Run(), supervisorName); err == nil && r.Alive() {
+		fmt.Printf("This mall is running already (supervisor pid %d).\n\n", r.PID)
+		return status(ctx, at, nil)
+	}
+	if _, err := plan(at, o); err != nil {
+		return err
+	}
+	if o.detach {
+		return detach(ctx, at, o)
+	}
+	return keep(ctx, at, o, os.Stdout, func(error) {})
+}
+
+// keep runs a mall from its start to its end. It says once how the start went.
+func keep(ctx context.Context, at place.Place, o options, out io.Writer, started func(error)) error {
+	err := func() error {
+		if err := at.Make(); err != nil {
+			return err
+		}
+		unlock, err := lock(at)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		if err := errors.Join(clean(at, out), at.Make()); err != nil {
+			return err
+		}
+		if err := proc.Self(supervisorName).Write(at.Run()); err != nil {
+			return err
+		}
+		defer proc.Remove(at.Run(), supervisorName)
+		ctx, end := context.WithCancel(ctx)
+		defer end()
+		rotate(at)
+		m, err := newMall(ctx, at, o, out)
+		if err != nil {
+			return err
+		}
+		control, err := listen(m, end)
+		if err != nil {
+			return err
+		}
+		defer control.Close() //nolint:errcheck // its socket file goes with it
+		return m.live(ctx, started)
+	}()
+	// After a good start this is too late to be heard, and not meant to be.
+	started(err)
+	return err
+}
+
+func (m *mall) live(ctx context.Context, started func(error)) error {
+	err := m.start(ctx)
+	switch {
+	case err == nil:
+		m.welcome()
+		started(nil)
+		<-ctx.Done()
+		m.board.Say("stopping …")
+	case ctx.Err() != nil:
+		m.board.Say("stopped while starting")
+	default:
+		m.board.Say("\nThe mall did not start: %v\n", err)
+	}
+	began := time.Now()
+	m.stop()
+	m.board.Say("everything is down (%.1f s)", time.Since(began).Seconds())
+	if err != nil && ctx.Err() == nil {
+		return exitCode(1)
+	}
+	return nil
+}
+
+// welcome says where things are, and what to do next.
+func (m *mall) welcome() {
+	say := m.board.Say
+	say("\nThe mall is up after %s.\n", m.board.Elapsed())
+	printTable(m.out, m.sup.Status())
+	say("")
+	for _, a := range m.apps {
+		if a.ID == "api-gateway" && a.Replica == 1 {
+			say("  shop   http://127.0.0.1:%d", a.Port)
+			say("  API    http://127.0.0.1:%d/docs", a.Port)
+		}
+	}
+	say("  logs   %s", filepath.Join(m.at.Home, "log"))
+	say("  next   go run ./deploy/mall status | logs <process> -f | kill <process> | doctor")
+	say("  stop   Ctrl-C or go run ./deploy/mall down (--purge also deletes the data)")
+}
+
+// detach leaves the mall to a supervisor in a session of its own, and watches it until
+// the mall is ready.
+func detach(ctx context.Context, at place.Place, o options) error {
+	if err := at.Make(); err != nil {
+		return err
+	}
+	// A copy: what `go run` built is deleted when we end.
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := copyProgram(self, at.Bin("mall")); err != nil {
+		return err
+	}
+	log, err := os.OpenFile(at.Log(supervisorName), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close() //nolint:errcheck // the supervisor writes to it
+	outcome := filepath.Join(at.Run(), "outcome")
+	if err := os.Remove(outcome); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	cmd := exec.Command(at.Bin("mall"), append([]string{"supervise"}, o.args()...)...)
+	cmd.Dir = at.Root
+	cmd.Env = append(os.Environ(), "MALL_HOME="+at.Home, fmt.Sprintf("MALL_PORT_BASE=%d", at.Base), "MALL_CACHE="+at.Cache)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	show, err := os.Open(at.Log(supervisorName))
+	if err != nil {
+		return err
+	}
+	defer show.Close() //nolint:errcheck // read only
+	for {
+		_, _ = io.Copy(os.Stdout, show)
+		select {
+		case <-ctx.Done():
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			<-ended
+			_, _ = io.Copy(os.Stdout, show)
+			return exitCode(130)
+		case <-ended:
+			_, _ = io.Copy(os.Stdout, show)
+			return exitCode(1)
+		case <-time.After(100 * time.Millisecond):
+		}
+		if _, err := os.Stat(outcome); err == nil {
+			_, _ = io.Copy(os.Stdout, show)
+			return nil
+		}
+	}
+}
+
+// superviseVerb is what a detached supervisor runs.
+func superviseVerb(ctx context.Context, at place.Place, args []string) error {
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	o, err := parseUp(args)
+	if err != nil {
+		return err
+	}
+	return keep(ctx, at, o, os.Stdout, func(err error) {
+		if err == nil {
+			_ = os.WriteFile(filepath.Join(at.Run(), "outcome"), []byte("ready\n"), 0o600)
+		}
+	})
+}
+
+// lock keeps a second supervisor out of the same home. The kernel releases it with the process.
+func lock(at place.Place) (func(), error) {
+	f, err := os.OpenFile(filepath.Join(at.Run(), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, errors.New("another supervisor is starting in this home")
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// rotate keeps logs from growing for ever, one old copy each.
+func rotate(at place.Place) {
+	const large = 20 << 20
+	files, _ := filepath.Glob(at.Log("*"))
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil && info.Size() > large && filepath.Base(f) != supervisorName+".log" {
+			_ = os.Rename(f, f+".1")
+		}
+	}
+}
+
+func copyProgram(from, to string) error {
+	if from == to {
+		return nil
+	}
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	// A running program's file cannot be written to, only replaced.
+	if err := os.WriteFile(to+".new", raw, 0o700); err != nil { //nolint:gosec // it is a program
+		return err
+	}
+	return os.Rename(to+".new", to)
+}

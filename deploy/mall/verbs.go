@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/proc"
+	"daprmall.dev/deploy/internal/runfile"
+	"daprmall.dev/deploy/internal/source"
+	"daprmall.dev/deploy/internal/supervise"
+)
+
+// down ends a mall, whether its supervisor still lives or not.
+func down(ctx context.Context, at place.Place, args []string) error {
+	f := flag.NewFlagSet("down", flag.ContinueOnError)
+	purge := f.Bool("purge", false, "also delete the data")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	began := time.Now()
+	r, err := proc.Read(at.Run(), supervisorName)
+	if err != nil {
+		return err
+	}
+	was := "was not running"
+	if r.Alive() {
+		was = "is down"
+		if _, err := ask(ctx, at, http.MethodPost, "/down"); err != nil {
+			// It does not listen (yet, or any more); a signal says the same.
+			r.Signal(r.Stop)
+		}
+		for deadline := time.Now().Add(90 * time.Second); r.Alive(); time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) || ctx.Err() != nil {
+				_ = r.End(0)
+			}
+		}
+	}
+	if err := clean(at, os.Stdout); err != nil {
+		return err
+	}
+	if *purge {
+		if err := purgeHome(at); err != nil {
+			return err
+		}
+		was += ", its data are deleted"
+	}
+	fmt.Printf("The mall %s (%.1f s).\n", was, time.Since(began).Seconds())
+	return nil
+}
+
+// clean ends what a supervisor that was killed has left behind, apps before databases.
+func clean(at place.Place, out io.Writer) error {
+	left, err := proc.ReadAll(at.Run())
+	if err != nil {
+		return err
+	}
+	last := func(r proc.Record) bool { return r.Name == "postgres" || r.Name == "redis" }
+	slices.SortStableFunc(left, func(a, b proc.Record) int {
+		switch {
+		case last(a) == last(b):
+			return 0
+		case last(a):
+			return 1
+		}
+		return -1
+	})
+	for _, r := range left {
+		if r.PID == os.Getpid() {
+			continue
+		}
+		if r.Alive() {
+			_, _ = fmt.Fprintf(out, "  ending %s (pid %d), left by a supervisor that was killed\n", r.Name, r.PID)
+			if err := r.End(10 * time.Second); err != nil {
+				return err
+			}
+		}
+		proc.Remove(at.Run(), r.Name)
+	}
+	for _, path := range []string{at.StateFile(), filepath.Join(at.Run(), "outcome")} {
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return os.RemoveAll(at.Sockets)
+}
+
+// purgeHome deletes what the runner made, and the home only if nothing else is in it:
+// MALL_HOME may have been set to a directory with other things.
+func purgeHome(at place.Place) error {
+	user, err := source.Unprivileged()
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"postgres", "redis"} {
+		if dir := user.DataDir(at.Home, name, place.Hash(at.Home)); filepath.Dir(dir) != at.Home {
+			if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range []string{"bin", "log", "run", "resources", "config", "sock", "postgres", "redis",
+		"secrets.json", "runner.json", "names.db", "names.db-shm", "names.db-wal"} {
+		if err := os.RemoveAll(filepath.Join(at.Home, name)); err != nil {
+			return err
+		}
+	}
+	_ = os.Remove(at.Home) // refused when it is not empty, as it should be
+	return nil
+}
+
+func status(ctx context.Context, at place.Place, args []string) error {
+	f := flag.NewFlagSet("status", flag.ContinueOnError)
+	asJSON := f.Bool("json", false, "as a list for programs")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	raw, err := ask(ctx, at, http.MethodGet, "/status")
+	if errors.Is(err, errDown) && *asJSON {
+		fmt.Println("[]")
+		return exitCode(1)
+	}
+	if err != nil {
+		return err
+	}
+	var list []supervise.Status
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return err
+	}
+	if *asJSON {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(list)
+	}
+	printTable(os.Stdout, list)
+	return nil
+}
+
+func printTable(out io.Writer, list []supervise.Status) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "  process\tkind\tpid\tport\tstate\trestarts\tmemory")
+	total := int64(0)
+	for _, s := range list {
+		total += s.Memory
+		port := fmt.Sprint(s.Port)
+		if s.Port == 0 {
+			port = "-"
+		}
+		_, _ = fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s\t%d\t%d MB\n", s.Name, s.Kind, s.PID, port, s.State, s.Restarts, s.Memory>>20)
+	}
+	_, _ = fmt.Fprintf(w, "  %d processes\t\t\t\t\t\t%d MB\n", len(list), total>>20)
+	_ = w.Flush()
+}
+
+func logs(ctx context.Context, at place.Place, args []string) error {
+	follow, lines := false, 50
+	f := flag.NewFlagSet("logs", flag.ContinueOnError)
+	f.BoolVar(&follow, "f", false, "go on as it grows")
+	f.IntVar(&lines, "n", lines, "how many lines to begin with")
+	// The name may stand before its flags or after them.
+	name := ""
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		name, args = args[0], args[1:]
+	}
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if name == "" {
+		name = f.Arg(0)
+	}
+	file, err := os.Open(at.Log(filepath.Base(name)))
+	if err != nil || name == "" {
+		known, _ := filepath.Glob(at.Log("*"))
+		for i, k := range known {
+			known[i] = strings.TrimSuffix(filepath.Base(k), ".log")
+		}
+		return fmt.Errorf("logs of %q: there are none; there are %s", name, strings.Join(known, ", "))
+	}
+	defer file.Close() //nolint:errcheck // read only
+	raw, err := io.ReadAll(file)
+	if err != nil {
+		return err
+	}
+	all := strings.SplitAfter(string(raw), "\n")
+	fmt.Print(strings.Join(all[max(0, len(all)-1-lines):], ""))
+	for follow && ctx.Err() == nil {
+		if _, err := io.Copy(os.Stdout, file); err != nil {
+			return err
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return nil
+}
+
+func kill(ctx context.Context, at place.Place, args []string) error {
+	if len(args) != 1 {
+		return errors.New("kill what? Name one process, as status shows it")
+	}
+	_, err := ask(ctx, at, http.MethodPost, "/kill/"+url.PathEscape(args[0]))
+	return err
+}
+
+// restart ends one process well and lets the supervisor start it again; an app is
+// compiled before, so that this is the way to try a change.
+func restart(ctx context.Context, at place.Place, args []string) error {
+	if len(args) == 0 {
+		raw, err := os.ReadFile(at.StateFile())
+		if err != nil {
+			return errDown
+		}
+		var s state
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return err
+		}
+		if err := down(ctx, at, nil); err != nil {
+			return err
+		}
+		return up(ctx, at, append(s.Up, "--detach"))
+	}
+	apps, err := runfile.Read(filepath.Join(at.Root, "dapr.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, a := range apps {
+		if a.ID != args[0] {
+			continue
+		}
+		dirs, err := programs(at, []runfile.App{a}, nil)
+		if err != nil {
+			return err
+		}
+		if out, err := goBuild(ctx, at, dirs); err != nil {
+			return fmt.Errorf("%w\n%s", err, out)
+		}
+	}
+	_, err = ask(ctx, at, http.MethodPost, "/restart/"+url.PathEscape(args[0]))
+	return err
+}
