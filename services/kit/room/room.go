@@ -165,3 +165,21 @@ func safely(ctx context.Context, run func(context.Context) error) (err error) {
 	}()
 	return run(ctx)
 }
+
+// Every makes a worker that calls work again and again with a pause between; an error is logged and the next call comes.
+func Every(log *slog.Logger, pause time.Duration, work func(ctx context.Context) error) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		tick := time.NewTicker(pause)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+			if err := work(ctx); err != nil && ctx.Err() == nil {
+				log.Error("worker", "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/contracts/paymentv1"
+	"daprmall.dev/services/contracts/stockv1"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/order/internal/order"
+)
+
+type handler struct {
+	orders *order.Service
+	keys   *idempotency.Store
+}
+
+func (h handler) list(c *gin.Context) error {
+	if err := server.OnlyQuery(c, "status", "page_size", "page_token"); err != nil {
+		return err
+	}
+	size, err := server.PageSize(c)
+	if err != nil {
+		return err
+	}
+	status := order.Status(c.Query("status"))
+	switch status {
+	case "", order.AwaitingPayment, order.Paid, order.Cancelled, order.Refunded:
+	default:
+		return problem.Validation(problem.Field{Field: "status", Message: "is not a status of an order"})
+	}
+	var before order.ID
+	if token := c.Query("page_token"); token != "" {
+		raw, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil || !ids.Valid(string(raw)) {
+			return server.BadToken()
+		}
+		before = order.ID(raw)
+	}
+	// One more than asked for tells whether there is a next page.
+	found, err := h.orders.List(c.Request.Context(), server.User(c).ID, status, before, size+1)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(found) > size {
+		found = found[:size]
+		next = base64.RawURLEncoding.EncodeToString([]byte(found[size-1].Snapshot().ID))
+	}
+	items := make([]orderv1.Order, len(found))
+	for i, o := range found {
+		items[i] = view(o)
+	}
+	c.JSON(http.StatusOK, server.NewPage(items, next))
+	return nil
+}
+
+func (h handler) show(c *gin.Context) error {
+	id, err := server.ID(c, "id", "order")
+	if err != nil {
+		return err
+	}
+	u := server.User(c)
+	o, err := h.orders.Show(c.Request.Context(), order.ID(id), order.Viewer{UserID: u.ID, Admin: u.Is(identity.Admin)})
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, view(o))
+	return nil
+}
+
+func (h handler) cancel(c *gin.Context) error {
+	id, err := server.ID(c, "id", "order")
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	request, err := h.keys.Effect(ctx)
+	if err != nil {
+		return err
+	}
+	o, err := h.orders.Cancel(ctx, order.ID(id), server.User(c).ID, request)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, view(o))
+	return nil
+}
+
+func (h handler) create(c *gin.Context) error {
+	var in orderv1.CreateRequest
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if !ids.Valid(in.OrderID) {
+		return problem.Validation(problem.Field{Field: "order_id", Message: "is not an id"})
+	}
+	lines := make([]order.Line, len(in.Lines))
+	for i, l := range in.Lines {
+		lines[i] = order.Line{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price, Quantity: l.Quantity}
+	}
+	o, err := h.orders.Place(c.Request.Context(), order.Draft{ID: order.ID(in.OrderID), UserID: server.User(c).ID, Lines: lines,
+		Address: order.Address(in.Address), Shipping: in.Shipping, Currency: in.Currency, FromCart: in.FromCart})
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, view(o))
+	return nil
+}
+
+func (h handler) address(c *gin.Context) error {
+	var in orderv1.AddressRequest
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if !ids.Valid(in.OrderID) {
+		return problem.Missing("order")
+	}
+	o, err := h.orders.ChangeAddress(c.Request.Context(), order.ID(in.OrderID), server.User(c).ID, order.Address(in.Address))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, view(o))
+	return nil
+}
+
+func (h handler) fence(c *gin.Context) error {
+	var in orderv1.FenceRequest
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if !ids.Valid(in.OrderID) {
+		return problem.Validation(problem.Field{Field: "order_id", Message: "is not an id"})
+	}
+	exists, err := h.orders.Fence(c.Request.Context(), order.ID(in.OrderID))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, orderv1.FenceAnswer{Exists: exists})
+	return nil
+}
+
+func (h handler) payable(c *gin.Context) error {
+	var in orderv1.GetRequest
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if !ids.Valid(in.OrderID) {
+		c.JSON(http.StatusOK, orderv1.Payable{})
+		return nil
+	}
+	o, err := h.orders.Find(c.Request.Context(), order.ID(in.OrderID))
+	if problem.KindOf(err) == problem.NotFound {
+		c.JSON(http.StatusOK, orderv1.Payable{})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s := o.Snapshot()
+	c.JSON(http.StatusOK, orderv1.Payable{Found: true, OrderID: string(s.ID), UserID: s.UserID, Status: string(s.Status),
+		Total: s.Total, Currency: s.Currency, PaymentDueAt: s.PaymentDueAt})
+	return nil
+}
+
+func (h handler) onPaymentSucceeded(ctx context.Context, e paymentv1.Succeeded) error {
+	return h.orders.TakePayment(ctx, order.ID(e.OrderID), order.Payment{ID: e.PaymentID, Amount: e.Amount, Currency: e.Currency})
+}
+
+func (h handler) onPaymentRefunded(ctx context.Context, e paymentv1.Refunded) error {
+	return h.orders.MoneyReturned(ctx, order.ID(e.OrderID), e.PaymentID)
+}
+
+func (h handler) onStockRejected(ctx context.Context, e stockv1.Rejected) error {
+	return h.orders.LoseStock(ctx, order.ID(e.OrderID))
+}
+
+// view shows an order as the contract has it.
+func view(o *order.Order) orderv1.Order {
+	s := o.Snapshot()
+	v := orderv1.Order{ID: string(s.ID), Status: string(s.Status), Address: orderv1.Address(s.Address), Subtotal: s.Subtotal,
+		Shipping: s.Shipping, Total: s.Total, Currency: s.Currency, PaymentDueAt: s.PaymentDueAt, CancelReason: string(s.CancelReason),
+		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
+		Lines: make([]orderv1.Line, len(s.Lines)), History: make([]orderv1.Change, len(s.History))}
+	for i, l := range s.Lines {
+		v.Lines[i] = orderv1.Line{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price, Quantity: l.Quantity, LineTotal: l.Total()}
+	}
+	for i, c := range s.History {
+		v.History[i] = orderv1.Change{Status: string(c.Status), At: c.At, Reason: string(c.Reason)}
+	}
+	return v
+}

@@ -1,0 +1,42 @@
+// Package api is what comes in: the routes of shoppers, of peers, and the events order follows.
+package api
+
+import (
+	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/contracts/paymentv1"
+	"daprmall.dev/services/contracts/stockv1"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/order/internal/order"
+)
+
+// Routes mounts everything order answers.
+func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store, orders *order.Service) {
+	h := handler{orders: orders, keys: keys}
+
+	v1 := s.Group("/v1/orders", server.Callers("api-gateway", "assistant"), s.SignedIn)
+	// shopper: the own orders, newest first, by status if asked.
+	v1.GET("", server.Handle(h.list))
+	// shopper or admin: one order with its history.
+	v1.GET("/:id", server.Handle(h.show))
+	// shopper: ends an order nobody has paid for. 409 once it is paid or cancelled.
+	v1.POST("/:id/cancel", server.Idempotent(keys), server.Handle(h.cancel))
+
+	// checkout, for its user: creates the order of a checkout. Idempotent by order id.
+	s.POST(orderv1.PathCreate, server.Callers("checkout"), s.SignedIn, server.Handle(h.create))
+	// checkout, for its user: another address while the order awaits payment.
+	s.POST(orderv1.PathAddress, server.Callers("checkout"), s.SignedIn, server.Handle(h.address))
+	// product: does the order of a hold exist? "No" is for ever.
+	s.POST(orderv1.PathFence, server.Callers("product"), server.Handle(h.fence))
+	// payment: what has to be paid, for a bill whose event has not come yet.
+	s.POST(orderv1.PathGet, server.Callers("payment"), server.Handle(h.payable))
+
+	// Events; each safe to repeat and in any order. An order they name that is not there yet is parked and tried again.
+	inbox.On(in, "payment", paymentv1.TypeSucceeded, h.onPaymentSucceeded)
+	inbox.On(in, "payment", paymentv1.TypeRefunded, h.onPaymentRefunded)
+	inbox.On(in, "product", stockv1.TypeRejected, h.onStockRejected)
+	s.Topics(in)
+	s.Feed(out, "product", "cart", "payment")
+}

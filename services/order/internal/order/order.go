@@ -1,0 +1,245 @@
+// Package order is the domain of orders: what an order is, how it may change, and what is told of each change.
+package order
+
+import (
+	"time"
+
+	"daprmall.dev/services/kit/money"
+	"daprmall.dev/services/kit/problem"
+)
+
+// ID is an order's Snowflake id in decimal.
+type ID string
+
+// Status is where an order stands.
+type Status string
+
+// The states. The way is AwaitingPayment → Paid | Cancelled; money that arrives for a cancelled order, or for
+// one whose stock turned out missing, goes back and leads to Refunded.
+const (
+	AwaitingPayment Status = "awaiting_payment"
+	Paid            Status = "paid"
+	Cancelled       Status = "cancelled"
+	Refunded        Status = "refunded"
+)
+
+// Reason says why an order was cancelled or money goes back.
+type Reason string
+
+// The reasons.
+const (
+	ByShopper       Reason = "cancelled_by_shopper"
+	PaymentTimeout  Reason = "payment_timeout"
+	OutOfStock      Reason = "out_of_stock"
+	LatePayment     Reason = "paid_after_cancellation"
+	SecondPayment   Reason = "paid_twice"
+	WrongAmount     Reason = "wrong_amount"
+	RefundCompleted Reason = "money_returned"
+)
+
+// Line is a product as it was when the order was placed.
+type Line struct {
+	ProductID string
+	SellerID  string
+	Name      string
+	Price     int64
+	Quantity  int64
+}
+
+// Total is what the line costs.
+func (l Line) Total() int64 { return l.Price * l.Quantity } // Place has checked that it fits
+
+// Address is where the order goes, a snapshot.
+type Address struct {
+	Recipient, Phone, Street, City, State, Country, PostalCode string
+}
+
+// Change is one step of the history.
+type Change struct {
+	Status Status
+	At     time.Time
+	Reason Reason
+}
+
+// Order guards its own states; it changes only through its verbs.
+type Order struct {
+	s Snapshot
+}
+
+// Snapshot is an order's whole state, for stores and views. A copy of it changes nothing.
+type Snapshot struct {
+	ID           ID
+	UserID       string
+	Status       Status
+	Lines        []Line
+	Address      Address
+	Subtotal     int64
+	Shipping     int64
+	Total        int64
+	Currency     string
+	FromCart     bool
+	PaymentDueAt time.Time
+	CancelReason Reason
+	CancelledBy  string // the effect id of the request that cancelled, so that its repeat is recognised
+	PaymentID    string // the payment that made it paid
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	Version      int64
+	History      []Change
+}
+
+// Draft is what a checkout asks for.
+type Draft struct {
+	ID       ID
+	UserID   string
+	Lines    []Line
+	Address  Address
+	Shipping int64
+	Currency string
+	FromCart bool
+}
+
+// MaxLines bounds an order.
+const MaxLines = 100
+
+// Place makes an order that awaits payment until due.
+func Place(d Draft, now, due time.Time) (*Order, []Event, error) {
+	if len(d.Lines) == 0 || len(d.Lines) > MaxLines {
+		return nil, nil, problem.New(problem.Invalid, "validation_failed", "An order has 1 to %d lines.", MaxLines)
+	}
+	subtotal := money.Of(0, d.Currency)
+	seen := map[string]bool{}
+	for _, l := range d.Lines {
+		if l.Quantity < 1 || l.Price < 0 || seen[l.ProductID] {
+			return nil, nil, problem.New(problem.Invalid, "validation_failed", "Line of product %s is not valid.", l.ProductID)
+		}
+		seen[l.ProductID] = true
+		lineTotal, err := money.Of(l.Price, d.Currency).Times(l.Quantity)
+		if err != nil {
+			return nil, nil, problem.Wrap(err, problem.Invalid, "validation_failed", "The order is too expensive to be counted.")
+		}
+		if subtotal, err = subtotal.Add(lineTotal); err != nil {
+			return nil, nil, problem.Wrap(err, problem.Invalid, "validation_failed", "The order is too expensive to be counted.")
+		}
+	}
+	total, err := subtotal.Add(money.Of(d.Shipping, d.Currency))
+	if err != nil || d.Shipping < 0 {
+		return nil, nil, problem.New(problem.Invalid, "validation_failed", "The shipping fee is not valid.")
+	}
+	o := &Order{Snapshot{ID: d.ID, UserID: d.UserID, Lines: d.Lines, Address: d.Address, Subtotal: subtotal.Amount, Shipping: d.Shipping,
+		Total: total.Amount, Currency: d.Currency, FromCart: d.FromCart, PaymentDueAt: due, CreatedAt: now}}
+	o.become(AwaitingPayment, now, "")
+	return o, []Event{{Kind: EventPlaced, At: now}}, nil
+}
+
+// Restore brings an order back from its snapshot.
+func Restore(s Snapshot) *Order { return &Order{s} }
+
+// Snapshot shows the order's state.
+func (o *Order) Snapshot() Snapshot { return o.s }
+
+// become records a new state.
+func (o *Order) become(s Status, at time.Time, why Reason) {
+	o.s.Status = s
+	o.s.UpdatedAt = at
+	o.s.Version++
+	o.s.History = append(o.s.History, Change{Status: s, At: at, Reason: why})
+}
+
+// Cancel ends an order nobody has paid for. by is the effect id of the request ("" for the mall itself): the same request
+// again succeeds without a second effect.
+func (o *Order) Cancel(why Reason, by string, at time.Time) ([]Event, error) {
+	if o.s.Status == Cancelled && by != "" && o.s.CancelledBy == by {
+		return nil, nil
+	}
+	if o.s.Status != AwaitingPayment {
+		return nil, problem.New(problem.Conflict, "order_not_cancellable", "The order is %s.", o.s.Status)
+	}
+	return o.cancel(why, by, at), nil
+}
+
+func (o *Order) cancel(why Reason, by string, at time.Time) []Event {
+	o.s.CancelReason, o.s.CancelledBy = why, by
+	o.become(Cancelled, at, why)
+	return []Event{{Kind: EventCancelled, Reason: why, At: at}}
+}
+
+// Payment is money that arrived.
+type Payment struct {
+	ID       string
+	Amount   int64
+	Currency string
+}
+
+// TakePayment decides what money that arrived means: the order is paid, or the money goes back. It is asked once per payment.
+func (o *Order) TakePayment(p Payment, at time.Time) []Event {
+	back := func(why Reason) []Event {
+		o.s.Version++
+		o.s.UpdatedAt = at
+		return []Event{{Kind: EventRefundRequested, Reason: why, Payment: p, At: at}}
+	}
+	switch {
+	case o.s.PaymentID == p.ID:
+		return nil
+	case o.s.Status == Paid:
+		return back(SecondPayment)
+	case o.s.Status != AwaitingPayment:
+		return back(LatePayment)
+	case p.Amount != o.s.Total || p.Currency != o.s.Currency:
+		return back(WrongAmount)
+	}
+	o.s.PaymentID = p.ID
+	o.become(Paid, at, "")
+	return []Event{{Kind: EventPaid, Payment: p, At: at}}
+}
+
+// LoseStock ends an order whose stock turned out not to be there; money that was paid goes back.
+func (o *Order) LoseStock(at time.Time) []Event {
+	switch o.s.Status {
+	case AwaitingPayment:
+		return o.cancel(OutOfStock, "", at)
+	case Paid:
+		events := o.cancel(OutOfStock, "", at)
+		o.s.Version++
+		p := Payment{ID: o.s.PaymentID, Amount: o.s.Total, Currency: o.s.Currency}
+		return append(events, Event{Kind: EventRefundRequested, Reason: OutOfStock, Payment: p, At: at})
+	}
+	return nil // cancelled meanwhile for another reason
+}
+
+// MoneyReturned records that a payment went back. The order becomes refunded if it was cancelled; the refund of a second
+// payment leaves a paid order paid.
+func (o *Order) MoneyReturned(paymentID string, at time.Time) {
+	if o.s.Status == Cancelled {
+		o.become(Refunded, at, RefundCompleted)
+	}
+}
+
+// ChangeAddress sends the order elsewhere while it awaits payment.
+func (o *Order) ChangeAddress(a Address, at time.Time) error {
+	if o.s.Status != AwaitingPayment {
+		return problem.New(problem.Conflict, "order_not_changeable", "The order is %s; its address can be changed only while it awaits payment.", o.s.Status)
+	}
+	o.s.Address, o.s.UpdatedAt = a, at
+	o.s.Version++
+	return nil
+}
+
+// EventKind names what happened to an order.
+type EventKind int
+
+// The kinds of events.
+const (
+	EventPlaced EventKind = iota + 1
+	EventPaid
+	EventCancelled
+	EventRefundRequested
+)
+
+// Event is a fact about an order, to be told with the order as it then is.
+type Event struct {
+	Kind    EventKind
+	Reason  Reason
+	Payment Payment
+	At      time.Time
+}

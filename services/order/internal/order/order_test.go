@@ -1,0 +1,193 @@
+package order
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func placed(t *testing.T) *Order {
+	t.Helper()
+	o, events, err := Place(Draft{ID: "1", UserID: "7", Currency: "CNY", Shipping: 10, Lines: []Line{{ProductID: "5", Price: 100, Quantity: 2}}}, noon, noon.Add(time.Minute))
+	if err != nil || len(events) != 1 || events[0].Kind != EventPlaced {
+		t.Fatalf("place: %v, events %v", err, events)
+	}
+	return o
+}
+
+var full = Payment{ID: "p1", Amount: 210, Currency: "CNY"}
+
+func in(t *testing.T, s Status) *Order {
+	t.Helper()
+	o := placed(t)
+	switch s {
+	case Paid:
+		o.TakePayment(full, noon)
+	case Cancelled, Refunded:
+		if _, err := o.Cancel(ByShopper, "", noon); err != nil {
+			t.Fatal(err)
+		}
+		if s == Refunded {
+			o.MoneyReturned("p0", noon)
+		}
+	}
+	if o.s.Status != s {
+		t.Fatalf("made an order that is %s, want %s", o.s.Status, s)
+	}
+	return o
+}
+
+func TestCancelOnlyWhileUnpaid(t *testing.T) {
+	for from, want := range map[Status]problem.Kind{AwaitingPayment: "", Paid: problem.Conflict, Cancelled: problem.Conflict, Refunded: problem.Conflict} {
+		o := in(t, from)
+		before := o.s.Version
+		_, err := o.Cancel(PaymentTimeout, "", noon)
+		if problem.KindOf(err) != want {
+			t.Errorf("cancel from %s: %v, want kind %q", from, err, want)
+		}
+		if err != nil && o.s.Version != before {
+			t.Errorf("a refused cancel from %s changed the order", from)
+		}
+	}
+}
+
+// A shopper's request that is repeated after a crash succeeds again and tells nothing twice.
+func TestSameCancelTwice(t *testing.T) {
+	o := placed(t)
+	for try, want := range []int{1, 0} {
+		events, err := o.Cancel(ByShopper, "r1", noon)
+		if err != nil || len(events) != want {
+			t.Errorf("try %d: %d events, %v; want %d", try, len(events), err, want)
+		}
+	}
+	if _, err := o.Cancel(ByShopper, "r2", noon); problem.CodeOf(err) != "order_not_cancellable" {
+		t.Errorf("another request: %v, want order_not_cancellable", err)
+	}
+}
+
+// Whatever state an order is in, money that arrives is either its payment or goes back; never both, never neither.
+func TestEveryPaymentCountsOrGoesBack(t *testing.T) {
+	other := Payment{ID: "p2", Amount: 210, Currency: "CNY"}
+	tests := []struct {
+		name   string
+		from   Status
+		pay    Payment
+		want   EventKind
+		reason Reason
+		status Status
+	}{
+		{"in time", AwaitingPayment, full, EventPaid, "", Paid},
+		{"again", Paid, full, 0, "", Paid},
+		{"second payment", Paid, other, EventRefundRequested, SecondPayment, Paid},
+		{"too late", Cancelled, full, EventRefundRequested, LatePayment, Cancelled},
+		{"after a refund", Refunded, other, EventRefundRequested, LatePayment, Refunded},
+		{"too little", AwaitingPayment, Payment{"p1", 209, "CNY"}, EventRefundRequested, WrongAmount, AwaitingPayment},
+		{"other currency", AwaitingPayment, Payment{"p1", 210, "EUR"}, EventRefundRequested, WrongAmount, AwaitingPayment},
+	}
+	for _, tt := range tests {
+		o := in(t, tt.from)
+		events := o.TakePayment(tt.pay, noon)
+		var kind EventKind
+		var why Reason
+		if len(events) == 1 {
+			kind, why = events[0].Kind, events[0].Reason
+		}
+		if len(events) > 1 || kind != tt.want || why != tt.reason || o.s.Status != tt.status {
+			t.Errorf("%s: events %v, status %s; want kind %d reason %q, status %s", tt.name, events, o.s.Status, tt.want, tt.reason, tt.status)
+		}
+	}
+}
+
+func TestLostStock(t *testing.T) {
+	for from, want := range map[Status]struct {
+		status Status
+		events int
+	}{AwaitingPayment: {Cancelled, 1}, Paid: {Cancelled, 2}, Cancelled: {Cancelled, 0}, Refunded: {Refunded, 0}} {
+		o := in(t, from)
+		if events := o.LoseStock(noon); len(events) != want.events || o.s.Status != want.status {
+			t.Errorf("lose stock from %s: %v, %s; want %d events, %s", from, events, o.s.Status, want.events, want.status)
+		}
+	}
+	o := in(t, Paid)
+	o.LoseStock(noon)
+	o.MoneyReturned("p1", noon)
+	if o.s.Status != Refunded {
+		t.Errorf("after the money went back: %s, want refunded", o.s.Status)
+	}
+}
+
+func TestAddressOnlyWhileUnpaid(t *testing.T) {
+	for from, want := range map[Status]problem.Kind{AwaitingPayment: "", Paid: problem.Conflict, Cancelled: problem.Conflict, Refunded: problem.Conflict} {
+		if err := in(t, from).ChangeAddress(Address{City: "Wuhan"}, noon); problem.KindOf(err) != want {
+			t.Errorf("address from %s: %v, want kind %q", from, err, want)
+		}
+	}
+}
+
+func TestPlaceRefusesNonsense(t *testing.T) {
+	line := Line{ProductID: "5", Price: 100, Quantity: 1}
+	tests := map[string]Draft{
+		"no lines":          {},
+		"twice one product": {Lines: []Line{line, line}},
+		"zero quantity":     {Lines: []Line{{ProductID: "5", Price: 1}}},
+		"negative quantity": {Lines: []Line{{ProductID: "5", Price: 1, Quantity: -1}}},
+		"negative price":    {Lines: []Line{{ProductID: "5", Price: -1, Quantity: 1}}},
+		"overflowing line":  {Lines: []Line{{ProductID: "5", Price: math.MaxInt64, Quantity: 2}}},
+		"overflowing sum":   {Lines: []Line{{ProductID: "5", Price: math.MaxInt64, Quantity: 1}, line}},
+		"overflowing total": {Lines: []Line{{ProductID: "5", Price: math.MaxInt64, Quantity: 1}}, Shipping: 1},
+		"negative shipping": {Lines: []Line{line}, Shipping: -1},
+	}
+	for name, d := range tests {
+		if _, _, err := Place(d, noon, noon); problem.KindOf(err) != problem.Invalid {
+			t.Errorf("%s: %v, want invalid", name, err)
+		}
+	}
+}
+
+// Any sequence of happenings: every payment is kept or returned exactly once, and the order's version never goes back.
+func TestMoneyBalancesWhateverHappens(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		o, _, err := Place(Draft{ID: "1", UserID: "7", Currency: "CNY", Lines: []Line{{ProductID: "5", Price: 210, Quantity: 1}}}, noon, noon)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		captured, refunded := map[string]bool{}, map[string]int{}
+		version := o.s.Version
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			var events []Event
+			switch rapid.SampledFrom([]string{"pay", "cancel", "lose"}).Draw(rt, "step") {
+			case "pay":
+				id := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "payment")
+				if !captured[id] { // the inbox and the refund table keep repeats away
+					captured[id] = true
+					events = o.TakePayment(Payment{id, 210, "CNY"}, noon)
+				}
+			case "cancel":
+				events, _ = o.Cancel(ByShopper, "", noon)
+			case "lose":
+				events = o.LoseStock(noon)
+			}
+			for _, e := range events {
+				if e.Kind == EventRefundRequested {
+					refunded[e.Payment.ID]++
+				}
+			}
+			if o.s.Version < version {
+				rt.Fatalf("version went back from %d to %d", version, o.s.Version)
+			}
+			version = o.s.Version
+		}
+		for id := range captured {
+			kept := o.s.Status == Paid && o.s.PaymentID == id
+			if kept == (refunded[id] == 1) || refunded[id] > 1 {
+				rt.Fatalf("payment %s: kept %v and refunded %d times; order %s", id, kept, refunded[id], o.s.Status)
+			}
+		}
+	})
+}

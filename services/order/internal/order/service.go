@@ -1,0 +1,130 @@
+package order
+
+import (
+	"context"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// Store keeps orders. State and events commit together; now is the database's clock, so that replicas agree on deadlines.
+type Store interface {
+	// Create keeps what build makes, unless the id has an order already (which is returned) or was fenced (checkout_expired).
+	Create(ctx context.Context, id ID, build func(now time.Time) (*Order, []Event, error)) (*Order, error)
+	// Update changes an order under its lock. An unknown id is NotFound.
+	Update(ctx context.Context, id ID, change func(o *Order, now time.Time) ([]Event, error)) (*Order, error)
+	Find(ctx context.Context, id ID) (*Order, error)
+	// List gives a user's orders, newest first, those older than before ("" for all).
+	List(ctx context.Context, userID string, status Status, before ID, limit int) ([]*Order, error)
+	// Fence says whether an order exists; if not, it never will.
+	Fence(ctx context.Context, id ID) (bool, error)
+	// NextDue locks one order that is past its due time by grace and changes it; found is false when there is none.
+	NextDue(ctx context.Context, grace time.Duration, change func(o *Order, now time.Time) ([]Event, error)) (found bool, err error)
+}
+
+// Service is what can be done with orders.
+type Service struct {
+	store   Store
+	timeout func() time.Duration
+	grace   func() time.Duration
+}
+
+// NewService needs a store and how long a shopper has to pay (it may change while running). Orders are cancelled grace after
+// they were due: no charge starts after the due time, and one under way gets the time to end.
+func NewService(store Store, timeout, grace func() time.Duration) *Service {
+	return &Service{store: store, timeout: timeout, grace: grace}
+}
+
+// Place creates the order of a checkout. Idempotent by id; another user's id is refused.
+func (s *Service) Place(ctx context.Context, d Draft) (*Order, error) {
+	o, err := s.store.Create(ctx, d.ID, func(now time.Time) (*Order, []Event, error) {
+		return Place(d, now, now.Add(s.timeout()))
+	})
+	if err != nil {
+		return nil, err
+	}
+	if o.s.UserID != d.UserID {
+		return nil, problem.New(problem.Conflict, "order_id_taken", "This order id belongs to another order.")
+	}
+	return o, nil
+}
+
+// Fence answers for the hold of a checkout that has not become an order: see Store.Fence.
+func (s *Service) Fence(ctx context.Context, id ID) (bool, error) { return s.store.Fence(ctx, id) }
+
+// Find gives an order whoever asks: for peers.
+func (s *Service) Find(ctx context.Context, id ID) (*Order, error) { return s.store.Find(ctx, id) }
+
+// Viewer is who looks at an order.
+type Viewer struct {
+	UserID string
+	Admin  bool
+}
+
+// Show gives an order to its owner or an admin; to others it does not exist.
+func (s *Service) Show(ctx context.Context, id ID, v Viewer) (*Order, error) {
+	o, err := s.store.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if o.s.UserID != v.UserID && !v.Admin {
+		return nil, problem.Missing("order")
+	}
+	return o, nil
+}
+
+// List gives a user's orders, newest first.
+func (s *Service) List(ctx context.Context, userID string, status Status, before ID, limit int) ([]*Order, error) {
+	return s.store.List(ctx, userID, status, before, limit)
+}
+
+// own changes a user's own order; somebody else's looks like a missing one.
+func (s *Service) own(ctx context.Context, id ID, userID string, change func(o *Order, now time.Time) ([]Event, error)) (*Order, error) {
+	return s.store.Update(ctx, id, func(o *Order, now time.Time) ([]Event, error) {
+		if o.s.UserID != userID {
+			return nil, problem.Missing("order")
+		}
+		return change(o, now)
+	})
+}
+
+// Cancel is the shopper's wish; request is the effect id that makes its repeat recognisable.
+func (s *Service) Cancel(ctx context.Context, id ID, userID, request string) (*Order, error) {
+	return s.own(ctx, id, userID, func(o *Order, now time.Time) ([]Event, error) { return o.Cancel(ByShopper, request, now) })
+}
+
+// ChangeAddress sends the user's own order elsewhere.
+func (s *Service) ChangeAddress(ctx context.Context, id ID, userID string, a Address) (*Order, error) {
+	return s.own(ctx, id, userID, func(o *Order, now time.Time) ([]Event, error) { return nil, o.ChangeAddress(a, now) })
+}
+
+// TakePayment follows payment.succeeded.
+func (s *Service) TakePayment(ctx context.Context, id ID, p Payment) error {
+	_, err := s.store.Update(ctx, id, func(o *Order, now time.Time) ([]Event, error) { return o.TakePayment(p, now), nil })
+	return err
+}
+
+// MoneyReturned follows payment.refunded.
+func (s *Service) MoneyReturned(ctx context.Context, id ID, paymentID string) error {
+	_, err := s.store.Update(ctx, id, func(o *Order, now time.Time) ([]Event, error) {
+		o.MoneyReturned(paymentID, now)
+		return nil, nil
+	})
+	return err
+}
+
+// LoseStock follows stock.rejected.
+func (s *Service) LoseStock(ctx context.Context, id ID) error {
+	_, err := s.store.Update(ctx, id, func(o *Order, now time.Time) ([]Event, error) { return o.LoseStock(now), nil })
+	return err
+}
+
+// CancelDue cancels every order whose time to pay has passed and gives their number.
+func (s *Service) CancelDue(ctx context.Context) (int, error) {
+	for n := 0; ; n++ {
+		found, err := s.store.NextDue(ctx, s.grace(), func(o *Order, now time.Time) ([]Event, error) { return o.Cancel(PaymentTimeout, "", now) })
+		if err != nil || !found {
+			return n, err
+		}
+	}
+}

@@ -1,0 +1,251 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/order/internal/order"
+	"daprmall.dev/services/order/internal/store"
+)
+
+func open(t *testing.T) (*gorm.DB, *order.Service) {
+	t.Helper()
+	return openWith(t, time.Minute)
+}
+
+func openWith(t *testing.T, timeout time.Duration) (*gorm.DB, *order.Service) {
+	t.Helper()
+	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
+	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
+	return db, order.NewService(s, func() time.Duration { return timeout }, func() time.Duration { return 0 })
+}
+
+func draft(id, user string) order.Draft {
+	return order.Draft{ID: order.ID(id), UserID: user, Currency: "CNY", Shipping: 5,
+		Lines:   []order.Line{{ProductID: "11", SellerID: "3", Name: "茶 tea", Price: 100, Quantity: 2}, {ProductID: "12", SellerID: "3", Name: "cup", Price: 50, Quantity: 1}},
+		Address: order.Address{Recipient: "Li", Street: "1 Road", City: "Wuhan", State: "Hubei", Country: "CN", PostalCode: "430000"}}
+}
+
+func events(t *testing.T, db *gorm.DB, id string) []string {
+	t.Helper()
+	var types []string
+	if err := db.Raw("SELECT type FROM outbox WHERE key = ? ORDER BY seq", id).Scan(&types).Error; err != nil {
+		t.Fatal(err)
+	}
+	return types
+}
+
+func TestPlaceIsIdempotentByID(t *testing.T) {
+	db, orders := open(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			o, err := orders.Place(t.Context(), draft("100", "7"))
+			if err != nil || o.Snapshot().Total != 255 {
+				t.Errorf("place: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := events(t, db, "100"); len(got) != 1 {
+		t.Errorf("events %v, want one placed", got)
+	}
+	if _, err := orders.Place(t.Context(), draft("100", "8")); problem.CodeOf(err) != "order_id_taken" {
+		t.Errorf("another user's id: %v, want order_id_taken", err)
+	}
+	o, err := orders.Show(t.Context(), "100", order.Viewer{UserID: "7"})
+	if err != nil || len(o.Snapshot().Lines) != 2 || o.Snapshot().Lines[0].Name != "茶 tea" || len(o.Snapshot().History) != 1 {
+		t.Errorf("show: %+v, %v", o, err)
+	}
+}
+
+// The fence: "no" is for ever, and the answer never contradicts what happens at the same moment.
+func TestFenceExcludesCreation(t *testing.T) {
+	_, orders := open(t)
+	for i := range 30 {
+		id := fmt.Sprint(200 + i)
+		var exists bool
+		var placeErr, fenceErr error
+		var wg sync.WaitGroup
+		wg.Go(func() { _, placeErr = orders.Place(t.Context(), draft(id, "7")) })
+		wg.Go(func() { exists, fenceErr = orders.Fence(t.Context(), order.ID(id)) })
+		wg.Wait()
+		if fenceErr != nil {
+			t.Fatal(fenceErr)
+		}
+		if exists != (placeErr == nil) {
+			t.Fatalf("fence said exists=%v, creation said %v", exists, placeErr)
+		}
+		if placeErr != nil && problem.CodeOf(placeErr) != "checkout_expired" {
+			t.Errorf("late creation: %v, want checkout_expired", placeErr)
+		}
+		again, err := orders.Fence(t.Context(), order.ID(id))
+		if err != nil || again != exists {
+			t.Errorf("second fence: %v, %v; want %v", again, err, exists)
+		}
+	}
+}
+
+// A cancel and a payment that race: one wins, the other's consequence is right.
+func TestCancelRacesPayment(t *testing.T) {
+	db, orders := open(t)
+	for i := range 20 {
+		id := fmt.Sprint(300 + i)
+		if _, err := orders.Place(t.Context(), draft(id, "7")); err != nil {
+			t.Fatal(err)
+		}
+		var cancelErr, payErr error
+		var wg sync.WaitGroup
+		wg.Go(func() { _, cancelErr = orders.Cancel(t.Context(), order.ID(id), "7", "1") })
+		wg.Go(func() {
+			payErr = orders.TakePayment(t.Context(), order.ID(id), order.Payment{ID: "p" + id, Amount: 255, Currency: "CNY"})
+		})
+		wg.Wait()
+		if payErr != nil {
+			t.Fatal(payErr)
+		}
+		got := fmt.Sprint(events(t, db, id))
+		want := "[mall.order.placed.v1 mall.order.cancelled.v1 mall.order.refund-requested.v1]"
+		if cancelErr != nil {
+			want = "[mall.order.placed.v1 mall.order.paid.v1]"
+		}
+		if got != want {
+			t.Errorf("cancel: %v; events %s, want %s", cancelErr, got, want)
+		}
+	}
+}
+
+func TestRefundIsAskedForOncePerPayment(t *testing.T) {
+	db, orders := open(t)
+	if _, err := orders.Place(t.Context(), draft("400", "7")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := orders.Cancel(t.Context(), "400", "7", "1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := orders.TakePayment(t.Context(), "400", order.Payment{ID: "p", Amount: 255, Currency: "CNY"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(events(t, db, "400")); got != 3 {
+		t.Errorf("%d events, want placed, cancelled and one refund request", got)
+	}
+}
+
+// Two replicas close due orders side by side: each order once.
+func TestDueOrdersAreCancelledOnce(t *testing.T) {
+	db, orders := openWith(t, -time.Second)
+	for i := range 20 {
+		if _, err := orders.Place(t.Context(), draft(fmt.Sprint(500+i), "7")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	total := 0
+	for range 2 {
+		wg.Go(func() {
+			n, err := orders.CancelDue(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			total += n
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	if n, err := orders.CancelDue(t.Context()); n != 0 || err != nil {
+		t.Errorf("afterwards: %d more, %v", n, err)
+	}
+	if total != 20 {
+		t.Errorf("cancelled %d, want 20", total)
+	}
+	if got := fmt.Sprint(events(t, db, "500")); got != "[mall.order.placed.v1 mall.order.cancelled.v1]" {
+		t.Errorf("events %s", got)
+	}
+}
+
+// A crash before the commit leaves neither state nor event.
+func TestStateAndEventCommitTogether(t *testing.T) {
+	db, orders := open(t)
+	crash := errors.New("crash before commit")
+	err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
+		if _, err := orders.Place(ctx, draft("600", "7")); err != nil {
+			return err
+		}
+		return crash
+	})
+	if !errors.Is(err, crash) {
+		t.Fatal(err)
+	}
+	if _, err := orders.Find(t.Context(), "600"); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("order after a crash: %v, want not found", err)
+	}
+	if got := events(t, db, "600"); len(got) != 0 {
+		t.Errorf("events after a crash: %v", got)
+	}
+}
+
+func TestSomeoneElsesOrderLooksMissing(t *testing.T) {
+	_, orders := open(t)
+	if _, err := orders.Place(t.Context(), draft("700", "7")); err != nil {
+		t.Fatal(err)
+	}
+	_, show := orders.Show(t.Context(), "700", order.Viewer{UserID: "8"})
+	_, cancel := orders.Cancel(t.Context(), "700", "8", "1")
+	_, address := orders.ChangeAddress(t.Context(), "700", "8", order.Address{})
+	for name, err := range map[string]error{"show": show, "cancel": cancel, "address": address} {
+		if problem.KindOf(err) != problem.NotFound {
+			t.Errorf("%s by a stranger: %v, want not found", name, err)
+		}
+	}
+	if _, err := orders.Show(t.Context(), "700", order.Viewer{UserID: "8", Admin: true}); err != nil {
+		t.Errorf("show to an admin: %v", err)
+	}
+}
+
+func TestListPages(t *testing.T) {
+	_, orders := open(t)
+	for i := range 5 {
+		if _, err := orders.Place(t.Context(), draft(fmt.Sprint(800+i), "7")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := orders.Cancel(t.Context(), "802", "7", "1"); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	before := order.ID("")
+	for {
+		page, err := orders.List(t.Context(), "7", "", before, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range page {
+			got = append(got, string(o.Snapshot().ID))
+			before = o.Snapshot().ID
+		}
+		if len(page) < 2 {
+			break
+		}
+	}
+	if fmt.Sprint(got) != "[804 803 802 801 800]" {
+		t.Errorf("pages: %v", got)
+	}
+	if page, err := orders.List(t.Context(), "7", order.Cancelled, "", 10); err != nil || len(page) != 1 {
+		t.Errorf("cancelled: %d, %v; want 1", len(page), err)
+	}
+}

@@ -1,0 +1,35 @@
+// Command order owns orders: their states, their history and the time they may stay unpaid.
+package main
+
+import (
+	"context"
+	"time"
+
+	"daprmall.dev/services/kit/room"
+	"daprmall.dev/services/order/internal/api"
+	"daprmall.dev/services/order/internal/order"
+	"daprmall.dev/services/order/internal/store"
+)
+
+func main() { room.Main(run) }
+
+func run(ctx context.Context) error {
+	r, err := room.Open(ctx, store.Migrations)
+	if err != nil {
+		return err
+	}
+	if err := r.UseIdempotency(ctx); err != nil {
+		return err
+	}
+	set := declare(r.Live)
+	orders := order.NewService(store.New(r.DB, r.Outbox), set.paymentTimeout, set.cancelGrace)
+	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, orders)
+	r.Go("deadlines", room.Every(r.Log, time.Second, func(ctx context.Context) error {
+		n, err := orders.CancelDue(ctx)
+		if n > 0 {
+			r.Log.Info("orders cancelled that nobody paid in time", "count", n)
+		}
+		return err
+	}))
+	return r.Serve(ctx)
+}
