@@ -104,7 +104,7 @@ func sidecar(ctx context.Context, at place.Place, s *steps.Step) (string, error)
 func sidecarPath(ctx context.Context, at place.Place, _ []string) error {
 	board := steps.New(ctx, os.Stderr)
 	var path string
-	err := board.Do("daprd", func(s *steps.Step) (err error) {
+	err := board.Do(ctx, "daprd", func(s *steps.Step) (err error) {
 		path, err = sidecar(ctx, at, s)
 		return err
 	})

@@ -91,7 +91,7 @@ func (m *mall) start(ctx context.Context) error {
 	if err := m.startApps(); err != nil {
 		return err
 	}
-	if err := m.board.Do("ready", func(s *steps.Step) error { return m.waitReady(ctx, s) }); err != nil {
+	if err := m.board.Do(ctx, "ready", func(s *steps.Step) error { return m.waitReady(ctx, s) }); err != nil {
 		return err
 	}
 	return m.seed(ctx)
@@ -101,7 +101,7 @@ func (m *mall) findSidecar(ctx context.Context) error {
 	if len(m.apps) == 0 {
 		return nil
 	}
-	return m.board.Do("daprd", func(s *steps.Step) (err error) {
+	return m.board.Do(ctx, "daprd", func(s *steps.Step) (err error) {
 		m.daprd, err = sidecar(ctx, m.at, s)
 		return err
 	})
@@ -115,14 +115,14 @@ func (m *mall) compile(ctx context.Context) error {
 	if m.seeds() {
 		dirs = append(dirs, "deploy/seed")
 	}
-	return m.board.Do("apps", func(s *steps.Step) error { return build(ctx, m.at, dirs, s) })
+	return m.board.Do(ctx, "apps", func(s *steps.Step) error { return build(ctx, m.at, dirs, s) })
 }
 
 func (m *mall) startRedis(ctx context.Context) error {
 	if len(m.apps) == 0 && !m.o.wants("redis") {
 		return nil
 	}
-	return m.board.Do("redis", func(s *steps.Step) error {
+	return m.board.Do(ctx, "redis", func(s *steps.Step) error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 		defer cancel()
 		if m.redis = os.Getenv("MALL_REDIS_ADDR"); m.redis != "" {
@@ -150,7 +150,7 @@ func (m *mall) startPostgres(ctx context.Context) error {
 	if len(m.apps) == 0 && !m.o.wants("postgres") {
 		return nil
 	}
-	return m.board.Do("postgres", func(s *steps.Step) error {
+	return m.board.Do(ctx, "postgres", func(s *steps.Step) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 		defer cancel()
 		if m.pg = os.Getenv("MALL_POSTGRES_URL"); m.pg != "" {

@@ -110,7 +110,7 @@ func (m *mall) seed(ctx context.Context) error {
 		return nil
 	}
 	var words []byte
-	err := m.board.Do("demo data", func(s *steps.Step) error {
+	err := m.board.Do(ctx, "demo data", func(s *steps.Step) error {
 		file, err := os.CreateTemp(m.at.Run(), "seed-")
 		if err != nil {
 			return err

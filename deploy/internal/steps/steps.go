@@ -51,8 +51,8 @@ func New(ctx context.Context, out io.Writer) *Board {
 	return b
 }
 
-// Do runs a step.
-func (b *Board) Do(name string, work func(*Step) error) error {
+// Do runs a step. When the context has ended the step was given up, which is not its fault.
+func (b *Board) Do(ctx context.Context, name string, work func(*Step) error) error {
 	s := &Step{name: name, began: time.Now(), board: b}
 	b.mu.Lock()
 	b.running[name] = s
@@ -65,7 +65,10 @@ func (b *Board) Do(name string, work func(*Step) error) error {
 	b.order = slices.DeleteFunc(b.order, func(n string) bool { return n == name })
 	mark := "✓"
 	note := s.note
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		mark, note = "-", "given up"
+	case err != nil:
 		mark, note = "✗", err.Error()
 	}
 	fmt.Fprintf(b.out, "  %s %-12s %-7s %s\n", mark, name, seconds(time.Since(s.began)), note) //nolint:errcheck // progress is for looking at
