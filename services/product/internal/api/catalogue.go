@@ -1,0 +1,207 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/product/internal/product"
+)
+
+// productBody is a product as the REST contract shows it.
+type productBody struct {
+	ID          string    `json:"id"`
+	SellerID    string    `json:"seller_id"`
+	Name        string    `json:"name"`
+	Description string    `json:"description"`
+	Category    string    `json:"category"`
+	ImageURL    string    `json:"image_url"`
+	Price       int64     `json:"price"`
+	Currency    string    `json:"currency"`
+	Available   int64     `json:"available"`
+	Version     int64     `json:"version"`
+	CreatedAt   time.Time `json:"created_at"`
+	UpdatedAt   time.Time `json:"updated_at"`
+}
+
+func body(v product.View) productBody {
+	return productBody{
+		ID: v.ID, SellerID: v.SellerID, Name: v.Name, Description: v.Description, Category: v.Category, ImageURL: v.ImageURL,
+		Price: v.Price.Amount, Currency: v.Price.Currency, Available: v.Available, Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
+	}
+}
+
+func (h handler) get(c *gin.Context) error {
+	id, err := server.ID(c, "id", "product")
+	if err != nil {
+		return err
+	}
+	v, err := h.catalogue.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	tag := server.ETag(v.Version)
+	c.Header("ETag", tag)
+	if matches(c.GetHeader("If-None-Match"), tag) {
+		c.Status(http.StatusNotModified)
+		return nil
+	}
+	c.JSON(http.StatusOK, body(v))
+	return nil
+}
+
+// matches compares weakly, as RFC 9110 asks for If-None-Match.
+func matches(header, tag string) bool {
+	for candidate := range strings.SplitSeq(header, ",") {
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		if candidate == tag || candidate == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+func (h handler) create(c *gin.Context) error {
+	var in struct {
+		Name        *string `json:"name"`
+		Description *string `json:"description"`
+		Category    string  `json:"category"`
+		ImageURL    string  `json:"image_url"`
+		Price       *int64  `json:"price"`
+		Stock       *int64  `json:"stock"`
+	}
+	if err := bind(c, &in); err != nil {
+		return err
+	}
+	if err := required(map[string]bool{"name": in.Name != nil, "description": in.Description != nil, "price": in.Price != nil, "stock": in.Stock != nil}); err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	id, err := h.effects.Effect(ctx)
+	if err != nil {
+		return err
+	}
+	v, err := h.catalogue.Create(ctx, id, actor(c), product.Draft{
+		Name: *in.Name, Description: *in.Description, Category: in.Category, ImageURL: in.ImageURL, Price: *in.Price, Stock: *in.Stock,
+	})
+	if err != nil {
+		return err
+	}
+	c.Header("ETag", server.ETag(v.Version))
+	c.Header("Location", "/v1/products/"+v.ID)
+	c.JSON(http.StatusCreated, body(v))
+	return nil
+}
+
+func (h handler) change(c *gin.Context) error {
+	id, err := server.ID(c, "id", "product")
+	if err != nil {
+		return err
+	}
+	match := c.GetHeader("If-Match")
+	if match == "" {
+		return problem.New(problem.PreconditionRequired, "", "Send If-Match with the ETag of the product you read.")
+	}
+	// What is no tag of ours cannot be the present one: version 0 never matches.
+	version, err := strconv.ParseInt(strings.Trim(match, `"`), 10, 64)
+	if err != nil || server.ETag(version) != match {
+		version = 0
+	}
+	var in struct {
+		Name        *string `json:"name"`
+		Description *string `json:"description"`
+		Category    *string `json:"category"`
+		ImageURL    *string `json:"image_url"`
+		Price       *int64  `json:"price"`
+	}
+	if err := bind(c, &in); err != nil {
+		return err
+	}
+	v, err := h.catalogue.Change(c.Request.Context(), id, actor(c), version, product.Change(in))
+	if err != nil {
+		return err
+	}
+	c.Header("ETag", server.ETag(v.Version))
+	c.JSON(http.StatusOK, body(v))
+	return nil
+}
+
+func (h handler) remove(c *gin.Context) error {
+	id, err := server.ID(c, "id", "product")
+	if err != nil {
+		return err
+	}
+	if err := h.catalogue.Remove(c.Request.Context(), id, actor(c)); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h handler) adjust(c *gin.Context) error {
+	id, err := server.ID(c, "id", "product")
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Delta  *int64  `json:"delta"`
+		Reason *string `json:"reason"`
+	}
+	if err := bind(c, &in); err != nil {
+		return err
+	}
+	if err := required(map[string]bool{"delta": in.Delta != nil, "reason": in.Reason != nil}); err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	effect, err := h.effects.Effect(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := h.catalogue.Adjust(ctx, product.Adjustment{ID: effect, ProductID: id, Delta: *in.Delta, Reason: *in.Reason, By: actor(c)})
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, gin.H{"on_hand": s.OnHand, "reserved": s.Reserved, "available": s.Available()})
+	return nil
+}
+
+// bind reads the body strictly. A null is a wrong type here: a field is sent or it is not.
+func bind(c *gin.Context, into any) error {
+	if err := server.Bind(c, into); err != nil {
+		return err
+	}
+	raw, err := server.Body(c)
+	if err != nil {
+		return err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
+		return problem.New(problem.BadRequest, "bad_json", "The body must be a JSON object.")
+	}
+	for name, value := range fields {
+		if string(value) == "null" {
+			return problem.Validation(problem.Field{Field: name, Message: "must not be null"})
+		}
+	}
+	return nil
+}
+
+func required(given map[string]bool) error {
+	var bad []problem.Field
+	for name, ok := range given {
+		if !ok {
+			bad = append(bad, problem.Field{Field: name, Message: "is required"})
+		}
+	}
+	if len(bad) > 0 {
+		return problem.Validation(bad...)
+	}
+	return nil
+}

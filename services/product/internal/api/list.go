@@ -1,0 +1,126 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/product/internal/product"
+)
+
+// listBody is a page of products; it also says how many there are, up to 1,000.
+type listBody struct {
+	server.Page[productBody]
+	Total  int  `json:"total"`
+	Capped bool `json:"total_capped,omitempty"`
+}
+
+func (h handler) list(c *gin.Context) error {
+	q, err := query(c)
+	if err != nil {
+		return err
+	}
+	page, err := h.catalogue.Search(c.Request.Context(), q)
+	if err != nil {
+		return err
+	}
+	items := make([]productBody, len(page.Items))
+	for i, v := range page.Items {
+		items[i] = body(v)
+	}
+	next := ""
+	if page.Next != nil {
+		if next, err = encode(*page.Next, q); err != nil {
+			return err
+		}
+	}
+	c.JSON(http.StatusOK, listBody{Page: server.NewPage(items, next), Total: page.Total, Capped: page.Capped})
+	return nil
+}
+
+func query(c *gin.Context) (product.Query, error) {
+	if err := server.OnlyQuery(c, "q", "category", "min_price", "max_price", "sort", "page_size", "page_token"); err != nil {
+		return product.Query{}, err
+	}
+	size, err := server.PageSize(c)
+	if err != nil {
+		return product.Query{}, err
+	}
+	q := product.Query{Words: c.Query("q"), Category: c.Query("category"), Sort: product.Sort(c.Query("sort")), PageSize: size}
+	if q.MinPrice, err = price(c, "min_price"); err != nil {
+		return product.Query{}, err
+	}
+	if q.MaxPrice, err = price(c, "max_price"); err != nil {
+		return product.Query{}, err
+	}
+	if q, err = q.Normal(); err != nil {
+		return product.Query{}, err
+	}
+	if raw, ok := c.GetQuery("page_token"); ok {
+		if q.After, err = decode(raw, q); err != nil {
+			return product.Query{}, err
+		}
+	}
+	return q, nil
+}
+
+func price(c *gin.Context, name string) (*int64, error) {
+	raw, ok := c.GetQuery(name)
+	if !ok {
+		return nil, nil
+	}
+	n, err := strconv.ParseInt(raw, 10, 64)
+	if err != nil {
+		return nil, problem.Validation(problem.Field{Field: name, Message: "must be a whole number of minor units"})
+	}
+	return &n, nil
+}
+
+// token is a place in one list. It is bound to the query: the same place in
+// another list would show nonsense. Nothing in it is secret or trusted.
+type token struct {
+	Query string  `json:"q"`
+	Rank  float64 `json:"r,omitempty"`
+	Price int64   `json:"p,omitempty"`
+	ID    string  `json:"i"`
+}
+
+func encode(at product.Cursor, q product.Query) (string, error) {
+	raw, err := json.Marshal(token{Query: fingerprint(q), Rank: at.Rank, Price: at.Price, ID: at.ID})
+	if err != nil {
+		return "", fmt.Errorf("write page token: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(raw), nil
+}
+
+func decode(raw string, q product.Query) (*product.Cursor, error) {
+	text, err := base64.RawURLEncoding.DecodeString(raw)
+	if err != nil {
+		return nil, server.BadToken()
+	}
+	var t token
+	if err := json.Unmarshal(text, &t); err != nil || t.Query != fingerprint(q) || !ids.Valid(t.ID) {
+		return nil, server.BadToken()
+	}
+	return &product.Cursor{Rank: t.Rank, Price: t.Price, ID: t.ID}, nil
+}
+
+// fingerprint covers what decides which products a list has, and their order;
+// the size of a page may change on the way.
+func fingerprint(q product.Query) string {
+	q.PageSize, q.After = 0, nil
+	raw, err := json.Marshal(q)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(raw)
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}

@@ -1,0 +1,82 @@
+// Package api is what comes into the product room: the catalogue's public routes
+// behind the gateway, peer routes for checkout and cart, and the events of orders.
+package api
+
+import (
+	"context"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/contracts/productv1"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/product/internal/product"
+)
+
+type handler struct {
+	catalogue *product.Catalogue
+	holds     *product.Holds
+	effects   *idempotency.Store
+}
+
+// Routes mounts the room's routes.
+func Routes(s *server.Server, catalogue *product.Catalogue, holds *product.Holds, effects *idempotency.Store, out *outbox.Outbox) {
+	h := handler{catalogue, holds, effects}
+	gateway := server.Callers("api-gateway")
+	once := server.Idempotent(effects)
+
+	// anyone: products for sale, found by words, category and price, page by page.
+	s.GET("/v1/products", gateway, server.Handle(h.list))
+	// anyone: one product; 304 while the caller's ETag is still its version.
+	s.GET("/v1/products/:id", gateway, server.Handle(h.get))
+	// seller, admin: offers a product. With an Idempotency-Key a repeat offers no second one.
+	s.POST("/v1/products", gateway, s.SignedIn, once, server.Handle(h.create))
+	// its seller, admin: 428 without If-Match, 412 once somebody else changed it.
+	s.PATCH("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.change))
+	// its seller, admin: off the shelves; old orders keep their lines.
+	s.DELETE("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.remove))
+	// its seller, admin: 409 if it would take out what orders hold or have reserved.
+	s.POST("/v1/products/:id/stock", gateway, s.SignedIn, once, server.Handle(h.adjust))
+
+	// checkout: holds all lines of an order or none and prices them. Safe to repeat; refusals are answers.
+	s.POST(productv1.PathHold, server.Callers("checkout"), server.Handle(h.hold))
+	// checkout: gives a hold back after a definite refusal, never after a timeout. Safe to repeat.
+	s.POST(productv1.PathRelease, server.Callers("checkout"), server.Handle(h.release))
+	// cart, checkout: what these products are now; those not for sale are missing.
+	s.POST(productv1.PathGet, server.Callers("cart", "checkout"), server.Handle(h.products))
+
+	s.Feed(out, "order")
+}
+
+// Subscribe names the events the room handles. All are safe to repeat and may
+// come in any order; what fails is parked.
+func Subscribe(in *inbox.Inbox, ledger *product.Ledger) {
+	// reserves all lines of the order, or rejects it.
+	inbox.On(in, "order", orderv1.TypePlaced, func(ctx context.Context, e orderv1.Placed) error {
+		return ledger.Placed(ctx, e.OrderID, lines(e.Lines))
+	})
+	// deducts what was reserved.
+	inbox.On(in, "order", orderv1.TypePaid, func(ctx context.Context, e orderv1.Paid) error {
+		return ledger.Paid(ctx, e.OrderID, lines(e.Lines))
+	})
+	// gives back what was reserved.
+	inbox.On(in, "order", orderv1.TypeCancelled, func(ctx context.Context, e orderv1.Cancelled) error {
+		return ledger.Cancelled(ctx, e.OrderID, lines(e.Lines))
+	})
+}
+
+func lines(in []orderv1.EventLine) []product.Line {
+	out := make([]product.Line, len(in))
+	for i, l := range in {
+		out[i] = product.Line{ProductID: l.ProductID, Quantity: l.Quantity}
+	}
+	return out
+}
+
+func actor(c *gin.Context) product.Actor {
+	u := server.User(c)
+	return product.Actor{UserID: u.ID, Seller: u.Is("seller"), Admin: u.Is("admin")}
+}

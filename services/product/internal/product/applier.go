@@ -1,0 +1,82 @@
+package product
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+)
+
+const (
+	// pendingMost bounds the memory of a long Redis outage; what is dropped is
+	// found again by convergence.
+	pendingMost = 10_000
+	applyBatch  = 200
+)
+
+// Applier tells the gate what the ledger has committed, soon and in batches. It
+// may lose everything at any moment: it only hastens what Keeper makes sure of.
+type Applier struct {
+	gate Gate
+	log  *slog.Logger
+	wake chan struct{}
+
+	mu      sync.Mutex
+	pending map[string]Apply
+}
+
+// NewApplier makes an applier; Run does the telling.
+func NewApplier(gate Gate, log *slog.Logger) *Applier {
+	return &Applier{gate: gate, log: log, wake: make(chan struct{}, 1), pending: map[string]Apply{}}
+}
+
+// Changed takes note of committed changes and returns at once.
+func (a *Applier) Changed(items []Apply) {
+	a.mu.Lock()
+	for _, it := range items {
+		was, waiting := a.pending[it.Stock.ProductID]
+		if !waiting && len(a.pending) >= pendingMost {
+			continue
+		}
+		if was.Stock.Version > it.Stock.Version {
+			// A newer base contains the older change too.
+			it.Stock = was.Stock
+		}
+		it.Recorded = append(was.Recorded, it.Recorded...)
+		a.pending[it.Stock.ProductID] = it
+	}
+	a.mu.Unlock()
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run applies what is pending until ctx ends.
+func (a *Applier) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.wake:
+		}
+		for batch := a.take(); len(batch) > 0; batch = a.take() {
+			if err := a.gate.Apply(ctx, batch); err != nil && ctx.Err() == nil {
+				a.log.WarnContext(ctx, "stock not applied to the gate, convergence will", "products", len(batch), "error", err)
+			}
+		}
+	}
+}
+
+func (a *Applier) take() []Apply {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var batch []Apply
+	for id, it := range a.pending {
+		batch = append(batch, it)
+		delete(a.pending, id)
+		if len(batch) == applyBatch {
+			break
+		}
+	}
+	return batch
+}

@@ -1,0 +1,180 @@
+package product
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+const (
+	dueBatch     = 100
+	inspectBatch = 200
+)
+
+// Keeper keeps the gate true to the ledger: it decides what becomes of holds
+// whose time is over, and repairs whatever a crash, a lost message or a restored
+// Redis left behind. Everything it does may be done twice, by two replicas too.
+type Keeper struct {
+	store  Store
+	gate   Gate
+	orders Orders
+	ttl    func() time.Duration
+	meter  Meter
+	log    *slog.Logger
+
+	runID string // of the Redis that was last brought in line as a whole
+}
+
+// NewKeeper makes the workers' use cases.
+func NewKeeper(store Store, gate Gate, orders Orders, ttl func() time.Duration, meter Meter, log *slog.Logger) *Keeper {
+	return &Keeper{store: store, gate: gate, orders: orders, ttl: ttl, meter: meter, log: log}
+}
+
+// ExpireHolds takes the holds whose time is over through the fence. One that
+// cannot be decided now stays for the next round.
+func (k *Keeper) ExpireHolds(ctx context.Context) error {
+	due, err := k.gate.Due(ctx, dueBatch)
+	if err != nil {
+		return err
+	}
+	if len(due) == 0 {
+		return nil
+	}
+	ids := make([]string, len(due))
+	for i, h := range due {
+		ids[i] = h.ID
+	}
+	_, recorded, err := k.store.Truth(ctx, nil, ids)
+	if err != nil {
+		return err
+	}
+	for _, h := range due {
+		outcome, err := k.expire(ctx, h, recorded[h.ID])
+		if err != nil {
+			outcome = "failed"
+			k.log.WarnContext(ctx, "hold not decided, trying again", "hold", h.ID, "error", err)
+		}
+		k.meter.HoldExpired(outcome)
+	}
+	return nil
+}
+
+func (k *Keeper) expire(ctx context.Context, h Hold, recorded bool) (outcome string, err error) {
+	switch {
+	case recorded:
+		// The ledger has it: an apply got lost. It goes in one step with the base
+		// that contains it; unhold only clears what belongs to no product any more.
+		products := make([]string, len(h.Lines))
+		for i, l := range h.Lines {
+			products[i] = l.ProductID
+		}
+		if err := k.align(ctx, products); err != nil {
+			return "", err
+		}
+		return "recorded", k.gate.Unhold(ctx, h.ID)
+	case strings.HasPrefix(h.ID, adjustmentPrefix):
+		// Its transaction is long over or will find too little; the ledger's own
+		// guard stands behind it.
+		return "released", k.gate.Unhold(ctx, h.ID)
+	}
+	exists, err := k.orders.Fence(ctx, h.ID)
+	if err != nil {
+		return "", fmt.Errorf("ask order: %w", err)
+	}
+	if exists {
+		return "extended", k.gate.Extend(ctx, h.ID, k.ttl())
+	}
+	return "released", k.gate.Unhold(ctx, h.ID)
+}
+
+// Converge brings all products with open holds in line.
+func (k *Keeper) Converge(ctx context.Context) error {
+	for cursor := ""; ; {
+		ids, next, err := k.gate.Held(ctx, cursor, inspectBatch)
+		if err != nil {
+			return err
+		}
+		if err := k.align(ctx, ids); err != nil {
+			return err
+		}
+		if next == "" {
+			return nil
+		}
+		cursor = next
+	}
+}
+
+// WatchRedis brings every product in line when Redis is not the one it was: it
+// restarted, perhaps from an old snapshot, perhaps empty.
+func (k *Keeper) WatchRedis(ctx context.Context) error {
+	id, err := k.gate.RunID(ctx)
+	if err != nil {
+		return err
+	}
+	if id == k.runID {
+		return nil
+	}
+	if k.runID != "" {
+		k.log.WarnContext(ctx, "Redis started anew: applying every product", "run_id", id)
+	}
+	for after := ""; ; {
+		ids, err := k.store.StockIDs(ctx, after, inspectBatch)
+		if err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			break
+		}
+		if err := k.align(ctx, ids); err != nil {
+			return err
+		}
+		after = ids[len(ids)-1]
+	}
+	k.runID = id
+	return nil
+}
+
+// align applies the ledger's truth to products. Which holds are recorded is read
+// in the same snapshot as the stock: read later, it could remove a hold whose
+// order is not in the base yet.
+func (k *Keeper) align(ctx context.Context, productIDs []string) error {
+	if len(productIDs) == 0 {
+		return nil
+	}
+	gated, err := k.gate.Inspect(ctx, productIDs)
+	if err != nil {
+		return err
+	}
+	by := make(map[string]Gated, len(gated))
+	var open []string
+	for _, g := range gated {
+		by[g.ProductID] = g
+		for id := range g.Holds {
+			open = append(open, id)
+		}
+	}
+	stock, recorded, err := k.store.Truth(ctx, productIDs, open)
+	if err != nil {
+		return err
+	}
+	var items []Apply
+	for _, s := range stock {
+		g := by[s.ProductID]
+		item := Apply{Stock: s}
+		for id := range g.Holds {
+			if recorded[id] {
+				item.Recorded = append(item.Recorded, id)
+			}
+		}
+		if !g.Present || g.Version < s.Version || len(item.Recorded) > 0 {
+			items = append(items, item)
+		}
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	k.meter.Corrected(len(items))
+	return k.gate.Apply(ctx, items)
+}

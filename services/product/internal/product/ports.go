@@ -1,0 +1,92 @@
+package product
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps the catalogue and the ledger. Each method is one transaction (or
+// joins the caller's), and what it changed goes to the gate after its commit.
+type Store interface {
+	// Search lists products that are for sale.
+	Search(ctx context.Context, q Query) (Page, error)
+	// Get gives one product that is for sale, or Missing.
+	Get(ctx context.Context, id string) (View, error)
+	// Views gives those of the products that exist, removed ones included, by one query.
+	Views(ctx context.Context, ids []string) ([]View, error)
+	// Create keeps a product and opens its ledger. A second run with the same id
+	// gives what the first one made.
+	Create(ctx context.Context, p *Product, first Entry) (View, error)
+	// Change locks a product, lets f change it, and keeps it.
+	Change(ctx context.Context, id string, f func(*Product) error) (View, error)
+	// Adjust locks the product's stock, lets f decide, and keeps entry and
+	// adjustment. One that was kept before changes nothing more.
+	Adjust(ctx context.Context, a Adjustment, f func(*Stock) (Entry, error)) (Stock, error)
+	// Book locks the stock of these lines in product order, lets f decide on the
+	// order's books, and keeps what it decided, a rejection's event included.
+	Book(ctx context.Context, orderID string, lines []Line, f func(*Books) error) (Changes, error)
+	// Truth gives, from one snapshot, the stock of products and which of these
+	// holds the ledger has already recorded.
+	Truth(ctx context.Context, productIDs, holdIDs []string) ([]Stock, map[string]bool, error)
+	// StockIDs pages through all products with stock, in id order.
+	StockIDs(ctx context.Context, after string, limit int) ([]string, error)
+}
+
+// Verdict is the gate's answer to a hold.
+type Verdict struct {
+	Status    string // held | sold_out | missing
+	Shortages []Shortage
+	Missing   []string
+}
+
+// Hold is an open hold in the gate.
+type Hold struct {
+	ID    string // an order id, or that of an adjustment
+	Lines []Line
+}
+
+// Gated is one product as the gate sees it.
+type Gated struct {
+	ProductID string
+	Present   bool
+	Base      int64
+	Version   int64
+	Held      int64
+	Holds     map[string]int64
+}
+
+// Apply tells the gate a product's stock and which holds it makes superfluous.
+type Apply struct {
+	Stock    Stock
+	Recorded []string
+}
+
+// Gate is the stock gate in Redis. Every call may be repeated.
+type Gate interface {
+	Hold(ctx context.Context, id string, lines []Line, ttl time.Duration) (Verdict, error)
+	Unhold(ctx context.Context, id string) error
+	Apply(ctx context.Context, items []Apply) error
+	Due(ctx context.Context, limit int) ([]Hold, error)
+	Extend(ctx context.Context, id string, ttl time.Duration) error
+	// Held pages through the products with open holds; an empty next ends it.
+	Held(ctx context.Context, cursor string, limit int) (ids []string, next string, err error)
+	Inspect(ctx context.Context, productIDs []string) ([]Gated, error)
+	// RunID changes whenever Redis started anew.
+	RunID(ctx context.Context) (string, error)
+	// Lock lets one caller win for a while.
+	Lock(ctx context.Context, key string, ttl time.Duration) (bool, error)
+}
+
+// Orders is the fence in the order room.
+type Orders interface {
+	// Fence says whether an order exists; if not, it never will.
+	Fence(ctx context.Context, orderID string) (exists bool, err error)
+}
+
+// Meter counts what an operator wants to know.
+type Meter interface {
+	GateMisses(n int)
+	Rejected()
+	HoldExpired(outcome string) // released | extended | recorded | failed
+	Corrected(n int)
+}

@@ -1,0 +1,71 @@
+// Command product is the product room: the catalogue, the stock ledger and the gate in front of it.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"daprmall.dev/services/kit/room"
+	"daprmall.dev/services/product/internal/api"
+	"daprmall.dev/services/product/internal/peers"
+	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/store"
+)
+
+func main() { room.Main(run) }
+
+func run(ctx context.Context) error {
+	r, err := room.Open(ctx, store.Migrations)
+	if err != nil {
+		return err
+	}
+	if err := r.UseIdempotency(ctx); err != nil {
+		return err
+	}
+	cfg := newSettings(r.Live)
+	meter := api.NewMeter(prometheus.DefaultRegisterer)
+
+	gate := peers.NewGate(r.Sidecar)
+	applier := product.NewApplier(gate, r.Log)
+	ledger := store.New(r.DB, r.Outbox, applier.Changed)
+	holds := product.NewHolds(ledger, gate, cfg.holdTTL, meter)
+	catalogue := product.NewCatalogue(ledger, holds, cfg.currency, time.Now)
+	keeper := product.NewKeeper(ledger, gate, peers.NewOrders(r.Sidecar), cfg.holdTTL, meter, r.Log)
+
+	api.Subscribe(r.Inbox, product.NewLedger(ledger, meter))
+	api.Routes(r.Server, catalogue, holds, r.Idempotency, r.Outbox)
+	r.Server.Topics(r.Inbox)
+
+	r.Go("applier", applier.Run)
+	r.Go("expired holds", every(r.Log, "expired holds", time.Second, keeper.ExpireHolds))
+	r.Go("gate convergence", every(r.Log, "gate convergence", 30*time.Second, keeper.Converge))
+	r.Go("redis watch", every(r.Log, "redis watch", 2*time.Second, keeper.WatchRedis))
+	return r.Serve(ctx)
+}
+
+// every repeats a task whose failure only means that it is due again. Replicas
+// drift apart by the jitter, so that they do not all work at the same moment.
+func every(log *slog.Logger, name string, pause time.Duration, task func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		failing := false
+		for {
+			err := task(ctx)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if (err != nil) != failing { // an outage is two lines in the log, not one a second
+				failing = err != nil
+				log.Warn("periodic task changed its health", "task", name, "failing", failing, "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(pause + rand.N(pause/5)):
+			}
+		}
+	}
+}
