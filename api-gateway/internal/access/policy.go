@@ -37,7 +37,7 @@ g = _, _
 [policy_effect]
 e = some(where (p.eft == allow))
 [matchers]
-m = g(r.role, p.role) && regexMatch(r.path, p.path) && regexMatch(r.method, p.method)
+m = g(r.role, p.role) && regexMatchAll(r.path, p.path) && regexMatchAll(r.method, p.method)
 `
 
 // DefaultPolicy holds until the configuration store has another under gateway.policy.
@@ -136,9 +136,10 @@ func enforcerOf(text string) (*casbin.Enforcer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make enforcer: %w", err)
 	}
-	// Whole strings, compiled once: Casbin's own regexMatch finds a part and compiles per call.
+	// Casbin's own regexMatch is content with a part ("/v1/cart" would open "/v1/cart/items") and compiles per
+	// call; it cannot be replaced under its name.
 	compiled := map[string]*regexp.Regexp{}
-	e.AddFunction("regexMatch", func(args ...any) (any, error) {
+	e.AddFunction("regexMatchAll", func(args ...any) (any, error) {
 		return compiled[args[1].(string)].MatchString(args[0].(string)), nil
 	})
 	rules, err := read(text)

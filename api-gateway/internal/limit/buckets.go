@@ -23,7 +23,7 @@ func ParseSpeed(s string) (Speed, error) {
 		return Speed{}, fmt.Errorf("%q is not rate/burst", s)
 	}
 	r, err := strconv.ParseFloat(perSecond, 64)
-	if err != nil || r <= 0 || r > 1e6 {
+	if err != nil || !(r > 0 && r <= 1e6) { // NaN is neither
 		return Speed{}, fmt.Errorf("rate %q is not a number above 0 and up to 1000000", perSecond)
 	}
 	b, err := strconv.Atoi(burst)

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"net/netip"
+	"time"
+
+	"daprmall.dev/api-gateway/internal/access"
+	"daprmall.dev/api-gateway/internal/edge"
+	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/services/kit/config"
+)
+
+// settings come from the configuration store and may change while the gateway runs. A value
+// that is not valid is refused and logged; the last good one stays.
+type settings struct {
+	policy      func() *access.Policy // gateway.policy: Casbin CSV
+	anonymous   func() limit.Speed    // gateway.rate.anonymous: a client's address
+	user        func() limit.Speed    // gateway.rate.user
+	signIn      func() limit.Speed    // gateway.rate.signin: an address signing in or up, all replicas together
+	account     func() limit.Speed    // gateway.rate.account: an email signed in to, all replicas together
+	proxies     func() []netip.Prefix // gateway.trusted_proxies: whose X-Forwarded-For is believed
+	maxInFlight func() int64          // gateway.max_in_flight: beyond it requests get 503 at once
+}
+
+func declare(live *config.Live, policyRefused func()) (settings, error) {
+	standard, err := access.NewPolicy(access.DefaultPolicy, doors())
+	if err != nil {
+		return settings{}, err
+	}
+	speed := func(key string, perSecond float64, burst int) func() limit.Speed {
+		return config.Setting(live, key, limit.Speed{PerSecond: perSecond, Burst: burst}, limit.ParseSpeed)
+	}
+	return settings{
+		policy: config.Setting(live, "gateway.policy", standard, func(text string) (*access.Policy, error) {
+			p, err := access.NewPolicy(text, doors())
+			if err != nil {
+				policyRefused()
+			}
+			return p, err
+		}),
+		anonymous:   speed("gateway.rate.anonymous", 200, 400),
+		user:        speed("gateway.rate.user", 100, 200),
+		signIn:      speed("gateway.rate.signin", 10, 60),
+		account:     speed("gateway.rate.account", 0.2, 15),
+		proxies:     config.Setting(live, "gateway.trusted_proxies", nil, edge.ParseProxies),
+		maxInFlight: live.Int("gateway.max_in_flight", 512, 1, 100_000),
+	}, nil
+}
+
+// settingsWithin is how long a start waits for the configuration store before it begins with the defaults.
+const settingsWithin = 10 * time.Second

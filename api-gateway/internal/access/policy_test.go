@@ -1,0 +1,78 @@
+package access
+
+import (
+	"strings"
+	"testing"
+)
+
+var doors = []Door{{"POST", "/v1/sessions"}, {"GET", "/v1/cart"}, {"GET", "/v1/cart/items"}, {"GET", "/v1/admin/users"}}
+
+const small = `
+p, anonymous, /v1/sessions, POST
+p, customer, /v1/cart, GET
+p, admin, /v1/admin/users, GET
+g, admin, customer
+`
+
+func TestPatternsMatchWholePathsAndMethods(t *testing.T) {
+	p, err := NewPolicy(small, doors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		door Door
+		role string
+		want bool
+	}{
+		{doors[1], "customer", true},
+		{doors[1], "admin", true}, // inherited
+		{doors[1], "", false},
+		{doors[2], "customer", false}, // "/v1/cart" is only a part of it
+		{doors[3], "admin", true},
+		{doors[3], "customer", false},
+		{Door{"GET", "/v1/unknown"}, "admin", false},
+	} {
+		var has []string
+		if test.role != "" {
+			has = []string{test.role}
+		}
+		if got := p.Allows(test.door, has); got != test.want {
+			t.Errorf("%v as %q: %v, want %v", test.door, test.role, got, test.want)
+		}
+	}
+}
+
+func TestABadPolicyIsRefused(t *testing.T) {
+	bad := map[string]string{
+		"empty":                 "",
+		"not CSV":               small + `p, "x`,
+		"too few fields":        small + "p, customer, /v1/cart",
+		"unknown kind":          small + "q, customer, /v1/cart, GET",
+		"unknown role":          small + "p, root, /v1/cart, GET",
+		"unknown heir":          small + "g, root, customer",
+		"unknown method":        small + "p, customer, /v1/cart, BREW",
+		"bad pattern":           small + "p, customer, /v1/(cart, GET",
+		"nobody can sign in":    strings.Replace(small, "/v1/sessions", "/v1/session", 1),
+		"customers are admins":  small + "p, customer, /v1/.*, GET",
+		"everybody is an admin": small + "g, customer, admin",
+		"no admin is left":      strings.Replace(small, "p, admin", "p, customer", 1),
+	}
+	for name, text := range bad {
+		if _, err := NewPolicy(text, doors); err == nil {
+			t.Errorf("%s: taken, want it refused", name)
+		}
+	}
+	if _, err := NewPolicy(small+"# a comment\n\n", doors); err != nil {
+		t.Errorf("comment: %v", err)
+	}
+}
+
+func TestWhoeverIsBannedIsNothingElse(t *testing.T) {
+	p, err := NewPolicy(small, doors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Allows(doors[1], []string{"customer", "banned"}) {
+		t.Error("a banned customer may see the cart")
+	}
+}

@@ -1,0 +1,145 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/problem"
+)
+
+const (
+	askEvery = 500 * time.Millisecond
+	stale    = 30 * time.Second // a list older than this lets nobody in
+	sweep    = time.Minute
+)
+
+// Source gives what was revoked since a time on auth's clock; the zero time asks for all that still matters.
+type Source func(ctx context.Context, since time.Time) (authv1.Revocations, error)
+
+// Revocations is this replica's copy of auth's list, so that no request has to ask. All
+// replicas ask twice a second: what is revoked is void everywhere within one.
+type Revocations struct {
+	source Source
+	log    *slog.Logger
+	now    func() time.Time
+
+	mu       sync.RWMutex
+	users    map[string]entry
+	sessions map[string]entry
+	asked    time.Time // when the last good answer was asked for; zero: never
+	swept    time.Time
+	since    time.Time // auth's clock; only Run's goroutine
+}
+
+type entry struct {
+	notBefore int64
+	expires   time.Time
+}
+
+// NewRevocations makes an empty list, which lets nobody in until Run has filled it.
+func NewRevocations(source Source, log *slog.Logger) *Revocations {
+	return &Revocations{source: source, log: log, now: time.Now, users: map[string]entry{}, sessions: map[string]entry{}}
+}
+
+// Run keeps the list current until ctx ends.
+func (r *Revocations) Run(ctx context.Context) {
+	failing := false
+	for {
+		err := r.refresh(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if failing != (err != nil) { // once per outage, not twice a second
+			failing = err != nil
+			r.log.Warn("revocations", "reachable", !failing, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(askEvery):
+		}
+	}
+}
+
+func (r *Revocations) refresh(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	asked := r.now()
+	list, err := r.source(ctx, r.since)
+	if err != nil {
+		return err
+	}
+	r.since = list.Now
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = asked
+	for _, n := range list.Items {
+		if n.Kind == authv1.KindSession {
+			note(r.sessions, n)
+		} else {
+			note(r.users, n)
+		}
+	}
+	if asked.Sub(r.swept) > sweep {
+		r.swept = asked
+		forget(r.users, list.Now)
+		forget(r.sessions, list.Now)
+	}
+	return nil
+}
+
+// note keeps the strictest of what is said of one subject: the overlap of two answers says things twice.
+func note(list map[string]entry, n authv1.Revocation) {
+	e := list[n.Subject]
+	e.notBefore = max(e.notBefore, n.NotBefore)
+	if n.ExpiresAt.After(e.expires) {
+		e.expires = n.ExpiresAt
+	}
+	list[n.Subject] = e
+}
+
+// forget drops what concerns only tokens that have expired anyway.
+func forget(list map[string]entry, now time.Time) {
+	for name, e := range list {
+		if now.After(e.expires) {
+			delete(list, name)
+		}
+	}
+}
+
+// Void says whether a verified user's token was revoked. With a list too old to know it
+// refuses with Unavailable.
+func (r *Revocations) Void(u identity.User) (bool, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if age := r.now().Sub(r.asked); age > stale {
+		return false, problem.Busy(errors.New("list of revocations is too old"), time.Second, "Nobody can be let in right now.")
+	}
+	if _, over := r.sessions[u.Session]; over { // a session that ended never comes back, whenever its token was issued
+		return true, nil
+	}
+	user, ok := r.users[u.ID]
+	return ok && u.IssuedAt < user.notBefore, nil
+}
+
+// Age says how old the list is; a very long time if there has never been one.
+func (r *Revocations) Age() time.Duration {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.now().Sub(r.asked)
+}
+
+// Ready asks for a first list. Later outages do not make the gateway unready: browsing goes on.
+func (r *Revocations) Ready(context.Context) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.asked.IsZero() {
+		return errors.New("auth has not said yet what is revoked")
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/problem"
+)
+
+func TestAListTooOldLetsNobodyIn(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	var since []time.Time
+	answer := authv1.Revocations{Now: now}
+	var down error
+	r := NewRevocations(func(_ context.Context, s time.Time) (authv1.Revocations, error) {
+		since = append(since, s)
+		return answer, down
+	}, slog.New(slog.DiscardHandler))
+	r.now = func() time.Time { return now }
+	u := identity.User{ID: "7", Session: "s1", IssuedAt: now.Unix()}
+
+	check := func(what string, wantVoid bool, want problem.Kind) {
+		t.Helper()
+		if void, err := r.Void(u); void != wantVoid || problem.KindOf(err) != want {
+			t.Errorf("%s: void %v, %v; want %v, %q", what, void, err, wantVoid, want)
+		}
+	}
+	check("no list yet", false, problem.Unavailable)
+	if err := r.refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check("fresh list", false, "")
+
+	answer.Items = []authv1.Revocation{{Kind: authv1.KindUser, Subject: "7", NotBefore: now.Unix() + 1, ExpiresAt: now.Add(15 * time.Minute)}}
+	if err := r.refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check("revoked", true, "")
+	if len(since) != 2 || !since[0].IsZero() || !since[1].Equal(answer.Now) {
+		t.Errorf("asked since %v, want first for everything, then since auth's clock", since)
+	}
+
+	down, answer = errors.New("auth is down"), authv1.Revocations{}
+	now = now.Add(30 * time.Second)
+	_ = r.refresh(t.Context())
+	check("30 s without auth", true, "")
+	now = now.Add(time.Second)
+	check("31 s without auth", false, problem.Unavailable)
+
+	down, answer = nil, authv1.Revocations{Now: now.Add(time.Hour)}
+	now = now.Add(time.Hour)
+	if err := r.refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check("after all its tokens expired", false, "")
+	if len(r.users) != 0 {
+		t.Errorf("%d revocations kept that concern no living token", len(r.users))
+	}
+}

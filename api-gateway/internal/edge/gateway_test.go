@@ -1,0 +1,316 @@
+package edge_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"daprmall.dev/api-gateway/internal/edge"
+	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/kit/identity"
+)
+
+func filled(path string) string {
+	return strings.NewReplacer("{id}", "71", "{product_id}", "72").Replace(path)
+}
+
+func TestForgedTokensAreRefusedOnEveryRoute(t *testing.T) {
+	m := open(t, nil)
+	_, stranger := other(t)
+	good := strings.Split(m.token("customer"), ".")
+	admin := base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"7","roles":["admin"],"sid":"s1","typ":"access","iss":"mall","aud":"mall","exp":9999999999,"iat":1}`))
+	forged := map[string]string{
+		"none at all":        "",
+		"alg none":           m.sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil),
+		"HS256 + public key": m.sign(jwt.SigningMethodHS256, []byte(m.keys.public), nil),
+		"another key":        m.sign(jwt.SigningMethodEdDSA, stranger, nil),
+		"expired":            m.sign(jwt.SigningMethodEdDSA, m.keys.private, func(c *identity.Claims) { c.ExpiresAt = jwt.NewNumericDate(time.Now().Add(-time.Second)) }),
+		"refresh token":      m.sign(jwt.SigningMethodEdDSA, m.keys.private, func(c *identity.Claims) { c.Type = "refresh" }),
+		"tampered payload":   good[0] + "." + admin + "." + good[2],
+		"cut short":          good[0] + "." + good[1] + ".",
+		"not a token":        "hello",
+	}
+	for _, r := range edge.Routes() {
+		for name, token := range forged {
+			if r.Access == edge.Anyone {
+				continue
+			}
+			res := m.do(r.Method, filled(r.Path), "", "Authorization: Bearer "+token, "Idempotency-Key: k")
+			res.want(t, r.Method+" "+r.Path+" with "+name, http.StatusUnauthorized, "unauthenticated")
+			if !strings.HasPrefix(res.Header.Get("Www-Authenticate"), "Bearer") {
+				t.Errorf("%s with %s: WWW-Authenticate %q", r.Path, name, res.Header.Get("Www-Authenticate"))
+			}
+		}
+	}
+	if len(m.seen) > 0 {
+		t.Errorf("%d forged requests reached a room", len(m.seen))
+	}
+}
+
+func TestRoutesForAnyoneIgnoreTokens(t *testing.T) {
+	m := open(t, func(m *mall) { m.authDown = true })
+	m.do("GET", "/v1/products", "", "Authorization: Bearer rubbish").want(t, "bad token", 200, "")
+	if got := m.seen[0].Header.Get("Authorization"); got != "" {
+		t.Errorf("forwarded Authorization %q on a route for anyone", got)
+	}
+	m.signed("GET", "/v1/cart", "").want(t, "signed in while nobody knows who is banned", 503, "unavailable")
+}
+
+func TestRevokedTokensAreVoid(t *testing.T) {
+	now, later := time.Now().Unix(), time.Now().Add(time.Hour)
+	tests := map[string]struct {
+		revoked authv1.Revocation
+		want    int
+	}{
+		"user":                   {authv1.Revocation{Kind: authv1.KindUser, Subject: "7", NotBefore: now, ExpiresAt: later}, 401},
+		"user, before the token": {authv1.Revocation{Kind: authv1.KindUser, Subject: "7", NotBefore: now - 3600, ExpiresAt: later}, 200},
+		"another user":           {authv1.Revocation{Kind: authv1.KindUser, Subject: "8", NotBefore: now, ExpiresAt: later}, 200},
+		"session":                {authv1.Revocation{Kind: authv1.KindSession, Subject: "s1", NotBefore: now - 3600, ExpiresAt: later}, 401},
+		"another session":        {authv1.Revocation{Kind: authv1.KindSession, Subject: "s2", NotBefore: now, ExpiresAt: later}, 200},
+	}
+	for name, test := range tests {
+		m := open(t, func(m *mall) { m.revoked = []authv1.Revocation{test.revoked} })
+		if res := m.signed("GET", "/v1/me", ""); res.StatusCode != test.want {
+			t.Errorf("%s revoked: %d, want %d", name, res.StatusCode, test.want)
+		}
+	}
+}
+
+func TestRolesDecide(t *testing.T) {
+	m := open(t, nil)
+	for _, test := range []struct {
+		roles        string
+		method, path string
+		want         int
+	}{
+		{"customer", "GET", "/v1/cart", 200},
+		{"customer", "POST", "/v1/products", 403},
+		{"customer", "GET", "/v1/admin/users", 403},
+		{"customer,seller", "POST", "/v1/products", 200},
+		{"seller", "GET", "/v1/cart", 200},
+		{"seller", "PUT", "/v1/admin/users/9/ban", 403},
+		{"admin", "PUT", "/v1/admin/users/9/ban", 200},
+		{"admin", "POST", "/v1/products", 403},
+		{"admin", "PATCH", "/v1/products/9", 200},
+		{"customer,banned", "GET", "/v1/cart", 403},
+		{"", "GET", "/v1/cart", 403},
+	} {
+		res := m.do(test.method, test.path, "", "Authorization: Bearer "+m.token(strings.Split(test.roles, ",")...))
+		if res.StatusCode != test.want {
+			t.Errorf("%s %s as %q: %d, want %d", test.method, test.path, test.roles, res.StatusCode, test.want)
+		}
+	}
+}
+
+func TestIdempotencyKeys(t *testing.T) {
+	m := open(t, nil)
+	long := strings.Repeat("k", 255)
+	tests := []struct {
+		name, method, path string
+		headers            []string
+		status             int
+		code, forwarded    string
+	}{
+		{"required, missing", "POST", "/v1/checkout", nil, 400, "idempotency_key_required", ""},
+		{"required, missing", "POST", "/v1/payments", nil, 400, "idempotency_key_required", ""},
+		{"required, sent", "POST", "/v1/checkout", []string{"Idempotency-Key: a b~"}, 200, "", "a b~"},
+		{"longest", "POST", "/v1/payments", []string{"Idempotency-Key: " + long}, 200, "", long},
+		{"too long", "POST", "/v1/payments", []string{"Idempotency-Key: k" + long}, 400, "idempotency_key_invalid", ""},
+		{"not ASCII", "POST", "/v1/checkout", []string{"Idempotency-Key: schlüssel"}, 400, "idempotency_key_invalid", ""},
+		{"twice", "POST", "/v1/checkout", []string{"Idempotency-Key: a", "Idempotency-Key: b"}, 400, "idempotency_key_invalid", ""},
+		{"optional, missing", "POST", "/v1/cart/items", nil, 200, "", ""},
+		{"optional, sent", "POST", "/v1/cart/items", []string{"Idempotency-Key: a"}, 200, "", "a"},
+		{"optional, bad", "POST", "/v1/cart/items", []string{"Idempotency-Key: " + long + "k"}, 400, "idempotency_key_invalid", ""},
+		{"ignored for anyone", "POST", "/v1/sessions", []string{"Idempotency-Key: " + long + "k"}, 200, "", ""},
+		{"ignored on PUT", "PUT", "/v1/cart/items/7", []string{"Idempotency-Key: a"}, 200, "", ""},
+	}
+	for _, test := range tests {
+		m.seen = nil
+		res := m.signed(test.method, test.path, `{}`, test.headers...)
+		res.want(t, test.path+": "+test.name, test.status, test.code)
+		if len(m.seen) > 0 && m.seen[0].Header.Get("Idempotency-Key") != test.forwarded {
+			t.Errorf("%s: %s: forwarded key %q, want %q", test.path, test.name, m.seen[0].Header.Get("Idempotency-Key"), test.forwarded)
+		}
+	}
+}
+
+func TestBodies(t *testing.T) {
+	m := open(t, nil)
+	big := `{"x":"` + strings.Repeat("a", 1<<20-8) + `"}`
+	m.signed("POST", "/v1/cart/items", big).want(t, "1 MiB", 200, "")
+	if m.bodies[0] != big || m.seen[0].ContentLength != 1<<20 {
+		t.Errorf("forwarded %d bytes with Content-Length %d, want %d", len(m.bodies[0]), m.seen[0].ContentLength, 1<<20)
+	}
+	m.seen = nil
+	m.signed("POST", "/v1/cart/items", big+" ").want(t, "1 MiB and a byte", 413, "body_too_large")
+	m.signed("POST", "/v1/cart/items", "a=b", "Content-Type: application/x-www-form-urlencoded").want(t, "form", 415, "unsupported_media_type")
+	m.signed("POST", "/v1/cart/items", "{}", "Content-Type: ").want(t, "no type", 415, "unsupported_media_type")
+
+	// A body without a length must not get round the limit.
+	req, err := http.NewRequestWithContext(t.Context(), "POST", m.front.URL+"/v1/cart/items", struct{ *bytes.Reader }{bytes.NewReader(make([]byte, 2<<20))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = -1
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+m.token("customer"))
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != 413 || len(m.seen) > 0 {
+		t.Errorf("2 MiB in chunks: %d, %d reached a room; want 413 and none", res.StatusCode, len(m.seen))
+	}
+}
+
+func TestOnlyListedHeadersCross(t *testing.T) {
+	m := open(t, func(m *mall) {
+		m.answer = func(w http.ResponseWriter, _ *http.Request) {
+			h := w.Header()
+			h.Set("Content-Type", "application/json")
+			h.Set("ETag", `"3"`)
+			h.Set("Location", "/v1/orders/1")
+			h.Set("Idempotent-Replayed", "true")
+			h.Set("Dapr-Caller-App-Id", "api-gateway")
+			h.Set("X-Internal", "secret")
+			h.Set("Set-Cookie", "a=b")
+			w.WriteHeader(201)
+		}
+	})
+	res := m.signed("POST", "/v1/cart/items?a=1&b=%20", "{}", "If-Match: \"2\"", "Accept: application/json",
+		"dapr-app-id: payment", "dapr-api-token: stolen", "dapr-caller-app-id: payment", "X-Forwarded-For: 6.6.6.6", "X-Forwarded-Host: evil",
+		"Forwarded: for=6.6.6.6", "Cookie: a=b", "X-User-Id: 1", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	got := m.seen[0]
+	if got.URL.Path != "/v1.0/invoke/cart/method/v1/cart/items" || got.URL.RawQuery != "a=1&b=%20" {
+		t.Errorf("went to %s", got.URL)
+	}
+	want := map[string]string{"If-Match": `"2"`, "Accept": "application/json", "Dapr-Api-Token": "dapr-token", "Dapr-App-Id": "", "Dapr-Caller-App-Id": "",
+		"X-Forwarded-For": "", "X-Forwarded-Host": "", "Forwarded": "", "Cookie": "", "X-User-Id": "", "User-Agent": "", "Content-Type": "application/json"}
+	for name, value := range want {
+		if strings.Join(got.Header.Values(name), ",") != value {
+			t.Errorf("a room sees %s: %q, want %q", name, got.Header.Values(name), value)
+		}
+	}
+	if !strings.HasPrefix(got.Header.Get("Traceparent"), "00-0af7651916cd43dd8448eb211c80319c-") {
+		t.Errorf("a room sees traceparent %q", got.Header.Get("Traceparent"))
+	}
+	for name, value := range map[string]string{"Etag": `"3"`, "Location": "/v1/orders/1", "Idempotent-Replayed": "true", "Dapr-Caller-App-Id": "", "X-Internal": "", "Set-Cookie": "",
+		"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"} {
+		if res.Header.Get(name) != value {
+			t.Errorf("a client sees %s: %q, want %q", name, res.Header.Get(name), value)
+		}
+	}
+}
+
+func TestAddressesThatNameNothing(t *testing.T) {
+	m := open(t, nil)
+	for _, path := range []string{"/v1/orders/x", "/v1/orders/0", "/v1/orders/-1", "/v1/orders/99999999999999999999", "/v1/orders/1%2F..%2F..%2Finternal",
+		"/v1/orders/%2e%2e", "/v1/orders/1;a", "/v1/orders/1%00", "/v1/nothing", "/internal/orders", "/events/order-placed", "/v1/orders/1/", "/v1.0/invoke/order/method/x"} {
+		m.signed("GET", path, "").want(t, path, 404, "not_found")
+	}
+	res := m.do("PATCH", "/v1/cart", "")
+	res.want(t, "PATCH /v1/cart", 405, "method_not_allowed")
+	if a := res.Header.Get("Allow"); !strings.Contains(a, "GET") || !strings.Contains(a, "DELETE") {
+		t.Errorf("Allow: %q, want GET and DELETE", a)
+	}
+	if len(m.seen) > 0 {
+		t.Errorf("%s reached a room", m.seen[0].URL)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	m := open(t, func(m *mall) { m.speeds.address = limit.Speed{PerSecond: .1, Burst: 2} })
+	m.do("GET", "/v1/products", "").want(t, "first", 200, "")
+	m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.4").want(t, "second", 200, "")
+	res := m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.5")
+	res.want(t, "third from one address, whatever it claims", 429, "too_many_requests")
+	if s := res.Header.Get("Retry-After"); s != "10" && s != "9" {
+		t.Errorf("Retry-After %q, want about 10", s)
+	}
+	m.do("GET", "/v1/cart", "", "Authorization: Bearer guess").want(t, "a guessed token from that address", 429, "too_many_requests")
+	m.signed("GET", "/v1/cart", "").want(t, "a user from that address", 200, "")
+
+	m.speeds.user = limit.Speed{PerSecond: .1, Burst: 1}
+	m.signed("GET", "/v1/cart", "").want(t, "the limit of users took effect while running", 200, "")
+	m.signed("GET", "/v1/cart", "").want(t, "one more of that user", 429, "too_many_requests")
+
+	m.proxies, _ = edge.ParseProxies("127.0.0.0/8, ::1, 10.0.0.0/8")
+	m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.4, 10.1.1.1").want(t, "through a trusted proxy: another client", 200, "")
+}
+
+func TestSignInIsLimitedForAllReplicas(t *testing.T) {
+	var asked []string
+	verdicts := map[string]string{}
+	m := open(t, func(m *mall) {
+		m.limits = func(_ context.Context, op string, in, out any) error {
+			b, _ := json.Marshal(in)
+			asked = append(asked, op+string(b))
+			for class, verdict := range verdicts {
+				if strings.Contains(string(b), class) {
+					if verdict == "down" {
+						return errors.New("binding down")
+					}
+					return json.Unmarshal([]byte(verdict), out)
+				}
+			}
+			return json.Unmarshal([]byte(`{"allowed":true,"retry_after_ms":0}`), out)
+		}
+	})
+	try := func() reply { return m.do("POST", "/v1/sessions", `{"email":" Wei@Example.org","password":"x"}`) }
+	try().want(t, "allowed", 200, "")
+	if len(asked) != 2 || strings.Contains(strings.ToLower(strings.Join(asked, "")), "wei@") {
+		t.Errorf("asked %v, want an address and an account, neither readable", asked)
+	}
+	verdicts["account"] = `{"allowed":false,"retry_after_ms":2500}`
+	res := try()
+	res.want(t, "account tried too often", 429, "too_many_requests")
+	if res.Header.Get("Retry-After") != "3" {
+		t.Errorf("Retry-After %q, want 3", res.Header.Get("Retry-After"))
+	}
+	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "refresh is no sign-in", 200, "")
+	verdicts["account"], verdicts["address"] = "down", "down"
+	try().want(t, "Redis down", 200, "")
+	if !strings.Contains(m.do("GET", "/metrics", "").text, "mall_gateway_signin_limit_unavailable_total 2") {
+		t.Error("sign-ins that no limit looked at are not counted")
+	}
+}
+
+func TestFullMallRefusesAtOnce(t *testing.T) {
+	inside, release := make(chan struct{}), make(chan struct{})
+	m := open(t, func(m *mall) {
+		m.inFlight = 1
+		m.answer = func(http.ResponseWriter, *http.Request) { close(inside); <-release }
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if res, err := http.Get(m.front.URL + "/v1/products"); err == nil {
+			_ = res.Body.Close()
+		}
+	}()
+	<-inside
+	res := m.do("GET", "/v1/products", "")
+	res.want(t, "second at a time", 503, "unavailable")
+	if res.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	m.do("GET", "/healthz", "").want(t, "health of a full mall", 200, "")
+	close(release)
+	<-done
+}
+
+func other(t *testing.T) (any, any) {
+	t.Helper()
+	m := open(t, nil)
+	return m.keys.public, m.keys.private
+}

@@ -1,0 +1,205 @@
+package edge_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"daprmall.dev/api-gateway/internal/access"
+	"daprmall.dev/api-gateway/internal/edge"
+	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/problem"
+)
+
+// mall is a gateway whose sidecar is a function.
+type mall struct {
+	t        *testing.T
+	front    *httptest.Server
+	keys     keys
+	log      *strings.Builder
+	logMu    *sync.Mutex
+	policy   *access.Policy
+	speeds   struct{ address, user limit.Speed }
+	limits   limit.Script
+	proxies  []netip.Prefix
+	inFlight int64
+	revoked  []authv1.Revocation
+	authDown bool
+	answer   http.HandlerFunc // stands in for the sidecar
+	seen     []*http.Request  // what reached it
+	bodies   []string
+}
+
+type keys struct {
+	public  ed25519.PublicKey
+	private ed25519.PrivateKey
+}
+
+func open(t *testing.T, change func(*mall)) *mall {
+	t.Helper()
+	m := &mall{t: t, log: &strings.Builder{}, logMu: &sync.Mutex{}, inFlight: 100}
+	m.keys.public, m.keys.private, _ = ed25519.GenerateKey(nil)
+	m.speeds.address, m.speeds.user = limit.Speed{PerSecond: 1000, Burst: 1000}, limit.Speed{PerSecond: 1000, Burst: 1000}
+	m.limits = func(_ context.Context, _ string, _, out any) error {
+		return json.Unmarshal([]byte(`{"allowed":true}`), out)
+	}
+	m.answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"ok":true}`)
+	}
+	var ds []access.Door
+	for _, r := range edge.Routes() {
+		ds = append(ds, access.Door{Method: r.Method, Path: r.Path})
+	}
+	var err error
+	if m.policy, err = access.NewPolicy(access.DefaultPolicy, ds); err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(m)
+	}
+	side := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		m.seen, m.bodies = append(m.seen, r), append(m.bodies, string(body))
+		m.answer(w, r)
+	}))
+	t.Cleanup(side.Close)
+
+	log := slog.New(slog.NewJSONHandler(locked{m}, nil))
+	metrics := edge.NewMetrics()
+	revoked := access.NewRevocations(func(context.Context, time.Time) (authv1.Revocations, error) {
+		if m.authDown {
+			return authv1.Revocations{}, io.ErrUnexpectedEOF
+		}
+		return authv1.Revocations{Items: m.revoked, Now: time.Now()}, nil
+	}, log)
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	go revoked.Run(ctx)
+	for !m.authDown && revoked.Ready(ctx) != nil {
+		time.Sleep(time.Millisecond)
+	}
+	verifier := identity.NewVerifier(func(context.Context) (identity.KeySet, error) {
+		x := base64.RawURLEncoding.EncodeToString(m.keys.public)
+		return identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: x}}}, nil
+	})
+	fast := func() limit.Speed { return limit.Speed{PerSecond: 10, Burst: 10} }
+	m.front = httptest.NewServer(edge.Handler(log, edge.Parts{
+		Guard: &access.Guard{Verify: verifier.Verify, Revoked: revoked, Policy: func() *access.Policy { return m.policy }},
+		Proxy: edge.NewProxy(side.URL, "dapr-token", metrics.DaprError),
+		Limits: edge.Limits{
+			Addresses: limit.NewBuckets(func() limit.Speed { return m.speeds.address }),
+			Users:     limit.NewBuckets(func() limit.Speed { return m.speeds.user }),
+			SignIn:    &limit.SignIn{Script: m.limits, Address: fast, Account: fast, Broken: metrics.LimitBroken, Log: log},
+			Admission: limit.NewAdmission(func() int64 { return m.inFlight }),
+		},
+		Metrics: metrics, Proxies: func() []netip.Prefix { return m.proxies }, OpenAPI: []byte("openapi: 3.1.0\n"),
+		Checks: []edge.Check{{Name: "revocations", Ask: revoked.Ready}},
+	}))
+	t.Cleanup(m.front.Close)
+	return m
+}
+
+type locked struct{ m *mall }
+
+func (l locked) Write(b []byte) (int, error) {
+	l.m.logMu.Lock()
+	defer l.m.logMu.Unlock()
+	return l.m.log.Write(b)
+}
+
+// token signs an access token of user 7.
+func (m *mall) token(roles ...string) string {
+	return m.sign(jwt.SigningMethodEdDSA, m.keys.private, func(c *identity.Claims) { c.Roles = roles })
+}
+
+func (m *mall) sign(method jwt.SigningMethod, key any, change func(*identity.Claims)) string {
+	m.t.Helper()
+	c := identity.Claims{Roles: []string{"customer"}, Session: "s1", Type: identity.AccessType, RegisteredClaims: jwt.RegisteredClaims{
+		Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: "7",
+		IssuedAt: jwt.NewNumericDate(time.Now().Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute))}}
+	if change != nil {
+		change(&c)
+	}
+	tok := jwt.NewWithClaims(method, c)
+	tok.Header["kid"] = "k1"
+	s, err := tok.SignedString(key)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return s
+}
+
+type reply struct {
+	*http.Response
+	text string
+	doc  problem.Document
+}
+
+// do sends a request; headers are "Name: value".
+func (m *mall) do(method, path, body string, headers ...string) reply {
+	m.t.Helper()
+	req, err := http.NewRequestWithContext(m.t.Context(), method, m.front.URL+path, strings.NewReader(body))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		if name == "Content-Type" {
+			req.Header.Del(name)
+		}
+		req.Header[http.CanonicalHeaderKey(name)] = append(req.Header[http.CanonicalHeaderKey(name)], value)
+		if value == "" {
+			req.Header.Del(name)
+		}
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		m.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		m.t.Fatalf("%s %s: read answer: %v", method, path, err)
+	}
+	out := reply{Response: res, text: string(text)}
+	if res.StatusCode >= 400 {
+		if ct := res.Header.Get("Content-Type"); ct != problem.ContentType {
+			m.t.Errorf("%s %s: %d with content type %q, want %q", method, path, res.StatusCode, ct, problem.ContentType)
+		}
+		if err := json.Unmarshal(text, &out.doc); err != nil || out.doc.Status != res.StatusCode || len(out.doc.TraceID) != 32 {
+			m.t.Errorf("%s %s: %d with body %s, want a problem with the same status and a trace_id", method, path, res.StatusCode, text)
+		}
+	}
+	return out
+}
+
+// signed is do with a customer's token.
+func (m *mall) signed(method, path, body string, headers ...string) reply {
+	m.t.Helper()
+	return m.do(method, path, body, append(headers, "Authorization: Bearer "+m.token("customer"))...)
+}
+
+func (r reply) want(t *testing.T, what string, status int, code string) {
+	t.Helper()
+	if r.StatusCode != status || r.doc.Code != code {
+		t.Errorf("%s: %d %q (%s), want %d %q", what, r.StatusCode, r.doc.Code, r.text, status, code)
+	}
+}

@@ -1,0 +1,121 @@
+package edge_test
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestAnswersThatNoRoomMade(t *testing.T) {
+	tests := map[string]struct {
+		status      int
+		media, body string
+		want        int
+		code        string
+	}{
+		"room away":             {500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: order, err: no such host 10.1.2.3"}`, 503, "unavailable"},
+		"not allowed by ACL":    {403, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"access control policy has denied access"}`, 503, "unavailable"},
+		"room without route":    {404, "text/plain", "404 page not found", 404, "not_found"},
+		"room fell over":        {500, "text/plain", "panic: runtime error", 503, "unavailable"},
+		"room refused in words": {400, "text/html", "<h1>no</h1>", 400, "bad_request"},
+	}
+	for name, test := range tests {
+		m := open(t, func(m *mall) {
+			m.answer = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", test.media)
+				w.WriteHeader(test.status)
+				_, _ = io.WriteString(w, test.body)
+			}
+		})
+		res := m.do("GET", "/v1/products", "")
+		res.want(t, name, test.want, test.code)
+		if strings.Contains(res.text, "10.1.2.3") || strings.Contains(res.text, "panic") || strings.Contains(res.text, "policy") {
+			t.Errorf("%s: internals in the answer: %s", name, res.text)
+		}
+		if retry := res.Header.Get("Retry-After"); (test.want == 503) != (retry != "") {
+			t.Errorf("%s: %d with Retry-After %q", name, test.want, retry)
+		}
+	}
+}
+
+func TestARoomsOwnRefusalPasses(t *testing.T) {
+	const body = `{"type":"about:blank","title":"Conflict","status":409,"detail":"","code":"sold_out","trace_id":"0af7651916cd43dd8448eb211c80319c","errors":[{"field":"72","message":"1 left"}]}`
+	m := open(t, func(m *mall) {
+		m.answer = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(409)
+			_, _ = io.WriteString(w, body)
+		}
+	})
+	res := m.signed("POST", "/v1/checkout", "{}", "Idempotency-Key: k")
+	res.want(t, "sold out", 409, "sold_out")
+	if res.text != body {
+		t.Errorf("answer %s, want it word for word", res.text)
+	}
+}
+
+func TestAStreamIsFlushedPieceByPiece(t *testing.T) {
+	next := make(chan struct{})
+	m := open(t, func(m *mall) {
+		m.answer = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for range 2 {
+				_, _ = io.WriteString(w, "data: x\n\n")
+				w.(http.Flusher).Flush()
+				<-next
+			}
+		}
+	})
+	res, err := http.Get(m.front.URL + "/v1/products")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	lines := bufio.NewScanner(res.Body)
+	for range 2 { // the second piece is only written after the first was read here
+		if !lines.Scan() || lines.Text() != "data: x" || !lines.Scan() {
+			t.Fatalf("got %q, %v", lines.Text(), lines.Err())
+		}
+		next <- struct{}{}
+	}
+}
+
+func TestNothingPersonalIsLogged(t *testing.T) {
+	m := open(t, nil)
+	token := m.token("admin")
+	m.do("GET", "/v1/admin/users?email=wei@example.org", "", "Authorization: Bearer "+token)
+	m.do("POST", "/v1/sessions", `{"email":"wei@example.org","password":"hunter22hunter"}`)
+	m.do("GET", "/v1/orders/71", "", "Authorization: Bearer "+m.token("customer"), "Idempotency-Key: k-e-y")
+	m.logMu.Lock()
+	defer m.logMu.Unlock()
+	log := m.log.String()
+	if strings.Count(log, `"msg":"request"`) != 3 || !strings.Contains(log, "/v1/orders/:id") {
+		t.Errorf("log has no line per request:\n%s", log)
+	}
+	for _, secret := range []string{"wei@", "hunter22", token, "k-e-y", "127.0.0.1"} {
+		if strings.Contains(log, secret) {
+			t.Errorf("log contains %q", secret)
+		}
+	}
+}
+
+func TestTheHouseRoutes(t *testing.T) {
+	m := open(t, nil)
+	for _, path := range []string{"/", "/healthz", "/readyz", "/metrics", "/openapi.yaml", "/docs/"} {
+		if res := m.do("GET", path, ""); res.StatusCode != 200 {
+			t.Errorf("GET %s: %d, want 200", path, res.StatusCode)
+		}
+	}
+	m.do("GET", "/metrics", "", "X-Forwarded-For: 1.2.3.4").want(t, "metrics through a proxy", 404, "not_found")
+	down := open(t, func(m *mall) { m.authDown = true })
+	res, err := http.Get(down.front.URL + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != 503 || !strings.Contains(string(body), "revocations") {
+		t.Errorf("not ready: %d %s, want 503 that says what is missing", res.StatusCode, body)
+	}
+}

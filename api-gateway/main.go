@@ -1,0 +1,65 @@
+// Command api-gateway is the mall's front door: it knows who calls, what they may do and how
+// much of it, and hands what is left to the rooms through its sidecar.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"daprmall.dev/api-gateway/internal/access"
+	"daprmall.dev/api-gateway/internal/edge"
+	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/sidecar"
+	"daprmall.dev/services/kit/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		slog.Error("stopped", "error", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	env, err := config.FromEnv()
+	if err != nil {
+		return err
+	}
+	log := telemetry.Logger(os.Stderr, env.AppID, slog.LevelInfo)
+	dapr, err := sidecar.New(env)
+	if err != nil {
+		return err
+	}
+	metrics := edge.NewMetrics()
+	live := config.NewLive(dapr, log)
+	set, err := declare(live, metrics.PolicyRefused)
+	if err != nil {
+		return fmt.Errorf("default settings: %w", err)
+	}
+	revoked := access.NewRevocations(revocations(dapr), log)
+	parts := edge.Parts{
+		Guard: &access.Guard{Verify: identity.NewVerifier(dapr.Keys).Verify, Revoked: revoked, Policy: set.policy},
+		Proxy: edge.NewProxy(fmt.Sprintf("http://127.0.0.1:%d", env.DaprHTTPPort), env.DaprAPIToken, metrics.DaprError),
+		Limits: edge.Limits{
+			Addresses: limit.NewBuckets(set.anonymous),
+			Users:     limit.NewBuckets(set.user),
+			SignIn:    &limit.SignIn{Script: script(dapr), Address: set.signIn, Account: set.account, Broken: metrics.LimitBroken, Log: log},
+			Admission: limit.NewAdmission(set.maxInFlight),
+		},
+		Metrics: metrics, Proxies: set.proxies, OpenAPI: openAPI,
+		Checks: []edge.Check{{Name: "sidecar", Ask: dapr.Ready}, {Name: "revocations", Ask: revoked.Ready}},
+	}
+	metrics.Gauge("mall_gateway_revocations_age_seconds", "Age of the list of revocations.", func() float64 { return revoked.Age().Seconds() })
+	metrics.Gauge("mall_gateway_in_flight", "Requests being served.", func() float64 { return float64(parts.Limits.Admission.InFlight()) })
+
+	return serve(ctx, env.Addr(), log, edge.Handler(log, parts), revoked.Run, follow(live, dapr, log))
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+
+	"daprmall.dev/api-gateway/internal/access"
+	"daprmall.dev/api-gateway/internal/edge"
+)
+
+func document(t *testing.T) (libopenapi.Document, *v3.Document) {
+	t.Helper()
+	doc, err := libopenapi.NewDocument(openAPI)
+	if err != nil {
+		t.Fatalf("read openapi.yaml: %v", err)
+	}
+	m, err := doc.BuildV3Model()
+	if err != nil {
+		t.Fatalf("understand openapi.yaml: %v", err)
+	}
+	return doc, &m.Model
+}
+
+func TestOpenAPIIsValid(t *testing.T) {
+	doc, _ := document(t)
+	v, errs := validator.NewValidator(doc)
+	if len(errs) > 0 {
+		t.Fatalf("make validator: %v", errs)
+	}
+	if ok, found := v.ValidateDocument(); !ok {
+		for _, e := range found {
+			t.Errorf("%s: %s", e.Message, e.Reason)
+			for _, s := range e.SchemaValidationErrors {
+				t.Errorf("  %s: %s", s.FieldPath, s.Reason)
+			}
+		}
+	}
+}
+
+// operations gives "METHOD path" → operation.
+func operations(t *testing.T) map[string]*v3.Operation {
+	_, m := document(t)
+	ops := map[string]*v3.Operation{}
+	for path, item := range m.Paths.PathItems.FromOldest() {
+		for method, op := range item.GetOperations().FromOldest() {
+			ops[strings.ToUpper(method)+" "+path] = op
+		}
+	}
+	return ops
+}
+
+func extension(op *v3.Operation, name string) string {
+	if node := op.Extensions.GetOrZero(name); node != nil {
+		return node.Value
+	}
+	return ""
+}
+
+// The table of routes, the contract and the default policy say the same of every route.
+func TestRoutesAreThoseOfTheContract(t *testing.T) {
+	ops := operations(t)
+	policy, err := access.NewPolicy(access.DefaultPolicy, doors())
+	if err != nil {
+		t.Fatalf("default policy: %v", err)
+	}
+	for _, r := range edge.Routes() {
+		name := r.Method + " " + r.Path
+		op := ops[name]
+		if op == nil {
+			t.Errorf("%s is routed but not in openapi.yaml", name)
+			continue
+		}
+		delete(ops, name)
+		if got := extension(op, "x-mall-access"); got != string(r.Access) {
+			t.Errorf("%s: openapi says x-mall-access %q, the table %q", name, got, r.Access)
+		}
+		var also []string
+		if node := op.Extensions.GetOrZero("x-mall-also"); node != nil {
+			for _, n := range node.Content {
+				also = append(also, n.Value)
+			}
+		}
+		if !slices.Equal(also, r.Also) {
+			t.Errorf("%s: openapi says x-mall-also %v, the table %v", name, also, r.Also)
+		}
+		if got, want := keyOf(op), r.Key; got != want {
+			t.Errorf("%s: openapi says Idempotency-Key %q, the table %q", name, got, want)
+		}
+		if signed := len(op.Security) > 0; signed != (r.Access != edge.Anyone) {
+			t.Errorf("%s: openapi security %v does not fit access %s", name, signed, r.Access)
+		}
+		for role, want := range allowed(r) {
+			if got := policy.Allows(access.Door{Method: r.Method, Path: r.Path}, role.list()); got != want {
+				t.Errorf("%s for %q: the default policy says %v, the table %v", name, role, got, want)
+			}
+		}
+	}
+	house := []string{"GET /", "GET /healthz", "GET /metrics", "GET /openapi.yaml", "GET /readyz"}
+	if rest := slices.Sorted(maps.Keys(ops)); !slices.Equal(rest, house) {
+		t.Errorf("in openapi.yaml but not routed: %v, want only %v", rest, house)
+	}
+}
+
+type role string
+
+func (r role) list() []string {
+	if r == "" {
+		return nil
+	}
+	return strings.Split(string(r), "+")
+}
+
+// allowed is what x-mall-access and x-mall-also promise to each role.
+func allowed(r edge.Route) map[role]bool {
+	may := func(who string) bool {
+		switch r.Access {
+		case edge.Anyone:
+			return true
+		case edge.Customer:
+			return who != ""
+		}
+		return who == string(r.Access) || slices.Contains(r.Also, who)
+	}
+	return map[role]bool{
+		"": may(""), "customer": may("customer"), "seller": may("seller"), "admin": may("admin"),
+		"customer+seller": may("customer") || may("seller"),
+		"customer+banned": false,
+		"seller+unknown":  may("seller"),
+		"unknown":         false,
+	}
+}
+
+func keyOf(op *v3.Operation) edge.Key {
+	for _, p := range op.Parameters {
+		if p.Name == "Idempotency-Key" {
+			if p.Required != nil && *p.Required {
+				return edge.KeyRequired
+			}
+			return edge.KeyOptional
+		}
+	}
+	return edge.KeyNone
+}

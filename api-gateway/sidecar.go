@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"daprmall.dev/api-gateway/internal/access"
+	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/sidecar"
+)
+
+// luaBinding runs scripts in Redis (components/redislua).
+const luaBinding = "redis-lua"
+
+// revocations asks auth, as the gateway and for no user.
+func revocations(dapr *sidecar.Client) access.Source {
+	return func(ctx context.Context, since time.Time) (authv1.Revocations, error) {
+		path := authv1.PathRevocations
+		if !since.IsZero() {
+			path += "?since=" + url.QueryEscape(since.UTC().Format(time.RFC3339Nano))
+		}
+		var list authv1.Revocations
+		err := dapr.Invoke(ctx, sidecar.Request{App: "auth", Method: http.MethodGet, Path: path, Out: &list, System: true})
+		return list, err
+	}
+}
+
+func script(dapr *sidecar.Client) limit.Script {
+	return func(ctx context.Context, operation string, in, out any) error {
+		return dapr.Bind(ctx, luaBinding, operation, in, out)
+	}
+}
+
+// follow keeps the settings current.
+func follow(live *config.Live, dapr *sidecar.Client, log *slog.Logger) func(context.Context) {
+	return func(ctx context.Context) {
+		if err := firstSettings(ctx, live, dapr); err != nil && ctx.Err() == nil {
+			log.Warn("starting with default settings", "error", err)
+		}
+		if err := live.Run(ctx); err != nil {
+			log.Error("settings are not followed any more", "error", err)
+		}
+	}
+}
+
+// firstSettings tries for a while: a policy or limit that somebody tightened should not be
+// loose after every restart.
+func firstSettings(ctx context.Context, live *config.Live, dapr *sidecar.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, settingsWithin)
+	defer cancel()
+	for {
+		err := dapr.Wait(ctx)
+		if err == nil {
+			err = live.Refresh(ctx)
+		}
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
