@@ -58,7 +58,7 @@ func keep(ctx context.Context, at place.Place, o options, out io.Writer, started
 		defer proc.Remove(at.Run(), supervisorName)
 		ctx, end := context.WithCancel(ctx)
 		defer end()
-		rotate(at)
+		go rotate(ctx, at)
 		m, err := newMall(ctx, at, o, out)
 		if err != nil {
 			return err
@@ -128,7 +128,7 @@ func detach(ctx context.Context, at place.Place, o options) error {
 	if err := copyProgram(self, at.Bin("mall")); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(at.Log(supervisorName), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(at.Log(supervisorName), os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -199,13 +199,22 @@ func lock(at place.Place) (func(), error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// rotate keeps logs from growing for ever, one old copy each.
-func rotate(at place.Place) {
+// rotate keeps logs from growing for ever, with one old copy each. The writers append,
+// so a file can be emptied under them; what is written in that moment is lost.
+func rotate(ctx context.Context, at place.Place) {
 	const large = 20 << 20
-	files, _ := filepath.Glob(at.Log("*"))
-	for _, f := range files {
-		if info, err := os.Stat(f); err == nil && info.Size() > large && filepath.Base(f) != supervisorName+".log" {
-			_ = os.Rename(f, f+".1")
+	for ctx.Err() == nil {
+		files, _ := filepath.Glob(at.Log("*"))
+		for _, f := range files {
+			if info, err := os.Stat(f); err == nil && info.Size() > large {
+				if raw, err := os.ReadFile(f); err == nil && os.WriteFile(f+".1", raw, 0o600) == nil {
+					_ = os.Truncate(f, 0)
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Minute):
 		}
 	}
 }

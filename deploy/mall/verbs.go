@@ -111,7 +111,7 @@ func purgeHome(at place.Place) error {
 			}
 		}
 	}
-	for _, name := range []string{"bin", "log", "run", "resources", "config", "sock", "postgres", "redis",
+	for _, name := range []string{"bin", "log", "run", "resources", "config", "sock", "postgres", "redis", "test", "e2e",
 		"secrets.json", "runner.json", "names.db", "names.db-shm", "names.db-wal"} {
 		if err := os.RemoveAll(filepath.Join(at.Home, name)); err != nil {
 			return err
@@ -216,12 +216,8 @@ func kill(ctx context.Context, at place.Place, args []string) error {
 // compiled before, so that this is the way to try a change.
 func restart(ctx context.Context, at place.Place, args []string) error {
 	if len(args) == 0 {
-		raw, err := os.ReadFile(at.StateFile())
+		s, err := readState(at)
 		if err != nil {
-			return errDown
-		}
-		var s state
-		if err := json.Unmarshal(raw, &s); err != nil {
 			return err
 		}
 		if err := down(ctx, at, nil); err != nil {

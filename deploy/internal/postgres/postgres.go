@@ -87,7 +87,9 @@ func (i Instance) Prepare(ctx context.Context) error {
 func locales(major int) [][]string {
 	plain := [][]string{{"--locale=C.UTF-8"}, {"--locale=C.utf8"}, {"--locale=en_US.UTF-8"}, {"--locale=C"}}
 	if major >= 17 {
-		return append([][]string{{"--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"}}, plain...)
+		builtin := []string{"--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"}
+		// Extensions still ask the system what a letter is, where it can say.
+		return append([][]string{append(builtin, "--lc-ctype=C.UTF-8"), builtin}, plain...)
 	}
 	return plain
 }

@@ -189,7 +189,7 @@ func aptInstall(ctx context.Context, pkg string, note func(string, ...any)) erro
 		}
 		defer os.Remove(policy) //nolint:errcheck // ours, and of no use later
 	}
-	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "--reinstall", pkg}} {
+	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", pkg}} {
 		note("apt-get %s", strings.Join(args, " "))
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")

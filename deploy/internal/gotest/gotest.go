@@ -1,0 +1,173 @@
+// Package gotest reads what `go test -json` says: it counts, shows a line per package,
+// and shows everything a failing test printed.
+package gotest
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Count is what a run came to. A test with subtests is not counted: they are.
+type Count struct{ Passed, Failed, Skipped int }
+
+// Add sums up.
+func (c *Count) Add(o Count) {
+	c.Passed += o.Passed
+	c.Failed += o.Failed
+	c.Skipped += o.Skipped
+}
+
+// String is the last line of a test command.
+func (c Count) String() string {
+	s := fmt.Sprintf("%d passed, %d failed", c.Passed, c.Failed)
+	if c.Skipped > 0 {
+		s += fmt.Sprintf(", %d skipped", c.Skipped)
+	}
+	return s
+}
+
+type event struct {
+	Action, Package, Test, Output, ImportPath, FailedBuild string
+	Elapsed                                                float64
+}
+
+// pkg is one package on its way.
+type pkg struct {
+	results map[string]string   // test → pass, fail, skip
+	output  map[string][]string // test ("" is the package itself) → what it printed
+}
+
+// Reader reads one run.
+type Reader struct {
+	// Short turns an import path into what people read.
+	Short func(string) string
+	Out   io.Writer
+
+	pkgs   map[string]*pkg
+	builds map[string][]string
+	count  Count
+	failed []string
+}
+
+// Read reads to the end and returns the count. Lines that are no events (a linker's
+// words, say) are shown as they are.
+func (r *Reader) Read(in io.Reader) (Count, []string, error) {
+	r.pkgs, r.builds = map[string]*pkg{}, map[string][]string{}
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			var e event
+			if json.Unmarshal(line, &e) != nil || e.Action == "" {
+				_, _ = r.Out.Write(line)
+			} else {
+				r.event(e)
+			}
+		}
+		if err == io.EOF {
+			return r.count, r.failed, nil
+		}
+		if err != nil {
+			return r.count, r.failed, err
+		}
+	}
+}
+
+func (r *Reader) event(e event) {
+	if e.Action == "build-output" {
+		r.builds[e.ImportPath] = append(r.builds[e.ImportPath], e.Output)
+		return
+	}
+	if e.Package == "" {
+		return
+	}
+	p := r.pkgs[e.Package]
+	if p == nil {
+		p = &pkg{map[string]string{}, map[string][]string{}}
+		r.pkgs[e.Package] = p
+	}
+	switch e.Action {
+	case "output":
+		p.output[e.Test] = append(p.output[e.Test], e.Output)
+	case "pass", "fail", "skip":
+		if e.Test != "" {
+			p.results[e.Test] = e.Action
+			return
+		}
+		r.finish(p, e)
+		delete(r.pkgs, e.Package)
+	}
+}
+
+func (r *Reader) finish(p *pkg, e event) {
+	// A test that ended in neither way was running when its package died.
+	for test := range p.output {
+		if test != "" && p.results[test] == "" && e.Action == "fail" {
+			p.results[test] = "fail"
+		}
+	}
+	var count Count
+	var failed []string
+	names := slices.Sorted(maps.Keys(p.results))
+	for _, test := range names {
+		if p.results[test] == "fail" {
+			failed = append(failed, test)
+		}
+		if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, test+"/") }) {
+			// A parent that fails although its children pass failed by itself.
+			below := slices.ContainsFunc(names, func(n string) bool {
+				return strings.HasPrefix(n, test+"/") && p.results[n] == "fail"
+			})
+			if p.results[test] == "fail" && !below {
+				count.Failed++
+			}
+			continue
+		}
+		switch p.results[test] {
+		case "pass":
+			count.Passed++
+		case "fail":
+			count.Failed++
+		case "skip":
+			count.Skipped++
+		}
+	}
+	if e.Action == "fail" && count.Failed == 0 {
+		count.Failed = 1 // it did not compile, or its TestMain failed
+	}
+	r.count.Add(count)
+	name := r.Short(e.Package)
+	switch {
+	case e.Action == "fail":
+		_, _ = fmt.Fprintf(r.Out, "  ✗ %-44s %s  %.1f s\n", name, count, e.Elapsed)
+		r.show(p, e, failed)
+		if len(failed) == 0 {
+			r.failed = append(r.failed, name)
+		}
+		for _, test := range failed {
+			r.failed = append(r.failed, name+" "+test)
+		}
+	case len(p.results) > 0:
+		_, _ = fmt.Fprintf(r.Out, "  ✓ %-44s %s  %.1f s\n", name, count, e.Elapsed)
+	}
+}
+
+// show prints what the failing tests said, and what the package said by itself.
+func (r *Reader) show(p *pkg, e event, failed []string) {
+	var lines []string
+	if e.FailedBuild != "" {
+		lines = append(lines, r.builds[e.FailedBuild]...)
+	}
+	for _, test := range failed {
+		lines = append(lines, p.output[test]...)
+	}
+	lines = append(lines, p.output[""]...)
+	for _, l := range lines {
+		_, _ = fmt.Fprint(r.Out, "      "+l)
+	}
+}

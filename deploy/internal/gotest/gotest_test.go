@@ -1,0 +1,48 @@
+package gotest
+
+import (
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestCounts(t *testing.T) {
+	const run = `
+{"Action":"build-output","ImportPath":"m/broken","Output":"x.go:1: undefined: y\n"}
+{"Action":"fail","Package":"m/broken","Elapsed":0,"FailedBuild":"m/broken"}
+{"Action":"output","Package":"m/a","Test":"TestOne","Output":"hm\n"}
+{"Action":"pass","Package":"m/a","Test":"TestOne/sub1"}
+{"Action":"fail","Package":"m/a","Test":"TestOne/sub2"}
+{"Action":"fail","Package":"m/a","Test":"TestOne"}
+{"Action":"skip","Package":"m/a","Test":"TestTwo"}
+{"Action":"fail","Package":"m/a","Elapsed":1}
+{"Action":"output","Package":"m/died","Test":"TestRunning","Output":"panic: no\n"}
+{"Action":"fail","Package":"m/died","Elapsed":1}
+{"Action":"pass","Package":"m/ok","Test":"TestFine"}
+{"Action":"pass","Package":"m/ok","Elapsed":1}
+{"Action":"skip","Package":"m/none"}
+not an event
+`
+	r := Reader{Out: io.Discard, Short: func(s string) string { return strings.TrimPrefix(s, "m/") }}
+	got, failed, err := r.Read(strings.NewReader(run))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Count{Passed: 2, Failed: 3, Skipped: 1}); got != want {
+		t.Errorf("count: %v, want %v", got, want)
+	}
+	if got, want := strings.Join(failed, ", "), "broken, a TestOne, a TestOne/sub2, died TestRunning"; got != want {
+		t.Errorf("failed: %s, want %s", got, want)
+	}
+}
+
+func TestTheLastLine(t *testing.T) {
+	for c, want := range map[Count]string{
+		{Passed: 3}:                        "3 passed, 0 failed",
+		{Passed: 3, Failed: 1, Skipped: 2}: "3 passed, 1 failed, 2 skipped",
+	} {
+		if got := c.String(); got != want {
+			t.Errorf("%#v: %q, want %q", c, got, want)
+		}
+	}
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"daprmall.dev/deploy/daprd"
+	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/proc"
+)
+
+// finding is one thing looked at: fine, or with its cure.
+type finding struct {
+	what, got, cure string
+	warning         bool
+}
+
+// doctor looks at everything a mall needs, starts nothing, and names the cure of what is missing.
+func doctor(ctx context.Context, at place.Place, _ []string) error {
+	list := []finding{checkGo(ctx), checkGit(ctx), checkPlatform(), checkHome(at), checkDisk(at)}
+	r, _ := proc.Read(at.Run(), supervisorName)
+	running := r.Alive()
+	list = append(list, checkSidecar(ctx, at), checkServer(ctx, "PostgreSQL", "MALL_POSTGRES_URL", postgresInstalled()),
+		checkServer(ctx, "Redis", "MALL_REDIS_ADDR", redisInstalled()))
+	if running {
+		list = append(list, finding{what: "mall", got: fmt.Sprintf("running, supervisor pid %d", r.PID)})
+	} else {
+		list = append(list, checkPorts(at), checkLeftovers(at))
+	}
+	ill := 0
+	for _, f := range list {
+		mark := "✓"
+		if f.cure != "" {
+			mark = "✗"
+			if f.warning {
+				mark = "!"
+			} else {
+				ill++
+			}
+		}
+		fmt.Printf("  %s %-12s %s\n", mark, f.what, f.got)
+		if f.cure != "" {
+			fmt.Printf("    %-12s → %s\n", "", f.cure)
+		}
+	}
+	if ill > 0 {
+		fmt.Printf("\n%d to cure before the mall can start.\n", ill)
+		return exitCode(1)
+	}
+	fmt.Println("\nThe mall can start: go run ./deploy/mall up")
+	return nil
+}
+
+func checkGo(ctx context.Context) finding {
+	out, err := exec.CommandContext(ctx, "go", "version").Output()
+	if err != nil {
+		return finding{what: "Go", got: "not found", cure: "install Go 1.26 or newer: https://go.dev/dl"}
+	}
+	return finding{what: "Go", got: strings.TrimSpace(string(out))}
+}
+
+func checkGit(ctx context.Context) finding {
+	out, err := exec.CommandContext(ctx, "git", "--version").Output()
+	if err != nil {
+		return finding{what: "git", got: "not found", cure: "install git; Go needs it for modules that no proxy has", warning: true}
+	}
+	return finding{what: "git", got: strings.TrimSpace(string(out))}
+}
+
+func checkPlatform() finding {
+	f := finding{what: "machine", got: fmt.Sprintf("%s/%s, %d cores", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())}
+	if runtime.GOOS == "windows" {
+		f.cure = "run it in WSL: the sidecar's plug-in talks over Unix sockets"
+	}
+	return f
+}
+
+func checkHome(at place.Place) finding {
+	f := finding{what: "home", got: at.Home}
+	if err := at.Make(); err != nil {
+		f.got = err.Error()
+		f.cure = "set MALL_HOME to a directory you can write to"
+	}
+	return f
+}
+
+func checkDisk(at place.Place) finding {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(at.Home, &st); err != nil {
+		return finding{what: "disk", got: err.Error(), cure: "check the disk of MALL_HOME", warning: true}
+	}
+	free := st.Bavail * uint64(st.Bsize) >> 30 //nolint:unconvert,gosec // its type differs between systems
+	f := finding{what: "disk", got: fmt.Sprintf("%d GB free", free)}
+	if free < 5 {
+		f.cure, f.warning = "make room: building everything from nothing takes about 5 GB of Go's caches", true
+	}
+	return f
+}
+
+func checkSidecar(ctx context.Context, at place.Place) finding {
+	found, ok, err := daprd.Find(ctx, at.Cache)
+	switch {
+	case err != nil:
+		return finding{what: "daprd", got: err.Error(), cure: "MALL_DAPRD must be the path of a daprd, or \"build\""}
+	case ok:
+		return finding{what: "daprd", got: fmt.Sprintf("%s, %s (%s)", found.Version, found.From, found.Path)}
+	}
+	f := finding{what: "daprd", got: "will be built by the first up, about 3 minutes"}
+	if err := reach(ctx, "https://proxy.golang.org/github.com/dapr/dapr/@v/v"+daprd.Version+".info"); err != nil {
+		f.got = "not there, and the Go module proxy does not answer: " + err.Error()
+		f.cure, f.warning = "install Dapr "+daprd.Version+", or set GOPROXY to a proxy that can be reached", true
+	}
+	return f
+}
+
+func postgresInstalled() string {
+	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+	if len(dirs) > 0 {
+		return dirs[len(dirs)-1]
+	}
+	path, _ := exec.LookPath("postgres")
+	return path
+}
+
+func redisInstalled() string {
+	path, _ := exec.LookPath("redis-server")
+	return path
+}
+
+func checkServer(ctx context.Context, what, variable, installed string) finding {
+	if os.Getenv(variable) != "" {
+		return finding{what: what, got: "at " + variable}
+	}
+	if installed != "" {
+		return finding{what: what, got: installed}
+	}
+	if err := reach(ctx, "https://repo1.maven.org/maven2/"); err == nil {
+		return finding{what: what, got: "will be fetched from Maven Central by the first up"}
+	}
+	return finding{what: what, got: "not installed, and Maven Central does not answer",
+		cure: "install it with the system's package manager (as root on Debian, up does that), or set " + variable}
+}
+
+func reach(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode >= 400 {
+		return errors.New(resp.Status)
+	}
+	return nil
+}
+
+func checkPorts(at place.Place) finding {
+	apps, err := plan(at, options{})
+	if err != nil {
+		return finding{what: "dapr.yaml", got: err.Error(), cure: "mend dapr.yaml"}
+	}
+	ports := []int{at.PostgresPort(), at.RedisPort()}
+	for _, a := range apps {
+		for _, p := range a.Ports() {
+			ports = append(ports, p)
+		}
+	}
+	var taken []string
+	for _, p := range ports {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
+		if err != nil {
+			taken = append(taken, strconv.Itoa(p))
+			continue
+		}
+		_ = l.Close()
+	}
+	f := finding{what: "ports", got: fmt.Sprintf("%d free, from %d to %d", len(ports), at.Base, at.RedisPort())}
+	if len(taken) > 0 {
+		f.got = "taken: " + strings.Join(taken, ", ")
+		f.cure = fmt.Sprintf("end what listens there, or choose others: MALL_PORT_BASE=%d", at.Base+1000)
+	}
+	return f
+}
+
+func checkLeftovers(at place.Place) finding {
+	left, _ := proc.ReadAll(at.Run())
+	var names []string
+	for _, r := range left {
+		if r.Alive() {
+			names = append(names, r.Name)
+		}
+	}
+	f := finding{what: "leftovers", got: "none"}
+	if len(names) > 0 {
+		f.got, f.cure, f.warning = strings.Join(names, ", "), "go run ./deploy/mall down", true
+	}
+	return f
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/postgres"
+	"daprmall.dev/deploy/internal/redis"
+	"daprmall.dev/deploy/internal/source"
+	"daprmall.dev/deploy/internal/steps"
+	"daprmall.dev/deploy/internal/supervise"
+)
+
+// unit runs the tests of packages (all, if none are named) next to a PostgreSQL and a
+// Redis of their own, which go away with the run.
+func (t *tests) unit(ctx context.Context, packages, flags []string) {
+	at := t.at
+	at.Home = filepath.Join(t.at.Home, "test")
+	at.Sockets = filepath.Join(at.Home, "sock")
+	if err := at.Make(); err != nil {
+		t.fail("test servers", err)
+		return
+	}
+	unlock, err := lock(at)
+	if err != nil {
+		t.fail("test servers", fmt.Errorf("%w (or another test run uses this home; set MALL_HOME)", err))
+		return
+	}
+	defer unlock()
+	if err := clean(at, os.Stdout); err != nil {
+		t.fail("test servers", err)
+		return
+	}
+	sup := supervise.New(at.Run(), func(format string, args ...any) { t.board.Say("  "+format, args...) })
+	defer sup.StopAll()
+	var env []string
+	err = t.board.Do(ctx, "servers", func(s *steps.Step) (err error) {
+		env, err = testServers(ctx, at, sup, s)
+		return err
+	})
+	if err != nil {
+		t.fail("test servers", err)
+		return
+	}
+	if len(packages) == 0 {
+		packages = t.patterns()
+	}
+	args := []string{"-shuffle=on", "-timeout=15m"}
+	if raceWorks(ctx) {
+		args = append(args, "-race")
+	} else {
+		t.board.Say("  ! without the race detector: it needs a C compiler")
+	}
+	t.gotest(ctx, append(append(args, flags...), packages...), append(without(os.Environ(), "MALL_HOME", "MALL_PORT_BASE"), env...))
+}
+
+// testServers starts both servers and says how to reach them.
+func testServers(ctx context.Context, at place.Place, sup *supervise.Supervisor, s *steps.Step) ([]string, error) {
+	user, err := source.Unprivileged()
+	if err != nil {
+		return nil, err
+	}
+	hash := place.Hash(at.Home)
+	dir := filepath.Join(user.DataDir(at.Home, "postgres", hash), "data")
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, err
+	}
+	const password = "only-for-tests"
+	env := environ{list: []string{"MALL_CACHE=" + at.Cache}}
+	err = steps.Go(ctx, func(ctx context.Context) error {
+		found, err := source.Postgres(ctx, at.Cache, 0, s.Note)
+		if err != nil {
+			return err
+		}
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		i := postgres.Instance{Bin: found.Path, Version: found.Version, Dir: dir, Port: port, Password: password, User: user, Unsafe: true}
+		if err := i.Prepare(ctx); err != nil {
+			return err
+		}
+		sup.Start(i.Spec("postgres", at.Log("postgres")))
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		return postgres.Wait(ctx, env.set("MALL_TEST_POSTGRES_URL", i.URL()))
+	}, func(ctx context.Context) error {
+		found, err := source.Redis(ctx, at.Cache, s.Note)
+		if err != nil {
+			return err
+		}
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		data := user.DataDir(at.Home, "redis", hash)
+		if err := os.RemoveAll(data); err != nil {
+			return err
+		}
+		i := redis.Instance{Binary: found.Path, Dir: data, Port: port, Password: password, User: user}
+		if err := i.Prepare(); err != nil {
+			return err
+		}
+		sup.Start(i.Spec("redis", at.Log("redis")))
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		env.set("MALL_TEST_REDIS_PASSWORD", password)
+		return redis.Wait(ctx, env.set("MALL_TEST_REDIS_ADDR", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))), password)
+	}, func(ctx context.Context) error {
+		path, err := sidecar(ctx, at, s)
+		env.set("MALL_TEST_DAPRD", path)
+		return err
+	})
+	s.Note("PostgreSQL, Redis and daprd for tests")
+	return env.list, err
+}
+
+// environ collects variables from steps that run side by side.
+type environ struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (e *environ) set(name, value string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.list = append(e.list, name+"="+value)
+	return value
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close() //nolint:errcheck // it has served its purpose
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// raceWorks says whether the race detector can be used: on most systems it needs cgo.
+func raceWorks(ctx context.Context) bool {
+	out, err := exec.CommandContext(ctx, "go", "env", "CGO_ENABLED", "CC").Output()
+	if err != nil {
+		return false
+	}
+	enabled, cc, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	if fields := strings.Fields(cc); len(fields) > 0 {
+		_, err = exec.LookPath(fields[0])
+	}
+	return enabled == "1" && err == nil
+}
+
+// endToEnd runs deploy/e2e. Those tests start their own mall with this very program
+// (MALL_BIN), in a home and on ports of their own; whatever they leave is taken down.
+func (t *tests) endToEnd(ctx context.Context, flags []string) {
+	home := filepath.Join(t.at.Home, "e2e")
+	self, err := os.Executable()
+	if err != nil {
+		t.fail("end-to-end", err)
+		return
+	}
+	env := append(without(os.Environ(), "MALL_ONLY", "MALL_SEED"), "MALL_HOME="+home, fmt.Sprintf("MALL_PORT_BASE=%d", e2eBase),
+		"MALL_CACHE="+t.at.Cache, "MALL_BIN="+self, "MALL_E2E=1")
+	takeDown := func(args ...string) {
+		cmd := exec.Command(self, append([]string{"down"}, args...)...)
+		cmd.Dir, cmd.Env = t.at.Root, env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.board.Say("  ! the tests' mall could not be taken down: %v\n%s", err, out)
+		}
+	}
+	takeDown("--purge")
+	before := t.count.Failed
+	fmt.Println("  end-to-end tests, on their own mall")
+	t.gotest(ctx, append(append([]string{"-tags", "e2e", "-timeout=30m"}, flags...), "./deploy/e2e/..."), env)
+	if t.count.Failed > before {
+		takeDown()
+		t.board.Say("  logs of the tests' mall: %s", filepath.Join(home, "log"))
+		return
+	}
+	takeDown("--purge")
+}
+
+// without leaves out variables: a test must not reach the mall that runs beside it.
+func without(env []string, names ...string) []string {
+	var out []string
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		if !slices.Contains(names, name) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
