@@ -20,21 +20,23 @@ const (
 type Revocation struct {
 	Kind      string    `json:"kind"`
 	Subject   string    `json:"subject"`
-	NotBefore int64     `json:"not_before"` // unix seconds; a token with iat < not_before is void
+	NotBefore int64     `json:"not_before"` // unix milliseconds; a token issued (identity.User.IssuedAt) before it is void
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Revocations answers the poll: everything created at or after Since minus an overlap. Now is auth's database clock: the next
-// poll asks since it.
+// Revocations answers the poll: everything created since (RFC 3339), less an overlap of 60 s, and
+// everything in force without since. Now is auth's database clock: the next poll asks since it.
 type Revocations struct {
 	Items []Revocation `json:"items"`
 	Now   time.Time    `json:"now"`
 }
 
-// RevokeRequest voids a user's tokens now; Sessions also ends the refresh families (a ban, not a change of roles).
+// RevokeRequest says what an account is from now on. It does at once what the events of the account say a moment later;
+// a request older (by Version) than what auth knows changes nothing.
 type RevokeRequest struct {
-	UserID   string    `json:"user_id"`
-	At       time.Time `json:"at"`
-	Sessions bool      `json:"sessions"`
+	UserID  string   `json:"user_id"`
+	Version int64    `json:"version"`
+	Roles   []string `json:"roles"`
+	Banned  bool     `json:"banned"`
 }

@@ -17,6 +17,7 @@ const (
 type Banned struct {
 	UserID           string    `json:"user_id"`
 	AggregateVersion int64     `json:"aggregate_version"`
+	Roles            []string  `json:"roles"`
 	At               time.Time `json:"at"`
 }
 
@@ -24,6 +25,7 @@ type Banned struct {
 type Unbanned struct {
 	UserID           string    `json:"user_id"`
 	AggregateVersion int64     `json:"aggregate_version"`
+	Roles            []string  `json:"roles"`
 	At               time.Time `json:"at"`
 }
 

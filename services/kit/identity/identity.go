@@ -26,7 +26,7 @@ type User struct {
 	ID       string
 	Roles    []string
 	Session  string // the refresh family: one sign-in on one device
-	IssuedAt int64  // unix seconds; revocations name a time before which tokens are void
+	IssuedAt int64  // unix milliseconds; revocations name a time before which tokens are void
 }
 
 // Is says whether the user has a role.

@@ -26,6 +26,8 @@ type Claims struct {
 	Roles   []string `json:"roles"`
 	Session string   `json:"sid"`
 	Type    string   `json:"typ"`
+	// IssuedMS is iat in milliseconds: whoever signs in right after a revocation must not be caught by it.
+	IssuedMS int64 `json:"iat_ms"`
 	jwt.RegisteredClaims
 }
 
@@ -103,10 +105,10 @@ func (v *Verifier) Verify(ctx context.Context, token string) (User, error) {
 		}
 		return User{}, unauthenticated(err)
 	}
-	if claims.Type != AccessType || claims.Subject == "" || claims.Session == "" || claims.IssuedAt == nil {
+	if claims.Type != AccessType || claims.Subject == "" || claims.Session == "" || claims.IssuedMS <= 0 {
 		return User{}, unauthenticated(errors.New("not an access token"))
 	}
-	u := User{ID: claims.Subject, Roles: claims.Roles, Session: claims.Session, IssuedAt: claims.IssuedAt.Unix()}
+	u := User{ID: claims.Subject, Roles: claims.Roles, Session: claims.Session, IssuedAt: claims.IssuedMS}
 	v.remember(sum, cached{u, claims.ExpiresAt.Time})
 	return u, nil
 }

@@ -17,7 +17,7 @@ import (
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func claims(change func(*Claims)) Claims {
-	c := Claims{Roles: []string{Customer}, Session: "s1", Type: AccessType, RegisteredClaims: jwt.RegisteredClaims{
+	c := Claims{Roles: []string{Customer}, Session: "s1", Type: AccessType, IssuedMS: noon.UnixMilli(), RegisteredClaims: jwt.RegisteredClaims{
 		Issuer: Issuer, Audience: jwt.ClaimStrings{Audience}, Subject: "7",
 		IssuedAt: jwt.NewNumericDate(noon), ExpiresAt: jwt.NewNumericDate(noon.Add(15 * time.Minute))}}
 	if change != nil {

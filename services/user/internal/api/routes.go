@@ -1,0 +1,240 @@
+// Package api is what comes in: sign-up, profile, administration, and auth's questions.
+package api
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/contracts/userv1"
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/user/internal/user"
+)
+
+// Routes mounts everything user answers.
+func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
+	h := handler{users}
+	gateway := server.Callers("api-gateway")
+
+	// anyone: opens an account. 409 email_taken.
+	s.POST("/v1/users", gateway, server.Handle(h.register))
+	// signed in: the own profile.
+	s.GET("/v1/me", server.Callers("api-gateway", "assistant"), s.SignedIn, server.Handle(h.me))
+
+	admin := s.Group("/v1/admin/users", gateway, s.SignedIn, onlyAdmin)
+	// admin: accounts, or the one with an email.
+	admin.GET("", server.Handle(h.list))
+	// admin: replaces all roles. Safe to repeat.
+	admin.PUT("/:id/roles", server.Handle(h.roles))
+	// admin: closes and opens an account. Safe to repeat; sessions end within a second.
+	admin.PUT("/:id/ban", server.Handle(h.ban))
+	admin.DELETE("/:id/ban", server.Handle(h.unban))
+
+	// auth: are these the credentials of an account? A verdict, not an error.
+	s.POST(userv1.PathVerify, server.Callers("auth"), server.Handle(h.verify))
+	// auth: an account as it is now.
+	s.POST(userv1.PathGet, server.Callers("auth"), server.Handle(h.get))
+	s.Feed(out, "auth")
+}
+
+func onlyAdmin(c *gin.Context) {
+	if !server.User(c).Is(identity.Admin) {
+		server.Handle(func(*gin.Context) error {
+			return problem.New(problem.Forbidden, "forbidden", "Only an admin may do this.")
+		})(c)
+		c.Abort()
+	}
+}
+
+type handler struct{ users *user.Service }
+
+type profile struct {
+	ID        string    `json:"id"`
+	Email     string    `json:"email"`
+	Roles     []string  `json:"roles"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func profileOf(u *user.User) profile {
+	s := u.Snapshot()
+	return profile{ID: s.ID, Email: s.Email, Roles: s.Roles, CreatedAt: s.CreatedAt}
+}
+
+type account struct {
+	profile
+	Banned    bool   `json:"banned"`
+	BanReason string `json:"ban_reason,omitempty"`
+}
+
+func accountOf(u *user.User) account {
+	s := u.Snapshot()
+	return account{profile: profileOf(u), Banned: s.Banned, BanReason: s.BanReason}
+}
+
+func (h handler) register(c *gin.Context) error {
+	var in struct {
+		Email    string `json:"email"`
+		Password string `json:"password"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	u, err := h.users.Register(c.Request.Context(), in.Email, in.Password)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusCreated, profileOf(u))
+	return nil
+}
+
+func (h handler) me(c *gin.Context) error {
+	u, err := h.users.Find(c.Request.Context(), server.User(c).ID)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, profileOf(u))
+	return nil
+}
+
+func (h handler) list(c *gin.Context) error {
+	if err := server.OnlyQuery(c, "email", "page_size", "page_token"); err != nil {
+		return err
+	}
+	size, err := server.PageSize(c)
+	if err != nil {
+		return err
+	}
+	email := ""
+	if raw := c.Query("email"); raw != "" {
+		normal, ok := user.NormalEmail(raw)
+		if !ok {
+			c.JSON(http.StatusOK, server.NewPage([]account{}, ""))
+			return nil
+		}
+		email = normal
+	}
+	after := ""
+	if token := c.Query("page_token"); token != "" {
+		raw, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil || !ids.Valid(string(raw)) {
+			return server.BadToken()
+		}
+		after = string(raw)
+	}
+	found, err := h.users.List(c.Request.Context(), email, after, size+1)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(found) > size {
+		found = found[:size]
+		next = base64.RawURLEncoding.EncodeToString([]byte(found[size-1].Snapshot().ID))
+	}
+	items := make([]account, len(found))
+	for i, u := range found {
+		items[i] = accountOf(u)
+	}
+	c.JSON(http.StatusOK, server.NewPage(items, next))
+	return nil
+}
+
+func (h handler) roles(c *gin.Context) error {
+	var in struct {
+		Roles []string `json:"roles"`
+	}
+	u, err := h.change(c, &in, func(u *user.User) (user.EventKind, error) { return u.SetRoles(in.Roles) })
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, accountOf(u))
+	return nil
+}
+
+type reason struct {
+	Reason string `json:"reason"`
+}
+
+func (h handler) ban(c *gin.Context) error {
+	var in reason
+	if _, err := h.change(c, &in, func(u *user.User) (user.EventKind, error) { return u.Ban(in.Reason) }); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h handler) unban(c *gin.Context) error {
+	var in reason
+	if _, err := h.change(c, &in, func(u *user.User) (user.EventKind, error) { return u.Unban() }); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h handler) change(c *gin.Context, in any, change func(*user.User) (user.EventKind, error)) (*user.User, error) {
+	id, err := server.ID(c, "id", "user")
+	if err != nil {
+		return nil, err
+	}
+	if body, err := server.Body(c); err != nil {
+		return nil, err
+	} else if len(body) > 0 || c.Request.Method != http.MethodDelete { // a DELETE may come without its reason
+		if err := server.Bind(c, in); err != nil {
+			return nil, err
+		}
+	}
+	return h.users.Change(c.Request.Context(), id, change)
+}
+
+func (h handler) verify(c *gin.Context) error {
+	var in userv1.VerifyRequest
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	u, err := h.users.Verify(c.Request.Context(), in.Email, in.Password)
+	answer := userv1.VerifyAnswer{Verdict: userv1.VerdictOK}
+	switch {
+	case errors.Is(err, user.ErrInvalidCredentials):
+		answer.Verdict = userv1.VerdictInvalid
+	case err != nil:
+		return err
+	case u.Snapshot().Banned:
+		answer.Verdict = userv1.VerdictBanned
+	default:
+		answer.User = peer(u)
+	}
+	c.JSON(http.StatusOK, answer)
+	return nil
+}
+
+func (h handler) get(c *gin.Context) error {
+	var in userv1.GetRequest
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	answer := userv1.GetAnswer{}
+	if ids.Valid(in.UserID) {
+		u, err := h.users.Find(c.Request.Context(), in.UserID)
+		if err != nil && problem.KindOf(err) != problem.NotFound {
+			return err
+		}
+		if u != nil {
+			answer.User = peer(u)
+		}
+	}
+	c.JSON(http.StatusOK, answer)
+	return nil
+}
+
+func peer(u *user.User) *userv1.User {
+	s := u.Snapshot()
+	return &userv1.User{ID: s.ID, Roles: s.Roles, Banned: s.Banned, Version: s.Version}
+}

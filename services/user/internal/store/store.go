@@ -1,0 +1,149 @@
+// Package store keeps accounts in PostgreSQL.
+package store
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"daprmall.dev/services/contracts/userv1"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/user/internal/user"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations creates the tables of accounts.
+var Migrations = postgres.Migrations{Name: "user", FS: files}
+
+// Store is user.Store on PostgreSQL.
+type Store struct {
+	db  *gorm.DB
+	out *outbox.Outbox
+}
+
+// New makes a store.
+func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: out} }
+
+// row is how an account lies in PostgreSQL.
+type row struct {
+	ID           string `gorm:"primaryKey"`
+	Email        string
+	PasswordHash string
+	Roles        []string `gorm:"serializer:json"`
+	Banned       bool
+	BanReason    string
+	CreatedAt    time.Time `gorm:"autoCreateTime:false"`
+	Version      int64
+}
+
+func (row) TableName() string { return "users" }
+
+// Add is described at user.Store.
+func (s *Store) Add(ctx context.Context, u *user.User) error {
+	r := row(u.Snapshot())
+	err := postgres.DB(ctx, s.db).Create(&r).Error
+	if postgres.IsUnique(err, "users_email") {
+		return problem.New(problem.Conflict, "email_taken", "There is an account with this email.")
+	}
+	if err != nil {
+		return fmt.Errorf("insert user: %w", err)
+	}
+	return nil
+}
+
+// Find is described at user.Store.
+func (s *Store) Find(ctx context.Context, id string) (*user.User, error) {
+	return first(postgres.DB(ctx, s.db).Where("id = ?", id))
+}
+
+// FindByEmail is described at user.Store.
+func (s *Store) FindByEmail(ctx context.Context, email string) (*user.User, error) {
+	return first(postgres.DB(ctx, s.db).Where("email = ?", email))
+}
+
+func first(q *gorm.DB) (*user.User, error) {
+	var r row
+	err := q.Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, problem.Missing("user")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read user: %w", err)
+	}
+	r.CreatedAt = r.CreatedAt.UTC()
+	return user.Restore(user.Snapshot(r)), nil
+}
+
+// Update is described at user.Store.
+func (s *Store) Update(ctx context.Context, id string, change func(u *user.User) (user.EventKind, error)) (*user.User, error) {
+	var u *user.User
+	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+		var err error
+		if u, err = first(tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("id = ?", id)); err != nil {
+			return err
+		}
+		kind, err := change(u)
+		if err != nil {
+			return err
+		}
+		r := row(u.Snapshot())
+		if err := tx.Save(&r).Error; err != nil {
+			return fmt.Errorf("save user %s: %w", id, err)
+		}
+		return s.tell(ctx, u.Snapshot(), kind)
+	})
+	return u, err
+}
+
+func (s *Store) tell(ctx context.Context, u user.Snapshot, kind user.EventKind) error {
+	e := outbox.Event{Topic: userv1.Topic, Key: u.ID, Version: u.Version}
+	now := time.Now().UTC()
+	switch kind {
+	case user.Banned:
+		e.Type, e.Data = userv1.TypeBanned, userv1.Banned{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles, At: now}
+	case user.Unbanned:
+		e.Type, e.Data = userv1.TypeUnbanned, userv1.Unbanned{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles, At: now}
+	case user.RolesChanged:
+		e.Type, e.Data = userv1.TypeRolesChanged, userv1.RolesChanged{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles, At: now}
+	default:
+		return nil
+	}
+	return s.out.Add(ctx, e)
+}
+
+// List is described at user.Store.
+func (s *Store) List(ctx context.Context, email, after string, limit int) ([]*user.User, error) {
+	q := postgres.DB(ctx, s.db).Order("id").Limit(limit)
+	if email != "" {
+		q = q.Where("email = ?", email)
+	}
+	if after != "" {
+		q = q.Where("id > ?", after)
+	}
+	var rows []row
+	if err := q.Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	users := make([]*user.User, len(rows))
+	for i, r := range rows {
+		r.CreatedAt = r.CreatedAt.UTC()
+		users[i] = user.Restore(user.Snapshot(r))
+	}
+	return users, nil
+}
+
+// HasAdmin is described at user.Store.
+func (s *Store) HasAdmin(ctx context.Context) (bool, error) {
+	var has bool
+	err := postgres.DB(ctx, s.db).Raw(`SELECT EXISTS (SELECT 1 FROM users WHERE roles @> '["admin"]')`).Scan(&has).Error
+	return has, err
+}

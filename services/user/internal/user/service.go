@@ -1,0 +1,145 @@
+package user
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// Store keeps accounts; a change and its event commit together.
+type Store interface {
+	// Add keeps a new account; email_taken if there is one with its email.
+	Add(ctx context.Context, u *User) error
+	Find(ctx context.Context, id string) (*User, error)
+	FindByEmail(ctx context.Context, email string) (*User, error)
+	// Update changes an account under its lock.
+	Update(ctx context.Context, id string, change func(u *User) (EventKind, error)) (*User, error)
+	// List gives accounts by id, those after the id after ("" for the first), all or the one with email.
+	List(ctx context.Context, email, after string, limit int) ([]*User, error)
+	// HasAdmin says whether any account is an admin.
+	HasAdmin(ctx context.Context) (bool, error)
+}
+
+// Hasher hashes passwords slowly and bounds how many it hashes at once.
+type Hasher interface {
+	Hash(ctx context.Context, password string) (string, error)
+	// Verify compares; against "" it takes as long and answers false, so that time does not tell who has an account.
+	Verify(ctx context.Context, hash, password string) (bool, error)
+}
+
+// Sessions is told of a ban or change of roles at once; the event says the same a moment later.
+type Sessions interface {
+	Revoke(ctx context.Context, u Snapshot) error
+}
+
+// IDs makes account ids.
+type IDs interface{ Next() (string, error) }
+
+// Service is what can be done with accounts.
+type Service struct {
+	store    Store
+	hasher   Hasher
+	sessions Sessions
+	ids      IDs
+	log      *slog.Logger
+	now      func() time.Time
+}
+
+// NewService wires the accounts.
+func NewService(store Store, hasher Hasher, sessions Sessions, ids IDs, log *slog.Logger) *Service {
+	return &Service{store: store, hasher: hasher, sessions: sessions, ids: ids, log: log, now: time.Now}
+}
+
+// Register opens an account.
+func (s *Service) Register(ctx context.Context, email, password string) (*User, error) {
+	email, err := CheckRegistration(email, password)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := s.hasher.Hash(ctx, password)
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.ids.Next()
+	if err != nil {
+		return nil, err
+	}
+	u := Register(id, email, hash, s.now().UTC())
+	return u, s.store.Add(ctx, u)
+}
+
+// ErrInvalidCredentials is the one answer for a wrong password and an unknown email.
+var ErrInvalidCredentials = errors.New("invalid credentials")
+
+// Verify gives the account that has these credentials, or ErrInvalidCredentials.
+func (s *Service) Verify(ctx context.Context, email, password string) (*User, error) {
+	normal, ok := NormalEmail(email)
+	var u *User
+	if ok {
+		var err error
+		if u, err = s.store.FindByEmail(ctx, normal); err != nil && problem.KindOf(err) != problem.NotFound {
+			return nil, err
+		}
+	}
+	hash := ""
+	if u != nil {
+		hash = u.s.PasswordHash
+	}
+	match, err := s.hasher.Verify(ctx, hash, password)
+	if err != nil {
+		return nil, err
+	}
+	if !match || u == nil {
+		return nil, ErrInvalidCredentials
+	}
+	return u, nil
+}
+
+// Find gives an account.
+func (s *Service) Find(ctx context.Context, id string) (*User, error) { return s.store.Find(ctx, id) }
+
+// List gives accounts for an admin.
+func (s *Service) List(ctx context.Context, email, after string, limit int) ([]*User, error) {
+	return s.store.List(ctx, email, after, limit)
+}
+
+// Change changes an account and tells the sessions at once. That call may fail: the event will do it.
+func (s *Service) Change(ctx context.Context, id string, change func(u *User) (EventKind, error)) (*User, error) {
+	kind := None
+	u, err := s.store.Update(ctx, id, func(u *User) (EventKind, error) {
+		var err error
+		kind, err = change(u)
+		return kind, err
+	})
+	if err != nil || kind == None {
+		return u, err
+	}
+	if err := s.sessions.Revoke(ctx, u.s); err != nil {
+		s.log.WarnContext(ctx, "sessions not told at once, the event will", "user", id, "error", err)
+	}
+	return u, nil
+}
+
+// AppointFirstAdmin makes the account with this email an admin if the mall has none yet. It is how a new mall gets its first one.
+func (s *Service) AppointFirstAdmin(ctx context.Context, email string) error {
+	normal, ok := NormalEmail(email)
+	if !ok {
+		return nil
+	}
+	if has, err := s.store.HasAdmin(ctx); err != nil || has {
+		return err
+	}
+	u, err := s.store.FindByEmail(ctx, normal)
+	if problem.KindOf(err) == problem.NotFound {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find first admin: %w", err)
+	}
+	_, err = s.Change(ctx, u.s.ID, func(u *User) (EventKind, error) { return u.SetRoles(append([]string{"admin"}, u.s.Roles...)) })
+	return err
+}

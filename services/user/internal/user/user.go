@@ -1,0 +1,126 @@
+// Package user is the domain of accounts: who may sign in, with which roles, and who is banned.
+package user
+
+import (
+	"net/mail"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// The roles an account can have.
+var known = []string{"customer", "seller", "admin"}
+
+// User is an account; it changes only through its verbs.
+type User struct {
+	s Snapshot
+}
+
+// Snapshot is an account's whole state.
+type Snapshot struct {
+	ID           string
+	Email        string
+	PasswordHash string
+	Roles        []string
+	Banned       bool
+	BanReason    string
+	CreatedAt    time.Time
+	Version      int64
+}
+
+// Restore brings an account back from its snapshot.
+func Restore(s Snapshot) *User { return &User{s} }
+
+// Snapshot shows the account's state.
+func (u *User) Snapshot() Snapshot { return u.s }
+
+// NormalEmail gives the one form of an email address: what it names, in lower case.
+func NormalEmail(raw string) (string, bool) {
+	raw = strings.TrimSpace(raw)
+	a, err := mail.ParseAddress(raw)
+	if err != nil || a.Address != raw || len(raw) > 254 || !strings.Contains(raw[strings.LastIndex(raw, "@"):], ".") {
+		return "", false
+	}
+	return strings.ToLower(raw), true
+}
+
+// CheckRegistration gives what is wrong with the input of a sign-up.
+func CheckRegistration(email, password string) (string, error) {
+	var fields []problem.Field
+	normal, ok := NormalEmail(email)
+	if !ok {
+		fields = append(fields, problem.Field{Field: "email", Message: "is not an email address"})
+	}
+	if n := utf8.RuneCountInString(password); n < 10 || n > 128 {
+		fields = append(fields, problem.Field{Field: "password", Message: "must have 10 to 128 characters"})
+	}
+	if len(fields) > 0 {
+		return "", problem.Validation(fields...)
+	}
+	return normal, nil
+}
+
+// Register makes an account of a customer.
+func Register(id, email, passwordHash string, at time.Time) *User {
+	return &User{Snapshot{ID: id, Email: email, PasswordHash: passwordHash, Roles: []string{"customer"}, CreatedAt: at, Version: 1}}
+}
+
+// EventKind names what happened to an account.
+type EventKind int
+
+// The kinds of events; None when nothing changed.
+const (
+	None EventKind = iota
+	Banned
+	Unbanned
+	RolesChanged
+)
+
+// SetRoles replaces all roles.
+func (u *User) SetRoles(roles []string) (EventKind, error) {
+	want := slices.Clone(roles)
+	slices.Sort(want)
+	want = slices.Compact(want)
+	if len(want) == 0 || len(want) != len(roles) {
+		return None, problem.Validation(problem.Field{Field: "roles", Message: "must name each role once, at least one"})
+	}
+	for _, r := range want {
+		if !slices.Contains(known, r) {
+			return None, problem.Validation(problem.Field{Field: "roles", Message: "knows only customer, seller and admin"})
+		}
+	}
+	if slices.Equal(want, u.s.Roles) {
+		return None, nil
+	}
+	u.s.Roles = want
+	u.s.Version++
+	return RolesChanged, nil
+}
+
+// Ban closes the account.
+func (u *User) Ban(reason string) (EventKind, error) {
+	reason = strings.TrimSpace(reason)
+	if reason == "" || utf8.RuneCountInString(reason) > 500 {
+		return None, problem.Validation(problem.Field{Field: "reason", Message: "must have 1 to 500 characters"})
+	}
+	if u.s.Banned {
+		u.s.BanReason = reason
+		return None, nil
+	}
+	u.s.Banned, u.s.BanReason = true, reason
+	u.s.Version++
+	return Banned, nil
+}
+
+// Unban opens the account again.
+func (u *User) Unban() (EventKind, error) {
+	if !u.s.Banned {
+		return None, nil
+	}
+	u.s.Banned, u.s.BanReason = false, ""
+	u.s.Version++
+	return Unbanned, nil
+}

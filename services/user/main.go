@@ -1,0 +1,33 @@
+// Command user owns accounts: passwords, roles and bans.
+package main
+
+import (
+	"context"
+	"time"
+
+	"daprmall.dev/services/kit/room"
+	"daprmall.dev/services/user/internal/api"
+	"daprmall.dev/services/user/internal/argon"
+	"daprmall.dev/services/user/internal/peers"
+	"daprmall.dev/services/user/internal/store"
+	"daprmall.dev/services/user/internal/user"
+)
+
+func main() { room.Main(run) }
+
+func run(ctx context.Context) error {
+	r, err := room.Open(ctx, store.Migrations)
+	if err != nil {
+		return err
+	}
+	firstAdmin := r.Live.String("user.first_admin", "", nil)
+	users := user.NewService(store.New(r.DB, r.Outbox), argon.New(), peers.NewSessions(r.Sidecar), r.IDs, r.Log)
+	api.Routes(r.Server, r.Outbox, users)
+	r.Go("first admin", room.Every(r.Log, time.Second, func(ctx context.Context) error {
+		if firstAdmin() == "" {
+			return nil
+		}
+		return users.AppointFirstAdmin(ctx, firstAdmin())
+	}))
+	return r.Serve(ctx)
+}
