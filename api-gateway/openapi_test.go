@@ -1,7 +1,10 @@
 package main
 
 import (
+	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -146,4 +149,38 @@ func keyOf(op *v3.Operation) edge.Key {
 		}
 	}
 	return edge.KeyNone
+}
+
+// Schemas must be strict enough that an answer of the wrong shape fails the tests that rely on them.
+func TestWrongShapesFail(t *testing.T) {
+	doc, _ := document(t)
+	v, errs := validator.NewValidator(doc)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	const me = `{"id":"71","email":"a@example.org","roles":["customer"],"created_at":"2026-08-23T09:30:00Z"}`
+	const refusal = `{"type":"about:blank","title":"Forbidden","status":403,"detail":"No.","code":"forbidden","trace_id":"0af7651916cd43dd8448eb211c80319c"}`
+	tests := map[string]struct {
+		status      int
+		media, body string
+		valid       bool
+	}{
+		"as it should be":       {200, "application/json", me, true},
+		"missing field":         {200, "application/json", strings.Replace(me, `"id":"71",`, "", 1), false},
+		"extra field":           {200, "application/json", strings.Replace(me, `{`, `{"password_hash":"x",`, 1), false},
+		"id as a number":        {200, "application/json", strings.Replace(me, `"71"`, `71`, 1), false},
+		"time with an offset":   {200, "application/json", strings.Replace(me, `30:00Z`, `30:00+02:00`, 1), false},
+		"refusal":               {403, "application/problem+json", refusal, true},
+		"refusal, unknown code": {403, "application/problem+json", strings.Replace(refusal, `"forbidden"`, `"nope"`, 1), false},
+		"refusal, extra field":  {403, "application/problem+json", strings.Replace(refusal, `{`, `{"stack":"x",`, 1), false},
+		"refusal as plain JSON": {403, "application/json", refusal, false},
+		"undocumented status":   {418, "application/json", me, false},
+	}
+	for name, test := range tests {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/me", nil)
+		res := &http.Response{StatusCode: test.status, Header: http.Header{"Content-Type": {test.media}}, Body: io.NopCloser(strings.NewReader(test.body)), Request: req}
+		if ok, found := v.ValidateHttpResponse(req, res); ok != test.valid {
+			t.Errorf("%s: valid %v, want %v (%v)", name, ok, test.valid, found)
+		}
+	}
 }

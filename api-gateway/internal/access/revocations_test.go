@@ -22,7 +22,7 @@ func TestAListTooOldLetsNobodyIn(t *testing.T) {
 		return answer, down
 	}, slog.New(slog.DiscardHandler))
 	r.now = func() time.Time { return now }
-	u := identity.User{ID: "7", Session: "s1", IssuedAt: now.Unix()}
+	u := identity.User{ID: "7", Session: "s1", IssuedAt: now.UnixMilli()}
 
 	check := func(what string, wantVoid bool, want problem.Kind) {
 		t.Helper()
@@ -36,7 +36,7 @@ func TestAListTooOldLetsNobodyIn(t *testing.T) {
 	}
 	check("fresh list", false, "")
 
-	answer.Items = []authv1.Revocation{{Kind: authv1.KindUser, Subject: "7", NotBefore: now.Unix() + 1, ExpiresAt: now.Add(15 * time.Minute)}}
+	answer.Items = []authv1.Revocation{{Kind: authv1.KindUser, Subject: "7", NotBefore: now.UnixMilli() + 1, ExpiresAt: now.Add(15 * time.Minute)}}
 	if err := r.refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func TestForgedTokensAreRefusedOnEveryRoute(t *testing.T) {
 	m := open(t, nil)
 	_, stranger := other(t)
 	good := strings.Split(m.token("customer"), ".")
-	admin := base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"7","roles":["admin"],"sid":"s1","typ":"access","iss":"mall","aud":"mall","exp":9999999999,"iat":1}`))
+	admin := base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"7","roles":["admin"],"sid":"s1","typ":"access","iss":"mall","aud":"mall","exp":9999999999,"iat":1,"iat_ms":1}`))
 	forged := map[string]string{
 		"none at all":        "",
 		"alg none":           m.sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil),
@@ -66,15 +66,15 @@ func TestRoutesForAnyoneIgnoreTokens(t *testing.T) {
 }
 
 func TestRevokedTokensAreVoid(t *testing.T) {
-	now, later := time.Now().Unix(), time.Now().Add(time.Hour)
+	now, later := time.Now().UnixMilli(), time.Now().Add(time.Hour)
 	tests := map[string]struct {
 		revoked authv1.Revocation
 		want    int
 	}{
 		"user":                   {authv1.Revocation{Kind: authv1.KindUser, Subject: "7", NotBefore: now, ExpiresAt: later}, 401},
-		"user, before the token": {authv1.Revocation{Kind: authv1.KindUser, Subject: "7", NotBefore: now - 3600, ExpiresAt: later}, 200},
+		"user, before the token": {authv1.Revocation{Kind: authv1.KindUser, Subject: "7", NotBefore: now - 3600_000, ExpiresAt: later}, 200},
 		"another user":           {authv1.Revocation{Kind: authv1.KindUser, Subject: "8", NotBefore: now, ExpiresAt: later}, 200},
-		"session":                {authv1.Revocation{Kind: authv1.KindSession, Subject: "s1", NotBefore: now - 3600, ExpiresAt: later}, 401},
+		"session":                {authv1.Revocation{Kind: authv1.KindSession, Subject: "s1", NotBefore: now - 3600_000, ExpiresAt: later}, 401},
 		"another session":        {authv1.Revocation{Kind: authv1.KindSession, Subject: "s2", NotBefore: now, ExpiresAt: later}, 200},
 	}
 	for name, test := range tests {

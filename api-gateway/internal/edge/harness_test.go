@@ -129,9 +129,10 @@ func (m *mall) token(roles ...string) string {
 
 func (m *mall) sign(method jwt.SigningMethod, key any, change func(*identity.Claims)) string {
 	m.t.Helper()
-	c := identity.Claims{Roles: []string{"customer"}, Session: "s1", Type: identity.AccessType, RegisteredClaims: jwt.RegisteredClaims{
-		Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: "7",
-		IssuedAt: jwt.NewNumericDate(time.Now().Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute))}}
+	c := identity.Claims{Roles: []string{"customer"}, Session: "s1", Type: identity.AccessType,
+		IssuedMS: time.Now().Add(-time.Minute).UnixMilli(), RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: "7",
+			IssuedAt: jwt.NewNumericDate(time.Now().Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute))}}
 	if change != nil {
 		change(&c)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -117,5 +118,33 @@ func TestTheHouseRoutes(t *testing.T) {
 	defer func() { _ = res.Body.Close() }()
 	if body, _ := io.ReadAll(res.Body); res.StatusCode != 503 || !strings.Contains(string(body), "revocations") {
 		t.Errorf("not ready: %d %s, want 503 that says what is missing", res.StatusCode, body)
+	}
+}
+
+var link = regexp.MustCompile(`(?:src|href)="([^"]*)"`)
+
+func TestTheDocumentationNeedsNoForeignHost(t *testing.T) {
+	m := open(t, nil)
+	page := m.do("GET", "/docs/", "")
+	links := link.FindAllStringSubmatch(page.text, -1)
+	if len(links) < 4 {
+		t.Fatalf("the page has %d links, want its scripts and styles:\n%s", len(links), page.text)
+	}
+	for _, l := range links {
+		if !strings.HasPrefix(l[1], "/docs/") {
+			t.Errorf("the page wants %s", l[1])
+			continue
+		}
+		if res := m.do("GET", l[1], ""); res.StatusCode != 200 || len(res.text) == 0 {
+			t.Errorf("GET %s: %d, %d bytes", l[1], res.StatusCode, len(res.text))
+		}
+	}
+	// Whatever the scripts may try: the browser is told not to.
+	csp := page.Header.Get("Content-Security-Policy")
+	if !strings.HasPrefix(csp, "default-src 'self'") || strings.Contains(csp, "http") || strings.Contains(csp, "*") {
+		t.Errorf("Content-Security-Policy %q lets the page load from elsewhere", csp)
+	}
+	if !strings.Contains(page.text, "/openapi.yaml") {
+		t.Error("the page does not read /openapi.yaml")
 	}
 }
