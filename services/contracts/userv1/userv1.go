@@ -34,6 +34,7 @@ type RolesChanged struct {
 	UserID           string    `json:"user_id"`
 	AggregateVersion int64     `json:"aggregate_version"`
 	Roles            []string  `json:"roles"`
+	Banned           bool      `json:"banned"`
 	At               time.Time `json:"at"`
 }
 

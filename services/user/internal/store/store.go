@@ -113,7 +113,7 @@ func (s *Store) tell(ctx context.Context, u user.Snapshot, kind user.EventKind) 
 	case user.Unbanned:
 		e.Type, e.Data = userv1.TypeUnbanned, userv1.Unbanned{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles, At: now}
 	case user.RolesChanged:
-		e.Type, e.Data = userv1.TypeRolesChanged, userv1.RolesChanged{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles, At: now}
+		e.Type, e.Data = userv1.TypeRolesChanged, userv1.RolesChanged{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles, Banned: u.Banned, At: now}
 	default:
 		return nil
 	}

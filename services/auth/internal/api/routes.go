@@ -1,0 +1,147 @@
+// Package api is what comes in: signing in and out, public keys, revocations, and news of accounts.
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/auth/internal/auth"
+	"daprmall.dev/services/auth/internal/signing"
+	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/contracts/userv1"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/server"
+)
+
+// Revocations lists revocations: the store.
+type Revocations interface {
+	Revocations(ctx context.Context, since time.Time) (authv1.Revocations, error)
+}
+
+// Routes mounts everything auth answers.
+func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *signing.Keys, list Revocations) {
+	h := handler{sessions, list}
+	gateway := server.Callers("api-gateway")
+
+	// anyone: opens a session. 401 invalid_credentials, 403 banned.
+	s.POST("/v1/sessions", gateway, server.Handle(h.signIn))
+	// anyone: exchanges a refresh token; a repeat within a minute gets the same successor.
+	s.POST("/v1/sessions/refresh", gateway, server.Handle(h.refresh))
+	// signed in: ends this session. Safe to repeat.
+	s.DELETE("/v1/sessions/current", gateway, s.SignedIn, server.Handle(h.signOut))
+	// every app: the public keys.
+	s.GET("/.well-known/jwks.json", func(c *gin.Context) {
+		c.Header("Cache-Control", "public, max-age=60")
+		c.JSON(http.StatusOK, keys.Public())
+	})
+
+	// gateway: what was revoked since; polled by each replica.
+	s.GET(authv1.PathRevocations, gateway, server.Handle(h.revocations))
+	// user: what an account is from now on. Safe to repeat and in any order.
+	s.POST(authv1.PathRevoke, server.Callers("user"), server.Handle(h.revoke))
+
+	// The same by events, for calls that did not come through.
+	inbox.On(in, "user", userv1.TypeBanned, func(ctx context.Context, e userv1.Banned) error {
+		return sessions.Follow(ctx, auth.Account{ID: e.UserID, Roles: e.Roles, Banned: true, Version: e.AggregateVersion})
+	})
+	inbox.On(in, "user", userv1.TypeUnbanned, func(ctx context.Context, e userv1.Unbanned) error {
+		return sessions.Follow(ctx, auth.Account{ID: e.UserID, Roles: e.Roles, Version: e.AggregateVersion})
+	})
+	inbox.On(in, "user", userv1.TypeRolesChanged, func(ctx context.Context, e userv1.RolesChanged) error {
+		return sessions.Follow(ctx, auth.Account{ID: e.UserID, Roles: e.Roles, Banned: e.Banned, Version: e.AggregateVersion})
+	})
+	s.Topics(in)
+}
+
+type handler struct {
+	sessions *auth.Service
+	list     Revocations
+}
+
+type tokens struct {
+	AccessToken      string `json:"access_token"`
+	TokenType        string `json:"token_type"`
+	ExpiresIn        int64  `json:"expires_in"`
+	RefreshToken     string `json:"refresh_token"`
+	RefreshExpiresIn int64  `json:"refresh_expires_in"`
+}
+
+func answer(c *gin.Context, status int, t auth.Tokens) {
+	c.Header("Cache-Control", "no-store")
+	c.JSON(status, tokens{t.Access, "Bearer", int64(t.AccessExpires / time.Second), t.Refresh, int64(t.RefreshExpires / time.Second)})
+}
+
+func (h handler) signIn(c *gin.Context) error {
+	var in struct {
+		Email    string `json:"email"`
+		Password string `json:"password"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if len(in.Email) > 254 || len(in.Password) > 512 {
+		return problem.New(problem.Unauthenticated, "invalid_credentials", "Email or password is wrong.")
+	}
+	t, err := h.sessions.SignIn(c.Request.Context(), in.Email, in.Password)
+	if err != nil {
+		return err
+	}
+	answer(c, http.StatusCreated, t)
+	return nil
+}
+
+func (h handler) refresh(c *gin.Context) error {
+	var in struct {
+		RefreshToken string `json:"refresh_token"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	t, err := h.sessions.Refresh(c.Request.Context(), in.RefreshToken)
+	if err != nil {
+		return err
+	}
+	answer(c, http.StatusOK, t)
+	return nil
+}
+
+func (h handler) signOut(c *gin.Context) error {
+	if err := h.sessions.SignOut(c.Request.Context(), server.User(c).Session); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h handler) revocations(c *gin.Context) error {
+	var since time.Time
+	if raw := c.Query("since"); raw != "" {
+		var err error
+		if since, err = time.Parse(time.RFC3339Nano, raw); err != nil {
+			return problem.Validation(problem.Field{Field: "since", Message: "is not an RFC 3339 time"})
+		}
+	}
+	list, err := h.list.Revocations(c.Request.Context(), since)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, list)
+	return nil
+}
+
+func (h handler) revoke(c *gin.Context) error {
+	var in authv1.RevokeRequest
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	err := h.sessions.Follow(c.Request.Context(), auth.Account{ID: in.UserID, Roles: in.Roles, Banned: in.Banned, Version: in.Version})
+	if err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}

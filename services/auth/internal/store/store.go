@@ -1,0 +1,267 @@
+// Package store keeps sessions in PostgreSQL.
+package store
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/auth/internal/auth"
+	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations creates the tables of sessions.
+var Migrations = postgres.Migrations{Name: "auth", FS: files}
+
+// repeatWithin is how long a used refresh token may be shown again by a client that lost the answer.
+const repeatWithin = 60 * time.Second
+
+// overlap: a revocation gets its time before it commits; polls look back this far to miss none.
+const overlap = 60 * time.Second
+
+// Store is auth.Store on PostgreSQL.
+type Store struct{ db *gorm.DB }
+
+// New makes a store.
+func New(db *gorm.DB) *Store { return &Store{db} }
+
+// Open is described at auth.Store. It locks the account's row as Follow does, so that a ban either sees the session or forbids it.
+func (s *Store) Open(ctx context.Context, sessionID string, a auth.Account, token []byte, ttl time.Duration) (auth.Session, time.Time, error) {
+	var session auth.Session
+	var now time.Time
+	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		known, err := learn(tx, a)
+		if err != nil {
+			return err
+		}
+		if known.Banned {
+			return problem.New(problem.Forbidden, "banned", "This account is banned.")
+		}
+		if now, err = clock(tx); err != nil {
+			return err
+		}
+		if err := tx.Exec("INSERT INTO sessions (id, user_id, created_at) VALUES (?, ?, ?)", sessionID, a.ID, now).Error; err != nil {
+			return fmt.Errorf("open session: %w", err)
+		}
+		session = auth.Session{ID: sessionID, UserID: a.ID, Roles: known.Roles}
+		return insertToken(tx, token, sessionID, now.Add(ttl))
+	})
+	return session, now, err
+}
+
+func insertToken(tx *gorm.DB, hash []byte, sessionID string, expires time.Time) error {
+	err := tx.Exec("INSERT INTO refresh_tokens (hash, session_id, expires_at) VALUES (?, ?, ?)", hash, sessionID, expires).Error
+	if err != nil {
+		return fmt.Errorf("keep refresh token: %w", err)
+	}
+	return nil
+}
+
+// learn takes a state of an account if it is newer than the known one, locks the row and gives what is known then.
+func learn(tx *gorm.DB, a auth.Account) (auth.Account, error) {
+	roles, err := json.Marshal(a.Roles)
+	if err != nil {
+		return a, err
+	}
+	err = tx.Exec(`INSERT INTO accounts AS k (user_id, roles, banned, version) VALUES (?, ?, ?, ?)
+		ON CONFLICT (user_id) DO UPDATE SET roles = excluded.roles, banned = excluded.banned, version = excluded.version
+		WHERE k.version < excluded.version`, a.ID, string(roles), a.Banned, a.Version).Error
+	if err != nil {
+		return a, fmt.Errorf("learn account: %w", err)
+	}
+	return lockAccount(tx, a.ID)
+}
+
+func lockAccount(tx *gorm.DB, userID string) (auth.Account, error) {
+	var r struct {
+		Roles   string
+		Banned  bool
+		Version int64
+	}
+	if err := tx.Raw("SELECT roles, banned, version FROM accounts WHERE user_id = ? FOR UPDATE", userID).Scan(&r).Error; err != nil {
+		return auth.Account{}, fmt.Errorf("read account: %w", err)
+	}
+	a := auth.Account{ID: userID, Banned: r.Banned, Version: r.Version}
+	return a, json.Unmarshal([]byte(r.Roles), &a.Roles)
+}
+
+func clock(tx *gorm.DB) (time.Time, error) {
+	var now time.Time
+	err := tx.Raw("SELECT clock_timestamp()").Scan(&now).Error
+	return now.UTC(), err
+}
+
+type tokenRow struct {
+	SessionID string
+	UserID    string
+	Successor []byte
+	Used      bool
+	UsedLong  bool
+	Dead      bool
+}
+
+// Rotate is described at auth.Store.
+func (s *Store) Rotate(ctx context.Context, token, successor []byte, ttl, revocationTTL time.Duration) (auth.Rotation, error) {
+	var r auth.Rotation
+	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		r = auth.Rotation{}
+		var userID string
+		res := tx.Raw("SELECT s.user_id FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.hash = ?", token).Scan(&userID)
+		if res.Error != nil || res.RowsAffected == 0 {
+			return res.Error
+		}
+		// The account's row first, in the same order as everywhere; it also serialises repeats of one token.
+		account, err := lockAccount(tx, userID)
+		if err != nil {
+			return err
+		}
+		var t tokenRow
+		err = tx.Raw(`SELECT t.session_id, s.user_id, t.successor, t.used_at IS NOT NULL AS used,
+				coalesce(t.used_at < clock_timestamp() - make_interval(secs => ?), false) AS used_long,
+				s.ended_at IS NOT NULL OR t.expires_at <= clock_timestamp() AS dead
+			FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.hash = ?`, repeatWithin.Seconds(), token).Scan(&t).Error
+		if err != nil || t.Dead || account.Banned {
+			return err
+		}
+		now, err := clock(tx)
+		if err != nil {
+			return err
+		}
+		if t.Used {
+			if ok, err := repeatable(tx, t, successor); err != nil || !ok {
+				if err == nil {
+					err = end(tx, t.SessionID, now, revocationTTL)
+				}
+				return err
+			}
+		} else {
+			if err := tx.Exec("UPDATE refresh_tokens SET used_at = ?, successor = ? WHERE hash = ?", now, successor, token).Error; err != nil {
+				return err
+			}
+			if err := insertToken(tx, successor, t.SessionID, now.Add(ttl)); err != nil {
+				return err
+			}
+		}
+		r = auth.Rotation{OK: true, Now: now, Session: auth.Session{ID: t.SessionID, UserID: t.UserID, Roles: account.Roles}}
+		return nil
+	})
+	return r, err
+}
+
+// repeatable: the answer may have been lost, so the same successor is given again as long as nobody has used it.
+func repeatable(tx *gorm.DB, t tokenRow, successor []byte) (bool, error) {
+	if t.UsedLong || !bytes.Equal(t.Successor, successor) {
+		return false, nil
+	}
+	var used bool
+	err := tx.Raw("SELECT used_at IS NOT NULL FROM refresh_tokens WHERE hash = ?", successor).Scan(&used).Error
+	return !used, err
+}
+
+// End is described at auth.Store.
+func (s *Store) End(ctx context.Context, sessionID string, revocationTTL time.Duration) error {
+	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		now, err := clock(tx)
+		if err != nil {
+			return err
+		}
+		return end(tx, sessionID, now, revocationTTL)
+	})
+}
+
+func end(tx *gorm.DB, sessionID string, now time.Time, revocationTTL time.Duration) error {
+	if err := tx.Exec("UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at IS NULL", now, sessionID).Error; err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	// Nothing of an ended session is ever valid again: its not_before lies beyond every token.
+	return revoke(tx, authv1.KindSession, sessionID, now.Add(revocationTTL), now, revocationTTL)
+}
+
+func revoke(tx *gorm.DB, kind, subject string, notBefore, now time.Time, ttl time.Duration) error {
+	err := tx.Exec(`INSERT INTO revocations AS r (kind, subject, not_before, created_at, expires_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (kind, subject) DO UPDATE SET not_before = greatest(r.not_before, excluded.not_before),
+			created_at = excluded.created_at, expires_at = excluded.expires_at`, kind, subject, notBefore, now, now.Add(ttl)).Error
+	if err != nil {
+		return fmt.Errorf("revoke %s: %w", kind, err)
+	}
+	return nil
+}
+
+// Follow is described at auth.Store.
+func (s *Store) Follow(ctx context.Context, a auth.Account, revocationTTL time.Duration) error {
+	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		var before int64
+		if err := tx.Raw("SELECT version FROM accounts WHERE user_id = ? FOR UPDATE", a.ID).Scan(&before).Error; err != nil {
+			return err
+		}
+		if before >= a.Version {
+			return nil
+		}
+		if _, err := learn(tx, a); err != nil {
+			return err
+		}
+		now, err := clock(tx)
+		if err != nil {
+			return err
+		}
+		if a.Banned {
+			if err := tx.Exec("UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at IS NULL", now, a.ID).Error; err != nil {
+				return fmt.Errorf("end sessions: %w", err)
+			}
+		}
+		return revoke(tx, authv1.KindUser, a.ID, now, now, revocationTTL)
+	})
+}
+
+// Revocations lists what was created since, with an overlap; all in force if since is zero.
+func (s *Store) Revocations(ctx context.Context, since time.Time) (authv1.Revocations, error) {
+	db := s.db.WithContext(ctx)
+	now, err := clock(db)
+	if err != nil {
+		return authv1.Revocations{}, err
+	}
+	var rows []struct {
+		Kind      string
+		Subject   string
+		NotBefore time.Time
+		CreatedAt time.Time
+		ExpiresAt time.Time
+	}
+	q := "SELECT kind, subject, not_before, created_at, expires_at FROM revocations WHERE expires_at > ?"
+	args := []any{now}
+	if !since.IsZero() {
+		q += " AND created_at > ?"
+		args = append(args, since.Add(-overlap))
+	}
+	if err := db.Raw(q, args...).Scan(&rows).Error; err != nil {
+		return authv1.Revocations{}, fmt.Errorf("list revocations: %w", err)
+	}
+	out := authv1.Revocations{Items: make([]authv1.Revocation, len(rows)), Now: now}
+	for i, r := range rows {
+		out.Items[i] = authv1.Revocation{Kind: r.Kind, Subject: r.Subject, NotBefore: r.NotBefore.UnixMilli(), CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC()}
+	}
+	return out, nil
+}
+
+// Forget removes what can have no effect any more.
+func (s *Store) Forget(ctx context.Context) error {
+	db := s.db.WithContext(ctx)
+	if err := db.Exec("DELETE FROM revocations WHERE expires_at < now()").Error; err != nil {
+		return err
+	}
+	if err := db.Exec("DELETE FROM refresh_tokens WHERE expires_at < now() - interval '1 day'").Error; err != nil {
+		return err
+	}
+	return db.Exec(`DELETE FROM sessions s WHERE created_at < now() - interval '1 day'
+		AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.session_id = s.id)`).Error
+}

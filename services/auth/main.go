@@ -1,0 +1,53 @@
+// Command auth owns sessions and the only private signing keys of the mall.
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"daprmall.dev/services/auth/internal/api"
+	"daprmall.dev/services/auth/internal/auth"
+	"daprmall.dev/services/auth/internal/peers"
+	"daprmall.dev/services/auth/internal/signing"
+	"daprmall.dev/services/auth/internal/store"
+	"daprmall.dev/services/kit/room"
+)
+
+func main() { room.Main(run) }
+
+func run(ctx context.Context) error {
+	r, err := room.Open(ctx, store.Migrations)
+	if err != nil {
+		return err
+	}
+	keys, secret, err := secrets(ctx, r)
+	if err != nil {
+		return err
+	}
+	set := declare(r.Live)
+	sessionStore := store.New(r.DB)
+	sessions := auth.NewService(peers.NewUsers(r.Sidecar), keys, sessionStore, r.IDs, secret, set.accessTTL, set.refreshTTL)
+	api.Routes(r.Server, r.Inbox, sessions, keys, sessionStore)
+	r.Go("forget", room.Every(r.Log, 10*time.Minute, sessionStore.Forget))
+	return r.Serve(ctx)
+}
+
+func secrets(ctx context.Context, r *room.Room) (*signing.Keys, []byte, error) {
+	raw, err := r.Sidecar.Secret(ctx, "signing-keys")
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, err := signing.Load(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	hmac, err := r.Sidecar.Secret(ctx, "refresh-hmac")
+	if err != nil {
+		return nil, nil, err
+	}
+	if hmac["key"] == "" {
+		return nil, nil, errors.New("secret refresh-hmac has no key")
+	}
+	return keys, []byte(hmac["key"]), nil
+}
