@@ -21,8 +21,11 @@ func (s *Store) Truth(ctx context.Context, productIDs, holdIDs []string) ([]prod
 		}
 	}
 	var rows []struct {
-		Kind string
-		stockRow
+		Kind         string
+		ProductID    int64 // or what the kind names
+		OnHand       int64
+		Reserved     int64
+		StockVersion int64
 	}
 	err := postgres.DB(ctx, s.db).Raw(`SELECT 'stock' AS kind, product_id, on_hand, reserved, stock_version FROM stock WHERE product_id = ANY(?::bigint[])
 		UNION ALL SELECT DISTINCT 'order', order_id, 0, 0, 0 FROM reservations WHERE order_id = ANY(?::bigint[])
@@ -37,7 +40,7 @@ func (s *Store) Truth(ctx context.Context, productIDs, holdIDs []string) ([]prod
 	for _, r := range rows {
 		switch r.Kind {
 		case "stock":
-			stock = append(stock, r.stock())
+			stock = append(stock, product.Stock{ProductID: text(r.ProductID), OnHand: r.OnHand, Reserved: r.Reserved, Version: r.StockVersion})
 		case "order":
 			recorded[text(r.ProductID)] = true
 		case "adjustment":

@@ -1,0 +1,49 @@
+package producttest
+
+import (
+	"context"
+	"sync"
+)
+
+// Orders is an order room that knows some orders. It remembers whom it was asked
+// about: those get a tombstone.
+type Orders struct {
+	Known map[string]bool
+	Asked []string
+	Err   error
+}
+
+// Fence is product.Orders.
+func (o *Orders) Fence(_ context.Context, id string) (bool, error) {
+	if o.Err != nil {
+		return false, o.Err
+	}
+	o.Asked = append(o.Asked, id)
+	return o.Known[id], nil
+}
+
+// Meter counts.
+type Meter struct {
+	mu                          sync.Mutex
+	Misses, Rejections, Repairs int
+	Expired                     map[string]int
+}
+
+// GateMisses is product.Meter.
+func (m *Meter) GateMisses(n int) { m.mu.Lock(); m.Misses += n; m.mu.Unlock() }
+
+// Rejected is product.Meter.
+func (m *Meter) Rejected() { m.mu.Lock(); m.Rejections++; m.mu.Unlock() }
+
+// Corrected is product.Meter.
+func (m *Meter) Corrected(n int) { m.mu.Lock(); m.Repairs += n; m.mu.Unlock() }
+
+// HoldExpired is product.Meter.
+func (m *Meter) HoldExpired(outcome string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.Expired == nil {
+		m.Expired = map[string]int{}
+	}
+	m.Expired[outcome]++
+}

@@ -1,0 +1,323 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/product/internal/product"
+)
+
+func TestAPurchaseMovesStockFromGateToLedger(t *testing.T) {
+	s := open(t)
+	a, b := s.offer(t, 10), s.offer(t, 5)
+	res := s.hold(t, "1", line(a, 2), line(b, 1), line(a, 1))
+	if res.Status != product.Held || len(res.Lines) != 2 || res.Lines[0].Quantity != 3 || res.Lines[0].Price != 12900 || res.Lines[0].SellerID != "5" {
+		t.Fatalf("hold: %+v", res)
+	}
+	s.wantGate(t, a, 10, 3)
+	must(t, s.ledger.Placed(ctx, "1", []product.Line{line(a, 3), line(b, 1)}))
+	s.tell(t)
+	s.wantStock(t, a, 10, 3)
+	s.wantGate(t, a, 7, 0)
+	must(t, s.ledger.Paid(ctx, "1", []product.Line{line(a, 3), line(b, 1)}))
+	s.tell(t)
+	s.wantStock(t, a, 7, 0)
+	s.wantStock(t, b, 4, 0)
+	s.wantGate(t, a, 7, 0)
+	s.wantGate(t, b, 4, 0)
+}
+
+func TestCrashBetweenCommitAndApplyConverges(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 10)
+	s.hold(t, "1", line(id, 4))
+	must(t, s.ledger.Placed(ctx, "1", []product.Line{line(id, 4)}))
+	s.told = nil // the process dies here
+	s.wantGate(t, id, 10, 4)
+	must(t, s.keeper.Converge(ctx))
+	s.wantGate(t, id, 6, 0)
+	must(t, s.keeper.Converge(ctx))
+	s.wantGate(t, id, 6, 0)
+	if s.meter.Repairs != 1 {
+		t.Errorf("%d repairs, want 1", s.meter.Repairs)
+	}
+}
+
+func TestAppliesInAnyOrderAndTwiceEndInTheSameGate(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 10)
+	for _, order := range []string{"1", "2"} {
+		s.hold(t, order, line(id, 2))
+		must(t, s.ledger.Placed(ctx, order, []product.Line{line(id, 2)}))
+	}
+	told := s.told
+	for _, i := range []int{1, 0, 0, 1} {
+		must(t, s.gate.Apply(ctx, told[i:i+1]))
+		if base, held, _ := s.gate.State(id); base-held > 6 {
+			t.Errorf("after apply %d the gate gives %d away, only 6 are left", i, base-held)
+		}
+	}
+	s.wantGate(t, id, 6, 0)
+}
+
+func TestLostRedisIsRebuiltByOneWinner(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 50)
+	s.gate.Lose()
+	var wg sync.WaitGroup
+	var held atomic.Int64
+	for i := range 60 {
+		wg.Go(func() {
+			res, err := s.holds.Hold(ctx, fmt.Sprint(1000+i), []product.Line{line(id, 1)})
+			if err != nil {
+				t.Errorf("hold: %v", err)
+			}
+			if res.Status == product.Held {
+				held.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if held.Load() != 50 || s.gate.Locks != 1 {
+		t.Errorf("%d of 60 buyers hold one of 50, %d went to the database; want 50 and 1", held.Load(), s.gate.Locks)
+	}
+	s.wantGate(t, id, 50, 50)
+}
+
+func TestRedisThatLostHoldsCannotOversell(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 3)
+	s.hold(t, "1", line(id, 3))
+	s.gate.Lose()
+	s.hold(t, "2", line(id, 3)) // the gate has forgotten order 1
+	must(t, s.ledger.Placed(ctx, "1", []product.Line{line(id, 3)}))
+	must(t, s.ledger.Placed(ctx, "2", []product.Line{line(id, 3)}))
+	s.tell(t)
+	s.wantStock(t, id, 3, 3)
+	if n := s.rejectedEvents(t); n != 1 || s.meter.Rejections != 1 {
+		t.Errorf("%d rejection events, %d counted, want 1", n, s.meter.Rejections)
+	}
+	// Whatever order does with the rejected one, stock has nothing to do with it.
+	must(t, s.ledger.Cancelled(ctx, "2", []product.Line{line(id, 3)}))
+	must(t, s.ledger.Paid(ctx, "2", []product.Line{line(id, 3)}))
+	must(t, s.ledger.Placed(ctx, "2", []product.Line{line(id, 3)}))
+	s.wantStock(t, id, 3, 3)
+	if n := s.rejectedEvents(t); n != 1 {
+		t.Errorf("%d rejection events after repeats, want 1", n)
+	}
+	must(t, s.keeper.Converge(ctx)) // the rejected order's hold goes
+	s.wantGate(t, id, 0, 0)
+}
+
+func TestARestoredSnapshotConverges(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 10)
+	must(t, s.keeper.WatchRedis(ctx))
+	s.hold(t, "1", line(id, 4))
+	restore := s.gate.Snapshot()
+	must(t, s.ledger.Placed(ctx, "1", []product.Line{line(id, 4)}))
+	must(t, s.ledger.Paid(ctx, "1", []product.Line{line(id, 4)}))
+	s.tell(t)
+	s.wantGate(t, id, 6, 0)
+	restore()
+	s.wantGate(t, id, 10, 4)
+	s.gate.Life = "second"
+	must(t, s.keeper.WatchRedis(ctx))
+	s.wantGate(t, id, 6, 0)
+
+	s.gate.Lose()
+	s.gate.Life = "third"
+	must(t, s.keeper.WatchRedis(ctx))
+	s.wantGate(t, id, 6, 0)
+}
+
+func TestAHoldWithoutOrderGoesThroughTheFence(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 10)
+	s.orders.Known["2"] = true
+	for _, order := range []string{"1", "2", "3"} {
+		s.hold(t, order, line(id, 1))
+	}
+	must(t, s.ledger.Placed(ctx, "3", []product.Line{line(id, 1)}))
+	s.told = nil
+	must(t, s.keeper.ExpireHolds(ctx))
+	if len(s.orders.Asked) > 0 {
+		t.Fatalf("order was asked about %v before their time", s.orders.Asked)
+	}
+	s.gate.Pass(ttl + time.Second)
+	s.orders.Err = errors.New("order is down")
+	must(t, s.keeper.ExpireHolds(ctx))
+	s.wantGate(t, id, 9, 2) // 3 is recorded; the others wait for an answer
+	s.orders.Err = nil
+	must(t, s.keeper.ExpireHolds(ctx))
+	s.wantGate(t, id, 9, 1) // 1 does not exist and never will; 2 stays until its event comes
+	s.gate.Pass(ttl + time.Second)
+	must(t, s.ledger.Placed(ctx, "2", []product.Line{line(id, 1)}))
+	s.told = nil
+	must(t, s.keeper.ExpireHolds(ctx))
+	s.wantGate(t, id, 8, 0)
+	want := map[string]int{"recorded": 2, "released": 1, "extended": 1, "failed": 2}
+	if fmt.Sprint(s.meter.Expired) != fmt.Sprint(want) {
+		t.Errorf("outcomes %v, want %v", s.meter.Expired, want)
+	}
+}
+
+// The last unit was bought and its hold recorded; then the answer to the buyer
+// got lost and the checkout runs again. It must not be told "sold out".
+func TestARetryAfterTheReservationIsStillHeld(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 1)
+	s.hold(t, "1", line(id, 1))
+	must(t, s.ledger.Placed(ctx, "1", []product.Line{line(id, 1)}))
+	s.tell(t)
+	if res := s.hold(t, "1", line(id, 1)); res.Status != product.Held || len(res.Lines) != 1 {
+		t.Errorf("the retry gets %+v, want held", res)
+	}
+	if res := s.hold(t, "2", line(id, 1)); res.Status != product.SoldOut || res.Shortages[0] != (product.Shortage{ProductID: id}) {
+		t.Errorf("another buyer gets %+v, want sold out", res)
+	}
+	s.wantGate(t, id, 0, 0)
+}
+
+func TestDoubleEventsAndDisorderAgainstTheDatabase(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 100)
+	q := []product.Line{line(id, 1)}
+	do := map[string]func(context.Context, string, []product.Line) error{"placed": s.ledger.Placed, "paid": s.ledger.Paid, "cancelled": s.ledger.Cancelled}
+	for order, events := range map[string][]string{
+		"1": {"placed", "placed", "paid", "paid", "placed"}, "2": {"paid", "placed"}, "3": {"cancelled", "placed", "cancelled"}, "4": {"placed", "cancelled", "placed"}, "5": {"placed"},
+	} {
+		for _, e := range events {
+			if err := do[e](ctx, order, q); err != nil {
+				t.Errorf("order %s, %s: %v", order, e, err)
+			}
+		}
+	}
+	s.wantStock(t, id, 98, 1)
+}
+
+func TestARolledBackEventLeavesNothing(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 10)
+	boom := errors.New("boom")
+	err := s.inTx(func(ctx context.Context) error {
+		if err := s.ledger.Placed(ctx, "1", []product.Line{line(id, 1)}); err != nil {
+			return err
+		}
+		if err := s.ledger.Placed(ctx, "2", []product.Line{line(id, 99)}); err != nil {
+			return err
+		}
+		return boom
+	})
+	if !errors.Is(err, boom) || len(s.told) > 0 || s.rejectedEvents(t) > 0 {
+		t.Errorf("%v, told %v, %d events; want nothing of a rolled back transaction", err, s.told, s.rejectedEvents(t))
+	}
+	s.wantStock(t, id, 10, 0)
+}
+
+// Many buyers, few units, and a gate that was lost in between: the ledger alone
+// must keep the promise, whatever order of products they name.
+func TestRaceOfManyReserversForFewUnits(t *testing.T) {
+	s := open(t)
+	a, b := s.offer(t, 20), s.offer(t, 20)
+	var wg sync.WaitGroup
+	for i := range 80 {
+		lines := []product.Line{line(a, 1), line(b, 1)}
+		if i%2 == 0 {
+			lines[0], lines[1] = lines[1], lines[0]
+		}
+		for range 2 { // every event twice, at the same time
+			wg.Go(func() {
+				err := s.ledgerOf().Placed(ctx, fmt.Sprint(1000+i), lines)
+				if err != nil && s.ledgerOf().Placed(ctx, fmt.Sprint(1000+i), lines) != nil {
+					t.Errorf("order %d: %v, and again", i, err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	s.wantStock(t, a, 20, 20)
+	s.wantStock(t, b, 20, 20)
+	if n := s.rejectedEvents(t); n != 60 {
+		t.Errorf("%d rejections, want 60", n)
+	}
+}
+
+// ledgerOf gives a ledger that tells nobody: told is not for many at once.
+func (s *shop) ledgerOf() *product.Ledger {
+	return product.NewLedger(New(s.db, s.store.events, nil), s.meter)
+}
+
+func TestTakingStockOutHoldsFirst(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 10)
+	s.hold(t, "1", line(id, 8))
+	out := func(adj string, delta int64) (product.Stock, error) {
+		return s.catalogue.Adjust(ctx, product.Adjustment{ID: adj, ProductID: id, Delta: delta, Reason: "count", By: seller})
+	}
+	if _, err := out("901", -3); problem.CodeOf(err) != "insufficient_stock" {
+		t.Errorf("taking out what a buyer holds: %v, want insufficient_stock", err)
+	}
+	got, err := out("902", -2)
+	if err != nil || got.OnHand != 8 {
+		t.Fatalf("taking out what nobody holds: %+v, %v", got, err)
+	}
+	s.wantGate(t, id, 10, 10) // not told yet: the hold stands for it
+	if again, err := out("902", -2); err != nil || again.OnHand != 8 {
+		t.Errorf("the same adjustment again: %+v, %v, want no second effect", again, err)
+	}
+	s.told = nil
+	must(t, s.keeper.Converge(ctx))
+	s.wantGate(t, id, 8, 8)
+	s.wantStock(t, id, 8, 0)
+
+	s.gate.Down = true
+	if _, err := out("903", -1); err == nil {
+		t.Error("taking out without a gate went through")
+	}
+	if got, err := out("904", 5); err != nil || got.OnHand != 13 {
+		t.Errorf("a delivery without a gate: %+v, %v", got, err)
+	}
+	s.gate.Down = false
+	s.tell(t)
+	s.wantGate(t, id, 13, 8)
+	for who, by := range map[string]product.Actor{"other seller": {UserID: "6", Seller: true}} {
+		_, err := s.catalogue.Adjust(ctx, product.Adjustment{ID: "905", ProductID: id, Delta: 1, Reason: "x", By: by})
+		if problem.KindOf(err) != problem.NotFound {
+			t.Errorf("%s: %v, want not found", who, err)
+		}
+	}
+}
+
+func TestAnAdjustmentThatNeverHappenedIsGivenBack(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 10)
+	if _, err := s.gate.Hold(ctx, "adj-901", []product.Line{line(id, 4)}, ttl); err != nil {
+		t.Fatal(err)
+	}
+	s.gate.Pass(ttl + time.Second) // the process died between hold and commit
+	must(t, s.keeper.ExpireHolds(ctx))
+	s.wantGate(t, id, 10, 0)
+}
+
+func TestWhatIsNotForSaleIsUnavailable(t *testing.T) {
+	s := open(t)
+	a, b := s.offer(t, 10), s.offer(t, 10)
+	must(t, s.catalogue.Remove(ctx, b, seller))
+	res := s.hold(t, "1", line(a, 1), line(b, 1))
+	if res.Status != product.Unavailable || len(res.Shortages) != 1 || res.Shortages[0].ProductID != b {
+		t.Errorf("a removed product: %+v", res)
+	}
+	s.wantGate(t, a, 10, 0)
+	res = s.hold(t, "2", line(a, 1), line("424242", 1))
+	if res.Status != product.Unavailable || len(res.Shortages) != 1 || res.Shortages[0].ProductID != "424242" {
+		t.Errorf("an unknown product: %+v", res)
+	}
+	s.wantGate(t, a, 10, 0)
+}

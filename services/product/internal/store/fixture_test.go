@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/kit/sidecar"
+	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/product/producttest"
+)
+
+// shop is the whole room around a real database, with a gate in memory. What the
+// store tells after a commit waits in told until a test passes it on: a crash
+// between commit and apply is a test that does not.
+type shop struct {
+	db        *gorm.DB
+	store     *Store
+	gate      *producttest.Gate
+	orders    *producttest.Orders
+	meter     *producttest.Meter
+	holds     *product.Holds
+	catalogue *product.Catalogue
+	ledger    *product.Ledger
+	keeper    *product.Keeper
+	told      []product.Apply
+	next      atomic.Int64
+}
+
+var (
+	ctx    = context.Background()
+	seller = product.Actor{UserID: "5", Seller: true}
+	noon   = time.Date(2026, 8, 23, 12, 0, 0, 0, time.UTC)
+)
+
+const ttl = time.Minute
+
+type noBroker struct{}
+
+func (noBroker) Publish(context.Context, string, []sidecar.Entry) (map[string]bool, error) {
+	return nil, nil
+}
+
+func open(t *testing.T) *shop {
+	t.Helper()
+	s := &shop{gate: producttest.NewGate(), orders: &producttest.Orders{Known: map[string]bool{}}, meter: &producttest.Meter{}}
+	s.db = postgrestest.Open(t, outbox.Migrations, Migrations)
+	s.next.Store(100)
+	log := slog.New(slog.DiscardHandler)
+	s.store = New(s.db, outbox.New(s.db, "product", noBroker{}, log), func(items []product.Apply) { s.told = append(s.told, items...) })
+	lives := func() time.Duration { return ttl }
+	s.holds = product.NewHolds(s.store, s.gate, lives, s.meter)
+	s.catalogue = product.NewCatalogue(s.store, s.holds, func() string { return "CNY" }, func() time.Time { return noon })
+	s.ledger = product.NewLedger(s.store, s.meter)
+	s.keeper = product.NewKeeper(s.store, s.gate, s.orders, lives, s.meter, log)
+	return s
+}
+
+// tell passes on what was committed, as the applier does.
+func (s *shop) tell(t *testing.T) {
+	t.Helper()
+	items := s.told
+	s.told = nil
+	if len(items) > 0 {
+		if err := s.gate.Apply(ctx, items); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (s *shop) offer(t *testing.T, stock int64) string {
+	t.Helper()
+	id := fmt.Sprint(s.next.Add(1))
+	_, err := s.catalogue.Create(ctx, id, seller, product.Draft{Name: "Teapot " + id, Description: "Holds a litre.", Price: 12900, Stock: stock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.tell(t)
+	return id
+}
+
+func (s *shop) hold(t *testing.T, order string, lines ...product.Line) product.HoldResult {
+	t.Helper()
+	res, err := s.holds.Hold(ctx, order, lines)
+	if err != nil {
+		t.Fatalf("hold %s: %v", order, err)
+	}
+	return res
+}
+
+func line(id string, quantity int64) product.Line {
+	return product.Line{ProductID: id, Quantity: quantity}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantStock looks at the truth, and that the books balance.
+func (s *shop) wantStock(t *testing.T, id string, onHand, reserved int64) {
+	t.Helper()
+	stock, _, err := s.store.Truth(ctx, []string{id}, nil)
+	must(t, err)
+	if stock[0].OnHand != onHand || stock[0].Reserved != reserved {
+		t.Errorf("product %s has %d on hand, %d reserved, want %d and %d", id, stock[0].OnHand, stock[0].Reserved, onHand, reserved)
+	}
+	var books struct{ Hand, Reserved, Open int64 }
+	must(t, s.db.Raw(`SELECT (SELECT sum(on_hand_delta) FROM stock_ledger WHERE product_id = ?::bigint) AS hand,
+		(SELECT sum(reserved_delta) FROM stock_ledger WHERE product_id = ?::bigint) AS reserved,
+		(SELECT coalesce(sum(quantity), 0) FROM reservations WHERE product_id = ?::bigint AND state = 'reserved') AS open`, id, id, id).Scan(&books).Error)
+	if books.Hand != stock[0].OnHand || books.Reserved != stock[0].Reserved || books.Open != stock[0].Reserved {
+		t.Errorf("product %s: the ledger makes %d and %d, open reservations %d, stock says %+v", id, books.Hand, books.Reserved, books.Open, stock[0])
+	}
+}
+
+// wantGate looks at what the gate would give away.
+func (s *shop) wantGate(t *testing.T, id string, base, held int64) {
+	t.Helper()
+	b, h, present := s.gate.State(id)
+	if !present || b != base || h != held {
+		t.Errorf("gate of product %s: base %d, held %d, present %t; want %d and %d", id, b, h, present, base, held)
+	}
+}
+
+func (s *shop) rejectedEvents(t *testing.T) int {
+	t.Helper()
+	var n int
+	must(t, s.db.Raw("SELECT count(*) FROM outbox WHERE type = 'mall.stock.rejected.v1'").Scan(&n).Error)
+	return n
+}
+
+// inTx runs f in a transaction that ends with err.
+func (s *shop) inTx(f func(ctx context.Context) error) error {
+	return postgres.InTx(ctx, s.db, func(ctx context.Context, _ *gorm.DB) error { return f(ctx) })
+}
