@@ -1,0 +1,41 @@
+package render
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestOnlyWholeValuesAreReplaced(t *testing.T) {
+	in := `a: 127.0.0.1:8581
+b: .mall/secrets.json
+c: "see 127.0.0.1:8581 and .mall/ here" # .mall/x
+---
+d: [127.0.0.1:8581, x]
+`
+	out, err := render([]byte(in), Values{Redis: "redis:1", Home: "/h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `a: redis:1
+b: /h/secrets.json
+c: "see 127.0.0.1:8581 and .mall/ here" # .mall/x
+---
+d: ['redis:1', x]
+`
+	if string(out) != want {
+		t.Errorf("rendered:\n%s\nwant:\n%s", out, want)
+	}
+}
+
+func TestTheRepositorysOwnFiles(t *testing.T) {
+	dir := t.TempDir() + "/out"
+	if err := Dirs([]string{"../../../components/local", "../../../dapr-config"}, dir, Values{Redis: "r:1", Home: "/h"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Dirs([]string{dir}, dir+"2", Values{}); err != nil {
+		t.Fatalf("what was rendered cannot be read again: %v", err)
+	}
+	if err := Dirs([]string{t.TempDir()}, dir, Values{}); err == nil || !strings.Contains(err.Error(), "no YAML files") {
+		t.Errorf("an empty source: %v, want a refusal", err)
+	}
+}

@@ -1,0 +1,79 @@
+package runfile
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTheRepositorysOwnRunFile(t *testing.T) {
+	apps, err := Read("../../../dapr.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range apps {
+		if a.Protocol != "h2c" || !a.HealthCheck || a.Threshold != 2 || a.MaxBody != "4Mi" {
+			t.Errorf("%s: common settings did not reach it: %+v", a.ID, a)
+		}
+	}
+}
+
+const one = `{appID: order, appDirPath: ./o, command: [go, run, .], appPort: 8086, daprHTTPPort: 8106, daprGRPCPort: 8126, daprInternalGRPCPort: 8146, metricsPort: 8166`
+
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct{ file, want string }{
+		"a misspelt field":      {"version: 1\napps:\n - " + one + ", appProtokoll: h2c}", "appProtokoll"},
+		"the same app twice":    {"version: 1\napps:\n - " + one + "}\n - " + one + "}", "listed twice"},
+		"a port twice":          {"version: 1\napps:\n - " + one + "}\n - " + strings.Replace(one, "order", "cart", 1) + "}", "belongs to"},
+		"a missing port":        {"version: 1\napps:\n - " + strings.Replace(one, "appPort: 8086, ", "", 1) + "}", "missing"},
+		"a placement service":   {"version: 1\ncommon: {placementHostAddress: x}\napps:\n - " + one + "}", "placement"},
+		"another version":       {"version: 2\napps:\n - " + one + "}", "version 2"},
+		"no apps":               {"version: 1", "no apps"},
+		"an app without a name": {"version: 1\napps:\n - {appPort: 1}", "want appID"},
+	} {
+		if _, err := parse([]byte(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want an error with %q", name, err, c.want)
+		}
+	}
+}
+
+func TestShiftMovesEveryPort(t *testing.T) {
+	apps, err := parse([]byte("version: 1\napps:\n - " + one + "}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after := apps[0].Ports(), apps[0].Shift(1000).Ports()
+	for what, p := range before {
+		if after[what] != p+1000 {
+			t.Errorf("%s: %d became %d, want %d", what, p, after[what], p+1000)
+		}
+	}
+}
+
+func TestReplicas(t *testing.T) {
+	apps, err := Read("../../../dapr.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, a := range apps {
+		count[a.ID] = 5
+	}
+	all, err := Replicate(apps, count)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := map[int]string{8580: "postgres", 8581: "redis"}
+	for _, a := range all {
+		for what, p := range a.Ports() {
+			if other := taken[p]; other != "" {
+				t.Errorf("port %d: %s and %s %s", p, other, a.Name(), what)
+			}
+			taken[p] = a.Name() + " " + what
+		}
+	}
+	for _, bad := range []map[string]int{{"order": 6}, {"order": 0}, {"nobody": 2}} {
+		if _, err := Replicate(apps, bad); err == nil {
+			t.Errorf("replicas %v: accepted", bad)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package secrets
+
+import (
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestWhatExistsIsNeverChanged(t *testing.T) {
+	home := t.TempDir()
+	first, own, err := Load(home, []string{"order"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.SetDatabase("order", "127.0.0.1:1", "sslmode=disable")
+	if err := Save(home, first); err != nil {
+		t.Fatal(err)
+	}
+	second, ownAgain, err := Load(home, []string{"order", "cart"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, keys := range first {
+		for key, value := range keys {
+			if second[name][key] != value {
+				t.Errorf("%s/%s changed on the second start", name, key)
+			}
+		}
+	}
+	if own.DaprTokens["order"] != ownAgain.DaprTokens["order"] || own.PostgresPassword != ownAgain.PostgresPassword {
+		t.Error("tokens or passwords changed on the second start")
+	}
+	if ownAgain.DaprTokens["cart"] == "" || ownAgain.DaprTokens["cart"] == ownAgain.AppTokens["cart"] {
+		t.Error("a new app got no tokens of its own")
+	}
+}
+
+func TestFormsAndModes(t *testing.T) {
+	home := t.TempDir()
+	s, _, err := Load(home, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := s[nameSigning]
+	seed, err := base64.StdEncoding.DecodeString(keys[keys["active"]])
+	if err != nil || len(seed) != 32 {
+		t.Errorf("signing key: %d bytes (%v), want a seed of 32", len(seed), err)
+	}
+	for _, file := range []string{"secrets.json", "runner.json"} {
+		info, err := os.Stat(filepath.Join(home, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: mode %v, want 0600", file, info.Mode().Perm())
+		}
+	}
+	if got := fmt.Sprint(s); got != fmt.Sprintf("%d secrets ***", len(s)) {
+		t.Errorf("printed: %s", got)
+	}
+}
