@@ -177,9 +177,15 @@ func WithEffect(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, effectKey{}, id)
 }
 
+// Given gives the effect id of a request that came with a key, "" for one that came without.
+func Given(ctx context.Context) string {
+	id, _ := ctx.Value(effectKey{}).(string)
+	return id
+}
+
 // Effect gives the id that the request's effect must have, or a new one if the caller gave no key.
 func (s *Store) Effect(ctx context.Context) (string, error) {
-	if id, ok := ctx.Value(effectKey{}).(string); ok {
+	if id := Given(ctx); id != "" {
 		return id, nil
 	}
 	return s.ids.Next()

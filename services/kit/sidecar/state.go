@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -33,27 +34,24 @@ func (c *Client) Load(ctx context.Context, store, key string) (Document, error) 
 	return Document{Key: key, Value: item.Value, ETag: item.Etag}, nil
 }
 
-// Store writes documents in one transaction. One that was read must still have its ETag, one that did not exist must
-// still not exist: else nothing is written and the error is ErrStale. A document without Guard is written as it is.
-func (c *Client) Store(ctx context.Context, store string, docs ...Document) error {
-	ops := make([]*dapr.StateOperation, len(docs))
-	for i, d := range docs {
-		item := &dapr.SetStateItem{Key: d.Key, Value: d.Value,
-			Options: &dapr.StateOptions{Concurrency: dapr.StateConcurrencyFirstWrite, Consistency: dapr.StateConsistencyStrong}}
-		if d.ETag != "" {
-			item.Etag = &dapr.ETag{Value: d.ETag}
-		}
-		item.Metadata = map[string]string{"contentType": "application/json"}
-		if d.TTL > 0 {
-			item.Metadata["ttlInSeconds"] = strconv.Itoa(int(d.TTL / time.Second))
-		}
-		ops[i] = &dapr.StateOperation{Type: dapr.StateOperationTypeUpsert, Item: item}
+// Save writes a document that was read: it must still have its ETag, one that did not exist must still not exist. Else nothing is
+// written and the error is ErrStale.
+func (c *Client) Save(ctx context.Context, store string, d Document) error {
+	item := &dapr.SetStateItem{Key: d.Key, Value: d.Value, Metadata: map[string]string{"contentType": "application/json"},
+		Options: &dapr.StateOptions{Concurrency: dapr.StateConcurrencyFirstWrite, Consistency: dapr.StateConsistencyStrong}}
+	if d.ETag != "" {
+		item.Etag = &dapr.ETag{Value: d.ETag}
 	}
-	err := c.grpc.ExecuteStateTransaction(ctx, store, nil, ops)
-	switch status.Code(err) {
+	if d.TTL > 0 {
+		item.Metadata["ttlInSeconds"] = strconv.Itoa(int(d.TTL / time.Second))
+	}
+	err := c.grpc.SaveBulkState(ctx, store, item)
+	switch status.Code(errors.Unwrap(err)) {
 	case codes.OK:
-		return nil
-	case codes.Aborted, codes.FailedPrecondition, codes.InvalidArgument:
+		if err == nil {
+			return nil
+		}
+	case codes.Aborted:
 		return ErrStale
 	}
 	return problem.Busy(fmt.Errorf("state %s: %w", store, err), time.Second, "A part of the mall cannot be reached right now.")

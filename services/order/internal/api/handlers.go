@@ -20,7 +20,6 @@ import (
 
 type handler struct {
 	orders *order.Service
-	keys   *idempotency.Store
 }
 
 func (h handler) list(c *gin.Context) error {
@@ -83,11 +82,7 @@ func (h handler) cancel(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	request, err := h.keys.Effect(ctx)
-	if err != nil {
-		return err
-	}
-	o, err := h.orders.Cancel(ctx, order.ID(id), server.User(c).ID, request)
+	o, err := h.orders.Cancel(ctx, order.ID(id), server.User(c).ID, idempotency.Given(ctx))
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 
 // Routes mounts everything order answers.
 func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store, orders *order.Service) {
-	h := handler{orders: orders, keys: keys}
+	h := handler{orders}
 
 	v1 := s.Group("/v1/orders", server.Callers("api-gateway", "assistant"), s.SignedIn)
 	// shopper: the own orders, newest first, by status if asked.

@@ -105,7 +105,7 @@ func fromRows(rows []row, lines []lineRow, history []historyRow) []*order.Order 
 	for i, r := range rows {
 		orders[i] = order.Restore(order.Snapshot{ID: order.ID(r.ID), UserID: r.UserID, Status: order.Status(r.Status),
 			Lines: linesOf[r.ID], History: historyOf[r.ID],
-			Address: order.Address{Recipient: r.Recipient, Phone: r.Phone, Street: r.Street, City: r.City, State: r.State, Country: r.Country, PostalCode: r.PostalCode},
+			Address:  order.Address{Recipient: r.Recipient, Phone: r.Phone, Street: r.Street, City: r.City, State: r.State, Country: r.Country, PostalCode: r.PostalCode},
 			Subtotal: r.Subtotal, Shipping: r.Shipping, Total: r.Total, Currency: r.Currency, FromCart: r.FromCart,
 			PaymentDueAt: r.PaymentDueAt.UTC(), CancelReason: order.Reason(r.CancelReason), CancelledBy: r.CancelledBy, PaymentID: r.PaymentID,
 			CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Version: r.Version})

@@ -1,0 +1,134 @@
+// Package api is what comes in: the shopper's cart, checkout's question, and the event that empties it.
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/cart/internal/cart"
+	"daprmall.dev/services/contracts/cartv1"
+	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/server"
+)
+
+// Routes mounts everything cart answers.
+func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *cart.Service) {
+	h := handler{carts}
+	v1 := s.Group("/v1/cart", server.Callers("api-gateway", "assistant"), s.SignedIn)
+	// shopper: the cart with present prices.
+	v1.GET("", server.Handle(h.show))
+	// shopper: adds. Two adds at once both count; with an Idempotency-Key a repeat counts once.
+	v1.POST("/items", server.Idempotent(keys), server.Handle(h.add))
+	// shopper: sets a quantity, 0 removes. Safe to repeat.
+	v1.PUT("/items/:product_id", server.Handle(h.set))
+	v1.DELETE("/items/:product_id", server.Handle(h.remove))
+	v1.DELETE("", server.Handle(h.clear))
+
+	// checkout, for its user: the bare lines.
+	s.GET(cartv1.PathGet, server.Callers("checkout"), s.SignedIn, server.Handle(h.lines))
+
+	// What an order took from the cart leaves it. The effect lies in Redis, so the document itself remembers the order.
+	inbox.OnDetached(in, "order", orderv1.TypePlaced, h.onPlaced)
+	s.Topics(in)
+}
+
+type handler struct {
+	carts *cart.Service
+}
+
+func (h handler) show(c *gin.Context) error {
+	v, err := h.carts.Show(c.Request.Context(), server.User(c).ID)
+	return answer(c, v, err)
+}
+
+func answer(c *gin.Context, v cart.View, err error) error {
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, v)
+	return nil
+}
+
+func (h handler) add(c *gin.Context) error {
+	var in struct {
+		ProductID string `json:"product_id"`
+		Quantity  int64  `json:"quantity"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if !ids.Valid(in.ProductID) {
+		return problem.Validation(problem.Field{Field: "product_id", Message: "is not an id"})
+	}
+	if err := cart.CheckQuantity(in.Quantity, 1); err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	v, err := h.carts.Add(ctx, server.User(c).ID, in.ProductID, in.Quantity, idempotency.Given(ctx))
+	return answer(c, v, err)
+}
+
+func (h handler) set(c *gin.Context) error {
+	id, err := server.ID(c, "product_id", "product")
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Quantity *int64 `json:"quantity"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if in.Quantity == nil {
+		return problem.Validation(problem.Field{Field: "quantity", Message: "is missing"})
+	}
+	v, err := h.carts.Set(c.Request.Context(), server.User(c).ID, id, *in.Quantity)
+	return answer(c, v, err)
+}
+
+func (h handler) remove(c *gin.Context) error {
+	id, err := server.ID(c, "product_id", "product")
+	if err != nil {
+		return err
+	}
+	v, err := h.carts.Remove(c.Request.Context(), server.User(c).ID, id)
+	return answer(c, v, err)
+}
+
+func (h handler) clear(c *gin.Context) error {
+	if err := h.carts.Clear(c.Request.Context(), server.User(c).ID); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h handler) lines(c *gin.Context) error {
+	lines, err := h.carts.Lines(c.Request.Context(), server.User(c).ID)
+	if err != nil {
+		return err
+	}
+	out := cartv1.Cart{Lines: make([]cartv1.Line, len(lines))}
+	for i, l := range lines {
+		out.Lines[i] = cartv1.Line{ProductID: l.ProductID, Quantity: l.Quantity}
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+func (h handler) onPlaced(ctx context.Context, e orderv1.Placed) error {
+	if !e.FromCart {
+		return nil
+	}
+	lines := make([]cart.Line, len(e.Lines))
+	for i, l := range e.Lines {
+		lines[i] = cart.Line{ProductID: l.ProductID, Quantity: l.Quantity}
+	}
+	return h.carts.Take(ctx, e.UserID, e.OrderID, lines)
+}

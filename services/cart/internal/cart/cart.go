@@ -1,0 +1,113 @@
+// Package cart is the domain of carts: what a shopper wants to buy, and what orders have taken out of it.
+package cart
+
+import (
+	"slices"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// Bounds of a cart.
+const (
+	MaxQuantity = 999
+	MaxLines    = 100
+	// maxApplied bounds the memory of effects; the inbox and the idempotency keys keep older repeats away.
+	maxApplied = 200
+)
+
+// Line is a quantity of a product. Name is kept so that a product that is no longer sold can still be named.
+type Line struct {
+	ProductID string `json:"product_id"`
+	Quantity  int64  `json:"quantity"`
+	Name      string `json:"name"`
+}
+
+// Cart is a shopper's cart, one document in the state store. It remembers which effects (orders, requests with a key) it
+// has had, under the same ETag as its lines: none happens twice.
+type Cart struct {
+	Lines   []Line   `json:"lines"`
+	Applied []string `json:"applied"`
+}
+
+func (c *Cart) find(productID string) int {
+	return slices.IndexFunc(c.Lines, func(l Line) bool { return l.ProductID == productID })
+}
+
+// Once runs change unless the effect was applied before.
+func (c *Cart) Once(effect string, change func() error) error {
+	if effect != "" && slices.Contains(c.Applied, effect) {
+		return nil
+	}
+	if err := change(); err != nil {
+		return err
+	}
+	if effect != "" {
+		c.Applied = append(c.Applied, effect)
+		if extra := len(c.Applied) - maxApplied; extra > 0 {
+			c.Applied = slices.Clone(c.Applied[extra:])
+		}
+	}
+	return nil
+}
+
+// CheckQuantity refuses what is outside lo–999.
+func CheckQuantity(n, lo int64) error {
+	if n < lo || n > MaxQuantity {
+		return problem.Validation(problem.Field{Field: "quantity", Message: "must be a whole number up to 999"})
+	}
+	return nil
+}
+
+// Add adds to a line or makes one.
+func (c *Cart) Add(productID, name string, quantity int64) error {
+	if err := CheckQuantity(quantity, 1); err != nil {
+		return err
+	}
+	if i := c.find(productID); i >= 0 {
+		if err := CheckQuantity(c.Lines[i].Quantity+quantity, 1); err != nil {
+			return err
+		}
+		c.Lines[i].Quantity += quantity
+		return nil
+	}
+	if len(c.Lines) >= MaxLines {
+		return problem.Validation(problem.Field{Field: "product_id", Message: "would be the 101st product; a cart holds 100"})
+	}
+	c.Lines = append(c.Lines, Line{ProductID: productID, Quantity: quantity, Name: name})
+	return nil
+}
+
+// Set gives a line its quantity; 0 takes the line out.
+func (c *Cart) Set(productID, name string, quantity int64) error {
+	if err := CheckQuantity(quantity, 0); err != nil {
+		return err
+	}
+	i := c.find(productID)
+	switch {
+	case quantity == 0 && i < 0:
+		return nil
+	case quantity == 0:
+		c.Lines = slices.Delete(c.Lines, i, i+1)
+		return nil
+	case i < 0:
+		return c.Add(productID, name, quantity)
+	}
+	c.Lines[i].Quantity = quantity
+	return nil
+}
+
+// Take takes out what an order bought: what the shopper added since stays.
+func (c *Cart) Take(lines []Line) {
+	for _, l := range lines {
+		i := c.find(l.ProductID)
+		if i < 0 {
+			continue
+		}
+		if c.Lines[i].Quantity -= l.Quantity; c.Lines[i].Quantity <= 0 {
+			c.Lines = slices.Delete(c.Lines, i, i+1)
+		}
+	}
+}
+
+// Clear empties the cart but keeps what it has had.
+func (c *Cart) Clear() { c.Lines = nil }

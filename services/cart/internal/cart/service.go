@@ -1,0 +1,172 @@
+package cart
+
+import (
+	"context"
+
+	"daprmall.dev/services/kit/money"
+	"daprmall.dev/services/kit/problem"
+)
+
+// Store keeps carts.
+type Store interface {
+	Load(ctx context.Context, userID string) (Cart, error)
+	// Change loads, changes and stores a cart; when another change came between, it does all of it again. change must have no
+	// other effect.
+	Change(ctx context.Context, userID string, change func(c *Cart) error) (Cart, error)
+}
+
+// Product is what a cart shows of a product.
+type Product struct {
+	ID        string
+	Name      string
+	Price     int64
+	Currency  string
+	Available int64
+}
+
+// Catalogue gives products that are on sale; others are missing in the answer.
+type Catalogue interface {
+	Products(ctx context.Context, ids []string) (map[string]Product, error)
+}
+
+// Service is what can be done with carts.
+type Service struct {
+	store     Store
+	catalogue Catalogue
+	currency  func() string
+}
+
+// NewService wires the carts; currency is what an empty cart says.
+func NewService(store Store, catalogue Catalogue, currency func() string) *Service {
+	return &Service{store: store, catalogue: catalogue, currency: currency}
+}
+
+// ViewLine is a line with what the product costs now. One that is no longer sold costs and offers nothing.
+type ViewLine struct {
+	ProductID string `json:"product_id"`
+	Quantity  int64  `json:"quantity"`
+	Name      string `json:"name"`
+	Price     int64  `json:"price"`
+	Available int64  `json:"available"`
+	LineTotal int64  `json:"line_total"`
+}
+
+// View is a cart as the contract shows it.
+type View struct {
+	Items    []ViewLine `json:"items"`
+	Total    int64      `json:"total"`
+	Currency string     `json:"currency"`
+}
+
+// Lines gives the bare lines: for checkout.
+func (s *Service) Lines(ctx context.Context, userID string) ([]Line, error) {
+	c, err := s.store.Load(ctx, userID)
+	return c.Lines, err
+}
+
+// Show gives the cart with present names and prices.
+func (s *Service) Show(ctx context.Context, userID string) (View, error) {
+	c, err := s.store.Load(ctx, userID)
+	if err != nil {
+		return View{}, err
+	}
+	return s.view(ctx, c)
+}
+
+// Add adds a product that is on sale. effect makes a repeat of the request recognisable.
+func (s *Service) Add(ctx context.Context, userID, productID string, quantity int64, effect string) (View, error) {
+	return s.with(ctx, userID, productID, func(c *Cart, p Product) error {
+		return c.Once(effect, func() error { return c.Add(productID, p.Name, quantity) })
+	})
+}
+
+// Set gives a product its quantity in the cart.
+func (s *Service) Set(ctx context.Context, userID, productID string, quantity int64) (View, error) {
+	if err := CheckQuantity(quantity, 0); err != nil {
+		return View{}, err
+	}
+	if quantity == 0 {
+		return s.Remove(ctx, userID, productID)
+	}
+	return s.with(ctx, userID, productID, func(c *Cart, p Product) error { return c.Set(productID, p.Name, quantity) })
+}
+
+// Remove takes a product out.
+func (s *Service) Remove(ctx context.Context, userID, productID string) (View, error) {
+	c, err := s.store.Change(ctx, userID, func(c *Cart) error { return c.Set(productID, "", 0) })
+	if err != nil {
+		return View{}, err
+	}
+	return s.view(ctx, c)
+}
+
+// Clear empties the cart.
+func (s *Service) Clear(ctx context.Context, userID string) error {
+	_, err := s.store.Change(ctx, userID, func(c *Cart) error { c.Clear(); return nil })
+	return err
+}
+
+// Take follows order.placed: what was ordered from the cart leaves it, once per order.
+func (s *Service) Take(ctx context.Context, userID, orderID string, lines []Line) error {
+	_, err := s.store.Change(ctx, userID, func(c *Cart) error {
+		return c.Once(orderID, func() error { c.Take(lines); return nil })
+	})
+	return err
+}
+
+// with changes a cart by a product that must be on sale.
+func (s *Service) with(ctx context.Context, userID, productID string, change func(c *Cart, p Product) error) (View, error) {
+	products, err := s.catalogue.Products(ctx, []string{productID})
+	if err != nil {
+		return View{}, err
+	}
+	p, ok := products[productID]
+	if !ok {
+		return View{}, problem.Missing("product")
+	}
+	c, err := s.store.Change(ctx, userID, func(c *Cart) error { return change(c, p) })
+	if err != nil {
+		return View{}, err
+	}
+	if len(c.Lines) == 1 && c.Lines[0].ProductID == productID { // asked a moment ago
+		return s.render(c, products)
+	}
+	return s.view(ctx, c)
+}
+
+func (s *Service) view(ctx context.Context, c Cart) (View, error) {
+	ids := make([]string, len(c.Lines))
+	for i, l := range c.Lines {
+		ids[i] = l.ProductID
+	}
+	products := map[string]Product{}
+	if len(ids) > 0 {
+		var err error
+		if products, err = s.catalogue.Products(ctx, ids); err != nil {
+			return View{}, err
+		}
+	}
+	return s.render(c, products)
+}
+
+func (s *Service) render(c Cart, products map[string]Product) (View, error) {
+	v := View{Items: []ViewLine{}, Currency: s.currency()}
+	total := money.Of(0, v.Currency)
+	for _, l := range c.Lines {
+		line := ViewLine{ProductID: l.ProductID, Quantity: l.Quantity, Name: l.Name}
+		if p, ok := products[l.ProductID]; ok {
+			line.Name, line.Price, line.Available = p.Name, p.Price, p.Available
+		}
+		sum, err := money.Of(line.Price, v.Currency).Times(l.Quantity)
+		if err != nil {
+			return View{}, err
+		}
+		line.LineTotal = sum.Amount
+		if total, err = total.Add(sum); err != nil {
+			return View{}, err
+		}
+		v.Items = append(v.Items, line)
+	}
+	v.Total = total.Amount
+	return v, nil
+}

@@ -1,0 +1,35 @@
+// Command cart owns shopping carts, documents in the Dapr state store. Its database keeps only what events and
+// idempotency keys it has seen.
+package main
+
+import (
+	"context"
+	"errors"
+
+	"daprmall.dev/services/cart/internal/api"
+	"daprmall.dev/services/cart/internal/cart"
+	"daprmall.dev/services/cart/internal/peers"
+	"daprmall.dev/services/cart/internal/store"
+	"daprmall.dev/services/kit/room"
+)
+
+func main() { room.Main(run) }
+
+func run(ctx context.Context) error {
+	r, err := room.Open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.UseIdempotency(ctx); err != nil {
+		return err
+	}
+	currency := r.Live.String("mall.currency", "CNY", func(s string) error {
+		if len(s) != 3 {
+			return errors.New("a currency is an ISO 4217 code of three letters")
+		}
+		return nil
+	})
+	carts := cart.NewService(store.New(r.Sidecar), peers.NewCatalogue(r.Sidecar), currency)
+	api.Routes(r.Server, r.Inbox, r.Idempotency, carts)
+	return r.Serve(ctx)
+}
