@@ -195,7 +195,7 @@ func prepare(source, work string) error {
 const ldflags = "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=" + Version
 
 func compile(ctx context.Context, work string, progress func(int)) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-modfile="+filepath.Join(work, "daprd.mod"),
+	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-modfile="+filepath.Join(work, "daprd.mod"),
 		"-tags", "allcomponents", "-ldflags", ldflags, "-o", filepath.Join(work, "daprd"), "./cmd/daprd")
 	cmd.Dir = filepath.Join(work, "src")
 	cmd.Env = environment()

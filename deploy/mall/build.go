@@ -49,6 +49,8 @@ func goBuild(ctx context.Context, at place.Place, dirs []string) (string, error)
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = at.Root
+	// As daprd is built, so that what both are made of is compiled once.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }

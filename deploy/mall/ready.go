@@ -40,7 +40,7 @@ func (m *mall) waitReady(ctx context.Context, s *steps.Step) error {
 			}
 		}
 		if len(waiting) == 0 {
-			s.Note("%d apps and their sidecars", len(m.apps))
+			s.Note("apps and sidecars: %d each", len(m.apps))
 			return nil
 		}
 		s.Note("waiting for %s", strings.Join(why, ", "))
