@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -41,7 +40,7 @@ func config(ctx context.Context, at place.Place, args []string) error {
 		return configList(c)
 	case args[0] == "get" && len(args) == 2:
 		value, err := c.Do("GET", args[1])
-		if errors.Is(err, redis.Nil) {
+		if errors.Is(err, redis.ErrNil) {
 			return fmt.Errorf("%s is not set: its default applies", args[1])
 		}
 		if err != nil {
@@ -98,13 +97,4 @@ func configList(c *redis.Client) error {
 
 func isConfig(key string) bool {
 	return slices.ContainsFunc(configPrefixes, func(p string) bool { return strings.HasPrefix(key, p) && len(key) > len(p) })
-}
-
-func readState(at place.Place) (state, error) {
-	var s state
-	raw, err := os.ReadFile(at.StateFile())
-	if err != nil {
-		return s, errDown
-	}
-	return s, json.Unmarshal(raw, &s)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -287,47 +286,4 @@ func (m *mall) portsFree() error {
 	}
 	slices.Sort(taken)
 	return fmt.Errorf("these ports are taken: %s.\nEnd what uses them, or choose others: MALL_PORT_BASE=%d", strings.Join(taken, ", "), m.at.Base+1000)
-}
-
-// state is what the other commands need to know of a running mall.
-type state struct {
-	Home      string              `json:"home"`
-	PortBase  int                 `json:"port_base"`
-	Gateway   string              `json:"gateway"`
-	Postgres  string              `json:"postgres"` // the superuser's URL
-	Databases map[string]string   `json:"databases"`
-	Redis     stateRedis          `json:"redis"`
-	Daprd     string              `json:"daprd"`
-	Apps      map[string]stateApp `json:"apps"`
-	Up        []string            `json:"up"` // how it was asked for
-}
-
-type stateRedis struct {
-	Addr     string `json:"addr"`
-	Password string `json:"password"`
-}
-
-type stateApp struct {
-	ID        string         `json:"id"`
-	URL       string         `json:"url"`
-	Ports     map[string]int `json:"ports"`
-	AppToken  string         `json:"app_api_token"`
-	DaprToken string         `json:"dapr_api_token"`
-}
-
-func (m *mall) writeState() error {
-	s := state{Home: m.at.Home, PortBase: m.at.Base, Gateway: fmt.Sprintf("http://127.0.0.1:%d", m.at.Base), Postgres: m.pg,
-		Databases: map[string]string{}, Redis: stateRedis{m.redis, m.store.RedisPassword()}, Daprd: m.daprd,
-		Apps: map[string]stateApp{}, Up: m.o.args()}
-	for _, name := range secrets.Databases {
-		s.Databases[name] = m.store.DSN(name)
-	}
-	for _, a := range m.apps {
-		s.Apps[a.Name()] = stateApp{a.ID, fmt.Sprintf("http://127.0.0.1:%d", a.Port), a.Ports(), m.own.AppTokens[a.ID], m.own.DaprTokens[a.ID]}
-	}
-	raw, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(m.at.StateFile(), raw, 0o600)
 }

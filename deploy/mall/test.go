@@ -23,7 +23,6 @@ const e2eBase = 18080
 type tests struct {
 	at    place.Place
 	board *steps.Board
-	env   []string
 	// mods are the modules of the workspace, as directories below the repository.
 	mods   []string
 	count  gotest.Count

@@ -145,8 +145,11 @@ func detach(ctx context.Context, at place.Place, o options) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // its log says why
+		close(exited)
+	}()
 	show, err := os.Open(at.Log(supervisorName))
 	if err != nil {
 		return err
@@ -157,10 +160,10 @@ func detach(ctx context.Context, at place.Place, o options) error {
 		select {
 		case <-ctx.Done():
 			_ = cmd.Process.Signal(syscall.SIGTERM)
-			<-ended
+			<-exited
 			_, _ = io.Copy(os.Stdout, show)
 			return exitCode(130)
-		case <-ended:
+		case <-exited:
 			_, _ = io.Copy(os.Stdout, show)
 			return exitCode(1)
 		case <-time.After(100 * time.Millisecond):

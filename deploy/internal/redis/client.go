@@ -19,8 +19,8 @@ type Client struct {
 	r    *bufio.Reader
 }
 
-// Nil is the reply for a key that does not exist.
-var Nil = errors.New("no such key")
+// ErrNil is the reply for a key that does not exist.
+var ErrNil = errors.New("no such key")
 
 // Dial connects and signs in. An empty password signs in nowhere.
 func Dial(ctx context.Context, addr, password string) (*Client, error) {
@@ -83,7 +83,7 @@ func (c *Client) reply() (string, error) {
 		var lines []string
 		for range n {
 			s, err := c.reply()
-			if err != nil && !errors.Is(err, Nil) {
+			if err != nil && !errors.Is(err, ErrNil) {
 				return "", err
 			}
 			lines = append(lines, s)
@@ -99,7 +99,7 @@ func (c *Client) bulk(length string) (string, error) {
 		return "", err
 	}
 	if n < 0 {
-		return "", Nil
+		return "", ErrNil
 	}
 	buf := make([]byte, n+2)
 	if _, err := io.ReadFull(c.r, buf); err != nil {
