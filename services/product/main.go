@@ -33,7 +33,7 @@ func run(ctx context.Context) error {
 	applier := product.NewApplier(gate, r.Log)
 	ledger := store.New(r.DB, r.Outbox, applier.Changed)
 	holds := product.NewHolds(ledger, gate, cfg.holdTTL, meter)
-	catalogue := product.NewCatalogue(ledger, holds, cfg.currency, time.Now)
+	catalogue := product.NewCatalogue(ledger, holds, cfg.currency, now)
 	keeper := product.NewKeeper(ledger, gate, peers.NewOrders(r.Sidecar), cfg.holdTTL, meter, r.Log)
 
 	api.Subscribe(r.Inbox, product.NewLedger(ledger, meter))
@@ -46,6 +46,9 @@ func run(ctx context.Context) error {
 	r.Go("redis watch", every(r.Log, "redis watch", 2*time.Second, keeper.WatchRedis))
 	return r.Serve(ctx)
 }
+
+// now is as fine as the database keeps it, so that an answer shows what a later read will.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // every repeats a task whose failure only means that it is due again. Replicas
 // drift apart by the jitter, so that they do not all work at the same moment.

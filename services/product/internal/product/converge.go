@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"daprmall.dev/services/kit/problem"
 )
 
 const (
@@ -50,15 +52,23 @@ func (k *Keeper) ExpireHolds(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var away error // order cannot be reached: no use in asking about the next hold
 	for _, h := range due {
+		if away != nil && !recorded[h.ID] {
+			continue
+		}
 		outcome, err := k.expire(ctx, h, recorded[h.ID])
 		if err != nil {
 			outcome = "failed"
-			k.log.WarnContext(ctx, "hold not decided, trying again", "hold", h.ID, "error", err)
+			if kind := problem.KindOf(err); kind == problem.Unavailable || kind == problem.Timeout {
+				away = err
+			} else {
+				k.log.WarnContext(ctx, "hold not decided, trying again", "hold", h.ID, "error", err)
+			}
 		}
 		k.meter.HoldExpired(outcome)
 	}
-	return nil
+	return away
 }
 
 func (k *Keeper) expire(ctx context.Context, h Hold, recorded bool) (outcome string, err error) {

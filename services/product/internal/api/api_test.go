@@ -1,0 +1,248 @@
+package api
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/product/producttest"
+	"daprmall.dev/services/product/internal/store"
+)
+
+// desk is the room's web side over a real database, as its sidecar sees it.
+type desk struct {
+	t   *testing.T
+	web http.Handler
+	key ed25519.PrivateKey
+}
+
+func open(t *testing.T) *desk {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	db := postgrestest.Open(t, ids.Migrations, idempotency.Migrations, outbox.Migrations, inbox.Migrations, store.Migrations)
+	source, err := ids.NewSource(t.Context(), db, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier := identity.NewVerifier(func(context.Context) (identity.KeySet, error) {
+		return identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k", X: base64.RawURLEncoding.EncodeToString(public)}}}, nil
+	})
+	s := server.New(config.Env{AppID: "product", AppAPIToken: "secret"}, log, verifier)
+	gate, meter := producttest.NewGate(), NewMeter(prometheus.NewRegistry())
+	out, in := outbox.New(db, "product", nil, log), inbox.New(db, nil, log)
+	effects := idempotency.New(db, source, []byte("hmac"), log)
+	st := store.New(db, out, func(items []product.Apply) { _ = gate.Apply(context.Background(), items) })
+	holds := product.NewHolds(st, gate, func() time.Duration { return time.Minute }, meter)
+	Subscribe(in, product.NewLedger(st, meter))
+	Routes(s, product.NewCatalogue(st, holds, func() string { return "CNY" }, time.Now), holds, effects, out)
+	s.Topics(in)
+	return &desk{t, s, private}
+}
+
+func (d *desk) token(id string, roles ...string) string {
+	now := time.Now()
+	tok := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{Roles: roles, Session: "s", Type: identity.AccessType, IssuedMS: now.UnixMilli(),
+		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: id,
+			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(time.Minute))}})
+	tok.Header["kid"] = "k"
+	s, err := tok.SignedString(d.key)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return s
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   map[string]any
+}
+
+// ask sends a request from an app; headers are pairs.
+func (d *desk) ask(app, method, path, body string, headers ...string) answer {
+	d.t.Helper()
+	req := httptest.NewRequest(method, path, strings.NewReader(body))
+	req.Header.Set("dapr-api-token", "secret")
+	if app != "" {
+		req.Header.Set("dapr-caller-app-id", app)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	rec := httptest.NewRecorder()
+	d.web.ServeHTTP(rec, req)
+	a := answer{status: rec.Code, header: rec.Header()}
+	if raw, _ := io.ReadAll(rec.Body); len(raw) > 0 {
+		if err := json.Unmarshal(raw, &a.body); err != nil {
+			d.t.Fatalf("%s %s: %v in %s", method, path, err, raw)
+		}
+	}
+	return a
+}
+
+func (d *desk) offer(stock string, headers ...string) answer {
+	d.t.Helper()
+	headers = append(headers, "Authorization", "Bearer "+d.token("5", "seller"))
+	return d.ask("api-gateway", "POST", "/v1/products", `{"name":"Teapot","description":"Holds a litre.","price":12900,"stock":`+stock+`}`, headers...)
+}
+
+func TestAProductFromOfferToRemoval(t *testing.T) {
+	d := open(t)
+	made := d.offer("10")
+	id, _ := made.body["id"].(string)
+	if made.status != 201 || made.header.Get("ETag") != `"1"` || made.header.Get("Location") != "/v1/products/"+id || made.body["available"] != 10.0 || made.body["seller_id"] != "5" {
+		t.Fatalf("offer: %+v", made)
+	}
+	seller, other, admin := "Bearer "+d.token("5", "seller"), "Bearer "+d.token("6", "seller"), "Bearer "+d.token("9", "admin")
+	for _, c := range []struct {
+		what, method, path, body string
+		headers                  []string
+		status                   int
+		code                     string
+	}{
+		{"read", "GET", "", "", nil, 200, ""},
+		{"read again", "GET", "", "", []string{"If-None-Match", `W/"1"`}, 304, ""},
+		{"read with an old tag", "GET", "", "", []string{"If-None-Match", `"0"`}, 200, ""},
+		{"change signed out", "PATCH", "", `{"price":1}`, []string{"If-Match", `"1"`}, 401, "unauthenticated"},
+		{"change without If-Match", "PATCH", "", `{"price":1}`, []string{"Authorization", seller}, 428, "precondition_required"},
+		{"change somebody else's", "PATCH", "", `{"price":1}`, []string{"Authorization", other, "If-Match", `"1"`}, 404, "not_found"},
+		{"change with a bare number", "PATCH", "", `{"price":1}`, []string{"Authorization", seller, "If-Match", `1`}, 412, "precondition_failed"},
+		{"change to an unknown field", "PATCH", "", `{"stock":1}`, []string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
+		{"change to null", "PATCH", "", `{"name":null}`, []string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
+		{"change nothing", "PATCH", "", `{}`, []string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
+		{"change", "PATCH", "", `{"price":9900}`, []string{"Authorization", admin, "If-Match", `"1"`}, 200, ""},
+		{"change what changed", "PATCH", "", `{"price":1}`, []string{"Authorization", seller, "If-Match", `"1"`}, 412, "precondition_failed"},
+		{"take too much", "POST", "/stock", `{"delta":-11,"reason":"count"}`, []string{"Authorization", seller}, 409, "insufficient_stock"},
+		{"take a fraction", "POST", "/stock", `{"delta":-0.5,"reason":"count"}`, []string{"Authorization", seller}, 422, "validation_failed"},
+		{"take without a reason", "POST", "/stock", `{"delta":-1}`, []string{"Authorization", seller}, 422, "validation_failed"},
+		{"take somebody else's", "POST", "/stock", `{"delta":-1,"reason":"theft"}`, []string{"Authorization", other}, 404, "not_found"},
+		{"take", "POST", "/stock", `{"delta":-4,"reason":"count"}`, []string{"Authorization", seller}, 200, ""},
+		{"remove somebody else's", "DELETE", "", "", []string{"Authorization", other}, 404, "not_found"},
+		{"remove", "DELETE", "", "", []string{"Authorization", seller}, 204, ""},
+		{"read what is gone", "GET", "", "", nil, 404, "not_found"},
+	} {
+		got := d.ask("api-gateway", c.method, "/v1/products/"+id+c.path, c.body, c.headers...)
+		code, _ := got.body["code"].(string)
+		if got.status != c.status || code != c.code {
+			t.Errorf("%s: %d %v, want %d %s", c.what, got.status, got.body, c.status, c.code)
+		}
+		if c.what == "take" && (got.body["on_hand"] != 6.0 || got.body["reserved"] != 0.0 || got.body["available"] != 6.0) {
+			t.Errorf("take: %v", got.body)
+		}
+	}
+}
+
+func TestOneKeyOneProduct(t *testing.T) {
+	d := open(t)
+	first, again := d.offer("1", "Idempotency-Key", "a"), d.offer("1", "Idempotency-Key", "a")
+	if again.status != 201 || again.body["id"] != first.body["id"] || again.header.Get("Idempotent-Replayed") != "true" || again.header.Get("ETag") != `"1"` {
+		t.Errorf("the same again: %+v, first %+v", again, first)
+	}
+	if other := d.offer("2", "Idempotency-Key", "a"); other.status != 422 || other.body["code"] != "idempotency_key_reused" {
+		t.Errorf("another product under the key: %+v", other)
+	}
+	if list := d.ask("api-gateway", "GET", "/v1/products", ""); list.body["total"] != 1.0 {
+		t.Errorf("there are %v products, want 1", list.body["total"])
+	}
+}
+
+func TestPageTokensBelongToTheirList(t *testing.T) {
+	d := open(t)
+	for range 3 {
+		d.offer("1")
+	}
+	first := d.ask("api-gateway", "GET", "/v1/products?page_size=2&q=teapot", "")
+	token, _ := first.body["next_page_token"].(string)
+	if items := first.body["items"].([]any); len(items) != 2 || token == "" || first.body["total"] != 3.0 {
+		t.Fatalf("first page: %+v", first)
+	}
+	second := d.ask("api-gateway", "GET", "/v1/products?page_size=5&q=teapot&page_token="+token, "")
+	if items := second.body["items"].([]any); len(items) != 1 || second.body["next_page_token"] != nil {
+		t.Errorf("second page: %+v", second)
+	}
+	for _, query := range []string{"q=kettle&page_token=" + token, "page_token=" + token, "q=teapot&page_token=x", "q=teapot&page_token=", "q=teapot&sort=price&page_token=" + token,
+		"page_size=0", "page_size=101", "page_size=a", "min_price=-1", "min_price=1.5", "max_price=", "sort=best", "unknown=1", "q=a&q=b", "q=%00", "q=%ff"} {
+		if got := d.ask("api-gateway", "GET", "/v1/products?"+query, ""); got.status != 422 {
+			t.Errorf("%s: %d %v, want 422", query, got.status, got.body)
+		}
+	}
+}
+
+func TestOnlyThoseWhoMayCall(t *testing.T) {
+	d := open(t)
+	for path, callers := range map[string]string{"/internal/holds": "checkout", "/internal/holds/release": "checkout", "/internal/products/get": "cart checkout", "/v1/products": "api-gateway"} {
+		for _, app := range []string{"", "api-gateway", "cart", "checkout", "order", "payment"} {
+			got := d.ask(app, "POST", path, "{}")
+			if may := app != "" && strings.Contains(callers, app); may == (got.body["code"] == "caller_not_allowed") {
+				t.Errorf("%q calls %s: %d %v", app, path, got.status, got.body)
+			}
+		}
+	}
+	if got := d.ask("checkout", "POST", "/events/order-placed", "{}"); got.status != 403 {
+		t.Errorf("a peer delivers an event: %+v", got)
+	}
+}
+
+func TestHoldsOverHTTP(t *testing.T) {
+	d := open(t)
+	id := d.offer("2").body["id"].(string)
+	for _, c := range []struct{ body, status string }{
+		{`{"order_id":"1","lines":[{"product_id":"` + id + `","quantity":2}]}`, "held"},
+		{`{"order_id":"1","lines":[{"product_id":"` + id + `","quantity":2}]}`, "held"},
+		{`{"order_id":"2","lines":[{"product_id":"` + id + `","quantity":1}]}`, "sold_out"},
+		{`{"order_id":"3","lines":[{"product_id":"4","quantity":1}]}`, "unavailable"},
+		{`{"order_id":"3","lines":[{"product_id":"` + id + `","quantity":0}]}`, ""},
+		{`{"order_id":"3","lines":[{"product_id":"` + id + `","quantity":1000}]}`, ""},
+		{`{"order_id":"x","lines":[{"product_id":"` + id + `","quantity":1}]}`, ""},
+		{`{"order_id":"3","lines":[]}`, ""},
+		{`{"order_id":"3","lines":[{"product_id":"` + id + `","quantity":1,"price":1}]}`, ""},
+	} {
+		got := d.ask("checkout", "POST", "/internal/holds", c.body)
+		if c.status == "" {
+			if got.status != 422 {
+				t.Errorf("%s: %+v, want 422", c.body, got)
+			}
+			continue
+		}
+		if got.status != 200 || got.body["status"] != c.status {
+			t.Errorf("%s: %+v, want %s", c.body, got, c.status)
+		}
+	}
+	event := `{"specversion":"1.0","id":"e1","source":"order","type":"mall.order.placed.v1","subject":"1","data":{"order_id":"1","lines":[{"product_id":"` + id + `","quantity":2}]}}`
+	for range 2 {
+		if got := d.ask("", "POST", "/events/order-placed", event); got.status != 200 {
+			t.Errorf("event: %+v", got)
+		}
+	}
+	if got := d.ask("cart", "POST", "/internal/products/get", `{"ids":["`+id+`","4"]}`); len(got.body["products"].([]any)) != 1 ||
+		got.body["products"].([]any)[0].(map[string]any)["available"] != 0.0 {
+		t.Errorf("products: %+v", got)
+	}
+	if got := d.ask("checkout", "POST", "/internal/holds/release", `{"order_id":"1"}`); got.status != 204 {
+		t.Errorf("release: %+v", got)
+	}
+}
