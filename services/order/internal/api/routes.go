@@ -16,7 +16,7 @@ import (
 func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store, orders *order.Service) {
 	h := handler{orders}
 
-	v1 := s.Group("/v1/orders", server.Callers("api-gateway", "assistant"), s.SignedIn)
+	v1 := s.Group("/v1/orders", server.Callers("api-gateway", "assistant", "checkout"), s.SignedIn)
 	// shopper: the own orders, newest first, by status if asked.
 	v1.GET("", server.Handle(h.list))
 	// shopper or admin: one order with its history.
@@ -28,8 +28,8 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	s.POST(orderv1.PathCreate, server.Callers("checkout"), s.SignedIn, server.Handle(h.create))
 	// checkout, for its user: another address while the order awaits payment.
 	s.POST(orderv1.PathAddress, server.Callers("checkout"), s.SignedIn, server.Handle(h.address))
-	// product: does the order of a hold exist? "No" is for ever.
-	s.POST(orderv1.PathFence, server.Callers("product"), server.Handle(h.fence))
+	// product, checkout: does the order of a hold exist? "No" is for ever.
+	s.POST(orderv1.PathFence, server.Callers("product", "checkout"), server.Handle(h.fence))
 	// payment: what has to be paid, for a bill whose event has not come yet.
 	s.POST(orderv1.PathGet, server.Callers("payment"), server.Handle(h.payable))
 

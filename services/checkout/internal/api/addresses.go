@@ -1,0 +1,136 @@
+package api
+
+import (
+	"encoding/base64"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"golang.org/x/text/language"
+
+	"daprmall.dev/services/checkout/internal/checkout"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/server"
+)
+
+type addressHandler struct {
+	addresses checkout.Addresses
+	keys      *idempotency.Store
+}
+
+type addressView struct {
+	ID string `json:"id"`
+	checkout.Place
+}
+
+func viewOf(a checkout.Address) addressView { return addressView{a.ID, a.Place} }
+
+// isCountry knows ISO 3166-1 alpha-2 codes (CLDR's list).
+func isCountry(code string) bool {
+	if len(code) != 2 || code[0] < 'A' || code[0] > 'Z' || code[1] < 'A' || code[1] > 'Z' {
+		return false
+	}
+	r, err := language.ParseRegion(code)
+	return err == nil && r.IsCountry() && r.String() == code
+}
+
+func place(c *gin.Context) (checkout.Place, error) {
+	var p checkout.Place
+	if err := server.Bind(c, &p); err != nil {
+		return p, err
+	}
+	return p, p.Check(isCountry)
+}
+
+func (h addressHandler) list(c *gin.Context) error {
+	if err := server.OnlyQuery(c, "page_size", "page_token"); err != nil {
+		return err
+	}
+	size, err := server.PageSize(c)
+	if err != nil {
+		return err
+	}
+	before := ""
+	if token := c.Query("page_token"); token != "" {
+		raw, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil || !ids.Valid(string(raw)) {
+			return server.BadToken()
+		}
+		before = string(raw)
+	}
+	found, err := h.addresses.List(c.Request.Context(), server.User(c).ID, before, size+1)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(found) > size {
+		found = found[:size]
+		next = base64.RawURLEncoding.EncodeToString([]byte(found[size-1].ID))
+	}
+	items := make([]addressView, len(found))
+	for i, a := range found {
+		items[i] = viewOf(a)
+	}
+	c.JSON(http.StatusOK, server.NewPage(items, next))
+	return nil
+}
+
+func (h addressHandler) add(c *gin.Context) error {
+	p, err := place(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	id, err := h.keys.Effect(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := h.addresses.Add(ctx, checkout.Address{ID: id, UserID: server.User(c).ID, Place: p})
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusCreated, viewOf(a))
+	return nil
+}
+
+func (h addressHandler) show(c *gin.Context) error {
+	id, err := server.ID(c, "id", "address")
+	if err != nil {
+		return err
+	}
+	a, err := h.addresses.Find(c.Request.Context(), server.User(c).ID, id)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, viewOf(a))
+	return nil
+}
+
+func (h addressHandler) change(c *gin.Context) error {
+	id, err := server.ID(c, "id", "address")
+	if err != nil {
+		return err
+	}
+	p, err := place(c)
+	if err != nil {
+		return err
+	}
+	a, err := h.addresses.Change(c.Request.Context(), checkout.Address{ID: id, UserID: server.User(c).ID, Place: p})
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, viewOf(a))
+	return nil
+}
+
+func (h addressHandler) remove(c *gin.Context) error {
+	id, err := server.ID(c, "id", "address")
+	if err != nil {
+		return err
+	}
+	if err := h.addresses.Remove(c.Request.Context(), server.User(c).ID, id); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,225 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/checkout/internal/checkout"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/telemetry"
+)
+
+type handler struct {
+	db       *gorm.DB
+	keys     *idempotency.Store
+	checkout *checkout.Service
+}
+
+type request struct {
+	AddressID     string           `json:"address_id"`
+	Items         *[]checkout.Item `json:"items"`
+	ExpectedTotal *int64           `json:"expected_total"`
+}
+
+func (r request) read(userID string) (checkout.Request, error) {
+	out := checkout.Request{UserID: userID, AddressID: r.AddressID, ExpectedTotal: r.ExpectedTotal}
+	if !ids.Valid(r.AddressID) {
+		return out, problem.Validation(problem.Field{Field: "address_id", Message: "is not an id"})
+	}
+	if r.ExpectedTotal != nil && *r.ExpectedTotal < 0 {
+		return out, problem.Validation(problem.Field{Field: "expected_total", Message: "is negative"})
+	}
+	var err error
+	if r.Items != nil {
+		out.Items, err = checkout.Sum(*r.Items, ids.Valid)
+	}
+	return out, err
+}
+
+// run is one request with its key.
+type run struct {
+	user, key   string
+	fingerprint []byte
+}
+
+func (h handler) checkOut(c *gin.Context) error {
+	key, err := server.Key(c)
+	if err != nil {
+		return err
+	}
+	if key == "" {
+		return server.NeedKey()
+	}
+	var in request
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	user := server.User(c).ID
+	req, err := in.read(user)
+	if err != nil {
+		return err
+	}
+	body, err := server.Body(c)
+	if err != nil {
+		return err
+	}
+	r := run{user, key, h.keys.Fingerprint(http.MethodPost, "/v1/checkout", body)}
+	record, claim, err := h.begin(c.Request.Context(), r, req)
+	if err != nil {
+		return err
+	}
+	if claim.Answer != nil {
+		server.Replay(c, *claim.Answer)
+		return nil
+	}
+	order, err := h.checkout.Run(c.Request.Context(), *record, claim.Fresh)
+	return h.finish(c, r, order, err)
+}
+
+// begin claims the key and commits the record in one transaction, before anything is held. A key that was seen goes on with its
+// record, whatever the cart or the address are by now.
+func (h handler) begin(ctx context.Context, r run, req checkout.Request) (*checkout.Record, idempotency.Claim, error) {
+	claim, seen, err := h.keys.Lookup(ctx, r.user, r.key, r.fingerprint)
+	if err != nil || claim.Answer != nil {
+		return nil, claim, err
+	}
+	var resolved checkout.Record
+	var refused error
+	if !seen {
+		if resolved, refused = h.checkout.Resolve(ctx, req); refused != nil && !checkout.Definite(refused) {
+			return nil, claim, refused
+		}
+	}
+	var record *checkout.Record
+	err = postgres.InTx(ctx, h.db, func(ctx context.Context, _ *gorm.DB) error {
+		var err error
+		if claim, err = h.keys.Begin(ctx, r.user, r.key, r.fingerprint); err != nil || claim.Answer != nil {
+			return err
+		}
+		if !claim.Fresh {
+			record, err = h.checkout.Record(ctx, claim.EffectID)
+			return err
+		}
+		if refused != nil { // a refusal is an answer too, and stays the answer of this key
+			return h.keys.Finish(ctx, r.user, r.key, refusal(ctx, refused))
+		}
+		resolved.OrderID = claim.EffectID
+		record = &resolved
+		return h.checkout.Keep(ctx, resolved)
+	})
+	if err != nil {
+		return nil, claim, err
+	}
+	if refused != nil && claim.Fresh {
+		return nil, claim, refused
+	}
+	if record == nil && claim.Answer == nil {
+		return nil, claim, problem.New(problem.Conflict, "checkout_expired", "This checkout is too old. Try again with a new Idempotency-Key.")
+	}
+	return record, claim, nil
+}
+
+// finish keeps the answer, if it is one, and gives it. A client that went away gets the same answer when it asks again.
+func (h handler) finish(c *gin.Context, r run, order checkout.Order, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), 3*time.Second)
+	defer cancel()
+	if err != nil && !checkout.Definite(err) {
+		if e := h.keys.Release(ctx, r.user, r.key); e != nil {
+			return e
+		}
+		return err
+	}
+	answer := idempotency.Answer{Status: http.StatusCreated, Body: order}
+	if err != nil {
+		answer = refusal(ctx, err)
+	}
+	if e := h.keys.Finish(ctx, r.user, r.key, answer); e != nil {
+		return e
+	}
+	if err != nil {
+		return err
+	}
+	c.Data(http.StatusCreated, "application/json; charset=utf-8", order)
+	return nil
+}
+
+func refusal(ctx context.Context, err error) idempotency.Answer {
+	doc, _ := problem.Describe(err, telemetry.TraceOf(ctx).ID)
+	body, _ := json.Marshal(doc) // strings and integers only
+	return idempotency.Answer{Status: doc.Status, Body: body}
+}
+
+type quoteLine struct {
+	ProductID string `json:"product_id"`
+	SellerID  string `json:"seller_id"`
+	Name      string `json:"name"`
+	Price     int64  `json:"price"`
+	Quantity  int64  `json:"quantity"`
+	LineTotal int64  `json:"line_total"`
+	Available int64  `json:"available"`
+}
+
+type quote struct {
+	Lines    []quoteLine `json:"lines"`
+	Subtotal int64       `json:"subtotal"`
+	Shipping int64       `json:"shipping"`
+	Total    int64       `json:"total"`
+	Currency string      `json:"currency"`
+}
+
+func (h handler) quote(c *gin.Context) error {
+	var in struct {
+		Items *[]checkout.Item `json:"items"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	var items []checkout.Item
+	if in.Items != nil {
+		var err error
+		if items, err = checkout.Sum(*in.Items, ids.Valid); err != nil {
+			return err
+		}
+	}
+	lines, t, err := h.checkout.Quote(c.Request.Context(), items)
+	if err != nil {
+		return err
+	}
+	out := quote{Lines: make([]quoteLine, len(lines)), Subtotal: t.Subtotal, Shipping: t.Shipping, Total: t.Total, Currency: t.Currency}
+	for i, l := range lines {
+		out.Lines[i] = quoteLine{l.ProductID, l.SellerID, l.Name, l.Price, l.Quantity, l.Price * l.Quantity, l.Available}
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+func (h handler) changeAddress(c *gin.Context) error {
+	id, err := server.ID(c, "id", "order")
+	if err != nil {
+		return err
+	}
+	var in struct {
+		AddressID string `json:"address_id"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if !ids.Valid(in.AddressID) {
+		return problem.Validation(problem.Field{Field: "address_id", Message: "is not an id"})
+	}
+	order, err := h.checkout.ChangeAddress(c.Request.Context(), server.User(c).ID, id, in.AddressID)
+	if err != nil {
+		return err
+	}
+	c.Data(http.StatusOK, "application/json; charset=utf-8", order)
+	return nil
+}

@@ -1,0 +1,32 @@
+// Package api is what comes in: addresses, quotes and the checkout itself.
+package api
+
+import (
+	"daprmall.dev/services/checkout/internal/checkout"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/server"
+
+	"gorm.io/gorm"
+)
+
+// Routes mounts everything checkout answers.
+func Routes(s *server.Server, db *gorm.DB, keys *idempotency.Store, addresses checkout.Addresses, service *checkout.Service) {
+	gateway := server.Callers("api-gateway", "assistant")
+
+	a := addressHandler{addresses, keys}
+	list := s.Group("/v1/addresses", gateway, s.SignedIn)
+	// shopper: the own addresses; somebody else's looks like a missing one.
+	list.GET("", server.Handle(a.list))
+	list.POST("", server.Idempotent(keys), server.Handle(a.add))
+	list.GET("/:id", server.Handle(a.show))
+	list.PUT("/:id", server.Handle(a.change))
+	list.DELETE("/:id", server.Handle(a.remove))
+
+	h := handler{db, keys, service}
+	// shopper: what it would cost, holding nothing.
+	s.POST("/v1/checkout/quote", gateway, s.SignedIn, server.Handle(h.quote))
+	// shopper: places an order. Needs an Idempotency-Key; a repeat, after any crash, goes on with the same order.
+	s.POST("/v1/checkout", gateway, s.SignedIn, server.Handle(h.checkOut))
+	// shopper: sends an order elsewhere while it awaits payment.
+	s.PUT("/v1/orders/:id/address", gateway, s.SignedIn, server.Handle(h.changeAddress))
+}

@@ -1,0 +1,152 @@
+// Package checkout is the domain of buying: addresses, quotes, and the one way from a wish to an order. What a checkout needs
+// is committed before anything is held; every retry, after any crash, goes on with the same order id.
+package checkout
+
+import (
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"daprmall.dev/services/kit/money"
+	"daprmall.dev/services/kit/problem"
+)
+
+// Address is one of a shopper's addresses; an order keeps a snapshot of its Place.
+type Address struct {
+	ID     string
+	UserID string
+	Place  Place
+}
+
+// Place is where something goes.
+type Place struct {
+	Recipient  string `json:"recipient"`
+	Phone      string `json:"phone,omitempty"`
+	Street     string `json:"street"`
+	City       string `json:"city"`
+	State      string `json:"state"`
+	Country    string `json:"country"` // ISO 3166-1 alpha-2
+	PostalCode string `json:"postal_code"`
+}
+
+// Check gives what is wrong with a place; isCountry knows the codes.
+func (p Place) Check(isCountry func(string) bool) error {
+	var fields []problem.Field
+	length := func(name, value string, lo, hi int) {
+		if n := utf8.RuneCountInString(value); n < lo || n > hi {
+			fields = append(fields, problem.Field{Field: name, Message: "is missing or too long"})
+		}
+	}
+	length("recipient", p.Recipient, 1, 100)
+	length("phone", p.Phone, 0, 32)
+	length("street", p.Street, 1, 200)
+	length("city", p.City, 1, 100)
+	length("state", p.State, 0, 100)
+	length("postal_code", p.PostalCode, 0, 20)
+	if !isCountry(p.Country) {
+		fields = append(fields, problem.Field{Field: "country", Message: "is not an ISO 3166-1 alpha-2 code"})
+	}
+	if len(fields) > 0 {
+		return problem.Validation(fields...)
+	}
+	return nil
+}
+
+// Item asks for a quantity of a product.
+type Item struct {
+	ProductID string `json:"product_id"`
+	Quantity  int64  `json:"quantity"`
+}
+
+// MaxItems bounds a checkout.
+const MaxItems = 100
+
+// Sum adds quantities of one product on several lines up and checks them; order is kept.
+func Sum(items []Item, isID func(string) bool) ([]Item, error) {
+	if len(items) == 0 || len(items) > MaxItems {
+		return nil, problem.Validation(problem.Field{Field: "items", Message: "must have 1 to 100 lines"})
+	}
+	at := map[string]int{}
+	var out []Item
+	for _, it := range items {
+		if !isID(it.ProductID) {
+			return nil, problem.Validation(problem.Field{Field: "items.product_id", Message: "is not an id"})
+		}
+		if it.Quantity < 1 || it.Quantity > 999 {
+			return nil, problem.Validation(problem.Field{Field: "items.quantity", Message: "must be 1 to 999"})
+		}
+		i, seen := at[it.ProductID]
+		if !seen {
+			at[it.ProductID] = len(out)
+			out = append(out, it)
+			continue
+		}
+		if out[i].Quantity += it.Quantity; out[i].Quantity > 999 {
+			return nil, problem.Validation(problem.Field{Field: "items.quantity", Message: "must be 1 to 999 for a product"})
+		}
+	}
+	return out, nil
+}
+
+// Record is what a checkout commits before anything is held.
+type Record struct {
+	OrderID       string
+	UserID        string
+	Items         []Item
+	Place         Place
+	FromCart      bool
+	ExpectedTotal *int64
+}
+
+// Line is an item with the catalogue's present name and price.
+type Line struct {
+	ProductID string
+	SellerID  string
+	Name      string
+	Price     int64
+	Currency  string
+	Quantity  int64
+	Available int64 // only in quotes
+}
+
+// Shipping is what sending costs.
+type Shipping struct {
+	Fee      int64
+	FreeFrom int64 // a subtotal from which sending is free; 0: never
+}
+
+// Totals is what lines cost.
+type Totals struct {
+	Subtotal, Shipping, Total int64
+	Currency                  string
+}
+
+// Price adds lines up; an order has one currency.
+func (s Shipping) Price(lines []Line, currency string) (Totals, error) {
+	sum := money.Of(0, currency)
+	for _, l := range lines {
+		cost, err := money.Of(l.Price, l.Currency).Times(l.Quantity)
+		if err == nil {
+			sum, err = sum.Add(cost)
+		}
+		if errors.Is(err, money.ErrOverflow) {
+			return Totals{}, problem.Validation(problem.Field{Field: "items", Message: "cost more than can be counted"})
+		}
+		if err != nil {
+			return Totals{}, err
+		}
+	}
+	t := Totals{Subtotal: sum.Amount, Shipping: s.Fee, Currency: currency}
+	if s.FreeFrom > 0 && t.Subtotal >= s.FreeFrom {
+		t.Shipping = 0
+	}
+	total, err := sum.Add(money.Of(t.Shipping, currency))
+	if err != nil {
+		return Totals{}, problem.Validation(problem.Field{Field: "items", Message: "cost more than can be counted"})
+	}
+	t.Total = total.Amount
+	return t, nil
+}
+
+// trusted is how long a first run may rely on being the only one: shorter than the lease of its key.
+const trusted = 15 * time.Second

@@ -1,0 +1,219 @@
+package checkout
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// Order is the placed order as the order service answers it: the caller gets it unchanged.
+type Order []byte
+
+// Store keeps the records of checkouts.
+type Store interface {
+	// Keep commits a record; Record gives it again, nil if there is none.
+	Keep(ctx context.Context, r Record) error
+	Record(ctx context.Context, orderID string) (*Record, error)
+}
+
+// Cart gives the lines of the signed-in user's cart.
+type Cart interface {
+	Items(ctx context.Context) ([]Item, error)
+}
+
+// Held is the answer to a hold.
+type Held struct {
+	Lines     []Line
+	Shortages []Shortage // not empty: nothing is held
+}
+
+// Shortage says what is left of a product.
+type Shortage struct {
+	ProductID string
+	Available int64
+}
+
+// Stock holds and prices in one call.
+type Stock interface {
+	Hold(ctx context.Context, orderID string, items []Item) (Held, error)
+	Release(ctx context.Context, orderID string) error
+	// Products gives lines for items whose products are on sale; the others are missing.
+	Products(ctx context.Context, items []Item) ([]Line, error)
+}
+
+// Orders places orders for the signed-in user.
+type Orders interface {
+	Place(ctx context.Context, r Record, lines []Line, t Totals) (Order, error)
+	// Fence says whether the order exists; if not, it never will.
+	Fence(ctx context.Context, orderID string) (bool, error)
+	// Show gives the user's own order.
+	Show(ctx context.Context, orderID string) (Order, error)
+	ChangeAddress(ctx context.Context, orderID string, p Place) (Order, error)
+}
+
+// Service is what can be done here.
+type Service struct {
+	store     Store
+	addresses Addresses
+	cart      Cart
+	stock     Stock
+	orders    Orders
+	shipping  func() Shipping
+	currency  func() string
+	log       *slog.Logger
+}
+
+// NewService wires the checkout.
+func NewService(store Store, addresses Addresses, cart Cart, stock Stock, orders Orders, shipping func() Shipping, currency func() string, log *slog.Logger) *Service {
+	return &Service{store: store, addresses: addresses, cart: cart, stock: stock, orders: orders, shipping: shipping, currency: currency, log: log}
+}
+
+// Request is a checkout as the shopper sends it.
+type Request struct {
+	UserID        string
+	AddressID     string
+	Items         []Item // nil: the cart
+	ExpectedTotal *int64
+}
+
+// Resolve finds out what a request means, before anything is committed or held.
+func (s *Service) Resolve(ctx context.Context, r Request) (Record, error) {
+	a, err := s.addresses.Find(ctx, r.UserID, r.AddressID)
+	if err != nil {
+		return Record{}, err
+	}
+	rec := Record{UserID: r.UserID, Items: r.Items, Place: a.Place, ExpectedTotal: r.ExpectedTotal}
+	if r.Items == nil {
+		rec.FromCart = true
+		if rec.Items, err = s.fromCart(ctx); err != nil {
+			return Record{}, err
+		}
+	}
+	return rec, nil
+}
+
+func (s *Service) fromCart(ctx context.Context) ([]Item, error) {
+	items, err := s.cart.Items(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(items) == 0 {
+		return nil, problem.New(problem.Invalid, "empty_cart", "The cart is empty.")
+	}
+	return items, nil
+}
+
+// Keep commits a record, in the transaction of ctx.
+func (s *Service) Keep(ctx context.Context, r Record) error { return s.store.Keep(ctx, r) }
+
+// Record gives what a checkout that began has committed, nil if it did not come that far.
+func (s *Service) Record(ctx context.Context, orderID string) (*Record, error) {
+	return s.store.Record(ctx, orderID)
+}
+
+// Run makes the order of a kept record. It may run any number of times, also side by side: holding and placing are idempotent by
+// order id. alone says that this is surely the only run that ever was; only then is a refusal definite by itself, otherwise
+// the order id is fenced first. After an unknown outcome nothing is released: the hold runs out through its own fence.
+func (s *Service) Run(ctx context.Context, r Record, alone bool) (Order, error) {
+	began := time.Now()
+	held, err := s.stock.Hold(ctx, r.OrderID, r.Items)
+	if err != nil {
+		return nil, fmt.Errorf("hold stock for order %s: %w", r.OrderID, err)
+	}
+	if len(held.Shortages) > 0 {
+		return s.refuse(ctx, r, soldOut(held.Shortages), alone && time.Since(began) < trusted, false)
+	}
+	totals, err := s.shipping().Price(held.Lines, s.currency())
+	if err != nil {
+		return s.refuse(ctx, r, err, false, true)
+	}
+	if r.ExpectedTotal != nil && *r.ExpectedTotal != totals.Total {
+		return s.refuse(ctx, r, problem.New(problem.Conflict, "price_changed", "The total is %d now.", totals.Total), false, true)
+	}
+	placed, err := s.orders.Place(ctx, r, held.Lines, totals)
+	if err == nil {
+		return placed, nil
+	}
+	if !Definite(err) {
+		return nil, fmt.Errorf("place order %s: %w", r.OrderID, err)
+	}
+	s.release(ctx, r.OrderID)
+	return nil, err
+}
+
+// refuse makes sure that no order exists, or ever will, before it says no; if one exists the answer is that order.
+func (s *Service) refuse(ctx context.Context, r Record, why error, definite, held bool) (Order, error) {
+	if !definite {
+		exists, err := s.orders.Fence(ctx, r.OrderID)
+		if err != nil {
+			return nil, fmt.Errorf("fence order %s: %w", r.OrderID, err)
+		}
+		if exists {
+			return s.orders.Show(ctx, r.OrderID)
+		}
+	}
+	if held {
+		s.release(ctx, r.OrderID)
+	}
+	return nil, why
+}
+
+// release gives a hold back early; if that fails it runs out by itself.
+func (s *Service) release(ctx context.Context, orderID string) {
+	if err := s.stock.Release(ctx, orderID); err != nil {
+		s.log.WarnContext(ctx, "hold not released, it will run out", "order", orderID, "error", err)
+	}
+}
+
+// Definite says whether an error is an answer. Anything that may still take effect, or may be tried again, is not.
+func Definite(err error) bool {
+	switch problem.KindOf(err) {
+	case problem.Internal, problem.Unavailable, problem.Timeout, problem.TooManyRequests:
+		return false
+	}
+	return true
+}
+
+func soldOut(shortages []Shortage) error {
+	e := problem.New(problem.Conflict, "sold_out", "There is not enough of what you want to buy.")
+	for _, short := range shortages {
+		e = e.With(problem.Field{Field: short.ProductID, Message: strconv.FormatInt(short.Available, 10) + " left"})
+	}
+	return e
+}
+
+// Quote prices items, or the cart if items is nil, without holding anything.
+func (s *Service) Quote(ctx context.Context, items []Item) ([]Line, Totals, error) {
+	fromCart := items == nil
+	if fromCart {
+		var err error
+		if items, err = s.fromCart(ctx); err != nil {
+			return nil, Totals{}, err
+		}
+	}
+	lines, err := s.stock.Products(ctx, items)
+	if err != nil {
+		return nil, Totals{}, err
+	}
+	if len(lines) < len(items) && !fromCart {
+		return nil, Totals{}, problem.Missing("product")
+	}
+	if len(lines) == 0 { // everything in the cart went off sale
+		return nil, Totals{}, problem.New(problem.Invalid, "empty_cart", "Nothing in the cart is on sale any more.")
+	}
+	totals, err := s.shipping().Price(lines, s.currency())
+	return lines, totals, err
+}
+
+// ChangeAddress sends an order elsewhere.
+func (s *Service) ChangeAddress(ctx context.Context, userID, orderID, addressID string) (Order, error) {
+	a, err := s.addresses.Find(ctx, userID, addressID)
+	if err != nil {
+		return nil, err
+	}
+	return s.orders.ChangeAddress(ctx, orderID, a.Place)
+}

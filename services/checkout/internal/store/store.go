@@ -1,0 +1,169 @@
+// Package store keeps addresses and the records of checkouts in PostgreSQL.
+package store
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"daprmall.dev/services/checkout/internal/checkout"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations creates the tables of checkout.
+var Migrations = postgres.Migrations{Name: "checkout", FS: files}
+
+// Store is checkout.Store and checkout.Addresses on PostgreSQL.
+type Store struct{ db *gorm.DB }
+
+// New makes a store.
+func New(db *gorm.DB) *Store { return &Store{db} }
+
+// Keep is described at checkout.Store. Two runs of one key keep the same record once.
+func (s *Store) Keep(ctx context.Context, r checkout.Record) error {
+	items, err := json.Marshal(r.Items)
+	if err != nil {
+		return err
+	}
+	place, err := json.Marshal(r.Place)
+	if err != nil {
+		return err
+	}
+	err = postgres.DB(ctx, s.db).Exec(`INSERT INTO checkouts (order_id, user_id, items, place, from_cart, expected_total)
+		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (order_id) DO NOTHING`, r.OrderID, r.UserID, string(items), string(place), r.FromCart, r.ExpectedTotal).Error
+	if err != nil {
+		return fmt.Errorf("keep checkout %s: %w", r.OrderID, err)
+	}
+	return nil
+}
+
+// Record is described at checkout.Store.
+func (s *Store) Record(ctx context.Context, orderID string) (*checkout.Record, error) {
+	var r struct {
+		UserID        string
+		Items         string
+		Place         string
+		FromCart      bool
+		ExpectedTotal *int64
+	}
+	res := postgres.DB(ctx, s.db).Raw("SELECT user_id, items, place, from_cart, expected_total FROM checkouts WHERE order_id = ?", orderID).Scan(&r)
+	if res.Error != nil || res.RowsAffected == 0 {
+		return nil, res.Error
+	}
+	rec := &checkout.Record{OrderID: orderID, UserID: r.UserID, FromCart: r.FromCart, ExpectedTotal: r.ExpectedTotal}
+	if err := json.Unmarshal([]byte(r.Items), &rec.Items); err != nil {
+		return nil, fmt.Errorf("read checkout %s: %w", orderID, err)
+	}
+	return rec, json.Unmarshal([]byte(r.Place), &rec.Place)
+}
+
+// Forget removes records that no key can ask for any more, and addresses removed a day ago.
+func (s *Store) Forget(ctx context.Context) error {
+	db := s.db.WithContext(ctx)
+	if err := db.Exec("DELETE FROM checkouts WHERE created_at < now() - interval '72 hours'").Error; err != nil {
+		return err
+	}
+	return db.Exec("DELETE FROM addresses WHERE removed_at < now() - interval '72 hours'").Error
+}
+
+type addressRow struct {
+	ID         string `gorm:"primaryKey"`
+	UserID     string
+	Recipient  string
+	Phone      string
+	Street     string
+	City       string
+	State      string
+	Country    string
+	PostalCode string
+}
+
+func (addressRow) TableName() string { return "addresses" }
+
+func toRow(a checkout.Address) addressRow {
+	p := a.Place
+	return addressRow{a.ID, a.UserID, p.Recipient, p.Phone, p.Street, p.City, p.State, p.Country, p.PostalCode}
+}
+
+func (r addressRow) address() checkout.Address {
+	return checkout.Address{ID: r.ID, UserID: r.UserID, Place: checkout.Place{Recipient: r.Recipient, Phone: r.Phone, Street: r.Street,
+		City: r.City, State: r.State, Country: r.Country, PostalCode: r.PostalCode}}
+}
+
+// Add is described at checkout.Addresses.
+func (s *Store) Add(ctx context.Context, a checkout.Address) (checkout.Address, error) {
+	r := toRow(a)
+	if err := postgres.DB(ctx, s.db).Clauses(clause.OnConflict{DoNothing: true}).Create(&r).Error; err != nil {
+		return a, fmt.Errorf("insert address: %w", err)
+	}
+	return a, nil
+}
+
+// mine selects a user's address that was not removed.
+func (s *Store) mine(ctx context.Context, userID, id string) *gorm.DB {
+	return postgres.DB(ctx, s.db).Where("id = ? AND user_id = ? AND removed_at IS NULL", id, userID)
+}
+
+// Find is described at checkout.Addresses.
+func (s *Store) Find(ctx context.Context, userID, id string) (checkout.Address, error) {
+	var r addressRow
+	err := s.mine(ctx, userID, id).Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return checkout.Address{}, problem.Missing("address")
+	}
+	if err != nil {
+		return checkout.Address{}, fmt.Errorf("read address: %w", err)
+	}
+	return r.address(), nil
+}
+
+// List is described at checkout.Addresses.
+func (s *Store) List(ctx context.Context, userID, before string, limit int) ([]checkout.Address, error) {
+	q := postgres.DB(ctx, s.db).Where("user_id = ? AND removed_at IS NULL", userID).Order("id DESC").Limit(limit)
+	if before != "" {
+		q = q.Where("id < ?", before)
+	}
+	var rows []addressRow
+	if err := q.Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list addresses: %w", err)
+	}
+	out := make([]checkout.Address, len(rows))
+	for i, r := range rows {
+		out[i] = r.address()
+	}
+	return out, nil
+}
+
+// Change is described at checkout.Addresses.
+func (s *Store) Change(ctx context.Context, a checkout.Address) (checkout.Address, error) {
+	r := toRow(a)
+	res := s.mine(ctx, a.UserID, a.ID).Model(&addressRow{}).Select("*").Omit("id", "user_id").Updates(&r)
+	if res.Error != nil {
+		return a, fmt.Errorf("change address: %w", res.Error)
+	}
+	if res.RowsAffected == 0 {
+		return a, problem.Missing("address")
+	}
+	return a, nil
+}
+
+// Remove is described at checkout.Addresses.
+func (s *Store) Remove(ctx context.Context, userID, id string) error {
+	res := s.mine(ctx, userID, id).Model(&addressRow{}).Update("removed_at", gorm.Expr("now()"))
+	if res.Error != nil {
+		return fmt.Errorf("remove address: %w", res.Error)
+	}
+	if res.RowsAffected == 0 {
+		return problem.Missing("address")
+	}
+	return nil
+}

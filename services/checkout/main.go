@@ -1,0 +1,31 @@
+// Command checkout owns addresses and the way from a cart to an order.
+package main
+
+import (
+	"context"
+	"time"
+
+	"daprmall.dev/services/checkout/internal/api"
+	"daprmall.dev/services/checkout/internal/checkout"
+	"daprmall.dev/services/checkout/internal/peers"
+	"daprmall.dev/services/checkout/internal/store"
+	"daprmall.dev/services/kit/room"
+)
+
+func main() { room.Main(run) }
+
+func run(ctx context.Context) error {
+	r, err := room.Open(ctx, store.Migrations)
+	if err != nil {
+		return err
+	}
+	if err := r.UseIdempotency(ctx); err != nil {
+		return err
+	}
+	set := declare(r.Live)
+	kept, others := store.New(r.DB), peers.New(r.Sidecar)
+	service := checkout.NewService(kept, kept, others, others, others, set.shipping, set.currency, r.Log)
+	api.Routes(r.Server, r.DB, r.Idempotency, kept, service)
+	r.Go("forget", room.Every(r.Log, time.Hour, kept.Forget))
+	return r.Serve(ctx)
+}
