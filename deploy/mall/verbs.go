@@ -237,7 +237,7 @@ func restart(ctx context.Context, at place.Place, args []string) error {
 		if err != nil {
 			return err
 		}
-		if out, err := goBuild(ctx, at, dirs); err != nil {
+		if out, err := goBuild(ctx, at, dirs, nil); err != nil {
 			return fmt.Errorf("%w\n%s", err, out)
 		}
 	}
