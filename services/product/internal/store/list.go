@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"daprmall.dev/services/kit/postgres"
@@ -42,17 +44,22 @@ func (s *Store) Search(ctx context.Context, q product.Query) (product.Page, erro
 	for _, r := range rows {
 		page.Items = append(page.Items, r.view())
 	}
-	if q.After == nil && page.Next == nil {
-		page.Total = len(rows)
-		return page, nil
+	n := int64(0)
+	switch {
+	case len(rows) > 0:
+		n = rows[0].Total
+	case q.After != nil: // what was behind this place has gone meanwhile
+		if err := postgres.DB(ctx, s.db).Raw("SELECT "+count(filter), filter.args...).Scan(&n).Error; err != nil {
+			return product.Page{}, fmt.Errorf("count products: %w", err)
+		}
 	}
-	var n int
-	sql := "SELECT count(*) FROM (SELECT 1 FROM products p WHERE " + filter.sql() + " LIMIT ?) counted"
-	if err := postgres.DB(ctx, s.db).Raw(sql, append(filter.args, product.TotalCap+1)...).Scan(&n).Error; err != nil {
-		return product.Page{}, fmt.Errorf("count products: %w", err)
-	}
-	page.Total, page.Capped = min(n, product.TotalCap), n > product.TotalCap
+	page.Total, page.Capped = int(min(n, product.TotalCap)), n > product.TotalCap
 	return page, nil
+}
+
+// count gives how many products a filter finds, up to one more than is told.
+func count(filter where) string {
+	return fmt.Sprintf("(SELECT count(*) FROM (SELECT 1 FROM products p WHERE %s LIMIT %d) counted)", filter.sql(), product.TotalCap+1)
 }
 
 // tsquery is a search expression with its arguments.
@@ -93,7 +100,9 @@ func filters(q product.Query) (w where, t tsquery, none bool) {
 }
 
 // page reads one row more than asked for, to know whether there is another page.
-// Stock is joined to the rows of the page only.
+// Stock is joined to the rows of the page only; the total comes along, which
+// saves a round trip. The limit is text, not an argument: with an argument
+// PostgreSQL would plan anew every time, which costs more than the query.
 func (s *Store) page(ctx context.Context, q product.Query, filter where, t tsquery) ([]row, error) {
 	rank, args := "0::float8", []any(nil)
 	if q.Sort == product.Relevance {
@@ -132,9 +141,9 @@ func (s *Store) page(ctx context.Context, q product.Query, filter where, t tsque
 			after.and("id < ?::bigint", id)
 		}
 	}
-	sql := "SELECT m.*, s.on_hand - s.reserved AS available FROM (SELECT * FROM (" + inner + ") f WHERE " + after.sql() +
-		" ORDER BY " + order + " LIMIT ?) m JOIN stock s ON s.product_id = m.id ORDER BY " + order
-	args = append(append(args, after.args...), q.PageSize+1)
+	sql := "SELECT m.*, s.on_hand - s.reserved AS available, " + count(filter) + " AS total FROM (SELECT * FROM (" + inner + ") f WHERE " + after.sql() +
+		" ORDER BY " + order + " LIMIT " + strconv.Itoa(q.PageSize+1) + ") m JOIN stock s ON s.product_id = m.id ORDER BY " + order
+	args = append(append(slices.Clone(filter.args), args...), after.args...)
 	var rows []row
 	err := postgres.DB(ctx, s.db).Raw(sql, args...).Scan(&rows).Error
 	return rows, err

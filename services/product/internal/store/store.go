@@ -61,6 +61,7 @@ type row struct {
 	Deleted     bool
 	Available   int64
 	Rank        float64
+	Total       int64 // of the whole list
 }
 
 const columns = `p.id, p.seller_id, p.name, p.description, p.category, p.image_url, p.price, p.currency, p.version,
