@@ -117,8 +117,11 @@ func (m *mall) compile(ctx context.Context) error {
 	return m.board.Do(ctx, "apps", func(s *steps.Step) error { return build(ctx, m.at, dirs, s) })
 }
 
+// needs says whether a server is started: every app needs both.
+func (m *mall) needs(server string) bool { return len(m.apps) > 0 || m.o.wants(server) }
+
 func (m *mall) startRedis(ctx context.Context) error {
-	if len(m.apps) == 0 && !m.o.wants("redis") {
+	if !m.needs("redis") {
 		return nil
 	}
 	return m.board.Do(ctx, "redis", func(s *steps.Step) error {
@@ -146,7 +149,7 @@ func (m *mall) startRedis(ctx context.Context) error {
 }
 
 func (m *mall) startPostgres(ctx context.Context) error {
-	if len(m.apps) == 0 && !m.o.wants("postgres") {
+	if !m.needs("postgres") {
 		return nil
 	}
 	return m.board.Do(ctx, "postgres", func(s *steps.Step) error {
@@ -261,10 +264,10 @@ func (m *mall) stop() {
 // portsFree refuses to start into somebody else's ports, naming them all at once.
 func (m *mall) portsFree() error {
 	want := map[int]string{}
-	if os.Getenv("MALL_REDIS_ADDR") == "" {
+	if m.needs("redis") && os.Getenv("MALL_REDIS_ADDR") == "" {
 		want[m.at.RedisPort()] = "redis"
 	}
-	if os.Getenv("MALL_POSTGRES_URL") == "" {
+	if m.needs("postgres") && os.Getenv("MALL_POSTGRES_URL") == "" {
 		want[m.at.PostgresPort()] = "postgres"
 	}
 	for _, a := range m.apps {
