@@ -1,0 +1,202 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/telemetry"
+	"daprmall.dev/services/payment/internal/payment"
+)
+
+type handler struct {
+	db       *gorm.DB
+	keys     *idempotency.Store
+	payments *payment.Service
+}
+
+type cardInput struct {
+	Number   string `json:"number"`
+	ExpMonth int    `json:"exp_month"`
+	ExpYear  int    `json:"exp_year"`
+	CVC      string `json:"cvc"`
+}
+
+type view struct {
+	ID          string    `json:"id"`
+	OrderID     string    `json:"order_id"`
+	Amount      int64     `json:"amount"`
+	Currency    string    `json:"currency"`
+	Status      string    `json:"status"`
+	Card        cardView  `json:"card"`
+	FailureCode string    `json:"failure_code,omitempty"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+type cardView struct {
+	Brand string `json:"brand"`
+	Last4 string `json:"last4"`
+}
+
+func viewOf(p *payment.Payment) view {
+	return view{p.ID, p.OrderID, p.Amount, p.Currency, string(p.Status), cardView(p.Card), p.FailureCode, p.CreatedAt}
+}
+
+// run is one request with its key.
+type run struct {
+	user, key   string
+	fingerprint []byte
+}
+
+func (h handler) pay(c *gin.Context) error {
+	key, err := server.Key(c)
+	if err != nil {
+		return err
+	}
+	if key == "" {
+		return server.NeedKey()
+	}
+	var in struct {
+		OrderID string    `json:"order_id"`
+		Card    cardInput `json:"card"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if !ids.Valid(in.OrderID) {
+		return problem.Validation(problem.Field{Field: "order_id", Message: "is not an id"})
+	}
+	card := payment.Card(in.Card)
+	if err := h.payments.CheckCard(card); err != nil {
+		return err
+	}
+	body, err := server.Body(c)
+	if err != nil {
+		return err
+	}
+	r := run{server.User(c).ID, key, h.keys.Fingerprint(http.MethodPost, "/v1/payments", body)}
+	p, resumed, replay, err := h.begin(c.Request.Context(), r, in.OrderID, card)
+	if err != nil {
+		return err
+	}
+	if replay != nil {
+		server.Replay(c, *replay)
+		return nil
+	}
+	if !resumed {
+		if p, err = h.payments.Charge(c.Request.Context(), p, card); err != nil {
+			h.release(c.Request.Context(), r)
+			return err
+		}
+	}
+	return h.finish(c, r, p)
+}
+
+// begin claims the key and keeps the attempt in one transaction, before the provider hears of it. A refusal is kept with the key.
+func (h handler) begin(ctx context.Context, r run, orderID string, card payment.Card) (p *payment.Payment, resumed bool, replay *idempotency.Answer, err error) {
+	claim, _, err := h.keys.Lookup(ctx, r.user, r.key, r.fingerprint)
+	if err != nil || claim.Answer != nil {
+		return nil, false, claim.Answer, err
+	}
+	bill, refused := h.payments.BillOf(ctx, r.user, orderID)
+	if refused != nil && problem.KindOf(refused) != problem.NotFound {
+		return nil, false, nil, refused
+	}
+	err = postgres.InTx(ctx, h.db, func(ctx context.Context, _ *gorm.DB) error {
+		var err error
+		if claim, err = h.keys.Begin(ctx, r.user, r.key, r.fingerprint); err != nil || claim.Answer != nil {
+			return err
+		}
+		if refused == nil {
+			p, resumed, err = h.payments.Start(ctx, claim.EffectID, *bill, card.Show())
+			switch problem.KindOf(err) {
+			case "":
+				return nil
+			case problem.Conflict, problem.NotFound:
+				refused = err
+			default:
+				return err
+			}
+		}
+		return h.keys.Finish(ctx, r.user, r.key, refusal(ctx, refused))
+	})
+	if err == nil && claim.Answer == nil {
+		err = refused
+	}
+	return p, resumed, claim.Answer, err
+}
+
+// finish keeps what became of the attempt as the answer of the key, and gives it.
+func (h handler) finish(c *gin.Context, r run, p *payment.Payment) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), 3*time.Second)
+	defer cancel()
+	if p.Status == payment.Failed {
+		if err := p.Refusal(); err != nil {
+			answer := refusal(ctx, err)
+			if !idempotency.Kept(answer.Status) {
+				h.release(ctx, r)
+				return err
+			}
+			if e := h.keys.Finish(ctx, r.user, r.key, answer); e != nil {
+				return e
+			}
+			return err
+		}
+	}
+	body, err := json.Marshal(viewOf(p))
+	if err != nil {
+		return err
+	}
+	if err := h.keys.Finish(ctx, r.user, r.key, idempotency.Answer{Status: http.StatusCreated, Body: body}); err != nil {
+		return err
+	}
+	c.Data(http.StatusCreated, "application/json; charset=utf-8", body)
+	return nil
+}
+
+func (h handler) release(ctx context.Context, r run) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	_ = h.keys.Release(ctx, r.user, r.key) // if it fails, the lease ends by itself
+}
+
+func refusal(ctx context.Context, err error) idempotency.Answer {
+	doc, _ := problem.Describe(err, telemetry.TraceOf(ctx).ID)
+	body, _ := json.Marshal(doc) // strings and integers only
+	return idempotency.Answer{Status: doc.Status, Body: body}
+}
+
+func (h handler) show(c *gin.Context) error {
+	id, err := server.ID(c, "id", "payment")
+	if err != nil {
+		return err
+	}
+	p, err := h.payments.Show(c.Request.Context(), server.User(c).ID, id)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, viewOf(p))
+	return nil
+}
+
+func (h handler) cancel(c *gin.Context) error {
+	id, err := server.ID(c, "id", "payment")
+	if err != nil {
+		return err
+	}
+	p, err := h.payments.Cancel(c.Request.Context(), server.User(c).ID, id)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, viewOf(p))
+	return nil
+}

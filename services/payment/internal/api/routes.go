@@ -1,0 +1,40 @@
+// Package api is what comes in: payments of shoppers, and the events of orders.
+package api
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/payment/internal/payment"
+)
+
+// Routes mounts everything payment answers.
+func Routes(s *server.Server, db *gorm.DB, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store, payments *payment.Service) {
+	h := handler{db, keys, payments}
+	v1 := s.Group("/v1/payments", server.Callers("api-gateway", "assistant"), s.SignedIn)
+	// shopper: pays an order. Needs an Idempotency-Key; a repeat never charges again. An unknown outcome is 201 processing.
+	v1.POST("", server.Handle(h.pay))
+	// shopper: the own payment.
+	v1.GET("/:id", server.Handle(h.show))
+	// shopper: ends a payment that is not settled. 409 once it is.
+	v1.POST("/:id/cancel", server.Idempotent(keys), server.Handle(h.cancel))
+
+	// Events; each safe to repeat and in any order.
+	inbox.On(in, "order", orderv1.TypePlaced, func(ctx context.Context, e orderv1.Placed) error {
+		return payments.OnPlaced(ctx, payment.Bill{OrderID: e.OrderID, UserID: e.UserID, Amount: e.Total, Currency: e.Currency, DueAt: e.PaymentDueAt})
+	})
+	inbox.On(in, "order", orderv1.TypeCancelled, func(ctx context.Context, e orderv1.Cancelled) error {
+		return payments.OnCancelled(ctx, payment.Bill{OrderID: e.OrderID, UserID: e.UserID, Amount: e.Total, Currency: e.Currency, DueAt: e.At})
+	})
+	inbox.On(in, "order", orderv1.TypeRefundRequested, func(ctx context.Context, e orderv1.RefundRequested) error {
+		return payments.OnRefundRequested(ctx, e.PaymentID, e.Amount)
+	})
+	s.Topics(in)
+	s.Feed(out, "order")
+}

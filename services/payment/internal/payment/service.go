@@ -1,0 +1,185 @@
+package payment
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+const (
+	createTimeout = 2 * time.Second
+	// confirmTimeout is shorter than the edge's patience: who waits longer is told "processing" and it settles by itself.
+	confirmTimeout = 3 * time.Second
+	askTimeout     = 5 * time.Second
+	// settleAfter is when the settler looks at an attempt first: after the request that started it has ended.
+	settleAfter = createTimeout + confirmTimeout + 2*time.Second
+)
+
+// Store keeps bills, attempts and refunds. now is the database's clock.
+type Store interface {
+	// OpenBill keeps a bill unless the order has one, open or closed.
+	OpenBill(ctx context.Context, b Bill) error
+	// CloseBill closes an open bill, or writes it closed at once. A paid one stays paid.
+	CloseBill(ctx context.Context, b Bill) error
+	FindBill(ctx context.Context, orderID string) (*Bill, error)
+	// Start keeps an attempt that decide allows, under the bill's lock; an attempt with p's id that exists is returned instead.
+	Start(ctx context.Context, p Payment, decide func(b Bill, now time.Time, live bool) error) (found *Payment, err error)
+	// Opened keeps the provider's id of an attempt under way; false if it is not under way any more.
+	Opened(ctx context.Context, id, providerID string) (bool, error)
+	Find(ctx context.Context, id string) (*Payment, error)
+	// Settle changes an attempt, its bill, and writes the event of a success, together.
+	Settle(ctx context.Context, id string, o Outcome) (*Payment, error)
+	// NextUnsettled claims an attempt under way that nobody has looked at since after; its bill says whether it is still wanted.
+	NextUnsettled(ctx context.Context, after time.Duration) (p *Payment, wanted bool, err error)
+	// AskRefund keeps the request for a refund, once per payment. An unknown payment is an error.
+	AskRefund(ctx context.Context, paymentID string, amount int64) error
+	NextRefund(ctx context.Context) (*Payment, error)
+	// Refunded records that money went back and writes the event.
+	Refunded(ctx context.Context, paymentID string) error
+}
+
+// Orders tells of an order whose event has not come yet; nil if there is none.
+type Orders interface {
+	Payable(ctx context.Context, orderID string) (*Bill, error)
+}
+
+// Service is what can be done with money.
+type Service struct {
+	store     Store
+	orders    Orders
+	providers map[string]Provider
+	use       func() string // the provider of new attempts
+	log       *slog.Logger
+	now       func() time.Time
+}
+
+// NewService wires payments. Attempts keep the provider they began with; use names the one for new ones.
+func NewService(store Store, orders Orders, providers []Provider, use func() string, log *slog.Logger) *Service {
+	s := &Service{store: store, orders: orders, providers: map[string]Provider{}, use: use, log: log, now: time.Now}
+	for _, p := range providers {
+		s.providers[p.Name()] = p
+	}
+	return s
+}
+
+// BillOf gives the bill of a user's own order, opening it from the order if its event has not come yet. Someone else's order is a missing one.
+func (s *Service) BillOf(ctx context.Context, userID, orderID string) (*Bill, error) {
+	b, err := s.store.FindBill(ctx, orderID)
+	if err != nil {
+		return nil, err
+	}
+	if b == nil {
+		if b, err = s.orders.Payable(ctx, orderID); err != nil {
+			return nil, fmt.Errorf("ask for order %s: %w", orderID, err)
+		}
+		if b == nil {
+			return nil, problem.Missing("order")
+		}
+		if b.UserID == userID {
+			if err := s.store.OpenBill(ctx, *b); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if b.UserID != userID {
+		return nil, problem.Missing("order")
+	}
+	return b, nil
+}
+
+// CheckCard refuses a card that no provider could take.
+func (s *Service) CheckCard(c Card) error { return c.Check(s.now()) }
+
+// Start keeps an attempt with this id before anybody is asked for money, in the transaction of ctx. resumed means that a run before this one
+// kept it: its card is gone, so it is never charged here.
+func (s *Service) Start(ctx context.Context, id string, b Bill, card Shown) (p *Payment, resumed bool, err error) {
+	provider := s.use()
+	if s.providers[provider] == nil {
+		return nil, false, fmt.Errorf("no payment provider %q", provider)
+	}
+	at := s.now().UTC()
+	p = &Payment{ID: id, OrderID: b.OrderID, UserID: b.UserID, Provider: provider, Amount: b.Amount, Currency: b.Currency, Status: Processing, Card: card, CreatedAt: at, UpdatedAt: at}
+	found, err := s.store.Start(ctx, *p, Bill.CanStart)
+	if found != nil {
+		return found, true, err
+	}
+	return p, false, err
+}
+
+// Charge asks the provider: first for an id, which is kept, then for the money. An unknown outcome leaves the attempt processing; the settler
+// finds out.
+func (s *Service) Charge(ctx context.Context, p *Payment, card Card) (*Payment, error) {
+	provider := s.providers[p.Provider]
+	creating, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
+	id, err := provider.Create(creating, p.ID, p.Amount, p.Currency)
+	if err != nil {
+		s.log.WarnContext(ctx, "provider did not open a charge", "payment", p.ID, "error", err)
+		// Without a kept id no card was ever sent: this is final.
+		return s.store.Settle(context.WithoutCancel(ctx), p.ID, Outcome{State: StateFailed, FailureCode: ProviderUnavailable})
+	}
+	mine, err := s.store.Opened(ctx, p.ID, id)
+	if err != nil {
+		return nil, err
+	}
+	if !mine { // cancelled meanwhile
+		return s.store.Find(ctx, p.ID)
+	}
+	confirming, cancel := context.WithTimeout(ctx, confirmTimeout)
+	defer cancel()
+	o, err := provider.Confirm(confirming, id, card)
+	if err != nil {
+		s.log.WarnContext(ctx, "outcome of a charge is unknown, the provider will be asked", "payment", p.ID, "error", err)
+		return s.store.Find(context.WithoutCancel(ctx), p.ID)
+	}
+	return s.store.Settle(context.WithoutCancel(ctx), p.ID, o)
+}
+
+// Show gives a user's own attempt.
+func (s *Service) Show(ctx context.Context, userID, id string) (*Payment, error) {
+	p, err := s.store.Find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if p.UserID != userID {
+		return nil, problem.Missing("payment")
+	}
+	return p, nil
+}
+
+// Cancel ends a user's own attempt that is not settled. It is final only after the provider has cancelled.
+func (s *Service) Cancel(ctx context.Context, userID, id string) (*Payment, error) {
+	p, err := s.Show(ctx, userID, id)
+	if err != nil || p.Status == Cancelled {
+		return p, err
+	}
+	if p.Status == Processing {
+		if p, err = s.end(ctx, p, ""); err != nil {
+			return nil, problem.Busy(err, 2*time.Second, "The payment provider cannot be reached right now.")
+		}
+	}
+	if p.Status != Cancelled {
+		return nil, problem.New(problem.Conflict, "payment_not_cancellable", "The payment is %s.", p.Status)
+	}
+	return p, nil
+}
+
+// end cancels at the provider and keeps what it found.
+func (s *Service) end(ctx context.Context, p *Payment, why string) (*Payment, error) {
+	o := Outcome{State: StateCancelled, FailureCode: why}
+	if p.ProviderID != "" {
+		asking, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
+		var err error
+		if o, err = s.providers[p.Provider].Cancel(asking, p.ProviderID); err != nil {
+			return nil, fmt.Errorf("cancel at the provider: %w", err)
+		}
+		if o.State == StateCancelled {
+			o.FailureCode = why
+		}
+	}
+	return s.store.Settle(ctx, p.ID, o)
+}

@@ -1,0 +1,297 @@
+// Package store keeps bills, attempts and refunds in PostgreSQL. An outcome, its bill and its event commit together.
+package store
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"daprmall.dev/services/contracts/paymentv1"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/payment/internal/payment"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Migrations creates the tables of payments.
+var Migrations = postgres.Migrations{Name: "payment", FS: files}
+
+// Store is payment.Store on PostgreSQL.
+type Store struct {
+	db  *gorm.DB
+	out *outbox.Outbox
+}
+
+// New makes a store.
+func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: out} }
+
+// billRow is how a bill lies in PostgreSQL.
+type billRow struct {
+	OrderID  string `gorm:"primaryKey"`
+	UserID   string
+	Amount   int64
+	Currency string
+	DueAt    time.Time
+	Status   payment.BillStatus
+	Version  int64
+}
+
+func (billRow) TableName() string { return "bills" }
+
+// row is how an attempt lies in PostgreSQL.
+type row struct {
+	ID          string `gorm:"primaryKey"`
+	OrderID     string
+	UserID      string
+	Provider    string
+	ProviderID  string
+	Amount      int64
+	Currency    string
+	Status      payment.Status
+	CardBrand   string
+	CardLast4   string
+	FailureCode string
+	CreatedAt   time.Time `gorm:"autoCreateTime:false"`
+	UpdatedAt   time.Time `gorm:"autoUpdateTime:false"`
+}
+
+func (row) TableName() string { return "payments" }
+
+func toRow(p payment.Payment) row {
+	return row{p.ID, p.OrderID, p.UserID, p.Provider, p.ProviderID, p.Amount, p.Currency, p.Status, p.Card.Brand, p.Card.Last4, p.FailureCode, p.CreatedAt, p.UpdatedAt}
+}
+
+func (r row) payment() *payment.Payment {
+	return &payment.Payment{ID: r.ID, OrderID: r.OrderID, UserID: r.UserID, Provider: r.Provider, ProviderID: r.ProviderID, Amount: r.Amount, Currency: r.Currency,
+		Status: r.Status, Card: payment.Shown{Brand: r.CardBrand, Last4: r.CardLast4}, FailureCode: r.FailureCode, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
+}
+
+// OpenBill is described at payment.Store.
+func (s *Store) OpenBill(ctx context.Context, b payment.Bill) error {
+	b.Status = payment.Open
+	r := billRow(b)
+	if err := postgres.DB(ctx, s.db).Clauses(clause.OnConflict{DoNothing: true}).Create(&r).Error; err != nil {
+		return fmt.Errorf("open bill of order %s: %w", b.OrderID, err)
+	}
+	return nil
+}
+
+// CloseBill is described at payment.Store.
+func (s *Store) CloseBill(ctx context.Context, b payment.Bill) error {
+	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		err := tx.Exec(`INSERT INTO bills AS b (order_id, user_id, amount, currency, due_at, status, version) VALUES (?, ?, ?, ?, ?, 'closed', ?)
+			ON CONFLICT (order_id) DO UPDATE SET status = 'closed', version = excluded.version, updated_at = now() WHERE b.status = 'open'`,
+			b.OrderID, b.UserID, b.Amount, b.Currency, b.DueAt, b.Version).Error
+		if err != nil {
+			return fmt.Errorf("close bill of order %s: %w", b.OrderID, err)
+		}
+		return tx.Exec("UPDATE payments SET look_at = now() WHERE order_id = ? AND status = 'processing'", b.OrderID).Error
+	})
+}
+
+// FindBill is described at payment.Store.
+func (s *Store) FindBill(ctx context.Context, orderID string) (*payment.Bill, error) {
+	return findBill(postgres.DB(ctx, s.db), orderID)
+}
+
+func findBill(q *gorm.DB, orderID string) (*payment.Bill, error) {
+	var r billRow
+	err := q.Where("order_id = ?", orderID).Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read bill of order %s: %w", orderID, err)
+	}
+	b := payment.Bill(r)
+	b.DueAt = b.DueAt.UTC()
+	return &b, nil
+}
+
+func lockBill(tx *gorm.DB, orderID string) (*payment.Bill, error) {
+	b, err := findBill(tx.Clauses(clause.Locking{Strength: "UPDATE"}), orderID)
+	if err == nil && b == nil {
+		err = problem.Missing("order")
+	}
+	return b, err
+}
+
+// Start is described at payment.Store.
+func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b payment.Bill, now time.Time, live bool) error) (*payment.Payment, error) {
+	var found *payment.Payment
+	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		b, err := lockBill(tx, p.OrderID)
+		if err != nil {
+			return err
+		}
+		found, err = find(tx, p.ID)
+		if err != nil && problem.KindOf(err) != problem.NotFound || err == nil && !found.Revivable() {
+			return err
+		}
+		var at struct {
+			Now  time.Time
+			Live bool
+		}
+		err = tx.Raw(`SELECT clock_timestamp() AS now, EXISTS (SELECT 1 FROM payments WHERE order_id = ? AND status = 'processing') AS live`, p.OrderID).Scan(&at).Error
+		if err != nil {
+			return err
+		}
+		if err := decide(*b, at.Now, at.Live); err != nil {
+			return err
+		}
+		found = nil
+		r := toRow(p)
+		if err := tx.Save(&r).Error; err != nil { // inserts, or revives
+			return fmt.Errorf("keep payment: %w", err)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Opened is described at payment.Store.
+func (s *Store) Opened(ctx context.Context, id, providerID string) (bool, error) {
+	res := s.db.WithContext(ctx).Exec("UPDATE payments SET provider_id = ? WHERE id = ? AND status = 'processing' AND provider_id IN ('', ?)", providerID, id, providerID)
+	if res.Error != nil {
+		return false, fmt.Errorf("keep provider id of payment %s: %w", id, res.Error)
+	}
+	return res.RowsAffected == 1, nil
+}
+
+// Find is described at payment.Store.
+func (s *Store) Find(ctx context.Context, id string) (*payment.Payment, error) {
+	return find(postgres.DB(ctx, s.db), id)
+}
+
+func find(q *gorm.DB, id string) (*payment.Payment, error) {
+	var r row
+	err := q.Where("id = ?", id).Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, problem.Missing("payment")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read payment %s: %w", id, err)
+	}
+	return r.payment(), nil
+}
+
+// Settle is described at payment.Store. The bill is locked before the attempt, as in Start.
+func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*payment.Payment, error) {
+	var p *payment.Payment
+	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+		known, err := find(tx, id)
+		if err != nil {
+			return err
+		}
+		b, err := lockBill(tx, known.OrderID)
+		if err != nil {
+			return err
+		}
+		if p, err = find(tx.Clauses(clause.Locking{Strength: "UPDATE"}), id); err != nil {
+			return err
+		}
+		var now time.Time
+		if err := tx.Raw("SELECT clock_timestamp()").Scan(&now).Error; err != nil {
+			return err
+		}
+		if !p.Settle(o, now.UTC()) {
+			return nil
+		}
+		r := toRow(*p)
+		if err := tx.Save(&r).Error; err != nil {
+			return fmt.Errorf("save payment %s: %w", id, err)
+		}
+		if p.Status != payment.Succeeded {
+			return nil
+		}
+		b.Version++
+		// A bill that was closed meanwhile stays closed: order will ask for the money to go back.
+		err = tx.Exec("UPDATE bills SET status = CASE status WHEN 'open' THEN 'paid' ELSE status END, version = ?, updated_at = now() WHERE order_id = ?", b.Version, b.OrderID).Error
+		if err != nil {
+			return fmt.Errorf("settle bill of order %s: %w", b.OrderID, err)
+		}
+		return s.out.Add(ctx, outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeSucceeded, Key: p.OrderID, Version: b.Version,
+			Data: paymentv1.Succeeded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: b.Version, Amount: p.Amount, Currency: p.Currency, At: p.UpdatedAt}})
+	})
+	return p, err
+}
+
+// NextUnsettled is described at payment.Store: a claim lasts ten seconds, so that replicas look at different attempts and a provider that is down
+// is not asked in a loop.
+func (s *Store) NextUnsettled(ctx context.Context, after time.Duration) (*payment.Payment, bool, error) {
+	var r struct {
+		row    `gorm:"embedded"`
+		Wanted bool
+	}
+	res := s.db.WithContext(ctx).Raw(`UPDATE payments p SET look_at = now() + interval '10 seconds' FROM bills b
+		WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now() AND created_at <= now() - make_interval(secs => ?)
+			ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+		RETURNING p.*, b.status = 'open' AS wanted`, after.Seconds()).Scan(&r)
+	if res.Error != nil || res.RowsAffected == 0 {
+		return nil, false, res.Error
+	}
+	return r.payment(), r.Wanted, nil
+}
+
+// AskRefund is described at payment.Store.
+func (s *Store) AskRefund(ctx context.Context, paymentID string, amount int64) error {
+	db := postgres.DB(ctx, s.db)
+	p, err := find(db, paymentID)
+	if err != nil {
+		return err
+	}
+	if amount != p.Amount {
+		return fmt.Errorf("payment %s: asked to refund %d of %d", paymentID, amount, p.Amount)
+	}
+	return db.Exec("INSERT INTO refunds (payment_id, amount) VALUES (?, ?) ON CONFLICT (payment_id) DO NOTHING", paymentID, amount).Error
+}
+
+// NextRefund is described at payment.Store; a claim lasts longer with each try.
+func (s *Store) NextRefund(ctx context.Context) (*payment.Payment, error) {
+	var r row
+	res := s.db.WithContext(ctx).Raw(`UPDATE refunds f SET attempts = attempts + 1, look_at = now() + make_interval(secs => least(300, 5 * power(2, least(attempts, 6))))
+		FROM payments p WHERE p.id = f.payment_id AND f.payment_id = (SELECT payment_id FROM refunds WHERE done_at IS NULL AND look_at <= now()
+			ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING p.*`).Scan(&r)
+	if res.Error != nil || res.RowsAffected == 0 {
+		return nil, res.Error
+	}
+	return r.payment(), nil
+}
+
+// Refunded is described at payment.Store.
+func (s *Store) Refunded(ctx context.Context, paymentID string) error {
+	return postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+		p, err := find(tx, paymentID)
+		if err != nil {
+			return err
+		}
+		b, err := lockBill(tx, p.OrderID)
+		if err != nil {
+			return err
+		}
+		res := tx.Exec("UPDATE refunds SET done_at = now() WHERE payment_id = ? AND done_at IS NULL", paymentID)
+		if res.Error != nil || res.RowsAffected == 0 {
+			return res.Error
+		}
+		if err := tx.Exec("UPDATE payments SET status = 'refunded', updated_at = now() WHERE id = ?", paymentID).Error; err != nil {
+			return fmt.Errorf("mark payment %s refunded: %w", paymentID, err)
+		}
+		b.Version++
+		// A second payment's refund leaves the bill paid by the first.
+		err = tx.Exec(`UPDATE bills SET version = ?, updated_at = now(), status = CASE WHEN EXISTS
+			(SELECT 1 FROM payments WHERE order_id = ? AND status = 'succeeded') THEN status ELSE 'refunded' END WHERE order_id = ?`, b.Version, b.OrderID, b.OrderID).Error
+		if err != nil {
+			return fmt.Errorf("settle bill of order %s: %w", b.OrderID, err)
+		}
+		return s.out.Add(ctx, outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeRefunded, Key: p.OrderID, Version: b.Version,
+			Data: paymentv1.Refunded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: b.Version, Amount: p.Amount, Currency: p.Currency, At: time.Now().UTC()}})
+	})
+}
