@@ -196,7 +196,7 @@ func (t *tests) tool(ctx context.Context, name string, args ...string) error {
 
 // gotest runs packages and reads what they say. More than exit status 1 (a pattern
 // that matches nothing, say) is a failure of its own.
-func (t *tests) gotest(ctx context.Context, args, env []string) {
+func (t *tests) gotest(ctx context.Context, live bool, args, env []string) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
 	cmd.Dir = t.at.Root
 	cmd.Env = env
@@ -211,7 +211,7 @@ func (t *tests) gotest(ctx context.Context, args, env []string) {
 		t.fail("go test", err)
 		return
 	}
-	r := gotest.Reader{Out: os.Stdout, Short: func(s string) string { return strings.TrimPrefix(s, "daprmall.dev/") }}
+	r := gotest.Reader{Out: os.Stdout, Live: live, Short: func(s string) string { return strings.TrimPrefix(s, "daprmall.dev/") }}
 	count, failed, err := r.Read(out)
 	t.count.Add(count)
 	t.failed = append(t.failed, failed...)

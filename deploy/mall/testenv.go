@@ -61,7 +61,7 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 	} else {
 		t.board.Say("  ! without the race detector: it needs a C compiler")
 	}
-	t.gotest(ctx, append(append(args, flags...), packages...), append(without(os.Environ(), "MALL_HOME", "MALL_PORT_BASE"), env...))
+	t.gotest(ctx, false, append(append(args, flags...), packages...), append(without(os.Environ(), "MALL_HOME", "MALL_PORT_BASE"), env...))
 }
 
 // testServers starts both servers and says how to reach them.
@@ -181,7 +181,7 @@ func (t *tests) endToEnd(ctx context.Context, flags []string) {
 	takeDown("--purge")
 	before := t.count.Failed
 	fmt.Println("  end-to-end tests, on their own mall")
-	t.gotest(ctx, append(append([]string{"-tags", "e2e", "-timeout=30m"}, flags...), "./deploy/e2e/..."), env)
+	t.gotest(ctx, true, append(append([]string{"-tags", "e2e", "-timeout=30m"}, flags...), "./deploy/e2e/..."), env)
 	if t.count.Failed > before {
 		takeDown()
 		t.board.Say("  logs of the tests' mall: %s", filepath.Join(home, "log"))

@@ -47,6 +47,8 @@ type Reader struct {
 	// Short turns an import path into what people read.
 	Short func(string) string
 	Out   io.Writer
+	// Live shows each test as it ends, for packages that run for minutes.
+	Live bool
 
 	pkgs   map[string]*pkg
 	builds map[string][]string
@@ -97,6 +99,9 @@ func (r *Reader) event(e event) {
 	case "pass", "fail", "skip":
 		if e.Test != "" {
 			p.results[e.Test] = e.Action
+			if r.Live && !strings.Contains(e.Test, "/") {
+				_, _ = fmt.Fprintf(r.Out, "    %-4s %-50s %.1f s\n", e.Action, e.Test, e.Elapsed)
+			}
 			return
 		}
 		r.finish(p, e)
@@ -125,6 +130,7 @@ func (r *Reader) finish(p *pkg, e event) {
 			})
 			if p.results[test] == "fail" && !below {
 				count.Failed++
+				r.failed = append(r.failed, r.Short(e.Package)+" "+test)
 			}
 			continue
 		}
@@ -133,6 +139,7 @@ func (r *Reader) finish(p *pkg, e event) {
 			count.Passed++
 		case "fail":
 			count.Failed++
+			r.failed = append(r.failed, r.Short(e.Package)+" "+test)
 		case "skip":
 			count.Skipped++
 		}
@@ -148,9 +155,6 @@ func (r *Reader) finish(p *pkg, e event) {
 		r.show(p, e, failed)
 		if len(failed) == 0 {
 			r.failed = append(r.failed, name)
-		}
-		for _, test := range failed {
-			r.failed = append(r.failed, name+" "+test)
 		}
 	case len(p.results) > 0:
 		_, _ = fmt.Fprintf(r.Out, "  ✓ %-44s %s  %.1f s\n", name, count, e.Elapsed)

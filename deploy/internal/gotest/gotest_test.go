@@ -31,7 +31,7 @@ not an event
 	if want := (Count{Passed: 2, Failed: 3, Skipped: 1}); got != want {
 		t.Errorf("count: %v, want %v", got, want)
 	}
-	if got, want := strings.Join(failed, ", "), "broken, a TestOne, a TestOne/sub2, died TestRunning"; got != want {
+	if got, want := strings.Join(failed, ", "), "broken, a TestOne/sub2, died TestRunning"; got != want {
 		t.Errorf("failed: %s, want %s", got, want)
 	}
 }
