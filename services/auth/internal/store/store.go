@@ -60,7 +60,8 @@ func (s *Store) Open(ctx context.Context, sessionID string, a auth.Account, toke
 }
 
 func insertToken(tx *gorm.DB, hash []byte, sessionID string, expires time.Time) error {
-	err := tx.Exec("INSERT INTO refresh_tokens (hash, session_id, expires_at) VALUES (?, ?, ?)", hash, sessionID, expires).Error
+	// hash must not come first: GORM takes bytes right after a parenthesis for a list.
+	err := tx.Exec("INSERT INTO refresh_tokens (session_id, hash, expires_at) VALUES (?, ?, ?)", sessionID, hash, expires).Error
 	if err != nil {
 		return fmt.Errorf("keep refresh token: %w", err)
 	}

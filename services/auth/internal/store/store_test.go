@@ -1,0 +1,173 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/auth/internal/auth"
+	"daprmall.dev/services/auth/internal/store"
+	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/kit/problem"
+)
+
+type anyone struct{ account auth.Account }
+
+func (a *anyone) Verify(context.Context, string, string) (auth.Account, error) { return a.account, nil }
+
+type plain struct{}
+
+func (plain) Sign(s auth.Session, _ time.Time, _ time.Duration) (string, error) {
+	return fmt.Sprintf("%s/%s/%v", s.ID, s.UserID, s.Roles), nil
+}
+
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) Next() (string, error) { return fmt.Sprint(c.n.Add(1)), nil }
+
+func open(t *testing.T) (*gorm.DB, *store.Store, *auth.Service, *anyone) {
+	t.Helper()
+	db := postgrestest.Open(t, store.Migrations)
+	s := store.New(db)
+	who := &anyone{auth.Account{ID: "7", Roles: []string{"customer"}, Version: 1}}
+	ttl := func(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
+	return db, s, auth.NewService(who, plain{}, s, &counter{}, []byte("secret"), ttl(time.Minute), ttl(time.Hour)), who
+}
+
+func signIn(t *testing.T, sessions *auth.Service) auth.Tokens {
+	t.Helper()
+	tokens, err := sessions.SignIn(t.Context(), "a@b.c", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+func invalid(err error) bool { return problem.CodeOf(err) == "invalid_refresh_token" }
+
+// A client whose answer was lost asks again, side by side even, and gets the same successor.
+func TestRepeatedRefreshGivesTheSameSuccessor(t *testing.T) {
+	_, _, sessions, _ := open(t)
+	first := signIn(t, sessions)
+	var wg sync.WaitGroup
+	var got [8]string
+	for i := range got {
+		wg.Go(func() {
+			tokens, err := sessions.Refresh(t.Context(), first.Refresh)
+			if err != nil {
+				t.Error(err)
+			}
+			got[i] = tokens.Refresh
+		})
+	}
+	wg.Wait()
+	for _, s := range got {
+		if s == "" || s == first.Refresh || s != got[0] {
+			t.Fatalf("successors %v, want one and the same", got)
+		}
+	}
+	if _, err := sessions.Refresh(t.Context(), got[0]); err != nil {
+		t.Errorf("the successor: %v", err)
+	}
+}
+
+func TestReuseEndsTheFamily(t *testing.T) {
+	db, s, sessions, _ := open(t)
+	for name, age := range map[string]string{"after the successor was used": "0 seconds", "after a minute": "61 seconds"} {
+		first := signIn(t, sessions)
+		second, err := sessions.Refresh(t.Context(), first.Refresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := second
+		if age == "0 seconds" {
+			if last, err = sessions.Refresh(t.Context(), second.Refresh); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := db.Exec("UPDATE refresh_tokens SET used_at = used_at - interval '61 seconds' WHERE used_at IS NOT NULL").Error; err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sessions.Refresh(t.Context(), first.Refresh); !invalid(err) {
+			t.Errorf("%s: reuse: %v, want refused", name, err)
+		}
+		if _, err := sessions.Refresh(t.Context(), last.Refresh); !invalid(err) {
+			t.Errorf("%s: the thief's or victim's last token still works: %v", name, err)
+		}
+	}
+	list, err := s.Revocations(t.Context(), time.Time{})
+	if err != nil || len(list.Items) != 2 || list.Items[0].Kind != authv1.KindSession || list.Items[0].NotBefore <= list.Now.UnixMilli() {
+		t.Errorf("revocations %+v, %v; want both sessions, void for good", list, err)
+	}
+}
+
+func TestNothingElseRefreshes(t *testing.T) {
+	db, _, sessions, _ := open(t)
+	for _, token := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "' OR 1=1 --"} {
+		if _, err := sessions.Refresh(t.Context(), token); !invalid(err) {
+			t.Errorf("refresh with %q: %v, want refused", token, err)
+		}
+	}
+	expired, out := signIn(t, sessions), signIn(t, sessions)
+	if err := db.Exec("UPDATE refresh_tokens SET expires_at = now() WHERE session_id = 1").Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := sessions.SignOut(t.Context(), "2"); err != nil {
+		t.Fatal(err)
+	}
+	for name, token := range map[string]string{"expired": expired.Refresh, "signed out": out.Refresh} {
+		if _, err := sessions.Refresh(t.Context(), token); !invalid(err) {
+			t.Errorf("%s: %v, want refused", name, err)
+		}
+	}
+}
+
+// A ban and sign-ins at the same moment: no session survives the ban.
+func TestBanRacesSignIn(t *testing.T) {
+	db, _, sessions, _ := open(t)
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			if _, err := sessions.SignIn(t.Context(), "a@b.c", "x"); err != nil && problem.CodeOf(err) != "banned" {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Go(func() {
+		if err := sessions.Follow(t.Context(), auth.Account{ID: "7", Roles: []string{"customer"}, Banned: true, Version: 2}); err != nil {
+			t.Error(err)
+		}
+	})
+	wg.Wait()
+	var alive int64
+	if err := db.Raw("SELECT count(*) FROM sessions WHERE ended_at IS NULL").Scan(&alive).Error; err != nil || alive != 0 {
+		t.Errorf("%d sessions outlived the ban, %v", alive, err)
+	}
+	if _, err := sessions.SignIn(t.Context(), "a@b.c", "x"); problem.CodeOf(err) != "banned" {
+		t.Errorf("sign-in with stale news of the account: %v, want banned", err)
+	}
+}
+
+// Old news changes nothing; newer news of roles is in the next token.
+func TestNewsInAnyOrder(t *testing.T) {
+	_, _, sessions, who := open(t)
+	first := signIn(t, sessions)
+	for _, a := range []auth.Account{{ID: "7", Roles: []string{"customer", "seller"}, Version: 3}, {ID: "7", Roles: []string{"customer"}, Banned: true, Version: 2}} {
+		if err := sessions.Follow(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tokens, err := sessions.Refresh(t.Context(), first.Refresh)
+	if err != nil || tokens.Access != "1/7/[customer seller]" {
+		t.Errorf("token %q, %v; want the new roles", tokens.Access, err)
+	}
+	who.account.Version = 1 // the user service answered before the change
+	if tokens := signIn(t, sessions); tokens.Access != "2/7/[customer seller]" {
+		t.Errorf("token %q, want the newer roles", tokens.Access)
+	}
+}
