@@ -66,22 +66,14 @@ func Read(path string) ([]App, error) {
 	if err != nil {
 		return nil, err
 	}
-	apps, err := parse(raw)
+	apps, err := parse(raw, root)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	for i := range apps {
-		a := &apps[i]
-		a.Dir = absolute(root, a.Dir)
-		a.ConfigFile = absolute(root, a.ConfigFile)
-		for j, r := range a.Resources {
-			a.Resources[j] = absolute(root, r)
-		}
 	}
 	return apps, nil
 }
 
-func parse(raw []byte) ([]App, error) {
+func parse(raw []byte, root string) ([]App, error) {
 	var file struct {
 		Version int         `yaml:"version"`
 		Name    string      `yaml:"name"`
@@ -99,16 +91,21 @@ func parse(raw []byte) ([]App, error) {
 	if len(file.Apps) == 0 {
 		return nil, fmt.Errorf("no apps")
 	}
+	common := App{Replica: 1}
+	if err := decodeStrict(&file.Common, &common); err != nil {
+		return nil, err
+	}
+	common.resolve(root)
 	seen := map[string]bool{}
 	ports := map[int]string{}
 	apps := make([]App, len(file.Apps))
 	for i := range file.Apps {
-		a := App{Replica: 1}
-		for _, node := range []*yaml.Node{&file.Common, &file.Apps[i]} {
-			if err := decodeStrict(node, &a); err != nil {
-				return nil, err
-			}
+		a := common
+		if err := decodeStrict(&file.Apps[i], &a); err != nil {
+			return nil, err
 		}
+		a.Dir = absolute(root, a.Dir)
+		a.resolve(a.Dir)
 		if err := a.check(); err != nil {
 			return nil, fmt.Errorf("app %d (%s): %w", i+1, a.ID, err)
 		}
@@ -127,6 +124,17 @@ func parse(raw []byte) ([]App, error) {
 	return apps, nil
 }
 
+// resolve makes paths absolute as the Dapr CLI does: those of the common section start
+// at the run file, those of an app at the app's directory.
+func (a *App) resolve(dir string) {
+	a.ConfigFile = absolute(dir, a.ConfigFile)
+	resources := make([]string, len(a.Resources))
+	for i, r := range a.Resources {
+		resources[i] = absolute(dir, r)
+	}
+	a.Resources = resources
+}
+
 func decodeStrict(node *yaml.Node, into *App) error {
 	if node.Kind == 0 {
 		return nil
@@ -141,8 +149,8 @@ func decodeStrict(node *yaml.Node, into *App) error {
 }
 
 func (a App) check() error {
-	if a.ID == "" || a.Dir == "" || len(a.Command) == 0 {
-		return fmt.Errorf("want appID, appDirPath and command")
+	if a.ID == "" || len(a.Command) == 0 {
+		return fmt.Errorf("want appID and command")
 	}
 	for what, port := range a.Ports() {
 		if port <= 0 {

@@ -1,6 +1,8 @@
 package runfile
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -13,6 +15,11 @@ func TestTheRepositorysOwnRunFile(t *testing.T) {
 	for _, a := range apps {
 		if a.Protocol != "h2c" || !a.HealthCheck || a.Threshold != 2 || a.MaxBody != "4Mi" {
 			t.Errorf("%s: common settings did not reach it: %+v", a.ID, a)
+		}
+		for _, path := range append(a.Resources, a.ConfigFile) {
+			if _, err := os.Stat(path); err != nil || !filepath.IsAbs(path) {
+				t.Errorf("%s: %s: %v, want an absolute path that exists", a.ID, path, err)
+			}
 		}
 	}
 }
@@ -30,14 +37,14 @@ func TestRefusals(t *testing.T) {
 		"no apps":               {"version: 1", "no apps"},
 		"an app without a name": {"version: 1\napps:\n - {appPort: 1}", "want appID"},
 	} {
-		if _, err := parse([]byte(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := parse([]byte(c.file), "/root"); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %q", name, err, c.want)
 		}
 	}
 }
 
 func TestShiftMovesEveryPort(t *testing.T) {
-	apps, err := parse([]byte("version: 1\napps:\n - " + one + "}"))
+	apps, err := parse([]byte("version: 1\napps:\n - "+one+"}"), "/root")
 	if err != nil {
 		t.Fatal(err)
 	}
