@@ -15,6 +15,7 @@ import (
 const (
 	askEvery = 500 * time.Millisecond
 	stale    = 30 * time.Second // a list older than this lets nobody in
+	patience = 2 * time.Second  // better to ask again than to wait for a call that hangs
 	sweep    = time.Minute
 )
 
@@ -67,7 +68,7 @@ func (r *Revocations) Run(ctx context.Context) {
 }
 
 func (r *Revocations) refresh(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	asked := r.now()
 	list, err := r.source(ctx, r.since)
