@@ -228,8 +228,8 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 // is not asked in a loop.
 func (s *Store) NextUnsettled(ctx context.Context, after time.Duration) (*payment.Payment, bool, error) {
 	var r struct {
-		row    `gorm:"embedded"`
-		Wanted bool
+		Attempt row `gorm:"embedded"`
+		Wanted  bool
 	}
 	res := s.db.WithContext(ctx).Raw(`UPDATE payments p SET look_at = now() + interval '10 seconds' FROM bills b
 		WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now() AND created_at <= now() - make_interval(secs => ?)
@@ -238,7 +238,7 @@ func (s *Store) NextUnsettled(ctx context.Context, after time.Duration) (*paymen
 	if res.Error != nil || res.RowsAffected == 0 {
 		return nil, false, res.Error
 	}
-	return r.payment(), r.Wanted, nil
+	return r.Attempt.payment(), r.Wanted, nil
 }
 
 // AskRefund is described at payment.Store.

@@ -1,0 +1,65 @@
+package payment
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func TestCardsThatNoProviderCouldTake(t *testing.T) {
+	good := Card{"4242424242424242", 12, 2030, "123"}
+	change := func(f func(*Card)) Card { c := good; f(&c); return c }
+	tests := map[string]struct {
+		card Card
+		want problem.Kind
+	}{
+		"good":              {good, ""},
+		"amex, four digits": {Card{"378282246310005", 1, 2027, "1234"}, ""},
+		"this month":        {change(func(c *Card) { c.ExpMonth, c.ExpYear = 11, 2026 }), ""},
+		"last month":        {change(func(c *Card) { c.ExpMonth, c.ExpYear = 10, 2026 }), problem.Invalid},
+		"Luhn":              {change(func(c *Card) { c.Number = "4242424242424241" }), problem.Invalid},
+		"letters":           {change(func(c *Card) { c.Number = "4242abcd42424242" }), problem.Invalid},
+		"other digits":      {change(func(c *Card) { c.Number = "４２４２424242424242" }), problem.Invalid},
+		"too short":         {change(func(c *Card) { c.Number = "0" }), problem.Invalid},
+		"empty":             {change(func(c *Card) { c.Number = "" }), problem.Invalid},
+		"month 13":          {change(func(c *Card) { c.ExpMonth = 13 }), problem.Invalid},
+		"cvc":               {change(func(c *Card) { c.CVC = "12" }), problem.Invalid},
+	}
+	for name, tt := range tests {
+		if err := tt.card.Check(noon); problem.KindOf(err) != tt.want {
+			t.Errorf("%s: %v, want kind %q", name, err, tt.want)
+		}
+	}
+}
+
+func TestCardsNeverShowTheirNumber(t *testing.T) {
+	c := Card{"4242424242424242", 12, 2030, "987"}
+	for _, s := range []string{fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%v", &c)} {
+		if s != "card ****" {
+			t.Errorf("printed as %q", s)
+		}
+	}
+	if got := c.Show(); got != (Shown{"visa", "4242"}) {
+		t.Errorf("shown as %v", got)
+	}
+}
+
+func TestOnlyAnAttemptUnderWaySettles(t *testing.T) {
+	for _, s := range []Status{Succeeded, Failed, Cancelled, Refunded} {
+		p := Payment{Status: s}
+		if p.Settle(Outcome{State: StateSucceeded}, noon) || p.Status != s {
+			t.Errorf("%s became %s", s, p.Status)
+		}
+	}
+	for state, want := range map[State]Status{StateCreated: Processing, StateProcessing: Processing, StateSucceeded: Succeeded, StateFailed: Failed, StateCancelled: Cancelled} {
+		p := Payment{Status: Processing}
+		p.Settle(Outcome{State: state}, noon)
+		if p.Status != want {
+			t.Errorf("outcome %s: %s, want %s", state, p.Status, want)
+		}
+	}
+}

@@ -1,0 +1,346 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/payment/internal/payment"
+	"daprmall.dev/services/payment/internal/sandbox"
+	"daprmall.dev/services/payment/internal/store"
+)
+
+// shaky is the real sandbox behind a line that can break: before a call (nothing happened) or after it (nobody knows).
+type shaky struct {
+	*sandbox.Provider
+	failCreate, failConfirm bool
+}
+
+func (s *shaky) Create(ctx context.Context, ref string, amount int64, currency string) (string, error) {
+	if s.failCreate {
+		return "", errors.New("no connection")
+	}
+	return s.Provider.Create(ctx, ref, amount, currency)
+}
+
+func (s *shaky) Confirm(ctx context.Context, id string, card payment.Card) (payment.Outcome, error) {
+	if s.failConfirm {
+		return payment.Outcome{}, errors.New("no connection")
+	}
+	return s.Provider.Confirm(ctx, id, card)
+}
+
+type noOrders struct{}
+
+func (noOrders) Payable(context.Context, string) (*payment.Bill, error) { return nil, nil }
+
+type desk struct {
+	*payment.Service
+	t        *testing.T
+	db, bank *gorm.DB
+	line     *shaky
+	store    *store.Store
+}
+
+func open(t *testing.T) desk {
+	t.Helper()
+	db, bank := postgrestest.Open(t, outbox.Migrations, store.Migrations), postgrestest.Open(t, sandbox.Migrations)
+	line := &shaky{Provider: sandbox.New(bank)}
+	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
+	service := payment.NewService(s, noOrders{}, []payment.Provider{line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	return desk{service, t, db, bank, line, s}
+}
+
+func (d desk) bill(order string) payment.Bill {
+	d.t.Helper()
+	b := payment.Bill{OrderID: order, UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Version: 1}
+	if err := d.OnPlaced(d.t.Context(), b); err != nil {
+		d.t.Fatal(err)
+	}
+	return b
+}
+
+func card(number string) payment.Card {
+	return payment.Card{Number: number, ExpMonth: 12, ExpYear: 2030, CVC: "123"}
+}
+
+func (d desk) start(id string, b payment.Bill, c payment.Card) *payment.Payment {
+	d.t.Helper()
+	p, resumed, err := d.Start(d.t.Context(), id, b, c.Show())
+	if err != nil || resumed {
+		d.t.Fatalf("start %s: resumed %v, %v", id, resumed, err)
+	}
+	return p
+}
+
+func (d desk) pay(id string, b payment.Bill, number string) *payment.Payment {
+	d.t.Helper()
+	p, err := d.Charge(d.t.Context(), d.start(id, b, card(number)), card(number))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return p
+}
+
+// later lets the settler's time come.
+func (d desk) later() {
+	d.t.Helper()
+	d.sql(d.db, "UPDATE payments SET created_at = created_at - interval '1 minute', look_at = now()")
+	d.sql(d.bank, "UPDATE charges SET ready_at = now() WHERE ready_at IS NOT NULL")
+	if err := d.SettleDue(d.t.Context()); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d desk) sql(db *gorm.DB, text string) {
+	d.t.Helper()
+	if err := db.Exec(text).Error; err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// books compares what payment says with what the bank has: status, captured less refunded, events.
+func (d desk) books(id string, status payment.Status, net int64, events string) {
+	d.t.Helper()
+	p, err := d.store.Find(d.t.Context(), id)
+	if err != nil || p.Status != status {
+		d.t.Errorf("payment %s: %+v, %v; want %s", id, p, err, status)
+	}
+	var sum int64
+	if err := d.bank.Raw("SELECT coalesce(sum(captured - refunded), 0)::bigint FROM charges").Scan(&sum).Error; err != nil || sum != net {
+		d.t.Errorf("payment %s: the bank holds %d, %v; want %d", id, sum, err, net)
+	}
+	var types []string
+	if err := d.db.Raw("SELECT type FROM outbox ORDER BY seq").Scan(&types).Error; err != nil || fmt.Sprint(types) != events {
+		d.t.Errorf("payment %s: events %v, %v; want %s", id, types, err, events)
+	}
+}
+
+const succeeded = "[mall.payment.succeeded.v1]"
+
+func TestEachCard(t *testing.T) {
+	for number, want := range map[string]struct {
+		now, then payment.Status
+		code      string
+		net       int64
+		events    string
+	}{
+		"4242424242424242": {payment.Succeeded, payment.Succeeded, "", 210, succeeded},
+		sandbox.Declines:   {payment.Failed, payment.Failed, "card_declined", 0, "[]"},
+		sandbox.NoFunds:    {payment.Failed, payment.Failed, "insufficient_funds", 0, "[]"},
+		sandbox.Unanswered: {payment.Processing, payment.Succeeded, "", 210, succeeded},
+		sandbox.Slow:       {payment.Processing, payment.Succeeded, "", 210, succeeded},
+	} {
+		t.Run(number, func(t *testing.T) {
+			t.Parallel()
+			d := open(t)
+			p := d.pay("1", d.bill("100"), number)
+			if p.Status != want.now || p.FailureCode != want.code {
+				t.Errorf("at once: %s %q, want %s %q", p.Status, p.FailureCode, want.now, want.code)
+			}
+			d.later()
+			d.books("1", want.then, want.net, want.events)
+		})
+	}
+}
+
+// Each row is a crash between two lines of a charge; afterwards the settler finds out, and nothing is charged twice or for nothing.
+func TestCrashPoints(t *testing.T) {
+	tests := map[string]struct {
+		until  func(d desk, p *payment.Payment)
+		status payment.Status
+		net    int64
+		events string
+	}{
+		"after the attempt was kept": {func(desk, *payment.Payment) {}, payment.Cancelled, 0, "[]"},
+		"after the provider opened the charge": {func(d desk, p *payment.Payment) {
+			_, _ = d.line.Create(d.t.Context(), p.ID, p.Amount, p.Currency)
+		}, payment.Cancelled, 0, "[]"},
+		"after its id was kept": {func(d desk, p *payment.Payment) {
+			id, _ := d.line.Create(d.t.Context(), p.ID, p.Amount, p.Currency)
+			_, _ = d.store.Opened(d.t.Context(), p.ID, id)
+		}, payment.Cancelled, 0, "[]"},
+		"after the money was taken": {func(d desk, p *payment.Payment) {
+			id, _ := d.line.Create(d.t.Context(), p.ID, p.Amount, p.Currency)
+			_, _ = d.store.Opened(d.t.Context(), p.ID, id)
+			_, _ = d.line.Confirm(d.t.Context(), id, card("4242424242424242"))
+		}, payment.Succeeded, 210, succeeded},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := open(t)
+			b := d.bill("100")
+			tt.until(d, d.start("1", b, card("4242424242424242")))
+			// The same request again, while nobody knows: it is told how things stand and charges nothing.
+			if p, resumed, err := d.Start(t.Context(), "1", b, payment.Shown{}); err != nil || !resumed || p.Status != payment.Processing {
+				t.Errorf("repeat: %+v, resumed %v, %v; want the attempt under way", p, resumed, err)
+			}
+			d.later()
+			d.later()
+			d.books("1", tt.status, tt.net, tt.events)
+		})
+	}
+}
+
+// A request that stalls between two lines finds that the settler has ended its attempt, and sends no card.
+func TestStalledRequestSendsNoCard(t *testing.T) {
+	d := open(t)
+	p := d.start("1", d.bill("100"), card("4242424242424242"))
+	d.later()
+	if p, err := d.Charge(t.Context(), p, card("4242424242424242")); err != nil || p.Status != payment.Cancelled {
+		t.Errorf("stalled charge: %+v, %v; want cancelled", p, err)
+	}
+	d.books("1", payment.Cancelled, 0, "[]")
+}
+
+func TestOneAttemptAtATime(t *testing.T) {
+	d := open(t)
+	b := d.bill("100")
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	codes := map[string]int{}
+	for i := range 10 {
+		wg.Go(func() {
+			_, _, err := d.Start(t.Context(), fmt.Sprint(i+1), b, payment.Shown{Brand: "visa", Last4: "4242"})
+			mu.Lock()
+			codes[problem.CodeOf(err)]++
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	if codes[""] != 1 || codes["payment_in_progress"] != 9 {
+		t.Errorf("outcomes %v, want one start and nine payment_in_progress", codes)
+	}
+}
+
+func TestWhoMayStart(t *testing.T) {
+	d := open(t)
+	start := func(id, order string) string {
+		_, _, err := d.Start(t.Context(), id, payment.Bill{OrderID: order, UserID: "7", Amount: 210, Currency: "CNY"}, payment.Shown{})
+		return problem.CodeOf(err)
+	}
+	d.pay("1", d.bill("100"), "4242424242424242")
+	d.bill("101")
+	d.sql(d.db, "UPDATE bills SET due_at = now() WHERE order_id = 101")
+	if err := d.OnCancelled(t.Context(), d.bill("102")); err != nil {
+		t.Fatal(err)
+	}
+	for order, want := range map[string]string{"100": "already_paid", "101": "order_not_payable", "102": "order_not_payable", "103": "not_found"} {
+		if got := start("9", order); got != want {
+			t.Errorf("order %s: %q, want %q", order, got, want)
+		}
+	}
+}
+
+// The provider was away when the attempt began: that is final for the attempt, and the same request may begin again.
+func TestProviderAway(t *testing.T) {
+	d := open(t)
+	b := d.bill("100")
+	d.line.failCreate = true
+	p := d.pay("1", b, "4242424242424242")
+	if p.Status != payment.Failed || problem.KindOf(p.Refusal()) != problem.Unavailable {
+		t.Errorf("away: %+v, refusal %v; want failed and unavailable", p, p.Refusal())
+	}
+	d.line.failCreate = false
+	if p = d.pay("1", b, "4242424242424242"); p.Status != payment.Succeeded {
+		t.Errorf("again: %+v, want succeeded", p)
+	}
+	d.books("1", payment.Succeeded, 210, succeeded)
+}
+
+// The order is cancelled while a charge is under way: either the provider cancels, or the success is told and order sends it back.
+func TestClosedBill(t *testing.T) {
+	t.Run("not captured", func(t *testing.T) {
+		d := open(t)
+		b := d.bill("100")
+		d.line.failConfirm = true
+		d.pay("1", b, "4242424242424242")
+		if err := d.OnCancelled(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		d.later()
+		d.books("1", payment.Cancelled, 0, "[]")
+	})
+	t.Run("captured", func(t *testing.T) {
+		d := open(t)
+		b := d.bill("100")
+		d.pay("1", b, sandbox.Unanswered)
+		if err := d.OnCancelled(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		d.later()
+		d.books("1", payment.Succeeded, 210, succeeded)
+		for range 3 { // asked for three times, given once
+			if err := d.OnRefundRequested(t.Context(), "1", 210); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.RefundDue(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.books("1", payment.Refunded, 0, "[mall.payment.succeeded.v1 mall.payment.refunded.v1]")
+		if bill, err := d.store.FindBill(t.Context(), "100"); err != nil || bill.Status != payment.BillRefunded {
+			t.Errorf("bill %+v, %v; want refunded", bill, err)
+		}
+	})
+}
+
+// A crash between the provider's refund and its record: the repeat is harmless.
+func TestRefundCrash(t *testing.T) {
+	d := open(t)
+	p := d.pay("1", d.bill("100"), "4242424242424242")
+	if err := d.OnRefundRequested(t.Context(), "1", 210); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.line.Refund(t.Context(), "sbx_1", p.ID, 210); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.RefundDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.books("1", payment.Refunded, 0, "[mall.payment.succeeded.v1 mall.payment.refunded.v1]")
+	if err := d.OnRefundRequested(t.Context(), "2", 210); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("refund of an unknown payment: %v, want an error that parks the event", err)
+	}
+}
+
+// The cancellation overtakes the placing: the bill stays closed.
+func TestEventsInAnyOrder(t *testing.T) {
+	d := open(t)
+	b := payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Version: 2}
+	if err := errors.Join(d.OnCancelled(t.Context(), b), d.OnPlaced(t.Context(), b), d.OnCancelled(t.Context(), b)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.store.FindBill(t.Context(), "100"); err != nil || got.Status != payment.Closed {
+		t.Errorf("bill %+v, %v; want closed", got, err)
+	}
+}
+
+func TestShopperCancels(t *testing.T) {
+	d := open(t)
+	d.line.failConfirm = true
+	d.pay("1", d.bill("100"), "4242424242424242")
+	if _, err := d.Cancel(t.Context(), "8", "1"); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("by a stranger: %v, want not found", err)
+	}
+	for range 2 {
+		if p, err := d.Cancel(t.Context(), "7", "1"); err != nil || p.Status != payment.Cancelled {
+			t.Errorf("cancel: %+v, %v", p, err)
+		}
+	}
+	d.line.failConfirm = false
+	d.pay("2", d.bill("101"), "4242424242424242")
+	if _, err := d.Cancel(t.Context(), "7", "2"); problem.CodeOf(err) != "payment_not_cancellable" {
+		t.Errorf("cancel what is paid: %v", err)
+	}
+}
