@@ -85,15 +85,13 @@ func hasMain(dir string) bool {
 func programs(at place.Place, apps []runfile.App, lua []string) ([]string, error) {
 	var dirs []string
 	for _, a := range apps {
-		dir, err := filepath.Rel(at.Root, a.Dir)
+		pkg, err := a.Package()
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Equal(a.Command, []string{"go", "run", "."}) {
-			return nil, fmt.Errorf("dapr.yaml: %s runs %q; this runner builds what `go run .` would run", a.ID, a.Command)
-		}
-		if filepath.Base(dir) != a.ID {
-			return nil, fmt.Errorf("dapr.yaml: %s lives in %s; its program would be called %s", a.ID, dir, filepath.Base(dir))
+		dir, err := filepath.Rel(at.Root, pkg)
+		if err != nil {
+			return nil, err
 		}
 		dirs = append(dirs, dir)
 		if slices.Contains(lua, a.ID) {

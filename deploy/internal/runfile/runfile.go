@@ -49,6 +49,19 @@ func (a App) Name() string {
 	return a.ID
 }
 
+// Package is the directory of the program that the app's command, `go run <directory>`,
+// would run. The runner builds it instead, so it must be called like the app.
+func (a App) Package() (string, error) {
+	if len(a.Command) != 3 || a.Command[0] != "go" || a.Command[1] != "run" {
+		return "", fmt.Errorf("app %s: command %q: want go run <directory>", a.ID, a.Command)
+	}
+	dir := absolute(a.Dir, a.Command[2])
+	if filepath.Base(dir) != a.ID {
+		return "", fmt.Errorf("app %s: its program in %s would be called %s", a.ID, dir, filepath.Base(dir))
+	}
+	return dir, nil
+}
+
 // Ports are all ports of the app and its sidecar by their purpose.
 func (a App) Ports() map[string]int {
 	return map[string]int{"app": a.Port, "dapr_http": a.DaprHTTP, "dapr_grpc": a.DaprGRPC,

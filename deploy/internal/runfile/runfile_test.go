@@ -16,6 +16,13 @@ func TestTheRepositorysOwnRunFile(t *testing.T) {
 		if a.Protocol != "h2c" || !a.HealthCheck || a.Threshold != 2 || a.MaxBody != "4Mi" {
 			t.Errorf("%s: common settings did not reach it: %+v", a.ID, a)
 		}
+		pkg, err := a.Package()
+		if err != nil {
+			t.Error(err)
+		}
+		if !strings.HasSuffix(pkg, "/"+a.ID) {
+			t.Errorf("%s: package %s", a.ID, pkg)
+		}
 		for _, path := range append(a.Resources, a.ConfigFile) {
 			if _, err := os.Stat(path); err != nil || !filepath.IsAbs(path) {
 				t.Errorf("%s: %s: %v, want an absolute path that exists", a.ID, path, err)
