@@ -36,7 +36,7 @@ func run(ctx context.Context) error {
 	}
 	use := declare(r.Live, known)
 	payments := payment.NewService(store.New(r.DB, r.Outbox), peers.NewOrders(r.Sidecar), providers, use, r.Log)
-	api.Routes(r.Server, r.DB, r.Inbox, r.Outbox, r.Idempotency, payments)
+	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, payments)
 	r.Go("settle", room.Every(r.Log, time.Second, payments.SettleDue))
 	r.Go("refund", room.Every(r.Log, 500*time.Millisecond, payments.RefundDue))
 	return r.Serve(ctx)

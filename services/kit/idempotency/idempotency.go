@@ -78,6 +78,11 @@ type row struct {
 	Body        *string
 }
 
+// Tx runs fn in one transaction: what fn keeps through stores of the same database commits with the key.
+func (s *Store) Tx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return postgres.InTx(ctx, s.db, func(ctx context.Context, _ *gorm.DB) error { return fn(ctx) })
+}
+
 // Lookup gives what is known of a key without claiming it; ok is false for one never seen.
 func (s *Store) Lookup(ctx context.Context, user, key string, fingerprint []byte) (claim Claim, ok bool, err error) {
 	var r row

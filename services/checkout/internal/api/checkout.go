@@ -7,19 +7,16 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"gorm.io/gorm"
 
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/ids"
-	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
 	"daprmall.dev/services/kit/telemetry"
 )
 
 type handler struct {
-	db       *gorm.DB
 	keys     *idempotency.Store
 	checkout *checkout.Service
 }
@@ -100,7 +97,7 @@ func (h handler) begin(ctx context.Context, r run, req checkout.Request) (*check
 		}
 	}
 	var record *checkout.Record
-	err = postgres.InTx(ctx, h.db, func(ctx context.Context, _ *gorm.DB) error {
+	err = h.keys.Tx(ctx, func(ctx context.Context) error {
 		var err error
 		if claim, err = h.keys.Begin(ctx, r.user, r.key, r.fingerprint); err != nil || claim.Answer != nil {
 			return err

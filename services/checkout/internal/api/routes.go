@@ -5,12 +5,10 @@ import (
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/server"
-
-	"gorm.io/gorm"
 )
 
 // Routes mounts everything checkout answers.
-func Routes(s *server.Server, db *gorm.DB, keys *idempotency.Store, addresses checkout.Addresses, service *checkout.Service) {
+func Routes(s *server.Server, keys *idempotency.Store, addresses checkout.Addresses, service *checkout.Service) {
 	gateway := server.Callers("api-gateway", "assistant")
 
 	a := addressHandler{addresses, keys}
@@ -22,7 +20,7 @@ func Routes(s *server.Server, db *gorm.DB, keys *idempotency.Store, addresses ch
 	list.PUT("/:id", server.Handle(a.change))
 	list.DELETE("/:id", server.Handle(a.remove))
 
-	h := handler{db, keys, service}
+	h := handler{keys, service}
 	// shopper: what it would cost, holding nothing.
 	s.POST("/v1/checkout/quote", gateway, s.SignedIn, server.Handle(h.quote))
 	// shopper: places an order. Needs an Idempotency-Key; a repeat, after any crash, goes on with the same order.

@@ -7,11 +7,9 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"gorm.io/gorm"
 
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/ids"
-	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
 	"daprmall.dev/services/kit/telemetry"
@@ -19,7 +17,6 @@ import (
 )
 
 type handler struct {
-	db       *gorm.DB
 	keys     *idempotency.Store
 	payments *payment.Service
 }
@@ -111,7 +108,7 @@ func (h handler) begin(ctx context.Context, r run, orderID string, card payment.
 	if refused != nil && problem.KindOf(refused) != problem.NotFound {
 		return nil, false, nil, refused
 	}
-	err = postgres.InTx(ctx, h.db, func(ctx context.Context, _ *gorm.DB) error {
+	err = h.keys.Tx(ctx, func(ctx context.Context) error {
 		var err error
 		if claim, err = h.keys.Begin(ctx, r.user, r.key, r.fingerprint); err != nil || claim.Answer != nil {
 			return err

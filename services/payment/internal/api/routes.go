@@ -4,8 +4,6 @@ package api
 import (
 	"context"
 
-	"gorm.io/gorm"
-
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/inbox"
@@ -15,8 +13,8 @@ import (
 )
 
 // Routes mounts everything payment answers.
-func Routes(s *server.Server, db *gorm.DB, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store, payments *payment.Service) {
-	h := handler{db, keys, payments}
+func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store, payments *payment.Service) {
+	h := handler{keys, payments}
 	v1 := s.Group("/v1/payments", server.Callers("api-gateway", "assistant"), s.SignedIn)
 	// shopper: pays an order. Needs an Idempotency-Key; a repeat never charges again. An unknown outcome is 201 processing.
 	v1.POST("", server.Handle(h.pay))

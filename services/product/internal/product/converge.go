@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"daprmall.dev/services/kit/problem"
@@ -12,6 +13,7 @@ import (
 
 const (
 	dueBatch     = 100
+	dueAtOnce    = 8
 	inspectBatch = 200
 )
 
@@ -37,12 +39,20 @@ func NewKeeper(store Store, gate Gate, orders Orders, ttl func() time.Duration, 
 // ExpireHolds takes the holds whose time is over through the fence. One that
 // cannot be decided now stays for the next round.
 func (k *Keeper) ExpireHolds(ctx context.Context) error {
-	due, err := k.gate.Due(ctx, dueBatch)
-	if err != nil {
-		return err
+	for {
+		decided, more, err := k.expireSome(ctx)
+		if err != nil || !more || decided == 0 {
+			return err
+		}
 	}
-	if len(due) == 0 {
-		return nil
+}
+
+// expireSome decides one batch, several at a time: after a sale that collapsed
+// there are thousands, and each question is a call to order.
+func (k *Keeper) expireSome(ctx context.Context) (decided int, more bool, err error) {
+	due, err := k.gate.Due(ctx, dueBatch)
+	if err != nil || len(due) == 0 {
+		return 0, false, err
 	}
 	ids := make([]string, len(due))
 	for i, h := range due {
@@ -50,25 +60,41 @@ func (k *Keeper) ExpireHolds(ctx context.Context) error {
 	}
 	_, recorded, err := k.store.Truth(ctx, nil, ids)
 	if err != nil {
-		return err
+		return 0, false, err
 	}
-	var away error // order cannot be reached: no use in asking about the next hold
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		away error // order cannot be reached: no use in asking about the next hold
+		free = make(chan struct{}, dueAtOnce)
+	)
+	gone := func() error { mu.Lock(); defer mu.Unlock(); return away }
 	for _, h := range due {
-		if away != nil && !recorded[h.ID] {
+		free <- struct{}{}
+		if gone() != nil && !recorded[h.ID] {
+			<-free
 			continue
 		}
-		outcome, err := k.expire(ctx, h, recorded[h.ID])
-		if err != nil {
-			outcome = "failed"
-			if kind := problem.KindOf(err); kind == problem.Unavailable || kind == problem.Timeout {
-				away = err
+		wg.Go(func() {
+			defer func() { <-free }()
+			outcome, err := k.expire(ctx, h, recorded[h.ID])
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				decided++
 			} else {
-				k.log.WarnContext(ctx, "hold not decided, trying again", "hold", h.ID, "error", err)
+				outcome = "failed"
+				if kind := problem.KindOf(err); kind == problem.Unavailable || kind == problem.Timeout {
+					away = err
+				} else {
+					k.log.WarnContext(ctx, "hold not decided, trying again", "hold", h.ID, "error", err)
+				}
 			}
-		}
-		k.meter.HoldExpired(outcome)
+			k.meter.HoldExpired(outcome)
+		})
 	}
-	return away
+	wg.Wait()
+	return decided, len(due) == dueBatch, away
 }
 
 func (k *Keeper) expire(ctx context.Context, h Hold, recorded bool) (outcome string, err error) {

@@ -164,10 +164,24 @@ func TestAHoldWithoutOrderGoesThroughTheFence(t *testing.T) {
 	s.told = nil
 	must(t, s.keeper.ExpireHolds(ctx))
 	s.wantGate(t, id, 8, 0)
-	want := map[string]int{"recorded": 2, "released": 1, "extended": 1, "failed": 1}
-	if fmt.Sprint(s.meter.Expired) != fmt.Sprint(want) {
+	failed := s.meter.Expired["failed"] // the round that found order away had up to two questions out
+	want := map[string]int{"recorded": 2, "released": 1, "extended": 1, "failed": failed}
+	if fmt.Sprint(s.meter.Expired) != fmt.Sprint(want) || failed < 1 || failed > 2 {
 		t.Errorf("outcomes %v, want %v", s.meter.Expired, want)
 	}
+}
+
+func TestThousandsOfDeadHoldsGoInOneRound(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 1000)
+	for i := range 450 {
+		if _, err := s.gate.Hold(ctx, fmt.Sprint(1000+i), []product.Line{line(id, 1)}, ttl); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.gate.Pass(ttl + time.Second)
+	must(t, s.keeper.ExpireHolds(ctx))
+	s.wantGate(t, id, 1000, 0)
 }
 
 // The last unit was bought and its hold recorded; then the answer to the buyer

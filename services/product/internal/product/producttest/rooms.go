@@ -8,6 +8,7 @@ import (
 // Orders is an order room that knows some orders. It remembers whom it was asked
 // about: those get a tombstone.
 type Orders struct {
+	mu    sync.Mutex
 	Known map[string]bool
 	Asked []string
 	Err   error
@@ -15,6 +16,8 @@ type Orders struct {
 
 // Fence is product.Orders.
 func (o *Orders) Fence(_ context.Context, id string) (bool, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.Err != nil {
 		return false, o.Err
 	}

@@ -1,0 +1,169 @@
+// Package services_test holds the walls between rooms: they are tests, not wishes.
+package services_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "daprmall.dev/services/"
+
+var rooms = []string{"assistant", "auth", "cart", "checkout", "order", "payment", "product", "user"}
+
+type pkg struct {
+	ImportPath string
+	Name       string
+	Doc        string
+	Dir        string
+	Imports    []string
+}
+
+// path is the package's place below services/.
+func (p pkg) path() string { return strings.TrimPrefix(p.ImportPath, module) }
+
+// room is the room a package belongs to, "" for kit and contracts.
+func (p pkg) room() string {
+	first, _, _ := strings.Cut(p.path(), "/")
+	if slices.Contains(rooms, first) {
+		return first
+	}
+	return ""
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Name,Doc,Dir,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.ImportPath != strings.TrimSuffix(module, "/") {
+			all = append(all, p)
+		}
+	}
+}
+
+// only says who may import something, by path prefixes below services/ ("*/" stands for any room).
+var only = []struct {
+	dep, why string
+	who      []string
+}{
+	{"gorm.io/", "the database is seen only from stores and the kit", []string{"*/internal/store", "*/internal/sandbox", "kit/"}},
+	{"github.com/gin-gonic/gin", "the web is seen only from api and kit/server", []string{"*/internal/api", "kit/server"}},
+	{"github.com/dapr/go-sdk", "kit/sidecar is the only door to Dapr", []string{"kit/sidecar"}},
+	{"github.com/golang-jwt/", "tokens are made by auth and read by kit/identity", []string{"auth/internal/signing", "kit/identity"}},
+	{"github.com/stripe/", "one adapter knows Stripe", []string{"payment/internal/stripe"}},
+	{"os", "a room takes nothing from its environment; kit/config does", []string{"kit/config", "kit/room", "kit/postgres/postgrestest"}},
+}
+
+func allowed(p pkg, who []string) bool {
+	path := p.path() + "/"
+	for _, w := range who {
+		if rest, any := strings.CutPrefix(w, "*/"); any {
+			if p.room() == "" {
+				continue
+			}
+			w = p.room() + "/" + rest
+		}
+		if strings.HasPrefix(path, strings.TrimSuffix(w, "/")+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func TestWalls(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, dep := range p.Imports {
+			for _, rule := range only {
+				hit := dep == rule.dep || strings.HasSuffix(rule.dep, "/") && strings.HasPrefix(dep, rule.dep) || strings.HasPrefix(dep, rule.dep+"/") && strings.Contains(rule.dep, ".")
+				if hit && !allowed(p, rule.who) {
+					t.Errorf("%s imports %s: %s", p.path(), dep, rule.why)
+				}
+			}
+			if !strings.HasPrefix(dep, module) {
+				continue
+			}
+			to := pkg{ImportPath: dep}
+			switch {
+			case to.room() != "" && to.room() != p.room():
+				t.Errorf("%s imports %s: rooms never import rooms", p.path(), to.path())
+			case strings.HasPrefix(p.path(), "kit/") && strings.HasPrefix(to.path(), "contracts/"):
+				t.Errorf("%s imports %s: the kit knows no contract", p.path(), to.path())
+			case strings.HasPrefix(p.path(), "contracts") && strings.HasPrefix(to.path(), "kit/"):
+				t.Errorf("%s imports %s: a contract needs only the standard library", p.path(), to.path())
+			}
+		}
+		if p.room() != "" && p.path() == p.room()+"/internal/"+p.room() {
+			domain(t, p)
+		}
+	}
+}
+
+// domain: a room's domain needs only the standard library, money and problem.
+func domain(t *testing.T, p pkg) {
+	t.Helper()
+	for _, dep := range p.Imports {
+		first, _, _ := strings.Cut(dep, "/")
+		if strings.Contains(first, ".") && dep != module+"kit/money" && dep != module+"kit/problem" {
+			t.Errorf("%s imports %s: a domain knows only the standard library, money and problem", p.path(), dep)
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	for _, p := range packages(t) {
+		if strings.TrimSpace(p.Doc) == "" {
+			t.Errorf("%s has no package comment", p.path())
+		}
+	}
+}
+
+// Every room has the shape of a room: README, main of at most 80 lines, files a person can read at a sitting.
+func TestRoomsHaveTheirShape(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.room() == p.path() {
+			if _, err := os.Stat(filepath.Join(p.Dir, "README.md")); err != nil {
+				t.Errorf("%s has no README.md", p.path())
+			}
+			if n := lines(t, filepath.Join(p.Dir, "main.go")); n > 80 {
+				t.Errorf("%s/main.go has %d lines, more than 80", p.path(), n)
+			}
+		}
+		files, err := filepath.Glob(filepath.Join(p.Dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if n := lines(t, f); n > 320 && !strings.HasSuffix(f, "_test.go") {
+				t.Errorf("%s has %d lines, more than 320", f, n)
+			}
+		}
+	}
+}
+
+func lines(t *testing.T, file string) int {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Count(text, []byte("\n"))
+}
