@@ -155,6 +155,7 @@ func (in *Inbox) CatchUp(ctx context.Context, age time.Duration) (brought int) {
 }
 
 func (in *Inbox) follow(ctx context.Context, source string, age time.Duration) (brought int, err error) {
+	defer in.letGo(ctx, source)
 	for {
 		pos, mine, err := in.cursor(ctx, source)
 		if err != nil || !mine {
@@ -177,6 +178,15 @@ func (in *Inbox) follow(ctx context.Context, source string, age time.Duration) (
 		if err != nil || page.Next >= page.Head {
 			return brought, err
 		}
+	}
+}
+
+// letGo gives the cursor free at once: a room that was restarted must not wait for the lease of the process it was.
+func (in *Inbox) letGo(ctx context.Context, source string) {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := in.db.WithContext(end).Exec("UPDATE inbox_cursors SET lease_until = now() WHERE source = ? AND owner = ?", source, in.owner).Error; err != nil {
+		in.log.Warn("lease of the feed's cursor not given back", "source", source, "error", err)
 	}
 }
 
