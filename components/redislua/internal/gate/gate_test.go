@@ -31,8 +31,20 @@ func wantJSON(t *testing.T, what, got, want string) {
 	}
 }
 
-func TestOneOrderThroughTheGate(t *testing.T) {
-	g := New(redistest.Open(t))
+func TestOneOrderThroughTheGate(t *testing.T) { oneOrder(t, New(redistest.Open(t))) }
+
+// The scripts touch keys that no argument names; on a cluster only the shared hash tag allows that.
+func TestOneOrderThroughAClustersGate(t *testing.T) {
+	g := New(redistest.OpenCluster(t))
+	oneOrder(t, g)
+	var out RunIDOut
+	if err := json.Unmarshal([]byte(do(t, g, "run_id", ``)), &out); err != nil || len(out.RunID) != 40 {
+		t.Errorf("run_id: %+v, %v, want that of the one master", out, err)
+	}
+}
+
+func oneOrder(t *testing.T, g *Gate) {
+	t.Helper()
 	steps := []struct{ op, in, want string }{
 		{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":1}]}`, `{"status":"missing","shortages":[],"missing":["7"]}`},
 		{"apply", `{"items":[{"product_id":"7","base":5,"version":1},{"product_id":"8","base":1,"version":4,"recorded":[]}]}`,

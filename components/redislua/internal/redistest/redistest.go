@@ -32,7 +32,33 @@ func Open(t *testing.T) *redis.Client {
 	return rdb
 }
 
-func start(t *testing.T) string {
+// OpenCluster returns a client of a Redis Cluster of one node, which owns all
+// slots and is as strict about them as a large one. It needs redis-server in PATH
+// and is skipped where only an address was given.
+func OpenCluster(t *testing.T) *redis.ClusterClient {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil && os.Getenv("MALL_TEST_REDIS_ADDR") != "" {
+		t.Skip("a cluster of its own needs redis-server in PATH")
+	}
+	addr := start(t, "--cluster-enabled", "yes")
+	node := redis.NewClient(&redis.Options{Addr: addr})
+	defer func() { _ = node.Close() }()
+	await(t, node)
+	ctx := context.Background()
+	if err := node.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
+		t.Fatalf("give the node its slots: %v", err)
+	}
+	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{addr}})
+	t.Cleanup(func() { _ = rdb.Close() })
+	for end := time.Now().Add(10 * time.Second); rdb.Set(ctx, "ready", "1", 0).Err() != nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the cluster does not get ready")
+		}
+	}
+	return rdb
+}
+
+func start(t *testing.T, more ...string) string {
 	t.Helper()
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -42,7 +68,8 @@ func start(t *testing.T) string {
 		t.Fatal("no redis-server in PATH and MALL_TEST_REDIS_ADDR is not set; -short runs without")
 	}
 	port := freePort(t)
-	cmd := exec.Command(bin, "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	args := append([]string{"--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir()}, more...)
+	cmd := exec.Command(bin, args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start redis-server: %v", err)
 	}
@@ -55,12 +82,17 @@ func start(t *testing.T) string {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+	for {
+		lis, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatalf("find a free port: %v", err)
+		}
+		port := lis.Addr().(*net.TCPAddr).Port
+		_ = lis.Close()
+		if port < 55000 { // a cluster node also takes the port 10,000 above
+			return port
+		}
 	}
-	defer func() { _ = lis.Close() }()
-	return lis.Addr().(*net.TCPAddr).Port
 }
 
 func await(t *testing.T, rdb *redis.Client) {
