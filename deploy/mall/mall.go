@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"daprmall.dev/deploy/internal/names"
 	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/redis"
@@ -219,17 +220,7 @@ func (m *mall) render() error {
 	if err := render.Dirs(configs, filepath.Join(m.at.Home, "config"), v); err != nil {
 		return err
 	}
-	// Names of an earlier run would point to sidecars that are gone.
-	old, err := filepath.Glob(filepath.Join(m.at.Home, "names.db*"))
-	if err != nil {
-		return err
-	}
-	for _, f := range old {
-		if err := os.Remove(f); err != nil {
-			return err
-		}
-	}
-	return nil
+	return names.Reset(filepath.Join(m.at.Home, "names.db"))
 }
 
 func (m *mall) startApps() error {

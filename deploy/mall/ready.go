@@ -65,7 +65,23 @@ func (m *mall) notReady(ctx context.Context, client *http.Client, a runfile.App)
 	if reason := m.probe(ctx, client, url, m.own.DaprTokens[a.ID]); reason != "" {
 		return "sidecar: " + reason
 	}
+	// A sidecar that could not write its name down works, and nobody finds it.
+	peer := m.peerOf(a)
+	url = fmt.Sprintf("http://127.0.0.1:%d/v1.0/invoke/%s/method%s", peer.DaprHTTP, a.ID, a.HealthPath)
+	if reason := m.probe(ctx, client, url, m.own.DaprTokens[peer.ID]); reason != "" {
+		return "not reached by " + peer.Name() + ": " + reason
+	}
 	return ""
+}
+
+// peerOf is the next app: together they prove that everybody can call and be called.
+func (m *mall) peerOf(a runfile.App) runfile.App {
+	for i, b := range m.apps {
+		if b.Name() == a.Name() {
+			return m.apps[(i+1)%len(m.apps)]
+		}
+	}
+	return a
 }
 
 func (m *mall) probe(ctx context.Context, client *http.Client, url, token string) string {
