@@ -10,6 +10,7 @@ import (
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/contracts/productv1"
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/server"
@@ -78,5 +79,5 @@ func lines(in []orderv1.EventLine) []product.Line {
 
 func actor(c *gin.Context) product.Actor {
 	u := server.User(c)
-	return product.Actor{UserID: u.ID, Seller: u.Is("seller"), Admin: u.Is("admin")}
+	return product.Actor{UserID: u.ID, Seller: u.Is(identity.Seller), Admin: u.Is(identity.Admin)}
 }
