@@ -107,15 +107,15 @@ func testServers(ctx context.Context, at place.Place, sup *supervise.Supervisor,
 		if err := os.RemoveAll(data); err != nil {
 			return err
 		}
-		i := redis.Instance{Binary: found.Path, Dir: data, Port: port, Password: password, User: user}
+		i := redis.Instance{Binary: found.Path, Dir: data, Port: port, User: user}
 		if err := i.Prepare(); err != nil {
 			return err
 		}
 		sup.Start(i.Spec("redis", at.Log("redis")))
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		env.set("MALL_TEST_REDIS_PASSWORD", password)
-		return redis.Wait(ctx, env.set("MALL_TEST_REDIS_ADDR", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))), password)
+		env.set("MALL_TEST_REDIS_PASSWORD", "")
+		return redis.Wait(ctx, env.set("MALL_TEST_REDIS_ADDR", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))), "")
 	}, func(ctx context.Context) error {
 		path, err := sidecar(ctx, at, s)
 		env.set("MALL_TEST_DAPRD", path)
