@@ -1,0 +1,94 @@
+package edge_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"daprmall.dev/api-gateway/internal/edge"
+	"daprmall.dev/api-gateway/internal/limit"
+)
+
+func TestLimits(t *testing.T) {
+	m := open(t, func(m *mall) { m.speeds.address = limit.Speed{PerSecond: .1, Burst: 2} })
+	m.do("GET", "/v1/products", "").want(t, "first", 200, "")
+	m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.4").want(t, "second", 200, "")
+	res := m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.5")
+	res.want(t, "third from one address, whatever it claims", 429, "too_many_requests")
+	if s := res.Header.Get("Retry-After"); s != "10" && s != "9" {
+		t.Errorf("Retry-After %q, want about 10", s)
+	}
+	m.do("GET", "/v1/cart", "", "Authorization: Bearer guess").want(t, "a guessed token from that address", 429, "too_many_requests")
+	m.signed("GET", "/v1/cart", "").want(t, "a user from that address", 200, "")
+
+	m.speeds.user = limit.Speed{PerSecond: .1, Burst: 1}
+	m.signed("GET", "/v1/cart", "").want(t, "the limit of users took effect while running", 200, "")
+	m.signed("GET", "/v1/cart", "").want(t, "one more of that user", 429, "too_many_requests")
+
+	m.proxies, _ = edge.ParseProxies("127.0.0.0/8, ::1, 10.0.0.0/8")
+	m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.4, 10.1.1.1").want(t, "through a trusted proxy: another client", 200, "")
+}
+
+func TestSignInIsLimitedForAllReplicas(t *testing.T) {
+	var asked []string
+	verdicts := map[string]string{}
+	m := open(t, func(m *mall) {
+		m.limits = func(_ context.Context, op string, in, out any) error {
+			b, _ := json.Marshal(in)
+			asked = append(asked, op+string(b))
+			for class, verdict := range verdicts {
+				if strings.Contains(string(b), class) {
+					if verdict == "down" {
+						return errors.New("binding down")
+					}
+					return json.Unmarshal([]byte(verdict), out)
+				}
+			}
+			return json.Unmarshal([]byte(`{"allowed":true,"retry_after_ms":0}`), out)
+		}
+	})
+	try := func() reply { return m.do("POST", "/v1/sessions", `{"email":" Wei@Example.org","password":"x"}`) }
+	try().want(t, "allowed", 200, "")
+	if len(asked) != 2 || strings.Contains(strings.ToLower(strings.Join(asked, "")), "wei@") {
+		t.Errorf("asked %v, want an address and an account, neither readable", asked)
+	}
+	verdicts["account"] = `{"allowed":false,"retry_after_ms":2500}`
+	res := try()
+	res.want(t, "account tried too often", 429, "too_many_requests")
+	if res.Header.Get("Retry-After") != "3" {
+		t.Errorf("Retry-After %q, want 3", res.Header.Get("Retry-After"))
+	}
+	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "refresh is no sign-in", 200, "")
+	verdicts["account"], verdicts["address"] = "down", "down"
+	try().want(t, "Redis down", 200, "")
+	if !strings.Contains(m.do("GET", "/metrics", "").text, "mall_gateway_signin_limit_unavailable_total 2") {
+		t.Error("sign-ins that no limit looked at are not counted")
+	}
+}
+
+func TestFullMallRefusesAtOnce(t *testing.T) {
+	inside, release := make(chan struct{}), make(chan struct{})
+	m := open(t, func(m *mall) {
+		m.inFlight = 1
+		m.answer = func(http.ResponseWriter, *http.Request) { close(inside); <-release }
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if res, err := http.Get(m.front.URL + "/v1/products"); err == nil {
+			_ = res.Body.Close()
+		}
+	}()
+	<-inside
+	res := m.do("GET", "/v1/products", "")
+	res.want(t, "second at a time", 503, "unavailable")
+	if res.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	m.do("GET", "/healthz", "").want(t, "health of a full mall", 200, "")
+	close(release)
+	<-done
+}
