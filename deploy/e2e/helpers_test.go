@@ -1,0 +1,37 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// waitFor bounds every wait; nothing is asserted about how long it took.
+const waitFor = 60 * time.Second
+
+// order buys a product and gives the order.
+func order(t *testing.T, c *shop.Client, address, productID string, quantity int64) shop.Order {
+	t.Helper()
+	a, err := c.Buy(t.Context(), shop.Key(), address, shop.Line{ProductID: productID, Quantity: quantity})
+	if err != nil || a.Status != http.StatusCreated {
+		t.Fatalf("checkout: %s, %v", a, err)
+	}
+	var o shop.Order
+	if err := a.Into(&o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// now is the mall's clock.
+func now(a shop.Answer) time.Time {
+	at, err := http.ParseTime(a.Header.Get("Date"))
+	if err != nil {
+		return time.Now()
+	}
+	return at
+}

@@ -1,0 +1,308 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// The mall under test and the people in it.
+var (
+	visitor *shop.Client
+	admin   *shop.Client
+	seller  *shop.Client
+	rival   *shop.Client // another seller
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if os.Getenv("MALL_BIN") == "" || os.Getenv("MALL_HOME") == "" {
+		fmt.Println("e2e: run these tests with `go run ./deploy/mall test ./deploy/e2e/...`: they need a mall of their own")
+		return 1
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Minute)
+	defer cancel()
+	if err := open(ctx); err != nil {
+		fmt.Println("e2e: the mall did not open:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// open starts the mall and brings in its people. Limits that guard a real mall against one address are wide here:
+// every test comes from 127.0.0.1.
+func open(ctx context.Context) error {
+	if out, err := mall(ctx, "up", "--detach"); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	for key, value := range map[string]string{"gateway.rate.anonymous": "5000/5000", "gateway.rate.user": "5000/5000",
+		"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.max_in_flight": "2000",
+		"user.first_admin": "admin@mall.local", "order.cancel_grace": "2s"} {
+		if out, err := mall(ctx, "config", "set", key, value); err != nil {
+			return fmt.Errorf("%w\n%s", err, out)
+		}
+	}
+	contract, err := newContract(filepath.Join(root(), "api-gateway", "openapi.yaml"))
+	if err != nil {
+		return err
+	}
+	visitor = shop.New("http://127.0.0.1:" + os.Getenv("MALL_PORT_BASE"))
+	visitor.Seen = contract.check
+	if admin, err = visitor.SignUp(ctx, "admin@mall.local"); err != nil {
+		return err
+	}
+	err = eventually(ctx, 30*time.Second, func() error {
+		if admin, err = visitor.SignIn(ctx, "admin@mall.local"); err != nil {
+			return err
+		}
+		return admin.Want(ctx, http.StatusOK, http.MethodGet, "/v1/admin/users", nil, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("first admin: %w", err)
+	}
+	if seller, err = newSeller(ctx, "seller@mall.local"); err != nil {
+		return err
+	}
+	rival, err = newSeller(ctx, "rival@mall.local")
+	return err
+}
+
+func newSeller(ctx context.Context, email string) (*shop.Client, error) {
+	c, err := visitor.SignUp(ctx, email)
+	if err != nil {
+		return nil, err
+	}
+	var u shop.User
+	if err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &u); err != nil {
+		return nil, err
+	}
+	err = admin.Want(ctx, http.StatusOK, http.MethodPut, "/v1/admin/users/"+u.ID+"/roles", map[string]any{"roles": []string{"customer", "seller"}}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return visitor.SignIn(ctx, email)
+}
+
+func root() string {
+	wd, _ := os.Getwd()
+	return filepath.Dir(filepath.Dir(wd))
+}
+
+// mall runs the one-machine command for the mall under test.
+func mall(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, os.Getenv("MALL_BIN"), args...)
+	cmd.Dir = root()
+	cmd.Env = append(os.Environ(), "MALL_SEED=none")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("mall %v: %w", args, err)
+	}
+	return string(out), err
+}
+
+func mustMall(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := mall(t.Context(), args...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return out
+}
+
+// set changes a setting for one test and waits until order, which reads it, has it.
+func set(t *testing.T, key, value string) {
+	t.Helper()
+	mustMall(t, "config", "set", key, value)
+	t.Cleanup(func() {
+		if out, err := mall(context.Background(), "config", "unset", key); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+}
+
+// eventually tries until it works or the time is over. It is bounded, and polls: nothing here waits for a fixed time.
+func eventually(ctx context.Context, within time.Duration, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not within %s: %w", within, err)
+		case <-tick.C:
+		}
+	}
+}
+
+var people atomic.Int64
+
+// shopper signs up somebody new with an address.
+func shopper(t *testing.T) (c *shop.Client, address string) {
+	t.Helper()
+	c, err := visitor.SignUp(t.Context(), fmt.Sprintf("shopper-%d@mall.local", people.Add(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if address, err = c.Address(t.Context(), "Shanghai"); err != nil {
+		t.Fatal(err)
+	}
+	return c, address
+}
+
+func product(t *testing.T, name string, price, stock int64) shop.Product {
+	t.Helper()
+	p, err := seller.NewProduct(t.Context(), name, "tests", price, stock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// audit runs the books until they balance; what is still out of order after a minute is a failure.
+func audit(t *testing.T) {
+	t.Helper()
+	var out string
+	err := eventually(t.Context(), 60*time.Second, func() error {
+		var err error
+		out, err = mall(t.Context(), "audit")
+		return err
+	})
+	if err != nil {
+		t.Errorf("the books do not balance: %v\n%s", err, out)
+	}
+}
+
+// waitOrder waits until an order has a status.
+func waitOrder(t *testing.T, c *shop.Client, id, status string) shop.Order {
+	t.Helper()
+	var o shop.Order
+	err := eventually(t.Context(), 60*time.Second, func() error {
+		var err error
+		if o, err = c.Order(t.Context(), id); err == nil && o.Status != status {
+			err = fmt.Errorf("order %s is %s, want %s", id, o.Status, status)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// waitAvailable waits until a product shows this stock.
+func waitAvailable(t *testing.T, id string, want int64) {
+	t.Helper()
+	err := eventually(t.Context(), 60*time.Second, func() error {
+		p, err := visitor.Product(t.Context(), id)
+		if err == nil && p.Available != want {
+			err = fmt.Errorf("product %s shows %d, want %d", id, p.Available, want)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// contract holds every answer against openapi.yaml.
+type contract struct {
+	v   validator.Validator
+	mu  sync.Mutex
+	bad map[string]bool
+}
+
+func newContract(file string) (*contract, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := libopenapi.NewDocument(text)
+	if err != nil {
+		return nil, err
+	}
+	v, errs := validator.NewValidator(doc)
+	if len(errs) > 0 {
+		return nil, errs[0]
+	}
+	return &contract{v: v, bad: map[string]bool{}}, nil
+}
+
+func (c *contract) check(req *http.Request, body []byte, a shop.Answer) {
+	c.mu.Lock() // the validator compiles schemas as it meets them
+	defer c.mu.Unlock()
+	asked := req.Clone(context.Background())
+	asked.Body = http.NoBody
+	if body != nil {
+		asked.Body = readCloser{bytes.NewReader(body)}
+	}
+	res := &http.Response{StatusCode: a.Status, Header: a.Header, Body: readCloser{bytes.NewReader(a.Body)}, Request: asked}
+	ok, errs := c.v.ValidateHttpResponse(asked, res)
+	if ok {
+		return
+	}
+	for _, e := range errs {
+		if e.ValidationType == "path" { // a route that does not exist, asked for on purpose
+			continue
+		}
+		text := fmt.Sprintf("%s %s → %d: %s: %s", req.Method, req.URL.Path, a.Status, e.Message, e.Reason)
+		for _, s := range e.SchemaValidationErrors {
+			text += "\n    " + s.Reason
+		}
+		if !c.bad[text] {
+			c.bad[text] = true
+			violations = append(violations, fmt.Sprintf("%s\n    %.300s", text, a.Body))
+		}
+	}
+}
+
+// violations are answers that openapi.yaml does not allow. TestZContract fails on any.
+var violations []string
+
+type readCloser struct{ *bytes.Reader }
+
+func (readCloser) Close() error { return nil }
+
+// status reads what the runner says of its processes.
+func status(t *testing.T) map[string]process {
+	t.Helper()
+	var list []process
+	if err := json.Unmarshal([]byte(mustMall(t, "status", "--json")), &list); err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]process{}
+	for _, p := range list {
+		byName[p.Name] = p
+	}
+	return byName
+}
+
+type process struct {
+	Name     string         `json:"name"`
+	PID      int            `json:"pid"`
+	Port     int            `json:"port"`
+	Ports    map[string]int `json:"ports"`
+	State    string         `json:"state"`
+	Restarts int            `json:"restarts"`
+}
