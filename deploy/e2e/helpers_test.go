@@ -26,12 +26,3 @@ func order(t *testing.T, c *shop.Client, address, productID string, quantity int
 	}
 	return o
 }
-
-// now is the mall's clock.
-func now(a shop.Answer) time.Time {
-	at, err := http.ParseTime(a.Header.Get("Date"))
-	if err != nil {
-		return time.Now()
-	}
-	return at
-}

@@ -126,12 +126,45 @@ func mustMall(t *testing.T, args ...string) string {
 	return out
 }
 
-// set changes a setting for one test and waits until order, which reads it, has it.
-func set(t *testing.T, key, value string) {
+// payWithin changes how long shoppers have to pay for the rest of one test, and waits, both times, until order has read it.
+func payWithin(t *testing.T, d time.Duration) {
 	t.Helper()
-	mustMall(t, "config", "set", key, value)
+	me, address := shopper(t)
+	p := product(t, "Probe", 1, 1000)
+	read := func(ctx context.Context, want time.Duration) error {
+		return eventually(ctx, waitFor, func() error {
+			a, err := me.Buy(ctx, shop.Key(), address, shop.Line{ProductID: p.ID, Quantity: 1})
+			if err != nil {
+				return err
+			}
+			var o struct {
+				ID           string    `json:"id"`
+				CreatedAt    time.Time `json:"created_at"`
+				PaymentDueAt time.Time `json:"payment_due_at"`
+			}
+			if err := a.Into(&o); err != nil {
+				return err
+			}
+			if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/orders/"+o.ID+"/cancel", nil, nil); err != nil {
+				return err
+			}
+			if got := o.PaymentDueAt.Sub(o.CreatedAt).Round(time.Second); got != want {
+				return fmt.Errorf("shoppers have %s to pay, want %s", got, want)
+			}
+			return nil
+		})
+	}
+	mustMall(t, "config", "set", "order.payment_timeout", d.String())
+	if err := read(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		if out, err := mall(context.Background(), "config", "unset", key); err != nil {
+		ctx := context.Background() // t's own is over by now
+		out, err := mall(ctx, "config", "unset", "order.payment_timeout")
+		if err == nil {
+			err = read(ctx, 15*time.Minute)
+		}
+		if err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"daprmall.dev/deploy/internal/shop"
 )
@@ -69,27 +70,8 @@ func TestUnpaidOrderTimesOut(t *testing.T) {
 	ctx := t.Context()
 	me, address := shopper(t)
 	p := product(t, "Slow tea", 1000, 5)
-	set(t, "order.payment_timeout", "3s")
-	var o shop.Order
-	err := eventually(ctx, waitFor, func() error { // until order has read the setting
-		a, err := me.Buy(ctx, shop.Key(), address, shop.Line{ProductID: p.ID, Quantity: 2})
-		if err != nil {
-			return err
-		}
-		if err := a.Into(&o); err != nil {
-			return err
-		}
-		if o.PaymentDueAt.Sub(now(a)).Seconds() < 10 {
-			return nil
-		}
-		if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/orders/"+o.ID+"/cancel", nil, nil); err != nil {
-			return err
-		}
-		return fmt.Errorf("due at %s", o.PaymentDueAt)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	payWithin(t, 3*time.Second)
+	o := order(t, me, address, p.ID, 2)
 	waitAvailable(t, p.ID, 3)
 	o = waitOrder(t, me, o.ID, "cancelled")
 	if o.CancelReason != "payment_timeout" || len(o.History) != 2 {

@@ -14,8 +14,6 @@ const (
 	// confirmTimeout is shorter than the edge's patience: who waits longer is told "processing" and it settles by itself.
 	confirmTimeout = 3 * time.Second
 	askTimeout     = 5 * time.Second
-	// settleAfter is when the settler looks at an attempt first: after the request that started it has ended.
-	settleAfter = createTimeout + confirmTimeout + 2*time.Second
 )
 
 // Store keeps bills, attempts and refunds. now is the database's clock.
@@ -32,8 +30,10 @@ type Store interface {
 	Find(ctx context.Context, id string) (*Payment, error)
 	// Settle changes an attempt, its bill, and writes the event of a success, together.
 	Settle(ctx context.Context, id string, o Outcome) (*Payment, error)
-	// NextUnsettled claims an attempt under way that nobody has looked at since after; its bill says whether it is still wanted.
-	NextUnsettled(ctx context.Context, after time.Duration) (p *Payment, wanted bool, err error)
+	// NextUnsettled claims an attempt under way whose time to be looked at has come: some seconds after its request must have ended, or
+	// sooner by LookSoon. wanted says whether its bill is still open.
+	NextUnsettled(ctx context.Context) (p *Payment, wanted bool, err error)
+	LookSoon(ctx context.Context, id string) error
 	// AskRefund keeps the request for a refund, once per payment. An unknown payment is an error.
 	AskRefund(ctx context.Context, paymentID string, amount int64) error
 	NextRefund(ctx context.Context) (*Payment, error)
@@ -133,6 +133,9 @@ func (s *Service) Charge(ctx context.Context, p *Payment, card Card) (*Payment, 
 	o, err := provider.Confirm(confirming, id, card)
 	if err != nil {
 		s.log.WarnContext(ctx, "outcome of a charge is unknown, the provider will be asked", "payment", p.ID, "error", err)
+		if err := s.store.LookSoon(context.WithoutCancel(ctx), p.ID); err != nil {
+			return nil, err
+		}
 		return s.store.Find(context.WithoutCancel(ctx), p.ID)
 	}
 	return s.store.Settle(context.WithoutCancel(ctx), p.ID, o)

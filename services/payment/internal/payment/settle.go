@@ -11,7 +11,7 @@ import (
 func (s *Service) SettleDue(ctx context.Context) error {
 	var problems error
 	for {
-		p, wanted, err := s.store.NextUnsettled(ctx, settleAfter)
+		p, wanted, err := s.store.NextUnsettled(ctx)
 		if err != nil || p == nil {
 			return errors.Join(problems, err)
 		}

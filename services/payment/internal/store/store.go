@@ -224,17 +224,22 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 	return p, err
 }
 
+// LookSoon is described at payment.Store.
+func (s *Store) LookSoon(ctx context.Context, id string) error {
+	return s.db.WithContext(ctx).Exec("UPDATE payments SET look_at = now() + interval '500 milliseconds' WHERE id = ? AND status = 'processing'", id).Error
+}
+
 // NextUnsettled is described at payment.Store: a claim lasts ten seconds, so that replicas look at different attempts and a provider that is down
 // is not asked in a loop.
-func (s *Store) NextUnsettled(ctx context.Context, after time.Duration) (*payment.Payment, bool, error) {
+func (s *Store) NextUnsettled(ctx context.Context) (*payment.Payment, bool, error) {
 	var r struct {
 		Attempt row `gorm:"embedded"`
 		Wanted  bool
 	}
 	res := s.db.WithContext(ctx).Raw(`UPDATE payments p SET look_at = now() + interval '10 seconds' FROM bills b
-		WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now() AND created_at <= now() - make_interval(secs => ?)
+		WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now()
 			ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-		RETURNING p.*, b.status = 'open' AS wanted`, after.Seconds()).Scan(&r)
+		RETURNING p.*, b.status = 'open' AS wanted`).Scan(&r)
 	if res.Error != nil || res.RowsAffected == 0 {
 		return nil, false, res.Error
 	}

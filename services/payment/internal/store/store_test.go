@@ -94,7 +94,7 @@ func (d desk) pay(id string, b payment.Bill, number string) *payment.Payment {
 // later lets the settler's time come.
 func (d desk) later() {
 	d.t.Helper()
-	d.sql(d.db, "UPDATE payments SET created_at = created_at - interval '1 minute', look_at = now()")
+	d.sql(d.db, "UPDATE payments SET look_at = now()")
 	d.sql(d.bank, "UPDATE charges SET ready_at = now() WHERE ready_at IS NOT NULL")
 	if err := d.SettleDue(d.t.Context()); err != nil {
 		d.t.Fatal(err)

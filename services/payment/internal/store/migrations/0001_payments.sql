@@ -24,7 +24,8 @@ CREATE TABLE payments (
     failure_code text        NOT NULL DEFAULT '',
     created_at   timestamptz NOT NULL,
     updated_at   timestamptz NOT NULL,
-    look_at      timestamptz NOT NULL DEFAULT now() -- when the settler may look (again)
+    -- When the settler may look (again): first after the request that started the attempt must have ended.
+    look_at      timestamptz NOT NULL DEFAULT now() + interval '7 seconds'
 );
 -- At most one attempt is under way per bill, whatever races.
 CREATE UNIQUE INDEX payments_live ON payments (order_id) WHERE status = 'processing';
