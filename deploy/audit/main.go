@@ -1,0 +1,99 @@
+// Command audit says whether the books of a mall balance: C1 stock, C2 orders, C3 events, C4 nothing stuck, C5 money, and
+// what of C6 (clients) the databases can tell. It exits 1 on any violation. Call it as go run ./deploy/mall audit.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"daprmall.dev/deploy/internal/books"
+	"daprmall.dev/deploy/internal/running"
+)
+
+// shown bounds the findings printed per book; --json has them all.
+const shown = 20
+
+var errViolated = errors.New("the books do not balance")
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		if !errors.Is(err, errViolated) {
+			fmt.Fprintln(os.Stderr, "audit:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+func run(args []string, out io.Writer) error {
+	f := flag.NewFlagSet("audit", flag.ContinueOnError)
+	settled := f.Bool("settled", false, "wait until nothing is in flight; what still is then counts as a violation")
+	wait := f.Duration("wait", time.Minute, "how long --settled waits at most; giving it means --settled")
+	asJSON := f.Bool("json", false, "print everything, for programs")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	f.Visit(func(g *flag.Flag) { *settled = *settled || g.Name == "wait" })
+	m, err := running.Find()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var r *books.Report
+	if *settled {
+		r, err = books.Settled(ctx, m, *wait)
+	} else {
+		r, err = books.Audit(ctx, m)
+	}
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		enc := json.NewEncoder(out)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(r)
+	} else {
+		print(out, r)
+	}
+	if err == nil && !r.Balanced {
+		err = errViolated
+	}
+	return err
+}
+
+func print(out io.Writer, r *books.Report) {
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
+	for _, b := range r.Books {
+		mark := map[string]string{"balanced": "✓", "in flight": "…", "violated": "✗"}[b.Verdict]
+		say("%s %s %-17s %s", mark, b.ID, b.Title, b.Verdict)
+		for _, l := range b.Looked {
+			say("      %s", l)
+		}
+		for _, level := range []books.Level{books.Violation, books.Parked, books.InFlight} {
+			n := 0
+			for _, f := range b.Findings {
+				if f.Level != level {
+					continue
+				}
+				if n++; n <= shown {
+					say("    %s: %s: %s (%s)", f.Level, f.Subject, f.Detail, f.Rule)
+				}
+			}
+			if n > shown {
+				say("    … and %d more %s (--json has all)", n-shown, level)
+			}
+		}
+	}
+	verdict := "The books balance"
+	if !r.Balanced {
+		verdict = "The books do not balance"
+	}
+	say("%s (%s).", verdict, r.Took.Round(time.Millisecond))
+}

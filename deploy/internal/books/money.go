@@ -1,0 +1,145 @@
+package books
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+type payment struct {
+	id, order, amount          int64
+	currency, status, provider string
+	opened                     bool // the provider's id is known
+	age, made                  float64
+}
+
+type bill struct {
+	amount           int64
+	currency, status string
+	age              float64
+}
+
+type refund struct {
+	payment, amount int64
+	done            bool
+	age             float64
+}
+
+// charge is what the sandbox provider remembers, by the payment's id.
+type charge struct {
+	amount, captured, refunded int64
+	currency, state            string
+	age                        float64
+}
+
+func (f *facts) loadPayments(ctx context.Context, r *room) error {
+	f.payments, f.bills = map[int64]payment{}, map[int64]bill{}
+	err := r.each(ctx, `SELECT id, order_id, amount, currency, status, provider, provider_id <> '', extract(epoch FROM clock_timestamp() - updated_at),
+		extract(epoch FROM clock_timestamp() - created_at) FROM payments`, nil, func(rows *sql.Rows) error {
+		var p payment
+		err := rows.Scan(&p.id, &p.order, &p.amount, &p.currency, &p.status, &p.provider, &p.opened, &p.age, &p.made)
+		f.payments[p.id] = p
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = r.each(ctx, `SELECT order_id, amount, currency, status, extract(epoch FROM clock_timestamp() - updated_at) FROM bills`, nil, func(rows *sql.Rows) error {
+		var id int64
+		var b bill
+		err := rows.Scan(&id, &b.amount, &b.currency, &b.status, &b.age)
+		f.bills[id] = b
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = r.each(ctx, `SELECT payment_id, amount, done_at IS NOT NULL, extract(epoch FROM clock_timestamp() - created_at) FROM refunds`, nil, func(rows *sql.Rows) error {
+		var v refund
+		err := rows.Scan(&v.payment, &v.amount, &v.done, &v.age)
+		f.refunds = append(f.refunds, v)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return f.untoldIn(ctx, r, `
+		SELECT order_id::text AS key, 'mall.payment.succeeded.v1' AS type, count(*) AS n, max(updated_at) AS at FROM payments WHERE status IN ('succeeded', 'refunded') GROUP BY 1
+		UNION ALL SELECT order_id::text, 'mall.payment.refunded.v1', count(*), max(updated_at) FROM payments WHERE status = 'refunded' GROUP BY 1`)
+}
+
+func (f *facts) loadCharges(ctx context.Context, r *room) error {
+	f.charges = map[string]charge{}
+	return r.each(ctx, `SELECT ref, amount, captured, refunded, currency, state, extract(epoch FROM clock_timestamp() - created_at) FROM charges`, nil, func(rows *sql.Rows) error {
+		var ref string
+		var c charge
+		err := rows.Scan(&ref, &c.amount, &c.captured, &c.refunded, &c.currency, &c.state, &c.age)
+		f.charges[ref] = c
+		return err
+	})
+}
+
+const (
+	ruleCharge   = "a payment = what the provider did"
+	ruleNoCharge = "no charge without a payment"
+)
+
+// moneyBook holds every attempt against the provider's own memory. Only the sandbox's can be read here.
+func (f *facts) moneyBook(b *Book) {
+	elsewhere := map[string]int{}
+	known := map[string]bool{}
+	captured, refunded := int64(0), int64(0)
+	for id, p := range f.payments {
+		if p.provider != "sandbox" {
+			elsewhere[p.provider]++
+			continue
+		}
+		ref := fmt.Sprint(id)
+		known[ref] = true
+		c, ok := f.charges[ref]
+		captured, refunded = captured+c.captured, refunded+c.refunded
+		f.attempt(b, p, c, ok)
+	}
+	for ref, c := range f.charges {
+		if known[ref] {
+			continue
+		}
+		captured, refunded = captured+c.captured, refunded+c.refunded
+		if c.captured != 0 {
+			b.add(level(c.age), ruleNoCharge, "charge "+ref, "the provider captured %d for a payment that does not exist", c.captured)
+		}
+	}
+	b.look("%d payments against %d charges: captured %d, refunded %d", len(f.payments), len(f.charges), captured, refunded)
+	for provider, n := range elsewhere {
+		b.look("%d payments at %s were not compared: its books are not here", n, provider)
+	}
+}
+
+func (f *facts) attempt(b *Book, p payment, c charge, ok bool) {
+	subject := fmt.Sprintf("payment %d", p.id)
+	// Both sides are read a moment apart.
+	wrong := func(format string, args ...any) {
+		b.add(level(min(p.age, p.made)), ruleCharge, subject, "order %d: %s", p.order, fmt.Sprintf(format, args...))
+	}
+	if !ok {
+		if p.opened || p.status == "succeeded" || p.status == "refunded" {
+			wrong("it is %s, the provider knows nothing of it", p.status)
+		}
+		return
+	}
+	if c.amount != p.amount || c.currency != p.currency {
+		wrong("it is over %d %s, the charge over %d %s", p.amount, p.currency, c.amount, c.currency)
+	}
+	var captured, refunded int64
+	switch p.status {
+	case "succeeded":
+		captured = p.amount
+	case "refunded":
+		captured, refunded = p.amount, p.amount
+	case "processing": // not known yet; C4 watches that it ends
+		return
+	}
+	if c.captured != captured || c.refunded != refunded {
+		wrong("it is %s, the provider captured %d of %d and refunded %d", p.status, c.captured, p.amount, c.refunded)
+	}
+}

@@ -1,0 +1,43 @@
+package books
+
+import "fmt"
+
+const (
+	ruleDue     = "no order awaits payment past its time"
+	ruleAttempt = "no attempt without an outcome"
+	ruleRefund  = "no refund that is not done"
+)
+
+// stuckBook looks for what should have ended. Holds were looked at with the gate; reservations without a live order are
+// in C2, where an order's stock follows its status.
+func (f *facts) stuckBook(b *Book) {
+	open := 0
+	for id, o := range f.orders {
+		if o.status != "awaiting_payment" {
+			continue
+		}
+		open++
+		if o.past > 0 {
+			l := Violation
+			if o.past < f.grace+settle {
+				l = InFlight
+			}
+			b.add(l, ruleDue, fmt.Sprintf("order %d", id), "it awaits payment %.0f s after it was due; %.0f s of grace and %d s to be cancelled are allowed", o.past, f.grace, settle)
+		}
+	}
+	processing := 0
+	for id, p := range f.payments {
+		if p.status == "processing" {
+			processing++
+			b.add(level(p.made), ruleAttempt, fmt.Sprintf("payment %d", id), "order %d: processing for %.0f s", p.order, p.made)
+		}
+	}
+	pending := 0
+	for _, v := range f.refunds {
+		if !v.done {
+			pending++
+			b.add(level(v.age), ruleRefund, fmt.Sprintf("payment %d", v.payment), "%d are to go back for %.0f s", v.amount, v.age)
+		}
+	}
+	b.look("%d orders await payment, %d attempts and %d refunds are under way", open, processing, pending)
+}

@@ -1,0 +1,45 @@
+// Package running tells the operator's tools how to reach the mall that the runner has started.
+package running
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Mall is what the tools need of the runner's state file.
+type Mall struct {
+	Home      string            `json:"home"`
+	Gateway   string            `json:"gateway"`
+	Databases map[string]string `json:"databases"` // room → DSN
+	Redis     struct {
+		Addr     string `json:"addr"`
+		Password string `json:"password"`
+	} `json:"redis"`
+	Apps map[string]struct {
+		ID       string `json:"id"`
+		URL      string `json:"url"`
+		AppToken string `json:"app_api_token"`
+	} `json:"apps"`
+}
+
+// Find reads the file that MALL_STATE names; the runner sets it for its tools.
+func Find() (Mall, error) {
+	var m Mall
+	path := os.Getenv("MALL_STATE")
+	if path == "" {
+		return m, errors.New("MALL_STATE is not set: call this through go run ./deploy/mall")
+	}
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return m, errors.New("this mall is not running")
+	}
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return m, fmt.Errorf("read %s: %w", path, err)
+	}
+	return m, nil
+}
