@@ -1,0 +1,218 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// town is product and order as checkout sees them, with lines that can be cut: before a call does anything, or after it did.
+type town struct {
+	price              int64
+	left               int64
+	holds              map[string]int64
+	orders             map[string]int64 // order id → total
+	fenced             map[string]bool
+	cutHold, cutPlace  error
+	cutAfterPlace      error
+	released, askFence int
+}
+
+func newTown() *town {
+	return &town{price: 100, left: 10, holds: map[string]int64{}, orders: map[string]int64{}, fenced: map[string]bool{}}
+}
+
+func (w *town) Items(context.Context) ([]Item, error) { return nil, nil }
+
+func (w *town) Hold(_ context.Context, id string, items []Item) (Held, error) {
+	if w.cutHold != nil {
+		return Held{}, w.cutHold
+	}
+	if _, held := w.holds[id]; !held {
+		if items[0].Quantity > w.left {
+			return Held{Shortages: []Shortage{{items[0].ProductID, w.left}}}, nil
+		}
+		w.holds[id] = items[0].Quantity
+		w.left -= items[0].Quantity
+	}
+	return Held{Lines: []Line{{ProductID: items[0].ProductID, Price: w.price, Currency: "CNY", Quantity: items[0].Quantity}}}, nil
+}
+
+func (w *town) Release(_ context.Context, id string) error {
+	w.released++
+	w.left += w.holds[id]
+	delete(w.holds, id)
+	return nil
+}
+
+func (w *town) Products(context.Context, []Item) ([]Line, error) { return nil, nil }
+
+func (w *town) Place(_ context.Context, r Record, _ []Line, t Totals) (Order, error) {
+	if w.cutPlace != nil {
+		return nil, w.cutPlace
+	}
+	if w.fenced[r.OrderID] {
+		return nil, problem.New(problem.Conflict, "checkout_expired", "too late")
+	}
+	if _, exists := w.orders[r.OrderID]; !exists {
+		w.orders[r.OrderID] = t.Total
+	}
+	return w.Show(context.Background(), r.OrderID)
+}
+
+func (w *town) Fence(_ context.Context, id string) (bool, error) {
+	w.askFence++
+	_, exists := w.orders[id]
+	w.fenced[id] = !exists
+	return exists, nil
+}
+
+func (w *town) Show(_ context.Context, id string) (Order, error) {
+	if w.cutAfterPlace != nil {
+		return nil, w.cutAfterPlace
+	}
+	return Order(fmt.Sprintf("order %s for %d", id, w.orders[id])), nil
+}
+
+func (w *town) ChangeAddress(context.Context, string, Place) (Order, error) { return nil, nil }
+
+func desk(w *town) *Service {
+	return NewService(nil, nil, w, w, w, func() Shipping { return Shipping{Fee: 10} }, func() string { return "CNY" }, slog.New(slog.DiscardHandler))
+}
+
+var timeout = problem.Wrap(errors.New("no answer"), problem.Timeout, "timeout", "no answer")
+
+func rec(quantity int64) Record {
+	return Record{OrderID: "1", UserID: "7", Items: []Item{{"5", quantity}}}
+}
+
+func TestFirstRunPlacesTheOrder(t *testing.T) {
+	w := newTown()
+	o, err := desk(w).Run(t.Context(), rec(2), true)
+	if err != nil || string(o) != "order 1 for 210" || w.askFence != 0 || w.released != 0 {
+		t.Errorf("%s, %v, fence asked %d times, released %d; want the order in two calls", o, err, w.askFence, w.released)
+	}
+}
+
+// Each row cuts a run somewhere; nothing is released, and the next run, with the line whole again, makes exactly one order.
+func TestRetryGoesOnWhereverTheRunWasCut(t *testing.T) {
+	for name, cut := range map[string]func(w *town, err error){
+		"before or in the hold":      func(w *town, err error) { w.cutHold = err },
+		"before the order":           func(w *town, err error) { w.cutPlace = err },
+		"after the order, no answer": func(w *town, err error) { w.cutAfterPlace = err },
+	} {
+		w := newTown()
+		cut(w, timeout)
+		if _, err := desk(w).Run(t.Context(), rec(2), true); Definite(err) {
+			t.Errorf("%s: %v is taken for an answer", name, err)
+		}
+		if w.released != 0 {
+			t.Errorf("%s: released after an unknown outcome", name)
+		}
+		cut(w, nil)
+		w.price = 300 // the catalogue has changed meanwhile; an order that exists keeps its price
+		o, err := desk(w).Run(t.Context(), rec(2), false)
+		if err != nil || len(w.orders) != 1 || w.left != 8 {
+			t.Errorf("%s: retry gave %s, %v; %d orders, %d left", name, o, err, len(w.orders), w.left)
+		}
+	}
+}
+
+// The order came to be, its answer was lost, the price changed: the retry must not say no.
+func TestRetryNeverRefusesAnOrderThatExists(t *testing.T) {
+	expected := int64(210)
+	r := rec(2)
+	r.ExpectedTotal = &expected
+	w := newTown()
+	w.cutAfterPlace = timeout
+	_, _ = desk(w).Run(t.Context(), r, true)
+	w.cutAfterPlace, w.price = nil, 300
+	if o, err := desk(w).Run(t.Context(), r, false); err != nil || string(o) != "order 1 for 210" {
+		t.Errorf("retry: %s, %v; want the order as it was placed", o, err)
+	}
+}
+
+func TestPriceChangedIsFinal(t *testing.T) {
+	expected := int64(210)
+	r := rec(2)
+	r.ExpectedTotal = &expected
+	w := newTown()
+	w.price = 300
+	if _, err := desk(w).Run(t.Context(), r, true); problem.CodeOf(err) != "price_changed" {
+		t.Fatalf("%v, want price_changed", err)
+	}
+	if w.left != 10 || !w.fenced["1"] {
+		t.Errorf("%d left, fenced %v; want everything released behind a fence", w.left, w.fenced["1"])
+	}
+}
+
+func TestSoldOut(t *testing.T) {
+	for alone, fences := range map[bool]int{true: 0, false: 1} {
+		w := newTown()
+		_, err := desk(w).Run(t.Context(), rec(11), alone)
+		if problem.CodeOf(err) != "sold_out" || w.askFence != fences || w.released != 0 {
+			t.Errorf("alone %v: %v, fence asked %d times, released %d; want sold_out and %d", alone, err, w.askFence, w.released, fences)
+		}
+	}
+}
+
+// The hold ran out and its fence said no for ever: the late run hears it and gives its new hold back.
+func TestLateRunIsExpired(t *testing.T) {
+	w := newTown()
+	w.fenced["1"] = true
+	if _, err := desk(w).Run(t.Context(), rec(2), false); problem.CodeOf(err) != "checkout_expired" || w.left != 10 {
+		t.Errorf("%v, %d left; want checkout_expired and all 10", err, w.left)
+	}
+}
+
+func TestOnlyAnswersAreDefinite(t *testing.T) {
+	for err, want := range map[error]bool{timeout: false, errors.New("bug"): false, context.Canceled: false,
+		problem.Busy(nil, time.Second, "down"): false, problem.New(problem.TooManyRequests, "", "slow down"): false,
+		problem.New(problem.Conflict, "sold_out", "no"): true, problem.Missing("address"): true} {
+		if got := Definite(fmt.Errorf("wrapped: %w", err)); got != want {
+			t.Errorf("Definite(%v) = %v, want %v", err, got, want)
+		}
+	}
+}
+
+func TestSum(t *testing.T) {
+	id := func(s string) bool { return s != "x" }
+	many := make([]Item, 101)
+	for i := range many {
+		many[i] = Item{fmt.Sprint(i + 1), 1}
+	}
+	for name, tt := range map[string]struct {
+		in   []Item
+		want string
+	}{
+		"one product twice": {[]Item{{"1", 2}, {"2", 1}, {"1", 3}}, "[{1 5} {2 1}]"},
+		"none":              {[]Item{}, ""}, "too many": {many, ""}, "zero": {[]Item{{"1", 0}}, ""}, "negative": {[]Item{{"1", -1}}, ""},
+		"huge": {[]Item{{"1", 1000}}, ""}, "huge together": {[]Item{{"1", 999}, {"1", 1}}, ""}, "no id": {[]Item{{"x", 1}}, ""},
+	} {
+		got, err := Sum(tt.in, id)
+		if (err == nil) != (tt.want != "") || err == nil && fmt.Sprint(got) != tt.want || err != nil && problem.KindOf(err) != problem.Invalid {
+			t.Errorf("%s: %v, %v; want %q", name, got, err, tt.want)
+		}
+	}
+}
+
+func TestShipping(t *testing.T) {
+	s := Shipping{Fee: 10, FreeFrom: 300}
+	for quantity, want := range map[int64]int64{1: 110, 2: 210, 3: 300} {
+		got, err := s.Price([]Line{{Price: 100, Currency: "CNY", Quantity: quantity}}, "CNY")
+		if err != nil || got.Total != want {
+			t.Errorf("%d × 100: %+v, %v; want %d", quantity, got, err, want)
+		}
+	}
+	if _, err := s.Price([]Line{{Price: 1 << 62, Currency: "CNY", Quantity: 4}}, "CNY"); problem.KindOf(err) != problem.Invalid {
+		t.Errorf("overflow: %v, want invalid", err)
+	}
+	if _, err := s.Price([]Line{{Price: 1, Currency: "EUR", Quantity: 1}}, "CNY"); err == nil {
+		t.Error("a foreign currency was added up")
+	}
+}
