@@ -59,14 +59,17 @@ func (in *Inbox) Run(ctx context.Context) error {
 	}
 }
 
+// feedLoop catches up soon after the start, because what was under way when the room ended is missing now, and then at every tick.
 func (in *Inbox) feedLoop(ctx context.Context, tick <-chan time.Time) {
+	soon := time.After(feedAge)
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-soon:
 		case <-tick:
-			in.CatchUp(ctx, feedAge)
 		}
+		in.CatchUp(ctx, feedAge)
 	}
 }
 
