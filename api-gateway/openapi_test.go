@@ -48,6 +48,7 @@ func TestOpenAPIIsValid(t *testing.T) {
 
 // operations gives "METHOD path" → operation.
 func operations(t *testing.T) map[string]*v3.Operation {
+	t.Helper()
 	_, m := document(t)
 	ops := map[string]*v3.Operation{}
 	for path, item := range m.Paths.PathItems.FromOldest() {

@@ -40,7 +40,7 @@ func component(t *testing.T, addr string) (*grpc.ClientConn, func() error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	b := newBinding(cfg.redis)
 	served := make(chan error, 1)
 	go func() { served <- serve(ctx, lis, b) }()
@@ -55,7 +55,7 @@ func component(t *testing.T, addr string) (*grpc.ClientConn, func() error) {
 
 func TestComponentWorksWithoutInit(t *testing.T) {
 	conn, stop := component(t, redistest.Open(t).Options().Addr)
-	ctx := context.Background()
+	ctx := t.Context()
 	client := proto.NewOutputBindingClient(conn)
 
 	ops, err := client.ListOperations(ctx, &proto.ListOperationsRequest{})
@@ -78,7 +78,7 @@ func TestComponentWorksWithoutInit(t *testing.T) {
 // daprd finds the binding by asking for services over the older reflection protocol.
 func TestComponentIsDiscoverable(t *testing.T) {
 	conn, _ := component(t, "127.0.0.1:1")
-	stream, err := discovery.NewServerReflectionClient(conn).ServerReflectionInfo(context.Background())
+	stream, err := discovery.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestComponentIsDiscoverable(t *testing.T) {
 
 func TestARedisThatIsDownIsUnavailableSoon(t *testing.T) {
 	conn, _ := component(t, "127.0.0.1:1")
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	_, err := proto.NewOutputBindingClient(conn).Invoke(ctx, &proto.InvokeRequest{Operation: "run_id"})
 	if status.Code(err) != codes.Unavailable {

@@ -118,7 +118,7 @@ func listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	// The folder decides who gets here; the sidecar may run under the same group only.
-	if err := os.Chmod(path, 0o660); err != nil {
+	if err := os.Chmod(path, 0o660); err != nil { //nolint:gosec // see above
 		_ = lis.Close()
 		return nil, fmt.Errorf("socket mode: %w", err)
 	}

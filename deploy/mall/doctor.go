@@ -100,7 +100,7 @@ func checkDisk(at place.Place) finding {
 	if err := syscall.Statfs(at.Home, &st); err != nil {
 		return finding{what: "disk", got: err.Error(), cure: "check the disk of MALL_HOME", warning: true}
 	}
-	free := st.Bavail * uint64(st.Bsize) >> 30 //nolint:unconvert,gosec // its type differs between systems
+	free := st.Bavail * uint64(st.Bsize) >> 30
 	f := finding{what: "disk", got: fmt.Sprintf("%d GB free", free)}
 	if free < 5 {
 		f.cure, f.warning = "make room: building everything from nothing takes about 5 GB of Go's caches", true

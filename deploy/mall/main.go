@@ -43,7 +43,7 @@ func main() {
 }
 
 // exitCode ends the command after everything has been said.
-type exitCode int
+type exitCode int //nolint:errname // it is a status first, an error for its way up
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 

@@ -231,7 +231,7 @@ func copyProgram(from, to string) error {
 		return err
 	}
 	// A running program's file cannot be written to, only replaced.
-	if err := os.WriteFile(to+".new", raw, 0o700); err != nil { //nolint:gosec // it is a program
+	if err := os.WriteFile(to+".new", raw, 0o700); err != nil {
 		return err
 	}
 	return os.Rename(to+".new", to)

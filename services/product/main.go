@@ -58,7 +58,7 @@ func every(log *slog.Logger, name string, pause time.Duration, task func(context
 		for {
 			err := task(ctx)
 			if ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // the end that was asked for
 			}
 			if (err != nil) != failing { // an outage is two lines in the log, not one a second
 				failing = err != nil

@@ -152,7 +152,7 @@ func TestBodies(t *testing.T) {
 	m.signed("POST", "/v1/cart/items", "{}", "Content-Type: ").want(t, "no type", 415, "unsupported_media_type")
 
 	// A body without a length must not get round the limit.
-	req, err := http.NewRequestWithContext(t.Context(), "POST", m.front.URL+"/v1/cart/items", struct{ *bytes.Reader }{bytes.NewReader(make([]byte, 2<<20))})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.front.URL+"/v1/cart/items", struct{ *bytes.Reader }{bytes.NewReader(make([]byte, 2<<20))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 	t.Cleanup(stop)
 	go revoked.Run(ctx)
 	for !m.authDown && revoked.Ready(ctx) != nil {
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) //nolint:forbidigo // a poll; the test's own time-out ends it
 	}
 	verifier := identity.NewVerifier(func(context.Context) (identity.KeySet, error) {
 		x := base64.RawURLEncoding.EncodeToString(m.keys.public)
@@ -203,4 +203,14 @@ func (r reply) want(t *testing.T, what string, status int, code string) {
 	if r.StatusCode != status || r.doc.Code != code {
 		t.Errorf("%s: %d %q (%s), want %d %q", what, r.StatusCode, r.doc.Code, r.text, status, code)
 	}
+}
+
+// get asks as a stranger would, without what the mall's own requests carry.
+func get(t *testing.T, url string) (*http.Response, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(req)
 }

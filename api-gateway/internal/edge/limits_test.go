@@ -78,7 +78,7 @@ func TestFullMallRefusesAtOnce(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if res, err := http.Get(m.front.URL + "/v1/products"); err == nil {
+		if res, err := get(t, m.front.URL+"/v1/products"); err == nil {
 			_ = res.Body.Close()
 		}
 	}()

@@ -110,7 +110,7 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 	if len(c.body) > 0 {
 		body = bytes.NewReader(c.body) // whole, with its length: Dapr takes a body of unknown length for a stream
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, target, body)
+	req, err := http.NewRequestWithContext(ctx, r.Method, target, body) //nolint:gosec // the host is the own sidecar's, the app the route's
 	if err != nil {
 		return nil, problem.Wrap(err, problem.BadRequest, "", "The address cannot be read.")
 	}
@@ -181,14 +181,14 @@ func relay(w http.ResponseWriter, from io.Reader, stream bool) error {
 		n, err := from.Read(piece)
 		if n > 0 {
 			if _, err := w.Write(piece[:n]); err != nil {
-				return nil
+				return nil //nolint:nilerr // the reader has left
 			}
 			if err := control.Flush(); err != nil {
-				return nil
+				return nil //nolint:nilerr // the reader has left
 			}
 		}
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // the stream is over, however it ended: its status was sent long ago
 		}
 	}
 }

@@ -69,7 +69,7 @@ func TestAStreamIsFlushedPieceByPiece(t *testing.T) {
 			}
 		}
 	})
-	res, err := http.Get(m.front.URL + "/v1/products")
+	res, err := get(t, m.front.URL+"/v1/products")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestTheHouseRoutes(t *testing.T) {
 	}
 	m.do("GET", "/metrics", "", "X-Forwarded-For: 1.2.3.4").want(t, "metrics through a proxy", 404, "not_found")
 	down := open(t, func(m *mall) { m.authDown = true })
-	res, err := http.Get(down.front.URL + "/readyz")
+	res, err := get(t, down.front.URL+"/readyz")
 	if err != nil {
 		t.Fatal(err)
 	}

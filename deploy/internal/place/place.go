@@ -86,7 +86,7 @@ func (p Place) Make() error {
 		return err
 	}
 	if os.Geteuid() == 0 { // a directory made by mktemp is closed
-		if err := os.Chmod(p.Home, 0o755); err != nil { //nolint:gosec // see above
+		if err := os.Chmod(p.Home, 0o755); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // Password is what every account has that this package signs up.
-const Password = "Mall-demo-2026"
+const Password = "Mall-demo-2026" //nolint:gosec // of demo accounts, printed on every start
 
 // Client is somebody at the mall's door; a token makes it somebody known.
 type Client struct {

@@ -120,7 +120,7 @@ func once(dir string, fill func(tmp string) error) error {
 	}
 	defer os.RemoveAll(tmp) //nolint:errcheck // gone already when all went well
 	// The servers run as another user when the mall is started by root.
-	if err := os.Chmod(tmp, 0o755); err != nil { //nolint:gosec // programs, not data
+	if err := os.Chmod(tmp, 0o755); err != nil {
 		return err
 	}
 	if err := fill(tmp); err != nil {

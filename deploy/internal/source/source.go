@@ -184,7 +184,7 @@ func aptInstall(ctx context.Context, pkg string, note func(string, ...any)) erro
 	}
 	policy := "/usr/sbin/policy-rc.d"
 	if _, err := os.Stat(policy); os.IsNotExist(err) {
-		if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil { //nolint:gosec // it is run by dpkg
+		if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
 			return err
 		}
 		defer os.Remove(policy) //nolint:errcheck // ours, and of no use later

@@ -71,7 +71,7 @@ func (b *Board) Do(ctx context.Context, name string, work func(*Step) error) err
 	case err != nil:
 		mark, note = "✗", err.Error()
 	}
-	fmt.Fprintf(b.out, "  %s %-12s %-7s %s\n", mark, name, seconds(time.Since(s.began)), note) //nolint:errcheck // progress is for looking at
+	fmt.Fprintf(b.out, "  %s %-12s %-7s %s\n", mark, name, seconds(time.Since(s.began)), note)
 	return err
 }
 
@@ -106,7 +106,7 @@ func (s *Step) Note(format string, args ...any) {
 func (b *Board) Say(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	fmt.Fprintf(b.out, format+"\n", args...) //nolint:errcheck // progress is for looking at
+	fmt.Fprintf(b.out, format+"\n", args...)
 }
 
 // Elapsed is the time since the board was started.
@@ -127,7 +127,7 @@ func (b *Board) alive() {
 		}
 		parts = append(parts, part)
 	}
-	fmt.Fprintf(b.out, "  … %-12s %-7s %s\n", "", seconds(time.Since(b.began)), strings.Join(parts, " · ")) //nolint:errcheck // progress is for looking at
+	fmt.Fprintf(b.out, "  … %-12s %-7s %s\n", "", seconds(time.Since(b.began)), strings.Join(parts, " · "))
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

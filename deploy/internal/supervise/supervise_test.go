@@ -9,9 +9,9 @@ import (
 
 func TestBackoff(t *testing.T) {
 	var b Backoff
-	for i, want := range []time.Duration{200, 400, 800, 1600, 3200, 5000, 5000} {
-		if got := b.Next(time.Second); got != want*time.Millisecond {
-			t.Errorf("death %d in a row: pause %v, want %v", i+1, got, want*time.Millisecond)
+	for i, ms := range []int{200, 400, 800, 1600, 3200, 5000, 5000} {
+		if got, want := b.Next(time.Second), time.Duration(ms)*time.Millisecond; got != want {
+			t.Errorf("death %d in a row: pause %v, want %v", i+1, got, want)
 		}
 	}
 	if got := b.Next(steady); got != firstPause {

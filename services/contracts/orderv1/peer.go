@@ -46,7 +46,7 @@ type FenceRequest struct {
 	OrderID string `json:"order_id"`
 }
 
-// FenceAnswer: if Exists is false, a tombstone now keeps the order from ever being created.
+// FenceAnswer says whether there is an order; if not, a tombstone now keeps it from ever being created.
 type FenceAnswer struct {
 	Exists bool `json:"exists"`
 }

@@ -107,7 +107,11 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gor
 			return err
 		}
 		slog.DebugContext(ctx, "transaction repeated", "try", try, "error", err)
-		time.Sleep(rand.N(time.Duration(try) * 20 * time.Millisecond)) // lets the other transaction of a deadlock win
+		select { // lets the other transaction of a deadlock win
+		case <-ctx.Done():
+			return err
+		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)):
+		}
 	}
 }
 

@@ -31,7 +31,7 @@ const MaxBody = 1 << 20
 
 const (
 	callerHeader = "dapr-caller-app-id"
-	tokenHeader  = "dapr-api-token"
+	tokenHeader  = "dapr-api-token" //nolint:gosec // the name of a header
 )
 
 // Check says what a process needs to serve, and whether it has it.

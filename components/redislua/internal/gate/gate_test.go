@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +16,7 @@ import (
 // do runs an operation the way the sidecar does: JSON in, JSON out.
 func do(t *testing.T, g *Gate, op, data string) string {
 	t.Helper()
-	out, err := g.Do(context.Background(), op, []byte(data))
+	out, err := g.Do(t.Context(), op, []byte(data))
 	if err != nil {
 		t.Fatalf("%s %s: %v", op, data, err)
 	}
@@ -85,7 +84,7 @@ func TestDueHoldsStayUntilSomebodyDecides(t *testing.T) {
 
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) { //nolint:forbidigo // a poll with an end
 		if time.Now().After(end) {
 			t.Fatal("it did not happen within 5 s")
 		}
@@ -99,7 +98,7 @@ func TestManyBuyersFewUnits(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() {
-			out, err := g.Hold(context.Background(), HoldIn{OrderID: fmt.Sprint(i), TTL: 60000, Lines: []Line{{"7", 1}, {"8", 1}}})
+			out, err := g.Hold(t.Context(), HoldIn{OrderID: fmt.Sprint(i), TTL: 60000, Lines: []Line{{"7", 1}, {"8", 1}}})
 			if err != nil {
 				t.Errorf("hold %d: %v", i, err)
 			}
@@ -119,7 +118,7 @@ func TestScriptsSurviveAForgetfulServer(t *testing.T) {
 	g := New(rdb)
 	const apply = `{"items":[{"product_id":"7","base":5,"version":1},{"product_id":"8","base":5,"version":1}]}`
 	do(t, g, "apply", apply)
-	if err := rdb.ScriptFlush(context.Background()).Err(); err != nil {
+	if err := rdb.ScriptFlush(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	wantJSON(t, "apply without cached scripts", do(t, g, "apply", apply),
@@ -185,13 +184,13 @@ func TestMalformedInputIsRefused(t *testing.T) {
 		{"lock", `{"key":"a b","owner":"a","ttl_ms":1}`}, {"lock", `{"key":"a","owner":"","ttl_ms":1}`},
 		{"limit", `{"key":"a","rate":0,"burst":1,"cost":1}`}, {"limit", `{"key":"a","rate":1,"burst":1,"cost":2}`}, {"limit", `{"key":"a","rate":1,"burst":1,"cost":0}`},
 	} {
-		if out, err := g.Do(context.Background(), c.op, []byte(c.in)); !errors.Is(err, ErrInvalid) {
+		if out, err := g.Do(t.Context(), c.op, []byte(c.in)); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s %s: %s, %v, want invalid input", c.op, c.in, out, err)
 		}
 	}
 	do(t, g, "apply", `{"items":[{"product_id":"7","base":5,"version":1}]}`)
 	do(t, g, "hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":1}]}`)
-	if out, err := g.Do(context.Background(), "hold", []byte(`{"order_id":"1","ttl_ms":1,"lines":[{"product_id":"7","quantity":2}]}`)); !errors.Is(err, ErrInvalid) {
+	if out, err := g.Do(t.Context(), "hold", []byte(`{"order_id":"1","ttl_ms":1,"lines":[{"product_id":"7","quantity":2}]}`)); !errors.Is(err, ErrInvalid) {
 		t.Errorf("other lines for an open hold: %s, %v, want a refusal", out, err)
 	}
 }

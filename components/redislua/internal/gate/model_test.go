@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -29,7 +28,7 @@ func (m *model) held(product string) (sum int64) {
 func TestGateFollowsTheModel(t *testing.T) {
 	rdb := redistest.Open(t)
 	g := New(rdb)
-	ctx := context.Background()
+	ctx := t.Context()
 	products := []string{"p1", "p2", "p3", "p4"}
 	orders := []string{"1", "2", "3", "4", "5", "6"}
 
@@ -77,7 +76,7 @@ func stepHold(rt *rapid.T, g *Gate, m *model, products, orders []string) {
 		}
 	}
 
-	got, err := g.Hold(context.Background(), HoldIn{OrderID: order, TTL: 60000, Lines: lines})
+	got, err := g.Hold(rt.Context(), HoldIn{OrderID: order, TTL: 60000, Lines: lines})
 	if (want == "refused") != (err != nil) || (err == nil && got.Status != want) {
 		rt.Fatalf("hold %s %v: %+v, %v, want %s", order, lines, got, err, want)
 	}
@@ -95,7 +94,7 @@ func stepUnhold(rt *rapid.T, g *Gate, m *model, orders []string) {
 		want = "released"
 	}
 	delete(m.holds, order)
-	got, err := g.Unhold(context.Background(), OrderIn{OrderID: order})
+	got, err := g.Unhold(rt.Context(), OrderIn{OrderID: order})
 	if err != nil || got.Status != want {
 		rt.Fatalf("unhold %s: %+v, %v, want %s", order, got, err, want)
 	}
@@ -119,14 +118,14 @@ func stepApply(rt *rapid.T, g *Gate, m *model, lowered map[string]bool, products
 	}
 	item := ApplyItem{ProductID: product, Base: &base, Version: &version, Recorded: recorded}
 	for range rapid.IntRange(1, 2).Draw(rt, "repeats") {
-		if _, err := g.Apply(context.Background(), ApplyIn{Items: []ApplyItem{item}}); err != nil {
+		if _, err := g.Apply(rt.Context(), ApplyIn{Items: []ApplyItem{item}}); err != nil {
 			rt.Fatal(err)
 		}
 	}
 }
 
 func compare(rt *rapid.T, g *Gate, m *model, lowered map[string]bool, products []string) {
-	ctx := context.Background()
+	ctx := rt.Context()
 	seen, err := g.Inspect(ctx, InspectIn{ProductIDs: products})
 	if err != nil {
 		rt.Fatal(err)

@@ -3,7 +3,6 @@
 package redistest
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -26,7 +25,7 @@ func Open(t *testing.T) *redis.Client {
 	rdb := redis.NewClient(&redis.Options{Addr: addr, DB: 9})
 	t.Cleanup(func() { _ = rdb.Close() })
 	await(t, rdb)
-	if err := rdb.FlushDB(context.Background()).Err(); err != nil {
+	if err := rdb.FlushDB(t.Context()).Err(); err != nil {
 		t.Fatalf("empty the test database: %v", err)
 	}
 	return rdb
@@ -44,13 +43,13 @@ func OpenCluster(t *testing.T) *redis.ClusterClient {
 	node := redis.NewClient(&redis.Options{Addr: addr})
 	defer func() { _ = node.Close() }()
 	await(t, node)
-	ctx := context.Background()
+	ctx := t.Context()
 	if err := node.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
 		t.Fatalf("give the node its slots: %v", err)
 	}
 	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{addr}})
 	t.Cleanup(func() { _ = rdb.Close() })
-	for end := time.Now().Add(10 * time.Second); rdb.Set(ctx, "ready", "1", 0).Err() != nil; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); rdb.Set(ctx, "ready", "1", 0).Err() != nil; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // a poll with an end
 		if time.Now().After(end) {
 			t.Fatal("the cluster does not get ready")
 		}
@@ -69,7 +68,7 @@ func start(t *testing.T, more ...string) string {
 	}
 	port := freePort(t)
 	args := append([]string{"--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir()}, more...)
-	cmd := exec.Command(bin, args...)
+	cmd := exec.Command(bin, args...) //nolint:noctx // it ends in the test's clean-up, after everything that uses it
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start redis-server: %v", err)
 	}
@@ -99,13 +98,13 @@ func await(t *testing.T, rdb *redis.Client) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		err := rdb.Ping(context.Background()).Err()
+		err := rdb.Ping(t.Context()).Err()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("redis does not answer: %v", err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a poll with an end
 	}
 }

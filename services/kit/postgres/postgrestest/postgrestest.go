@@ -33,7 +33,7 @@ func Open(t testing.TB, sets ...postgres.Migrations) *gorm.DB {
 		}
 		t.Fatal("MALL_TEST_POSTGRES_URL is not set: run the tests with `go run ./deploy/mall test`, or give a superuser's DSN")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	admin := open(ctx, t, server)
 	defer closeDB(admin)
@@ -56,7 +56,7 @@ func Open(t testing.TB, sets ...postgres.Migrations) *gorm.DB {
 	db := open(ctx, t, withDatabase(t, server, name))
 	t.Cleanup(func() {
 		closeDB(db)
-		last := open(context.Background(), t, server)
+		last := open(context.Background(), t, server) //nolint:usetesting // t.Context has ended when a test cleans up
 		defer closeDB(last)
 		if err := last.Exec("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)").Error; err != nil {
 			t.Errorf("drop test database: %v", err)
@@ -66,6 +66,7 @@ func Open(t testing.TB, sets ...postgres.Migrations) *gorm.DB {
 }
 
 func makeTemplate(ctx context.Context, t testing.TB, admin *gorm.DB, server, template string, sets []postgres.Migrations) error {
+	t.Helper()
 	var exists bool
 	if err := admin.Raw("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = ? AND datistemplate)", template).Scan(&exists).Error; err != nil || exists {
 		return err
@@ -101,6 +102,7 @@ func closeDB(db *gorm.DB) {
 }
 
 func withDatabase(t testing.TB, dsn, name string) string {
+	t.Helper()
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal("MALL_TEST_POSTGRES_URL is not a URL")
@@ -110,6 +112,7 @@ func withDatabase(t testing.TB, dsn, name string) string {
 }
 
 func fingerprint(t testing.TB, sets []postgres.Migrations) string {
+	t.Helper()
 	h := sha256.New()
 	for _, s := range sets {
 		h.Write([]byte(s.Name))

@@ -55,7 +55,7 @@ func open(t *testing.T) *desk {
 	gate, meter := producttest.NewGate(), NewMeter(prometheus.NewRegistry())
 	out, in := outbox.New(db, "product", nil, log), inbox.New(db, nil, log)
 	effects := idempotency.New(db, source, []byte("hmac"), log)
-	st := store.New(db, out, func(items []product.Apply) { _ = gate.Apply(context.Background(), items) })
+	st := store.New(db, out, func(items []product.Apply) { _ = gate.Apply(t.Context(), items) })
 	holds := product.NewHolds(st, gate, func() time.Duration { return time.Minute }, meter)
 	Subscribe(in, product.NewLedger(st, meter))
 	Routes(s, product.NewCatalogue(st, holds, func() string { return "CNY" }, time.Now), holds, effects, out)

@@ -33,7 +33,7 @@ func (w *wire) Bind(_ context.Context, name, operation string, in, out any) erro
 
 // The words of components/redislua/README.md, which refuses any others.
 func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	for _, c := range []struct {
 		operation, said, answer string
 		call                    func(g *Gate) (any, error)
@@ -90,7 +90,7 @@ func (p *peer) Invoke(_ context.Context, r sidecar.Request) error {
 
 func TestTheFenceIsASystemCall(t *testing.T) {
 	p := &peer{}
-	exists, err := NewOrders(p).Fence(context.Background(), "1")
+	exists, err := NewOrders(p).Fence(t.Context(), "1")
 	if !exists || err != nil || p.asked.App != "order" || p.asked.Path != orderv1.PathFence || !p.asked.System || p.asked.In != (orderv1.FenceRequest{OrderID: "1"}) {
 		t.Errorf("%t, %v, asked %+v", exists, err, p.asked)
 	}

@@ -17,7 +17,7 @@ func stock(version, onHand, reserved int64) product.Stock {
 // Changes that wait together become one: the newest base, all recorded orders.
 func TestApplierMergesWhatWaits(t *testing.T) {
 	gate := producttest.NewGate()
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(t.Context())
 	must := func(err error) {
 		if err != nil {
 			t.Fatal(err)
@@ -33,7 +33,7 @@ func TestApplierMergesWhatWaits(t *testing.T) {
 	a.Changed([]product.Apply{{Stock: stock(2, 10, 3), Recorded: []string{"1"}}})
 	done := make(chan error)
 	go func() { done <- a.Run(ctx) }()
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) { //nolint:forbidigo // a poll with an end
 		if base, held, _ := gate.State("7"); base == 4 && held == 0 {
 			break
 		}
