@@ -31,7 +31,12 @@ const (
 	leaseFor = 60 * time.Second
 	// margin covers how far this machine's clock may run ahead of what it was when the lease was asked for.
 	margin = 5 * time.Second
+	// idShift is how many bits of an id lie below its time. The library's own ID.Time reads variables that NewNode
+	// writes, which is a race with whoever makes ids meanwhile.
+	idShift = 22
 )
+
+var epoch = snowflake.Epoch
 
 // Valid says whether s is a decimal id as it stands on the wire.
 func Valid(s string) bool {
@@ -73,7 +78,7 @@ func (s *Source) Next() (string, error) {
 	l := s.lease.Load()
 	id := l.node.Generate()
 	// The reading that made the id is what must lie within the lease: a clock read before or after could miss a pause.
-	if made := time.UnixMilli(id.Time()); !made.Before(l.until) {
+	if made := time.UnixMilli(int64(id)>>idShift + epoch); !made.Before(l.until) {
 		return "", problem.Busy(errors.New("lease of snowflake node ended"), time.Second, "Ids cannot be made right now.")
 	}
 	return id.String(), nil
@@ -86,15 +91,19 @@ func (s *Source) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			release, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			defer cancel()
-			return s.db.WithContext(release).Exec("DELETE FROM node_leases WHERE node = ? AND owner = ?", s.lease.Load().num, s.owner).Error
+			return s.giveBack(ctx)
 		case <-tick.C:
 			if err := s.take(ctx); err != nil {
 				s.log.Error("lease of snowflake node not renewed", "error", err)
 			}
 		}
 	}
+}
+
+func (s *Source) giveBack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	return s.db.WithContext(ctx).Exec("DELETE FROM node_leases WHERE node = ? AND owner = ?", s.lease.Load().num, s.owner).Error
 }
 
 // take renews this owner's lease, or takes over the lowest node that is free or has expired long enough ago
