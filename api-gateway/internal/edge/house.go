@@ -1,8 +1,12 @@
 package edge
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"hash/crc32"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -10,6 +14,7 @@ import (
 	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
 
+	"daprmall.dev/api-gateway/pictures"
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -44,6 +49,9 @@ func (g *Gateway) house(e *gin.Engine) {
 	e.GET("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
 	e.GET("/docs/*asset", page)
 
+	// anyone: the drawings of the demo products.
+	e.GET("/pictures/:name", g.picture)
+
 	// anyone: signposts.
 	e.GET("/", func(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{"name": "mall", "docs": "/docs/", "openapi": "/openapi.yaml"})
@@ -67,6 +75,20 @@ func secure(c *gin.Context) {
 	if strings.HasPrefix(c.Request.URL.Path, "/v1/") {
 		h.Set("Cache-Control", "no-store") // a room that knows better says so
 	}
+}
+
+// picture answers a drawing. They change only with the program, so browsers may keep them for a day.
+func (g *Gateway) picture(c *gin.Context) {
+	name := c.Param("name")
+	drawing, err := pictures.Files.ReadFile(name)
+	if err != nil || path.Ext(name) != ".svg" {
+		g.refuse(c, problem.Missing("picture"))
+		return
+	}
+	c.Header("Cache-Control", "public, max-age=86400")
+	c.Header("ETag", fmt.Sprintf(`"%x"`, crc32.ChecksumIEEE(drawing)))
+	c.Header("Content-Type", "image/svg+xml")
+	http.ServeContent(c.Writer, c.Request, name, time.Time{}, bytes.NewReader(drawing)) // knows If-None-Match
 }
 
 func (g *Gateway) ready(c *gin.Context) {

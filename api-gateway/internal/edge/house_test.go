@@ -1,0 +1,20 @@
+package edge_test
+
+import (
+	"net/http"
+	"testing"
+)
+
+func TestPicturesAreServed(t *testing.T) {
+	m := open(t, nil)
+	res := m.do("GET", "/pictures/teapot.svg", "")
+	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "image/svg+xml" || res.Header.Get("ETag") == "" {
+		t.Fatalf("picture: %d, Content-Type %q, ETag %q", res.StatusCode, res.Header.Get("Content-Type"), res.Header.Get("ETag"))
+	}
+	if again := m.do("GET", "/pictures/teapot.svg", "", "If-None-Match: "+res.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
+		t.Errorf("picture that did not change: %d, want 304", again.StatusCode)
+	}
+	for _, name := range []string{"pictures.go", "nothing.svg", "..%2fpictures.go", "%00.svg"} {
+		m.do("GET", "/pictures/"+name, "").want(t, name, http.StatusNotFound, "not_found")
+	}
+}
