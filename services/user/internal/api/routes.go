@@ -113,6 +113,9 @@ func (h handler) list(c *gin.Context) error {
 	}
 	email := ""
 	if raw := c.Query("email"); raw != "" {
+		if len(raw) > 254 {
+			return problem.Validation(problem.Field{Field: "email", Message: "is longer than any email address"})
+		}
 		normal, ok := user.NormalEmail(raw)
 		if !ok {
 			c.JSON(http.StatusOK, server.NewPage([]account{}, ""))
@@ -171,8 +174,18 @@ func (h handler) ban(c *gin.Context) error {
 }
 
 func (h handler) unban(c *gin.Context) error {
-	var in reason
-	if _, err := h.change(c, &in, func(u *user.User) (user.EventKind, error) { return u.Unban() }); err != nil {
+	var in struct {
+		Reason *string `json:"reason"`
+	}
+	_, err := h.change(c, &in, func(u *user.User) (user.EventKind, error) {
+		if in.Reason != nil {
+			if _, err := user.CheckReason(*in.Reason); err != nil {
+				return user.None, err
+			}
+		}
+		return u.Unban()
+	})
+	if err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)

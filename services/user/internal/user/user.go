@@ -100,11 +100,20 @@ func (u *User) SetRoles(roles []string) (EventKind, error) {
 	return RolesChanged, nil
 }
 
-// Ban closes the account.
-func (u *User) Ban(reason string) (EventKind, error) {
+// CheckReason gives the reason for a ban, or for lifting one, without blanks around it.
+func CheckReason(reason string) (string, error) {
 	reason = strings.TrimSpace(reason)
 	if reason == "" || utf8.RuneCountInString(reason) > 500 {
-		return None, problem.Validation(problem.Field{Field: "reason", Message: "must have 1 to 500 characters"})
+		return "", problem.Validation(problem.Field{Field: "reason", Message: "must have 1 to 500 characters"})
+	}
+	return reason, nil
+}
+
+// Ban closes the account.
+func (u *User) Ban(reason string) (EventKind, error) {
+	reason, err := CheckReason(reason)
+	if err != nil {
+		return None, err
 	}
 	if u.s.Banned {
 		u.s.BanReason = reason
