@@ -10,6 +10,7 @@ import (
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
 )
 
@@ -35,11 +36,31 @@ func isCountry(code string) bool {
 }
 
 func place(c *gin.Context) (checkout.Place, error) {
-	var p checkout.Place
-	if err := server.Bind(c, &p); err != nil {
-		return p, err
+	// A place without states or postal codes sends them empty; left out is a mistake.
+	var in struct {
+		checkout.Place
+		State      *string `json:"state"`
+		PostalCode *string `json:"postal_code"`
 	}
-	return p, p.Check(isCountry)
+	if err := server.Bind(c, &in); err != nil {
+		return in.Place, err
+	}
+	var missing []problem.Field
+	for _, f := range []struct {
+		name string
+		from *string
+		to   *string
+	}{{"state", in.State, &in.Place.State}, {"postal_code", in.PostalCode, &in.Place.PostalCode}} {
+		if f.from == nil {
+			missing = append(missing, problem.Field{Field: f.name, Message: "is missing"})
+			continue
+		}
+		*f.to = *f.from
+	}
+	if len(missing) > 0 {
+		return in.Place, problem.Validation(missing...)
+	}
+	return in.Place, in.Check(isCountry)
 }
 
 func (h addressHandler) list(c *gin.Context) error {
