@@ -48,7 +48,7 @@ func Bind(c *gin.Context, into any) error {
 
 // Decode is Bind for bytes.
 func Decode(body []byte, into any) error {
-	if len(bytes.TrimSpace(body)) == 0 {
+	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) { // null would decode into anything
 		return problem.New(problem.BadRequest, "bad_json", "The body must be a JSON object.")
 	}
 	if bytes.Contains(body, []byte(`\u0000`)) || bytes.IndexByte(body, 0) >= 0 {
