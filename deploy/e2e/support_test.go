@@ -1,0 +1,197 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	_ "github.com/lib/pq" // the driver of what looks into the rooms' databases
+
+	"daprmall.dev/deploy/internal/redis"
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// place is how to reach the parts of the mall under test, as the runner wrote it down. Shoppers never see any of it.
+type place struct {
+	Databases map[string]string `json:"databases"`
+	Redis     struct {
+		Addr     string `json:"addr"`
+		Password string `json:"password"`
+	} `json:"redis"`
+	Apps map[string]placeApp `json:"apps"`
+}
+
+type placeApp struct {
+	ID        string         `json:"id"`
+	URL       string         `json:"url"`
+	Ports     map[string]int `json:"ports"`
+	AppToken  string         `json:"app_api_token"`
+	DaprToken string         `json:"dapr_api_token"`
+}
+
+func home(parts ...string) string {
+	return filepath.Join(append([]string{os.Getenv("MALL_HOME")}, parts...)...)
+}
+
+func readJSON(t *testing.T, file string, into any) {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+}
+
+func whereabouts(t *testing.T) place {
+	t.Helper()
+	var p place
+	readJSON(t, home("run", "state.json"), &p)
+	return p
+}
+
+// database opens a room's database as the room itself would.
+func database(t *testing.T, room string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("postgres", whereabouts(t).Databases[room])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// number asks a room's database for one number.
+func number(ctx context.Context, db *sql.DB, query string, args ...any) (n int64, err error) {
+	err = db.QueryRowContext(ctx, query, args...).Scan(&n)
+	return n, err
+}
+
+// redisDo sends one command to the mall's Redis.
+func redisDo(t *testing.T, args ...string) string {
+	t.Helper()
+	p := whereabouts(t)
+	c, err := redis.Dial(t.Context(), p.Redis.Addr, p.Redis.Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // the reply has been read
+	out, err := c.Do(args...)
+	if err != nil {
+		t.Fatalf("redis %s: %v", args[0], err)
+	}
+	return out
+}
+
+// internals are words of ours that no refusal may show.
+var internals = regexp.MustCompile(`(?i)\b(pgx|gorm|goroutine|daprd?|sqlstate|select |insert |update |postgres|redis|panic|runtime error|json: |unmarshal|127\.0\.0\.1|localhost)\b|\.go:\d|/services/|/internal/|/tmp/|/work/`)
+
+// refusal says what is wrong with an answer that should be a refusal with one of these statuses, "" if nothing.
+func refusal(a shop.Answer, statuses ...int) string {
+	allowed := false
+	for _, s := range statuses {
+		allowed = allowed || a.Status == s
+	}
+	if !allowed {
+		return fmt.Sprintf("%s, want a refusal with %v", a, statuses)
+	}
+	if a.Header.Get("Content-Type") != "application/problem+json" || a.Code() == "" {
+		return fmt.Sprintf("%s as %q, want a problem with a code", a, a.Header.Get("Content-Type"))
+	}
+	if leak := internals.Find(a.Body); leak != nil {
+		return fmt.Sprintf("%s shows %q", a, leak)
+	}
+	return ""
+}
+
+// sameRefusal compares two refusals without their trace.
+func sameRefusal(a, b shop.Answer) bool {
+	return a.Status == b.Status && withoutTrace(a) == withoutTrace(b)
+}
+
+var trace = regexp.MustCompile(`"trace_id":"[0-9a-f]+"`)
+
+func withoutTrace(a shop.Answer) string { return trace.ReplaceAllString(string(a.Body), "") }
+
+// together runs something n times at once and gives the answers.
+func together(t *testing.T, n int, ask func(i int) (shop.Answer, error)) []shop.Answer {
+	t.Helper()
+	answers := make([]shop.Answer, n)
+	errs := make([]error, n)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			answers[i], errs[i] = ask(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return answers
+}
+
+// do asks and fails the test if there is no answer at all.
+func do(t *testing.T, c *shop.Client, method, path string, body any, headers ...string) shop.Answer {
+	t.Helper()
+	a, err := c.Do(t.Context(), method, path, body, headers...)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return a
+}
+
+// member is a shopper with what tests need to know of them.
+type member struct {
+	*shop.Client
+	id, email, refresh string
+}
+
+// signIn opens another session of an account.
+func signIn(t *testing.T, email string) member {
+	t.Helper()
+	var s shop.Session
+	err := visitor.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/sessions", map[string]string{"email": email, "password": shop.Password}, &s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := member{Client: visitor.As(s.AccessToken), email: email, refresh: s.RefreshToken}
+	var u shop.User
+	if err := m.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/me", nil, &u); err != nil {
+		t.Fatal(err)
+	}
+	m.id = u.ID
+	return m
+}
+
+// newEmail is an address nobody has, even in a mall that stayed up after the run before.
+func newEmail() string {
+	return fmt.Sprintf("member-%s@mall.local", strings.ToLower(rand.Text()))
+}
+
+// newMember signs up somebody new.
+func newMember(t *testing.T) member {
+	t.Helper()
+	email := newEmail()
+	if err := visitor.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/users", map[string]string{"email": email, "password": shop.Password}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return signIn(t, email)
+}
