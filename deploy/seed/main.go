@@ -1,0 +1,239 @@
+// Command seed fills an empty mall with people and products to try it out, through the front door. It does nothing to a mall
+// that has been filled, or that has products of its own. The runner calls it on every start.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"time"
+
+	"daprmall.dev/deploy/internal/redis"
+	"daprmall.dev/deploy/internal/running"
+	"daprmall.dev/deploy/internal/shop"
+)
+
+const (
+	admin   = "admin@mall.local"
+	seller  = "seller@mall.local"
+	shopper = "shopper@mall.local"
+
+	// atOnce bounds the requests under way; with the gateway's usual limits (100 a second and user) nobody has to wait.
+	atOnce = 6
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "seed:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	m, err := running.Find()
+	if err != nil {
+		return err
+	}
+	visitor := shop.New(m.Gateway)
+	filled, err := isFilled(ctx, visitor)
+	if err != nil {
+		return err
+	}
+	if filled != "" {
+		fmt.Println(filled)
+		return nil
+	}
+	if err := fill(ctx, m, visitor); err != nil {
+		return err
+	}
+	fmt.Println(accounts)
+	return nil
+}
+
+const accounts = "  demo accounts, password " + shop.Password + ":\n" +
+	"    " + shopper + "   buys\n    " + seller + "    sells\n    " + admin + "     looks after both\n" +
+	"  cards: 4242 4242 4242 4242 pays, 4000 0000 0000 0002 is declined"
+
+// isFilled says what there is to say of a mall that needs nothing, "" if it is to be filled. The shopper's address is made
+// last: who has one lives in a mall that is complete, whatever became of its products since.
+func isFilled(ctx context.Context, visitor *shop.Client) (string, error) {
+	a, err := visitor.Do(ctx, http.MethodPost, "/v1/sessions", map[string]string{"email": shopper, "password": shop.Password})
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case a.Status == http.StatusCreated:
+		var s shop.Session
+		if err := a.Into(&s); err != nil {
+			return "", err
+		}
+		homes, err := list[struct{}](ctx, visitor.As(s.AccessToken), "/v1/addresses")
+		if err != nil || len(homes) == 0 {
+			return "", err
+		}
+		return accounts, nil
+	case a.Status == http.StatusForbidden || a.Status == http.StatusTooManyRequests:
+		// Banned, or asked for again and again: there is such a shopper.
+		return accounts, nil
+	case a.Code() != "invalid_credentials":
+		return "", fmt.Errorf("sign in as %s: %s", shopper, a)
+	}
+	onSale, err := list[shown](ctx, visitor, "/v1/products?page_size=100")
+	if err != nil {
+		return "", err
+	}
+	for _, p := range onSale {
+		if !slices.ContainsFunc(demos, func(d demo) bool { return d.image() == p.ImageURL }) {
+			return "  this mall has products of its own: no demo data", nil
+		}
+	}
+	return "", nil
+}
+
+// shown is what a list tells of a product.
+type shown struct {
+	ImageURL string `json:"image_url"`
+}
+
+func (d demo) image() string { return "/pictures/" + d.picture + ".svg" }
+
+func list[T any](ctx context.Context, c *shop.Client, path string) ([]T, error) {
+	var page struct {
+		Items []T `json:"items"`
+	}
+	err := c.Want(ctx, http.StatusOK, http.MethodGet, path, nil, &page)
+	return page.Items, err
+}
+
+// fill makes what is missing: a run before this one may have been interrupted anywhere.
+func fill(ctx context.Context, m running.Mall, visitor *shop.Client) error {
+	var boss, dealer, buyer *shop.Client
+	err := together(3, func(i int) (err error) {
+		switch i {
+		case 0:
+			boss, err = firstAdmin(ctx, m, visitor)
+		case 1:
+			dealer, err = visitor.SignUp(ctx, seller)
+		case 2:
+			buyer, err = visitor.SignUp(ctx, shopper)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var who shop.User
+	if err := dealer.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who); err != nil {
+		return err
+	}
+	roles := map[string]any{"roles": []string{"customer", "seller"}}
+	if err := boss.Want(ctx, http.StatusOK, http.MethodPut, "/v1/admin/users/"+who.ID+"/roles", roles, nil); err != nil {
+		return err
+	}
+	// The roles are in the token.
+	if dealer, err = visitor.SignIn(ctx, seller); err != nil {
+		return err
+	}
+	onSale, err := list[shown](ctx, visitor, "/v1/products?page_size=100")
+	if err != nil {
+		return err
+	}
+	err = together(len(demos), func(i int) error {
+		if slices.Contains(onSale, shown{demos[i].image()}) {
+			return nil
+		}
+		return offer(ctx, dealer, demos[i])
+	})
+	if err != nil {
+		return err
+	}
+	homes, err := list[struct{}](ctx, buyer, "/v1/addresses")
+	if err != nil || len(homes) > 0 {
+		return err
+	}
+	return buyer.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/addresses", map[string]string{"recipient": "陈薇 Chen Wei", "phone": "+86 21 5555 0123",
+		"street": "世纪大道 1 号 Century Avenue 1", "city": "上海 Shanghai", "state": "上海 Shanghai", "country": "CN", "postal_code": "200120"}, nil)
+}
+
+func offer(ctx context.Context, dealer *shop.Client, d demo) error {
+	return dealer.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/products", map[string]any{"name": d.name, "description": d.description,
+		"category": d.category, "image_url": d.image(), "price": d.price, "stock": d.stock}, nil, "Idempotency-Key", "demo-"+d.picture)
+}
+
+// firstAdmin names the admin in the configuration store, as an operator would, and waits until the user service has read it.
+func firstAdmin(ctx context.Context, m running.Mall, visitor *shop.Client) (*shop.Client, error) {
+	c, err := visitor.SignUp(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	isAdmin := func() (bool, error) {
+		var who shop.User
+		err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who)
+		return slices.Contains(who.Roles, "admin"), err
+	}
+	if yes, err := isAdmin(); err != nil || yes {
+		return c, err
+	}
+	if err := appoint(ctx, m); err != nil {
+		return nil, err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%s did not become the first admin: %w", admin, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+		// Once appointed the old token is void: its roles are wrong.
+		if yes, err := isAdmin(); yes || err != nil {
+			return visitor.SignIn(ctx, admin)
+		}
+	}
+}
+
+func appoint(ctx context.Context, m running.Mall) error {
+	const setting = "user.first_admin"
+	c, err := redis.Dial(ctx, m.Redis.Addr, m.Redis.Password)
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // every command has been answered
+	switch now, err := c.Do("GET", setting); {
+	case errors.Is(err, redis.ErrNil):
+	case err != nil:
+		return err
+	case now != admin:
+		return fmt.Errorf("%s names %s: this mall has an admin of its own", setting, now)
+	}
+	_, err = c.Do("SET", setting, admin)
+	return err
+}
+
+// together calls do for 0 … n−1, a few at a time, and gives the first error.
+func together(n int, do func(i int) error) error {
+	var wg sync.WaitGroup
+	errs := make([]error, n)
+	free := make(chan struct{}, atOnce)
+	for i := range n {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			errs[i] = do(i)
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
