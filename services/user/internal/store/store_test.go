@@ -1,0 +1,103 @@
+package store_test
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/user/internal/store"
+	"daprmall.dev/services/user/internal/user"
+)
+
+func open(t *testing.T) (*gorm.DB, *store.Store) {
+	t.Helper()
+	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
+	return db, store.New(db, outbox.New(db, "user", nil, slog.Default()))
+}
+
+func add(t *testing.T, s *store.Store, id, email string) {
+	t.Helper()
+	if err := s.Add(t.Context(), user.Register(id, email, "hash", time.Now())); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnEmailHasOneAccount(t *testing.T) {
+	_, s := open(t)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	codes := map[string]int{}
+	for i := range 10 {
+		wg.Go(func() {
+			err := s.Add(t.Context(), user.Register(fmt.Sprint(i+1), "a@b.c", "hash", time.Now()))
+			mu.Lock()
+			codes[problem.CodeOf(err)]++
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	if codes[""] != 1 || codes["email_taken"] != 9 {
+		t.Errorf("outcomes %v, want one account and nine email_taken", codes)
+	}
+}
+
+// A change and its event commit together; a change that changes nothing tells nothing.
+func TestChangesAreToldOnce(t *testing.T) {
+	db, s := open(t)
+	add(t, s, "1", "a@b.c")
+	for range 2 {
+		if _, err := s.Update(t.Context(), "1", func(u *user.User) (user.EventKind, error) { return u.SetRoles([]string{"seller", "customer"}) }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Update(t.Context(), "1", func(u *user.User) (user.EventKind, error) { return u.Ban("stolen cards") }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Update(t.Context(), "1", func(u *user.User) (user.EventKind, error) { return u.Unban() }); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	if err := db.Raw("SELECT type || ' ' || aggregate_version FROM outbox ORDER BY seq").Scan(&told).Error; err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(told) != "[mall.user.roles-changed.v1 2 mall.user.banned.v1 3 mall.user.unbanned.v1 4]" {
+		t.Errorf("told %v", told)
+	}
+	u, err := s.FindByEmail(t.Context(), "a@b.c")
+	if got := u.Snapshot(); err != nil || fmt.Sprintf("%v %v %q %d", got.Roles, got.Banned, got.BanReason, got.Version) != `[customer seller] false "" 4` {
+		t.Errorf("account %+v, %v", got, err)
+	}
+}
+
+func TestListAndFirstAdmin(t *testing.T) {
+	_, s := open(t)
+	for i := range 5 {
+		add(t, s, fmt.Sprint(i+1), fmt.Sprintf("u%d@b.c", i+1))
+	}
+	page, err := s.List(t.Context(), "", "2", 2)
+	if err != nil || len(page) != 2 || page[0].Snapshot().ID != "3" {
+		t.Errorf("page %v, %v", page, err)
+	}
+	if one, err := s.List(t.Context(), "u4@b.c", "", 10); err != nil || len(one) != 1 || one[0].Snapshot().ID != "4" {
+		t.Errorf("by email %v, %v", one, err)
+	}
+	if has, err := s.HasAdmin(t.Context()); has || err != nil {
+		t.Errorf("has admin %v, %v", has, err)
+	}
+	if _, err := s.Update(t.Context(), "3", func(u *user.User) (user.EventKind, error) { return u.SetRoles([]string{"admin"}) }); err != nil {
+		t.Fatal(err)
+	}
+	if has, err := s.HasAdmin(t.Context()); !has || err != nil {
+		t.Errorf("has admin %v, %v", has, err)
+	}
+	if _, err := s.Find(t.Context(), "9"); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("unknown: %v", err)
+	}
+}
