@@ -1,0 +1,234 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// caller is somebody at the door, and what they may pass for.
+type caller struct {
+	name  string
+	token string
+	roles []string // nil: nobody the mall knows
+	owns  bool     // the things that routes with an owner are asked for
+}
+
+// callers are everybody who ever comes: those the mall knows, and those who only say so.
+func callers(t *testing.T, owner member) []caller {
+	t.Helper()
+	other, banned := newMember(t), newMember(t)
+	ban(t, banned)
+	list := []caller{
+		{name: "anonymous"},
+		{"the customer", owner.Token, []string{"customer"}, true},
+		{"another customer", other.Token, []string{"customer"}, false},
+		{"the seller", seller.Token, []string{"customer", "seller"}, true},
+		{"another seller", rival.Token, []string{"customer", "seller"}, false},
+		{"an admin", admin.Token, []string{"customer", "admin"}, false},
+		{"somebody banned", banned.Token, nil, false},
+	}
+	for name, token := range forgeries(t, owner) {
+		list = append(list, caller{name: name, token: token})
+	}
+	return list
+}
+
+// ban bans somebody and waits until it counts.
+func ban(t *testing.T, who member) {
+	t.Helper()
+	if err := admin.Want(t.Context(), http.StatusNoContent, http.MethodPut, "/v1/admin/users/"+who.id+"/ban", map[string]string{"reason": "tests"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, who.Client)
+}
+
+// gone waits until a token is void.
+func gone(t *testing.T, c *shop.Client) {
+	t.Helper()
+	err := eventually(t.Context(), 10*time.Second, func() error {
+		a, err := c.Do(t.Context(), http.MethodGet, "/v1/me", nil)
+		if err == nil && a.Status != http.StatusUnauthorized {
+			err = fmt.Errorf("the token still works: %s", a)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// verdict is what openapi.yaml says of one caller at one route.
+type verdict string
+
+const (
+	passes  verdict = "passes"
+	unknown verdict = "401"
+	denied  verdict = "403"
+	missing verdict = "404"
+)
+
+// declared reads the verdict off the declarations x-mall-access, x-mall-also and x-mall-owner.
+func declared(op operation, c caller) verdict {
+	also := slices.ContainsFunc(op.Also, func(role string) bool { return slices.Contains(c.roles, role) })
+	switch {
+	case op.Access == "anyone" || op.Access == "operator":
+		return passes
+	case c.roles == nil:
+		return unknown
+	case !slices.Contains(c.roles, op.Access) && !also:
+		return denied
+	case op.Owner && !also && !ownerOf(op, c):
+		return missing
+	}
+	return passes
+}
+
+// ownerOf says whether the things this route is asked for are the caller's: a product is the seller's, the rest the customer's.
+func ownerOf(op operation, c caller) bool {
+	return c.owns && slices.Contains(c.roles, "seller") == strings.HasPrefix(op.Path, "/v1/products")
+}
+
+// Every route, asked by everybody, answers as openapi.yaml declares. A route that does not say who it is for fails.
+func TestAccessMatrix(t *testing.T) {
+	ops := operations(t)
+	mine, me := newStall(t)
+	everybody := callers(t, me)
+	before := mine.belongings(t, me)
+	t.Run("refused", func(t *testing.T) {
+		for _, op := range ops {
+			t.Run(op.ID, func(t *testing.T) {
+				t.Parallel()
+				if !slices.Contains([]string{"anyone", "customer", "seller", "admin", "operator"}, op.Access) {
+					t.Fatalf("x-mall-access is %q: say in openapi.yaml who may call %s %s", op.Access, op.Method, op.Path)
+				}
+				for _, c := range everybody {
+					want := declared(op, c)
+					if want == passes {
+						continue
+					}
+					a := do(t, visitor.As(c.token), op.Method, mine.path(op, me), jsonOf(mine.body(op)), headers(op)...)
+					if wrong := refusal(a, map[verdict]int{unknown: 401, denied: 403, missing: 404}[want]); wrong != "" {
+						t.Errorf("%s: %s", c.name, wrong)
+					}
+					if want == unknown && !strings.HasPrefix(a.Header.Get("Www-Authenticate"), "Bearer") {
+						t.Errorf("%s: WWW-Authenticate %q, want Bearer", c.name, a.Header.Get("Www-Authenticate"))
+					}
+				}
+			})
+		}
+	})
+	mine.unchanged(t, me, before)
+	t.Run("let in", func(t *testing.T) {
+		for _, op := range ops {
+			t.Run(op.ID, func(t *testing.T) {
+				t.Parallel()
+				for _, c := range everybody {
+					if declared(op, c) == passes {
+						letIn(t, op, c)
+					}
+				}
+			})
+		}
+	})
+}
+
+// letIn asks a route with all it wants, on things made for this one request: it must do what it is for.
+func letIn(t *testing.T, op operation, c caller) {
+	t.Helper()
+	who := visitor.As(c.token)
+	theirs := stall{}
+	target := member{}
+	asks := func(prefix string) bool { return strings.HasPrefix(op.Path, prefix) }
+	// Whose things: the caller's own where the caller is a customer, the seller's product, anybody's for an admin.
+	owner := who
+	if op.Owner && !ownerOf(op, c) { // let in by a role: the things are somebody else's
+		m := newMember(t)
+		owner = m.Client
+	}
+	if asks("/v1/products") || asks("/v1/cart") || asks("/v1/checkout") || asks("/v1/orders") || asks("/v1/payments") {
+		theirs.product = product(t, "Matrix tea", 300, 20).ID
+	}
+	if asks("/v1/addresses") || asks("/v1/checkout") || asks("/v1/orders") || asks("/v1/payments") {
+		var err error
+		if theirs.address, err = owner.Address(t.Context(), "Shanghai"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asks("/v1/orders/") || asks("/v1/payments") {
+		theirs.order = order(t, owner, theirs.address, theirs.product, 1).ID
+	}
+	if asks("/v1/payments/") {
+		var p shop.Payment
+		a, err := owner.Pay(t.Context(), shop.Key(), theirs.order, shop.CardGood)
+		if err != nil || a.Status != http.StatusCreated || a.Into(&p) != nil {
+			t.Fatalf("pay: %s, %v", a, err)
+		}
+		theirs.payment = p.ID
+	}
+	body := theirs.body(op)
+	want := []int{op.Success}
+	switch op.ID {
+	case "setRoles", "banUser", "unbanUser":
+		target = newMember(t)
+	case "signOut":
+		m := newMember(t) // not to end the caller's session
+		who = m.Client
+	case "refreshSession":
+		body["refresh_token"] = newMember(t).refresh
+	case "checkOut":
+		delete(body, "expected_total")
+	case "cancelPayment":
+		want = append(want, http.StatusConflict) // settled meanwhile
+	}
+	a := do(t, who, op.Method, theirs.path(op, target), jsonOf(body), headers(op)...)
+	if !slices.Contains(want, a.Status) {
+		t.Errorf("%s: %s, want %v", c.name, a, want)
+	}
+}
+
+// Somebody else's order, payment, address and product look exactly like ones that do not exist.
+func TestSomebodyElsesThingsLookMissing(t *testing.T) {
+	mine, me := newStall(t)
+	stranger := newMember(t)
+	before := mine.belongings(t, me)
+	nowhere := stall{product: "4611686018427387904", address: "4611686018427387904", order: "4611686018427387904", payment: "4611686018427387904"}
+	for _, op := range operations(t) {
+		if !op.Owner {
+			continue
+		}
+		who := stranger.Client
+		if op.Access == "seller" {
+			who = rival
+		}
+		foreign := do(t, who, op.Method, mine.path(op, me), jsonOf(mine.body(op)), headers(op)...)
+		absent := do(t, who, op.Method, nowhere.path(op, me), jsonOf(mine.body(op)), headers(op)...)
+		if wrong := refusal(foreign, http.StatusNotFound); wrong != "" || !sameRefusal(foreign, absent) {
+			t.Errorf("%s: somebody else's: %s %s; one that does not exist: %s", op.ID, foreign, wrong, absent)
+		}
+	}
+	// Ids in bodies too.
+	line := map[string]any{"product_id": mine.product, "quantity": 1}
+	card := mine.body(operation{ID: "pay"})["card"]
+	for what, c := range map[string]struct {
+		path          string
+		foreign, none any
+	}{
+		"checking out to a foreign address": {"/v1/checkout", map[string]any{"address_id": mine.address, "items": []any{line}}, map[string]any{"address_id": nowhere.address, "items": []any{line}}},
+		"paying a foreign order":            {"/v1/payments", map[string]any{"order_id": mine.order, "card": card}, map[string]any{"order_id": nowhere.order, "card": card}},
+	} {
+		foreign := do(t, stranger.Client, http.MethodPost, c.path, c.foreign, "Idempotency-Key", shop.Key())
+		absent := do(t, stranger.Client, http.MethodPost, c.path, c.none, "Idempotency-Key", shop.Key())
+		if wrong := refusal(foreign, http.StatusNotFound); wrong != "" || !sameRefusal(foreign, absent) {
+			t.Errorf("%s: %s %s; one that does not exist: %s", what, foreign, wrong, absent)
+		}
+	}
+	mine.unchanged(t, me, before)
+}
