@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -56,31 +57,34 @@ func ParseQuery(after, limit, minAgeMS string) (Query, error) {
 // Feed reads events in order. A position that retention has passed is Gone: the caller has missed events for good
 // and somebody must know.
 func (o *Outbox) Feed(ctx context.Context, q Query) (Page, error) {
-	var head struct{ Pos, PurgedThrough int64 }
-	db := o.db.WithContext(ctx)
-	if err := db.Raw("SELECT pos, purged_through FROM outbox_head").Scan(&head).Error; err != nil {
-		return Page{}, err
-	}
-	if q.After < head.PurgedThrough {
-		return Page{}, problem.New(problem.Gone, "feed_gone", "Events up to %d were removed; the feed begins after them.", head.PurgedThrough)
-	}
+	// One statement, one snapshot: of two, the second could miss what retention removed after the first.
 	var rows []struct {
-		Pos     int64
-		Payload string
-		Ripe    bool
+		Head          int64
+		PurgedThrough int64
+		Pos           *int64 // nil: there is nothing after the position
+		Payload       string
+		Ripe          bool
 	}
-	err := db.Raw(`SELECT pos, payload, created_at <= now() - make_interval(secs => ?) AS ripe FROM outbox WHERE pos > ? ORDER BY pos LIMIT ?`,
-		q.MinAge.Seconds(), q.After, q.Limit).Scan(&rows).Error
+	err := o.db.WithContext(ctx).Raw(`SELECT h.pos AS head, h.purged_through, o.pos, coalesce(o.payload, '') AS payload, coalesce(o.ripe, false) AS ripe
+		FROM outbox_head h LEFT JOIN LATERAL (
+			SELECT pos, payload, created_at <= now() - make_interval(secs => ?) AS ripe FROM outbox WHERE pos > ? ORDER BY pos LIMIT ?
+		) o ON true ORDER BY o.pos`, q.MinAge.Seconds(), q.After, q.Limit).Scan(&rows).Error
 	if err != nil {
 		return Page{}, err
 	}
-	page := Page{Events: []Item{}, Next: q.After, Head: head.Pos}
+	if len(rows) == 0 {
+		return Page{}, errors.New("outbox_head has lost its row")
+	}
+	if purged := rows[0].PurgedThrough; q.After < purged {
+		return Page{}, problem.New(problem.Gone, "feed_gone", "Events up to %d were removed; the feed begins after them.", purged)
+	}
+	page := Page{Events: []Item{}, Next: q.After, Head: rows[0].Head}
 	for _, r := range rows {
-		if !r.Ripe { // the cursor must not pass an event that was not handed out
+		if r.Pos == nil || !r.Ripe { // the cursor must not pass an event that was not handed out
 			break
 		}
-		page.Events = append(page.Events, Item{Pos: r.Pos, Event: json.RawMessage(r.Payload)})
-		page.Next = r.Pos
+		page.Events = append(page.Events, Item{Pos: *r.Pos, Event: json.RawMessage(r.Payload)})
+		page.Next = *r.Pos
 	}
 	return page, nil
 }

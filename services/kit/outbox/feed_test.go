@@ -1,0 +1,263 @@
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+	"pgregory.net/rapid"
+
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
+)
+
+func TestWhatIsRolledBackTellsNothing(t *testing.T) {
+	o, db, b := open(t)
+	err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
+		if err := o.Add(ctx, event(1)); err != nil {
+			return err
+		}
+		return problem.New(problem.Conflict, "", "no")
+	})
+	if problem.KindOf(err) != problem.Conflict {
+		t.Fatalf("transaction: %v", err)
+	}
+	add(t, o, 2, 2)
+	number(t, o)
+	if _, err := o.publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	page := feed(t, o, Query{})
+	if n, _ := b.count(); n != 1 || len(page.Events) != 1 {
+		t.Fatalf("broker took %d events, feed has %d, want the committed one", n, len(page.Events))
+	}
+	var e CloudEvent
+	if err := json.Unmarshal(page.Events[0].Event, &e); err != nil || string(e.Data) != `{"n":2}` || e.ID != b.took[0] || e.Source != "order" || e.Subject != "k" {
+		t.Errorf("feed: %s, %v; want the event that was published, %v", page.Events[0].Event, err, b.took)
+	}
+}
+
+// A transaction that drew its sequence number early and commits late comes after what was numbered meanwhile:
+// whoever follows the feed by position sees it.
+func TestLateCommitsAreNeverSkipped(t *testing.T) {
+	o, db, _ := open(t)
+	early := db.Begin()
+	if err := early.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload) VALUES ('early', 't', 'y', 'k', 1, '{}')`).Error; err != nil {
+		t.Fatal(err)
+	}
+	add(t, o, 1, 3)
+	number(t, o)
+	first := feed(t, o, Query{})
+	if len(first.Events) != 3 || first.Next != 3 || first.Head != 3 {
+		t.Fatalf("feed before the late commit: %+v, want three events", first)
+	}
+	if err := early.Commit().Error; err != nil {
+		t.Fatal(err)
+	}
+	number(t, o)
+	if next := feed(t, o, Query{After: first.Next}); len(next.Events) != 1 || string(next.Events[0].Event) != "{}" || next.Next != 4 {
+		t.Errorf("after position %d: %+v, want the late one at 4", first.Next, next)
+	}
+}
+
+// Whatever the order of beginning, committing, rolling back and numbering: positions of the feed are 1, 2, 3 … without
+// a gap, none is ever given below one that was already seen, and a follower sees every committed event once.
+func TestAFollowerSeesEveryCommitOnce(t *testing.T) {
+	o, db, _ := open(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		if err := db.Exec("TRUNCATE outbox; UPDATE outbox_head SET pos = 0, purged_through = 0").Error; err != nil {
+			rt.Fatal(err)
+		}
+		var open []*gorm.DB
+		var ids []string
+		committed, seen := map[string]bool{}, map[string]bool{}
+		var cursor, made int64
+		follow := func() {
+			p, err := o.Feed(rt.Context(), Query{After: cursor, Limit: 3})
+			if err != nil {
+				rt.Fatal(err)
+			}
+			for _, item := range p.Events {
+				var id string
+				if err := json.Unmarshal(item.Event, &id); err != nil || !committed[id] || seen[id] || item.Pos != cursor+1 {
+					rt.Fatalf("position %d after %d: event %s, committed %v, seen %v, %v", item.Pos, cursor, item.Event, committed[id], seen[id], err)
+				}
+				seen[id], cursor = true, item.Pos
+			}
+			if p.Next != cursor {
+				rt.Fatalf("next is %d, want %d", p.Next, cursor)
+			}
+		}
+		defer func() {
+			for _, tx := range open {
+				tx.Rollback()
+			}
+		}()
+		rt.Repeat(map[string]func(*rapid.T){
+			"begin": func(rt *rapid.T) {
+				if len(open) == 6 {
+					rt.Skip("enough are open")
+				}
+				made++
+				tx, id := db.Begin(), fmt.Sprint(made)
+				if err := tx.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload) VALUES (?, 't', 'y', 'k', 1, ?)`, id, `"`+id+`"`).Error; err != nil {
+					rt.Fatal(err)
+				}
+				open, ids = append(open, tx), append(ids, id)
+			},
+			"end": func(rt *rapid.T) {
+				if len(open) == 0 {
+					rt.Skip("none is open")
+				}
+				i := rapid.IntRange(0, len(open)-1).Draw(rt, "which")
+				if rapid.Bool().Draw(rt, "commit") {
+					committed[ids[i]] = open[i].Commit().Error == nil
+				} else {
+					open[i].Rollback()
+				}
+				open, ids = append(open[:i:i], open[i+1:]...), append(ids[:i:i], ids[i+1:]...)
+			},
+			"number": func(rt *rapid.T) {
+				if err := o.number(rt.Context()); err != nil {
+					rt.Fatal(err)
+				}
+			},
+			"follow": func(*rapid.T) { follow() },
+		})
+		if err := o.number(rt.Context()); err != nil {
+			rt.Fatal(err)
+		}
+		for range len(committed) {
+			follow()
+		}
+		if len(seen) != len(committed) {
+			rt.Fatalf("the follower saw %d of %d events", len(seen), len(committed))
+		}
+	})
+}
+
+// Two replicas number while many writers commit: nothing is numbered twice or left out.
+func TestReplicasNumberTogether(t *testing.T) {
+	o, db, _ := open(t)
+	other := New(db, "order", nil, o.log)
+	var writers, numberers sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	for _, replica := range []*Outbox{o, other} {
+		numberers.Go(func() {
+			for ctx.Err() == nil {
+				if err := replica.number(t.Context()); err != nil {
+					t.Errorf("number: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for w := range 6 {
+		writers.Go(func() { add(t, o, w*20+1, w*20+20) })
+	}
+	writers.Wait()
+	stop()
+	numberers.Wait()
+	number(t, o)
+	page := feed(t, o, Query{})
+	if len(page.Events) != 120 || page.Head != 120 {
+		t.Fatalf("feed has %d events, head %d, want 120", len(page.Events), page.Head)
+	}
+	for i, e := range page.Events {
+		if e.Pos != int64(i+1) {
+			t.Fatalf("event %d stands at %d", i+1, e.Pos)
+		}
+	}
+}
+
+// Events younger than the broker needs are held back, and so is whatever comes after them.
+func TestTheFeedLeavesYoungEventsToTheBroker(t *testing.T) {
+	o, db, _ := open(t)
+	add(t, o, 1, 3)
+	number(t, o)
+	if err := db.Exec("UPDATE outbox SET created_at = now() - interval '1 minute' WHERE pos <> 2").Error; err != nil {
+		t.Fatal(err)
+	}
+	p := feed(t, o, Query{MinAge: 10 * time.Second})
+	if len(p.Events) != 1 || p.Next != 1 || p.Head != 3 {
+		t.Errorf("feed of older than 10 s: %d events, next %d, head %d; want 1, 1, 3", len(p.Events), p.Next, p.Head)
+	}
+	if p := feed(t, o, Query{Limit: 2}); len(p.Events) != 2 || p.Next != 2 {
+		t.Errorf("feed of two: %+v", p)
+	}
+}
+
+// Retention removes what was published long ago; whoever stands before that is told, never served a feed with a hole.
+func TestTheFeedSaysWhatRetentionTook(t *testing.T) {
+	o, db, _ := open(t)
+	add(t, o, 1, 4)
+	number(t, o)
+	if _, err := o.publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := db.Exec(`UPDATE outbox SET created_at = now() - interval '15 days' WHERE pos <= 3;
+		UPDATE outbox SET published_at = NULL WHERE pos = 3`).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for after, want := range map[int64]string{0: "feed_gone", 1: "feed_gone", 2: "", 3: ""} {
+		_, err := o.Feed(t.Context(), Query{After: after, Limit: 10})
+		if problem.CodeOf(err) != want {
+			t.Errorf("feed after %d: %v, want %q", after, err, want)
+		}
+	}
+	if p := feed(t, o, Query{After: 2}); len(p.Events) != 2 || p.Events[0].Pos != 3 {
+		t.Errorf("feed after 2: %+v; want 3, which is old but was never published, and 4", p)
+	}
+	if _, err := o.Feed(t.Context(), Query{Limit: 1}); problem.KindOf(err) != problem.Gone {
+		t.Errorf("kind %q, want gone", problem.KindOf(err))
+	}
+}
+
+func TestParseQuery(t *testing.T) {
+	if q, err := ParseQuery("", "", ""); err != nil || q != (Query{Limit: 500}) {
+		t.Errorf("empty: %+v, %v", q, err)
+	}
+	if q, err := ParseQuery("7", "20", "1500"); err != nil || q != (Query{After: 7, Limit: 20, MinAge: 1500 * time.Millisecond}) {
+		t.Errorf("full: %+v, %v", q, err)
+	}
+	for _, bad := range [][3]string{{"-1", "", ""}, {"x", "", ""}, {"", "0", ""}, {"", "1001", ""}, {"", "", "-5"}, {"9223372036854775808", "", ""}} {
+		if _, err := ParseQuery(bad[0], bad[1], bad[2]); problem.CodeOf(err) != "validation_failed" {
+			t.Errorf("%q: %v, want validation_failed", bad, err)
+		}
+	}
+}
+
+// Retention may remove events while a page is read: the page has all of them or is refused, it never has a hole.
+func TestRetentionCannotPunchAHoleIntoAPage(t *testing.T) {
+	o, db, _ := open(t)
+	add(t, o, 1, 4)
+	number(t, o)
+	publish(t, o)
+	if err := db.Exec("UPDATE outbox SET created_at = now() - interval '15 days' WHERE pos <= 3").Error; err != nil {
+		t.Fatal(err)
+	}
+	purge := sync.OnceValue(func() error { return o.purge(t.Context()) })
+	err := db.Callback().Row().After("gorm:row").Register("purge meanwhile", func(*gorm.DB) {
+		if err := purge(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := o.Feed(t.Context(), Query{Limit: 10})
+	if err == nil && (len(p.Events) == 0 || p.Events[0].Pos != 1) {
+		t.Errorf("a page that skips what was removed: %+v", p)
+	}
+	if _, err := o.Feed(t.Context(), Query{Limit: 10}); problem.CodeOf(err) != "feed_gone" {
+		t.Errorf("the page after that: %v, want feed_gone", err)
+	}
+}

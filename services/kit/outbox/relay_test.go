@@ -1,0 +1,206 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/sidecar"
+)
+
+func publish(t *testing.T, o *Outbox) int {
+	t.Helper()
+	n, err := o.publish(t.Context())
+	if err != nil {
+		t.Fatalf("publish: %v", err)
+	}
+	return n
+}
+
+// crash runs work that ends in the middle, as a process does that is killed.
+func crash(t *testing.T, work func()) {
+	t.Helper()
+	defer func() {
+		if recover() == nil {
+			t.Fatal("it did not crash")
+		}
+	}()
+	work()
+}
+
+func TestARelayThatDiesLosesNothing(t *testing.T) {
+	for name, died := range map[string]struct {
+		taken bool // by the broker, before the relay died
+		times int
+	}{"before publishing": {false, 1}, "between publishing and marking": {true, 2}} {
+		t.Run(name, func(t *testing.T) {
+			o, db, b := open(t)
+			add(t, o, 1, 5)
+			dying := New(db, "order", publisher(func(topic string, entries []sidecar.Entry) (map[string]bool, error) {
+				if died.taken {
+					_, _ = b.Publish(t.Context(), topic, entries)
+				}
+				panic("killed")
+			}), o.log)
+			crash(t, func() { _, _ = dying.publish(t.Context()) })
+			if n := publish(t, o); n != 0 {
+				t.Errorf("another replica took %d events that are claimed", n)
+			}
+			unclaim(t, db)
+			if n := publish(t, o); n != 5 {
+				t.Errorf("after the claim %d events were published, want 5", n)
+			}
+			if n := publish(t, o); n != 0 {
+				t.Errorf("%d events were published once more", n)
+			}
+			if events, deliveries := b.count(); events != 5 || deliveries != 5*died.times {
+				t.Errorf("the broker took %d events in %d deliveries, want 5 in %d", events, deliveries, 5*died.times)
+			}
+		})
+	}
+}
+
+type publisher func(topic string, entries []sidecar.Entry) (map[string]bool, error)
+
+func (p publisher) Publish(_ context.Context, topic string, entries []sidecar.Entry) (map[string]bool, error) {
+	return p(topic, entries)
+}
+
+// What the broker did not take comes again later, what it took does not.
+func TestRefusedEventsComeAgain(t *testing.T) {
+	o, db, b := open(t)
+	add(t, o, 1, 6)
+	b.before = func(_ string, entries []sidecar.Entry) (map[string]bool, error) {
+		return map[string]bool{entries[1].ID: true, entries[4].ID: true}, nil
+	}
+	if n, err := o.publish(t.Context()); n != 6 || err == nil {
+		t.Errorf("published %d, %v; want all six tried and two told of", n, err)
+	}
+	if n := count(t, db, "published_at IS NULL AND claimed_until > now() AND claimed_until < now() + interval '5 seconds'"); n != 2 {
+		t.Errorf("%d events wait for another try within seconds, want 2", n)
+	}
+	b.before = nil
+	unclaim(t, db)
+	publish(t, o)
+	if events, deliveries := b.count(); events != 6 || deliveries != 6 {
+		t.Errorf("the broker took %d events in %d deliveries, want each of 6 once", events, deliveries)
+	}
+	if n := count(t, db, "published_at IS NULL"); n != 0 {
+		t.Errorf("%d events are still to be published", n)
+	}
+}
+
+// One topic that the broker refuses does not hold up the others.
+func TestATopicThatFailsStandsAlone(t *testing.T) {
+	o, db, b := open(t)
+	b.before = func(topic string, _ []sidecar.Entry) (map[string]bool, error) {
+		if topic == "mall.stock" {
+			return nil, errDown
+		}
+		return nil, nil
+	}
+	err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
+		e := event(1)
+		e.Topic = "mall.stock"
+		return o.Add(ctx, e, event(2))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.publish(t.Context()); !errors.Is(err, errDown) {
+		t.Errorf("publish: %v, want the broker's error", err)
+	}
+	if n := count(t, db, "published_at IS NULL AND topic = 'mall.stock'"); n != 1 || count(t, db, "published_at IS NULL") != 1 {
+		t.Errorf("unpublished: %d of the failing topic, %d in all; want 1 and 1", n, count(t, db, "published_at IS NULL"))
+	}
+}
+
+// Two replicas publish while events are written: the broker gets each once, in order where it can.
+func TestRelaysShareTheWork(t *testing.T) {
+	o, db, b := open(t)
+	all := make(chan struct{})
+	b.before = func(_ string, entries []sidecar.Entry) (map[string]bool, error) {
+		if len(b.times)+len(entries) == 300 {
+			close(all)
+		}
+		return nil, nil
+	}
+	other := New(db, "order", b, o.log)
+	ctx, stop := context.WithCancel(t.Context())
+	var relays sync.WaitGroup
+	for _, replica := range []*Outbox{o, other} {
+		relays.Go(func() {
+			if err := replica.Run(ctx); err != nil {
+				t.Errorf("relay: %v", err)
+			}
+		})
+	}
+	var writers sync.WaitGroup
+	for w := range 6 {
+		writers.Go(func() { add(t, []*Outbox{o, other}[w%2], w*50+1, w*50+50) })
+	}
+	writers.Wait()
+	<-all
+	stop()
+	relays.Wait()
+	number(t, o)
+	if events, deliveries := b.count(); events != 300 || deliveries != 300 {
+		t.Errorf("the broker took %d events in %d deliveries, want each of 300 once", events, deliveries)
+	}
+	if n, numbered := count(t, db, "published_at IS NOT NULL"), count(t, db, "pos IS NOT NULL"); n != 300 || numbered != 300 {
+		t.Errorf("%d marked, %d numbered, want 300", n, numbered)
+	}
+}
+
+// A broker that keeps the order of a key can only keep the order it is given.
+func TestABatchKeepsTheOrderOfItsEvents(t *testing.T) {
+	o, db, b := open(t)
+	add(t, o, 1, 150)
+	var want []string
+	if err := db.Raw("SELECT id FROM outbox ORDER BY seq").Scan(&want).Error; err != nil {
+		t.Fatal(err)
+	}
+	for seq := 150; seq > 0; seq -= 7 { // rows that were tried before lie elsewhere in the table
+		if err := db.Exec("UPDATE outbox SET attempts = 1 WHERE seq = ?", seq).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Exec("ANALYZE outbox").Error; err != nil {
+		t.Fatal(err)
+	}
+	publish(t, o)
+	if !slices.Equal(b.took, want) {
+		t.Errorf("published in the order %.120s…, want that of writing", fmt.Sprint(b.took))
+	}
+}
+
+// The relay is woken by a commit, never by a transaction that may still roll back.
+func TestOnlyACommitWakesTheRelay(t *testing.T) {
+	o, db, _ := open(t)
+	inside := func(fail error) int {
+		woken := -1
+		err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
+			if err := o.Add(ctx, event(1)); err != nil {
+				return err
+			}
+			woken = len(o.wake)
+			return fail
+		})
+		if !errors.Is(err, fail) {
+			t.Fatal(err)
+		}
+		return woken
+	}
+	if n := inside(errDown); n != 0 || len(o.wake) != 0 {
+		t.Errorf("rolled back: woken %d times inside, %d after", n, len(o.wake))
+	}
+	if n := inside(nil); n != 0 || len(o.wake) != 1 {
+		t.Errorf("committed: woken %d times inside, %d after; want 0 and 1", n, len(o.wake))
+	}
+}
