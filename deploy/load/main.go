@@ -1,0 +1,178 @@
+// Command load measures the mall that runs on this machine: successes a second, latencies, and the CPU that each success
+// costs the whole machine, the handling of its events included. It talks to loopback only and stops by itself. The generator
+// runs on the same machine and takes its part of it. Call it as go run ./deploy/mall load.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"daprmall.dev/deploy/internal/books"
+	"daprmall.dev/deploy/internal/running"
+	"daprmall.dev/deploy/internal/shop"
+)
+
+const (
+	mostShoppers = 256
+	mostSeconds  = 60
+)
+
+type options struct {
+	scenarios []scenario
+	shoppers  []int
+	seconds   int
+	json      bool
+	where     bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (options, error) {
+	var names []string
+	for _, s := range scenarios {
+		names = append(names, s.name)
+	}
+	f := flag.NewFlagSet("load", flag.ContinueOnError)
+	which := f.String("scenario", strings.Join(names, ","), "which, separated by commas")
+	crowd := f.String("shoppers", "1,16,64", "how many at once, separated by commas")
+	var o options
+	f.IntVar(&o.seconds, "seconds", 5, "per scenario and crowd, at most "+strconv.Itoa(mostSeconds))
+	f.BoolVar(&o.json, "json", false, "one line of JSON per cell, for programs")
+	f.BoolVar(&o.where, "where", false, "also say which processes took the CPU")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	for _, name := range strings.Split(*which, ",") {
+		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
+		if i < 0 {
+			return o, fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(names, ", "))
+		}
+		o.scenarios = append(o.scenarios, scenarios[i])
+	}
+	for _, n := range strings.Split(*crowd, ",") {
+		v, err := strconv.Atoi(n)
+		if err != nil || v < 1 || v > mostShoppers {
+			return o, fmt.Errorf("--shoppers %q: want 1 to %d", n, mostShoppers)
+		}
+		o.shoppers = append(o.shoppers, v)
+	}
+	if o.seconds < 1 || o.seconds > mostSeconds {
+		return o, fmt.Errorf("--seconds %d: want 1 to %d", o.seconds, mostSeconds)
+	}
+	return o, nil
+}
+
+// onlyHere refuses a mall elsewhere: this is no tool to shoot at others with.
+func onlyHere(address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("%s is not on this machine's loopback: the load test goes nowhere else", address)
+	}
+	return nil
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	m, err := running.Find()
+	if err != nil {
+		return err
+	}
+	if err := onlyHere(m.Gateway); err != nil {
+		return err
+	}
+	say := func(format string, args ...any) {
+		if !o.json {
+			fmt.Printf(format+"\n", args...)
+		}
+	}
+	// Whatever happens, it ends: preparation and draining have bounds of their own.
+	cells := len(o.scenarios) * len(o.shoppers)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(cells)*(time.Duration(o.seconds)*time.Second+2*drainFor)+3*time.Minute)
+	defer cancel()
+	drain, err := books.NewDrain(m)
+	if err != nil {
+		return err
+	}
+	defer drain.Close()
+	l := &load{visitor: shop.New(m.Gateway), seconds: time.Duration(o.seconds) * time.Second, pids: filepath.Join(m.Home, "run"), drain: drain}
+	say("preparing: limits, %d shoppers, 20 products", slices.Max(o.shoppers))
+	restore, err := raise(ctx, m)
+	if restore != nil {
+		defer func() { err = errors.Join(err, restore()) }()
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// Also after Ctrl-C.
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		n, e := l.tidy(end)
+		err = errors.Join(err, e)
+		say("tidied up: %d unpaid orders cancelled, products removed, limits as before", n)
+	}()
+	if err := l.prepare(ctx, slices.Max(o.shoppers)); err != nil {
+		return err
+	}
+	l.introduce(ctx, say)
+	enc := json.NewEncoder(os.Stdout)
+	say(head)
+	for _, sc := range o.scenarios {
+		for _, n := range o.shoppers {
+			if err := l.ready(ctx, sc, n); err != nil {
+				return fmt.Errorf("prepare %s: %w", sc.name, err)
+			}
+			r, err := l.run(ctx, sc, n)
+			if err != nil {
+				return fmt.Errorf("%s with %d shoppers: %w", sc.name, n, err)
+			}
+			if o.json {
+				if err := enc.Encode(r); err != nil {
+					return err
+				}
+				continue
+			}
+			say("%s", r.line())
+			if o.where {
+				say("      %s", r.where)
+			}
+		}
+	}
+	return nil
+}
+
+// introduce says under what circumstances the figures come about, with what the mall takes when nobody is there.
+func (l *load) introduce(ctx context.Context, say func(string, ...any)) {
+	before, began := used(l.pids), time.Now()
+	_ = wait(ctx, 2*time.Second)
+	idle, took := used(l.pids).minus(before), time.Since(began).Seconds()
+	say("%d cores; the generator runs on this machine too and is part of \"machine\"; nothing is subtracted", runtime.NumCPU())
+	say("idle: machine %.0f, mall %.0f core-ms a second", idle.machine/took, idle.mall()/took)
+}
