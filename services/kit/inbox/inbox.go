@@ -48,6 +48,7 @@ type Inbox struct {
 	log      *slog.Logger
 	owner    string
 	handlers map[string]handler
+	now      func() time.Time
 	started  time.Time
 	lastPush atomic.Int64 // unix nanoseconds of the last delivery by the broker
 	restart  time.Time    // of the sidecar, last
@@ -61,7 +62,7 @@ type handler struct {
 
 // New makes an inbox without handlers.
 func New(db *gorm.DB, side Sidecar, log *slog.Logger) *Inbox {
-	return &Inbox{db: db, side: side, log: log, owner: uuid.NewString(), handlers: map[string]handler{}, started: time.Now()}
+	return &Inbox{db: db, side: side, log: log, owner: uuid.NewString(), handlers: map[string]handler{}, now: time.Now, started: time.Now()}
 }
 
 // On handles events of a type that the app source produces. The handler runs in a transaction with the inbox row
@@ -107,7 +108,7 @@ func (in *Inbox) Slugs() []string {
 
 // Receive takes an event as the broker delivers it. It returns an error only if the event could be neither handled nor parked.
 func (in *Inbox) Receive(ctx context.Context, body []byte) error {
-	in.lastPush.Store(time.Now().UnixNano())
+	in.lastPush.Store(in.now().UnixNano())
 	e, err := unwrap(body)
 	if err != nil {
 		sum := sha256.Sum256(body)
@@ -116,7 +117,8 @@ func (in *Inbox) Receive(ctx context.Context, body []byte) error {
 	return in.take(ctx, e, body, "push")
 }
 
-// unwrap reads a CloudEvent. RocketMQ and dead letters wrap events in events; the innermost is ours.
+// unwrap reads a CloudEvent. RocketMQ and dead letters wrap events in events, RocketMQ without a content type as a quoted
+// text; the innermost is ours.
 func unwrap(body []byte) (outbox.CloudEvent, error) {
 	for {
 		var e outbox.CloudEvent
@@ -126,8 +128,13 @@ func unwrap(body []byte) (outbox.CloudEvent, error) {
 		var inner struct {
 			SpecVersion string `json:"specversion"`
 		}
-		if bytes.HasPrefix(bytes.TrimSpace(e.Data), []byte("{")) && json.Unmarshal(e.Data, &inner) == nil && inner.SpecVersion != "" {
-			body = e.Data
+		data := []byte(e.Data)
+		var text string
+		if json.Unmarshal(data, &text) == nil && text != "" {
+			data = []byte(text)
+		}
+		if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) && json.Unmarshal(data, &inner) == nil && inner.SpecVersion != "" {
+			body = data
 			continue
 		}
 		if e.ID == "" || e.Type == "" || len(e.Data) == 0 {

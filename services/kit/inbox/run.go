@@ -239,12 +239,13 @@ func (in *Inbox) wakeSidecar(ctx context.Context) {
 	if last := time.Unix(0, in.lastPush.Load()); last.After(quietSince) {
 		quietSince = last
 	}
-	if time.Since(quietSince) < deafAfter || time.Since(in.restart) < restartPause {
+	now := in.now()
+	if now.Sub(quietSince) < deafAfter || now.Sub(in.restart) < restartPause {
 		return
 	}
-	in.restart = time.Now()
+	in.restart = now
 	deaf.Inc()
-	in.log.Error("the sidecar delivers nothing while the feed has events: restarting it", "quiet_for", time.Since(quietSince).Round(time.Second).String())
+	in.log.Error("the sidecar delivers nothing while the feed has events: restarting it", "quiet_for", now.Sub(quietSince).Round(time.Second).String())
 	if err := in.side.Shutdown(ctx); err != nil {
 		in.log.Error("sidecar not restarted", "error", err)
 	}

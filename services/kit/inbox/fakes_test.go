@@ -1,0 +1,217 @@
+package inbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/kit/sidecar"
+)
+
+const kind = "mall.order.placed.v1"
+
+// effects is what the handlers of these tests change: one row for each time a handler's work was kept.
+var effects = postgres.Migrations{Name: "effects", FS: fstest.MapFS{"0001.sql": {Data: []byte(`
+	CREATE TABLE effects (n bigint NOT NULL);
+	CREATE TABLE state (key text PRIMARY KEY, version bigint NOT NULL, value bigint NOT NULL);`)}}}
+
+type fact struct {
+	N int `json:"n"`
+}
+
+var errNo = errors.New("not now")
+
+func open(t *testing.T) (*Inbox, *gorm.DB, *peer) {
+	t.Helper()
+	db := postgrestest.Open(t, Migrations, effects)
+	p := &peer{feeds: map[string]*outbox.Outbox{}}
+	return New(db, p, slog.New(slog.DiscardHandler)), db, p
+}
+
+// keep is a handler's effect, in the handler's transaction.
+func keep(ctx context.Context, db *gorm.DB, n int) error {
+	return postgres.DB(ctx, db).Exec("INSERT INTO effects VALUES (?)", n).Error
+}
+
+// peer is a sidecar behind which real outboxes serve their feeds.
+type peer struct {
+	mu        sync.Mutex
+	feeds     map[string]*outbox.Outbox
+	asked     int
+	shutdowns int
+	fail      error
+}
+
+func (p *peer) Invoke(ctx context.Context, r sidecar.Request) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked++
+	if p.fail != nil {
+		return p.fail
+	}
+	u, err := url.Parse(r.Path)
+	if err != nil || u.Path != "/events" || !r.System {
+		return fmt.Errorf("unexpected call %+v", r)
+	}
+	q, err := outbox.ParseQuery(u.Query().Get("after"), u.Query().Get("limit"), u.Query().Get("min_age_ms"))
+	if err != nil {
+		return err
+	}
+	page, err := p.feeds[r.App].Feed(ctx, q)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(page)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, r.Out)
+}
+
+func (p *peer) Shutdown(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shutdowns++
+	return nil
+}
+
+// producer is a room whose events reach nobody but through its feed, unless a test delivers them.
+type producer struct {
+	t    *testing.T
+	db   *gorm.DB
+	out  *outbox.Outbox
+	sent *sent
+}
+
+type sent struct {
+	mu     sync.Mutex
+	bodies [][]byte
+}
+
+func (s *sent) Publish(_ context.Context, _ string, entries []sidecar.Entry) (map[string]bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range entries {
+		s.bodies = append(s.bodies, e.Data)
+	}
+	return nil, nil
+}
+
+func produce(t *testing.T, p *peer, source string) *producer {
+	t.Helper()
+	db := postgrestest.Open(t, outbox.Migrations)
+	s := &sent{}
+	out := outbox.New(db, source, s, slog.New(slog.DiscardHandler))
+	p.feeds[source] = out
+	return &producer{t: t, db: db, out: out, sent: s}
+}
+
+// tell commits facts from..to and gives them their place in the feed.
+func (p *producer) tell(from, to int) {
+	p.t.Helper()
+	err := postgres.InTx(p.t.Context(), p.db, func(ctx context.Context, _ *gorm.DB) error {
+		for n := from; n <= to; n++ {
+			e := outbox.Event{Topic: "mall.orders", Type: kind, Key: fmt.Sprint(n), Version: 1, Data: fact{n}}
+			if err := p.out.Add(ctx, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	// The relay numbers and publishes; it runs only for as long as that takes.
+	ctx, stop := context.WithCancel(p.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.out.Run(ctx) }()
+	await(p.t, "the relay", func() bool {
+		var waiting int
+		err := p.db.Raw("SELECT count(*) FROM outbox WHERE pos IS NULL OR published_at IS NULL").Scan(&waiting).Error
+		return err == nil && waiting == 0
+	})
+	stop()
+	if err := <-done; err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+		if time.Now().After(end) {
+			t.Fatalf("%s: it did not happen within 10 s", what)
+		}
+	}
+}
+
+// wire gives a fact as the broker delivers it.
+func wire(t *testing.T, id string, n int) []byte {
+	t.Helper()
+	body, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: id, Source: "order", Type: kind, Subject: fmt.Sprint(n),
+		Time: time.Now(), DataContentType: "application/json", Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, n))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func newID() string { return uuid.NewString() }
+
+func receive(t *testing.T, in *Inbox, body []byte) {
+	t.Helper()
+	if err := in.Receive(t.Context(), body); err != nil {
+		t.Errorf("receive %.80s: %v; want it acknowledged", body, err)
+	}
+}
+
+type row struct {
+	ID, Source, Type, Status, Via, Reason string
+	Payload                               *string
+	Attempts                              int
+	Waits                                 float64 // seconds until the next try
+}
+
+func rows(t *testing.T, db *gorm.DB) []row {
+	t.Helper()
+	var all []row
+	err := db.Raw(`SELECT id, source, type, status, via, reason, payload, attempts, coalesce(extract(epoch FROM next_try_at - now()), 0) AS waits
+		FROM inbox ORDER BY received_at, id`).Scan(&all).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func kept(t *testing.T, db *gorm.DB) int {
+	t.Helper()
+	var n int
+	if err := db.Raw("SELECT count(*) FROM effects").Scan(&n).Error; err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// retry lets the time of every parked event come and tries them.
+func retry(t *testing.T, in *Inbox) {
+	t.Helper()
+	if err := in.db.Exec("UPDATE inbox SET next_try_at = now() WHERE status = 'parked'").Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := in.retryDue(t.Context()); err != nil {
+		t.Fatalf("retry: %v", err)
+	}
+}

@@ -1,0 +1,350 @@
+package inbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/telemetry"
+)
+
+func TestAnEventIsTakenOnce(t *testing.T) {
+	in, db, _ := open(t)
+	On(in, "order", kind, func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
+	body := wire(t, newID(), 7)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { receive(t, in, body) })
+	}
+	wg.Wait()
+	if all := rows(t, db); kept(t, db) != 1 || len(all) != 1 || all[0].Status != "done" || all[0].Via != "push" || all[0].Source != "order" {
+		t.Errorf("20 deliveries at once: %d effects, rows %+v; want one of each", kept(t, db), all)
+	}
+}
+
+// An effect without its row would happen again, a row without its effect never.
+func TestEffectAndRowCommitTogether(t *testing.T) {
+	for name, c := range map[string]struct {
+		fail   func() error
+		reason string
+	}{
+		"error": {func() error { return errNo }, "not now"},
+		"panic": {func() error { panic("boom") }, "panic: boom"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, db, _ := open(t)
+			broken := true
+			On(in, "order", kind, func(ctx context.Context, e fact) error {
+				if err := keep(ctx, db, e.N); err != nil {
+					return err
+				}
+				if broken {
+					return c.fail()
+				}
+				return nil
+			})
+			body := wire(t, newID(), 7)
+			receive(t, in, body)
+			receive(t, in, body)
+			all := rows(t, db)
+			if kept(t, db) != 0 || len(all) != 1 || all[0].Status != "parked" || !strings.HasPrefix(all[0].Reason, c.reason) || all[0].Payload == nil || *all[0].Payload != string(body) {
+				t.Fatalf("after a failure: %d effects, rows %+v; want none, and the event parked with its reason", kept(t, db), all)
+			}
+			retry(t, in)
+			if all := rows(t, db); kept(t, db) != 0 || all[0].Status != "parked" || all[0].Attempts != 2 || all[0].Waits < 1 || all[0].Waits > 5 {
+				t.Errorf("after a second failure: %d effects, rows %+v; want it parked for some seconds more", kept(t, db), all)
+			}
+			broken = false
+			retry(t, in)
+			if all := rows(t, db); kept(t, db) != 1 || all[0].Status != "done" || all[0].Attempts != 3 || all[0].Payload != nil {
+				t.Errorf("once it can be handled: %d effects, rows %+v; want one, done", kept(t, db), all)
+			}
+			receive(t, in, body)
+			if kept(t, db) != 1 {
+				t.Error("a late copy had an effect")
+			}
+		})
+	}
+}
+
+// Back-off grows to five minutes and stays there.
+func TestRetriesSlowDown(t *testing.T) {
+	in, db, _ := open(t)
+	On(in, "order", kind, func(context.Context, fact) error { return errNo })
+	receive(t, in, wire(t, newID(), 1))
+	var waits []int
+	for range 11 {
+		retry(t, in)
+		waits = append(waits, int(rows(t, db)[0].Waits+0.5))
+	}
+	if want := []int{2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300}; !slices.Equal(waits, want) {
+		t.Errorf("seconds between tries: %v, want %v", waits, want)
+	}
+}
+
+// Two replicas and the broker come with the same parked event: one of them handles it.
+func TestAParkedEventHasOneRetrier(t *testing.T) {
+	in, db, p := open(t)
+	other := New(db, p, in.log)
+	var broken atomic.Bool
+	broken.Store(true)
+	for _, replica := range []*Inbox{in, other} {
+		On(replica, "order", kind, func(ctx context.Context, e fact) error {
+			if broken.Load() {
+				return errNo
+			}
+			return keep(ctx, db, e.N)
+		})
+	}
+	var bodies [][]byte
+	for n := range 20 {
+		bodies = append(bodies, wire(t, newID(), n))
+		receive(t, in, bodies[n])
+	}
+	broken.Store(false)
+	if err := db.Exec("UPDATE inbox SET next_try_at = now()").Error; err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for _, replica := range []*Inbox{in, other} {
+		wg.Go(func() {
+			if err := replica.retryDue(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() {
+			for _, b := range bodies {
+				receive(t, replica, b)
+			}
+		})
+	}
+	wg.Wait()
+	if n := kept(t, db); n != 20 {
+		t.Errorf("%d effects of 20 events", n)
+	}
+}
+
+// What cannot be read is set aside where it can be seen, and acknowledged: it would never become readable.
+func TestUnreadableEventsAreParked(t *testing.T) {
+	in, db, _ := open(t)
+	On(in, "order", kind, func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
+	whole := wire(t, newID(), 1)
+	bad := [][]byte{whole[:len(whole)/2], []byte("null"), []byte("[]"), nil, []byte(`{"specversion":"1.0"}`), []byte("\x00\xff{"),
+		[]byte(strings.Replace(string(whole), `"n":1`, `"n":"one"`, 1))}
+	for _, b := range bad {
+		receive(t, in, b)
+		receive(t, in, b)
+	}
+	retry(t, in)
+	all := rows(t, db)
+	if len(all) != len(bad) || kept(t, db) != 0 {
+		t.Errorf("%d unreadable bodies: %d rows, %d effects", len(bad), len(all), kept(t, db))
+	}
+	for _, r := range all {
+		if r.Status != "parked" || r.Reason == "" || r.Payload == nil || r.Attempts != 2 {
+			t.Errorf("row %+v; want it parked with reason and payload, and tried again", r)
+		}
+	}
+}
+
+func TestUnknownTypesAreNotOurs(t *testing.T) {
+	in, db, _ := open(t)
+	On(in, "order", "mall.order.paid.v1", func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
+	receive(t, in, wire(t, newID(), 1))
+	if all := rows(t, db); len(all) != 0 {
+		t.Errorf("rows of an event nobody handles: %+v", all)
+	}
+}
+
+// Some brokers wrap the event in one of their own, dead letters once more, and one quotes it.
+func TestWrappedEventsAreUnwrapped(t *testing.T) {
+	wrap := func(data string) string {
+		return `{"specversion":"1.0","id":"C0000202","source":"127.0.0.1:30911","type":"com.dapr.event.sent","datacontenttype":"application/json","SHARDING_KEY":"k2","data":` + data + `}`
+	}
+	quote := func(s string) string {
+		q, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(q)
+	}
+	in, db, _ := open(t)
+	On(in, "order", kind, func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
+	for n, around := range []func(string) string{
+		func(e string) string { return e },
+		wrap,
+		func(e string) string { return wrap(wrap(e)) },
+		func(e string) string { return wrap(quote(e)) },
+		func(e string) string { return wrap(wrap(quote(e))) },
+	} {
+		id := newID()
+		inner := string(wire(t, id, n))
+		receive(t, in, []byte(around(inner)))
+		if kept(t, db) != n+1 {
+			t.Errorf("wrapping %d: the event was not found", n)
+		}
+		receive(t, in, []byte(inner))
+		if all := rows(t, db); len(all) != n+1 || all[n].ID != id || all[n].Status != "done" || kept(t, db) != n+1 {
+			t.Errorf("wrapping %d: rows %+v, %d effects; want the inner event once", n, all, kept(t, db))
+		}
+	}
+}
+
+// A failing insert is the one case in which the broker must come again.
+func TestOnlyAFailedParkingIsAnError(t *testing.T) {
+	in, db, _ := open(t)
+	On(in, "order", kind, func(context.Context, fact) error { return errNo })
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	receive(t, in, wire(t, newID(), 1))
+	if err := pool.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range [][]byte{wire(t, newID(), 2), []byte("{")} {
+		if err := in.Receive(t.Context(), body); err == nil {
+			t.Errorf("receive %s without a database: acknowledged, want an error", body)
+		}
+	}
+}
+
+// A caller that goes away does not take the event with it.
+func TestAnEventIsParkedThoughItsDeliveryIsGone(t *testing.T) {
+	in, db, _ := open(t)
+	ctx, hangUp := context.WithCancel(t.Context())
+	On(in, "order", kind, func(ctx context.Context, e fact) error {
+		hangUp()
+		return keep(ctx, db, e.N)
+	})
+	if err := in.Receive(ctx, wire(t, newID(), 1)); err != nil {
+		t.Errorf("receive: %v", err)
+	}
+	if all := rows(t, db); len(all) != 1 || all[0].Status != "parked" || kept(t, db) != 0 {
+		t.Errorf("rows %+v, %d effects; want the event parked", all, kept(t, db))
+	}
+}
+
+// A detached effect lies outside the database: it comes first, its row after it.
+func TestDetachedEffectsComeBeforeTheirRow(t *testing.T) {
+	in, db, _ := open(t)
+	var calls, fail atomic.Int64
+	fail.Store(1)
+	OnDetached(in, "order", kind, func(ctx context.Context, e fact) error {
+		if _, joined := postgres.DB(ctx, db).Statement.ConnPool.(interface{ Commit() error }); joined && calls.Load() == 0 {
+			t.Error("the first run holds a transaction while it works elsewhere")
+		}
+		calls.Add(1)
+		if fail.Load() == 1 {
+			return errNo
+		}
+		return nil
+	})
+	body := wire(t, newID(), 1)
+	receive(t, in, body)
+	if all := rows(t, db); len(all) != 1 || all[0].Status != "parked" {
+		t.Fatalf("after a failure: %+v, want it parked", all)
+	}
+	fail.Store(0)
+	receive(t, in, body)
+	if n := calls.Load(); n != 1 {
+		t.Errorf("a copy of a parked event ran the handler: %d calls", n)
+	}
+	retry(t, in)
+	receive(t, in, body)
+	if all := rows(t, db); calls.Load() != 2 || all[0].Status != "done" {
+		t.Errorf("%d calls, %+v; want one more, done", calls.Load(), all)
+	}
+}
+
+// Quality 4: every event three times, in any order, with torn ones between: the state is that of one tidy run.
+func TestDisorderLeavesTheSameState(t *testing.T) {
+	in, db, _ := open(t)
+	On(in, "order", kind, func(ctx context.Context, e fact) error {
+		key, version := e.N%10, e.N/10
+		if version == 5 && rand.IntN(4) == 0 {
+			return errNo // and some fail now and then
+		}
+		if err := keep(ctx, db, e.N); err != nil {
+			return err
+		}
+		return postgres.DB(ctx, db).Exec(`INSERT INTO state VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE
+			SET version = excluded.version, value = excluded.value WHERE state.version < excluded.version`, fmt.Sprint(key), version, e.N*3).Error
+	})
+	var bodies [][]byte
+	const events = 100
+	for n := range events {
+		b := wire(t, newID(), n)
+		bodies = append(bodies, b, b, b)
+		if n%5 == 0 {
+			bodies = append(bodies, b[:rand.IntN(len(b))])
+		}
+	}
+	rand.Shuffle(len(bodies), func(i, j int) { bodies[i], bodies[j] = bodies[j], bodies[i] })
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := w; i < len(bodies); i += 4 {
+				receive(t, in, bodies[i])
+			}
+		})
+	}
+	wg.Wait()
+	parked := func() (n int) {
+		for _, r := range rows(t, db) {
+			if r.Status == "parked" && r.Type != "" {
+				n++
+			}
+		}
+		return n
+	}
+	for parked() > 0 {
+		retry(t, in)
+	}
+	var state []struct{ Key, Version, Value int }
+	if err := db.Raw("SELECT key::int, version, value FROM state ORDER BY key").Scan(&state).Error; err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range state {
+		if s.Key != i || s.Version != 9 || s.Value != (90+i)*3 {
+			t.Errorf("state %+v, want the newest of key %d", s, i)
+		}
+	}
+	if len(state) != 10 || kept(t, db) != events {
+		t.Errorf("%d keys, %d effects; want 10 and %d", len(state), kept(t, db), events)
+	}
+}
+
+// The handler works in the trace of the request that made the event.
+func TestAHandlerGoesOnWithTheTraceOfItsEvent(t *testing.T) {
+	in, db, _ := open(t)
+	got := ""
+	On(in, "order", kind, func(ctx context.Context, _ fact) error { got = telemetry.TraceOf(ctx).ID; return nil })
+	trace := telemetry.NewTrace()
+	receive(t, in, []byte(strings.Replace(string(wire(t, newID(), 1)), `"data"`, `"traceparent":"`+trace.Header()+`","data"`, 1)))
+	if got != trace.ID {
+		t.Errorf("trace %q, want %q; rows %+v", got, trace.ID, rows(t, db))
+	}
+}
+
+func TestSlug(t *testing.T) {
+	for eventType, want := range map[string]string{"mall.order.placed.v1": "order-placed", "mall.user.roles-changed.v2": "user-roles-changed",
+		"mall.order.refund-requested.v1": "order-refund-requested"} {
+		if got := Slug(eventType); got != want {
+			t.Errorf("Slug(%s) = %s, want %s", eventType, got, want)
+		}
+	}
+	in := New(nil, nil, nil)
+	On(in, "user", "mall.user.unbanned.v1", func(context.Context, fact) error { return nil })
+	OnDetached(in, "user", "mall.user.banned.v1", func(context.Context, fact) error { return nil })
+	if got := in.Slugs(); !slices.Equal(got, []string{"user-banned", "user-unbanned"}) {
+		t.Errorf("slugs %v", got)
+	}
+}
