@@ -1,0 +1,220 @@
+// Command events shows the mall's events on their way and lets an operator retry or drop those that are parked.
+// Call it as go run ./deploy/mall events.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+
+	"github.com/lib/pq"
+
+	"daprmall.dev/deploy/internal/running"
+)
+
+const usage = `usage: go run ./deploy/mall events [...]
+
+  events                            counts per room
+  events parked [room]              what could not be handled, and why
+  events retry <id>|--all [room]    try again now
+  events drop <id> --reason <why> [room]   give up on one; it stays visible as dropped
+  events follow <order id>          the story of one order (or other aggregate) through all rooms
+`
+
+var (
+	producers = []string{"user", "product", "order", "payment"}
+	consumers = []string{"auth", "product", "cart", "order", "payment"}
+	all       = []string{"user", "auth", "product", "cart", "order", "payment"}
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "events:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	verb := "counts"
+	if len(args) > 0 {
+		verb, args = args[0], args[1:]
+	}
+	if verb == "help" || verb == "-h" || verb == "--help" {
+		fmt.Print(usage)
+		return nil
+	}
+	m, err := running.Find()
+	if err != nil {
+		return err
+	}
+	t := &tool{mall: m, out: os.Stdout}
+	defer t.close()
+	switch verb {
+	case "counts":
+		return t.counts(ctx)
+	case "parked":
+		room, err := roomIn(args)
+		if err != nil {
+			return err
+		}
+		return t.parked(ctx, room)
+	case "retry":
+		return t.retry(ctx, args)
+	case "drop":
+		return t.drop(ctx, args)
+	case "follow":
+		if len(args) != 1 {
+			return errors.New("follow what? Give an order's id")
+		}
+		return t.follow(ctx, args[0])
+	}
+	fmt.Fprint(os.Stderr, usage)
+	return fmt.Errorf("there is no %q", verb)
+}
+
+// roomIn reads the optional last argument; no room means all.
+func roomIn(args []string) (string, error) {
+	switch {
+	case len(args) == 0:
+		return "", nil
+	case len(args) == 1 && slices.Contains(consumers, args[0]):
+		return args[0], nil
+	}
+	return "", fmt.Errorf("%q is no room that handles events; those are %s", strings.Join(args, " "), strings.Join(consumers, ", "))
+}
+
+// tool holds the connections it has needed.
+type tool struct {
+	mall running.Mall
+	out  *os.File
+	dbs  map[string]*sql.DB
+}
+
+func (t *tool) db(room string) (*sql.DB, error) {
+	if db := t.dbs[room]; db != nil {
+		return db, nil
+	}
+	db, err := sql.Open("postgres", t.mall.Databases[room])
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	if t.dbs == nil {
+		t.dbs = map[string]*sql.DB{}
+	}
+	t.dbs[room] = db
+	return db, nil
+}
+
+func (t *tool) close() {
+	for _, db := range t.dbs {
+		_ = db.Close()
+	}
+}
+
+// each runs a query in one room.
+func (t *tool) each(ctx context.Context, room, query string, args []any, scan func(rows *sql.Rows) error) error {
+	db, err := t.db(room)
+	if err != nil {
+		return err
+	}
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", room, err)
+	}
+	defer rows.Close() //nolint:errcheck // Err is asked below
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return fmt.Errorf("%s: %w", room, err)
+		}
+	}
+	return rows.Err()
+}
+
+// retry makes parked events due now; the room's own retrier takes them, with its handlers and its locks.
+func (t *tool) retry(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errors.New("retry what? Give an event's id, or --all")
+	}
+	room, err := roomIn(args[1:])
+	if err != nil {
+		return err
+	}
+	var only any // every id
+	if args[0] != "--all" {
+		only = args[0]
+	}
+	n, err := t.change(ctx, room, `UPDATE inbox SET next_try_at = now() WHERE status = 'parked' AND ($1::text IS NULL OR id = $1)`, only)
+	if err != nil {
+		return err
+	}
+	if n == 0 && only != nil {
+		return fmt.Errorf("no event %s is parked", args[0])
+	}
+	fmt.Fprintf(t.out, "%d events are due now; `events parked` shows in a second what is left\n", n) //nolint:errcheck // to the terminal
+	return nil
+}
+
+// drop gives up on one event. Its row stays, so that it is not fetched from the feed again and somebody can see who gave up and why.
+func (t *tool) drop(ctx context.Context, args []string) error {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return errors.New("drop what? Give an event's id and --reason")
+	}
+	id := args[0]
+	f := flag.NewFlagSet("drop", flag.ContinueOnError)
+	reason := f.String("reason", "", "why nothing is lost by it")
+	if err := f.Parse(args[1:]); err != nil {
+		return err
+	}
+	room, err := roomIn(f.Args())
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(*reason) == "" {
+		return errors.New("say why: --reason \"…\"")
+	}
+	n, err := t.change(ctx, room, `UPDATE inbox SET status = 'dropped', next_try_at = NULL, handled_at = now(), reason = left($2 || ' (was: ' || reason || ')', 4000)
+		WHERE status = 'parked' AND id = $1`, id, *reason)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fmt.Errorf("no event %s is parked", id)
+	}
+	fmt.Fprintf(t.out, "dropped in %d rooms; its effect will not happen there: see what `audit` says\n", n) //nolint:errcheck // to the terminal
+	return nil
+}
+
+// change updates inbox rows of one room, or of all.
+func (t *tool) change(ctx context.Context, room, query string, args ...any) (int64, error) {
+	total := int64(0)
+	for _, name := range consumers {
+		if room != "" && name != room {
+			continue
+		}
+		db, err := t.db(name)
+		if err != nil {
+			return total, err
+		}
+		res, err := db.ExecContext(ctx, query, args...)
+		if pe := (*pq.Error)(nil); errors.As(err, &pe) {
+			return total, fmt.Errorf("%s: %s", name, pe.Message)
+		} else if err != nil {
+			return total, fmt.Errorf("%s: %w", name, err)
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return total, err
+		}
+		total += n
+	}
+	return total, nil
+}

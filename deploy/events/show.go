@@ -1,0 +1,180 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+type counts struct {
+	made, unpublished, unnumbered int
+	done, parked, dropped, feed   int
+}
+
+// counts is the state of all rooms at a glance.
+func (t *tool) counts(ctx context.Context) error {
+	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+	say("  room\toutbox\tunpublished\tunnumbered\tinbox done\tby feed\tparked\tdropped")
+	parked := 0
+	for _, room := range all {
+		var c counts
+		sends, takes := slices.Contains(producers, room), slices.Contains(consumers, room)
+		if sends {
+			err := t.each(ctx, room, `SELECT count(*), count(*) FILTER (WHERE published_at IS NULL), count(*) FILTER (WHERE pos IS NULL) FROM outbox`, nil,
+				func(rows *sql.Rows) error { return rows.Scan(&c.made, &c.unpublished, &c.unnumbered) })
+			if err != nil {
+				return err
+			}
+		}
+		if takes {
+			err := t.each(ctx, room, `SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'parked'), count(*) FILTER (WHERE status = 'dropped'),
+				count(*) FILTER (WHERE via = 'feed') FROM inbox`, nil, func(rows *sql.Rows) error { return rows.Scan(&c.done, &c.parked, &c.dropped, &c.feed) })
+			if err != nil {
+				return err
+			}
+		}
+		parked += c.parked
+		say("  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", room, number(sends, c.made), number(sends, c.unpublished), number(sends, c.unnumbered),
+			number(takes, c.done), number(takes, c.feed), number(takes, c.parked), number(takes, c.dropped))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(t.out, "  by feed: the broker did not bring them, the producer's feed did")
+	if parked > 0 {
+		_, err = fmt.Fprintln(t.out, "  next: events parked")
+	}
+	return err
+}
+
+func number(has bool, n int) string {
+	if !has {
+		return "-"
+	}
+	return fmt.Sprint(n)
+}
+
+// parked lists what could not be handled.
+func (t *tool) parked(ctx context.Context, room string) error {
+	found := 0
+	for _, name := range consumers {
+		if room != "" && room != name {
+			continue
+		}
+		err := t.each(ctx, name, `SELECT id, type, source, key, attempts, reason, received_at, coalesce(extract(epoch FROM next_try_at - now()), 0)
+			FROM inbox WHERE status = 'parked' ORDER BY received_at`, nil, func(rows *sql.Rows) error {
+			var id, typ, source, key, reason string
+			var attempts int
+			var at time.Time
+			var next float64
+			if err := rows.Scan(&id, &typ, &source, &key, &attempts, &reason, &at, &next); err != nil {
+				return err
+			}
+			found++
+			when := "now"
+			if next > 0 {
+				when = fmt.Sprintf("in %.0f s", next)
+			}
+			if typ == "" {
+				typ = "unreadable"
+			}
+			_, err := fmt.Fprintf(t.out, "%s  %s  %s of %s from %s\n    since %s, %d tries, next %s\n    %s\n", name, id, typ, key, source,
+				at.Local().Format(time.DateTime), attempts, when, firstLine(reason))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if found == 0 {
+		_, err := fmt.Fprintln(t.out, "Nothing is parked.")
+		return err
+	}
+	_, err := fmt.Fprintln(t.out, "\nnext: events retry <id>|--all, events drop <id> --reason \"…\", events follow <order id>")
+	return err
+}
+
+// firstLine leaves the stack of a panic to the room's log.
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// moment is a line of a story.
+type moment struct {
+	at         time.Time
+	room, what string
+}
+
+// follow tells what happened to one aggregate: events written, published and taken in, over all rooms in the order of their clocks.
+func (t *tool) follow(ctx context.Context, key string) error {
+	var story []moment
+	for _, room := range producers {
+		err := t.each(ctx, room, `SELECT id, type, aggregate_version, created_at, pos, published_at, attempts FROM outbox WHERE key = $1`, []any{key}, func(rows *sql.Rows) error {
+			var id, typ string
+			var version int64
+			var created time.Time
+			var pos sql.NullInt64
+			var published sql.NullTime
+			var attempts int
+			if err := rows.Scan(&id, &typ, &version, &created, &pos, &published, &attempts); err != nil {
+				return err
+			}
+			state := "not published yet"
+			if published.Valid {
+				state = fmt.Sprintf("published after %d ms", published.Time.Sub(created).Milliseconds())
+			}
+			if attempts > 1 {
+				state += fmt.Sprintf(" and %d tries", attempts)
+			}
+			place := "no place in the feed yet"
+			if pos.Valid {
+				place = fmt.Sprintf("feed %d", pos.Int64)
+			}
+			story = append(story, moment{created, room, fmt.Sprintf("says %s (version %d, %s, %s)  %s", typ, version, state, place, id)})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, room := range consumers {
+		err := t.each(ctx, room, `SELECT id, type, status, via, attempts, reason, received_at, handled_at FROM inbox WHERE key = $1`, []any{key}, func(rows *sql.Rows) error {
+			var id, typ, status, via, reason string
+			var attempts int
+			var received time.Time
+			var handled sql.NullTime
+			if err := rows.Scan(&id, &typ, &status, &via, &attempts, &reason, &received, &handled); err != nil {
+				return err
+			}
+			m := moment{received, room, fmt.Sprintf("has %s by %s  %s", typ, via, id)}
+			switch {
+			case status != "done":
+				m.what = fmt.Sprintf("%s %s after %d tries: %s  %s", status, typ, attempts, firstLine(reason), id)
+			case attempts > 1 && handled.Valid:
+				m.what = fmt.Sprintf("has %s by %s after %d tries, %s later  %s", typ, via, attempts, handled.Time.Sub(received).Round(time.Millisecond), id)
+			}
+			story = append(story, m)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(story) == 0 {
+		return fmt.Errorf("no event is about %s", key)
+	}
+	slices.SortStableFunc(story, func(a, b moment) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
+	for _, m := range story {
+		if _, err := fmt.Fprintf(t.out, "%s  +%6d ms  %-8s %s\n", m.at.Local().Format("15:04:05.000"), m.at.Sub(story[0].at).Milliseconds(), m.room, m.what); err != nil {
+			return err
+		}
+	}
+	return nil
+}
