@@ -156,6 +156,12 @@ func (s *Store) Release(ctx context.Context, user, key string) error {
 	return postgres.DB(ctx, s.db).Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL", user, key).Error
 }
 
+// Detached gives the context of a run: it lasts as long as its lease. A client that hangs up does not stop a run halfway,
+// for then the key would stay taken until the lease ends; it asks again and finds what the run did.
+func Detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), leaseFor-time.Second)
+}
+
 // Kept says whether an answer with this status is kept for replay.
 func Kept(status int) bool { return status < 500 && status != 429 }
 

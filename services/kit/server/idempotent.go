@@ -48,7 +48,8 @@ func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 			}
 			return err
 		}
-		ctx := c.Request.Context()
+		ctx, done := idempotency.Detached(c.Request.Context())
+		defer done()
 		user := User(c).ID
 		body, err := Body(c)
 		if err != nil {
@@ -69,7 +70,7 @@ func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 		rec := &recorder{ResponseWriter: c.Writer}
 		c.Writer = rec
 		c.Next()
-		// The caller may be gone; what was done is kept all the same.
+		// The lease may be over; what was done is kept all the same.
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
 		if idempotency.Kept(rec.Status()) {

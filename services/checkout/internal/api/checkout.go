@@ -70,7 +70,9 @@ func (h handler) checkOut(c *gin.Context) error {
 		return err
 	}
 	r := run{user, key, h.keys.Fingerprint(http.MethodPost, "/v1/checkout", body)}
-	record, claim, err := h.begin(c.Request.Context(), r, req)
+	ctx, done := idempotency.Detached(c.Request.Context())
+	defer done()
+	record, claim, err := h.begin(ctx, r, req)
 	if err != nil {
 		return err
 	}
@@ -78,7 +80,7 @@ func (h handler) checkOut(c *gin.Context) error {
 		server.Replay(c, *claim.Answer)
 		return nil
 	}
-	order, err := h.checkout.Run(c.Request.Context(), *record, claim.Fresh)
+	order, err := h.checkout.Run(ctx, *record, claim.Fresh)
 	return h.finish(c, r, order, err)
 }
 

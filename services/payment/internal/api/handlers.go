@@ -81,7 +81,9 @@ func (h handler) pay(c *gin.Context) error {
 		return err
 	}
 	r := run{server.User(c).ID, key, h.keys.Fingerprint(http.MethodPost, "/v1/payments", body)}
-	p, resumed, replay, err := h.begin(c.Request.Context(), r, in.OrderID, card)
+	ctx, done := idempotency.Detached(c.Request.Context())
+	defer done()
+	p, resumed, replay, err := h.begin(ctx, r, in.OrderID, card)
 	if err != nil {
 		return err
 	}
@@ -90,8 +92,8 @@ func (h handler) pay(c *gin.Context) error {
 		return nil
 	}
 	if !resumed {
-		if p, err = h.payments.Charge(c.Request.Context(), p, card); err != nil {
-			h.release(c.Request.Context(), r)
+		if p, err = h.payments.Charge(ctx, p, card); err != nil {
+			h.release(ctx, r)
 			return err
 		}
 	}
