@@ -1,0 +1,229 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// deed is something worth doing once, and how often it was done.
+type deed struct {
+	who          *shop.Client
+	method, path string
+	body, other  any // other: the same route with another body
+	success      int
+	times        func() (int64, error) // how often it has happened
+}
+
+// deeds are the routes where doing it twice would cost somebody something.
+func deeds(t *testing.T) map[string]deed {
+	t.Helper()
+	ctx := t.Context()
+	me, place := shopper(t)
+	p := product(t, "Once tea", 1000, 500)
+	unpaid := order(t, me, place, p.ID, 1)
+	line := shop.Line{ProductID: p.ID, Quantity: 1}
+	count := func(path string) func() (int64, error) {
+		return func() (int64, error) {
+			var list struct{ Items []any }
+			err := me.Want(ctx, http.StatusOK, http.MethodGet, path+"?page_size=100", nil, &list)
+			return int64(len(list.Items)), err
+		}
+	}
+	payments, products := database(t, "payment"), database(t, "product")
+	card := func(number string) map[string]any {
+		return map[string]any{"order_id": unpaid.ID, "card": map[string]any{"number": number, "exp_month": 12, "exp_year": 2035, "cvc": "123"}}
+	}
+	name := "Once only tea " + shop.Key()
+	fresh := map[string]any{"name": name, "description": "d", "price": 100, "stock": 3}
+	dearer := maps.Clone(fresh)
+	dearer["price"] = 200
+	return map[string]deed{
+		"checkout": {me, http.MethodPost, "/v1/checkout", map[string]any{"address_id": place, "items": []shop.Line{line}},
+			map[string]any{"address_id": place, "items": []shop.Line{{ProductID: p.ID, Quantity: 2}}}, http.StatusCreated, count("/v1/orders")},
+		"payment": {me, http.MethodPost, "/v1/payments", card(shop.CardGood), card(shop.CardDeclined), http.StatusCreated, func() (int64, error) {
+			return number(ctx, payments, "SELECT count(*) FROM payments WHERE order_id = $1", unpaid.ID)
+		}},
+		"cart add": {me, http.MethodPost, "/v1/cart/items", line, shop.Line{ProductID: p.ID, Quantity: 2}, http.StatusOK, func() (int64, error) {
+			var c shop.Cart
+			if err := me.Want(ctx, http.StatusOK, http.MethodGet, "/v1/cart", nil, &c); err != nil || len(c.Items) == 0 {
+				return 0, err
+			}
+			return c.Items[0].Quantity, nil
+		}},
+		"address": {me, http.MethodPost, "/v1/addresses", address("Beijing"), address("Nanjing"), http.StatusCreated, count("/v1/addresses")},
+		"product": {seller, http.MethodPost, "/v1/products", fresh, dearer, http.StatusCreated, func() (int64, error) {
+			return number(ctx, products, "SELECT count(*) FROM products WHERE name = $1", name)
+		}},
+		"stock": {seller, http.MethodPost, "/v1/products/" + p.ID + "/stock", map[string]any{"delta": 1, "reason": "delivery"},
+			map[string]any{"delta": 2, "reason": "delivery"}, http.StatusOK, func() (int64, error) {
+				return number(ctx, products, "SELECT on_hand FROM stock WHERE product_id = $1", p.ID)
+			}},
+	}
+}
+
+// Twenty at once with one key: it happens once, and everybody hears the first answer or that it is under way.
+func TestTwentyAtOnceHappenOnce(t *testing.T) {
+	for name, d := range deeds(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			before, err := d.times()
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := strings.Repeat("k", 255-26) + shop.Key() // as long as a key may be
+			ask := func(int) (shop.Answer, error) {
+				return d.who.Do(t.Context(), d.method, d.path, d.body, "Idempotency-Key", key)
+			}
+			first := ""
+			for _, a := range together(t, 20, ask) {
+				switch {
+				case a.Status == d.success:
+					if first == "" {
+						first = string(a.Body)
+					}
+					if string(a.Body) != first {
+						t.Errorf("two different answers: %s and %s", first, a)
+					}
+				case a.Code() == "request_in_progress" && a.Header.Get("Retry-After") != "":
+				default:
+					t.Errorf("%s with Retry-After %q, want %d, or 409 request_in_progress", a, a.Header.Get("Retry-After"), d.success)
+				}
+			}
+			if first == "" {
+				t.Fatal("nobody heard an answer")
+			}
+			again, err := ask(0)
+			if err != nil || again.Status != d.success || string(again.Body) != first || again.Header.Get("Idempotent-Replayed") != "true" {
+				t.Errorf("later: %s, replayed %q, %v, want %s", again, again.Header.Get("Idempotent-Replayed"), err, first)
+			}
+			other := do(t, d.who, d.method, d.path, d.other, "Idempotency-Key", key)
+			if wrong := refusal(other, http.StatusUnprocessableEntity); wrong != "" || other.Code() != "idempotency_key_reused" {
+				t.Errorf("the same key for something else: %s %s", other, wrong)
+			}
+			if after, err := d.times(); err != nil || after != before+1 {
+				t.Errorf("it happened %d times, %v, want once", after-before, err)
+			}
+		})
+	}
+}
+
+// A key belongs to its user: somebody else's is another key.
+func TestKeysBelongToUsers(t *testing.T) {
+	key := shop.Key()
+	p := product(t, "Shared key tea", 700, 10)
+	ids := map[string]bool{}
+	for range 2 {
+		me, place := shopper(t)
+		a, err := me.Buy(t.Context(), key, place, shop.Line{ProductID: p.ID, Quantity: 1})
+		var o shop.Order
+		if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil || a.Header.Get("Idempotent-Replayed") != "" {
+			t.Fatalf("checkout: %s, %v", a, err)
+		}
+		ids[o.ID] = true
+	}
+	if len(ids) != 2 {
+		t.Errorf("two shoppers with one key share %v", ids)
+	}
+}
+
+// A refusal is an answer too: its key says no again, even when a new key would hear yes.
+func TestRefusalsAreReplayed(t *testing.T) {
+	me, place := shopper(t)
+	p := product(t, "Last tea", 700, 1)
+	key, want := shop.Key(), shop.Line{ProductID: p.ID, Quantity: 2}
+	refusedFirst, err := me.Buy(t.Context(), key, place, want)
+	if err != nil || refusedFirst.Code() != "sold_out" {
+		t.Fatalf("checkout: %s, %v", refusedFirst, err)
+	}
+	if err := seller.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/products/"+p.ID+"/stock", map[string]any{"delta": 5, "reason": "delivery"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	again, err := me.Buy(t.Context(), key, place, want)
+	if err != nil || again.Header.Get("Idempotent-Replayed") != "true" || string(again.Body) != string(refusedFirst.Body) {
+		t.Errorf("the same key: %s, %v, want the first answer again", again, err)
+	}
+	if a, err := me.Buy(t.Context(), shop.Key(), place, want); err != nil || a.Status != http.StatusCreated {
+		t.Errorf("a new key: %s, %v, want 201", a, err)
+	}
+}
+
+// A client that hangs up in the middle and asks again with the same key has one order and one charge, wherever it hung up.
+func TestHangingUpAndAskingAgain(t *testing.T) {
+	p := product(t, "Hang up tea", 900, 200)
+	orders, payments, charges := database(t, "order"), database(t, "payment"), database(t, "sandbox")
+	const shoppers = 6
+	t.Run("shopper", func(t *testing.T) {
+		for i := range shoppers {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				hangUp(t, p, payments, charges)
+			})
+		}
+	})
+	if n, err := number(t.Context(), orders, "SELECT count(*) FROM order_lines WHERE product_id = $1", p.ID); err != nil || n != shoppers {
+		t.Errorf("%d orders of the product, %v, want %d", n, err, shoppers)
+	}
+	audit(t)
+}
+
+func hangUp(t *testing.T, p shop.Product, payments, charges *sql.DB) {
+	me, place := shopper(t)
+	impatient := func(ask func(ctx context.Context) (shop.Answer, error)) shop.Answer {
+		t.Helper()
+		for range 6 {
+			ctx, hangUp := context.WithTimeout(t.Context(), time.Duration(rand.IntN(12_000))*time.Microsecond)
+			_, err := ask(ctx)
+			hangUp()
+			if err == nil {
+				break
+			}
+		}
+		var a shop.Answer
+		err := eventually(t.Context(), waitFor, func() (err error) {
+			if a, err = ask(t.Context()); err == nil && (a.Status >= 500 || a.Code() == "request_in_progress") {
+				err = fmt.Errorf("%s", a)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	key := shop.Key()
+	a := impatient(func(ctx context.Context) (shop.Answer, error) {
+		return me.Buy(ctx, key, place, shop.Line{ProductID: p.ID, Quantity: 1})
+	})
+	var o shop.Order
+	if a.Status != http.StatusCreated || a.Into(&o) != nil {
+		t.Fatalf("checkout: %s", a)
+	}
+	var mine struct{ Items []shop.Order }
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/orders", nil, &mine); err != nil || len(mine.Items) != 1 {
+		t.Errorf("%d orders, %v, want 1", len(mine.Items), err)
+	}
+	key = shop.Key()
+	a = impatient(func(ctx context.Context) (shop.Answer, error) { return me.Pay(ctx, key, o.ID, shop.CardGood) })
+	if a.Status != http.StatusCreated {
+		t.Fatalf("pay: %s", a)
+	}
+	waitOrder(t, me, o.ID, "paid")
+	var attempts string
+	if err := payments.QueryRowContext(t.Context(), "SELECT string_agg(id::text, ',') FROM payments WHERE order_id = $1", o.ID).Scan(&attempts); err != nil || strings.Contains(attempts, ",") {
+		t.Errorf("payments %s, %v, want one", attempts, err)
+	}
+	if n, err := number(t.Context(), charges, "SELECT captured FROM charges WHERE ref = $1", attempts); err != nil || n != o.Total {
+		t.Errorf("charged %d, %v, want %d", n, err, o.Total)
+	}
+}
