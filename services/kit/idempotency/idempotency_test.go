@@ -1,0 +1,224 @@
+package idempotency
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/kit/problem"
+)
+
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) Next() (string, error) { return strconv.FormatInt(c.n.Add(1), 10), nil }
+
+func open(t *testing.T) (*Store, *gorm.DB) {
+	t.Helper()
+	db := postgrestest.Open(t, Migrations)
+	return New(db, &counter{}, []byte("secret"), slog.New(slog.DiscardHandler)), db
+}
+
+func begin(t *testing.T, s *Store, user, key, body string) (Claim, error) {
+	t.Helper()
+	return s.Begin(t.Context(), user, key, s.Fingerprint("POST", "/v1/things", []byte(body)))
+}
+
+func must(t *testing.T, s *Store, user, key, body string) Claim {
+	t.Helper()
+	c, err := begin(t, s, user, key, body)
+	if err != nil {
+		t.Fatalf("begin %s %.20s: %v", user, key, err)
+	}
+	return c
+}
+
+// expire lets the leases of all runs end, as time does after a crash.
+func expire(t *testing.T, db *gorm.DB) {
+	t.Helper()
+	if err := db.Exec("UPDATE idempotency_keys SET lease_until = now() - interval '1 second'").Error; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOneOfManyDuplicatesRuns(t *testing.T) {
+	s, _ := open(t)
+	var fresh, busy atomic.Int64
+	var effect atomic.Value
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			c, err := begin(t, s, "7", "k", "{}")
+			switch {
+			case err == nil && c.Fresh && c.Answer == nil:
+				fresh.Add(1)
+				effect.Store(c.EffectID)
+			case problem.CodeOf(err) == "request_in_progress" && problem.KindOf(err) == problem.Conflict:
+				busy.Add(1)
+			default:
+				t.Errorf("begin: %+v, %v", c, err)
+			}
+		})
+	}
+	wg.Wait()
+	if fresh.Load() != 1 || busy.Load() != 19 {
+		t.Fatalf("%d ran, %d were told to wait; want 1 and 19", fresh.Load(), busy.Load())
+	}
+	if err := s.Finish(t.Context(), "7", "k", Answer{Status: 201, ETag: `"1"`, Body: []byte(`{"id":"1"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		c := must(t, s, "7", "k", "{}")
+		if c.Fresh || c.EffectID != effect.Load() || c.Answer == nil || c.Answer.Status != 201 || c.Answer.ETag != `"1"` || string(c.Answer.Body) != `{"id":"1"}` {
+			t.Errorf("after the answer: %+v, want it replayed", c)
+		}
+	}
+}
+
+func TestAKeyStandsForOneRequestOfOneUser(t *testing.T) {
+	s, _ := open(t)
+	first := must(t, s, "7", "k", `{"n":1}`)
+	if c, err := begin(t, s, "7", "k", `{"n":2}`); problem.CodeOf(err) != "idempotency_key_reused" || problem.KindOf(err) != problem.Invalid {
+		t.Errorf("another body: %+v, %v; want idempotency_key_reused", c, err)
+	}
+	if _, err := s.Begin(t.Context(), "7", "k", s.Fingerprint("POST", "/v1/others", []byte(`{"n":1}`))); problem.CodeOf(err) != "idempotency_key_reused" {
+		t.Errorf("another route: %v, want idempotency_key_reused", err)
+	}
+	if c := must(t, s, "8", "k", `{"n":2}`); !c.Fresh || c.EffectID == first.EffectID {
+		t.Errorf("another user: %+v, want a claim of its own", c)
+	}
+	if err := s.Finish(t.Context(), "7", "k", Answer{Status: 409}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := begin(t, s, "7", "k", `{"n":2}`); problem.CodeOf(err) != "idempotency_key_reused" {
+		t.Errorf("another body after the answer: %v, want idempotency_key_reused", err)
+	}
+}
+
+// A crash between beginning and finishing: the next run has the same effect id, so it meets what the first one made.
+func TestARunAfterACrashHasTheSameEffect(t *testing.T) {
+	s, db := open(t)
+	first := must(t, s, "7", "k", "{}")
+	if _, err := begin(t, s, "7", "k", "{}"); problem.CodeOf(err) != "request_in_progress" {
+		t.Errorf("while the lease lasts: %v, want request_in_progress", err)
+	}
+	expire(t, db)
+	second := must(t, s, "7", "k", "{}")
+	if second.Fresh || second.Answer != nil || second.EffectID != first.EffectID {
+		t.Errorf("after the lease: %+v, want to go on with effect %s", second, first.EffectID)
+	}
+	if _, err := begin(t, s, "7", "k", "{}"); problem.CodeOf(err) != "request_in_progress" {
+		t.Errorf("the second run has no lease of its own: %v", err)
+	}
+	if err := s.Release(t.Context(), "7", "k"); err != nil {
+		t.Fatal(err)
+	}
+	if third := must(t, s, "7", "k", "{}"); third.Fresh || third.EffectID != first.EffectID {
+		t.Errorf("after a release: %+v, want effect %s at once", third, first.EffectID)
+	}
+}
+
+// Two runs of one key may overlap when the first one's lease ended: what was answered first is the answer.
+func TestTheFirstAnswerStays(t *testing.T) {
+	s, db := open(t)
+	must(t, s, "7", "k", "{}")
+	expire(t, db)
+	must(t, s, "7", "k", "{}")
+	for _, status := range []int{201, 409} {
+		if err := s.Finish(t.Context(), "7", "k", Answer{Status: status}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Release(t.Context(), "7", "k"); err != nil {
+		t.Fatal(err)
+	}
+	if c := must(t, s, "7", "k", "{}"); c.Answer == nil || c.Answer.Status != 201 {
+		t.Errorf("answer %+v, want 201", c.Answer)
+	}
+}
+
+// The lookup of a key claims nothing.
+func TestLookup(t *testing.T) {
+	s, db := open(t)
+	print := s.Fingerprint("POST", "/v1/things", []byte("{}"))
+	if _, ok, err := s.Lookup(t.Context(), "7", "k", print); ok || err != nil {
+		t.Errorf("a key never seen: %v, %v", ok, err)
+	}
+	first := must(t, s, "7", "k", "{}")
+	if _, ok, err := s.Lookup(t.Context(), "7", "k", print); !ok || problem.CodeOf(err) != "request_in_progress" {
+		t.Errorf("a running one: %v, %v", ok, err)
+	}
+	expire(t, db)
+	for range 2 {
+		if c, ok, err := s.Lookup(t.Context(), "7", "k", print); !ok || err != nil || c.EffectID != first.EffectID || c.Fresh {
+			t.Errorf("one whose run ended: %+v, %v, %v", c, ok, err)
+		}
+	}
+}
+
+var errBroken = errors.New("broken")
+
+// What is claimed in a transaction is claimed with it.
+func TestAClaimRollsBackWithItsTransaction(t *testing.T) {
+	s, _ := open(t)
+	err := s.Tx(t.Context(), func(ctx context.Context) error {
+		if _, err := s.Begin(ctx, "7", "k", s.Fingerprint("POST", "/v1/things", []byte("{}"))); err != nil {
+			return err
+		}
+		return errBroken
+	})
+	if !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	if c := must(t, s, "7", "k", "{}"); !c.Fresh {
+		t.Errorf("after the rollback: %+v, want a fresh claim", c)
+	}
+}
+
+func TestLongKeysAreKeys(t *testing.T) {
+	s, _ := open(t)
+	long := strings.Repeat("x", 254)
+	a, b := must(t, s, "7", long+"a", "{}"), must(t, s, "7", long+"b", "{}")
+	if !a.Fresh || !b.Fresh || a.EffectID == b.EffectID {
+		t.Errorf("two keys of 255 characters: %+v, %+v", a, b)
+	}
+}
+
+// Bodies carry card numbers: the table keeps a keyed hash.
+func TestFingerprintsReveal(t *testing.T) {
+	a, b := New(nil, nil, []byte("one"), nil), New(nil, nil, []byte("two"), nil)
+	body := []byte(`{"number":"4242424242424242"}`)
+	if bytes.Equal(a.Fingerprint("POST", "/p", body), b.Fingerprint("POST", "/p", body)) {
+		t.Error("the fingerprint does not depend on the secret: card numbers could be guessed")
+	}
+	if bytes.Contains(a.Fingerprint("POST", "/p", body), []byte("4242")) {
+		t.Error("the fingerprint shows the body")
+	}
+}
+
+func TestWhichAnswersAreKept(t *testing.T) {
+	for status, want := range map[int]bool{200: true, 201: true, 204: true, 400: true, 409: true, 422: true, 429: false, 500: false, 503: false, 504: false} {
+		if Kept(status) != want {
+			t.Errorf("Kept(%d) = %v", status, !want)
+		}
+	}
+}
+
+func TestEffect(t *testing.T) {
+	s := New(nil, &counter{}, nil, nil)
+	ctx := WithEffect(t.Context(), "77")
+	if id, err := s.Effect(ctx); id != "77" || err != nil || Given(ctx) != "77" {
+		t.Errorf("with a key: %s, %v", id, err)
+	}
+	if id, err := s.Effect(t.Context()); id != "1" || err != nil || Given(t.Context()) != "" {
+		t.Errorf("without a key: %s, %v, want a new id", id, err)
+	}
+}

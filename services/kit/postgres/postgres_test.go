@@ -1,0 +1,194 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+)
+
+var things = postgres.Migrations{Name: "things", FS: fstest.MapFS{
+	"0001_things.sql": {Data: []byte("CREATE TABLE things (id bigint PRIMARY KEY, n bigint NOT NULL DEFAULT 0 CONSTRAINT things_n CHECK (n >= 0));\nINSERT INTO things VALUES (1), (2);")},
+	"0002_more.sql":   {Data: []byte("ALTER TABLE things ADD COLUMN what text NOT NULL DEFAULT 'a ? and a @name';")},
+}}
+
+var errBroken = errors.New("broken")
+
+func n(t *testing.T, db *gorm.DB, id int) int {
+	t.Helper()
+	var got int
+	if err := db.Raw("SELECT n FROM things WHERE id = ?", id).Scan(&got).Error; err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func bump(ctx context.Context, db *gorm.DB, id int) error {
+	return postgres.DB(ctx, db).Exec("UPDATE things SET n = n + 1 WHERE id = ?", id).Error
+}
+
+func TestTransactionsJoin(t *testing.T) {
+	db := postgrestest.Open(t, things)
+	var told []string
+	after := func(ctx context.Context, what string) { postgres.AfterCommit(ctx, db, func() { told = append(told, what) }) }
+	work := func(fail error) error {
+		return postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
+			if err := bump(ctx, db, 1); err != nil {
+				return err
+			}
+			after(ctx, "outer")
+			inner := postgres.InTx(ctx, db, func(ctx context.Context, _ *gorm.DB) error {
+				after(ctx, "inner")
+				return bump(ctx, db, 2)
+			})
+			if len(told) > 0 {
+				t.Errorf("told before the commit: %v", told)
+			}
+			if n(t, db, 2) != 0 {
+				t.Error("an inner transaction committed by itself")
+			}
+			return errors.Join(inner, fail)
+		})
+	}
+	if err := work(errBroken); !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	if len(told) > 0 || n(t, db, 1) != 0 || n(t, db, 2) != 0 {
+		t.Errorf("rolled back: told %v, n %d and %d", told, n(t, db, 1), n(t, db, 2))
+	}
+	if err := work(nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(told, " "); got != "outer inner" || n(t, db, 1) != 1 || n(t, db, 2) != 1 {
+		t.Errorf("committed: told %q, n %d and %d; want both", got, n(t, db, 1), n(t, db, 2))
+	}
+	after(t.Context(), "none")
+	if told[len(told)-1] != "none" {
+		t.Error("without a transaction it is told at once")
+	}
+}
+
+func TestAPanicRollsBack(t *testing.T) {
+	db := postgrestest.Open(t, things)
+	func() {
+		defer func() {
+			if r := recover(); r != "boom" {
+				t.Errorf("recovered %v, want the panic", r)
+			}
+		}()
+		_ = postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
+			if err := bump(ctx, db, 1); err != nil {
+				t.Error(err)
+			}
+			panic("boom")
+		})
+	}()
+	if n(t, db, 1) != 0 {
+		t.Error("the work of a transaction that panicked was kept")
+	}
+}
+
+// Two transactions that take the same rows in opposite order: PostgreSQL ends one, and it is repeated. What waits for
+// the commit is told once.
+func TestADeadlockIsRepeated(t *testing.T) {
+	db := postgrestest.Open(t, things)
+	var met sync.WaitGroup
+	met.Add(2)
+	var wg sync.WaitGroup
+	runs, told := [2]int{}, [2]int{}
+	for i, order := range [][2]int{{1, 2}, {2, 1}} {
+		wg.Go(func() {
+			err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
+				runs[i]++
+				postgres.AfterCommit(ctx, db, func() { told[i]++ })
+				if err := bump(ctx, db, order[0]); err != nil {
+					return err
+				}
+				if runs[i] == 1 { // each has one row before either asks for the other
+					met.Done()
+					met.Wait()
+				}
+				return bump(ctx, db, order[1])
+			})
+			if err != nil {
+				t.Errorf("transaction %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	if runs[0]+runs[1] != 3 || told != [2]int{1, 1} || n(t, db, 1) != 2 || n(t, db, 2) != 2 {
+		t.Errorf("runs %v, told %v, n %d and %d; want one of them repeated, and both kept once", runs, told, n(t, db, 1), n(t, db, 2))
+	}
+}
+
+func TestOtherErrorsAreNotRepeated(t *testing.T) {
+	db := postgrestest.Open(t, things)
+	runs := 0
+	err := postgres.InTx(t.Context(), db, func(_ context.Context, tx *gorm.DB) error {
+		runs++
+		return tx.Exec("INSERT INTO things VALUES (1)").Error
+	})
+	if runs != 1 || !postgres.IsUnique(err, "things_pkey") || !postgres.IsUnique(err, "") || postgres.IsUnique(err, "other") || postgres.IsCheck(err, "") {
+		t.Errorf("a unique violation ran %d times: %v", runs, err)
+	}
+	err = db.Exec("UPDATE things SET n = -1").Error
+	if !postgres.IsCheck(err, "things_n") || postgres.IsUnique(err, "") || postgres.IsCheck(nil, "") {
+		t.Errorf("a check violation: %v", err)
+	}
+}
+
+// Replicas of two versions start together: each file is applied once, in order, by one of them.
+func TestMigrationsRunOnce(t *testing.T) {
+	db := postgrestest.Open(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if err := postgres.Migrate(t.Context(), db, things); err != nil {
+				t.Errorf("migrate: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	var applied []string
+	if err := db.Raw("SELECT file FROM schema_migrations WHERE name = 'things' ORDER BY file").Scan(&applied).Error; err != nil {
+		t.Fatal(err)
+	}
+	var what string
+	if err := db.Raw("SELECT what FROM things WHERE id = 1").Scan(&what).Error; err != nil {
+		t.Fatal(err)
+	}
+	if strings.Join(applied, " ") != "0001_things.sql 0002_more.sql" || what != "a ? and a @name" {
+		t.Errorf("applied %v, text %q", applied, what)
+	}
+}
+
+// A file that fails leaves nothing behind, and is tried again by the next start.
+func TestAMigrationIsWholeOrNothing(t *testing.T) {
+	db := postgrestest.Open(t)
+	set := func(second string) postgres.Migrations {
+		return postgres.Migrations{Name: "parts", FS: fstest.MapFS{"migrations/0001.sql": {Data: []byte("CREATE TABLE parts (id bigint); " + second)}}}
+	}
+	if err := postgres.Migrate(t.Context(), db, set("CREATE TABLE parts (id bigint);")); err == nil || !strings.Contains(err.Error(), "parts/0001.sql") {
+		t.Errorf("a file that fails: %v, want its name", err)
+	}
+	if err := postgres.Migrate(t.Context(), db, set("CREATE TABLE other (id bigint);")); err != nil {
+		t.Errorf("once it is repaired: %v", err)
+	}
+}
+
+func TestADSNStaysOutOfErrors(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, dsn := range []string{"postgres://order:hunter2@127.0.0.1:1/order", "postgres://order:hunter2@127.0.0.1:bad/order"} {
+		if _, err := postgres.Open(ctx, dsn); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("open: %v; want an error that does not tell the password", err)
+		}
+	}
+}
