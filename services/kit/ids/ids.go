@@ -111,9 +111,8 @@ func (s *Source) giveBack(ctx context.Context) error {
 func (s *Source) take(ctx context.Context) error {
 	asked := time.Now()
 	var num int
-	seconds := int(leaseFor / time.Second)
 	res := s.db.WithContext(ctx).Raw(`UPDATE node_leases SET expires_at = now() + make_interval(secs => ?)
-		WHERE owner = ? AND expires_at > now() RETURNING node`, seconds, s.owner).Scan(&num)
+		WHERE owner = ? AND expires_at > now() RETURNING node`, int(leaseFor/time.Second), s.owner).Scan(&num)
 	if res.Error != nil {
 		return res.Error
 	}
@@ -122,19 +121,34 @@ func (s *Source) take(ctx context.Context) error {
 		s.lease.Store(&lease{node: l.node, num: num, until: until})
 		return nil
 	}
-	res = s.db.WithContext(ctx).Raw(`INSERT INTO node_leases (node, owner, expires_at)
+	for try := 1; ; try++ { // replicas that start together see the same node free; one of them gets it each time
+		num, found, err := s.free(ctx)
+		if err != nil {
+			return err
+		}
+		if found {
+			return s.use(num, until)
+		}
+		if try == 50 {
+			return errors.New("no free node")
+		}
+	}
+}
+
+// free leases the lowest free node; found is false if another process was faster, or if there is none.
+func (s *Source) free(ctx context.Context) (num int, found bool, err error) {
+	seconds := int(leaseFor / time.Second)
+	res := s.db.WithContext(ctx).Raw(`INSERT INTO node_leases (node, owner, expires_at)
 		SELECT n, ?, now() + make_interval(secs => ?) FROM generate_series(0, 1023) n
 		WHERE NOT EXISTS (SELECT 1 FROM node_leases l WHERE l.node = n AND l.expires_at > now() - make_interval(secs => ?))
 		ORDER BY n LIMIT 1
 		ON CONFLICT (node) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
 		WHERE node_leases.expires_at < now() - make_interval(secs => ?)
 		RETURNING node`, s.owner, seconds, int(margin/time.Second), int(margin/time.Second)).Scan(&num)
-	if res.Error != nil {
-		return res.Error
-	}
-	if res.RowsAffected == 0 {
-		return errors.New("no free node, another process was faster")
-	}
+	return num, res.RowsAffected == 1, res.Error
+}
+
+func (s *Source) use(num int, until time.Time) error {
 	node, err := snowflake.NewNode(int64(num))
 	if err != nil {
 		return err

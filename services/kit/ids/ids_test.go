@@ -1,6 +1,7 @@
 package ids
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"testing"
@@ -63,5 +64,69 @@ func TestValid(t *testing.T) {
 		if got := Valid(s); got != want {
 			t.Errorf("Valid(%q) = %v, want %v", s, got, want)
 		}
+	}
+}
+
+// Replicas that start together lease different nodes; none of them has to be started again for it.
+func TestReplicasStartTogether(t *testing.T) {
+	db := postgrestest.Open(t, Migrations)
+	nodes := sync.Map{}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s, err := NewSource(t.Context(), db, slog.Default())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, twice := nodes.LoadOrStore(s.lease.Load().num, true); twice {
+				t.Errorf("node %d was leased twice", s.lease.Load().num)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A node is free again when its process ends, or some time after the lease of one that died.
+func TestNodesAreGivenBack(t *testing.T) {
+	db := postgrestest.Open(t, Migrations)
+	lease := func() *Source {
+		t.Helper()
+		s, err := NewSource(t.Context(), db, slog.Default())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first, second := lease(), lease()
+	if a, b := first.lease.Load().num, second.lease.Load().num; a != 0 || b != 1 {
+		t.Fatalf("nodes %d and %d, want 0 and 1", a, b)
+	}
+	if err := first.take(t.Context()); err != nil || first.lease.Load().num != 0 {
+		t.Errorf("renewed: node %d, %v; want its own", first.lease.Load().num, err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := first.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := lease().lease.Load().num; n != 0 {
+		t.Errorf("after a node was given back: %d, want 0", n)
+	}
+	if err := db.Exec("UPDATE node_leases SET expires_at = now() - interval '3 seconds' WHERE node = 1").Error; err != nil {
+		t.Fatal(err)
+	}
+	if n := lease().lease.Load().num; n != 2 {
+		t.Errorf("a lease that ended just now: %d, want 2: the clock of its owner may lag", n)
+	}
+	if err := db.Exec("UPDATE node_leases SET expires_at = now() - interval '6 seconds' WHERE node = 1").Error; err != nil {
+		t.Fatal(err)
+	}
+	if n := lease().lease.Load().num; n != 1 {
+		t.Errorf("a lease that ended some time ago: %d, want 1", n)
+	}
+	// The owner of node 1 comes back from its pause: it must take another node.
+	if err := second.take(t.Context()); err != nil || second.lease.Load().num != 3 {
+		t.Errorf("after its node was taken over: %d, %v; want 3", second.lease.Load().num, err)
 	}
 }

@@ -37,7 +37,9 @@ func bump(ctx context.Context, db *gorm.DB, id int) error {
 func TestTransactionsJoin(t *testing.T) {
 	db := postgrestest.Open(t, things)
 	var told []string
-	after := func(ctx context.Context, what string) { postgres.AfterCommit(ctx, db, func() { told = append(told, what) }) }
+	after := func(ctx context.Context, what string) {
+		postgres.AfterCommit(ctx, db, func() { told = append(told, what) })
+	}
 	work := func(fail error) error {
 		return postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
 			if err := bump(ctx, db, 1); err != nil {
