@@ -165,7 +165,7 @@ func payWithin(t *testing.T, d time.Duration) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx := context.Background() // t's own is over by now
+		ctx := context.WithoutCancel(t.Context()) // t's own is over by now
 		out, err := mall(ctx, "config", "unset", "order.payment_timeout")
 		if err == nil {
 			err = read(ctx, 15*time.Minute)

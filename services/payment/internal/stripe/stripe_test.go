@@ -1,7 +1,6 @@
 package stripe
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -39,14 +38,11 @@ func mock(t *testing.T) string {
 	}
 	addr := free.Addr().String()
 	_ = free.Close()
-	server := exec.Command(filepath.Join(dir, "stripe-mock"), "-http-addr", addr)
+	server := exec.CommandContext(t.Context(), filepath.Join(dir, "stripe-mock"), "-http-addr", addr) // ends with the test
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
+	t.Cleanup(func() { _ = server.Wait() })
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		conn, err := net.DialTimeout("tcp", addr, time.Second)
@@ -133,7 +129,7 @@ func TestWhatStripeSays(t *testing.T) {
 	for name, tt := range tests {
 		a := &answers{reply: map[string]string{"/v1/payment_methods": method, "/v1/payment_intents/pi_1/confirm": tt.confirm, "/v1/payment_intents/pi_1/cancel": tt.cancel}}
 		s := httptest.NewServer(a)
-		got, err := New("sk_test_123", s.URL).Confirm(context.Background(), "pi_1", good)
+		got, err := New("sk_test_123", s.URL).Confirm(t.Context(), "pi_1", good)
 		s.Close()
 		if got != tt.want || (err != nil) != tt.unknown {
 			t.Errorf("%s: %+v, %v; want %+v, unknown %v", name, got, err, tt.want, tt.unknown)
