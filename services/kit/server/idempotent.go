@@ -69,14 +69,24 @@ func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 		c.Request = c.Request.WithContext(idempotency.WithEffect(ctx, claim.EffectID))
 		rec := &recorder{ResponseWriter: c.Writer}
 		c.Writer = rec
-		c.Next()
-		// The lease may be over; what was done is kept all the same.
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-		defer cancel()
-		if idempotency.Kept(rec.Status()) {
-			return store.Finish(end, user, key, idempotency.Answer{Status: rec.Status(), ETag: rec.Header().Get("ETag"), Body: rec.body.Bytes()})
+		ended := false
+		settle := func() error {
+			// The lease may be over; what was done is kept all the same.
+			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+			defer cancel()
+			if ended && idempotency.Kept(rec.Status()) {
+				return store.Finish(end, user, key, idempotency.Answer{Status: rec.Status(), ETag: rec.Header().Get("ETag"), Body: rec.body.Bytes()})
+			}
+			return store.Release(end, user, key)
 		}
-		return store.Release(end, user, key)
+		defer func() {
+			if !ended { // a panic: the next try need not wait for the lease
+				_ = settle()
+			}
+		}()
+		c.Next()
+		ended = true
+		return settle()
 	})
 }
 

@@ -1,0 +1,169 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/kit/problem"
+)
+
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) Next() (string, error) { return strconv.FormatInt(c.n.Add(1), 10), nil }
+
+// shop makes a thing for each POST, unless answers say otherwise; it counts its runs and the effects they had.
+func shop(t *testing.T) (d *desk, db *gorm.DB, runs *atomic.Int64, next *func(c *gin.Context) error) {
+	t.Helper()
+	d = open(t)
+	db = postgrestest.Open(t, idempotency.Migrations)
+	store := idempotency.New(db, &counter{}, []byte("secret"), slog.New(slog.DiscardHandler))
+	runs, next = &atomic.Int64{}, new(func(c *gin.Context) error)
+	d.s.POST("/things", as("7"), Idempotent(store), Handle(func(c *gin.Context) error {
+		runs.Add(1)
+		if *next != nil {
+			return (*next)(c)
+		}
+		var in struct {
+			N int `json:"n"`
+		}
+		if err := Bind(c, &in); err != nil {
+			return err
+		}
+		id, err := store.Effect(c.Request.Context())
+		if err != nil {
+			return err
+		}
+		c.Header("ETag", ETag(1))
+		c.JSON(http.StatusCreated, gin.H{"id": id, "n": in.N})
+		return nil
+	}))
+	return d, db, runs, next
+}
+
+func TestARepeatGetsTheFirstAnswer(t *testing.T) {
+	d, _, runs, _ := shop(t)
+	first := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
+	first.want(t, "first", 201, "")
+	again := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
+	if again.status != 201 || again.body != first.body || again.header.Get("ETag") != `"1"` || again.header.Get("Content-Type") != first.header.Get("Content-Type") {
+		t.Errorf("again: %d %v %s, want what was answered first, %s", again.status, again.header, again.body, first.body)
+	}
+	if first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" || runs.Load() != 1 {
+		t.Errorf("replayed %q then %q, %d runs", first.header.Get("Idempotent-Replayed"), again.header.Get("Idempotent-Replayed"), runs.Load())
+	}
+	d.ask("POST", "/things", `{"n":2}`, "Idempotency-Key: k").want(t, "another body", 422, "idempotency_key_reused")
+	if other := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k", "X-User: 8"); other.status != 201 || other.body == first.body {
+		t.Errorf("another user's key: %d %s, want a thing of its own", other.status, other.body)
+	}
+	if a, b := d.ask("POST", "/things", `{"n":1}`), d.ask("POST", "/things", `{"n":1}`); a.body == b.body {
+		t.Errorf("without a key: %s twice", a.body)
+	}
+}
+
+func TestDuplicatesAtOnceHaveOneEffect(t *testing.T) {
+	d, _, runs, next := shop(t)
+	began, release := make(chan struct{}), make(chan struct{})
+	*next = func(c *gin.Context) error {
+		close(began)
+		<-release
+		c.JSON(http.StatusCreated, gin.H{"id": "1"})
+		return nil
+	}
+	first := make(chan answer, 1)
+	go func() { first <- d.ask("POST", "/things", `{}`, "Idempotency-Key: k") }()
+	<-began
+	var wg sync.WaitGroup
+	for range 19 {
+		wg.Go(func() {
+			a := d.ask("POST", "/things", `{}`, "Idempotency-Key: k")
+			if a.want(t, "while the first runs", 409, "request_in_progress"); a.header.Get("Retry-After") != "1" {
+				t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
+			}
+		})
+	}
+	wg.Wait()
+	close(release)
+	if a := <-first; a.status != 201 {
+		t.Errorf("the first: %d %s", a.status, a.body)
+	}
+	if a := d.ask("POST", "/things", `{}`, "Idempotency-Key: k"); a.status != 201 || runs.Load() != 1 {
+		t.Errorf("after it: %d %s, %d runs", a.status, a.body, runs.Load())
+	}
+}
+
+// Refusals are answers and stay; what was our failure is tried again, with the same effect id.
+func TestWhichAnswersStay(t *testing.T) {
+	for what, c := range map[string]struct {
+		fail  func(*gin.Context) error
+		first int
+		stays bool
+	}{
+		"refused":     {func(*gin.Context) error { return problem.New(problem.Conflict, "taken", "It is taken.") }, 409, true},
+		"invalid":     {func(*gin.Context) error { return problem.Validation(problem.Field{Field: "n", Message: "is missing"}) }, 422, true},
+		"no content":  {func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }, 204, true},
+		"failed":      {func(*gin.Context) error { return errSecret }, 500, false},
+		"unavailable": {func(*gin.Context) error { return problem.Busy(errSecret, 0, "Not now.") }, 503, false},
+		"too many":    {func(*gin.Context) error { return problem.New(problem.TooManyRequests, "", "Slow down.") }, 429, false},
+		"panic":       {func(*gin.Context) error { panic("boom") }, 500, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			d, _, runs, next := shop(t)
+			*next = c.fail
+			first := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
+			if first.status != c.first {
+				t.Fatalf("first: %d %s, want %d", first.status, first.body, c.first)
+			}
+			*next = nil
+			again := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
+			if c.stays && (again.status != c.first || again.body != first.body || again.header.Get("Content-Type") != first.header.Get("Content-Type") || runs.Load() != 1) {
+				t.Errorf("again: %d %v %s, want %s", again.status, again.header, again.body, first.body)
+			}
+			if !c.stays && (again.status != 201 || again.body != `{"id":"1","n":1}`) {
+				t.Errorf("again: %d %s, want the effect the first run would have had", again.status, again.body)
+			}
+		})
+	}
+}
+
+// A run that was killed leaves its key leased; after the lease the next one makes what it would have made.
+func TestARunAfterACrashMakesTheSameThing(t *testing.T) {
+	d, db, _, next := shop(t)
+	*next = func(*gin.Context) error { panic(http.ErrAbortHandler) } // the connection is gone, nothing was answered
+	func() {
+		defer func() { _ = recover() }()
+		d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
+	}()
+	*next = nil
+	if err := db.Exec("UPDATE idempotency_keys SET lease_until = now()").Error; err != nil {
+		t.Fatal(err)
+	}
+	if a := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k"); a.status != 201 || a.body != `{"id":"1","n":1}` {
+		t.Errorf("after the crash: %d %s, want thing 1", a.status, a.body)
+	}
+}
+
+func TestKeysAreChecked(t *testing.T) {
+	d, _, runs, _ := shop(t)
+	for what, key := range map[string]string{"empty": "", "256 characters": strings.Repeat("x", 256), "not ASCII": "schlüssel", "tab": "a\tb"} {
+		d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: "+key).want(t, what, 400, "idempotency_key_invalid")
+	}
+	d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: a", "Idempotency-Key: b").want(t, "two keys", 400, "idempotency_key_invalid")
+	d.ask("POST", "/things", strings.Repeat(" ", MaxBody+1), "Idempotency-Key: k").want(t, "body too large", 413, "body_too_large")
+	if runs.Load() != 0 {
+		t.Errorf("%d runs of refused requests", runs.Load())
+	}
+	d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: "+strings.Repeat("x", 255)).want(t, "255 characters", 201, "")
+	if code := problem.CodeOf(NeedKey()); code != "idempotency_key_required" {
+		t.Error(code)
+	}
+}
