@@ -30,7 +30,7 @@ func (s *Server) Topics(in *inbox.Inbox) {
 
 // notFromPeer: a peer could invoke an event route; a delivery by the own sidecar carries no caller id.
 func (s *Server) notFromPeer(c *gin.Context) {
-	if c.GetHeader(callerHeader) != "" {
+	if len(c.Request.Header.Values(callerHeader)) > 0 {
 		c.Abort()
 		fail(c, problem.New(problem.Forbidden, "caller_not_allowed", "Events come only through the broker."))
 	}
