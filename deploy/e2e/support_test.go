@@ -73,6 +73,17 @@ func database(t *testing.T, room string) *sql.DB {
 	return db
 }
 
+// ping tries to get into a database.
+func ping(t *testing.T, dsn string) error {
+	t.Helper()
+	db, err := sql.Open("postgres", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // nothing was asked
+	return db.PingContext(t.Context())
+}
+
 // number asks a room's database for one number.
 func number(ctx context.Context, db *sql.DB, query string, args ...any) (n int64, err error) {
 	err = db.QueryRowContext(ctx, query, args...).Scan(&n)

@@ -1,0 +1,297 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// raw asks an address that is no part of the public contract.
+func raw(t *testing.T, method, url string, body any, headers map[string]string) shop.Answer {
+	t.Helper()
+	var reader io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, url, reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for k, v := range headers {
+		req.Header.Set(k, v)
+	}
+	res, err := visitor.HTTP.Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, url, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	a := shop.Answer{Status: res.StatusCode, Header: res.Header}
+	if a.Body, err = io.ReadAll(res.Body); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// peer is a route that rooms call, and which of them may.
+type peer struct {
+	app, method, path string
+	callers           []string
+}
+
+// peers are the ways from room to room; whoever is not listed must be refused.
+var peers = []peer{
+	{"auth", "GET", "/internal/revocations", []string{"api-gateway"}},
+	{"auth", "POST", "/internal/revocations/create", []string{"user"}},
+	{"auth", "POST", "/v1/sessions", []string{"api-gateway"}},
+	{"user", "POST", "/internal/credentials/verify", []string{"auth"}},
+	{"user", "POST", "/internal/users/get", []string{"auth"}},
+	{"user", "GET", "/v1/admin/users", []string{"api-gateway"}},
+	{"user", "GET", "/events", []string{"auth"}},
+	{"product", "POST", "/internal/holds", []string{"checkout"}},
+	{"product", "POST", "/internal/holds/release", []string{"checkout"}},
+	{"product", "POST", "/internal/products/get", []string{"cart", "checkout"}},
+	{"product", "POST", "/v1/products", []string{"api-gateway"}},
+	{"product", "GET", "/events", []string{"order"}},
+	{"cart", "GET", "/internal/cart", []string{"checkout"}},
+	{"cart", "GET", "/v1/cart", []string{"api-gateway"}},
+	{"checkout", "POST", "/v1/checkout", []string{"api-gateway"}},
+	{"order", "POST", "/internal/orders", []string{"checkout"}},
+	{"order", "POST", "/internal/orders/fence", []string{"product", "checkout"}},
+	{"order", "POST", "/internal/orders/get", []string{"payment"}},
+	{"order", "POST", "/internal/orders/address", []string{"checkout"}},
+	{"order", "GET", "/v1/orders", []string{"api-gateway", "checkout"}},
+	{"order", "GET", "/events", []string{"product", "cart", "payment"}},
+	{"payment", "POST", "/v1/payments", []string{"api-gateway"}},
+	{"payment", "GET", "/events", []string{"order"}},
+	// Events come from the broker, from no peer at all.
+	{"auth", "POST", "/events/user-banned", nil},
+	{"product", "POST", "/events/order-placed", nil},
+	{"product", "POST", "/events/order-paid", nil},
+	{"product", "POST", "/events/order-cancelled", nil},
+	{"cart", "POST", "/events/order-placed", nil},
+	{"order", "POST", "/events/payment-succeeded", nil},
+	{"order", "POST", "/events/payment-refunded", nil},
+	{"order", "POST", "/events/stock-rejected", nil},
+	{"payment", "POST", "/events/order-placed", nil},
+	{"payment", "POST", "/events/order-cancelled", nil},
+	{"payment", "POST", "/events/order-refund-requested", nil},
+}
+
+// first are the apps without their replicas.
+func (p place) first() map[string]placeApp {
+	apps := map[string]placeApp{}
+	for name, a := range p.Apps {
+		if name == a.ID {
+			apps[name] = a
+		}
+	}
+	return apps
+}
+
+func (a placeApp) sidecar(path string) string {
+	return fmt.Sprintf("http://127.0.0.1:%d%s", a.Ports["dapr_http"], path)
+}
+
+// A room's port serves its own sidecar, which shows a token, and nobody else.
+func TestAppPortsServeOnlyTheirSidecar(t *testing.T) {
+	apps := whereabouts(t).first()
+	for _, p := range peers {
+		a := apps[p.app]
+		for what, headers := range map[string]map[string]string{
+			"no token":               {},
+			"an empty token":         {"dapr-api-token": ""},
+			"a wrong token":          {"dapr-api-token": "x"},
+			"its sidecar's token":    {"dapr-api-token": a.DaprToken},
+			"another room's token":   {"dapr-api-token": apps["api-gateway"].AppToken},
+			"a caller without token": {"dapr-caller-app-id": "api-gateway"},
+			"a user's token":         {"Authorization": "Bearer " + admin.Token},
+		} {
+			got := raw(t, p.method, a.URL+p.path, map[string]any{}, headers)
+			if got.Status != http.StatusForbidden || got.Code() != "not_through_sidecar" {
+				t.Errorf("%s %s%s with %s: %s, want 403 not_through_sidecar", p.method, p.app, p.path, what, got)
+			}
+		}
+	}
+}
+
+// A sidecar obeys only its own app.
+func TestSidecarsServeOnlyTheirApp(t *testing.T) {
+	apps := whereabouts(t).first()
+	for name, a := range apps {
+		for _, path := range []string{"/v1.0/metadata", "/v1.0/secrets/secrets/bulk", "/v1.0/invoke/order/method/v1/orders", "/v1.0/configuration/config?key=order.payment_timeout"} {
+			for what, token := range map[string]string{"no token": "", "another's token": apps["cart"].DaprToken, "the app's token": a.AppToken} {
+				if name == "cart" && what == "another's token" {
+					continue
+				}
+				if got := raw(t, http.MethodGet, a.sidecar(path), nil, map[string]string{"dapr-api-token": token}); got.Status != http.StatusUnauthorized {
+					t.Errorf("%s of %s-daprd with %s: %s, want 401", path, name, what, got)
+				}
+			}
+		}
+	}
+}
+
+// Each room may call what it needs of another and nothing more, even with an admin's token and in another's name.
+func TestPeersCallOnlyWhatTheyMay(t *testing.T) {
+	apps := whereabouts(t).first()
+	for _, p := range peers {
+		for caller, side := range apps {
+			if slices.Contains(p.callers, caller) || caller == p.app { // what a room does to itself is its own affair
+				continue
+			}
+			for _, pretends := range append([]string{"", p.app}, p.callers...) {
+				headers := map[string]string{"dapr-api-token": side.DaprToken, "Authorization": "Bearer " + admin.Token}
+				if pretends != "" {
+					headers["dapr-caller-app-id"] = pretends
+				}
+				got := raw(t, p.method, side.sidecar("/v1.0/invoke/"+p.app+"/method"+p.path), map[string]any{}, headers)
+				if got.Status != http.StatusForbidden || got.Code() != "caller_not_allowed" {
+					t.Errorf("%s calls %s %s of %s as %q: %s, want 403 caller_not_allowed", caller, p.method, p.path, p.app, pretends, got)
+				}
+			}
+		}
+	}
+}
+
+// What a room must not have, its sidecar does not give: others' secrets, topics and components.
+func TestSidecarsKeepRoomsApart(t *testing.T) {
+	may := map[string][]string{
+		"api-gateway": {},
+		"auth":        {"auth-db", "signing-keys", "refresh-hmac"},
+		"user":        {"user-db"},
+		"product":     {"product-db", "idempotency-hmac"},
+		"cart":        {"cart-db", "idempotency-hmac"},
+		"checkout":    {"checkout-db", "idempotency-hmac"},
+		"order":       {"order-db", "idempotency-hmac"},
+		"payment":     {"payment-db", "sandbox-db", "idempotency-hmac", "stripe"},
+	}
+	publishes := map[string]string{"user": "mall.users", "product": "mall.stock", "order": "mall.orders", "payment": "mall.payments"}
+	var secrets map[string]map[string]string
+	readJSON(t, home("secrets.json"), &secrets)
+	for name, a := range whereabouts(t).first() {
+		own := map[string]string{"dapr-api-token": a.DaprToken}
+		ask := func(method, path string, body any) shop.Answer { return raw(t, method, a.sidecar(path), body, own) }
+		for secret := range secrets {
+			want := http.StatusForbidden
+			if slices.Contains(may[name], secret) {
+				want = http.StatusOK
+			}
+			if got := ask(http.MethodGet, "/v1.0/secrets/secrets/"+secret, nil); got.Status != want {
+				t.Errorf("%s reads secret %s: %d, want %d", name, secret, got.Status, want)
+			}
+		}
+		var all map[string]any
+		if got := ask(http.MethodGet, "/v1.0/secrets/secrets/bulk", nil); got.Status == http.StatusOK {
+			if err := got.Into(&all); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for secret := range all {
+			if !slices.Contains(may[name], secret) {
+				t.Errorf("%s gets secret %s with all the others", name, secret)
+			}
+		}
+		for _, topic := range []string{"mall.users", "mall.stock", "mall.orders", "mall.payments", "mall.anything"} {
+			if publishes[name] == topic {
+				continue
+			}
+			if got := ask(http.MethodPost, "/v1.0/publish/events/"+topic, map[string]any{}); got.Status < 400 {
+				t.Errorf("%s publishes to %s: %s", name, topic, got)
+			}
+		}
+		if name != "cart" {
+			if got := ask(http.MethodGet, "/v1.0/state/carts/x", nil); got.Status < 400 {
+				t.Errorf("%s reads carts: %s", name, got)
+			}
+		}
+		if name != "product" && name != "api-gateway" {
+			if got := ask(http.MethodPost, "/v1.0/bindings/redis-lua", map[string]any{"operation": "run_id", "data": map[string]any{}}); got.Status < 400 {
+				t.Errorf("%s runs Lua scripts: %s", name, got)
+			}
+		}
+	}
+}
+
+// A room's database lets in that room only.
+func TestRoomsReachOnlyTheirDatabase(t *testing.T) {
+	p := whereabouts(t)
+	for room, dsn := range p.Databases {
+		for other := range p.Databases {
+			if other == room || room == "payment" && other == "sandbox" {
+				continue
+			}
+			foreign := dsn[:strings.LastIndex(dsn, "/")+1] + other + "?sslmode=disable"
+			if err := ping(t, foreign); err == nil {
+				t.Errorf("%s gets into the database of %s", room, other)
+			}
+		}
+	}
+}
+
+// Everything of a mall listens on loopback only. (The gateway too: what the world may see is put in front of it.)
+func TestNothingListensOutside(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	owner := map[string]string{} // socket inode → process
+	for name, p := range status(t) {
+		fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.PID))
+		if err != nil || len(fds) == 0 {
+			t.Fatalf("%s (pid %d): no open files to see, %v", name, p.PID, err)
+		}
+		for _, fd := range fds {
+			if target, err := os.Readlink(fd); err == nil && strings.HasPrefix(target, "socket:[") {
+				owner[strings.Trim(target, "socket:[]")] = name
+			}
+		}
+	}
+	listening := 0
+	for file, loopback := range map[string]string{"/proc/net/tcp": "0100007F:", "/proc/net/tcp6": "00000000000000000000000001000000:", "/proc/net/udp": "0100007F:", "/proc/net/udp6": "00000000000000000000000001000000:"} {
+		f, err := os.Open(file)
+		if os.IsNotExist(err) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			fields := strings.Fields(lines.Text())
+			udp := strings.HasPrefix(file, "/proc/net/udp")
+			if len(fields) < 10 || fields[3] != "0A" && !udp {
+				continue
+			}
+			name := owner[fields[9]]
+			if name == "" || udp && !strings.HasSuffix(fields[2], ":0000") {
+				continue
+			}
+			listening++
+			if !strings.HasPrefix(fields[1], loopback) && !strings.HasPrefix(fields[1], "0000000000000000FFFF00000100007F:") {
+				t.Errorf("%s listens at %s (%s), which is not loopback", name, fields[1], file)
+			}
+		}
+		_ = f.Close()
+	}
+	if listening < 30 {
+		t.Errorf("only %d listeners found; the test does not see them", listening)
+	}
+}
