@@ -67,6 +67,7 @@ func New(env config.Env, log *slog.Logger, v *identity.Verifier, checks ...Check
 			Code: "method_not_allowed", Detail: "This route does not know the method.", TraceID: traceID(c)}, 0)
 	})
 	e.Use(s.onlySidecar)
+	s.profiles()
 	return s
 }
 
