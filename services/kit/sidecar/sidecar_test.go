@@ -1,0 +1,166 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	pb "github.com/dapr/dapr/pkg/proto/runtime/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// daprd is a sidecar that answers what a test says.
+type daprd struct {
+	pb.UnimplementedDaprServer
+	err       error
+	refused   []string
+	published *pb.BulkPublishRequest
+	saved     *pb.SaveStateRequest
+	state     *pb.GetStateResponse
+	token     []string
+}
+
+func (d *daprd) note(ctx context.Context) error {
+	md, _ := metadata.FromIncomingContext(ctx)
+	d.token = md.Get("dapr-api-token")
+	return d.err
+}
+
+func (d *daprd) BulkPublishEvent(ctx context.Context, r *pb.BulkPublishRequest) (*pb.BulkPublishResponse, error) {
+	d.published = r
+	res := &pb.BulkPublishResponse{}
+	for _, id := range d.refused {
+		res.FailedEntries = append(res.FailedEntries, &pb.BulkPublishResponseFailedEntry{EntryId: id, Error: "no"})
+	}
+	return res, d.note(ctx)
+}
+
+func (d *daprd) SaveState(ctx context.Context, r *pb.SaveStateRequest) (*emptypb.Empty, error) {
+	d.saved = r
+	return &emptypb.Empty{}, d.note(ctx)
+}
+
+func (d *daprd) GetState(ctx context.Context, _ *pb.GetStateRequest) (*pb.GetStateResponse, error) {
+	return d.state, d.note(ctx)
+}
+
+func (d *daprd) InvokeBinding(ctx context.Context, r *pb.InvokeBindingRequest) (*pb.InvokeBindingResponse, error) {
+	return &pb.InvokeBindingResponse{Data: r.GetData()}, d.note(ctx)
+}
+
+func (d *daprd) Shutdown(ctx context.Context, _ *pb.ShutdownRequest) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, d.note(ctx)
+}
+
+func fake(t *testing.T) (*Client, *daprd) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &daprd{}
+	s := grpc.NewServer()
+	pb.RegisterDaprServer(s, d)
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(s.Stop)
+	return dial(t, 1, l.Addr().(*net.TCPAddr).Port), d
+}
+
+func TestPublishTellsWhatWasRefused(t *testing.T) {
+	c, d := fake(t)
+	entries := []Entry{{"e1", "k1", []byte(`{"id":"e1"}`)}, {"e2", "k2", []byte(`{"id":"e2"}`)}, {"e3", "k1", []byte(`{"id":"e3"}`)}}
+	for _, step := range []struct {
+		refused []string
+		err     error
+		fails   bool
+	}{
+		{nil, nil, false},
+		{[]string{"e2"}, nil, false},
+		{[]string{"e1", "e2", "e3"}, nil, true},
+		{nil, status.Error(codes.Unavailable, "broker is down"), true},
+	} {
+		d.refused, d.err = step.refused, step.err
+		refused, err := c.Publish(t.Context(), "mall.orders", entries)
+		if (err != nil) != step.fails {
+			t.Errorf("%+v: %v", step, err)
+		}
+		if !step.fails && len(refused) != len(step.refused) {
+			t.Errorf("%+v: refused %v", step, refused)
+		}
+		for _, id := range step.refused {
+			if !step.fails && !refused[id] {
+				t.Errorf("%+v: refused %v", step, refused)
+			}
+		}
+	}
+	p := d.published
+	if p.GetPubsubName() != "events" || p.GetTopic() != "mall.orders" || len(p.GetEntries()) != 3 || len(d.token) == 0 || d.token[0] != "secret" {
+		t.Fatalf("published %v with token %v", p, d.token)
+	}
+	if e := p.GetEntries()[2]; e.GetEntryId() != "e3" || string(e.GetEvent()) != `{"id":"e3"}` || e.GetContentType() != "application/cloudevents+json" || e.GetMetadata()["partitionKey"] != "k1" {
+		t.Errorf("entry %v; want the event as it is, keyed", e)
+	}
+}
+
+// The document is written only as it was read.
+func TestSaveKeepsToWhatWasRead(t *testing.T) {
+	c, d := fake(t)
+	d.state = &pb.GetStateResponse{Data: []byte(`{}`), Etag: "3"}
+	doc, err := c.Load(t.Context(), "carts", "7")
+	if err != nil || doc.ETag != "3" || string(doc.Value) != `{}` || doc.Key != "7" {
+		t.Fatalf("load: %+v, %v", doc, err)
+	}
+	doc.TTL = time.Hour
+	if err := c.Save(t.Context(), "carts", doc); err != nil {
+		t.Fatal(err)
+	}
+	item := d.saved.GetStates()[0]
+	if item.GetEtag().GetValue() != "3" || item.GetOptions().GetConcurrency().String() != "CONCURRENCY_FIRST_WRITE" || item.GetMetadata()["ttlInSeconds"] != "3600" {
+		t.Errorf("saved %v, want it tied to the ETag", item)
+	}
+	d.err = status.Error(codes.Aborted, "etag mismatch")
+	if err := c.Save(t.Context(), "carts", doc); !errors.Is(err, ErrStale) {
+		t.Errorf("changed meanwhile: %v, want ErrStale", err)
+	}
+	for _, code := range []codes.Code{codes.Unavailable, codes.Internal} {
+		d.err = status.Error(code, "redis is down")
+		_, loadErr := c.Load(t.Context(), "carts", "7")
+		for what, err := range map[string]error{"save": c.Save(t.Context(), "carts", doc), "load": loadErr, "bind": c.Bind(t.Context(), "redis-lua", "hold", 1, nil)} {
+			if problem.KindOf(err) != problem.Unavailable || errors.Is(err, ErrStale) {
+				t.Errorf("%s, %s: %v, want unavailable", what, code, err)
+			}
+		}
+	}
+}
+
+func TestBindSpeaksJSON(t *testing.T) {
+	c, _ := fake(t)
+	var out thing
+	if err := c.Bind(t.Context(), "redis-lua", "hold", thing{"7"}, &out); err != nil || out.ID != "7" {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if err := c.Bind(t.Context(), "redis-lua", "hold", "no object", &out); err == nil {
+		t.Error("an answer of another shape was read")
+	}
+}
+
+// A sidecar that is going down may not answer any more.
+func TestShutdown(t *testing.T) {
+	c, d := fake(t)
+	for code, fails := range map[codes.Code]bool{codes.OK: false, codes.Unavailable: false, codes.PermissionDenied: true} {
+		if d.err = status.Error(code, "x"); code == codes.OK {
+			d.err = nil
+		}
+		if err := c.Shutdown(t.Context()); (err != nil) != fails {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
