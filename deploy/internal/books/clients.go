@@ -2,7 +2,6 @@ package books
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 )
 
@@ -16,13 +15,10 @@ const (
 // loadCheckouts reads the checkout records and their answered keys. A key of another route has no record.
 func (f *facts) loadCheckouts(ctx context.Context, r *room) error {
 	f.checkouts = map[int64]float64{}
-	err := r.each(ctx, `SELECT order_id, extract(epoch FROM clock_timestamp() - created_at) FROM checkouts`, nil, func(rows *sql.Rows) error {
-		var id int64
-		var age float64
-		err := rows.Scan(&id, &age)
+	err := r.lines(ctx, `SELECT concat_ws(' ', order_id, `+age("created_at")+`) FROM checkouts`, func(l *line) {
+		id, age := l.int(), l.seconds()
 		f.checkouts[id] = age
 		f.checkoutsFrom = max(f.checkoutsFrom, age)
-		return err
 	})
 	if err != nil {
 		return err
@@ -54,12 +50,9 @@ type answeredKey struct {
 
 func answeredKeys(ctx context.Context, r *room, join string) ([]answeredKey, error) {
 	var out []answeredKey
-	err := r.each(ctx, `SELECT k.user_id, k.effect_id, k.status, position('"id":"' || k.effect_id || '"' IN coalesce(k.body, '')) > 0,
-		extract(epoch FROM clock_timestamp() - k.created_at) FROM idempotency_keys k `+join+` WHERE k.status IS NOT NULL`, nil, func(rows *sql.Rows) error {
-		var k answeredKey
-		err := rows.Scan(&k.user, &k.effect, &k.status, &k.names, &k.age)
-		out = append(out, k)
-		return err
+	err := r.lines(ctx, `SELECT concat_ws(' ', k.user_id, k.effect_id, k.status, position('"id":"' || k.effect_id || '"' IN coalesce(k.body, '')) > 0, `+age("k.created_at")+`)
+		FROM idempotency_keys k `+join+` WHERE k.status IS NOT NULL`, func(l *line) {
+		out = append(out, answeredKey{user: l.int(), effect: l.int(), status: int(l.int()), names: l.bool(), age: l.seconds()})
 	})
 	return out, err
 }
@@ -78,26 +71,26 @@ func (f *facts) clientBook(b *Book) {
 	b.report(f.keyFaults)
 	for _, k := range f.answered {
 		_, exists := f.orders[k.effect]
-		subject := fmt.Sprintf("order %d", k.effect)
+		subject := func() string { return fmt.Sprintf("order %d", k.effect) }
 		switch {
 		case k.status == 201 && !exists:
-			b.add(level(k.age), ruleAnswered, subject, "user %d was answered 201 and it does not exist", k.user)
+			b.add(level(k.age), ruleAnswered, subject(), "user %d was answered 201 and it does not exist", k.user)
 		case k.status == 201 && !k.names:
-			b.add(Violation, ruleAnswered, subject, "user %d was answered 201 with something else", k.user)
+			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 with something else", k.user)
 		case k.status >= 400 && exists:
-			b.add(level(k.age), ruleRefused, subject, "user %d was answered %d and it exists", k.user, k.status)
+			b.add(level(k.age), ruleRefused, subject(), "user %d was answered %d and it exists", k.user, k.status)
 		}
 	}
 	for _, k := range f.charged {
 		p, exists := f.payments[k.effect]
-		subject := fmt.Sprintf("payment %d", k.effect)
+		subject := func() string { return fmt.Sprintf("payment %d", k.effect) }
 		switch {
 		case k.status == 201 && !exists:
-			b.add(Violation, ruleAnswered, subject, "user %d was answered 201 and it does not exist", k.user)
+			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 and it does not exist", k.user)
 		case k.status == 201 && !k.names:
-			b.add(Violation, ruleAnswered, subject, "user %d was answered 201 with something else", k.user)
+			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 with something else", k.user)
 		case k.status >= 400 && exists && (p.status == "succeeded" || p.status == "refunded"):
-			b.add(Violation, ruleRefused, subject, "user %d was answered %d and it is %s", k.user, k.status, p.status)
+			b.add(Violation, ruleRefused, subject(), "user %d was answered %d and it is %s", k.user, k.status, p.status)
 		}
 	}
 	for id, o := range f.orders {

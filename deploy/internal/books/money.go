@@ -2,8 +2,8 @@ package books
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
+	"strconv"
 )
 
 type payment struct {
@@ -34,31 +34,21 @@ type charge struct {
 
 func (f *facts) loadPayments(ctx context.Context, r *room) error {
 	f.payments, f.bills = map[int64]payment{}, map[int64]bill{}
-	err := r.each(ctx, `SELECT id, order_id, amount, currency, status, provider, provider_id <> '', extract(epoch FROM clock_timestamp() - updated_at),
-		extract(epoch FROM clock_timestamp() - created_at) FROM payments`, nil, func(rows *sql.Rows) error {
-		var p payment
-		err := rows.Scan(&p.id, &p.order, &p.amount, &p.currency, &p.status, &p.provider, &p.opened, &p.age, &p.made)
+	err := r.lines(ctx, `SELECT concat_ws(' ', id, order_id, amount, currency, status, provider, provider_id <> '', `+age("updated_at")+`, `+age("created_at")+`) FROM payments`, func(l *line) {
+		p := payment{id: l.int(), order: l.int(), amount: l.int(), currency: l.word(), status: l.word(), provider: l.word(), opened: l.bool(), age: l.seconds(), made: l.seconds()}
 		f.payments[p.id] = p
-		return err
 	})
 	if err != nil {
 		return err
 	}
-	err = r.each(ctx, `SELECT order_id, amount, currency, status, extract(epoch FROM clock_timestamp() - updated_at) FROM bills`, nil, func(rows *sql.Rows) error {
-		var id int64
-		var b bill
-		err := rows.Scan(&id, &b.amount, &b.currency, &b.status, &b.age)
-		f.bills[id] = b
-		return err
+	err = r.lines(ctx, `SELECT concat_ws(' ', order_id, amount, currency, status, `+age("updated_at")+`) FROM bills`, func(l *line) {
+		f.bills[l.int()] = bill{amount: l.int(), currency: l.word(), status: l.word(), age: l.seconds()}
 	})
 	if err != nil {
 		return err
 	}
-	err = r.each(ctx, `SELECT payment_id, amount, done_at IS NOT NULL, extract(epoch FROM clock_timestamp() - created_at) FROM refunds`, nil, func(rows *sql.Rows) error {
-		var v refund
-		err := rows.Scan(&v.payment, &v.amount, &v.done, &v.age)
-		f.refunds = append(f.refunds, v)
-		return err
+	err = r.lines(ctx, `SELECT concat_ws(' ', payment_id, amount, done_at IS NOT NULL, `+age("created_at")+`) FROM refunds`, func(l *line) {
+		f.refunds = append(f.refunds, refund{payment: l.int(), amount: l.int(), done: l.bool(), age: l.seconds()})
 	})
 	if err != nil {
 		return err
@@ -70,12 +60,8 @@ func (f *facts) loadPayments(ctx context.Context, r *room) error {
 
 func (f *facts) loadCharges(ctx context.Context, r *room) error {
 	f.charges = map[string]charge{}
-	return r.each(ctx, `SELECT ref, amount, captured, refunded, currency, state, extract(epoch FROM clock_timestamp() - created_at) FROM charges`, nil, func(rows *sql.Rows) error {
-		var ref string
-		var c charge
-		err := rows.Scan(&ref, &c.amount, &c.captured, &c.refunded, &c.currency, &c.state, &c.age)
-		f.charges[ref] = c
-		return err
+	return r.lines(ctx, `SELECT concat_ws(' ', ref, amount, captured, refunded, currency, state, `+age("created_at")+`) FROM charges`, func(l *line) {
+		f.charges[l.text()] = charge{amount: l.int(), captured: l.int(), refunded: l.int(), currency: l.word(), state: l.word(), age: l.seconds()}
 	})
 }
 
@@ -94,7 +80,7 @@ func (f *facts) moneyBook(b *Book) {
 			elsewhere[p.provider]++
 			continue
 		}
-		ref := fmt.Sprint(id)
+		ref := strconv.FormatInt(id, 10)
 		known[ref] = true
 		c, ok := f.charges[ref]
 		captured, refunded = captured+c.captured, refunded+c.refunded

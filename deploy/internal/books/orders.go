@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 )
 
 // order is an order as its room has it; ages and past (the time since it was due) are seconds.
@@ -16,15 +17,10 @@ type order struct {
 
 func (f *facts) loadOrders(ctx context.Context, r *room) error {
 	f.orders, f.units = map[int64]order{}, map[int64]int64{}
-	err := r.each(ctx, `SELECT o.id, o.status, o.currency, o.payment_id, o.total, coalesce(l.lines, 0), extract(epoch FROM t.now - o.updated_at),
-			extract(epoch FROM t.now - o.created_at), extract(epoch FROM t.now - o.payment_due_at)
-		FROM (SELECT clock_timestamp() AS now) t, orders o LEFT JOIN (SELECT order_id, `+hashLines+` AS lines FROM order_lines GROUP BY 1) l ON l.order_id = o.id`,
-		nil, func(rows *sql.Rows) error {
-			var id int64
-			var o order
-			err := rows.Scan(&id, &o.status, &o.currency, &o.payment, &o.total, &o.lines, &o.age, &o.made, &o.past)
-			f.orders[id] = o
-			return err
+	err := r.lines(ctx, `SELECT concat_ws(' ', o.id, o.status, o.currency, o.payment_id, o.total, coalesce(l.lines, 0), `+age("o.updated_at")+`, `+age("o.created_at")+`, `+age("o.payment_due_at")+`)
+		FROM orders o LEFT JOIN (SELECT order_id, `+hashLines+` AS lines FROM order_lines GROUP BY 1) l ON l.order_id = o.id`,
+		func(l *line) {
+			f.orders[l.int()] = order{status: l.word(), currency: l.word(), payment: l.text(), total: l.int(), lines: l.int(), age: l.seconds(), made: l.seconds(), past: l.seconds()}
 		})
 	if err != nil {
 		return err
@@ -102,7 +98,7 @@ func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []p
 	if bill.status != "" {
 		age = min(age, bill.age)
 	}
-	var kept []payment
+	kept := make([]payment, 0, 1)
 	for _, p := range paid {
 		age = min(age, p.age)
 		if p.status == "succeeded" {
@@ -115,7 +111,7 @@ func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []p
 			b.add(level(age), rulePaid, subject, "it is paid and has %d settled payments %s", len(kept), ids(kept))
 			return
 		}
-		if p := kept[0]; fmt.Sprint(p.id) != o.payment || p.amount != o.total || p.currency != o.currency {
+		if p := kept[0]; strconv.FormatInt(p.id, 10) != o.payment || p.amount != o.total || p.currency != o.currency {
 			b.add(level(age), rulePaid, subject, "it says payment %s of %d %s; settled is payment %d of %d %s", o.payment, o.total, o.currency, p.id, p.amount, p.currency)
 		}
 	case "awaiting_payment":

@@ -116,6 +116,12 @@ func openRoom(ctx context.Context, name, dsn string) (*room, error) {
 		_ = db.Close()
 		return nil, err
 	}
+	// Whole tables are added up, all rooms side by side: compiling the queries takes longer than running them, and sorting
+	// on disk longer than in memory.
+	if _, err := tx.ExecContext(ctx, "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL max_parallel_workers_per_gather = 0"); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
 	return &room{name, db, tx}, nil
 }
 

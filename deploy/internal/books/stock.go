@@ -1,9 +1,6 @@
 package books
 
-import (
-	"context"
-	"database/sql"
-)
+import "context"
 
 // stockRow is a product's stock; age is that of its last change.
 type stockRow struct {
@@ -32,14 +29,10 @@ const (
 
 func (f *facts) loadStock(ctx context.Context, r *room) error {
 	f.stock = map[int64]stockRow{}
-	err := r.each(ctx, `SELECT s.product_id, s.on_hand, s.reserved, s.stock_version, coalesce(l.put, 0), coalesce(extract(epoch FROM clock_timestamp() - l.at), 1e9)
+	err := r.lines(ctx, `SELECT concat_ws(' ', s.product_id, s.on_hand, s.reserved, s.stock_version, coalesce(l.put, 0), coalesce(`+age("l.at")+`, 1000000000))
 		FROM stock s LEFT JOIN (SELECT product_id, max(at) AS at, sum(on_hand_delta) FILTER (WHERE kind IN ('initial', 'adjust') AND on_hand_delta > 0) AS put
-			FROM stock_ledger GROUP BY 1) l USING (product_id)`, nil, func(rows *sql.Rows) error {
-		var id int64
-		var s stockRow
-		err := rows.Scan(&id, &s.onHand, &s.reserved, &s.version, &s.put, &s.age)
-		f.stock[id] = s
-		return err
+			FROM stock_ledger GROUP BY 1) l USING (product_id)`, func(l *line) {
+		f.stock[l.int()] = stockRow{onHand: l.int(), reserved: l.int(), version: l.int(), put: l.int(), age: l.seconds()}
 	})
 	if err != nil {
 		return err
@@ -81,24 +74,13 @@ const hashLines = "bit_xor(hashint8extended(product_id, quantity))"
 
 func (f *facts) loadReservations(ctx context.Context, r *room) error {
 	f.reservations, f.rejections = map[int64]reserved{}, map[int64]float64{}
-	err := r.each(ctx, `SELECT order_id, `+hashLines+`, min(state), max(state), extract(epoch FROM clock_timestamp() - max(updated_at)) FROM reservations GROUP BY 1`,
-		nil, func(rows *sql.Rows) error {
-			var id int64
-			var v reserved
-			err := rows.Scan(&id, &v.lines, &v.low, &v.top, &v.age)
-			f.reservations[id] = v
-			return err
-		})
+	err := r.lines(ctx, `SELECT concat_ws(' ', order_id, `+hashLines+`, min(state), max(state), `+age("max(updated_at)")+`) FROM reservations GROUP BY order_id`, func(l *line) {
+		f.reservations[l.int()] = reserved{lines: l.int(), low: l.word(), top: l.word(), age: l.seconds()}
+	})
 	if err != nil {
 		return err
 	}
-	return r.each(ctx, `SELECT order_id, extract(epoch FROM clock_timestamp() - rejected_at) FROM rejections`, nil, func(rows *sql.Rows) error {
-		var id int64
-		var age float64
-		err := rows.Scan(&id, &age)
-		f.rejections[id] = age
-		return err
-	})
+	return r.lines(ctx, `SELECT concat_ws(' ', order_id, `+age("rejected_at")+`) FROM rejections`, func(l *line) { f.rejections[l.int()] = l.seconds() })
 }
 
 func (f *facts) stockBook(b *Book) {
