@@ -104,6 +104,7 @@ func (i Instance) Spec(name, log string) supervise.Spec {
 		"fsync":                               "on",
 		"jit":                                 "off",
 		"log_lock_waits":                      "on",
+		"log_error_verbosity":                 "terse", // DETAIL has rows in it, and rows have emails
 		"idle_in_transaction_session_timeout": "60s",
 	}
 	if i.Unsafe {

@@ -50,12 +50,13 @@ func (row) TableName() string { return "users" }
 // Add is described at user.Store.
 func (s *Store) Add(ctx context.Context, u *user.User) error {
 	r := row(u.Snapshot())
-	err := postgres.DB(ctx, s.db).Create(&r).Error
-	if postgres.IsUnique(err, "users_email") {
+	// Not an error of the database: its log would keep the email.
+	res := postgres.DB(ctx, s.db).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "email"}}, DoNothing: true}).Create(&r)
+	if res.Error == nil && res.RowsAffected == 0 {
 		return problem.New(problem.Conflict, "email_taken", "There is an account with this email.")
 	}
-	if err != nil {
-		return fmt.Errorf("insert user: %w", err)
+	if res.Error != nil {
+		return fmt.Errorf("insert user: %w", res.Error)
 	}
 	return nil
 }
