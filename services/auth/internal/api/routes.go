@@ -12,6 +12,7 @@ import (
 	"daprmall.dev/services/auth/internal/signing"
 	"daprmall.dev/services/contracts/authv1"
 	"daprmall.dev/services/contracts/userv1"
+	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
@@ -137,6 +138,9 @@ func (h handler) revoke(c *gin.Context) error {
 	var in authv1.RevokeRequest
 	if err := server.Bind(c, &in); err != nil {
 		return err
+	}
+	if !ids.Valid(in.UserID) {
+		return problem.Validation(problem.Field{Field: "user_id", Message: "is not an id"})
 	}
 	err := h.sessions.Follow(c.Request.Context(), auth.Account{ID: in.UserID, Roles: in.Roles, Banned: in.Banned, Version: in.Version})
 	if err != nil {
