@@ -183,6 +183,7 @@ func signIn(t *testing.T, email string) member {
 	if err != nil {
 		t.Fatal(err)
 	}
+	issued.Store(s.RefreshToken, true)
 	m := member{Client: visitor.As(s.AccessToken), email: email, refresh: s.RefreshToken}
 	var u shop.User
 	if err := m.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/me", nil, &u); err != nil {
