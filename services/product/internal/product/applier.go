@@ -4,17 +4,22 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 const (
-	// pendingMost bounds the memory of a long Redis outage; what is dropped is
-	// found again by convergence.
+	// pendingMost bounds the memory of a long outage; a product that is dropped is
+	// right again after its next change, or when Redis has started anew.
 	pendingMost = 10_000
 	applyBatch  = 200
+	applyPause  = time.Second
 )
 
-// Applier tells the gate what the ledger has committed, soon and in batches. It
-// may lose everything at any moment: it only hastens what Keeper makes sure of.
+// Applier tells the gate what the ledger has committed, soon and in batches. What
+// the gate did not take is told again: Keeper looks at products with open holds
+// and at a Redis that started anew, but a release whose apply got lost leaves no
+// hold behind, and the product would look emptier than it is until its next sale.
+// A crash may lose everything: the next start applies all products.
 type Applier struct {
 	gate Gate
 	log  *slog.Logger
@@ -60,8 +65,18 @@ func (a *Applier) Run(ctx context.Context) error {
 		case <-a.wake:
 		}
 		for batch := a.take(); len(batch) > 0; batch = a.take() {
-			if err := a.gate.Apply(ctx, batch); err != nil && ctx.Err() == nil {
-				a.log.WarnContext(ctx, "stock not applied to the gate, convergence will", "products", len(batch), "error", err)
+			err := a.gate.Apply(ctx, batch)
+			if err == nil {
+				continue
+			}
+			if ctx.Err() == nil {
+				a.log.WarnContext(ctx, "stock not applied to the gate, trying again", "products", len(batch), "error", err)
+			}
+			a.Changed(batch)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(applyPause):
 			}
 		}
 	}
