@@ -30,6 +30,7 @@ func run(ctx context.Context) error {
 	sessions := auth.NewService(peers.NewUsers(r.Sidecar), keys, sessionStore, r.IDs, secret, set.accessTTL, set.refreshTTL)
 	api.Routes(r.Server, r.Inbox, sessions, keys, sessionStore)
 	r.Go("forget", room.Every(r.Log, 10*time.Minute, sessionStore.Forget))
+	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
 }
 

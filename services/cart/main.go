@@ -31,5 +31,6 @@ func run(ctx context.Context) error {
 	})
 	carts := cart.NewService(store.New(r.Sidecar), peers.NewCatalogue(r.Sidecar), currency)
 	api.Routes(r.Server, r.Inbox, r.Idempotency, carts)
+	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
 }

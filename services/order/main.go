@@ -31,5 +31,7 @@ func run(ctx context.Context) error {
 		}
 		return err
 	}))
+	r.Go("outbox", r.Outbox.Run)
+	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
 }

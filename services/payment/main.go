@@ -39,6 +39,8 @@ func run(ctx context.Context) error {
 	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, payments)
 	r.Go("settle", room.Every(r.Log, time.Second, payments.SettleDue))
 	r.Go("refund", room.Every(r.Log, 500*time.Millisecond, payments.RefundDue))
+	r.Go("outbox", r.Outbox.Run)
+	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
 }
 

@@ -44,6 +44,8 @@ func run(ctx context.Context) error {
 	r.Go("expired holds", every(r.Log, "expired holds", time.Second, keeper.ExpireHolds))
 	r.Go("gate convergence", every(r.Log, "gate convergence", 30*time.Second, keeper.Converge))
 	r.Go("redis watch", every(r.Log, "redis watch", 2*time.Second, keeper.WatchRedis))
+	r.Go("outbox", r.Outbox.Run)
+	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
 }
 

@@ -29,5 +29,6 @@ func run(ctx context.Context) error {
 		}
 		return users.AppointFirstAdmin(ctx, firstAdmin())
 	}))
+	r.Go("outbox", r.Outbox.Run)
 	return r.Serve(ctx)
 }

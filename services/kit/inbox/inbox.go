@@ -106,6 +106,15 @@ func (in *Inbox) Slugs() []string {
 	return slugs
 }
 
+// Handled gives the types that are handled, each with the app it comes from.
+func (in *Inbox) Handled() map[string]string {
+	types := make(map[string]string, len(in.handlers))
+	for t, h := range in.handlers {
+		types[t] = h.source
+	}
+	return types
+}
+
 // Receive takes an event as the broker delivers it. It returns an error only if the event could be neither handled nor parked.
 func (in *Inbox) Receive(ctx context.Context, body []byte) error {
 	in.lastPush.Store(in.now().UnixNano())
@@ -165,6 +174,10 @@ func (in *Inbox) take(ctx context.Context, e outbox.CloudEvent, raw []byte, via 
 
 // once records the event and runs its handler, unless the inbox has the event already, done or parked.
 func (in *Inbox) once(ctx context.Context, h handler, e outbox.CloudEvent, via string) error {
+	record := func(db *gorm.DB) *gorm.DB {
+		return db.Exec(`INSERT INTO inbox (id, source, type, key, status, via, handled_at) VALUES (?, ?, ?, ?, 'done', ?, now())
+			ON CONFLICT (id) DO NOTHING`, e.ID, e.Source, e.Type, e.Subject, via)
+	}
 	if h.detached {
 		seen, err := in.seen(ctx, []string{e.ID})
 		if err != nil || seen[e.ID] {
@@ -173,11 +186,11 @@ func (in *Inbox) once(ctx context.Context, h handler, e outbox.CloudEvent, via s
 		if err := guarded(ctx, h, e.Data); err != nil {
 			return err
 		}
+		return record(in.db.WithContext(ctx)).Error
 	}
 	return postgres.InTx(ctx, in.db, func(ctx context.Context, tx *gorm.DB) error {
-		res := tx.Exec(`INSERT INTO inbox (id, source, type, key, status, via, handled_at) VALUES (?, ?, ?, ?, 'done', ?, now())
-			ON CONFLICT (id) DO NOTHING`, e.ID, e.Source, e.Type, e.Subject, via)
-		if res.Error != nil || res.RowsAffected == 0 || h.detached {
+		res := record(tx)
+		if res.Error != nil || res.RowsAffected == 0 {
 			return res.Error
 		}
 		return guarded(ctx, h, e.Data)

@@ -18,6 +18,8 @@ import (
 
 const (
 	poll        = 100 * time.Millisecond // finds what a crashed replica left when nothing wakes us
+	together    = 5 * time.Millisecond
+	numberEvery = 500 * time.Millisecond
 	batch       = 200
 	claimFor    = 30 * time.Second
 	retention   = 14 * 24 * time.Hour
@@ -36,36 +38,61 @@ type Broker interface {
 	Publish(ctx context.Context, topic string, entries []sidecar.Entry) (refused map[string]bool, err error)
 }
 
-// Run numbers and publishes events until ctx ends. Any number of replicas may run it.
+// Run publishes and numbers events until ctx ends. Any number of replicas may run it. Publishing is woken by each commit; numbers are
+// only for the feed, which is asked for events that are seconds old, so they can wait and come in larger batches.
 func (o *Outbox) Run(ctx context.Context) error {
-	clean := time.NewTicker(time.Hour)
+	clean, numbers, fallback := time.NewTicker(time.Hour), time.NewTicker(numberEvery), time.NewTicker(poll)
 	defer clean.Stop()
-	fallback := time.NewTicker(poll)
+	defer numbers.Stop()
 	defer fallback.Stop()
 	var pause time.Time // after a failure the broker gets a moment
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-clean.C:
-			if err := o.purge(ctx); err != nil {
-				o.log.Error("outbox retention failed", "error", err)
-			}
-			continue
+			err = o.purge(ctx)
+		case <-numbers.C:
+			err = o.number(ctx)
 		case <-o.wake:
+			err = o.deliver(ctx, &pause)
 		case <-fallback.C:
+			var left bool
+			if left, err = o.left(ctx); left {
+				err = o.deliver(ctx, &pause)
+			}
 		}
-		if err := o.number(ctx); err != nil && ctx.Err() == nil {
-			o.log.Error("events not numbered", "error", err)
-		}
-		if time.Now().Before(pause) {
-			continue
-		}
-		if err := o.drain(ctx); err != nil && ctx.Err() == nil {
-			pause = time.Now().Add(time.Second)
-			o.log.Warn("events not published, trying again", "error", err)
+		if err != nil && ctx.Err() == nil {
+			o.log.Error("outbox", "error", err)
 		}
 	}
+}
+
+// left says whether events wait that nobody has claimed: those of a replica that died, or whose broker was away.
+func (o *Outbox) left(ctx context.Context) (bool, error) {
+	var left bool
+	err := o.db.WithContext(ctx).Raw(`SELECT EXISTS (SELECT 1 FROM outbox WHERE published_at IS NULL AND (claimed_until IS NULL OR claimed_until < now()))`).Scan(&left).Error
+	return left, err
+}
+
+// deliver publishes all that waits, unless the broker has just failed. Commits that come close together share a batch.
+func (o *Outbox) deliver(ctx context.Context, pause *time.Time) error {
+	if time.Now().Before(*pause) {
+		return nil
+	}
+	gather := time.NewTimer(together)
+	defer gather.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-gather.C:
+	}
+	if err := o.drain(ctx); err != nil && ctx.Err() == nil {
+		*pause = time.Now().Add(time.Second)
+		o.log.Warn("events not published, trying again", "error", err)
+	}
+	return nil
 }
 
 func (o *Outbox) drain(ctx context.Context) error {
