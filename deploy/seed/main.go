@@ -171,6 +171,10 @@ func offer(ctx context.Context, dealer *shop.Client, d demo) error {
 
 // firstAdmin names the admin in the configuration store, as an operator would, and waits until the user service has read it.
 func firstAdmin(ctx context.Context, m running.Mall, visitor *shop.Client) (*shop.Client, error) {
+	// First, because rooms read their settings every few seconds only.
+	if err := appoint(ctx, m); err != nil {
+		return nil, err
+	}
 	c, err := visitor.SignUp(ctx, admin)
 	if err != nil {
 		return nil, err
@@ -180,21 +184,15 @@ func firstAdmin(ctx context.Context, m running.Mall, visitor *shop.Client) (*sho
 		err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who)
 		return slices.Contains(who.Roles, "admin"), err
 	}
-	if yes, err := isAdmin(); err != nil || yes {
-		return c, err
-	}
-	if err := appoint(ctx, m); err != nil {
-		return nil, err
-	}
 	for {
+		// Once appointed the old token is void, or not yet: its roles are wrong in both cases.
+		if yes, err := isAdmin(); yes || err != nil {
+			return visitor.SignIn(ctx, admin)
+		}
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%s did not become the first admin: %w", admin, ctx.Err())
 		case <-time.After(100 * time.Millisecond):
-		}
-		// Once appointed the old token is void: its roles are wrong.
-		if yes, err := isAdmin(); yes || err != nil {
-			return visitor.SignIn(ctx, admin)
 		}
 	}
 }

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"daprmall.dev/deploy/internal/running"
+)
+
+// inboxes gives a tool on one database that stands for every room.
+func inboxes(t *testing.T) (*tool, *sql.DB) {
+	t.Helper()
+	server := os.Getenv("MALL_TEST_POSTGRES_URL")
+	if server == "" {
+		if testing.Short() {
+			t.Skip("needs PostgreSQL")
+		}
+		t.Fatal("MALL_TEST_POSTGRES_URL is not set: run the tests with `go run ./deploy/mall test`, or give a superuser's DSN")
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal("MALL_TEST_POSTGRES_URL is not a URL")
+	}
+	if q := u.Query(); q.Get("sslmode") == "" {
+		q.Set("sslmode", "disable")
+		u.RawQuery = q.Encode()
+	}
+	name := fmt.Sprintf("events_%d", os.Getpid())
+	admin := open(t, u.String())
+	run := func(db *sql.DB, query string) {
+		t.Helper()
+		if _, err := db.Exec(query); err != nil { //nolint:noctx // a test's
+			t.Fatalf("%v\n%s", err, query)
+		}
+	}
+	run(admin, "DROP DATABASE IF EXISTS "+name)
+	run(admin, "CREATE DATABASE "+name)
+	t.Cleanup(func() { run(admin, "DROP DATABASE "+name+" WITH (FORCE)") })
+	u.Path = "/" + name
+	db := open(t, u.String())
+	for _, kit := range []string{"inbox", "outbox"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "services", "kit", kit, "migrations", "0001_"+kit+".sql"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(db, string(text))
+	}
+	run(db, `INSERT INTO inbox (id, source, type, key, status, via, attempts, reason, next_try_at) VALUES
+		('e1', 'order', 'mall.order.placed.v1', '5', 'parked', 'push', 3, 'no such product', now() + interval '1 hour'),
+		('e2', 'order', 'mall.order.placed.v1', '6', 'parked', 'feed', 3, 'no such product', now() + interval '1 hour'),
+		('e3', 'order', 'mall.order.placed.v1', '7', 'done', 'push', 1, '', NULL)`)
+	run(db, `INSERT INTO outbox (id, topic, type, key, aggregate_version, payload) VALUES ('e1', 't', 'mall.order.placed.v1', '5', 1, '{}')`)
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tl := &tool{mall: running.Mall{Databases: map[string]string{}}, out: out}
+	for _, room := range all {
+		tl.mall.Databases[room] = u.String()
+	}
+	t.Cleanup(func() { tl.close(); _ = out.Close() })
+	return tl, db
+}
+
+func open(t *testing.T, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("postgres", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func TestParkedEvents(t *testing.T) {
+	tl, db := inboxes(t)
+	ctx := t.Context()
+	row := func(id string) (status, reason string, due bool) {
+		t.Helper()
+		err := db.QueryRowContext(ctx, "SELECT status, reason, coalesce(next_try_at <= now(), false) FROM inbox WHERE id = $1", id).Scan(&status, &reason, &due)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status, reason, due
+	}
+	for _, args := range [][]string{{}, {"e3"}, {"nothing"}, {"e1", "checkout"}} {
+		if err := tl.retry(ctx, args); err == nil {
+			t.Errorf("retry %v was accepted", args)
+		}
+	}
+	if err := tl.retry(ctx, []string{"e1", "cart"}); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, due := row("e1"); status != "parked" || !due {
+		t.Errorf("after retry: %s, due %v; want parked and due", status, due)
+	}
+	if _, _, due := row("e2"); due {
+		t.Error("retrying one event made another one due")
+	}
+	if err := tl.retry(ctx, []string{"--all"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, due := row("e2"); !due {
+		t.Error("after retry --all: not due")
+	}
+	for _, args := range [][]string{{"e1"}, {"e1", "--reason", " "}, {"--reason", "x"}, {"e3", "--reason", "x"}} {
+		if err := tl.drop(ctx, args); err == nil {
+			t.Errorf("drop %v was accepted", args)
+		}
+	}
+	if err := tl.drop(ctx, []string{"e1", "--reason", "ordered by hand", "cart"}); err != nil {
+		t.Fatal(err)
+	}
+	if status, reason, _ := row("e1"); status != "dropped" || reason != "ordered by hand (was: no such product)" {
+		t.Errorf("after drop: %s, %q", status, reason)
+	}
+	if err := tl.follow(ctx, "5"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tl.parked(ctx, "cart"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tl.counts(ctx); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(tl.out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"says mall.order.placed.v1", "not published yet", "dropped mall.order.placed.v1", "ordered by hand", "cart  e2", "3 tries", "events parked"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the output lacks %q:\n%s", want, text)
+		}
+	}
+	if err := tl.follow(ctx, "99"); err == nil {
+		t.Error("a story about nothing")
+	}
+}
