@@ -86,7 +86,7 @@ func (c crew) component() supervise.Spec {
 	socket := filepath.Join(c.sockets(), luaSocket)
 	return supervise.Spec{Name: name, Kind: "component", Path: c.at.Bin(luaProgram), Dir: c.at.Home, Log: c.at.Log(name),
 		Env: []string{"REDISLUA_SOCKET=" + socket, "REDISLUA_REDIS_ADDR=" + c.redis, "REDISLUA_REDIS_PASSWORD=" + c.redisPW,
-			"DAPR_COMPONENT_SOCKETS_FOLDER=" + c.sockets(), "DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "GOMAXPROCS=2", "GOMEMLIMIT=64MiB"},
+			"DAPR_COMPONENT_SOCKETS_FOLDER=" + c.sockets(), "DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "GOMAXPROCS=2", "GOMEMLIMIT=64MiB", "GOGC=300"},
 		Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 5 * time.Second,
 		Before: func(context.Context) error {
 			// A socket left by a dead process makes a starting sidecar wait for ever.
@@ -118,7 +118,7 @@ func (c crew) sidecar() supervise.Spec {
 			"--app-health-threshold", strconv.Itoa(a.Threshold))
 	}
 	env := []string{"PATH=/usr/bin:/bin", "DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID], "APP_API_TOKEN=" + c.own.AppTokens[a.ID],
-		"DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "DAPR_HOST_IP=127.0.0.1", "GOMAXPROCS=2", "GOMEMLIMIT=150MiB"}
+		"DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "DAPR_HOST_IP=127.0.0.1", "GOMAXPROCS=2", "GOMEMLIMIT=150MiB", "GOGC=300"}
 	ports := a.Ports()
 	delete(ports, "app")
 	return supervise.Spec{Name: name, Kind: "sidecar", Path: c.daprd, Args: args, Dir: c.at.Home, Env: env, Log: c.at.Log(name),
