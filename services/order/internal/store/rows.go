@@ -8,52 +8,53 @@ import (
 	"daprmall.dev/services/order/internal/order"
 )
 
-// row is how an order lies in PostgreSQL; ids are BIGINT there and decimal strings here.
+// row is how an order lies in PostgreSQL; ids are BIGINT there and decimal strings here. Its JSON has the columns' names: insert sends it
+// so.
 type row struct {
-	ID           string `gorm:"primaryKey"`
-	UserID       string
-	Status       string
-	Recipient    string
-	Phone        string
-	Street       string
-	City         string
-	State        string
-	Country      string
-	PostalCode   string
-	Subtotal     int64
-	Shipping     int64
-	Total        int64
-	Currency     string
-	FromCart     bool
-	PaymentDueAt time.Time
-	CancelReason string
-	CancelledBy  string
-	PaymentID    string
-	CreatedAt    time.Time `gorm:"autoCreateTime:false"`
-	UpdatedAt    time.Time `gorm:"autoUpdateTime:false"`
-	Version      int64
+	ID           string    `gorm:"primaryKey" json:"id"`
+	UserID       string    `json:"user_id"`
+	Status       string    `json:"status"`
+	Recipient    string    `json:"recipient"`
+	Phone        string    `json:"phone"`
+	Street       string    `json:"street"`
+	City         string    `json:"city"`
+	State        string    `json:"state"`
+	Country      string    `json:"country"`
+	PostalCode   string    `json:"postal_code"`
+	Subtotal     int64     `json:"subtotal"`
+	Shipping     int64     `json:"shipping"`
+	Total        int64     `json:"total"`
+	Currency     string    `json:"currency"`
+	FromCart     bool      `json:"from_cart"`
+	PaymentDueAt time.Time `json:"payment_due_at"`
+	CancelReason string    `json:"cancel_reason"`
+	CancelledBy  string    `json:"cancelled_by"`
+	PaymentID    string    `json:"payment_id"`
+	CreatedAt    time.Time `gorm:"autoCreateTime:false" json:"created_at"`
+	UpdatedAt    time.Time `gorm:"autoUpdateTime:false" json:"updated_at"`
+	Version      int64     `json:"version"`
 }
 
 func (row) TableName() string { return "orders" }
 
 type lineRow struct {
-	OrderID   string `gorm:"primaryKey"`
-	Position  int    `gorm:"primaryKey;autoIncrement:false"`
-	ProductID string
-	SellerID  string
-	Name      string
-	Price     int64
-	Quantity  int64
+	OrderID   string `gorm:"primaryKey" json:"order_id"`
+	Position  int    `gorm:"primaryKey;autoIncrement:false" json:"position"`
+	ProductID string `json:"product_id"`
+	SellerID  string `json:"seller_id"`
+	Name      string `json:"name"`
+	Price     int64  `json:"price"`
+	Quantity  int64  `json:"quantity"`
 }
 
 func (lineRow) TableName() string { return "order_lines" }
 
 type historyRow struct {
-	OrderID  string `gorm:"primaryKey"`
-	Position int    `gorm:"primaryKey;autoIncrement:false"`
-	Status   string
-	Reason   string
-	At       time.Time
+	OrderID  string    `gorm:"primaryKey" json:"order_id"`
+	Position int       `gorm:"primaryKey;autoIncrement:false" json:"position"`
+	Status   string    `json:"status"`
+	Reason   string    `json:"reason"`
+	At       time.Time `json:"at"`
 }
 
 func (historyRow) TableName() string { return "order_history" }

@@ -4,6 +4,7 @@ package store
 import (
 	"context"
 	"embed"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -51,17 +52,39 @@ func (s *Store) Create(ctx context.Context, id order.ID, build func(now time.Tim
 			return err
 		}
 		snap := o.Snapshot()
-		r := toRow(snap)
-		if err := tx.Create(&r).Error; err != nil {
+		if err := insert(tx, snap); err != nil {
 			return fmt.Errorf("insert order %s: %w", id, err)
 		}
-		lines := toLineRows(snap)
-		if err := tx.Create(&lines).Error; err != nil {
-			return fmt.Errorf("insert lines of order %s: %w", id, err)
-		}
-		return s.tell(ctx, tx, snap, 0, events)
+		return s.out.Add(ctx, toEvents(snap, events)...)
 	})
 	return o, err
+}
+
+// insertOrder names its columns: a newer version beside this one may have added some.
+const insertOrder = `WITH o AS (
+		INSERT INTO orders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal, shipping, total, currency,
+		from_cart, payment_due_at, cancel_reason, cancelled_by, payment_id, created_at, updated_at, version)
+		SELECT id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal, shipping, total, currency,
+		from_cart, payment_due_at, cancel_reason, cancelled_by, payment_id, created_at, updated_at, version
+		FROM jsonb_populate_record(NULL::orders, ?::jsonb)
+	), l AS (
+		INSERT INTO order_lines (order_id, position, product_id, seller_id, name, price, quantity)
+		SELECT order_id, position, product_id, seller_id, name, price, quantity FROM jsonb_populate_recordset(NULL::order_lines, ?::jsonb)
+	)
+	INSERT INTO order_history (order_id, position, status, reason, at)
+	SELECT order_id, position, status, reason, at FROM jsonb_populate_recordset(NULL::order_history, ?::jsonb)`
+
+// insert writes a new order with its lines and history in one statement: a checkout waits for it.
+func insert(tx *gorm.DB, snap order.Snapshot) error {
+	rows := make([]any, 3)
+	for i, part := range []any{toRow(snap), toLineRows(snap), toHistoryRows(snap, 0)} {
+		text, err := json.Marshal(part)
+		if err != nil {
+			return err
+		}
+		rows[i] = string(text)
+	}
+	return tx.Exec(insertOrder, rows...).Error
 }
 
 // Fence is described at order.Store.
