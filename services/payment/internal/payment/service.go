@@ -27,6 +27,8 @@ type Store interface {
 	Start(ctx context.Context, p Payment, decide func(b Bill, now time.Time, live bool) error) (found *Payment, err error)
 	// Opened keeps the provider's id of an attempt under way; false if it is not under way any more.
 	Opened(ctx context.Context, id, providerID string) (bool, error)
+	// Abandon cancels an attempt under way that no provider has opened; Opened refuses it from then on. It gives the attempt as it is now.
+	Abandon(ctx context.Context, id, why string) (*Payment, error)
 	Find(ctx context.Context, id string) (*Payment, error)
 	// Settle changes an attempt, its bill, and writes the event of a success, together.
 	Settle(ctx context.Context, id string, o Outcome) (*Payment, error)
@@ -172,17 +174,21 @@ func (s *Service) Cancel(ctx context.Context, userID, id string) (*Payment, erro
 
 // end cancels at the provider and keeps what it found.
 func (s *Service) end(ctx context.Context, p *Payment, why string) (*Payment, error) {
-	o := Outcome{State: StateCancelled, FailureCode: why}
-	if p.ProviderID != "" {
-		asking, cancel := context.WithTimeout(ctx, askTimeout)
-		defer cancel()
-		var err error
-		if o, err = s.providers[p.Provider].Cancel(asking, p.ProviderID); err != nil {
-			return nil, fmt.Errorf("cancel at the provider: %w", err)
+	if p.ProviderID == "" {
+		now, err := s.store.Abandon(ctx, p.ID, why)
+		if err != nil || now.Status != Processing {
+			return now, err
 		}
-		if o.State == StateCancelled {
-			o.FailureCode = why
-		}
+		p = now // opened since p was read: its card may be on the way, so only the provider can say what became of it
+	}
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	o, err := s.providers[p.Provider].Cancel(asking, p.ProviderID)
+	if err != nil {
+		return nil, fmt.Errorf("cancel at the provider: %w", err)
+	}
+	if o.State == StateCancelled {
+		o.FailureCode = why
 	}
 	return s.store.Settle(ctx, p.ID, o)
 }

@@ -147,10 +147,14 @@ func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b paym
 		if err := decide(*b, at.Now, at.Live); err != nil {
 			return err
 		}
+		revived := found != nil
 		found = nil
 		r := toRow(p)
 		if err := tx.Save(&r).Error; err != nil { // inserts, or revives
 			return fmt.Errorf("keep payment: %w", err)
+		}
+		if revived { // the settler's time is that of a new attempt
+			return tx.Exec("UPDATE payments SET look_at = DEFAULT WHERE id = ?", p.ID).Error
 		}
 		return nil
 	})
@@ -164,6 +168,16 @@ func (s *Store) Opened(ctx context.Context, id, providerID string) (bool, error)
 		return false, fmt.Errorf("keep provider id of payment %s: %w", id, res.Error)
 	}
 	return res.RowsAffected == 1, nil
+}
+
+// Abandon is described at payment.Store.
+func (s *Store) Abandon(ctx context.Context, id, why string) (*payment.Payment, error) {
+	err := s.db.WithContext(ctx).Exec(`UPDATE payments SET status = 'cancelled', failure_code = ?, updated_at = clock_timestamp()
+		WHERE id = ? AND status = 'processing' AND provider_id = ''`, why, id).Error
+	if err != nil {
+		return nil, fmt.Errorf("abandon payment %s: %w", id, err)
+	}
+	return s.Find(ctx, id)
 }
 
 // Find is described at payment.Store.
