@@ -7,6 +7,7 @@ import (
 
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/payment/internal/payment"
+	"daprmall.dev/services/payment/internal/sandbox"
 	"daprmall.dev/services/payment/internal/store"
 )
 
@@ -48,10 +49,11 @@ func TestEndingAnAttemptThatIsJustCharged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := open(t)
-			p := d.start("21", d.bill("11"), card("4242424242424242"))
+			lost := card(sandbox.Unanswered) // captured, and the request that did it does not know yet
+			p := d.start("21", d.bill("11"), lost)
 			d.sql(d.db, "UPDATE payments SET look_at = now()")
 			slow := &late{Store: d.store, meanwhile: func() {
-				if _, err := d.Charge(t.Context(), p, card("4242424242424242")); err != nil {
+				if _, err := d.Charge(t.Context(), p, lost); err != nil {
 					t.Error(err)
 				}
 			}}
