@@ -62,7 +62,7 @@ func Events() []Event {
 			When:      "Money arrived for an order that cannot take it: it was cancelled, rejected or paid already.",
 			Consumers: []Consumer{{"payment", "gives the money back, once per payment"}},
 			Sample: orderv1.RefundRequested{OrderID: "7001", AggregateVersion: 3, PaymentID: "9001", Amount: 31300, Currency: "CNY",
-				Reason: orderv1.ReasonTimeout, At: noon.Add(17 * time.Minute)},
+				Reason: orderv1.ReasonLatePayment, At: noon.Add(17 * time.Minute)},
 		}, {
 			Type: paymentv1.TypeSucceeded, Topic: paymentv1.Topic, Producer: "payment", Package: "paymentv1", Key: "order_id",
 			When:      "The provider captured money. Payment reports every success, whatever became of the order.",

@@ -21,6 +21,13 @@ const (
 	ReasonOutOfStock = "out_of_stock"
 )
 
+// Reasons of a refund.
+const (
+	ReasonLatePayment   = "paid_after_cancellation"
+	ReasonSecondPayment = "paid_twice"
+	ReasonWrongAmount   = "wrong_amount"
+)
+
 // EventLine is one product of an order.
 type EventLine struct {
 	ProductID string `json:"product_id"`
@@ -60,7 +67,7 @@ type Cancelled struct {
 	OrderID          string      `json:"order_id"`
 	AggregateVersion int64       `json:"aggregate_version"`
 	UserID           string      `json:"user_id"`
-	Reason           string      `json:"reason"`
+	Reason           string      `json:"reason"` // cancelled_by_shopper, payment_timeout or out_of_stock; there may be more
 	Lines            []EventLine `json:"lines"`
 	Total            int64       `json:"total"`
 	Currency         string      `json:"currency"`
@@ -74,6 +81,6 @@ type RefundRequested struct {
 	PaymentID        string    `json:"payment_id"`
 	Amount           int64     `json:"amount"`
 	Currency         string    `json:"currency"`
-	Reason           string    `json:"reason"`
+	Reason           string    `json:"reason"` // paid_after_cancellation, paid_twice or wrong_amount; there may be more
 	At               time.Time `json:"at"`
 }

@@ -27,6 +27,7 @@ func open(t *testing.T) (*gorm.DB, *order.Service) {
 func openWith(t *testing.T, timeout time.Duration) (*gorm.DB, *order.Service) {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
+	toldRight(t, db)
 	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
 	return db, order.NewService(s, func() time.Duration { return timeout }, func() time.Duration { return 0 })
 }
@@ -109,7 +110,7 @@ func TestCancelRacesPayment(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _, cancelErr = orders.Cancel(t.Context(), order.ID(id), "7", "1") })
 		wg.Go(func() {
-			payErr = orders.TakePayment(t.Context(), order.ID(id), order.Payment{ID: "p" + id, Amount: 255, Currency: "CNY"})
+			payErr = orders.TakePayment(t.Context(), order.ID(id), order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"})
 		})
 		wg.Wait()
 		if payErr != nil {
@@ -135,7 +136,7 @@ func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := orders.TakePayment(t.Context(), "400", order.Payment{ID: "p", Amount: 255, Currency: "CNY"}); err != nil {
+		if err := orders.TakePayment(t.Context(), "400", order.Payment{ID: "9", Amount: 255, Currency: "CNY"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -54,6 +54,7 @@ type desk struct {
 func open(t *testing.T) desk {
 	t.Helper()
 	db, bank := postgrestest.Open(t, outbox.Migrations, store.Migrations), postgrestest.Open(t, sandbox.Migrations)
+	toldRight(t, db)
 	line := &shaky{Provider: sandbox.New(bank)}
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
 	service := payment.NewService(s, noOrders{}, []payment.Provider{line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))

@@ -53,6 +53,7 @@ func open(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{gate: producttest.NewGate(), orders: &producttest.Orders{Known: map[string]bool{}}, meter: &producttest.Meter{}}
 	s.db = postgrestest.Open(t, outbox.Migrations, Migrations)
+	toldRight(t, s.db)
 	s.next.Store(100)
 	log := slog.New(slog.DiscardHandler)
 	s.store = New(s.db, outbox.New(s.db, "product", noBroker{}, log), func(items []product.Apply) { s.told = append(s.told, items...) })

@@ -19,6 +19,7 @@ import (
 func open(t *testing.T) (*gorm.DB, *store.Store) {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
+	toldRight(t, db)
 	return db, store.New(db, outbox.New(db, "user", nil, slog.Default()))
 }
 

@@ -1,0 +1,37 @@
+package api_test
+
+import (
+	"context"
+	"encoding/base64"
+	"log/slog"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/auth/internal/api"
+	"daprmall.dev/services/auth/internal/auth"
+	"daprmall.dev/services/auth/internal/signing"
+	"daprmall.dev/services/auth/internal/store"
+	"daprmall.dev/services/contracts/contractstest"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+)
+
+type nobody struct{}
+
+func (nobody) Verify(context.Context, string, string) (auth.Account, error) {
+	return auth.Account{}, nil
+}
+
+func TestAuthKeepsItsContract(t *testing.T) {
+	db := postgrestest.Open(t, inbox.Migrations, store.Migrations)
+	keys, err := signing.Load(map[string]string{"active": "k1", "k1": base64.StdEncoding.EncodeToString(make([]byte, 32))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := store.New(db)
+	ttl := func() time.Duration { return time.Minute }
+	in := inbox.New(db, nil, slog.New(slog.DiscardHandler))
+	s := contractstest.NewServer("auth")
+	api.Routes(s, in, auth.NewService(nobody{}, keys, sessions, nil, nil, ttl, ttl), keys, sessions)
+	contractstest.CheckRoom(t, "auth", s, in)
+}

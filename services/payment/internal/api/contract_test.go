@@ -1,0 +1,22 @@
+package api_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"daprmall.dev/services/contracts/contractstest"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/payment/internal/api"
+)
+
+func TestPaymentKeepsItsContract(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	db := postgrestest.Open(t, outbox.Migrations)
+	out, in := outbox.New(db, "payment", nil, log), inbox.New(db, nil, log)
+	s := contractstest.NewServer("payment")
+	api.Routes(s, in, out, idempotency.New(db, nil, nil, log), nil)
+	contractstest.CheckRoom(t, "payment", s, in)
+}

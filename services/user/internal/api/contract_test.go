@@ -1,0 +1,36 @@
+package api_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"daprmall.dev/services/contracts/contractstest"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/user/internal/api"
+	"daprmall.dev/services/user/internal/argon"
+	"daprmall.dev/services/user/internal/store"
+	"daprmall.dev/services/user/internal/user"
+)
+
+type one struct{}
+
+func (one) Next() (string, error) { return contractstest.UserID, nil }
+
+type nobody struct{}
+
+func (nobody) Revoke(context.Context, user.Snapshot) error { return nil }
+
+func TestUserKeepsItsContract(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
+	out := outbox.New(db, "user", nil, log)
+	users := user.NewService(store.New(db, out), argon.New(), nobody{}, one{}, log)
+	if _, err := users.Register(t.Context(), "lilei@example.com", "correct horse battery"); err != nil {
+		t.Fatal(err)
+	}
+	s := contractstest.NewServer("user")
+	api.Routes(s, out, users)
+	contractstest.CheckRoom(t, "user", s, nil)
+}
