@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -113,19 +112,6 @@ func ID(c *gin.Context, param, what string) (string, error) {
 	return id, nil
 }
 
-// PageSize reads page_size: 1–100, default 20.
-func PageSize(c *gin.Context) (int, error) {
-	raw, given := c.GetQuery("page_size")
-	if !given {
-		return 20, nil
-	}
-	n, err := strconv.Atoi(raw)
-	if err != nil || n < 1 || n > 100 {
-		return 0, problem.Validation(problem.Field{Field: "page_size", Message: "must be a whole number from 1 to 100"})
-	}
-	return n, nil
-}
-
 // OnlyQuery refuses query parameters that a route does not know, as unknown fields are refused in bodies.
 func OnlyQuery(c *gin.Context, known ...string) error {
 	for name, values := range c.Request.URL.Query() {
@@ -144,29 +130,6 @@ func OnlyQuery(c *gin.Context, known ...string) error {
 		}
 	}
 	return nil
-}
-
-// Page is the answer of a list route.
-type Page[T any] struct {
-	Items []T     `json:"items"`
-	Next  *string `json:"next_page_token"`
-}
-
-// NewPage makes a page; next "" means that it is the last one.
-func NewPage[T any](items []T, next string) Page[T] {
-	if items == nil {
-		items = []T{}
-	}
-	p := Page[T]{Items: items}
-	if next != "" {
-		p.Next = &next
-	}
-	return p
-}
-
-// BadToken refuses a page_token that was not made by this route for this query.
-func BadToken() error {
-	return problem.Validation(problem.Field{Field: "page_token", Message: "was not made by this list"})
 }
 
 // ETag formats a version as a strong ETag.

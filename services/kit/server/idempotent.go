@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/telemetry"
 )
 
 // KeyHeader carries a client's Idempotency-Key.
@@ -106,6 +108,13 @@ func Replay(c *gin.Context, a idempotency.Answer) {
 		return
 	}
 	c.Data(a.Status, contentType, a.Body)
+}
+
+// Refusal is the answer to keep with a key whose request was refused.
+func Refusal(ctx context.Context, err error) idempotency.Answer {
+	doc, _ := problem.Describe(err, telemetry.TraceOf(ctx).ID)
+	body, _ := json.Marshal(doc) // strings and integers only
+	return idempotency.Answer{Status: doc.Status, Body: body}
 }
 
 // recorder keeps a copy of the answer's body.

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/base64"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -9,7 +8,6 @@ import (
 
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/kit/idempotency"
-	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
 )
@@ -71,28 +69,15 @@ func (h addressHandler) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	before := ""
-	if token := c.Query("page_token"); token != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil || !ids.Valid(string(raw)) {
-			return server.BadToken()
-		}
-		before = string(raw)
+	before, err := server.PageAfter(c)
+	if err != nil {
+		return err
 	}
 	found, err := h.addresses.List(c.Request.Context(), server.User(c).ID, before, size+1)
 	if err != nil {
 		return err
 	}
-	next := ""
-	if len(found) > size {
-		found = found[:size]
-		next = base64.RawURLEncoding.EncodeToString([]byte(found[size-1].ID))
-	}
-	items := make([]addressView, len(found))
-	for i, a := range found {
-		items[i] = viewOf(a)
-	}
-	c.JSON(http.StatusOK, server.NewPage(items, next))
+	c.JSON(http.StatusOK, server.PageByID(found, size, func(a checkout.Address) string { return a.ID }, viewOf))
 	return nil
 }
 

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
-	"daprmall.dev/services/kit/telemetry"
 )
 
 type handler struct {
@@ -109,7 +107,7 @@ func (h handler) begin(ctx context.Context, r run, req checkout.Request) (*check
 			return err
 		}
 		if refused != nil { // a refusal is an answer too, and stays the answer of this key
-			return h.keys.Finish(ctx, r.user, r.key, refusal(ctx, refused))
+			return h.keys.Finish(ctx, r.user, r.key, server.Refusal(ctx, refused))
 		}
 		resolved.OrderID = claim.EffectID
 		record = &resolved
@@ -139,7 +137,7 @@ func (h handler) finish(c *gin.Context, r run, order checkout.Order, err error) 
 	}
 	answer := idempotency.Answer{Status: http.StatusCreated, Body: order}
 	if err != nil {
-		answer = refusal(ctx, err)
+		answer = server.Refusal(ctx, err)
 	}
 	if e := h.keys.Finish(ctx, r.user, r.key, answer); e != nil {
 		return e
@@ -149,12 +147,6 @@ func (h handler) finish(c *gin.Context, r run, order checkout.Order, err error) 
 	}
 	c.Data(http.StatusCreated, "application/json; charset=utf-8", order)
 	return nil
-}
-
-func refusal(ctx context.Context, err error) idempotency.Answer {
-	doc, _ := problem.Describe(err, telemetry.TraceOf(ctx).ID)
-	body, _ := json.Marshal(doc) // strings and integers only
-	return idempotency.Answer{Status: doc.Status, Body: body}
 }
 
 type quoteLine struct {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -36,29 +35,15 @@ func (h handler) list(c *gin.Context) error {
 	default:
 		return problem.Validation(problem.Field{Field: "status", Message: "is not a status of an order"})
 	}
-	var before order.ID
-	if token := c.Query("page_token"); token != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil || !ids.Valid(string(raw)) {
-			return server.BadToken()
-		}
-		before = order.ID(raw)
-	}
-	// One more than asked for tells whether there is a next page.
-	found, err := h.orders.List(c.Request.Context(), server.User(c).ID, status, before, size+1)
+	before, err := server.PageAfter(c)
 	if err != nil {
 		return err
 	}
-	next := ""
-	if len(found) > size {
-		found = found[:size]
-		next = base64.RawURLEncoding.EncodeToString([]byte(found[size-1].Snapshot().ID))
+	found, err := h.orders.List(c.Request.Context(), server.User(c).ID, status, order.ID(before), size+1)
+	if err != nil {
+		return err
 	}
-	items := make([]orderv1.Order, len(found))
-	for i, o := range found {
-		items[i] = view(o)
-	}
-	c.JSON(http.StatusOK, server.NewPage(items, next))
+	c.JSON(http.StatusOK, server.PageByID(found, size, func(o *order.Order) string { return string(o.Snapshot().ID) }, view))
 	return nil
 }
 

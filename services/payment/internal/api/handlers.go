@@ -12,7 +12,6 @@ import (
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
-	"daprmall.dev/services/kit/telemetry"
 	"daprmall.dev/services/payment/internal/payment"
 )
 
@@ -126,7 +125,7 @@ func (h handler) begin(ctx context.Context, r run, orderID string, card payment.
 				return err
 			}
 		}
-		return h.keys.Finish(ctx, r.user, r.key, refusal(ctx, refused))
+		return h.keys.Finish(ctx, r.user, r.key, server.Refusal(ctx, refused))
 	})
 	if err == nil && claim.Answer == nil {
 		err = refused
@@ -140,7 +139,7 @@ func (h handler) finish(c *gin.Context, r run, p *payment.Payment) error {
 	defer cancel()
 	if p.Status == payment.Failed {
 		if err := p.Refusal(); err != nil {
-			answer := refusal(ctx, err)
+			answer := server.Refusal(ctx, err)
 			if !idempotency.Kept(answer.Status) {
 				h.release(ctx, r)
 				return err
@@ -166,12 +165,6 @@ func (h handler) release(ctx context.Context, r run) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
 	_ = h.keys.Release(ctx, r.user, r.key) // if it fails, the lease ends by itself
-}
-
-func refusal(ctx context.Context, err error) idempotency.Answer {
-	doc, _ := problem.Describe(err, telemetry.TraceOf(ctx).ID)
-	body, _ := json.Marshal(doc) // strings and integers only
-	return idempotency.Answer{Status: doc.Status, Body: body}
 }
 
 func (h handler) show(c *gin.Context) error {

@@ -2,7 +2,6 @@
 package api
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"time"
@@ -123,28 +122,15 @@ func (h handler) list(c *gin.Context) error {
 		}
 		email = normal
 	}
-	after := ""
-	if token := c.Query("page_token"); token != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil || !ids.Valid(string(raw)) {
-			return server.BadToken()
-		}
-		after = string(raw)
+	after, err := server.PageAfter(c)
+	if err != nil {
+		return err
 	}
 	found, err := h.users.List(c.Request.Context(), email, after, size+1)
 	if err != nil {
 		return err
 	}
-	next := ""
-	if len(found) > size {
-		found = found[:size]
-		next = base64.RawURLEncoding.EncodeToString([]byte(found[size-1].Snapshot().ID))
-	}
-	items := make([]account, len(found))
-	for i, u := range found {
-		items[i] = accountOf(u)
-	}
-	c.JSON(http.StatusOK, server.NewPage(items, next))
+	c.JSON(http.StatusOK, server.PageByID(found, size, func(u *user.User) string { return u.Snapshot().ID }, accountOf))
 	return nil
 }
 

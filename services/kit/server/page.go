@@ -1,0 +1,74 @@
+package server
+
+import (
+	"encoding/base64"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/problem"
+)
+
+// Page is the answer of a list route.
+type Page[T any] struct {
+	Items []T     `json:"items"`
+	Next  *string `json:"next_page_token"`
+}
+
+// NewPage makes a page; next "" means that it is the last one.
+func NewPage[T any](items []T, next string) Page[T] {
+	if items == nil {
+		items = []T{}
+	}
+	p := Page[T]{Items: items}
+	if next != "" {
+		p.Next = &next
+	}
+	return p
+}
+
+// BadToken refuses a page_token that was not made by this route for this query.
+func BadToken() error {
+	return problem.Validation(problem.Field{Field: "page_token", Message: "was not made by this list"})
+}
+
+// PageSize reads page_size: 1–100, default 20.
+func PageSize(c *gin.Context) (int, error) {
+	raw, given := c.GetQuery("page_size")
+	if !given {
+		return 20, nil
+	}
+	n, err := strconv.Atoi(raw)
+	if err != nil || n < 1 || n > 100 {
+		return 0, problem.Validation(problem.Field{Field: "page_size", Message: "must be a whole number from 1 to 100"})
+	}
+	return n, nil
+}
+
+// PageAfter reads the page_token of a list that is ordered by id: the id of the last item of the page before, "" for the first page.
+func PageAfter(c *gin.Context) (string, error) {
+	token := c.Query("page_token")
+	if token == "" {
+		return "", nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || !ids.Valid(string(raw)) {
+		return "", BadToken()
+	}
+	return string(raw), nil
+}
+
+// PageByID shows what was found when one item more than a page was asked for: if it is there, there is a next page.
+func PageByID[T, V any](found []T, size int, id func(T) string, view func(T) V) Page[V] {
+	next := ""
+	if len(found) > size {
+		found = found[:size]
+		next = base64.RawURLEncoding.EncodeToString([]byte(id(found[size-1])))
+	}
+	items := make([]V, len(found))
+	for i, f := range found {
+		items[i] = view(f)
+	}
+	return NewPage(items, next)
+}
