@@ -216,8 +216,8 @@ func (l *load) ready(ctx context.Context, sc scenario, n int) error {
 	want := int(l.seconds.Seconds()*payableRate(n))/n + 1
 	err := l.each(ctx, 16, func(ctx context.Context, i int, s *shopper) error {
 		for i < n && len(s.unpaid) < want {
-			if a, err := s.buy(ctx, l, 1); err != nil || a.Status != http.StatusCreated {
-				return fmt.Errorf("prepare an order: %s, %w", a, err)
+			if err := l.order(ctx, s); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -227,6 +227,24 @@ func (l *load) ready(ctx context.Context, sc scenario, n int) error {
 	}
 	_, _, err = l.drain.Wait(ctx, drainFor)
 	return err
+}
+
+// order makes one unpaid order. A mall that is full says so and is asked again: this is no measurement.
+func (l *load) order(ctx context.Context, s *shopper) error {
+	for try := 1; ; try++ {
+		a, err := s.buy(ctx, l, 1)
+		switch {
+		case err != nil:
+			return fmt.Errorf("prepare an order: %w", err)
+		case a.Status == http.StatusCreated:
+			return nil
+		case try == 10 || a.Status != http.StatusServiceUnavailable && a.Status != http.StatusTooManyRequests:
+			return fmt.Errorf("prepare an order: %s", a)
+		}
+		if err := wait(ctx, time.Second); err != nil {
+			return err
+		}
+	}
 }
 
 func payableRate(shoppers int) float64 {
