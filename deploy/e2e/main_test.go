@@ -56,18 +56,26 @@ func run(m *testing.M) int {
 	return code
 }
 
-// open starts the mall and brings in its people. Limits that guard a real mall against one address are wide here:
-// every test comes from 127.0.0.1.
-func open(ctx context.Context) error {
-	if out, err := mall(ctx, "up", "--detach"); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
+// configure sets what these tests need. Limits that guard a real mall against one address are wide here: every test
+// comes from 127.0.0.1.
+func configure(ctx context.Context) error {
 	for key, value := range map[string]string{"gateway.rate.anonymous": "5000/5000", "gateway.rate.user": "5000/5000",
 		"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.max_in_flight": "2000",
 		"user.first_admin": "admin@mall.local", "order.cancel_grace": "2s"} {
 		if out, err := mall(ctx, "config", "set", key, value); err != nil {
 			return fmt.Errorf("%w\n%s", err, out)
 		}
+	}
+	return nil
+}
+
+// open starts the mall and brings in its people.
+func open(ctx context.Context) error {
+	if out, err := mall(ctx, "up", "--detach"); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	if err := configure(ctx); err != nil {
+		return err
 	}
 	contract, err := newContract(filepath.Join(root(), "api-gateway", "openapi.yaml"))
 	if err != nil {

@@ -1,0 +1,286 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// victims are killed in turn, each once the one before is back.
+var victims = []string{"checkout", "order", "product", "payment", "cart", "auth", "user", "api-gateway",
+	"order-daprd", "product-daprd", "payment-daprd", "checkout-daprd", "api-gateway-daprd", "product-redislua", "redis", "postgres"}
+
+// kill sends SIGKILL and waits until the process is back and the whole mall is ready.
+func kill(t *testing.T, name string) {
+	t.Helper()
+	before := status(t)[name]
+	mustMall(t, "kill", name)
+	err := eventually(t.Context(), waitFor, func() error {
+		if p := status(t)[name]; p.Restarts <= before.Restarts || p.State != "running" {
+			return fmt.Errorf("%s is %s", name, p.State)
+		}
+		return ready(t)
+	})
+	if err != nil {
+		t.Fatalf("after kill -9 %s: %v", name, err)
+	}
+}
+
+// ready asks every app whether it has what it needs.
+func ready(t *testing.T) error {
+	t.Helper()
+	var missing []error
+	for name, a := range whereabouts(t).Apps {
+		res, err := visitor.HTTP.Get(a.URL + "/readyz")
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				err = fmt.Errorf("%s answers %d", name, res.StatusCode)
+			}
+		}
+		missing = append(missing, err)
+	}
+	return errors.Join(missing...)
+}
+
+// known is an answer that settles something: not "try again", not silence.
+func known(a shop.Answer, err error) bool {
+	return err == nil && a.Status < 500 && a.Status != http.StatusTooManyRequests && a.Code() != "request_in_progress"
+}
+
+// insist asks until there is an answer, as a real client must: the same request with the same key.
+func insist(ctx context.Context, ask func(ctx context.Context) (shop.Answer, error)) (shop.Answer, error) {
+	var a shop.Answer
+	err := eventually(ctx, 90*time.Second, func() error {
+		try, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		var err error
+		if a, err = ask(try); known(a, err) {
+			return nil
+		}
+		return fmt.Errorf("no answer yet: %s, %w", a, errors.Join(err, errors.New("unknown")))
+	})
+	return a, err
+}
+
+// bought is an order as its shopper was told of it.
+type bought struct {
+	order   shop.Order
+	payment shop.Payment // what the payment answered; no id: never paid, or refused
+	refused string       // the code that refused the payment
+}
+
+// customer is a shopper in the crowd, with everything that was answered.
+type customer struct {
+	c       *shop.Client
+	address string
+	orders  []bought
+	odd     []string // answers that nobody should get
+}
+
+// shop buys and pays until ctx ends; then the purchase under way is finished.
+func (s *customer) shop(ctx, stop context.Context, products []shop.Product) {
+	for stop.Err() == nil && ctx.Err() == nil {
+		if err := s.once(ctx, products); err != nil {
+			s.odd = append(s.odd, err.Error())
+			return
+		}
+	}
+}
+
+func (s *customer) once(ctx context.Context, products []shop.Product) error {
+	var lines []shop.Line
+	for _, i := range rand.Perm(len(products))[:1+rand.IntN(len(products))] {
+		lines = append(lines, shop.Line{ProductID: products[i].ID, Quantity: 1 + rand.Int64N(2)})
+	}
+	key := shop.Key()
+	a, err := insist(ctx, func(ctx context.Context) (shop.Answer, error) { return s.c.Buy(ctx, key, s.address, lines...) })
+	if err != nil {
+		return fmt.Errorf("checkout: %w", err)
+	}
+	switch {
+	case a.Status == http.StatusCreated:
+	case a.Code() == "sold_out", a.Code() == "checkout_expired":
+		return nil // refused: TestKillEverything looks whether there is an order all the same
+	default:
+		return fmt.Errorf("checkout answered %s", a)
+	}
+	var b bought
+	if err := a.Into(&b.order); err != nil {
+		return err
+	}
+	defer func() { s.orders = append(s.orders, b) }()
+	if rand.IntN(5) == 0 {
+		return nil // changed their mind: the order times out
+	}
+	key = shop.Key()
+	card := []string{shop.CardGood, shop.CardGood, shop.CardGood, shop.CardUnanswered, shop.CardDeclined}[rand.IntN(5)]
+	a, err = insist(ctx, func(ctx context.Context) (shop.Answer, error) { return s.c.Pay(ctx, key, b.order.ID, card) })
+	if err != nil {
+		return fmt.Errorf("pay: %w", err)
+	}
+	if a.Status == http.StatusCreated {
+		return a.Into(&b.payment)
+	}
+	b.refused = a.Code()
+	if !slices.Contains([]string{"card_declined", "order_not_payable"}, b.refused) {
+		return fmt.Errorf("payment answered %s", a)
+	}
+	return nil
+}
+
+// settled waits until an order is in its last state, and holds it against what its shopper was told.
+func (b bought) settled(t *testing.T, s *customer) shop.Order {
+	t.Helper()
+	var o shop.Order
+	err := eventually(t.Context(), 90*time.Second, func() (err error) {
+		if o, err = s.c.Order(t.Context(), b.order.ID); err == nil && o.Status == "awaiting_payment" {
+			err = fmt.Errorf("order %s still awaits payment, due %s", o.ID, o.PaymentDueAt)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+		return o
+	}
+	if o.Total != b.order.Total || len(o.Lines) != len(b.order.Lines) {
+		t.Errorf("order %s is not what was answered: %+v, was %+v", o.ID, o, b.order)
+	}
+	if b.payment.ID == "" {
+		if o.Status != "cancelled" || o.CancelReason != "payment_timeout" {
+			t.Errorf("order %s, not paid (%s), is %s %s, want cancelled by time-out", o.ID, b.refused, o.Status, o.CancelReason)
+		}
+		return o
+	}
+	err = eventually(t.Context(), 90*time.Second, func() error {
+		var p shop.Payment
+		if err := s.c.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/payments/"+b.payment.ID, nil, &p); err != nil {
+			return err
+		}
+		if o, err = s.c.Order(t.Context(), b.order.ID); err != nil {
+			return err
+		}
+		agree := map[string]string{"paid": "succeeded", "refunded": "refunded", "cancelled": "cancelled"}
+		if p.Status != agree[o.Status] && (o.Status != "cancelled" || p.Status != "failed") {
+			return fmt.Errorf("order %s is %s and its payment %s", o.ID, o.Status, p.Status)
+		}
+		if b.payment.Status == "succeeded" && p.Status != "succeeded" && p.Status != "refunded" {
+			return fmt.Errorf("payment %s was answered succeeded and is %s", p.ID, p.Status)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return o
+}
+
+// Six shoppers buy and pay without a break while every process is killed in turn. Afterwards what was answered exists,
+// what was refused does not, every order is paid or timed out, the stock is what was not paid for, and the books balance.
+func TestKillEverything(t *testing.T) {
+	const shoppers, stock = 6, 100_000
+	products := []shop.Product{product(t, "Sturdy tea", 500, stock), product(t, "Sturdy cup", 300, stock), product(t, "Sturdy tray", 800, stock)}
+	payWithin(t, 20*time.Second)
+	crowd := make([]*customer, shoppers)
+	for i := range crowd {
+		m := newMember(t)
+		place, err := m.Address(t.Context(), "Shanghai")
+		if err != nil {
+			t.Fatal(err)
+		}
+		crowd[i] = &customer{c: m.Client, address: place}
+	}
+	stop, enough := context.WithTimeout(t.Context(), 150*time.Second)
+	defer enough()
+	var wg sync.WaitGroup
+	for _, s := range crowd {
+		wg.Go(func() { s.shop(t.Context(), stop, products) })
+	}
+	for _, name := range victims {
+		began := time.Now()
+		kill(t, name)
+		t.Logf("%s back after %s", name, time.Since(began).Round(10*time.Millisecond))
+	}
+	enough()
+	wg.Wait()
+	left := map[string]int64{}
+	for _, p := range products {
+		left[p.ID] = stock
+	}
+	outcomes := map[string]int{}
+	for _, s := range crowd {
+		for _, odd := range s.odd {
+			t.Error(odd)
+		}
+		told := map[string]bool{}
+		for _, b := range s.orders {
+			told[b.order.ID] = true
+			o := b.settled(t, s)
+			outcomes[o.Status]++
+			for _, l := range o.Lines {
+				if o.Status == "paid" {
+					left[l.ProductID] -= l.Quantity
+				}
+			}
+		}
+		for _, id := range allOrders(t, s.c) {
+			if !told[id] {
+				t.Errorf("order %s exists, and no checkout was answered with it", id)
+			}
+			delete(told, id)
+		}
+		for id := range told {
+			t.Errorf("order %s was answered and is not there", id)
+		}
+	}
+	t.Logf("%d processes killed, orders %v", len(victims), outcomes)
+	if outcomes["paid"] < 50 {
+		t.Errorf("only %d orders paid: the crowd did not shop through the faults", outcomes["paid"])
+	}
+	for id, n := range left {
+		waitAvailable(t, id, n)
+	}
+	balanced(t)
+}
+
+// allOrders are the ids of all orders of a shopper.
+func allOrders(t *testing.T, c *shop.Client) (ids []string) {
+	t.Helper()
+	for next := ""; ; {
+		var page struct {
+			Items []shop.Order
+			Next  string `json:"next_page_token"`
+		}
+		path := "/v1/orders?page_size=100"
+		if next != "" {
+			path += "&page_token=" + next
+		}
+		if err := c.Want(t.Context(), http.StatusOK, http.MethodGet, path, nil, &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range page.Items {
+			ids = append(ids, o.ID)
+		}
+		if next = page.Next; next == "" {
+			return ids
+		}
+	}
+}
+
+// balanced is audit with the patience that lost events need: the feed brings them within a minute.
+func balanced(t *testing.T) {
+	t.Helper()
+	if out, err := mall(t.Context(), "audit", "--wait", "100s"); err != nil {
+		t.Errorf("the books do not balance: %v\n%s", err, out)
+	}
+}

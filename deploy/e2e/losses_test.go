@@ -1,0 +1,307 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// keepDown kills a process again and again until up is called.
+func keepDown(t *testing.T, name string) (up func()) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = eventually(ctx, waitFor, func() error {
+			_, err := mall(ctx, "kill", name) // an error: it is down already
+			return fmt.Errorf("goes on: %w", err)
+		})
+	}()
+	return func() {
+		t.Helper()
+		stop()
+		<-done
+		if err := eventually(t.Context(), waitFor, func() error { return ready(t) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// metric reads a counter of a room, summed over its labels.
+func metric(t *testing.T, room, name string) (sum float64) {
+	t.Helper()
+	res, err := visitor.HTTP.Get(whereabouts(t).Apps[room].URL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), name); ok && (rest[0] == ' ' || rest[0] == '{') {
+			v, err := strconv.ParseFloat(rest[strings.LastIndex(rest, " ")+1:], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += v
+		}
+	}
+	return sum
+}
+
+// The broker loses every event while their consumer is dead: the producer's feed brings them all, and the books balance.
+func TestBrokerLosesEverything(t *testing.T) {
+	const orders, stock = 10, 50
+	ctx := t.Context()
+	me, place := shopper(t)
+	p := product(t, "Lost event tea", 400, stock)
+	ids := make([]string, orders)
+	for i := range ids {
+		ids[i] = order(t, me, place, p.ID, 1).ID
+	}
+	waitAvailable(t, p.ID, stock-orders)
+	up := keepDown(t, "product")
+	for _, a := range together(t, orders, func(i int) (shop.Answer, error) { return me.Pay(ctx, shop.Key(), ids[i], shop.CardGood) }) {
+		if a.Status != http.StatusCreated {
+			t.Errorf("pay while product is down: %s", a)
+		}
+	}
+	for _, id := range ids {
+		waitOrder(t, me, id, "paid")
+	}
+	ledger, inbox := database(t, "order"), database(t, "product")
+	err := eventually(ctx, waitFor, func() error {
+		n, err := number(ctx, ledger, "SELECT count(*) FROM outbox WHERE published_at IS NULL")
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d events are not published", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	redisDo(t, "DEL", "mall.orders", "mall.payments", "mall.stock", "mall.users")
+	up()
+	const brought = "SELECT count(*) FROM inbox WHERE status = 'done' AND type = 'mall.order.paid.v1' AND key = ANY(string_to_array($1, ','))"
+	err = eventually(ctx, 100*time.Second, func() error {
+		n, err := number(ctx, inbox, brought, strings.Join(ids, ","))
+		if err == nil && n != orders {
+			err = fmt.Errorf("product knows of %d paid orders, want %d", n, orders)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	n, err := number(ctx, inbox, brought+" AND via = 'feed'", strings.Join(ids, ","))
+	if err != nil || n == 0 {
+		t.Errorf("the feed brought %d events, %v: the broker was to lose them", n, err)
+	}
+	if repaired := metric(t, "product", "mall_inbox_repaired_total"); repaired < float64(n) {
+		t.Errorf("mall_inbox_repaired_total is %v, want at least %d", repaired, n)
+	}
+	t.Logf("%d of %d events were lost and came from the feed", n, orders)
+	if left, err := number(ctx, inbox, "SELECT on_hand FROM stock WHERE product_id = $1", p.ID); err != nil || left != stock-orders {
+		t.Errorf("on hand %d, %v, want %d", left, err, stock-orders)
+	}
+	balanced(t)
+}
+
+// Redis forgets everything in the middle of a sale: the gate is built again, nothing is oversold, and what is left can be bought.
+func TestRedisWipedDuringASale(t *testing.T) {
+	const buyers, stock = 30, 40
+	p := product(t, "Wiped tea", 600, stock)
+	crowd := make([]*customer, buyers)
+	gate := make(chan struct{}, 4)
+	var wg sync.WaitGroup
+	for i := range crowd {
+		wg.Go(func() {
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			c, place := shopper(t)
+			crowd[i] = &customer{c: c, address: place}
+		})
+	}
+	wg.Wait()
+	var sold sync.WaitGroup // some have bought when Redis is wiped, some have not
+	sold.Add(10)
+	var once sync.Mutex
+	bought, left := 0, 10
+	for i, s := range crowd {
+		wg.Go(func() {
+			if i >= 10 {
+				sold.Wait()
+			}
+			defer func() {
+				once.Lock()
+				defer once.Unlock()
+				if left > 0 {
+					left--
+					sold.Done()
+				}
+			}()
+			for range 2 { // each tries to get two, one by one
+				key := shop.Key()
+				a, err := insist(t.Context(), func(ctx context.Context) (shop.Answer, error) {
+					return s.c.Buy(ctx, key, s.address, shop.Line{ProductID: p.ID, Quantity: 1})
+				})
+				var b shop.Order
+				switch {
+				case err != nil:
+					t.Error(err)
+				case a.Code() == "sold_out":
+				case a.Status != http.StatusCreated || a.Into(&b) != nil:
+					t.Errorf("checkout: %s", a)
+				default:
+					key := shop.Key()
+					paid, err := insist(t.Context(), func(ctx context.Context) (shop.Answer, error) { return s.c.Pay(ctx, key, b.ID, shop.CardGood) })
+					if err != nil || paid.Status != http.StatusCreated && paid.Code() != "order_not_payable" { // cancelled: out of stock
+						t.Errorf("pay: %s, %v", paid, err)
+					}
+					once.Lock()
+					bought++
+					once.Unlock()
+				}
+			}
+		})
+	}
+	sold.Wait()
+	redisDo(t, "FLUSHALL")
+	if err := configure(t.Context()); err != nil { // the settings were in Redis, too
+		t.Fatal(err)
+	}
+	wg.Wait()
+	inbox := database(t, "product")
+	balanced(t)
+	paid, err := number(t.Context(), database(t, "order"), "SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_lines l JOIN orders o ON o.id = l.order_id WHERE l.product_id = $1 AND o.status = 'paid'", p.ID)
+	if err != nil || paid > stock || paid == 0 {
+		t.Errorf("%d units sold, %v, of %d there were", paid, err, stock)
+	}
+	onHand, err := number(t.Context(), inbox, "SELECT on_hand - reserved FROM stock WHERE product_id = $1", p.ID)
+	if err != nil || onHand != stock-paid {
+		t.Errorf("%d left, %v, want %d", onHand, err, stock-paid)
+	}
+	t.Logf("%d orders answered, %d units paid, %d left", bought, paid, onHand)
+	if onHand > 0 { // what a rejection gave back is on sale again
+		s := crowd[0]
+		if a, err := s.c.Buy(t.Context(), shop.Key(), s.address, shop.Line{ProductID: p.ID, Quantity: onHand}); err != nil || a.Status != http.StatusCreated {
+			t.Errorf("buying the last %d: %s, %v", onHand, a, err)
+		}
+	}
+	s := crowd[1]
+	if a, err := s.c.Buy(t.Context(), shop.Key(), s.address, shop.Line{ProductID: p.ID, Quantity: 1}); err != nil || a.Code() != "sold_out" {
+		t.Errorf("one more: %s, %v, want sold_out", a, err)
+	}
+}
+
+// A mall with two of some rooms, in a home of its own: replicas share the work and the books.
+func TestReplicas(t *testing.T) {
+	base, err := strconv.Atoi(os.Getenv("MALL_PORT_BASE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := strconv.Itoa(base + 2000)
+	second := func(ctx context.Context, args ...string) error {
+		cmd := exec.CommandContext(ctx, os.Getenv("MALL_BIN"), args...)
+		cmd.Dir = root()
+		cmd.Env = append(os.Environ(), "MALL_SEED=none", "MALL_HOME="+home()+"-replicas", "MALL_PORT_BASE="+port)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("mall %v: %w\n%s", args, err, out)
+		}
+		return err
+	}
+	t.Cleanup(func() {
+		if err := second(context.WithoutCancel(t.Context()), "down", "--purge"); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := second(t.Context(), "up", "--detach", "--replicas", "order=2,product=2"); err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range map[string]string{"user.first_admin": "admin@mall.local", "gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.rate.user": "5000/5000"} {
+		if err := second(t.Context(), "config", "set", key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there := *visitor
+	there.Base, there.Token = "http://127.0.0.1:"+port, ""
+	p := firstProduct(t, &there)
+	me, err := there.SignUp(t.Context(), "shopper@mall.local")
+	if err != nil {
+		t.Fatal(err)
+	}
+	place, err := me.Address(t.Context(), "Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const buys, stock = 40, 25
+	outcomes := map[int]int{}
+	for _, a := range together(t, buys, func(int) (shop.Answer, error) {
+		key := shop.Key()
+		a, err := insist(t.Context(), func(ctx context.Context) (shop.Answer, error) {
+			return me.Buy(ctx, key, place, shop.Line{ProductID: p, Quantity: 1})
+		})
+		var o shop.Order
+		if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil {
+			return a, err
+		}
+		if paid, err := me.Pay(t.Context(), shop.Key(), o.ID, shop.CardGood); err != nil || paid.Status != http.StatusCreated {
+			return paid, err
+		}
+		waitOrder(t, me, o.ID, "paid")
+		return a, nil
+	}) {
+		outcomes[a.Status]++
+	}
+	if outcomes[http.StatusCreated] != stock || outcomes[http.StatusConflict] != buys-stock {
+		t.Errorf("outcomes %v, want %d sold and the rest sold out", outcomes, stock)
+	}
+	if err := second(t.Context(), "audit", "--wait", "60s"); err != nil {
+		t.Error(err)
+	}
+}
+
+// firstProduct puts 25 of something on sale in a mall that nobody has been in.
+func firstProduct(t *testing.T, there *shop.Client) string {
+	t.Helper()
+	if _, err := there.SignUp(t.Context(), "admin@mall.local"); err != nil {
+		t.Fatal(err)
+	}
+	var id string
+	err := eventually(t.Context(), 30*time.Second, func() error {
+		chief, err := there.SignIn(t.Context(), "admin@mall.local")
+		if err != nil {
+			return err
+		}
+		var u shop.User
+		if err := chief.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/me", nil, &u); err != nil {
+			return err
+		}
+		all := map[string]any{"roles": []string{"customer", "seller", "admin"}}
+		if err := chief.Want(t.Context(), http.StatusOK, http.MethodPut, "/v1/admin/users/"+u.ID+"/roles", all, nil); err != nil {
+			return err
+		}
+		if chief, err = there.SignIn(t.Context(), "admin@mall.local"); err != nil {
+			return err
+		}
+		p, err := chief.NewProduct(t.Context(), "Twice served tea", "tests", 100, 25)
+		id = p.ID
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
