@@ -148,17 +148,17 @@ func TestTheFirstAnswerStays(t *testing.T) {
 // The lookup of a key claims nothing.
 func TestLookup(t *testing.T) {
 	s, db := open(t)
-	print := s.Fingerprint("POST", "/v1/things", []byte("{}"))
-	if _, ok, err := s.Lookup(t.Context(), "7", "k", print); ok || err != nil {
+	same := s.Fingerprint("POST", "/v1/things", []byte("{}"))
+	if _, ok, err := s.Lookup(t.Context(), "7", "k", same); ok || err != nil {
 		t.Errorf("a key never seen: %v, %v", ok, err)
 	}
 	first := must(t, s, "7", "k", "{}")
-	if _, ok, err := s.Lookup(t.Context(), "7", "k", print); !ok || problem.CodeOf(err) != "request_in_progress" {
+	if _, ok, err := s.Lookup(t.Context(), "7", "k", same); !ok || problem.CodeOf(err) != "request_in_progress" {
 		t.Errorf("a running one: %v, %v", ok, err)
 	}
 	expire(t, db)
 	for range 2 {
-		if c, ok, err := s.Lookup(t.Context(), "7", "k", print); !ok || err != nil || c.EffectID != first.EffectID || c.Fresh {
+		if c, ok, err := s.Lookup(t.Context(), "7", "k", same); !ok || err != nil || c.EffectID != first.EffectID || c.Fresh {
 			t.Errorf("one whose run ended: %+v, %v, %v", c, ok, err)
 		}
 	}

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
@@ -68,6 +69,9 @@ func TestLateCommitsAreNeverSkipped(t *testing.T) {
 // a gap, none is ever given below one that was already seen, and a follower sees every committed event once.
 func TestAFollowerSeesEveryCommitOnce(t *testing.T) {
 	o, db, _ := open(t)
+	if err := flag.Set("rapid.checks", "30"); err != nil { // each is some dozens of transactions
+		t.Fatal(err)
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		if err := db.Exec("TRUNCATE outbox; UPDATE outbox_head SET pos = 0, purged_through = 0").Error; err != nil {
 			rt.Fatal(err)

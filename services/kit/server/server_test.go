@@ -48,7 +48,7 @@ func TestBindIsStrict(t *testing.T) {
 		"16 deep":                   {deep(15), 200, "", ""},
 		"17 deep":                   {deep(16), 400, "bad_json", ""},
 		"10,000 deep":               {strings.Repeat("[", 10_000), 400, "bad_json", ""},
-		"unknown field":             {`{"nmae":"x"}`, 422, "validation_failed", "nmae"},
+		"unknown field":             {`{"title":"x"}`, 422, "validation_failed", "title"},
 		"unknown field below":       {`{"sub":{"user_id":"1"}}`, 422, "validation_failed", "user_id"},
 		"text for number":           {`{"count":"3"}`, 422, "validation_failed", "count"},
 		"fraction":                  {`{"count":1.5}`, 422, "validation_failed", "count"},

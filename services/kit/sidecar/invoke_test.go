@@ -70,7 +70,7 @@ func TestACallCarriesWhoAndWhere(t *testing.T) {
 	if err != nil || out.ID != "7" {
 		t.Fatalf("answer %+v, %v", out, err)
 	}
-	if got.Method != "POST" || got.RequestURI != "/v1.0/invoke/order/method/internal/orders?x=1" || body != `{"id":"5"}` || got.ContentLength != 10 {
+	if got.Method != http.MethodPost || got.RequestURI != "/v1.0/invoke/order/method/internal/orders?x=1" || body != `{"id":"5"}` || got.ContentLength != 10 {
 		t.Errorf("%s %s %q, length %d", got.Method, got.RequestURI, body, got.ContentLength)
 	}
 	for name, want := range map[string]string{"Dapr-Api-Token": "secret", "Authorization": "Bearer the.user's.token", "Traceparent": trace.Header(), "Content-Type": "application/json"} {
