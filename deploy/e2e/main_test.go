@@ -49,6 +49,10 @@ func run(m *testing.M) int {
 		fmt.Println("not as openapi.yaml says:", v)
 		code = 1
 	}
+	for _, m := range misfits(ctx) {
+		fmt.Println("an event that is not as its schema says:", m)
+		code = 1
+	}
 	for _, l := range leaks() {
 		fmt.Println("in a log:", l)
 		code = 1
