@@ -21,7 +21,7 @@ func follower(t *testing.T) (*Inbox, *producer, *peer) {
 func TestTheFeedBringsWhatTheBrokerLost(t *testing.T) {
 	in, order, _ := follower(t)
 	order.tell(1, 700) // more than a page
-	for i, body := range order.sent.bodies {
+	for i, body := range order.bodies() {
 		if i%3 != 0 {
 			receive(t, in, body)
 		}
@@ -168,7 +168,7 @@ func TestADeafSidecarIsRestarted(t *testing.T) {
 			order.tell(told, told)
 		}
 		if step.push {
-			receive(t, in, order.sent.bodies[told-1])
+			receive(t, in, order.bodies()[told-1])
 		}
 		if n := in.CatchUp(t.Context(), 0); (n == 1) != step.lose {
 			t.Errorf("%s: the feed brought %d", step.why, n)
