@@ -36,12 +36,22 @@ func kill(t *testing.T, name string) {
 	}
 }
 
+// get asks an app itself, past its sidecar.
+func get(t *testing.T, url string) (*http.Response, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return visitor.HTTP.Do(req)
+}
+
 // ready asks every app whether it has what it needs.
 func ready(t *testing.T) error {
 	t.Helper()
 	var missing []error
 	for name, a := range whereabouts(t).Apps {
-		res, err := visitor.HTTP.Get(a.URL + "/readyz")
+		res, err := get(t, a.URL+"/readyz")
 		if err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode != http.StatusOK {

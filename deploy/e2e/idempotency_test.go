@@ -178,6 +178,7 @@ func TestHangingUpAndAskingAgain(t *testing.T) {
 }
 
 func hangUp(t *testing.T, p shop.Product, payments, charges *sql.DB) {
+	t.Helper()
 	me, place := shopper(t)
 	impatient := func(ask func(ctx context.Context) (shop.Answer, error)) shop.Answer {
 		t.Helper()
@@ -225,5 +226,28 @@ func hangUp(t *testing.T, p shop.Product, payments, charges *sql.DB) {
 	}
 	if n, err := number(t.Context(), charges, "SELECT captured FROM charges WHERE ref = $1", attempts); err != nil || n != o.Total {
 		t.Errorf("charged %d, %v, want %d", n, err, o.Total)
+	}
+}
+
+// Every route that openapi.yaml lets an Idempotency-Key in honours it: the second answer is the first, and says so.
+func TestEveryKeyIsHonoured(t *testing.T) {
+	for _, op := range operations(t) {
+		if !op.KeyTaken {
+			continue
+		}
+		t.Run(op.ID, func(t *testing.T) {
+			t.Parallel()
+			mine, me := newStall(t)
+			body := mine.body(op)
+			delete(body, "expected_total")
+			key := shop.Key()
+			ask := func() shop.Answer {
+				return do(t, as(op, me), op.Method, mine.path(op, me), jsonOf(body), "Idempotency-Key", key)
+			}
+			first, second := ask(), ask()
+			if first.Header.Get("Idempotent-Replayed") != "" || second.Header.Get("Idempotent-Replayed") != "true" || first.Status != second.Status || string(first.Body) != string(second.Body) {
+				t.Errorf("first %s, then %s, replayed %q", first, second, second.Header.Get("Idempotent-Replayed"))
+			}
+		})
 	}
 }

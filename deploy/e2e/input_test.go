@@ -18,7 +18,6 @@ import (
 
 // stall is somebody's things that bad requests aim at.
 type stall struct {
-	who                              *shop.Client // whom an operation is asked as
 	product, address, order, payment string
 }
 
@@ -451,8 +450,8 @@ func TestInjectionIsText(t *testing.T) {
 		"' UNION SELECT password_hash FROM users --", "\\", "\u202e\u0000x"[:len("\u202e")], "茶'茶", "a & b | c ! (d) :*", "<->", "\n\r\n"} {
 		var p shop.Product
 		a := do(t, seller, http.MethodPost, "/v1/products", map[string]any{"name": "X " + text, "description": text, "category": "injection", "price": 100, "stock": 1})
-		switch {
-		case a.Status == http.StatusCreated:
+		switch a.Status {
+		case http.StatusCreated:
 			var shown struct{ Name, Description string }
 			if err := a.Into(&p); err != nil {
 				t.Fatal(err)

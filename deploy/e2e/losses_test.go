@@ -43,7 +43,7 @@ func keepDown(t *testing.T, name string) (up func()) {
 // metric reads a counter of a room, summed over its labels.
 func metric(t *testing.T, room, name string) (sum float64) {
 	t.Helper()
-	res, err := visitor.HTTP.Get(whereabouts(t).Apps[room].URL + "/metrics")
+	res, err := get(t, whereabouts(t).Apps[room].URL+"/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
