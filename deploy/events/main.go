@@ -159,7 +159,7 @@ func (t *tool) retry(ctx context.Context, args []string) error {
 	if n == 0 && only != nil {
 		return fmt.Errorf("no event %s is parked", args[0])
 	}
-	fmt.Fprintf(t.out, "%d events are due now; `events parked` shows in a second what is left\n", n) //nolint:errcheck // to the terminal
+	fmt.Fprintf(t.out, "%d events are due now; `events parked` shows in a second what is left\n", n)
 	return nil
 }
 
@@ -189,7 +189,7 @@ func (t *tool) drop(ctx context.Context, args []string) error {
 	if n == 0 {
 		return fmt.Errorf("no event %s is parked", id)
 	}
-	fmt.Fprintf(t.out, "dropped in %d rooms; its effect will not happen there: see what `audit` says\n", n) //nolint:errcheck // to the terminal
+	fmt.Fprintf(t.out, "dropped in %d rooms; its effect will not happen there: see what `audit` says\n", n)
 	return nil
 }
 

@@ -120,7 +120,7 @@ func (l *load) prepare(ctx context.Context, shoppers int) error {
 	}
 	l.shoppers = make([]*shopper, shoppers)
 	for i := range l.shoppers {
-		l.shoppers[i] = &shopper{random: rand.New(rand.NewPCG(uint64(i), 1))} //nolint:gosec // the same choices on every run
+		l.shoppers[i] = &shopper{random: rand.New(rand.NewPCG(uint64(i), 1))} // the same choices on every run
 	}
 	return l.signIn(ctx)
 }

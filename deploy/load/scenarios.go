@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -108,7 +108,7 @@ func (s *shopper) buy(ctx context.Context, l *load, lines int) (shop.Answer, err
 }
 
 // errNothingLeft ends a shopper's work: what was prepared is used up.
-var errNothingLeft = fmt.Errorf("no unpaid order is left")
+var errNothingLeft = errors.New("no unpaid order is left")
 
 func pay(ctx context.Context, _ *load, s *shopper) (shop.Answer, int, error) {
 	order, ok := s.take()
@@ -133,7 +133,7 @@ func mix(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {
 		return checkout(1+s.random.IntN(3))(ctx, l, s)
 	}
 	a, want, err := pay(ctx, l, s)
-	if err == errNothingLeft {
+	if errors.Is(err, errNothingLeft) {
 		return checkout(1)(ctx, l, s)
 	}
 	return a, want, err
