@@ -195,11 +195,12 @@ func (in *Inbox) letGo(ctx context.Context, source string) {
 	}
 }
 
-// cursor leases a producer's cursor, so that one replica of the room follows its feed.
+// cursor leases a producer's cursor, so that one replica of the room follows its feed. A page renews the lease. It is over before
+// a room that was killed in the middle of a round looks again for the first time; two that overlap do the same thing once.
 func (in *Inbox) cursor(ctx context.Context, source string) (pos int64, mine bool, err error) {
-	res := in.db.WithContext(ctx).Raw(`INSERT INTO inbox_cursors AS c (source, owner, lease_until) VALUES (?, ?, now() + interval '90 seconds')
+	res := in.db.WithContext(ctx).Raw(`INSERT INTO inbox_cursors AS c (source, owner, lease_until) VALUES (?, ?, now() + make_interval(secs => ?))
 		ON CONFLICT (source) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until
-		WHERE c.owner = excluded.owner OR c.lease_until < now() RETURNING c.pos`, source, in.owner).Scan(&pos)
+		WHERE c.owner = excluded.owner OR c.lease_until < now() RETURNING c.pos`, source, in.owner, feedAge.Seconds()).Scan(&pos)
 	return pos, res.RowsAffected == 1, res.Error
 }
 
