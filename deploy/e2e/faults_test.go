@@ -254,7 +254,7 @@ func TestKillEverything(t *testing.T) {
 		}
 	}
 	t.Logf("%d processes killed, orders %v", len(victims), outcomes)
-	if outcomes["paid"] < 50 {
+	if outcomes["paid"] < len(victims) {
 		t.Errorf("only %d orders paid: the crowd did not shop through the faults", outcomes["paid"])
 	}
 	for id, n := range left {
