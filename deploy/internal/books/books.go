@@ -54,8 +54,9 @@ type Report struct {
 // settle is how long rooms may disagree: the feed brings what the broker lost within 40 s.
 const settle = 60
 
-// relayed is how long an event may wait for its number and its publication.
-const relayed = 10
+// relayed is how long an event may wait for its number and its publication: a publisher that was killed leaves its
+// claim behind for 15 s, and what a broker refuses waits up to 30 s for the next try.
+const relayed = 40
 
 // level judges a disagreement of rooms by the age, in seconds, of the younger side.
 func level(age float64) Level {

@@ -21,7 +21,7 @@ const (
 	together    = 5 * time.Millisecond
 	numberEvery = 500 * time.Millisecond
 	batch       = 200
-	claimFor    = 30 * time.Second
+	claimFor    = 15 * time.Second // longer than a batch may take; a publisher that was killed delays its batch this long
 	retention   = 14 * 24 * time.Hour
 	sequencerID = 0x6d616c6c02
 )
