@@ -117,7 +117,7 @@ func checkSidecar(ctx context.Context, at place.Place) finding {
 		return finding{what: "daprd", got: fmt.Sprintf("%s, %s (%s)", found.Version, found.From, found.Path)}
 	}
 	f := finding{what: "daprd", got: "will be built by the first up, about 3 minutes"}
-	if err := reach(ctx, "https://proxy.golang.org/github.com/dapr/dapr/@v/v"+daprd.Version+".info"); err != nil {
+	if err := goModule(ctx, "github.com/dapr/dapr@v"+daprd.Version); err != nil {
 		f.got = "not there, and the Go module proxy does not answer: " + err.Error()
 		f.cure, f.warning = "install Dapr "+daprd.Version+", or set GOPROXY to a proxy that can be reached", true
 	}
@@ -150,6 +150,19 @@ func checkServer(ctx context.Context, what, variable, installed string) finding 
 	}
 	return finding{what: what, got: "not installed, and Maven Central does not answer",
 		cure: "install it with the system's package manager (as root on Debian, up does that), or set " + variable}
+}
+
+// goModule asks Go's own module source, whatever it is set to here.
+func goModule(ctx context.Context, module string) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "list", "-m", module)
+	cmd.Dir = os.TempDir() // outside any module
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
 }
 
 func reach(ctx context.Context, url string) error {
