@@ -1,0 +1,133 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// stall is somebody's things that bad requests aim at.
+type stall struct {
+	product, address, order, payment string
+}
+
+// newStall gives somebody one of everything, and nothing that moves by itself.
+func newStall(t *testing.T) (stall, member) {
+	t.Helper()
+	me := newMember(t)
+	address, err := me.Address(t.Context(), "Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := product(t, "Tea under test", 1200, 50)
+	paid := order(t, me.Client, address, p.ID, 1)
+	a, err := me.Pay(t.Context(), shop.Key(), paid.ID, shop.CardGood)
+	var payment shop.Payment
+	if err != nil || a.Status != http.StatusCreated || a.Into(&payment) != nil {
+		t.Fatalf("pay: %s, %v", a, err)
+	}
+	waitOrder(t, me.Client, paid.ID, "paid")
+	unpaid := order(t, me.Client, address, p.ID, 2)
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", shop.Line{ProductID: p.ID, Quantity: 3}, nil); err != nil {
+		t.Fatal(err)
+	}
+	waitAvailable(t, p.ID, 47)
+	return stall{product: p.ID, address: address, order: unpaid.ID, payment: payment.ID}, me
+}
+
+// path fills a route's path with what the stall has.
+func (s stall) path(op operation, me member) string {
+	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order, "/v1/payments": s.payment, "/v1/admin": me.id}
+	for prefix, v := range id {
+		if strings.HasPrefix(op.Path, prefix) {
+			return strings.ReplaceAll(op.Path, "{id}", v)
+		}
+	}
+	return strings.ReplaceAll(op.Path, "{product_id}", s.product)
+}
+
+// body is a good body for a route, to be spoilt.
+func (s stall) body(op operation) map[string]any {
+	line := map[string]any{"product_id": s.product, "quantity": 2}
+	return map[string]map[string]any{
+		"signUp":             {"email": newEmail(), "password": shop.Password},
+		"signIn":             {"email": "seller@mall.local", "password": shop.Password},
+		"refreshSession":     {"refresh_token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+		"createProduct":      {"name": "Spoilt tea", "description": "d", "category": "tests", "image_url": "/images/x.jpg", "price": 100, "stock": 5},
+		"changeProduct":      {"name": "Spoilt tea", "description": "d", "category": "tests", "image_url": "/images/x.jpg", "price": 100},
+		"adjustStock":        {"delta": 5, "reason": "delivery"},
+		"addToCart":          line,
+		"setInCart":          {"quantity": 7},
+		"addAddress":         address("Beijing"),
+		"replaceAddress":     address("Beijing"),
+		"quote":              {"items": []any{line}},
+		"checkOut":           {"address_id": s.address, "items": []any{line}, "expected_total": 2400},
+		"changeOrderAddress": {"address_id": s.address},
+		"pay":                {"order_id": s.order, "card": map[string]any{"number": shop.CardGood, "exp_month": 12, "exp_year": 2035, "cvc": "123"}},
+		"setRoles":           {"roles": []any{"customer"}},
+		"banUser":            {"reason": "tests"},
+		"unbanUser":          {"reason": "tests"},
+	}[op.ID]
+}
+
+func address(city string) map[string]any {
+	return map[string]any{"recipient": "Wei Chen", "phone": "1", "street": "1 Century Avenue", "city": city, "state": city, "country": "CN", "postal_code": "200120"}
+}
+
+// as gives who may ask an operation.
+func as(op operation, me member) *shop.Client {
+	switch op.Access {
+	case "seller":
+		return seller
+	case "admin":
+		return admin
+	case "customer":
+		return me.Client
+	}
+	return visitor
+}
+
+// headers are what a good request of an operation has besides its body.
+func headers(op operation) []string {
+	var h []string
+	if op.KeyRequired {
+		h = append(h, "Idempotency-Key", shop.Key())
+	}
+	if op.ID == "changeProduct" {
+		h = append(h, "If-Match", `"1"`)
+	}
+	return h
+}
+
+// belongings is everything bad requests could have changed, as its owner sees it.
+func (s stall) belongings(t *testing.T, me member) string {
+	t.Helper()
+	var all strings.Builder
+	for path, who := range map[string]*shop.Client{"/v1/me": me.Client, "/v1/cart": me.Client, "/v1/addresses?page_size=100": me.Client, "/v1/orders?page_size=100": me.Client,
+		"/v1/payments/" + s.payment: me.Client, "/v1/products/" + s.product: visitor, "/v1/products?q=spoilt": visitor, "/v1/admin/users?email=" + me.email: admin} {
+		a := do(t, who, http.MethodGet, path, nil)
+		if a.Status != http.StatusOK {
+			t.Fatalf("%s: %s", path, a)
+		}
+		all.WriteString(path + "\n" + string(a.Body) + "\n")
+	}
+	lines := strings.Split(all.String(), "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// unchanged fails if anything is not as it was.
+func (s stall) unchanged(t *testing.T, me member, before string) {
+	t.Helper()
+	was := strings.Split(before, "\n")
+	for line := range strings.SplitSeq(s.belongings(t, me), "\n") {
+		if !slices.Contains(was, line) {
+			t.Errorf("bad requests changed something:\n%s", line)
+		}
+	}
+}
