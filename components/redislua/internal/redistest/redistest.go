@@ -21,14 +21,25 @@ func Open(t *testing.T) *redis.Client {
 	if addr == "" {
 		addr = start(t)
 	}
-	// Database 9 keeps a shared server's other users out of the way.
-	rdb := redis.NewClient(&redis.Options{Addr: addr, DB: 9})
+	rdb := redis.NewClient(&redis.Options{Addr: addr, DB: ownDB(t, addr)})
 	t.Cleanup(func() { _ = rdb.Close() })
-	await(t, rdb)
 	if err := rdb.FlushDB(t.Context()).Err(); err != nil {
 		t.Fatalf("empty the test database: %v", err)
 	}
 	return rdb
+}
+
+// ownDB takes turns: packages are tested side by side on one server, and each test empties its database.
+func ownDB(t *testing.T, addr string) int {
+	t.Helper()
+	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	defer func() { _ = rdb.Close() }()
+	await(t, rdb)
+	turn, err := rdb.Incr(t.Context(), "redistest:turn").Result()
+	if err != nil {
+		t.Fatalf("choose a database: %v", err)
+	}
+	return 1 + int(turn%15) // of the 16 there are; 0 is for those who count
 }
 
 // OpenCluster returns a client of a Redis Cluster of one node, which owns all
