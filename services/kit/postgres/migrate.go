@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"embed"
 	"fmt"
 	"io/fs"
 	"sort"
@@ -12,6 +13,12 @@ import (
 
 // migrateLock is the advisory lock that lets one process of many migrate.
 const migrateLock = 0x6d616c6c01
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Defaults sets what every session of the database begins with.
+var Defaults = Migrations{Name: "postgres", FS: files}
 
 // Migrations is a named folder of NNNN_what.sql files. Files are expand-only: two versions of a
 // room may run side by side, so a file never removes what the version before needs.

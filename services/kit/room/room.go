@@ -91,7 +91,7 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*Room, error) {
 	if r.DB, err = postgres.Open(opening, secret["dsn"]); err != nil {
 		return nil, err
 	}
-	sets := append([]postgres.Migrations{ids.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations}, own...)
+	sets := append([]postgres.Migrations{postgres.Defaults, ids.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations}, own...)
 	if err := postgres.Migrate(opening, r.DB, sets...); err != nil {
 		return nil, err
 	}
