@@ -12,9 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sort"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +24,6 @@ import (
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/sidecar"
-	"daprmall.dev/services/kit/telemetry"
 )
 
 //go:embed migrations/*.sql
@@ -32,8 +31,6 @@ var files embed.FS
 
 // Migrations creates the inbox's tables.
 var Migrations = postgres.Migrations{Name: "inbox", FS: files}
-
-const handlerTimeout = 30 * time.Second
 
 // Sidecar is what the inbox needs of it: a producer's feed, and a restart of a sidecar that has gone deaf.
 type Sidecar interface {
@@ -47,44 +44,20 @@ type Inbox struct {
 	side     Sidecar
 	log      *slog.Logger
 	owner    string
-	handlers map[string]handler
+	handlers []handler // in the order they were named
 	now      func() time.Time
 	started  time.Time
 	lastPush atomic.Int64 // unix nanoseconds of the last delivery by the broker
 	restart  time.Time    // of the sidecar, last
-}
 
-type handler struct {
-	source   string
-	call     func(ctx context.Context, data []byte) error
-	detached bool
+	mu      sync.Mutex
+	waiting []*delivery
+	working bool
 }
 
 // New makes an inbox without handlers.
 func New(db *gorm.DB, side Sidecar, log *slog.Logger) *Inbox {
-	return &Inbox{db: db, side: side, log: log, owner: uuid.NewString(), handlers: map[string]handler{}, now: time.Now, started: time.Now()}
-}
-
-// On handles events of a type that the app source produces. The handler runs in a transaction with the inbox row
-// (postgres.InTx joins it): its effect happens once. It must not sleep, retry or call over the network.
-func On[T any](in *Inbox, source, eventType string, h func(ctx context.Context, e T) error) {
-	in.handlers[eventType] = handler{source: source, call: decoded(h)}
-}
-
-// OnDetached is On for an effect outside the database: the handler runs first and must be idempotent by itself,
-// then its event is recorded.
-func OnDetached[T any](in *Inbox, source, eventType string, h func(ctx context.Context, e T) error) {
-	in.handlers[eventType] = handler{source: source, call: decoded(h), detached: true}
-}
-
-func decoded[T any](h func(ctx context.Context, e T) error) func(context.Context, []byte) error {
-	return func(ctx context.Context, data []byte) error {
-		var e T
-		if err := json.Unmarshal(data, &e); err != nil { // unknown fields are fine: a producer may be newer
-			return fmt.Errorf("read event: %w", err)
-		}
-		return h(ctx, e)
-	}
+	return &Inbox{db: db, side: side, log: log, owner: uuid.NewString(), now: time.Now, started: time.Now()}
 }
 
 // Slug names the route of an event type: mall.order.placed.v1 → order-placed.
@@ -99,8 +72,8 @@ func Slug(eventType string) string {
 // Slugs gives the routes of all handled types, sorted.
 func (in *Inbox) Slugs() []string {
 	var slugs []string
-	for t := range in.handlers {
-		slugs = append(slugs, Slug(t))
+	for _, h := range in.handlers {
+		slugs = append(slugs, Slug(h.event))
 	}
 	sort.Strings(slugs)
 	return slugs
@@ -109,21 +82,25 @@ func (in *Inbox) Slugs() []string {
 // Handled gives the types that are handled, each with the app it comes from.
 func (in *Inbox) Handled() map[string]string {
 	types := make(map[string]string, len(in.handlers))
-	for t, h := range in.handlers {
-		types[t] = h.source
+	for _, h := range in.handlers {
+		types[h.event] = h.source
 	}
 	return types
 }
 
-// Receive takes an event as the broker delivers it. It returns an error only if the event could be neither handled nor parked.
+// Receive takes an event as the broker delivers it, and returns when it is handled or parked. It returns an error only if neither
+// could be done. What arrives while others are being handled waits and then shares one transaction with all that wait.
 func (in *Inbox) Receive(ctx context.Context, body []byte) error {
 	in.lastPush.Store(in.now().UnixNano())
 	e, err := unwrap(body)
 	if err != nil {
 		sum := sha256.Sum256(body)
-		return in.park(ctx, outbox.CloudEvent{ID: "unreadable:" + hex.EncodeToString(sum[:8])}, body, "push", err)
+		return in.park(context.WithoutCancel(ctx), delivery{event: outbox.CloudEvent{ID: "unreadable:" + hex.EncodeToString(sum[:8])}, raw: body, via: "push"}, err)
 	}
-	return in.take(ctx, e, body, "push")
+	if _, ok := in.handler(e.Type); !ok {
+		return nil // the subscription routes by type; a broker that cannot leaves it to us
+	}
+	return in.wait(&delivery{event: e, raw: body, via: "push"})
 }
 
 // unwrap reads a CloudEvent. RocketMQ and dead letters wrap events in events, RocketMQ without a content type as a quoted
@@ -153,66 +130,13 @@ func unwrap(body []byte) (outbox.CloudEvent, error) {
 	}
 }
 
-func (in *Inbox) take(ctx context.Context, e outbox.CloudEvent, raw []byte, via string) error {
-	h, ok := in.handlers[e.Type]
-	if !ok {
-		return nil // the subscription routes by type; a broker that cannot leaves it to us
-	}
-	if e.TraceParent != "" {
-		ctx = telemetry.WithTrace(ctx, telemetry.ParseTrace(e.TraceParent))
-	}
-	ctx, cancel := context.WithTimeout(ctx, handlerTimeout)
-	defer cancel()
-	err := in.once(ctx, h, e, via)
-	if err == nil {
-		received.WithLabelValues(e.Type, via).Inc()
-		return nil
-	}
-	in.log.WarnContext(ctx, "event parked", "type", e.Type, "id", e.ID, "key", e.Subject, "error", err)
-	return in.park(context.WithoutCancel(ctx), e, raw, via, err)
-}
-
-// once records the event and runs its handler, unless the inbox has the event already, done or parked.
-func (in *Inbox) once(ctx context.Context, h handler, e outbox.CloudEvent, via string) error {
-	record := func(db *gorm.DB) *gorm.DB {
-		return db.Exec(`INSERT INTO inbox (id, source, type, key, status, via, handled_at) VALUES (?, ?, ?, ?, 'done', ?, now())
-			ON CONFLICT (id) DO NOTHING`, e.ID, e.Source, e.Type, e.Subject, via)
-	}
-	if h.detached {
-		seen, err := in.seen(ctx, []string{e.ID})
-		if err != nil || seen[e.ID] {
-			return err
-		}
-		if err := guarded(ctx, h, e.Data); err != nil {
-			return err
-		}
-		return record(in.db.WithContext(ctx)).Error
-	}
-	return postgres.InTx(ctx, in.db, func(ctx context.Context, tx *gorm.DB) error {
-		res := record(tx)
-		if res.Error != nil || res.RowsAffected == 0 {
-			return res.Error
-		}
-		return guarded(ctx, h, e.Data)
-	})
-}
-
-// guarded turns a handler's panic into an error: a bad event is parked, the process lives on.
-func guarded(ctx context.Context, h handler, data []byte) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-	}()
-	return h.call(ctx, data)
-}
-
-func (in *Inbox) park(ctx context.Context, e outbox.CloudEvent, raw []byte, via string, why error) error {
+func (in *Inbox) park(ctx context.Context, d delivery, why error) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+	e := d.event
 	err := in.db.WithContext(ctx).Exec(`INSERT INTO inbox (id, source, type, key, status, via, reason, payload, next_try_at)
 		VALUES (?, ?, ?, ?, 'parked', ?, ?, ?, now() + interval '1 second') ON CONFLICT (id) DO NOTHING`,
-		e.ID, e.Source, e.Type, e.Subject, via, reason(why), printable(raw)).Error
+		e.ID, e.Source, e.Type, e.Subject, d.via, reason(why), printable(d.raw)).Error
 	if err != nil {
 		return fmt.Errorf("park event %s: %w", e.ID, errors.Join(err, why))
 	}

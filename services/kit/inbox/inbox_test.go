@@ -217,7 +217,7 @@ func TestOnlyAFailedParkingIsAnError(t *testing.T) {
 }
 
 // A caller that goes away does not take the event with it.
-func TestAnEventIsParkedThoughItsDeliveryIsGone(t *testing.T) {
+func TestAnEventIsHandledThoughItsDeliveryIsGone(t *testing.T) {
 	in, db, _ := open(t)
 	ctx, hangUp := context.WithCancel(t.Context())
 	On(in, "order", kind, func(ctx context.Context, e fact) error {
@@ -227,8 +227,8 @@ func TestAnEventIsParkedThoughItsDeliveryIsGone(t *testing.T) {
 	if err := in.Receive(ctx, wire(t, newID(), 1)); err != nil {
 		t.Errorf("receive: %v", err)
 	}
-	if all := rows(t, db); len(all) != 1 || all[0].Status != "parked" || kept(t, db) != 0 {
-		t.Errorf("rows %+v, %d effects; want the event parked", all, kept(t, db))
+	if all := rows(t, db); len(all) != 1 || all[0].Status != "done" || kept(t, db) != 1 {
+		t.Errorf("rows %+v, %d effects; want the event handled", all, kept(t, db))
 	}
 }
 

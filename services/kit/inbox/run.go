@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -108,11 +109,11 @@ func (in *Inbox) retryOne(ctx context.Context) (bool, error) {
 		if err != nil {
 			return err
 		}
-		h, ok := in.handlers[e.Type]
+		h, ok := in.handler(e.Type)
 		if !ok {
 			return fmt.Errorf("nothing handles %s", e.Type)
 		}
-		if err := guarded(ctx, h, e.Data); err != nil {
+		if err := h.guarded(ctx, e); err != nil {
 			return err
 		}
 		return tx.Exec("UPDATE inbox SET status = 'done', payload = NULL, handled_at = now(), attempts = attempts + 1 WHERE id = ?", p.ID).Error
@@ -205,16 +206,16 @@ func (in *Inbox) cursor(ctx context.Context, source string) (pos int64, mine boo
 }
 
 func (in *Inbox) compare(ctx context.Context, page outbox.Page) (brought int, err error) {
-	var events []outbox.CloudEvent
-	var raws [][]byte
+	var events []*delivery
 	var eventIDs []string
 	for _, item := range page.Events {
 		var e outbox.CloudEvent
 		if err := json.Unmarshal(item.Event, &e); err != nil {
 			return 0, fmt.Errorf("feed position %d: %w", item.Pos, err)
 		}
-		if _, ok := in.handlers[e.Type]; ok {
-			events, raws, eventIDs = append(events, e), append(raws, item.Event), append(eventIDs, e.ID)
+		if _, ok := in.handler(e.Type); ok {
+			events = append(events, &delivery{event: e, raw: item.Event, via: "feed", done: make(chan error, 1)})
+			eventIDs = append(eventIDs, e.ID)
 		}
 	}
 	if len(events) == 0 {
@@ -224,14 +225,15 @@ func (in *Inbox) compare(ctx context.Context, page outbox.Page) (brought int, er
 	if err != nil {
 		return 0, err
 	}
-	for i, e := range events {
-		if seen[e.ID] {
-			continue
+	events = slices.DeleteFunc(events, func(d *delivery) bool { return seen[d.event.ID] })
+	for batch := range slices.Chunk(events, most) {
+		in.take(ctx, batch)
+		for _, d := range batch {
+			if err := <-d.done; err != nil {
+				return brought, err
+			}
+			brought++
 		}
-		if err := in.take(ctx, e, raws[i], "feed"); err != nil {
-			return brought, err
-		}
-		brought++
 	}
 	return brought, nil
 }

@@ -24,8 +24,12 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	v1.POST("/:id/cancel", server.Idempotent(keys), server.Handle(h.cancel))
 
 	// Events; each safe to repeat and in any order.
-	inbox.On(in, "order", orderv1.TypePlaced, func(ctx context.Context, e orderv1.Placed) error {
-		return payments.OnPlaced(ctx, payment.Bill{OrderID: e.OrderID, UserID: e.UserID, Amount: e.Total, Currency: e.Currency, DueAt: e.PaymentDueAt})
+	inbox.OnAll(in, "order", orderv1.TypePlaced, func(ctx context.Context, events []orderv1.Placed) error {
+		bills := make([]payment.Bill, len(events))
+		for i, e := range events {
+			bills[i] = payment.Bill{OrderID: e.OrderID, UserID: e.UserID, Amount: e.Total, Currency: e.Currency, DueAt: e.PaymentDueAt}
+		}
+		return payments.OnPlaced(ctx, bills...)
 	})
 	inbox.On(in, "order", orderv1.TypeCancelled, func(ctx context.Context, e orderv1.Cancelled) error {
 		return payments.OnCancelled(ctx, payment.Bill{OrderID: e.OrderID, UserID: e.UserID, Amount: e.Total, Currency: e.Currency, DueAt: e.At})

@@ -56,23 +56,27 @@ func Routes(s *server.Server, catalogue *product.Catalogue, holds *product.Holds
 // come in any order; what fails is parked.
 func Subscribe(in *inbox.Inbox, ledger *product.Ledger) {
 	// reserves all lines of the order, or rejects it.
-	inbox.On(in, "order", orderv1.TypePlaced, func(ctx context.Context, e orderv1.Placed) error {
-		return ledger.Placed(ctx, e.OrderID, lines(e.Lines))
+	inbox.OnAll(in, "order", orderv1.TypePlaced, func(ctx context.Context, events []orderv1.Placed) error {
+		return ledger.Placed(ctx, orders(events, func(e orderv1.Placed) (string, []orderv1.EventLine) { return e.OrderID, e.Lines })...)
 	})
 	// deducts what was reserved.
-	inbox.On(in, "order", orderv1.TypePaid, func(ctx context.Context, e orderv1.Paid) error {
-		return ledger.Paid(ctx, e.OrderID, lines(e.Lines))
+	inbox.OnAll(in, "order", orderv1.TypePaid, func(ctx context.Context, events []orderv1.Paid) error {
+		return ledger.Paid(ctx, orders(events, func(e orderv1.Paid) (string, []orderv1.EventLine) { return e.OrderID, e.Lines })...)
 	})
 	// gives back what was reserved.
-	inbox.On(in, "order", orderv1.TypeCancelled, func(ctx context.Context, e orderv1.Cancelled) error {
-		return ledger.Cancelled(ctx, e.OrderID, lines(e.Lines))
+	inbox.OnAll(in, "order", orderv1.TypeCancelled, func(ctx context.Context, events []orderv1.Cancelled) error {
+		return ledger.Cancelled(ctx, orders(events, func(e orderv1.Cancelled) (string, []orderv1.EventLine) { return e.OrderID, e.Lines })...)
 	})
 }
 
-func lines(in []orderv1.EventLine) []product.Line {
-	out := make([]product.Line, len(in))
-	for i, l := range in {
-		out[i] = product.Line{ProductID: l.ProductID, Quantity: l.Quantity}
+func orders[E any](events []E, read func(E) (id string, lines []orderv1.EventLine)) []product.Order {
+	out := make([]product.Order, len(events))
+	for i, e := range events {
+		id, lines := read(e)
+		out[i] = product.Order{ID: id, Lines: make([]product.Line, len(lines))}
+		for j, l := range lines {
+			out[i].Lines[j] = product.Line{ProductID: l.ProductID, Quantity: l.Quantity}
+		}
 	}
 	return out
 }

@@ -36,12 +36,31 @@ type Rejection struct {
 	Shortages []Shortage
 }
 
+// Order is what its events say of an order.
+type Order struct {
+	ID    string
+	Lines []Line
+}
+
+// Shelf is stock read under locks, by product. Orders whose events are booked
+// together share one: each sees what the one before it left.
+type Shelf map[string]*Stock
+
+// NewShelf puts stock on a shelf.
+func NewShelf(stock ...Stock) Shelf {
+	shelf := make(Shelf, len(stock))
+	for _, s := range stock {
+		shelf[s.ProductID] = &s
+	}
+	return shelf
+}
+
 // Books are what the ledger knows of one order, read under locks: the stock of
 // its products, its reservations, and whether it was rejected. The verbs are the
 // three events of an order. Each takes effect once, in whatever order they come.
 type Books struct {
 	orderID      string
-	stock        map[string]*Stock
+	stock        Shelf
 	reservations []Reservation
 	rejected     bool
 	changes      Changes
@@ -55,12 +74,8 @@ type Changes struct {
 }
 
 // NewBooks gives the books of an order as a store found them.
-func NewBooks(orderID string, stock []Stock, reservations []Reservation, rejected bool) *Books {
-	b := &Books{orderID: orderID, stock: map[string]*Stock{}, reservations: reservations, rejected: rejected}
-	for _, s := range stock {
-		b.stock[s.ProductID] = &s
-	}
-	return b
+func NewBooks(orderID string, stock Shelf, reservations []Reservation, rejected bool) *Books {
+	return &Books{orderID: orderID, stock: stock, reservations: reservations, rejected: rejected}
 }
 
 // Changes gives what the verbs decided.

@@ -15,7 +15,7 @@ func run(t *testing.T, stock Stock, events string) (Stock, State, bool, error) {
 	var reservations []Reservation
 	rejected := false
 	for _, e := range strings.Fields(events) {
-		b := NewBooks("1", []Stock{stock}, slices.Clone(reservations), rejected)
+		b := NewBooks("1", NewShelf(stock), slices.Clone(reservations), rejected)
 		verb := map[string]func([]Line) error{"placed": b.Place, "paid": b.Pay, "cancelled": b.Cancel}[e]
 		if err := verb(lines); err != nil {
 			return stock, "", rejected, fmt.Errorf("%s: %w", e, err)
@@ -80,7 +80,7 @@ func TestAnOrderCannotBeBothPaidAndCancelled(t *testing.T) {
 }
 
 func TestAllLinesOrNone(t *testing.T) {
-	b := NewBooks("1", []Stock{{ProductID: "7", OnHand: 10}, {ProductID: "8", OnHand: 1}}, nil, false)
+	b := NewBooks("1", NewShelf(Stock{ProductID: "7", OnHand: 10}, Stock{ProductID: "8", OnHand: 1}), nil, false)
 	if err := b.Place([]Line{{"7", 1}, {"8", 2}, {"9", 1}}); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestEventsWithoutSenseAreRefused(t *testing.T) {
 		"cancelled without lines": func(b *Books) error { return b.Cancel(nil) },
 		"a negative quantity":     func(b *Books) error { return b.Place([]Line{{"7", -1}}) },
 	} {
-		b := NewBooks("1", []Stock{{ProductID: "7", OnHand: 10}}, nil, false)
+		b := NewBooks("1", NewShelf(Stock{ProductID: "7", OnHand: 10}), nil, false)
 		if err := verb(b); err == nil || len(b.Changes().Entries) > 0 {
 			t.Errorf("%s: %v, %+v, want an error and no change", name, err, b.Changes())
 		}

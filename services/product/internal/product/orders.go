@@ -2,7 +2,8 @@ package product
 
 import "context"
 
-// Ledger turns the events of orders into stock, each exactly once.
+// Ledger turns the events of orders into stock, each exactly once. Orders of one
+// call are booked together or not at all.
 type Ledger struct {
 	store Store
 	meter Meter
@@ -11,27 +12,27 @@ type Ledger struct {
 // NewLedger makes the handlers of order events.
 func NewLedger(store Store, meter Meter) *Ledger { return &Ledger{store: store, meter: meter} }
 
-// Placed reserves all lines of an order, or rejects it.
-func (l *Ledger) Placed(ctx context.Context, orderID string, lines []Line) error {
-	return l.book(ctx, orderID, lines, func(b *Books) error { return b.Place(lines) })
+// Placed reserves all lines of each order, or rejects the order.
+func (l *Ledger) Placed(ctx context.Context, orders ...Order) error {
+	return l.book(ctx, orders, (*Books).Place)
 }
 
-// Paid deducts what the order reserved.
-func (l *Ledger) Paid(ctx context.Context, orderID string, lines []Line) error {
-	return l.book(ctx, orderID, lines, func(b *Books) error { return b.Pay(lines) })
+// Paid deducts what the orders reserved.
+func (l *Ledger) Paid(ctx context.Context, orders ...Order) error {
+	return l.book(ctx, orders, (*Books).Pay)
 }
 
-// Cancelled gives back what the order reserved.
-func (l *Ledger) Cancelled(ctx context.Context, orderID string, lines []Line) error {
-	return l.book(ctx, orderID, lines, func(b *Books) error { return b.Cancel(lines) })
+// Cancelled gives back what the orders reserved.
+func (l *Ledger) Cancelled(ctx context.Context, orders ...Order) error {
+	return l.book(ctx, orders, (*Books).Cancel)
 }
 
-func (l *Ledger) book(ctx context.Context, orderID string, lines []Line, f func(*Books) error) error {
-	changes, err := l.store.Book(ctx, orderID, lines, f)
+func (l *Ledger) book(ctx context.Context, orders []Order, f func(*Books, []Line) error) error {
+	rejections, err := l.store.Book(ctx, orders, f)
 	if err != nil {
 		return err
 	}
-	if changes.Rejection != nil {
+	for range rejections {
 		l.meter.Rejected()
 	}
 	return nil

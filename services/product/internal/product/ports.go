@@ -22,9 +22,10 @@ type Store interface {
 	// Adjust locks the product's stock, lets f decide, and keeps entry and
 	// adjustment. One that was kept before changes nothing more.
 	Adjust(ctx context.Context, a Adjustment, f func(*Stock) (Entry, error)) (Stock, error)
-	// Book locks the stock of these lines in product order, lets f decide on the
-	// order's books, and keeps what it decided, a rejection's event included.
-	Book(ctx context.Context, orderID string, lines []Line, f func(*Books) error) (Changes, error)
+	// Book locks the stock of all lines in product order, lets f decide on the books
+	// of one order after the other, and keeps what it decided, the events of
+	// rejections included: for all orders or, if f fails for one, for none.
+	Book(ctx context.Context, orders []Order, f func(*Books, []Line) error) (rejections []Rejection, err error)
 	// Truth gives, from one snapshot, the stock of products and which of these
 	// holds the ledger has already recorded.
 	Truth(ctx context.Context, productIDs, holdIDs []string) ([]Stock, map[string]bool, error)

@@ -74,7 +74,7 @@ func (s *Store) Create(ctx context.Context, p *product.Product, first product.En
 			if err := write(tx, []product.Stock{after}, []product.Entry{first}, nil, ""); err != nil {
 				return err
 			}
-			s.afterCommit(ctx, []product.Stock{after}, "")
+			s.afterCommit(ctx, []product.Stock{after}, nil)
 		}
 		var err error
 		view, err = one(tx.Raw(selectView+"WHERE p.id = ? AND p.seller_id = ?", id, seller))

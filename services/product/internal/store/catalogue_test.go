@@ -168,7 +168,7 @@ func TestTwoEditorsOneWins(t *testing.T) {
 func TestASaleDoesNotMoveTheCatalogueVersion(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 5)
-	must(t, s.ledger.Placed(ctx, "1", []product.Line{line(id, 2)}))
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 2)}}))
 	if v, err := s.catalogue.Get(ctx, id); err != nil || v.Version != 1 || v.Available != 3 {
 		t.Errorf("%+v, %v, want version 1 and 3 available", v, err)
 	}

@@ -21,11 +21,11 @@ func TestAPurchaseMovesStockFromGateToLedger(t *testing.T) {
 		t.Fatalf("hold: %+v", res)
 	}
 	s.wantGate(t, a, 10, 3)
-	must(t, s.ledger.Placed(ctx, "1", []product.Line{line(a, 3), line(b, 1)}))
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "1", Lines: []product.Line{line(a, 3), line(b, 1)}}))
 	s.tell(t)
 	s.wantStock(t, a, 10, 3)
 	s.wantGate(t, a, 7, 0)
-	must(t, s.ledger.Paid(ctx, "1", []product.Line{line(a, 3), line(b, 1)}))
+	must(t, s.ledger.Paid(ctx, product.Order{ID: "1", Lines: []product.Line{line(a, 3), line(b, 1)}}))
 	s.tell(t)
 	s.wantStock(t, a, 7, 0)
 	s.wantStock(t, b, 4, 0)
@@ -37,7 +37,7 @@ func TestCrashBetweenCommitAndApplyConverges(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 10)
 	s.hold(t, "1", line(id, 4))
-	must(t, s.ledger.Placed(ctx, "1", []product.Line{line(id, 4)}))
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 4)}}))
 	s.told = nil // the process dies here
 	s.wantGate(t, id, 10, 4)
 	must(t, s.keeper.Converge(ctx))
@@ -54,7 +54,7 @@ func TestAppliesInAnyOrderAndTwiceEndInTheSameGate(t *testing.T) {
 	id := s.offer(t, 10)
 	for _, order := range []string{"1", "2"} {
 		s.hold(t, order, line(id, 2))
-		must(t, s.ledger.Placed(ctx, order, []product.Line{line(id, 2)}))
+		must(t, s.ledger.Placed(ctx, product.Order{ID: order, Lines: []product.Line{line(id, 2)}}))
 	}
 	told := s.told
 	for _, i := range []int{1, 0, 0, 1} {
@@ -96,17 +96,17 @@ func TestRedisThatLostHoldsCannotOversell(t *testing.T) {
 	s.hold(t, "1", line(id, 3))
 	s.gate.Lose()
 	s.hold(t, "2", line(id, 3)) // the gate has forgotten order 1
-	must(t, s.ledger.Placed(ctx, "1", []product.Line{line(id, 3)}))
-	must(t, s.ledger.Placed(ctx, "2", []product.Line{line(id, 3)}))
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 3)}}))
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "2", Lines: []product.Line{line(id, 3)}}))
 	s.tell(t)
 	s.wantStock(t, id, 3, 3)
 	if n := s.rejectedEvents(t); n != 1 || s.meter.Rejections != 1 {
 		t.Errorf("%d rejection events, %d counted, want 1", n, s.meter.Rejections)
 	}
 	// Whatever order does with the rejected one, stock has nothing to do with it.
-	must(t, s.ledger.Cancelled(ctx, "2", []product.Line{line(id, 3)}))
-	must(t, s.ledger.Paid(ctx, "2", []product.Line{line(id, 3)}))
-	must(t, s.ledger.Placed(ctx, "2", []product.Line{line(id, 3)}))
+	must(t, s.ledger.Cancelled(ctx, product.Order{ID: "2", Lines: []product.Line{line(id, 3)}}))
+	must(t, s.ledger.Paid(ctx, product.Order{ID: "2", Lines: []product.Line{line(id, 3)}}))
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "2", Lines: []product.Line{line(id, 3)}}))
 	s.wantStock(t, id, 3, 3)
 	if n := s.rejectedEvents(t); n != 1 {
 		t.Errorf("%d rejection events after repeats, want 1", n)
@@ -121,8 +121,8 @@ func TestARestoredSnapshotConverges(t *testing.T) {
 	must(t, s.keeper.WatchRedis(ctx))
 	s.hold(t, "1", line(id, 4))
 	restore := s.gate.Snapshot()
-	must(t, s.ledger.Placed(ctx, "1", []product.Line{line(id, 4)}))
-	must(t, s.ledger.Paid(ctx, "1", []product.Line{line(id, 4)}))
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 4)}}))
+	must(t, s.ledger.Paid(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 4)}}))
 	s.tell(t)
 	s.wantGate(t, id, 6, 0)
 	restore()
@@ -144,7 +144,7 @@ func TestAHoldWithoutOrderGoesThroughTheFence(t *testing.T) {
 	for _, order := range []string{"1", "2", "3"} {
 		s.hold(t, order, line(id, 1))
 	}
-	must(t, s.ledger.Placed(ctx, "3", []product.Line{line(id, 1)}))
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "3", Lines: []product.Line{line(id, 1)}}))
 	s.told = nil
 	must(t, s.keeper.ExpireHolds(ctx))
 	if len(s.orders.Asked) > 0 {
@@ -160,7 +160,7 @@ func TestAHoldWithoutOrderGoesThroughTheFence(t *testing.T) {
 	must(t, s.keeper.ExpireHolds(ctx))
 	s.wantGate(t, id, 9, 1) // 1 does not exist and never will; 2 stays until its event comes
 	s.gate.Pass(ttl + time.Second)
-	must(t, s.ledger.Placed(ctx, "2", []product.Line{line(id, 1)}))
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "2", Lines: []product.Line{line(id, 1)}}))
 	s.told = nil
 	must(t, s.keeper.ExpireHolds(ctx))
 	s.wantGate(t, id, 8, 0)
@@ -190,7 +190,7 @@ func TestARetryAfterTheReservationIsStillHeld(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 1)
 	s.hold(t, "1", line(id, 1))
-	must(t, s.ledger.Placed(ctx, "1", []product.Line{line(id, 1)}))
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 1)}}))
 	s.tell(t)
 	if res := s.hold(t, "1", line(id, 1)); res.Status != product.Held || len(res.Lines) != 1 {
 		t.Errorf("the retry gets %+v, want held", res)
@@ -205,12 +205,12 @@ func TestDoubleEventsAndDisorderAgainstTheDatabase(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 100)
 	q := []product.Line{line(id, 1)}
-	do := map[string]func(context.Context, string, []product.Line) error{"placed": s.ledger.Placed, "paid": s.ledger.Paid, "cancelled": s.ledger.Cancelled}
+	do := map[string]func(context.Context, ...product.Order) error{"placed": s.ledger.Placed, "paid": s.ledger.Paid, "cancelled": s.ledger.Cancelled}
 	for order, events := range map[string][]string{
 		"1": {"placed", "placed", "paid", "paid", "placed"}, "2": {"paid", "placed"}, "3": {"cancelled", "placed", "cancelled"}, "4": {"placed", "cancelled", "placed"}, "5": {"placed"},
 	} {
 		for _, e := range events {
-			if err := do[e](ctx, order, q); err != nil {
+			if err := do[e](ctx, product.Order{ID: order, Lines: q}); err != nil {
 				t.Errorf("order %s, %s: %v", order, e, err)
 			}
 		}
@@ -223,10 +223,10 @@ func TestARolledBackEventLeavesNothing(t *testing.T) {
 	id := s.offer(t, 10)
 	boom := errors.New("boom")
 	err := s.inTx(func(ctx context.Context) error {
-		if err := s.ledger.Placed(ctx, "1", []product.Line{line(id, 1)}); err != nil {
+		if err := s.ledger.Placed(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 1)}}); err != nil {
 			return err
 		}
-		if err := s.ledger.Placed(ctx, "2", []product.Line{line(id, 99)}); err != nil {
+		if err := s.ledger.Placed(ctx, product.Order{ID: "2", Lines: []product.Line{line(id, 99)}}); err != nil {
 			return err
 		}
 		return boom
@@ -250,8 +250,8 @@ func TestRaceOfManyReserversForFewUnits(t *testing.T) {
 		}
 		for range 2 { // every event twice, at the same time
 			wg.Go(func() {
-				err := s.ledgerOf().Placed(ctx, fmt.Sprint(1000+i), lines)
-				if err != nil && s.ledgerOf().Placed(ctx, fmt.Sprint(1000+i), lines) != nil {
+				err := s.ledgerOf().Placed(ctx, product.Order{ID: fmt.Sprint(1000 + i), Lines: lines})
+				if err != nil && s.ledgerOf().Placed(ctx, product.Order{ID: fmt.Sprint(1000 + i), Lines: lines}) != nil {
 					t.Errorf("order %d: %v, and again", i, err)
 				}
 			})

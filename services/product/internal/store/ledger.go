@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -41,81 +43,116 @@ func lock(tx *gorm.DB, productIDs []string) ([]product.Stock, error) {
 	return out, nil
 }
 
-// Book lets f decide on an order's books and keeps what it decided.
-func (s *Store) Book(ctx context.Context, orderID string, lines []product.Line, f func(*product.Books) error) (product.Changes, error) {
-	order, err := number(orderID)
-	if err != nil {
-		return product.Changes{}, err
-	}
-	ids := make([]string, len(lines))
-	for i, l := range lines {
-		if _, err := number(l.ProductID); err != nil {
-			return product.Changes{}, err
+// Book lets f decide on the books of orders and keeps what it decided.
+func (s *Store) Book(ctx context.Context, orders []product.Order, f func(*product.Books, []product.Line) error) ([]product.Rejection, error) {
+	var orderIDs, productIDs []string
+	for _, o := range orders {
+		if _, err := number(o.ID); err != nil {
+			return nil, err
 		}
-		ids[i] = l.ProductID
+		orderIDs = append(orderIDs, o.ID)
+		for _, l := range o.Lines {
+			if _, err := number(l.ProductID); err != nil {
+				return nil, err
+			}
+			productIDs = append(productIDs, l.ProductID)
+		}
 	}
-	var changes product.Changes
-	err = postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		books, err := s.open(tx, order, ids)
+	var rejections []product.Rejection
+	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+		rejections = nil
+		books, err := readBooks(tx, orderIDs, productIDs)
 		if err != nil {
 			return err
 		}
-		if err := f(books); err != nil {
-			return err
+		for _, o := range orders {
+			if err := f(books[o.ID], o.Lines); err != nil {
+				return fmt.Errorf("order %s: %w", o.ID, err)
+			}
 		}
-		changes = books.Changes()
-		return s.keep(ctx, tx, order, changes)
+		slices.Sort(orderIDs)
+		rejections, err = s.keep(ctx, tx, slices.Compact(orderIDs), books)
+		return err
 	})
-	return changes, err
+	return rejections, err
 }
 
-// open reads an order's books. The stock rows are locked first: events of one
+// readBooks reads the books of orders. The stock rows are locked first: events of one
 // order name the same products, so they wait for each other here and the second
 // one reads what the first one wrote.
-func (s *Store) open(tx *gorm.DB, order int64, productIDs []string) (*product.Books, error) {
+func readBooks(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*product.Books, error) {
 	stock, err := lock(tx, productIDs)
 	if err != nil {
 		return nil, err
 	}
 	var rows []struct {
+		OrderID   int64
 		ProductID int64
 		Quantity  int64
 		State     string
 	}
 	// A rejection reads as a row without a product.
-	err = tx.Raw(`SELECT product_id, quantity, state FROM reservations WHERE order_id = ?
-		UNION ALL SELECT 0, 0, 'rejected' FROM rejections WHERE order_id = ? ORDER BY 1`, order, order).Scan(&rows).Error
+	err = tx.Raw(`SELECT order_id, product_id, quantity, state FROM reservations WHERE order_id = ANY(?::bigint[])
+		UNION ALL SELECT order_id, 0, 0, 'rejected' FROM rejections WHERE order_id = ANY(?::bigint[]) ORDER BY 1, 2`,
+		array(orderIDs), array(orderIDs)).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read reservations: %w", err)
 	}
-	var reservations []product.Reservation
-	rejected := false
+	reservations, rejected := map[string][]product.Reservation{}, map[string]bool{}
 	for _, r := range rows {
+		id := text(r.OrderID)
 		if r.ProductID == 0 {
-			rejected = true
+			rejected[id] = true
 			continue
 		}
-		reservations = append(reservations, product.Reservation{OrderID: text(order), ProductID: text(r.ProductID), Quantity: r.Quantity, State: product.State(r.State)})
+		reservations[id] = append(reservations[id], product.Reservation{OrderID: id, ProductID: text(r.ProductID), Quantity: r.Quantity, State: product.State(r.State)})
 	}
-	return product.NewBooks(text(order), stock, reservations, rejected), nil
-}
-
-func (s *Store) keep(ctx context.Context, tx *gorm.DB, order int64, c product.Changes) error {
-	balances := c.Balances()
-	if err := write(tx, balances, c.Entries, c.Reservations, ""); err != nil {
-		return err
-	}
-	if c.Rejection != nil {
-		if err := s.reject(ctx, tx, order, *c.Rejection); err != nil {
-			return err
+	shelf := product.NewShelf(stock...)
+	books := make(map[string]*product.Books, len(orderIDs))
+	for _, id := range orderIDs {
+		if books[id] == nil {
+			books[id] = product.NewBooks(id, shelf, reservations[id], rejected[id])
 		}
 	}
-	s.afterCommit(ctx, balances, text(order))
-	return nil
+	return books, nil
+}
+
+// keep writes what was decided on all orders by one statement. Their changes of
+// one product follow each other, so the last balance is the product's.
+func (s *Store) keep(ctx context.Context, tx *gorm.DB, orderIDs []string, books map[string]*product.Books) ([]product.Rejection, error) {
+	balances := map[string]product.Stock{}
+	holds := map[string][]string{}
+	var all product.Changes
+	var rejections []product.Rejection
+	for _, id := range orderIDs {
+		c := books[id].Changes()
+		all.Entries = append(all.Entries, c.Entries...)
+		all.Reservations = append(all.Reservations, c.Reservations...)
+		for _, b := range c.Balances() {
+			if b.Version > balances[b.ProductID].Version {
+				balances[b.ProductID] = b
+			}
+			holds[b.ProductID] = append(holds[b.ProductID], id)
+		}
+		if c.Rejection != nil {
+			rejections = append(rejections, *c.Rejection)
+		}
+	}
+	stock := slices.Collect(maps.Values(balances))
+	if err := write(tx, stock, all.Entries, all.Reservations, ""); err != nil {
+		return nil, err
+	}
+	for _, r := range rejections {
+		if err := s.reject(ctx, tx, r); err != nil {
+			return nil, err
+		}
+	}
+	s.afterCommit(ctx, stock, holds)
+	return rejections, nil
 }
 
 // reject records a rejection with the event that tells order of it.
-func (s *Store) reject(ctx context.Context, tx *gorm.DB, order int64, r product.Rejection) error {
+func (s *Store) reject(ctx context.Context, tx *gorm.DB, r product.Rejection) error {
 	e := stockv1.Rejected{OrderID: r.OrderID, AggregateVersion: 1, At: time.Now().UTC(), Shortages: []stockv1.Shortage{}}
 	for _, short := range r.Shortages {
 		e.Shortages = append(e.Shortages, stockv1.Shortage{ProductID: short.ProductID, Available: short.Available})
@@ -125,7 +162,7 @@ func (s *Store) reject(ctx context.Context, tx *gorm.DB, order int64, r product.
 		return err
 	}
 	// A second rejection of the order, at the same time, fails here and is tried again: it then finds this one.
-	if err := tx.Exec("INSERT INTO rejections (order_id, shortages) VALUES (?, ?::jsonb)", order, string(shortages)).Error; err != nil {
+	if err := tx.Exec("INSERT INTO rejections (order_id, shortages) VALUES (?::bigint, ?::jsonb)", r.OrderID, string(shortages)).Error; err != nil {
 		return fmt.Errorf("keep rejection: %w", err)
 	}
 	return s.events.Add(ctx, outbox.Event{Topic: stockv1.Topic, Type: stockv1.TypeRejected, Key: r.OrderID, Version: 1, Data: e})
@@ -158,20 +195,17 @@ func (s *Store) Adjust(ctx context.Context, a product.Adjustment, f func(*produc
 		if err := write(tx, []product.Stock{after}, []product.Entry{entry}, nil, a.ID); err != nil {
 			return err
 		}
-		s.afterCommit(ctx, []product.Stock{after}, a.HoldID())
+		s.afterCommit(ctx, []product.Stock{after}, map[string][]string{after.ProductID: {a.HoldID()}})
 		return nil
 	})
 	return after, err
 }
 
-// afterCommit tells the gate of stock whose change contains this hold.
-func (s *Store) afterCommit(ctx context.Context, stock []product.Stock, holdID string) {
+// afterCommit tells the gate of stock whose change contains these holds, by product.
+func (s *Store) afterCommit(ctx context.Context, stock []product.Stock, holds map[string][]string) {
 	items := make([]product.Apply, len(stock))
 	for i, b := range stock {
-		items[i] = product.Apply{Stock: b}
-		if holdID != "" {
-			items[i].Recorded = []string{holdID}
-		}
+		items[i] = product.Apply{Stock: b, Recorded: holds[b.ProductID]}
 	}
 	if len(items) > 0 && s.changed != nil {
 		postgres.AfterCommit(ctx, s.db, func() { s.changed(items) })

@@ -1,0 +1,221 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"gorm.io/gorm"
+)
+
+// crowd lets one event be handled while bodies arrive: they wait and come in together.
+func crowd(t *testing.T, in *Inbox, began, goOn chan struct{}, bodies [][]byte) {
+	t.Helper()
+	var wg sync.WaitGroup
+	wg.Go(func() { receive(t, in, wire(t, newID(), 0)) })
+	<-began
+	for _, b := range bodies {
+		wg.Go(func() { receive(t, in, b) })
+	}
+	await(t, "all wait", func() bool {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		return len(in.waiting) == len(bodies)
+	})
+	close(goOn)
+	wg.Wait()
+}
+
+// gated is a handler whose first call waits until it may go on.
+func gated(h func(ctx context.Context, e fact) error) (began, goOn chan struct{}, handle func(ctx context.Context, e fact) error) {
+	began, goOn = make(chan struct{}), make(chan struct{})
+	first := sync.OnceFunc(func() { close(began); <-goOn })
+	return began, goOn, func(ctx context.Context, e fact) error {
+		first()
+		return h(ctx, e)
+	}
+}
+
+func transactions(t *testing.T, db *gorm.DB) int {
+	t.Helper()
+	var n int
+	if err := db.Raw("SELECT count(DISTINCT xmin::text) FROM inbox").Scan(&n).Error; err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// What waits shares a transaction; copies among it count once, and who has an event already is skipped.
+func TestEventsThatWaitShareATransaction(t *testing.T) {
+	in, db, _ := open(t)
+	began, goOn, h := gated(func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
+	On(in, "order", kind, h)
+	known := wire(t, newID(), 99)
+	if err := db.Exec(`INSERT INTO inbox (id, source, type, status, via) VALUES (?, 'order', ?, 'parked', 'push')`, idOf(t, known), kind).Error; err != nil {
+		t.Fatal(err)
+	}
+	bodies := [][]byte{known}
+	for n := 1; n <= 30; n++ {
+		b := wire(t, newID(), n)
+		bodies = append(bodies, b, b)
+	}
+	crowd(t, in, began, goOn, bodies)
+	// One for the event that was there, one for the first, one for all that waited.
+	if n := transactions(t, db); kept(t, db) != 31 || n != 3 {
+		t.Errorf("%d effects in %d transactions, want 31 in 3", kept(t, db), n)
+	}
+}
+
+func idOf(t *testing.T, body []byte) string {
+	t.Helper()
+	e, err := unwrap(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.ID
+}
+
+// One event that fails, however it does, takes none of those with it that came at the same time.
+func TestOneBadEventStandsAlone(t *testing.T) {
+	for name, fail := range map[string]func(db *gorm.DB) error{
+		"error":       func(*gorm.DB) error { return errNo },
+		"panic":       func(*gorm.DB) error { panic("boom") },
+		"broken SQL":  func(db *gorm.DB) error { return db.Exec("SELECT 1/0").Error },
+		"undecodable": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, db, _ := open(t)
+			began, goOn, h := gated(func(ctx context.Context, e fact) error {
+				if e.N == 7 {
+					return fail(db)
+				}
+				return keep(ctx, db, e.N)
+			})
+			On(in, "order", kind, h)
+			var bodies [][]byte
+			for n := 1; n <= 20; n++ {
+				b := wire(t, newID(), n)
+				if n == 7 && fail == nil {
+					b = []byte(strings.Replace(string(b), `"n":7`, `"n":"seven"`, 1))
+				}
+				bodies = append(bodies, b)
+			}
+			crowd(t, in, began, goOn, bodies)
+			parked := 0
+			for _, r := range rows(t, db) {
+				if r.Status == "parked" {
+					parked++
+				}
+			}
+			if kept(t, db) != 20 || parked != 1 {
+				t.Errorf("%d effects, %d parked; want 20 and 1", kept(t, db), parked)
+			}
+		})
+	}
+}
+
+// A handler that locks what the keys name meets them in one order in every replica; events of one key keep theirs.
+func TestABatchGoesByKey(t *testing.T) {
+	in, db, _ := open(t)
+	var mu sync.Mutex
+	var order []int
+	began, goOn, h := gated(func(_ context.Context, e fact) error {
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, e.N)
+		return nil
+	})
+	On(in, "order", kind, h)
+	var bodies [][]byte
+	for _, n := range []int{5, 3, 9, 1, 7} {
+		bodies = append(bodies, wire(t, newID(), n))
+	}
+	crowd(t, in, began, goOn, bodies)
+	if !slices.Equal(order, []int{0, 1, 3, 5, 7, 9}) {
+		t.Errorf("handled in the order %v; rows %+v", order, rows(t, db))
+	}
+}
+
+func TestAHandlerOfAllGetsWhatWaits(t *testing.T) {
+	in, db, _ := open(t)
+	began, goOn := make(chan struct{}), make(chan struct{})
+	var calls atomic.Int64
+	OnAll(in, "order", kind, func(ctx context.Context, events []fact) error {
+		if calls.Add(1) == 1 {
+			close(began)
+			<-goOn
+		}
+		for _, e := range events {
+			if err := keep(ctx, db, e.N); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var bodies [][]byte
+	for n := range 20 {
+		bodies = append(bodies, wire(t, newID(), n))
+	}
+	crowd(t, in, began, goOn, bodies)
+	if calls.Load() != 2 || kept(t, db) != 21 {
+		t.Errorf("%d calls, %d effects; want one call for the first and one for the 20 that waited", calls.Load(), kept(t, db))
+	}
+}
+
+// Detached effects of one batch: those that were done are recorded and not done again, the one that failed is parked.
+func TestDetachedEffectsOfABatch(t *testing.T) {
+	in, db, _ := open(t)
+	var mu sync.Mutex
+	times := map[int]int{}
+	began, goOn, h := gated(func(_ context.Context, e fact) error {
+		mu.Lock()
+		defer mu.Unlock()
+		times[e.N]++
+		if e.N == 3 {
+			return errNo
+		}
+		return nil
+	})
+	OnDetached(in, "order", kind, h)
+	var bodies [][]byte
+	for n := 1; n <= 5; n++ {
+		bodies = append(bodies, wire(t, newID(), n))
+	}
+	crowd(t, in, began, goOn, bodies)
+	status := map[string]int{}
+	for _, r := range rows(t, db) {
+		status[r.Status]++
+	}
+	if fmt.Sprint(times) != "map[0:1 1:1 2:1 3:2 4:1 5:1]" || status["done"] != 5 || status["parked"] != 1 {
+		t.Errorf("calls %v, rows %v; want each once, the failing one again alone, and that one parked", times, status)
+	}
+}
+
+// Nobody is left waiting when neither handling nor parking is possible.
+func TestABatchWithoutADatabaseIsRefused(t *testing.T) {
+	in, db, _ := open(t)
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	began, goOn, h := gated(func(context.Context, fact) error { return errors.Join(errNo, pool.Close()) })
+	On(in, "order", kind, h)
+	var wg sync.WaitGroup
+	outcomes := make([]error, 10)
+	for i := range outcomes {
+		wg.Go(func() { outcomes[i] = in.Receive(context.Background(), wire(t, newID(), i)) })
+	}
+	<-began
+	close(goOn)
+	wg.Wait()
+	for i, err := range outcomes {
+		if err == nil {
+			t.Errorf("delivery %d was acknowledged without a database", i)
+		}
+	}
+}

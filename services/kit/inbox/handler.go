@@ -1,0 +1,101 @@
+package inbox
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"slices"
+
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/telemetry"
+)
+
+// handler handles events of one type, some at a time.
+type handler struct {
+	event, source string
+	call          func(ctx context.Context, events []outbox.CloudEvent) error
+	detached      bool
+}
+
+// On handles events of a type that the app source produces. The handler runs in a transaction with the inbox row
+// (postgres.InTx joins it), often together with other events: its effect happens once, and it may be called again
+// after the transaction failed. It must not sleep, retry or call over the network.
+func On[T any](in *Inbox, source, eventType string, h func(ctx context.Context, e T) error) {
+	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: each(h)})
+}
+
+// OnAll is On for a handler that takes all events of its type at once that share a transaction, in the order they came.
+func OnAll[T any](in *Inbox, source, eventType string, h func(ctx context.Context, events []T) error) {
+	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: func(ctx context.Context, events []outbox.CloudEvent) error {
+		if len(events) == 1 {
+			ctx = traced(ctx, events[0])
+		}
+		values := make([]T, len(events))
+		for i, e := range events {
+			if err := read(e, &values[i]); err != nil {
+				return err
+			}
+		}
+		return h(ctx, values)
+	}})
+}
+
+// OnDetached is On for an effect outside the database: the handler runs first and must be idempotent by itself,
+// then its event is recorded.
+func OnDetached[T any](in *Inbox, source, eventType string, h func(ctx context.Context, e T) error) {
+	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: each(h), detached: true})
+}
+
+// each calls h for one event after the other, in the order of their keys: two replicas that lock what the keys name
+// never wait for each other in a circle. Events of one key keep their order.
+func each[T any](h func(ctx context.Context, e T) error) func(context.Context, []outbox.CloudEvent) error {
+	return func(ctx context.Context, events []outbox.CloudEvent) error {
+		events = slices.Clone(events)
+		slices.SortStableFunc(events, func(a, b outbox.CloudEvent) int { return cmp.Compare(a.Subject, b.Subject) })
+		for _, e := range events {
+			var v T
+			if err := read(e, &v); err != nil {
+				return err
+			}
+			if err := h(traced(ctx, e), v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func read(e outbox.CloudEvent, into any) error {
+	if err := json.Unmarshal(e.Data, into); err != nil { // unknown fields are fine: a producer may be newer
+		return fmt.Errorf("read event: %w", err)
+	}
+	return nil
+}
+
+// traced goes on with the trace of the request that made the event.
+func traced(ctx context.Context, e outbox.CloudEvent) context.Context {
+	if e.TraceParent == "" {
+		return ctx
+	}
+	return telemetry.WithTrace(ctx, telemetry.ParseTrace(e.TraceParent))
+}
+
+func (in *Inbox) handler(eventType string) (handler, bool) {
+	i := slices.IndexFunc(in.handlers, func(h handler) bool { return h.event == eventType })
+	if i < 0 {
+		return handler{}, false
+	}
+	return in.handlers[i], true
+}
+
+// guarded turns a handler's panic into an error: a bad event is parked, the process lives on.
+func (h handler) guarded(ctx context.Context, events ...outbox.CloudEvent) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return h.call(ctx, events)
+}
