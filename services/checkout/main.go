@@ -24,7 +24,7 @@ func run(ctx context.Context) error {
 	}
 	set := declare(r.Live)
 	kept, others := store.New(r.DB), peers.New(r.Sidecar)
-	service := checkout.NewService(kept, kept, others, others, others, set.shipping, set.currency, r.Log)
+	service := checkout.NewService(kept, others, others, others, set.shipping, set.currency, r.Log)
 	api.Routes(r.Server, r.Idempotency, kept, service)
 	r.Go("forget", room.Every(r.Log, time.Hour, kept.Forget))
 	return r.Serve(ctx)

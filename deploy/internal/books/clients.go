@@ -15,7 +15,7 @@ const (
 // loadCheckouts reads the checkout records and their answered keys. A key of another route has no record.
 func (f *facts) loadCheckouts(ctx context.Context, r *room) error {
 	f.checkouts = map[int64]float64{}
-	err := r.lines(ctx, `SELECT concat_ws(' ', order_id, `+age("created_at")+`) FROM checkouts`, func(l *line) {
+	err := r.lines(ctx, `SELECT concat_ws(' ', effect_id, `+age("created_at")+`) FROM idempotency_keys WHERE record IS NOT NULL`, func(l *line) {
 		id, age := l.int(), l.seconds()
 		f.checkouts[id] = age
 		f.checkoutsFrom = max(f.checkoutsFrom, age)
@@ -26,7 +26,7 @@ func (f *facts) loadCheckouts(ctx context.Context, r *room) error {
 	if err := f.twice(ctx, r); err != nil {
 		return err
 	}
-	f.answered, err = answeredKeys(ctx, r, "JOIN checkouts c ON c.order_id = k.effect_id")
+	f.answered, err = answeredKeys(ctx, r, "record IS NOT NULL")
 	return err
 }
 
@@ -36,7 +36,7 @@ func (f *facts) loadPaymentKeys(ctx context.Context, r *room) error {
 	}
 	// Only POST /v1/payments answers 201 here; its refusals carry the attempt's id if there was one.
 	var err error
-	f.charged, err = answeredKeys(ctx, r, "")
+	f.charged, err = answeredKeys(ctx, r, "true")
 	return err
 }
 
@@ -48,10 +48,10 @@ type answeredKey struct {
 	age          float64
 }
 
-func answeredKeys(ctx context.Context, r *room, join string) ([]answeredKey, error) {
+func answeredKeys(ctx context.Context, r *room, which string) ([]answeredKey, error) {
 	var out []answeredKey
 	err := r.lines(ctx, `SELECT concat_ws(' ', k.user_id, k.effect_id, k.status, position('"id":"' || k.effect_id || '"' IN coalesce(k.body, '')) > 0, `+age("k.created_at")+`)
-		FROM idempotency_keys k `+join+` WHERE k.status IS NOT NULL`, func(l *line) {
+		FROM idempotency_keys k WHERE k.status IS NOT NULL AND `+which, func(l *line) {
 		out = append(out, answeredKey{user: l.int(), effect: l.int(), status: int(l.int()), names: l.bool(), age: l.seconds()})
 	})
 	return out, err
@@ -94,8 +94,8 @@ func (f *facts) clientBook(b *Book) {
 		}
 	}
 	for id, o := range f.orders {
-		// Records of checkouts are forgotten after days; younger orders must have one.
-		if _, ok := f.checkouts[id]; !ok && o.made < min(f.checkoutsFrom, 2*24*3600) {
+		// Keys are forgotten after two days, hour by hour; younger orders must have theirs.
+		if _, ok := f.checkouts[id]; !ok && o.made < min(f.checkoutsFrom, 47*3600) {
 			b.add(level(o.made), ruleCheckout, fmt.Sprintf("order %d", id), "no checkout asked for it")
 		}
 	}

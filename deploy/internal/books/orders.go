@@ -34,7 +34,7 @@ func (f *facts) loadOrders(ctx context.Context, r *room) error {
 	if err != nil {
 		return err
 	}
-	return r.each(ctx, `SELECT id FROM orders JOIN order_tombstones ON order_id = id`, nil, func(rows *sql.Rows) error {
+	return r.each(ctx, `SELECT id FROM orders JOIN order_ids ON order_id = id WHERE fenced`, nil, func(rows *sql.Rows) error {
 		var id int64
 		err := rows.Scan(&id)
 		f.unfenced = append(f.unfenced, id)

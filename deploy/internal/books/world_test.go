@@ -101,6 +101,7 @@ var past = map[string]string{
 			reason, payment, now() - interval '1 hour', now() - interval '1 hour', 2
 		FROM (VALUES (1, 'paid', '', '11'), (2, 'awaiting_payment', '', ''), (3, 'cancelled', 'payment_timeout', ''), (4, 'refunded', 'payment_timeout', ''), (5, 'cancelled', 'out_of_stock', ''))
 			v (id, status, reason, payment);
+		INSERT INTO order_ids SELECT id FROM orders;
 		INSERT INTO order_lines SELECT id, 0, 50, 8, 'tea', 2000, 1 FROM orders;
 		INSERT INTO order_history SELECT id, 0, 'awaiting_payment', '', created_at FROM orders;
 		INSERT INTO order_history SELECT id, 1, CASE WHEN id = 1 THEN 'paid' ELSE 'cancelled' END, '', created_at FROM orders WHERE id <> 2;
@@ -138,9 +139,8 @@ var past = map[string]string{
 				(4, 'reserve', 0, 1, 2, NULL), (5, 'reserve', 0, 1, 3, NULL), (6, 'release', 0, -1, 3, NULL), (7, 'adjust', -1, 0, NULL, 90), (8, 'reserve', 0, 0, NULL, NULL)) x (v, kind, h, r, o, a);
 		INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, created_at) VALUES ('stock-5', 't', 'mall.stock.rejected.v1', '5', 1, '{}', now() - interval '1 hour')`,
 	"checkout": `
-		INSERT INTO checkouts SELECT id, 7, '[]', '{}', false, NULL, now() - interval '61 minutes' FROM generate_series(1, 6) id;
-		INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, status, body, created_at)
-			SELECT 7, 'k' || id, '', id, now(), CASE WHEN id = 6 THEN 409 ELSE 201 END, '{"id":"' || id || '"}', now() - interval '1 hour' FROM generate_series(1, 6) id`,
+		INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, record, status, body, created_at)
+			SELECT 7, 'k' || id, '', id, now(), '{}', CASE WHEN id = 6 THEN 409 ELSE 201 END, '{"id":"' || id || '"}', now() - interval '61 minutes' FROM generate_series(1, 6) id`,
 	"user": `INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, created_at) VALUES ('ban-7', 't', 'mall.user.banned.v1', '7', 2, '{}', now() - interval '1 hour')`,
 }
 

@@ -58,6 +58,7 @@ type Answer struct {
 type Claim struct {
 	EffectID string
 	Fresh    bool    // the key was never seen: nothing can have happened yet
+	Record   []byte  // what the first run committed with the key
 	Answer   *Answer // not nil: do nothing, answer this
 }
 
@@ -72,6 +73,7 @@ func (s *Store) Fingerprint(method, path string, body []byte) []byte {
 type row struct {
 	EffectID    string
 	Fingerprint []byte
+	Record      *string
 	Running     bool
 	Status      *int
 	Etag        string
@@ -83,16 +85,13 @@ func (s *Store) Tx(ctx context.Context, fn func(ctx context.Context) error) erro
 	return postgres.InTx(ctx, s.db, func(ctx context.Context, _ *gorm.DB) error { return fn(ctx) })
 }
 
-// Lookup gives what is known of a key without claiming it; ok is false for one never seen.
-func (s *Store) Lookup(ctx context.Context, user, key string, fingerprint []byte) (claim Claim, ok bool, err error) {
-	var r row
-	res := postgres.DB(ctx, s.db).Raw(`SELECT effect_id, fingerprint, lease_until > now() AS running, status, etag, body
-		FROM idempotency_keys WHERE user_id = ? AND key = ?`, user, key).Scan(&r)
-	if res.Error != nil || res.RowsAffected == 0 {
-		return Claim{}, false, res.Error
-	}
-	claim, err = r.claim(fingerprint)
-	return claim, true, err
+const columns = "effect_id, fingerprint, record, lease_until > now() AS running, status, etag, body"
+
+// Seen says whether a key was claimed before, by whatever request.
+func (s *Store) Seen(ctx context.Context, user, key string) (bool, error) {
+	var seen bool
+	err := postgres.DB(ctx, s.db).Raw("SELECT EXISTS (SELECT 1 FROM idempotency_keys WHERE user_id = ? AND key = ?)", user, key).Scan(&seen).Error
+	return seen, err
 }
 
 func (r row) claim(fingerprint []byte) (Claim, error) {
@@ -108,31 +107,40 @@ func (r row) claim(fingerprint []byte) (Claim, error) {
 	case r.Running:
 		return Claim{}, problem.New(problem.Conflict, "request_in_progress", "The first request with this Idempotency-Key is still running.").After(time.Second)
 	}
-	return Claim{EffectID: r.EffectID}, nil
+	c := Claim{EffectID: r.EffectID}
+	if r.Record != nil {
+		c.Record = []byte(*r.Record)
+	}
+	return c, nil
 }
 
-// Begin claims a key, in the transaction of ctx if there is one. It refuses a key that was used for another request
-// (idempotency_key_reused) and one whose first run has not ended (request_in_progress).
-func (s *Store) Begin(ctx context.Context, user, key string, fingerprint []byte) (Claim, error) {
+// Begin claims a key, in the transaction of ctx if there is one; record (nil for none) is what a later run must know, and commits with
+// the claim. It refuses a key that was used for another request (idempotency_key_reused) and one whose first run has not ended
+// (request_in_progress).
+func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record []byte) (Claim, error) {
+	effect, err := s.ids.Next()
+	if err != nil {
+		return Claim{}, err
+	}
+	var text *string
+	if record != nil {
+		r := string(record)
+		text = &r
+	}
+	// One statement for a key that is new, as almost every key is.
+	res := postgres.DB(ctx, s.db).Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, record, lease_until)
+		VALUES (?, ?, ?, ?, ?, now() + make_interval(secs => ?)) ON CONFLICT (user_id, key) DO NOTHING`,
+		user, key, fingerprint, effect, text, leaseFor.Seconds())
+	if res.Error != nil {
+		return Claim{}, fmt.Errorf("claim idempotency key: %w", res.Error)
+	}
+	if res.RowsAffected == 1 {
+		return Claim{EffectID: effect, Fresh: true, Record: record}, nil
+	}
 	var claim Claim
-	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		effect, err := s.ids.Next()
-		if err != nil {
-			return err
-		}
-		res := tx.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until)
-			VALUES (?, ?, ?, ?, now() + make_interval(secs => ?)) ON CONFLICT (user_id, key) DO NOTHING`,
-			user, key, fingerprint, effect, leaseFor.Seconds())
-		if res.Error != nil {
-			return fmt.Errorf("claim idempotency key: %w", res.Error)
-		}
-		if res.RowsAffected == 1 {
-			claim = Claim{EffectID: effect, Fresh: true}
-			return nil
-		}
+	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		var r row
-		err = tx.Raw(`SELECT effect_id, fingerprint, lease_until > now() AS running, status, etag, body
-			FROM idempotency_keys WHERE user_id = ? AND key = ? FOR UPDATE`, user, key).Scan(&r).Error
+		err := tx.Raw("SELECT "+columns+" FROM idempotency_keys WHERE user_id = ? AND key = ? FOR UPDATE", user, key).Scan(&r).Error
 		if err != nil {
 			return fmt.Errorf("read idempotency key: %w", err)
 		}

@@ -29,7 +29,7 @@ func open(t *testing.T) (*Store, *gorm.DB) {
 
 func begin(t *testing.T, s *Store, user, key, body string) (Claim, error) {
 	t.Helper()
-	return s.Begin(t.Context(), user, key, s.Fingerprint("POST", "/v1/things", []byte(body)))
+	return s.Begin(t.Context(), user, key, s.Fingerprint("POST", "/v1/things", []byte(body)), nil)
 }
 
 func must(t *testing.T, s *Store, user, key, body string) Claim {
@@ -89,7 +89,7 @@ func TestAKeyStandsForOneRequestOfOneUser(t *testing.T) {
 	if c, err := begin(t, s, "7", "k", `{"n":2}`); problem.CodeOf(err) != "idempotency_key_reused" || problem.KindOf(err) != problem.Invalid {
 		t.Errorf("another body: %+v, %v; want idempotency_key_reused", c, err)
 	}
-	if _, err := s.Begin(t.Context(), "7", "k", s.Fingerprint("POST", "/v1/others", []byte(`{"n":1}`))); problem.CodeOf(err) != "idempotency_key_reused" {
+	if _, err := s.Begin(t.Context(), "7", "k", s.Fingerprint("POST", "/v1/others", []byte(`{"n":1}`)), nil); problem.CodeOf(err) != "idempotency_key_reused" {
 		t.Errorf("another route: %v, want idempotency_key_reused", err)
 	}
 	if c := must(t, s, "8", "k", `{"n":2}`); !c.Fresh || c.EffectID == first.EffectID {
@@ -145,32 +145,13 @@ func TestTheFirstAnswerStays(t *testing.T) {
 	}
 }
 
-// The lookup of a key claims nothing.
-func TestLookup(t *testing.T) {
-	s, db := open(t)
-	same := s.Fingerprint("POST", "/v1/things", []byte("{}"))
-	if _, ok, err := s.Lookup(t.Context(), "7", "k", same); ok || err != nil {
-		t.Errorf("a key never seen: %v, %v", ok, err)
-	}
-	first := must(t, s, "7", "k", "{}")
-	if _, ok, err := s.Lookup(t.Context(), "7", "k", same); !ok || problem.CodeOf(err) != "request_in_progress" {
-		t.Errorf("a running one: %v, %v", ok, err)
-	}
-	expire(t, db)
-	for range 2 {
-		if c, ok, err := s.Lookup(t.Context(), "7", "k", same); !ok || err != nil || c.EffectID != first.EffectID || c.Fresh {
-			t.Errorf("one whose run ended: %+v, %v, %v", c, ok, err)
-		}
-	}
-}
-
 var errBroken = errors.New("broken")
 
 // What is claimed in a transaction is claimed with it.
 func TestAClaimRollsBackWithItsTransaction(t *testing.T) {
 	s, _ := open(t)
 	err := s.Tx(t.Context(), func(ctx context.Context) error {
-		if _, err := s.Begin(ctx, "7", "k", s.Fingerprint("POST", "/v1/things", []byte("{}"))); err != nil {
+		if _, err := s.Begin(ctx, "7", "k", s.Fingerprint("POST", "/v1/things", []byte("{}")), nil); err != nil {
 			return err
 		}
 		return errBroken
@@ -220,5 +201,23 @@ func TestEffect(t *testing.T) {
 	}
 	if id, err := s.Effect(t.Context()); id != "1" || err != nil || Given(t.Context()) != "" {
 		t.Errorf("without a key: %s, %v, want a new id", id, err)
+	}
+}
+
+// What the first run knew commits with the key; later runs get that, not what they know.
+func TestARecordCommitsWithItsKey(t *testing.T) {
+	s, db := open(t)
+	print := s.Fingerprint("POST", "/v1/things", nil)
+	if c, err := s.Begin(t.Context(), "7", "k", print, []byte(`{"n":1}`)); err != nil || !c.Fresh || string(c.Record) != `{"n":1}` {
+		t.Fatalf("first run: %+v, %v", c, err)
+	}
+	expire(t, db)
+	if c, err := s.Begin(t.Context(), "7", "k", print, []byte(`{"n":2}`)); err != nil || c.Fresh || string(c.Record) != `{"n":1}` {
+		t.Errorf("second run: %+v, %v; want the first one's record", c, err)
+	}
+	for key, want := range map[string]bool{"k": true, "other": false} {
+		if seen, err := s.Seen(t.Context(), "7", key); err != nil || seen != want {
+			t.Errorf("seen %s: %v, %v", key, seen, err)
+		}
 	}
 }

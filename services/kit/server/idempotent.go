@@ -58,7 +58,7 @@ func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 			c.Abort()
 			return err
 		}
-		claim, err := store.Begin(ctx, user, key, store.Fingerprint(c.Request.Method, c.Request.URL.Path, body))
+		claim, err := store.Begin(ctx, user, key, store.Fingerprint(c.Request.Method, c.Request.URL.Path, body), nil)
 		if err != nil {
 			c.Abort()
 			return err

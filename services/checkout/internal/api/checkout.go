@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -71,58 +73,70 @@ func (h handler) checkOut(c *gin.Context) error {
 	ctx, done := idempotency.Detached(c.Request.Context())
 	defer done()
 	record, claim, err := h.begin(ctx, r, req)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if claim.Answer != nil {
+	case claim.Answer != nil:
 		server.Replay(c, *claim.Answer)
 		return nil
+	case record == nil:
+		return problem.New(problem.Conflict, "checkout_expired", "This checkout is too old. Try again with a new Idempotency-Key.")
 	}
 	order, err := h.checkout.Run(ctx, *record, claim.Fresh)
 	return h.finish(c, r, order, err)
 }
 
-// begin claims the key and commits the record in one transaction, before anything is held. A key that was seen goes on with its
+// begin commits the record with the key, by one statement, before anything is held. A key that was seen goes on with its
 // record, whatever the cart or the address are by now.
 func (h handler) begin(ctx context.Context, r run, req checkout.Request) (*checkout.Record, idempotency.Claim, error) {
-	claim, seen, err := h.keys.Lookup(ctx, r.user, r.key, r.fingerprint)
-	if err != nil || claim.Answer != nil {
-		return nil, claim, err
-	}
-	var resolved checkout.Record
-	var refused error
-	if !seen {
-		if resolved, refused = h.checkout.Resolve(ctx, req); refused != nil && !checkout.Definite(refused) {
-			return nil, claim, refused
+	if req.Items == nil { // a repeat must neither ask cart again nor fail because cart does
+		seen, err := h.keys.Seen(ctx, r.user, r.key)
+		if err != nil {
+			return nil, idempotency.Claim{}, err
 		}
+		if seen {
+			return h.claim(ctx, r, nil)
+		}
+	}
+	resolved, refused := h.checkout.Resolve(ctx, req)
+	switch {
+	case refused == nil:
+		text, err := json.Marshal(resolved)
+		if err != nil {
+			return nil, idempotency.Claim{}, err
+		}
+		return h.claim(ctx, r, text)
+	case !checkout.Definite(refused):
+		return nil, idempotency.Claim{}, refused
 	}
 	var record *checkout.Record
-	err = h.keys.Tx(ctx, func(ctx context.Context) error {
+	var claim idempotency.Claim
+	err := h.keys.Tx(ctx, func(ctx context.Context) error {
 		var err error
-		if claim, err = h.keys.Begin(ctx, r.user, r.key, r.fingerprint); err != nil || claim.Answer != nil {
+		if record, claim, err = h.claim(ctx, r, nil); err != nil || !claim.Fresh {
 			return err
 		}
-		if !claim.Fresh {
-			record, err = h.checkout.Record(ctx, claim.EffectID)
-			return err
-		}
-		if refused != nil { // a refusal is an answer too, and stays the answer of this key
-			return h.keys.Finish(ctx, r.user, r.key, server.Refusal(ctx, refused))
-		}
-		resolved.OrderID = claim.EffectID
-		record = &resolved
-		return h.checkout.Keep(ctx, resolved)
+		// A refusal is an answer too, and stays the answer of this key.
+		return h.keys.Finish(ctx, r.user, r.key, server.Refusal(ctx, refused))
 	})
-	if err != nil {
+	if err == nil && claim.Fresh {
+		err = refused
+	}
+	return record, claim, err
+}
+
+// claim gives the record of the key: the one that is there, or this one if the key is new.
+func (h handler) claim(ctx context.Context, r run, record []byte) (*checkout.Record, idempotency.Claim, error) {
+	claim, err := h.keys.Begin(ctx, r.user, r.key, r.fingerprint, record)
+	if err != nil || claim.Answer != nil || claim.Record == nil {
 		return nil, claim, err
 	}
-	if refused != nil && claim.Fresh {
-		return nil, claim, refused
+	kept := &checkout.Record{}
+	if err := json.Unmarshal(claim.Record, kept); err != nil {
+		return nil, claim, fmt.Errorf("read the record of checkout %s: %w", claim.EffectID, err)
 	}
-	if record == nil && claim.Answer == nil {
-		return nil, claim, problem.New(problem.Conflict, "checkout_expired", "This checkout is too old. Try again with a new Idempotency-Key.")
-	}
-	return record, claim, nil
+	kept.OrderID = claim.EffectID
+	return kept, claim, nil
 }
 
 // finish keeps the answer, if it is one, and gives it. A client that went away gets the same answer when it asks again.

@@ -88,14 +88,14 @@ func Sum(items []Item, isID func(string) bool) ([]Item, error) {
 	return out, nil
 }
 
-// Record is what a checkout commits before anything is held.
+// Record is what a checkout commits with its key before anything is held; the order id is the key's own.
 type Record struct {
-	OrderID       string
-	UserID        string
-	Items         []Item
-	Place         Place
-	FromCart      bool
-	ExpectedTotal *int64
+	OrderID       string `json:"-"`
+	UserID        string `json:"user_id"`
+	Items         []Item `json:"items"`
+	Place         Place  `json:"place"`
+	FromCart      bool   `json:"from_cart"`
+	ExpectedTotal *int64 `json:"expected_total,omitempty"`
 }
 
 // Line is an item with the catalogue's present name and price.

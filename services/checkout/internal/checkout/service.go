@@ -13,13 +13,6 @@ import (
 // Order is the placed order as the order service answers it: the caller gets it unchanged.
 type Order []byte
 
-// Store keeps the records of checkouts.
-type Store interface {
-	// Keep commits a record; Record gives it again, nil if there is none.
-	Keep(ctx context.Context, r Record) error
-	Record(ctx context.Context, orderID string) (*Record, error)
-}
-
 // Cart gives the lines of the signed-in user's cart.
 type Cart interface {
 	Items(ctx context.Context) ([]Item, error)
@@ -57,7 +50,6 @@ type Orders interface {
 
 // Service is what can be done here.
 type Service struct {
-	store     Store
 	addresses Addresses
 	cart      Cart
 	stock     Stock
@@ -68,8 +60,8 @@ type Service struct {
 }
 
 // NewService wires the checkout.
-func NewService(store Store, addresses Addresses, cart Cart, stock Stock, orders Orders, shipping func() Shipping, currency func() string, log *slog.Logger) *Service {
-	return &Service{store: store, addresses: addresses, cart: cart, stock: stock, orders: orders, shipping: shipping, currency: currency, log: log}
+func NewService(addresses Addresses, cart Cart, stock Stock, orders Orders, shipping func() Shipping, currency func() string, log *slog.Logger) *Service {
+	return &Service{addresses: addresses, cart: cart, stock: stock, orders: orders, shipping: shipping, currency: currency, log: log}
 }
 
 // Request is a checkout as the shopper sends it.
@@ -105,14 +97,6 @@ func (s *Service) fromCart(ctx context.Context) ([]Item, error) {
 		return nil, problem.New(problem.Invalid, "empty_cart", "The cart is empty.")
 	}
 	return items, nil
-}
-
-// Keep commits a record, in the transaction of ctx.
-func (s *Service) Keep(ctx context.Context, r Record) error { return s.store.Keep(ctx, r) }
-
-// Record gives what a checkout that began has committed, nil if it did not come that far.
-func (s *Service) Record(ctx context.Context, orderID string) (*Record, error) {
-	return s.store.Record(ctx, orderID)
 }
 
 // Run makes the order of a kept record. It may run any number of times, also side by side: holding and placing are idempotent by

@@ -82,7 +82,7 @@ func (w *town) Show(_ context.Context, id string) (Order, error) {
 func (w *town) ChangeAddress(context.Context, string, Place) (Order, error) { return nil, nil }
 
 func desk(w *town) *Service {
-	return NewService(nil, nil, w, w, w, func() Shipping { return Shipping{Fee: 10} }, func() string { return "CNY" }, slog.New(slog.DiscardHandler))
+	return NewService(nil, w, w, w, func() Shipping { return Shipping{Fee: 10} }, func() string { return "CNY" }, slog.New(slog.DiscardHandler))
 }
 
 var timeout = problem.Wrap(errors.New("no answer"), problem.Timeout, "timeout", "no answer")

@@ -1,10 +1,9 @@
-// Package store keeps addresses and the records of checkouts in PostgreSQL.
+// Package store keeps addresses in PostgreSQL. The records of checkouts lie with their idempotency keys.
 package store
 
 import (
 	"context"
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -22,57 +21,15 @@ var files embed.FS
 // Migrations creates the tables of checkout.
 var Migrations = postgres.Migrations{Name: "checkout", FS: files}
 
-// Store is checkout.Store and checkout.Addresses on PostgreSQL.
+// Store is checkout.Addresses on PostgreSQL.
 type Store struct{ db *gorm.DB }
 
 // New makes a store.
 func New(db *gorm.DB) *Store { return &Store{db} }
 
-// Keep is described at checkout.Store. Two runs of one key keep the same record once.
-func (s *Store) Keep(ctx context.Context, r checkout.Record) error {
-	items, err := json.Marshal(r.Items)
-	if err != nil {
-		return err
-	}
-	place, err := json.Marshal(r.Place)
-	if err != nil {
-		return err
-	}
-	err = postgres.DB(ctx, s.db).Exec(`INSERT INTO checkouts (order_id, user_id, items, place, from_cart, expected_total)
-		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (order_id) DO NOTHING`, r.OrderID, r.UserID, string(items), string(place), r.FromCart, r.ExpectedTotal).Error
-	if err != nil {
-		return fmt.Errorf("keep checkout %s: %w", r.OrderID, err)
-	}
-	return nil
-}
-
-// Record is described at checkout.Store.
-func (s *Store) Record(ctx context.Context, orderID string) (*checkout.Record, error) {
-	var r struct {
-		UserID        string
-		Items         string
-		Place         string
-		FromCart      bool
-		ExpectedTotal *int64
-	}
-	res := postgres.DB(ctx, s.db).Raw("SELECT user_id, items, place, from_cart, expected_total FROM checkouts WHERE order_id = ?", orderID).Scan(&r)
-	if res.Error != nil || res.RowsAffected == 0 {
-		return nil, res.Error
-	}
-	rec := &checkout.Record{OrderID: orderID, UserID: r.UserID, FromCart: r.FromCart, ExpectedTotal: r.ExpectedTotal}
-	if err := json.Unmarshal([]byte(r.Items), &rec.Items); err != nil {
-		return nil, fmt.Errorf("read checkout %s: %w", orderID, err)
-	}
-	return rec, json.Unmarshal([]byte(r.Place), &rec.Place)
-}
-
-// Forget removes records that no key can ask for any more, and addresses removed a day ago.
+// Forget removes addresses that were removed days ago.
 func (s *Store) Forget(ctx context.Context) error {
-	db := s.db.WithContext(ctx)
-	if err := db.Exec("DELETE FROM checkouts WHERE created_at < now() - interval '72 hours'").Error; err != nil {
-		return err
-	}
-	return db.Exec("DELETE FROM addresses WHERE removed_at < now() - interval '72 hours'").Error
+	return s.db.WithContext(ctx).Exec("DELETE FROM addresses WHERE removed_at < now() - interval '72 hours'").Error
 }
 
 type addressRow struct {

@@ -1,16 +1,11 @@
 package store_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"testing"
 
-	"gorm.io/gorm"
-
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/checkout/internal/store"
-	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/problem"
 )
@@ -51,35 +46,5 @@ func TestAddressesAreTheirOwners(t *testing.T) {
 	}
 	if list, err = s.List(ctx, "7", "3", 10); err != nil || len(list) != 1 {
 		t.Errorf("second page %+v, %v; want 1", list, err)
-	}
-}
-
-// The record commits with what surrounds it, and two runs of one key keep it once.
-func TestRecordCommitsOrNothingIsHeld(t *testing.T) {
-	db := postgrestest.Open(t, store.Migrations)
-	s := store.New(db)
-	total := int64(210)
-	r := checkout.Record{OrderID: "100", UserID: "7", Items: []checkout.Item{{ProductID: "5", Quantity: 2}}, Place: checkout.Place{City: "武汉"}, FromCart: true, ExpectedTotal: &total}
-	crash := errors.New("crash before commit")
-	err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
-		if err := s.Keep(ctx, r); err != nil {
-			return err
-		}
-		return crash
-	})
-	if !errors.Is(err, crash) {
-		t.Fatal(err)
-	}
-	if got, err := s.Record(t.Context(), "100"); got != nil || err != nil {
-		t.Errorf("after a crash: %+v, %v; want nothing", got, err)
-	}
-	for range 2 {
-		if err := s.Keep(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := s.Record(t.Context(), "100")
-	if err != nil || got == nil || fmt.Sprint(got.Items, got.Place, got.FromCart, *got.ExpectedTotal) != fmt.Sprint(r.Items, r.Place, true, total) {
-		t.Errorf("record %+v, %v; want %+v", got, err, r)
 	}
 }
