@@ -80,7 +80,7 @@ func add(t *testing.T, o *Outbox, from, to int) {
 
 func number(t *testing.T, o *Outbox) {
 	t.Helper()
-	if err := o.number(t.Context()); err != nil {
+	if err := o.number(t.Context(), 0); err != nil {
 		t.Fatalf("number: %v", err)
 	}
 }
@@ -97,7 +97,7 @@ func feed(t *testing.T, o *Outbox, q Query) Page {
 	return p
 }
 
-// unclaim lets the time of all claims pass.
+// unclaim lets the time come at which refused events are tried again.
 func unclaim(t *testing.T, db *gorm.DB) {
 	t.Helper()
 	if err := db.Exec("UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE published_at IS NULL").Error; err != nil {

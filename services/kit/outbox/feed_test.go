@@ -126,13 +126,13 @@ func TestAFollowerSeesEveryCommitOnce(t *testing.T) {
 				open, ids = append(open[:i:i], open[i+1:]...), append(ids[:i:i], ids[i+1:]...)
 			},
 			"number": func(rt *rapid.T) {
-				if err := o.number(rt.Context()); err != nil {
+				if err := o.number(rt.Context(), 0); err != nil {
 					rt.Fatal(err)
 				}
 			},
 			"follow": func(*rapid.T) { follow() },
 		})
-		if err := o.number(rt.Context()); err != nil {
+		if err := o.number(rt.Context(), 0); err != nil {
 			rt.Fatal(err)
 		}
 		for range len(committed) {
@@ -153,7 +153,7 @@ func TestReplicasNumberTogether(t *testing.T) {
 	for _, replica := range []*Outbox{o, other} {
 		numberers.Go(func() {
 			for ctx.Err() == nil {
-				if err := replica.number(t.Context()); err != nil {
+				if err := replica.number(t.Context(), 0); err != nil {
 					t.Errorf("number: %v", err)
 					return
 				}

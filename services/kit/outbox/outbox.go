@@ -64,34 +64,61 @@ func (o *Outbox) Add(ctx context.Context, events ...Event) error {
 	if len(events) == 0 {
 		return nil
 	}
+	rows, err := o.Rows(ctx, events...)
+	if err != nil {
+		return err
+	}
+	if err := postgres.DB(ctx, o.db).Exec(Insert, rows).Error; err != nil {
+		return fmt.Errorf("write events: %w", err)
+	}
+	o.Written(ctx)
+	return nil
+}
+
+// Insert is the statement of Add. Who writes a change and its events by one statement ends it with this, gives it Rows,
+// and then says Written. A WHERE may follow.
+const Insert = `INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, traceparent)
+	SELECT e.id, e.topic, e.type, e.key, e.aggregate_version, e.payload, e.traceparent
+	FROM jsonb_to_recordset(?::jsonb) AS e(id text, topic text, type text, key text, aggregate_version bigint, payload text, traceparent text)`
+
+// Rows gives events as Insert takes them.
+func (o *Outbox) Rows(ctx context.Context, events ...Event) (string, error) {
+	type row struct {
+		ID      string `json:"id"`
+		Topic   string `json:"topic"`
+		Type    string `json:"type"`
+		Key     string `json:"key"`
+		Version int64  `json:"aggregate_version"`
+		Payload string `json:"payload"`
+		Trace   string `json:"traceparent"`
+	}
 	trace := ""
 	if t := telemetry.TraceOf(ctx); t.ID != "" {
 		trace = t.Header()
 	}
-	db := postgres.DB(ctx, o.db)
-	for _, e := range events {
+	rows := make([]row, len(events))
+	for i, e := range events {
 		data, err := json.Marshal(e.Data)
 		if err != nil {
-			return fmt.Errorf("event %s: %w", e.Type, err)
+			return "", fmt.Errorf("event %s: %w", e.Type, err)
 		}
 		id, err := uuid.NewV7()
 		if err != nil {
-			return fmt.Errorf("event %s: %w", e.Type, err)
+			return "", fmt.Errorf("event %s: %w", e.Type, err)
 		}
 		payload, err := json.Marshal(CloudEvent{SpecVersion: "1.0", ID: id.String(), Source: o.source, Type: e.Type, Subject: e.Key,
 			Time: time.Now().UTC(), DataContentType: "application/json", TraceParent: trace, Data: data})
 		if err != nil {
-			return fmt.Errorf("event %s: %w", e.Type, err)
+			return "", fmt.Errorf("event %s: %w", e.Type, err)
 		}
-		err = db.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			id.String(), e.Topic, e.Type, e.Key, e.Version, string(payload), trace).Error
-		if err != nil {
-			return fmt.Errorf("event %s: %w", e.Type, err)
-		}
+		rows[i] = row{id.String(), e.Topic, e.Type, e.Key, e.Version, string(payload), trace}
 	}
-	postgres.AfterCommit(ctx, o.db, o.nudge)
-	return nil
+	text, err := json.Marshal(rows)
+	return string(text), err
 }
+
+// Written wakes the relay once the transaction of ctx has committed.
+func (o *Outbox) Written(ctx context.Context) { postgres.AfterCommit(ctx, o.db, o.nudge) }
 
 func (o *Outbox) nudge() {
 	select {

@@ -1,11 +1,11 @@
 package outbox
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,10 +20,10 @@ const (
 	poll        = 100 * time.Millisecond // finds what a crashed replica left when nothing wakes us
 	together    = 5 * time.Millisecond
 	numberEvery = 500 * time.Millisecond
+	numberAge   = time.Second // younger events get their number when they are published
 	batch       = 200
-	claimFor    = 15 * time.Second // longer than a batch may take; a publisher that was killed delays its batch this long
+	sendFor     = 10 * time.Second
 	retention   = 14 * 24 * time.Hour
-	sequencerID = 0x6d616c6c02
 )
 
 var (
@@ -38,8 +38,8 @@ type Broker interface {
 	Publish(ctx context.Context, topic string, entries []sidecar.Entry) (refused map[string]bool, err error)
 }
 
-// Run publishes and numbers events until ctx ends. Any number of replicas may run it. Publishing is woken by each commit; numbers are
-// only for the feed, which is asked for events that are seconds old, so they can wait and come in larger batches.
+// Run publishes and numbers events until ctx ends. Any number of replicas may run it. Publishing is woken by each commit, and what the
+// broker took gets its number in the same statement; what it did not take is numbered by itself, because the feed must have it.
 func (o *Outbox) Run(ctx context.Context) error {
 	clean, numbers, fallback := time.NewTicker(time.Hour), time.NewTicker(numberEvery), time.NewTicker(poll)
 	defer clean.Stop()
@@ -54,7 +54,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 		case <-clean.C:
 			err = o.purge(ctx)
 		case <-numbers.C:
-			err = o.number(ctx)
+			err = o.number(ctx, numberAge)
 		case <-o.wake:
 			err = o.deliver(ctx, &pause)
 		case <-fallback.C:
@@ -69,12 +69,15 @@ func (o *Outbox) Run(ctx context.Context) error {
 	}
 }
 
-// left says whether events wait that nobody has claimed: those of a replica that died, or whose broker was away.
+// left says whether events wait: those of a replica that died, or whose broker was away.
 func (o *Outbox) left(ctx context.Context) (bool, error) {
 	var left bool
-	err := o.db.WithContext(ctx).Raw(`SELECT EXISTS (SELECT 1 FROM outbox WHERE published_at IS NULL AND (claimed_until IS NULL OR claimed_until < now()))`).Scan(&left).Error
+	err := o.db.WithContext(ctx).Raw("SELECT EXISTS (SELECT 1 FROM outbox WHERE " + due + ")").Scan(&left).Error
 	return left, err
 }
+
+// due: claimed_until is when an event that the broker did not take is tried again.
+const due = "published_at IS NULL AND (claimed_until IS NULL OR claimed_until < now())"
 
 // deliver publishes all that waits, unless the broker has just failed. Commits that come close together share a batch.
 func (o *Outbox) deliver(ctx context.Context, pause *time.Time) error {
@@ -104,28 +107,25 @@ func (o *Outbox) drain(ctx context.Context) error {
 	}
 }
 
-// number gives committed events their place in the feed. Sequences are drawn before the commit, so that reading
-// "seq > after" would skip rows that commit late; numbers given here, one replica at a time, only ever grow.
-func (o *Outbox) number(ctx context.Context) error {
+// number gives committed events older than age their place in the feed. Sequences are drawn before the commit, so that reading
+// "seq > after" would skip rows that commit late. Whoever numbers holds the row of outbox_head until its commit, so numbers only
+// ever grow, and a follower that sees one has seen all before it.
+func (o *Outbox) number(ctx context.Context, age time.Duration) error {
 	for {
-		var waiting bool
-		db := o.db.WithContext(ctx)
-		if err := db.Raw("SELECT EXISTS (SELECT 1 FROM outbox WHERE pos IS NULL)").Scan(&waiting).Error; err != nil || !waiting {
-			return err
+		res := o.db.WithContext(ctx).Exec(`WITH waiting AS MATERIALIZED (
+				SELECT seq FROM outbox WHERE pos IS NULL AND created_at <= clock_timestamp() - make_interval(secs => ?)
+				ORDER BY seq LIMIT 1000 FOR UPDATE SKIP LOCKED
+			), placed AS (
+				SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM waiting
+			), head AS (
+				UPDATE outbox_head SET pos = pos + (SELECT count(*) FROM waiting) WHERE EXISTS (SELECT 1 FROM waiting) RETURNING pos
+			)
+			UPDATE outbox o SET pos = head.pos - (SELECT count(*) FROM waiting) + p.n FROM placed p, head WHERE o.seq = p.seq`, age.Seconds())
+		if res.Error != nil {
+			return fmt.Errorf("number events: %w", res.Error)
 		}
-		err := postgres.InTx(ctx, o.db, func(_ context.Context, tx *gorm.DB) error {
-			if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", sequencerID).Error; err != nil {
-				return err
-			}
-			return tx.Exec(`WITH waiting AS (
-					SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM (SELECT seq FROM outbox WHERE pos IS NULL ORDER BY seq LIMIT 1000) w
-				), head AS (
-					UPDATE outbox_head SET pos = pos + (SELECT count(*) FROM waiting) RETURNING pos
-				)
-				UPDATE outbox o SET pos = head.pos - (SELECT count(*) FROM waiting) + w.n FROM waiting w, head WHERE o.seq = w.seq`).Error
-		})
-		if err != nil {
-			return err
+		if res.RowsAffected < 1000 {
+			return nil
 		}
 	}
 }
@@ -137,51 +137,85 @@ type row struct {
 	Key       string
 	Payload   string
 	CreatedAt time.Time
+	Placed    bool // it has its number
 }
 
-// publish claims a batch, hands it to the broker and marks what was taken. A crash before the mark publishes
-// again after the claim: consumers drop what they have seen.
+// publish locks a batch, hands it to the broker, marks and numbers what was taken, and commits. Other replicas pass over what is
+// locked. A crash lets it go at once, and what the broker had taken is published again: consumers drop what they have seen. The
+// transaction is open while the broker is asked; if the process stalls there, the server ends it (postgres.Defaults).
 func (o *Outbox) publish(ctx context.Context) (int, error) {
 	var rows []row
-	err := o.db.WithContext(ctx).Raw(`UPDATE outbox SET claimed_until = now() + make_interval(secs => ?), attempts = attempts + 1
-		WHERE seq IN (SELECT seq FROM outbox WHERE published_at IS NULL AND (claimed_until IS NULL OR claimed_until < now())
-			ORDER BY seq LIMIT ? FOR UPDATE SKIP LOCKED)
-		RETURNING seq, id, topic, key, payload, created_at`, claimFor.Seconds(), batch).Scan(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return 0, err
-	}
-	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.Seq, b.Seq) }) // RETURNING promises no order
-	byTopic := map[string][]row{}
-	for _, r := range rows {
-		byTopic[r.Topic] = append(byTopic[r.Topic], r)
-	}
-	var taken, back []int64
 	var problems error
-	for topic, rs := range byTopic {
-		refused, err := o.send(ctx, topic, rs)
-		problems = errors.Join(problems, err)
-		for _, r := range rs {
-			if err != nil || refused[r.ID] {
-				back = append(back, r.Seq)
-				continue
+	whole := context.WithoutCancel(ctx) // what the broker has taken is marked even while we stop
+	err := o.db.WithContext(whole).Transaction(func(tx *gorm.DB) error {
+		err := tx.Raw(`SELECT seq, id, topic, key, payload, created_at, pos IS NOT NULL AS placed FROM outbox WHERE `+due+`
+			ORDER BY seq LIMIT ? FOR UPDATE SKIP LOCKED`, batch).Scan(&rows).Error
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		byTopic := map[string][]row{}
+		for _, r := range rows {
+			byTopic[r.Topic] = append(byTopic[r.Topic], r)
+		}
+		var taken, back []row
+		for topic, rs := range byTopic {
+			refused, err := o.send(ctx, topic, rs)
+			problems = errors.Join(problems, err)
+			for _, r := range rs {
+				if err != nil || refused[r.ID] {
+					back = append(back, r)
+					continue
+				}
+				taken = append(taken, r)
+				lag.Observe(time.Since(r.CreatedAt).Seconds())
 			}
-			taken = append(taken, r.Seq)
-			lag.Observe(time.Since(r.CreatedAt).Seconds())
+		}
+		published.Add(float64(len(taken)))
+		failed.Add(float64(len(back)))
+		if err := mark(tx, taken); err != nil {
+			return fmt.Errorf("mark published: %w", err)
+		}
+		if len(back) == 0 {
+			return nil
+		}
+		problems = errors.Join(problems, fmt.Errorf("%d of %d events not taken", len(back), len(rows)))
+		return tx.Exec(`UPDATE outbox SET attempts = attempts + 1, claimed_until = now() + make_interval(secs => least(30, power(2, least(attempts + 1, 5))))
+			WHERE seq = ANY(?::bigint[])`, array(back)).Error
+	})
+	return len(rows), errors.Join(err, problems)
+}
+
+// mark keeps what the broker took. Positions follow the order of writing within the batch.
+func mark(tx *gorm.DB, taken []row) error {
+	var placed, unplaced []row
+	for _, r := range taken {
+		if r.Placed {
+			placed = append(placed, r)
+		} else {
+			unplaced = append(unplaced, r)
 		}
 	}
-	published.Add(float64(len(taken)))
-	failed.Add(float64(len(back)))
-	db := o.db.WithContext(context.WithoutCancel(ctx)) // what the broker has taken is marked even while we stop
-	if len(taken) > 0 {
-		if err := db.Exec("UPDATE outbox SET published_at = now() WHERE seq IN ?", taken).Error; err != nil {
-			return len(rows), fmt.Errorf("mark published: %w", errors.Join(err, problems))
+	if len(placed) > 0 {
+		if err := tx.Exec("UPDATE outbox SET published_at = now(), attempts = attempts + 1 WHERE seq = ANY(?::bigint[])", array(placed)).Error; err != nil {
+			return err
 		}
 	}
-	if len(back) > 0 {
-		err := db.Exec("UPDATE outbox SET claimed_until = now() + make_interval(secs => least(30, power(2, least(attempts, 5)))) WHERE seq IN ?", back).Error
-		return len(rows), errors.Join(problems, err, fmt.Errorf("%d of %d events not taken", len(back), len(rows)))
+	if len(unplaced) == 0 {
+		return nil
 	}
-	return len(rows), nil
+	return tx.Exec(`WITH head AS (UPDATE outbox_head SET pos = pos + ? RETURNING pos - ? AS before)
+		UPDATE outbox o SET published_at = now(), attempts = attempts + 1, pos = head.before + p.n
+		FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM unnest(?::bigint[]) AS seq) p, head WHERE o.seq = p.seq`,
+		len(unplaced), len(unplaced), array(unplaced)).Error
+}
+
+func array(rows []row) string {
+	var b strings.Builder
+	for i, r := range rows {
+		b.WriteByte("{,"[min(i, 1)])
+		b.WriteString(strconv.FormatInt(r.Seq, 10))
+	}
+	return b.String() + "}"
 }
 
 func (o *Outbox) send(ctx context.Context, topic string, rs []row) (map[string]bool, error) {
@@ -189,7 +223,7 @@ func (o *Outbox) send(ctx context.Context, topic string, rs []row) (map[string]b
 	for i, r := range rs {
 		entries[i] = sidecar.Entry{ID: r.ID, Key: r.Key, Data: []byte(r.Payload)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, sendFor)
 	defer cancel()
 	return o.broker.Publish(ctx, topic, entries)
 }

@@ -38,8 +38,8 @@ type row struct {
 func (row) TableName() string { return "orders" }
 
 type lineRow struct {
-	OrderID   string `gorm:"primaryKey" json:"order_id"`
-	Position  int    `gorm:"primaryKey;autoIncrement:false" json:"position"`
+	OrderID   string `json:"order_id"`
+	Position  int    `json:"position"`
 	ProductID string `json:"product_id"`
 	SellerID  string `json:"seller_id"`
 	Name      string `json:"name"`
@@ -47,17 +47,13 @@ type lineRow struct {
 	Quantity  int64  `json:"quantity"`
 }
 
-func (lineRow) TableName() string { return "order_lines" }
-
 type historyRow struct {
-	OrderID  string    `gorm:"primaryKey" json:"order_id"`
-	Position int       `gorm:"primaryKey;autoIncrement:false" json:"position"`
+	OrderID  string    `json:"order_id"`
+	Position int       `json:"position"`
 	Status   string    `json:"status"`
 	Reason   string    `json:"reason"`
 	At       time.Time `json:"at"`
 }
-
-func (historyRow) TableName() string { return "order_history" }
 
 type refundRow struct {
 	PaymentID string `gorm:"primaryKey"`
@@ -86,21 +82,35 @@ func toLineRows(s order.Snapshot) []lineRow {
 }
 
 func toHistoryRows(s order.Snapshot, known int) []historyRow {
-	var rows []historyRow
+	rows := []historyRow{}
 	for i, h := range s.History[known:] {
 		rows = append(rows, historyRow{OrderID: string(s.ID), Position: known + i, Status: string(h.Status), Reason: string(h.Reason), At: h.At})
 	}
 	return rows
 }
 
-func fromRows(rows []row, lines []lineRow, history []historyRow) []*order.Order {
-	linesOf := map[string][]order.Line{}
-	for _, l := range lines {
-		linesOf[l.OrderID] = append(linesOf[l.OrderID], order.Line{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price, Quantity: l.Quantity})
-	}
-	historyOf := map[string][]order.Change{}
-	for _, h := range history {
-		historyOf[h.OrderID] = append(historyOf[h.OrderID], order.Change{Status: order.Status(h.Status), At: h.At.UTC(), Reason: order.Reason(h.Reason)})
+// part is a line of an order, or a step of its history: then it has a time.
+type part struct {
+	OrderID   string
+	Position  int
+	ProductID string
+	SellerID  string
+	Name      string
+	Price     int64
+	Quantity  int64
+	Status    string
+	Reason    string
+	At        *time.Time
+}
+
+func fromRows(rows []row, parts []part) []*order.Order {
+	linesOf, historyOf := map[string][]order.Line{}, map[string][]order.Change{}
+	for _, p := range parts {
+		if p.At != nil {
+			historyOf[p.OrderID] = append(historyOf[p.OrderID], order.Change{Status: order.Status(p.Status), At: p.At.UTC(), Reason: order.Reason(p.Reason)})
+		} else {
+			linesOf[p.OrderID] = append(linesOf[p.OrderID], order.Line{ProductID: p.ProductID, SellerID: p.SellerID, Name: p.Name, Price: p.Price, Quantity: p.Quantity})
+		}
 	}
 	orders := make([]*order.Order, len(rows))
 	for i, r := range rows {

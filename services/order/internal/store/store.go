@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -25,102 +26,114 @@ var Migrations = postgres.Migrations{Name: "order", FS: files}
 
 // Store is order.Store on PostgreSQL.
 type Store struct {
-	db  *gorm.DB
-	out *outbox.Outbox
+	db    *gorm.DB
+	out   *outbox.Outbox
+	clock clock
 }
 
 // New makes a store.
 func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: out} }
 
-// Create is described at order.Store. Create and Fence of one id exclude each other by an advisory lock: there is no row yet
-// to lock, and whichever comes second must see what the first one wrote.
+// Create is described at order.Store. It is one statement, because a checkout waits for it. Create and Fence of one id exclude each
+// other by the row of order_ids that both want to insert.
 func (s *Store) Create(ctx context.Context, id order.ID, build func(now time.Time) (*order.Order, []order.Event, error)) (*order.Order, error) {
-	var o *order.Order
-	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		now, fenced, exists, err := lockID(tx, id)
-		switch {
-		case err != nil:
-			return err
-		case exists:
-			o, err = find(tx, id)
-			return err
-		case fenced:
-			return problem.New(problem.Conflict, "checkout_expired", "The checkout took too long and its stock was released. Try again with a new Idempotency-Key.")
-		}
-		var events []order.Event
-		if o, events, err = build(now); err != nil {
-			return err
-		}
-		snap := o.Snapshot()
-		if err := insert(tx, snap); err != nil {
-			return fmt.Errorf("insert order %s: %w", id, err)
-		}
-		return s.out.Add(ctx, toEvents(snap, events)...)
-	})
+	now, err := s.clock.now(ctx, postgres.DB(ctx, s.db))
+	if err != nil {
+		return nil, err
+	}
+	o, events, err := build(now)
+	if err != nil {
+		return nil, err
+	}
+	created, err := s.insert(ctx, o.Snapshot(), events)
+	if err != nil {
+		return nil, fmt.Errorf("insert order %s: %w", id, err)
+	}
+	if created {
+		return o, nil
+	}
+	o, err = s.Find(ctx, id)
+	if problem.KindOf(err) == problem.NotFound {
+		return nil, problem.New(problem.Conflict, "checkout_expired", "The checkout took too long and its stock was released. Try again with a new Idempotency-Key.")
+	}
 	return o, err
 }
 
 // insertOrder names its columns: a newer version beside this one may have added some.
-const insertOrder = `WITH o AS (
+const insertOrder = `WITH claim AS (
+		INSERT INTO order_ids (order_id) VALUES (?) ON CONFLICT (order_id) DO NOTHING RETURNING order_id
+	), o AS (
 		INSERT INTO orders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal, shipping, total, currency,
 		from_cart, payment_due_at, cancel_reason, cancelled_by, payment_id, created_at, updated_at, version)
 		SELECT id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal, shipping, total, currency,
 		from_cart, payment_due_at, cancel_reason, cancelled_by, payment_id, created_at, updated_at, version
-		FROM jsonb_populate_record(NULL::orders, ?::jsonb)
+		FROM jsonb_populate_record(NULL::orders, ?::jsonb) WHERE EXISTS (SELECT 1 FROM claim)
 	), l AS (
 		INSERT INTO order_lines (order_id, position, product_id, seller_id, name, price, quantity)
 		SELECT order_id, position, product_id, seller_id, name, price, quantity FROM jsonb_populate_recordset(NULL::order_lines, ?::jsonb)
+		WHERE EXISTS (SELECT 1 FROM claim)
+	), h AS (
+		INSERT INTO order_history (order_id, position, status, reason, at)
+		SELECT order_id, position, status, reason, at FROM jsonb_populate_recordset(NULL::order_history, ?::jsonb)
+		WHERE EXISTS (SELECT 1 FROM claim)
 	)
-	INSERT INTO order_history (order_id, position, status, reason, at)
-	SELECT order_id, position, status, reason, at FROM jsonb_populate_recordset(NULL::order_history, ?::jsonb)`
+	` + outbox.Insert + ` WHERE EXISTS (SELECT 1 FROM claim)`
 
-// insert writes a new order with its lines and history in one statement: a checkout waits for it.
-func insert(tx *gorm.DB, snap order.Snapshot) error {
-	rows := make([]any, 3)
-	for i, part := range []any{toRow(snap), toLineRows(snap), toHistoryRows(snap, 0)} {
+// insert writes a new order with its lines, history and event, unless the id is taken.
+func (s *Store) insert(ctx context.Context, snap order.Snapshot, events []order.Event) (created bool, err error) {
+	parts, err := texts(toRow(snap), toLineRows(snap), toHistoryRows(snap, 0))
+	if err != nil {
+		return false, err
+	}
+	told, err := s.out.Rows(ctx, toEvents(snap, events)...)
+	if err != nil {
+		return false, err
+	}
+	args := append([]any{string(snap.ID)}, append(parts, told)...)
+	res := postgres.DB(ctx, s.db).Exec(insertOrder, args...)
+	if res.Error != nil || res.RowsAffected == 0 {
+		return false, res.Error
+	}
+	s.out.Written(ctx)
+	return true, nil
+}
+
+func texts(parts ...any) ([]any, error) {
+	out := make([]any, len(parts))
+	for i, part := range parts {
 		text, err := json.Marshal(part)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		rows[i] = string(text)
+		out[i] = string(text)
 	}
-	return tx.Exec(insertOrder, rows...).Error
+	return out, nil
 }
 
 // Fence is described at order.Store.
 func (s *Store) Fence(ctx context.Context, id order.ID) (bool, error) {
-	var exists bool
-	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
-		var fenced bool
-		var err error
-		if _, fenced, exists, err = lockID(tx, id); err != nil || exists || fenced {
-			return err
-		}
-		return tx.Exec("INSERT INTO order_tombstones (order_id) VALUES (?)", id).Error
-	})
-	return exists, err
+	var fenced bool
+	// The update changes nothing: it lets the statement return the row that is there.
+	err := postgres.DB(ctx, s.db).Raw(`INSERT INTO order_ids (order_id, fenced) VALUES (?, true)
+		ON CONFLICT (order_id) DO UPDATE SET order_id = excluded.order_id RETURNING fenced`, id).Scan(&fenced).Error
+	if err != nil {
+		return false, fmt.Errorf("fence order %s: %w", id, err)
+	}
+	return !fenced, nil
 }
 
-func lockID(tx *gorm.DB, id order.ID) (now time.Time, fenced, exists bool, err error) {
-	if err := tx.Exec("SELECT pg_advisory_xact_lock(CAST(? AS bigint))", id).Error; err != nil {
-		return now, false, false, fmt.Errorf("lock order id %s: %w", id, err)
-	}
-	var r struct {
-		Now    time.Time
-		Fenced bool
-		Exists bool
-	}
-	// A statement of its own: its snapshot must be younger than the lock.
-	err = tx.Raw(`SELECT clock_timestamp() AS now, EXISTS (SELECT 1 FROM order_tombstones WHERE order_id = ?) AS fenced,
-		EXISTS (SELECT 1 FROM orders WHERE id = ?) AS exists`, id, id).Scan(&r).Error
-	return r.Now.UTC(), r.Fenced, r.Exists, err
+// locked is an order's row under its lock, with the database's time.
+type locked struct {
+	Row row `gorm:"embedded"`
+	Now time.Time
 }
 
 // Update is described at order.Store.
 func (s *Store) Update(ctx context.Context, id order.ID, change func(o *order.Order, now time.Time) ([]order.Event, error)) (*order.Order, error) {
 	var o *order.Order
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		res := tx.Exec("SELECT 1 FROM orders WHERE id = ? FOR UPDATE", id)
+		var l locked
+		res := tx.Raw("SELECT *, clock_timestamp() AS now FROM orders WHERE id = ? FOR UPDATE", id).Scan(&l)
 		if res.Error != nil {
 			return fmt.Errorf("lock order %s: %w", id, res.Error)
 		}
@@ -128,7 +141,7 @@ func (s *Store) Update(ctx context.Context, id order.ID, change func(o *order.Or
 			return problem.Missing("order")
 		}
 		var err error
-		o, err = s.change(ctx, tx, id, change)
+		o, err = s.change(ctx, tx, l, change)
 		return err
 	})
 	return o, err
@@ -138,31 +151,39 @@ func (s *Store) Update(ctx context.Context, id order.ID, change func(o *order.Or
 func (s *Store) NextDue(ctx context.Context, grace time.Duration, change func(o *order.Order, now time.Time) ([]order.Event, error)) (bool, error) {
 	found := false
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		var id string
-		res := tx.Raw(`SELECT id FROM orders WHERE status = 'awaiting_payment' AND payment_due_at < clock_timestamp() - make_interval(secs => ?)
-			ORDER BY payment_due_at LIMIT 1 FOR UPDATE SKIP LOCKED`, grace.Seconds()).Scan(&id)
+		var l locked
+		res := tx.Raw(`SELECT *, clock_timestamp() AS now FROM orders WHERE status = 'awaiting_payment' AND payment_due_at < clock_timestamp() - make_interval(secs => ?)
+			ORDER BY payment_due_at LIMIT 1 FOR UPDATE SKIP LOCKED`, grace.Seconds()).Scan(&l)
 		found = res.RowsAffected == 1
 		if res.Error != nil || !found {
 			return res.Error
 		}
-		_, err := s.change(ctx, tx, order.ID(id), change)
+		_, err := s.change(ctx, tx, l, change)
 		return err
 	})
 	return found, err
 }
 
-// change loads a locked order, changes it and keeps what changed.
-func (s *Store) change(ctx context.Context, tx *gorm.DB, id order.ID, change func(o *order.Order, now time.Time) ([]order.Event, error)) (*order.Order, error) {
-	o, err := find(tx, id)
+const updateOrder = `WITH o AS (
+		UPDATE orders o SET status = r.status, recipient = r.recipient, phone = r.phone, street = r.street, city = r.city, state = r.state,
+			country = r.country, postal_code = r.postal_code, cancel_reason = r.cancel_reason, cancelled_by = r.cancelled_by,
+			payment_id = r.payment_id, updated_at = r.updated_at, version = r.version
+		FROM jsonb_populate_record(NULL::orders, ?::jsonb) r WHERE o.id = r.id
+	), h AS (
+		INSERT INTO order_history (order_id, position, status, reason, at)
+		SELECT order_id, position, status, reason, at FROM jsonb_populate_recordset(NULL::order_history, ?::jsonb)
+	)
+	` + outbox.Insert
+
+// change changes a locked order and keeps it with its history and events by one statement.
+func (s *Store) change(ctx context.Context, tx *gorm.DB, l locked, change func(o *order.Order, now time.Time) ([]order.Event, error)) (*order.Order, error) {
+	found, err := restore(tx, []row{l.Row})
 	if err != nil {
 		return nil, err
 	}
+	o := found[0]
 	before := o.Snapshot()
-	var now time.Time
-	if err := tx.Raw("SELECT clock_timestamp()").Scan(&now).Error; err != nil {
-		return nil, err
-	}
-	events, err := change(o, now.UTC())
+	events, err := change(o, l.Now.UTC())
 	if err != nil {
 		return nil, err
 	}
@@ -170,14 +191,24 @@ func (s *Store) change(ctx context.Context, tx *gorm.DB, id order.ID, change fun
 	if after.Version == before.Version {
 		return o, nil
 	}
-	if events, err = newRefunds(tx, id, events); err != nil {
+	if events, err = newRefunds(tx, after.ID, events); err != nil {
 		return nil, err
 	}
-	r := toRow(after)
-	if err := tx.Save(&r).Error; err != nil {
-		return nil, fmt.Errorf("save order %s: %w", id, err)
+	args, err := texts(toRow(after), toHistoryRows(after, len(before.History)))
+	if err != nil {
+		return nil, err
 	}
-	return o, s.tell(ctx, tx, after, len(before.History), events)
+	told, err := s.out.Rows(ctx, toEvents(after, events)...)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.Exec(updateOrder, append(args, told)...).Error; err != nil {
+		return nil, fmt.Errorf("save order %s: %w", after.ID, err)
+	}
+	if len(events) > 0 {
+		s.out.Written(ctx)
+	}
+	return o, nil
 }
 
 // newRefunds drops the request for a refund that was asked for already.
@@ -197,16 +228,6 @@ func newRefunds(tx *gorm.DB, id order.ID, events []order.Event) ([]order.Event, 
 		kept = append(kept, e)
 	}
 	return kept, nil
-}
-
-// tell writes the history's new steps and the events.
-func (s *Store) tell(ctx context.Context, tx *gorm.DB, snap order.Snapshot, known int, events []order.Event) error {
-	if rows := toHistoryRows(snap, known); len(rows) > 0 {
-		if err := tx.Create(&rows).Error; err != nil {
-			return fmt.Errorf("write history of order %s: %w", snap.ID, err)
-		}
-	}
-	return s.out.Add(ctx, toEvents(snap, events)...)
 }
 
 // Find is described at order.Store.
@@ -238,12 +259,16 @@ func (s *Store) List(ctx context.Context, userID string, status order.Status, be
 	return load(db, q)
 }
 
-// load reads orders with their lines and history in three queries, however many they are.
 func load(db, query *gorm.DB) ([]*order.Order, error) {
 	var rows []row
 	if err := query.Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read orders: %w", err)
 	}
+	return restore(db, rows)
+}
+
+// restore completes orders by their lines and history, all by one query.
+func restore(db *gorm.DB, rows []row) ([]*order.Order, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -251,13 +276,14 @@ func load(db, query *gorm.DB) ([]*order.Order, error) {
 	for i, r := range rows {
 		keys[i] = r.ID
 	}
-	var lines []lineRow
-	if err := db.Where("order_id IN ?", keys).Order("order_id, position").Find(&lines).Error; err != nil {
-		return nil, fmt.Errorf("read order lines: %w", err)
+	all := "{" + strings.Join(keys, ",") + "}"
+	var parts []part
+	err := db.Raw(`SELECT order_id, position, product_id, seller_id, name, price, quantity, '' AS status, '' AS reason, NULL::timestamptz AS at
+			FROM order_lines WHERE order_id = ANY(?::bigint[])
+		UNION ALL SELECT order_id, position, 0, 0, '', 0, 0, status, reason, at FROM order_history WHERE order_id = ANY(?::bigint[])
+		ORDER BY order_id, position`, all, all).Scan(&parts).Error
+	if err != nil {
+		return nil, fmt.Errorf("read lines and history of orders: %w", err)
 	}
-	var history []historyRow
-	if err := db.Where("order_id IN ?", keys).Order("order_id, position").Find(&history).Error; err != nil {
-		return nil, fmt.Errorf("read order history: %w", err)
-	}
-	return fromRows(rows, lines, history), nil
+	return fromRows(rows, parts), nil
 }
