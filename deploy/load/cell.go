@@ -100,7 +100,7 @@ func (l *load) run(ctx context.Context, sc scenario, n int) (result, error) {
 	for name, ms := range cost.parts {
 		r.Parts[name] = ms / per
 	}
-	r.where = cost.biggest(6, per)
+	r.where = cost.biggest(20, per)
 	return r, nil
 }
 

@@ -90,28 +90,26 @@ func (h handler) pay(c *gin.Context) error {
 		server.Replay(c, *replay)
 		return nil
 	}
+	outcome := payment.Outcome{State: payment.StateProcessing} // of a resumed attempt: the settler finds out
 	if !resumed {
-		if p, err = h.payments.Charge(ctx, p, card); err != nil {
+		if outcome, err = h.payments.Ask(ctx, p, card); err != nil {
 			h.release(ctx, r)
 			return err
 		}
 	}
-	return h.finish(c, r, p)
+	return h.finish(c, r, p, outcome)
 }
 
 // begin claims the key and keeps the attempt in one transaction, before the provider hears of it. A refusal is kept with the key.
 func (h handler) begin(ctx context.Context, r run, orderID string, card payment.Card) (p *payment.Payment, resumed bool, replay *idempotency.Answer, err error) {
-	claim, _, err := h.keys.Lookup(ctx, r.user, r.key, r.fingerprint)
-	if err != nil || claim.Answer != nil {
-		return nil, false, claim.Answer, err
-	}
 	bill, refused := h.payments.BillOf(ctx, r.user, orderID)
 	if refused != nil && problem.KindOf(refused) != problem.NotFound {
 		return nil, false, nil, refused
 	}
+	var claim idempotency.Claim
 	err = h.keys.Tx(ctx, func(ctx context.Context) error {
 		var err error
-		if claim, err = h.keys.Begin(ctx, r.user, r.key, r.fingerprint); err != nil || claim.Answer != nil {
+		if claim, err = h.keys.Begin(ctx, r.user, r.key, r.fingerprint, nil); err != nil || claim.Answer != nil {
 			return err
 		}
 		if refused == nil {
@@ -133,31 +131,42 @@ func (h handler) begin(ctx context.Context, r run, orderID string, card payment.
 	return p, resumed, claim.Answer, err
 }
 
-// finish keeps what became of the attempt as the answer of the key, and gives it.
-func (h handler) finish(c *gin.Context, r run, p *payment.Payment) error {
+// finish keeps what became of the attempt together with the answer of the key, and gives the answer.
+func (h handler) finish(c *gin.Context, r run, p *payment.Payment, o payment.Outcome) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), 3*time.Second)
 	defer cancel()
-	if p.Status == payment.Failed {
-		if err := p.Refusal(); err != nil {
-			answer := server.Refusal(ctx, err)
-			if !idempotency.Kept(answer.Status) {
-				h.release(ctx, r)
-				return err
-			}
-			if e := h.keys.Finish(ctx, r.user, r.key, answer); e != nil {
-				return e
-			}
+	var answer idempotency.Answer
+	var refused error
+	err := h.keys.Tx(ctx, func(ctx context.Context) error {
+		p, err := h.payments.Keep(ctx, p.ID, o)
+		if err != nil {
 			return err
 		}
-	}
-	body, err := json.Marshal(viewOf(p))
+		if refused = nil; p.Status == payment.Failed {
+			refused = p.Refusal()
+		}
+		if refused != nil {
+			answer = server.Refusal(ctx, refused)
+		} else {
+			body, err := json.Marshal(viewOf(p))
+			if err != nil {
+				return err
+			}
+			answer = idempotency.Answer{Status: http.StatusCreated, Body: body}
+		}
+		if !idempotency.Kept(answer.Status) {
+			return h.keys.Release(ctx, r.user, r.key)
+		}
+		return h.keys.Finish(ctx, r.user, r.key, answer)
+	})
 	if err != nil {
+		h.release(c.Request.Context(), r)
 		return err
 	}
-	if err := h.keys.Finish(ctx, r.user, r.key, idempotency.Answer{Status: http.StatusCreated, Body: body}); err != nil {
-		return err
+	if refused != nil {
+		return refused
 	}
-	c.Data(http.StatusCreated, "application/json; charset=utf-8", body)
+	c.Data(http.StatusCreated, "application/json; charset=utf-8", answer.Body)
 	return nil
 }
 

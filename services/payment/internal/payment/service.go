@@ -18,12 +18,13 @@ const (
 
 // Store keeps bills, attempts and refunds. now is the database's clock.
 type Store interface {
-	// OpenBill keeps a bill unless the order has one, open or closed.
-	OpenBill(ctx context.Context, b Bill) error
+	// OpenBills keeps bills of orders that have none yet, open or closed.
+	OpenBills(ctx context.Context, bills ...Bill) error
 	// CloseBill closes an open bill, or writes it closed at once. A paid one stays paid.
 	CloseBill(ctx context.Context, b Bill) error
 	FindBill(ctx context.Context, orderID string) (*Bill, error)
-	// Start keeps an attempt that decide allows, under the bill's lock; an attempt with p's id that exists is returned instead.
+	// Start keeps an attempt that decide allows, under the bill's lock; an attempt with p's id that exists is returned instead,
+	// unless it is revivable.
 	Start(ctx context.Context, p Payment, decide func(b Bill, now time.Time, live bool) error) (found *Payment, err error)
 	// Opened keeps the provider's id of an attempt under way; false if it is not under way any more.
 	Opened(ctx context.Context, id, providerID string) (bool, error)
@@ -81,7 +82,7 @@ func (s *Service) BillOf(ctx context.Context, userID, orderID string) (*Bill, er
 			return nil, problem.Missing("order")
 		}
 		if b.UserID == userID {
-			if err := s.store.OpenBill(ctx, *b); err != nil {
+			if err := s.store.OpenBills(ctx, *b); err != nil {
 				return nil, err
 			}
 		}
@@ -111,9 +112,19 @@ func (s *Service) Start(ctx context.Context, id string, b Bill, card Shown) (p *
 	return p, false, err
 }
 
-// Charge asks the provider: first for an id, which is kept, then for the money. An unknown outcome leaves the attempt processing; the settler
-// finds out.
+// Charge asks the provider and keeps what it says.
 func (s *Service) Charge(ctx context.Context, p *Payment, card Card) (*Payment, error) {
+	o, err := s.Ask(ctx, p, card)
+	if err != nil {
+		return nil, err
+	}
+	return s.Keep(ctx, p.ID, o)
+}
+
+// Ask asks the provider: first for an id, which is kept, then for the money. StateProcessing means that the outcome is unknown; the settler
+// finds out.
+func (s *Service) Ask(ctx context.Context, p *Payment, card Card) (Outcome, error) {
+	unknown := Outcome{State: StateProcessing}
 	provider := s.providers[p.Provider]
 	creating, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
@@ -121,26 +132,25 @@ func (s *Service) Charge(ctx context.Context, p *Payment, card Card) (*Payment, 
 	if err != nil {
 		s.log.WarnContext(ctx, "provider did not open a charge", "payment", p.ID, "error", err)
 		// Without a kept id no card was ever sent: this is final.
-		return s.store.Settle(context.WithoutCancel(ctx), p.ID, Outcome{State: StateFailed, FailureCode: ProviderUnavailable})
+		return Outcome{State: StateFailed, FailureCode: ProviderUnavailable}, nil
 	}
 	mine, err := s.store.Opened(ctx, p.ID, id)
-	if err != nil {
-		return nil, err
-	}
-	if !mine { // cancelled meanwhile
-		return s.store.Find(ctx, p.ID)
+	if err != nil || !mine { // cancelled meanwhile
+		return unknown, err
 	}
 	confirming, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
 	o, err := provider.Confirm(confirming, id, card)
 	if err != nil {
 		s.log.WarnContext(ctx, "outcome of a charge is unknown, the provider will be asked", "payment", p.ID, "error", err)
-		if err := s.store.LookSoon(context.WithoutCancel(ctx), p.ID); err != nil {
-			return nil, err
-		}
-		return s.store.Find(context.WithoutCancel(ctx), p.ID)
+		return unknown, s.store.LookSoon(context.WithoutCancel(ctx), p.ID)
 	}
-	return s.store.Settle(context.WithoutCancel(ctx), p.ID, o)
+	return o, nil
+}
+
+// Keep keeps what the provider said, in the transaction of ctx if there is one, and gives the attempt as it is then.
+func (s *Service) Keep(ctx context.Context, id string, o Outcome) (*Payment, error) {
+	return s.store.Settle(context.WithoutCancel(ctx), id, o)
 }
 
 // Show gives a user's own attempt.

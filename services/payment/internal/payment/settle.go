@@ -63,8 +63,10 @@ func (s *Service) refund(ctx context.Context, p *Payment) error {
 	return s.store.Refunded(ctx, p.ID)
 }
 
-// OnPlaced opens the bill of an order.
-func (s *Service) OnPlaced(ctx context.Context, b Bill) error { return s.store.OpenBill(ctx, b) }
+// OnPlaced opens the bills of orders.
+func (s *Service) OnPlaced(ctx context.Context, bills ...Bill) error {
+	return s.store.OpenBills(ctx, bills...)
+}
 
 // OnCancelled closes the bill of an order; attempts under way are ended by the settler.
 func (s *Service) OnCancelled(ctx context.Context, b Bill) error { return s.store.CloseBill(ctx, b) }

@@ -58,9 +58,10 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 	case Slow:
 		set, args = "state = 'processing', ready_at = now() + make_interval(secs => ?)", []any{slowFor.Seconds()}
 	}
-	err := p.db.WithContext(ctx).Exec("UPDATE charges SET "+set+" WHERE id = ? AND state = 'created'", append(args, id)...).Error
-	if err != nil {
-		return payment.Outcome{}, err
+	var now state
+	res := p.db.WithContext(ctx).Raw("UPDATE charges SET "+set+" WHERE id = ? AND state = 'created' RETURNING state, failure_code", append(args, id)...).Scan(&now)
+	if res.Error != nil {
+		return payment.Outcome{}, res.Error
 	}
 	switch card.Number {
 	case Unanswered:
@@ -71,8 +72,19 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 			return payment.Outcome{}, ctx.Err()
 		case <-time.After(slowFor):
 		}
+		return p.Get(ctx, id)
 	}
-	return p.Get(ctx, id)
+	if res.RowsAffected == 0 { // it was confirmed or cancelled before
+		return p.Get(ctx, id)
+	}
+	return now.outcome(), nil
+}
+
+// state is what is known of a charge.
+type state struct{ State, FailureCode string }
+
+func (s state) outcome() payment.Outcome {
+	return payment.Outcome{State: payment.State(s.State), FailureCode: s.FailureCode}
 }
 
 // Get is described at payment.Provider. A slow charge whose time has come is captured now.
@@ -85,12 +97,12 @@ func (p *Provider) Get(ctx context.Context, id string) (payment.Outcome, error) 
 }
 
 func (p *Provider) read(db *gorm.DB, id string) (payment.Outcome, error) {
-	var r struct{ State, FailureCode string }
+	var r state
 	res := db.Raw("SELECT state, failure_code FROM charges WHERE id = ?", id).Scan(&r)
 	if res.Error == nil && res.RowsAffected == 0 {
 		return payment.Outcome{}, fmt.Errorf("no charge %s", id)
 	}
-	return payment.Outcome{State: payment.State(r.State), FailureCode: r.FailureCode}, res.Error
+	return r.outcome(), res.Error
 }
 
 // Cancel is described at payment.Provider.

@@ -4,6 +4,7 @@ package store
 import (
 	"context"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -33,15 +34,15 @@ type Store struct {
 // New makes a store.
 func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: out} }
 
-// billRow is how a bill lies in PostgreSQL.
+// billRow is how a bill lies in PostgreSQL; its JSON has the columns' names.
 type billRow struct {
-	OrderID  string `gorm:"primaryKey"`
-	UserID   string
-	Amount   int64
-	Currency string
-	DueAt    time.Time
-	Status   payment.BillStatus
-	Version  int64
+	OrderID  string             `gorm:"primaryKey" json:"order_id"`
+	UserID   string             `json:"user_id"`
+	Amount   int64              `json:"amount"`
+	Currency string             `json:"currency"`
+	DueAt    time.Time          `json:"due_at"`
+	Status   payment.BillStatus `json:"status"`
+	Version  int64              `json:"version"`
 }
 
 func (billRow) TableName() string { return "bills" }
@@ -74,12 +75,23 @@ func (r row) payment() *payment.Payment {
 		Status: r.Status, Card: payment.Shown{Brand: r.CardBrand, Last4: r.CardLast4}, FailureCode: r.FailureCode, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
 }
 
-// OpenBill is described at payment.Store.
-func (s *Store) OpenBill(ctx context.Context, b payment.Bill) error {
-	b.Status = payment.Open
-	r := billRow(b)
-	if err := postgres.DB(ctx, s.db).Clauses(clause.OnConflict{DoNothing: true}).Create(&r).Error; err != nil {
-		return fmt.Errorf("open bill of order %s: %w", b.OrderID, err)
+// OpenBills is described at payment.Store. In the order of their ids, so that two replicas with the same orders do not wait for
+// each other in a circle.
+func (s *Store) OpenBills(ctx context.Context, bills ...payment.Bill) error {
+	rows := make([]billRow, len(bills))
+	for i, b := range bills {
+		b.Status = payment.Open
+		rows[i] = billRow(b)
+	}
+	text, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	err = postgres.DB(ctx, s.db).Exec(`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version)
+		SELECT order_id, user_id, amount, currency, due_at, status, version FROM jsonb_populate_recordset(NULL::bills, ?::jsonb)
+		ORDER BY order_id ON CONFLICT (order_id) DO NOTHING`, string(text)).Error
+	if err != nil {
+		return fmt.Errorf("open bills: %w", err)
 	}
 	return nil
 }
@@ -124,41 +136,67 @@ func lockBill(tx *gorm.DB, orderID string) (*payment.Bill, error) {
 	return b, err
 }
 
-// Start is described at payment.Store.
+// Start is described at payment.Store. A new attempt is two statements; that at most one is under way is the unique index's business.
 func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b payment.Bill, now time.Time, live bool) error) (*payment.Payment, error) {
 	var found *payment.Payment
 	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
-		b, err := lockBill(tx, p.OrderID)
-		if err != nil {
-			return err
-		}
-		found, err = find(tx, p.ID)
-		if err != nil && problem.KindOf(err) != problem.NotFound || err == nil && !found.Revivable() {
-			return err
-		}
-		var at struct {
-			Now  time.Time
-			Live bool
-		}
-		err = tx.Raw(`SELECT clock_timestamp() AS now, EXISTS (SELECT 1 FROM payments WHERE order_id = ? AND status = 'processing') AS live`, p.OrderID).Scan(&at).Error
-		if err != nil {
-			return err
-		}
-		if err := decide(*b, at.Now, at.Live); err != nil {
-			return err
-		}
-		revived := found != nil
 		found = nil
-		r := toRow(p)
-		if err := tx.Save(&r).Error; err != nil { // inserts, or revives
-			return fmt.Errorf("keep payment: %w", err)
+		var b struct {
+			Bill billRow `gorm:"embedded"`
+			Now  time.Time
 		}
-		if revived { // the settler's time is that of a new attempt
-			return tx.Exec("UPDATE payments SET look_at = DEFAULT WHERE id = ?", p.ID).Error
+		res := tx.Raw("SELECT *, clock_timestamp() AS now FROM bills WHERE order_id = ? FOR UPDATE", p.OrderID).Scan(&b)
+		if res.Error != nil {
+			return fmt.Errorf("lock bill of order %s: %w", p.OrderID, res.Error)
 		}
-		return nil
+		if res.RowsAffected == 0 {
+			return problem.Missing("order")
+		}
+		refused := decide(payment.Bill(b.Bill), b.Now, false)
+		if refused == nil {
+			r := toRow(p)
+			res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&r)
+			if res.Error != nil {
+				return fmt.Errorf("keep payment: %w", res.Error)
+			}
+			if res.RowsAffected == 1 {
+				return nil
+			}
+		}
+		known, err := find(tx, p.ID)
+		switch {
+		case problem.KindOf(err) == problem.NotFound && refused == nil: // another attempt is under way
+			return decide(payment.Bill(b.Bill), b.Now, true)
+		case problem.KindOf(err) == problem.NotFound:
+			return refused
+		case err != nil:
+			return err
+		case !known.Revivable():
+			found = known
+			return nil
+		case refused != nil:
+			return refused
+		}
+		return revive(tx, p, func(live bool) error { return decide(payment.Bill(b.Bill), b.Now, live) })
 	})
 	return found, err
+}
+
+// revive begins an attempt again that ended before the provider knew of it. The settler's time is that of a new one.
+func revive(tx *gorm.DB, p payment.Payment, decide func(live bool) error) error {
+	var live bool
+	err := tx.Raw("SELECT EXISTS (SELECT 1 FROM payments WHERE order_id = ? AND status = 'processing')", p.OrderID).Scan(&live).Error
+	if err != nil {
+		return err
+	}
+	if err := decide(live); err != nil {
+		return err
+	}
+	r := toRow(p)
+	if err := tx.Save(&r).Error; err != nil {
+		return fmt.Errorf("revive payment %s: %w", p.ID, err)
+	}
+	return tx.Exec("UPDATE payments SET look_at = DEFAULT WHERE id = ?", p.ID).Error
 }
 
 // Opened is described at payment.Store.
@@ -197,43 +235,49 @@ func find(q *gorm.DB, id string) (*payment.Payment, error) {
 	return r.payment(), nil
 }
 
+// settled ends an attempt that brought the money. A bill that was closed meanwhile stays closed: order will ask for the money to go back.
+const settled = `WITH p AS (
+		UPDATE payments SET status = ?, failure_code = ?, updated_at = ? WHERE id = ?
+	), b AS (
+		UPDATE bills SET status = CASE status WHEN 'open' THEN 'paid' ELSE status END, version = ?, updated_at = now() WHERE order_id = ?
+	)
+	` + outbox.Insert
+
 // Settle is described at payment.Store. The bill is locked before the attempt, as in Start.
 func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*payment.Payment, error) {
 	var p *payment.Payment
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		known, err := find(tx, id)
-		if err != nil {
-			return err
+		var l struct {
+			Attempt     row `gorm:"embedded"`
+			BillVersion int64
+			Now         time.Time
 		}
-		b, err := lockBill(tx, known.OrderID)
-		if err != nil {
-			return err
+		res := tx.Raw(`SELECT p.*, b.version AS bill_version, clock_timestamp() AS now FROM bills b JOIN payments p ON p.order_id = b.order_id
+			WHERE p.id = ? FOR UPDATE`, id).Scan(&l)
+		if res.Error != nil {
+			return fmt.Errorf("lock payment %s: %w", id, res.Error)
 		}
-		if p, err = find(tx.Clauses(clause.Locking{Strength: "UPDATE"}), id); err != nil {
-			return err
+		if res.RowsAffected == 0 {
+			return problem.Missing("payment")
 		}
-		var now time.Time
-		if err := tx.Raw("SELECT clock_timestamp()").Scan(&now).Error; err != nil {
-			return err
-		}
-		if !p.Settle(o, now.UTC()) {
+		p = l.Attempt.payment()
+		if !p.Settle(o, l.Now.UTC()) {
 			return nil
-		}
-		r := toRow(*p)
-		if err := tx.Save(&r).Error; err != nil {
-			return fmt.Errorf("save payment %s: %w", id, err)
 		}
 		if p.Status != payment.Succeeded {
-			return nil
+			return tx.Exec("UPDATE payments SET status = ?, failure_code = ?, updated_at = ? WHERE id = ?", p.Status, p.FailureCode, p.UpdatedAt, id).Error
 		}
-		b.Version++
-		// A bill that was closed meanwhile stays closed: order will ask for the money to go back.
-		err = tx.Exec("UPDATE bills SET status = CASE status WHEN 'open' THEN 'paid' ELSE status END, version = ?, updated_at = now() WHERE order_id = ?", b.Version, b.OrderID).Error
+		version := l.BillVersion + 1
+		told, err := s.out.Rows(ctx, outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeSucceeded, Key: p.OrderID, Version: version,
+			Data: paymentv1.Succeeded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: version, Amount: p.Amount, Currency: p.Currency, At: p.UpdatedAt}})
 		if err != nil {
-			return fmt.Errorf("settle bill of order %s: %w", b.OrderID, err)
+			return err
 		}
-		return s.out.Add(ctx, outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeSucceeded, Key: p.OrderID, Version: b.Version,
-			Data: paymentv1.Succeeded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: b.Version, Amount: p.Amount, Currency: p.Currency, At: p.UpdatedAt}})
+		if err := tx.Exec(settled, p.Status, p.FailureCode, p.UpdatedAt, id, version, p.OrderID, told).Error; err != nil {
+			return fmt.Errorf("settle payment %s: %w", id, err)
+		}
+		s.out.Written(ctx)
+		return nil
 	})
 	return p, err
 }
