@@ -199,7 +199,7 @@ func (m *mall) ownPostgres(ctx context.Context, s *steps.Step) error {
 }
 
 func (m *mall) render() error {
-	v := render.Values{Redis: m.redis, Home: m.at.Home}
+	v := render.Values{Redis: m.redis, Home: m.at.Home, Events: m.own.EventsTokens}
 	var sources []string
 	for _, a := range m.apps {
 		for _, dir := range a.Resources {

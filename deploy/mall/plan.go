@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"syscall"
@@ -86,7 +87,7 @@ func (c crew) component() supervise.Spec {
 	socket := filepath.Join(c.sockets(), luaSocket)
 	return supervise.Spec{Name: name, Kind: "component", Path: c.at.Bin(luaProgram), Dir: c.at.Home, Log: c.at.Log(name),
 		Env: []string{"REDISLUA_SOCKET=" + socket, "REDISLUA_REDIS_ADDR=" + c.redis, "REDISLUA_REDIS_PASSWORD=" + c.redisPW,
-			"DAPR_COMPONENT_SOCKETS_FOLDER=" + c.sockets(), "DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "GOMAXPROCS=2", "GOMEMLIMIT=64MiB", "GOGC=300"},
+			"DAPR_COMPONENT_SOCKETS_FOLDER=" + c.sockets(), "DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), threads(), "GOMEMLIMIT=64MiB", "GOGC=300"},
 		Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 5 * time.Second,
 		Before: func(context.Context) error {
 			// A socket left by a dead process makes a starting sidecar wait for ever.
@@ -118,7 +119,7 @@ func (c crew) sidecar() supervise.Spec {
 			"--app-health-threshold", strconv.Itoa(a.Threshold))
 	}
 	env := []string{"PATH=/usr/bin:/bin", "DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID], "APP_API_TOKEN=" + c.own.AppTokens[a.ID],
-		"DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "DAPR_HOST_IP=127.0.0.1", "GOMAXPROCS=2", "GOMEMLIMIT=150MiB", "GOGC=300"}
+		"DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "DAPR_HOST_IP=127.0.0.1", threads(), "GOMEMLIMIT=150MiB", "GOGC=300"}
 	ports := a.Ports()
 	delete(ports, "app")
 	return supervise.Spec{Name: name, Kind: "sidecar", Path: c.daprd, Args: args, Dir: c.at.Home, Env: env, Log: c.at.Log(name),
@@ -136,7 +137,7 @@ func (c crew) process() supervise.Spec {
 	a := c.app
 	env := []string{"APP_ID=" + a.ID, "APP_PORT=" + strconv.Itoa(a.Port), "APP_HOST=127.0.0.1",
 		"DAPR_HTTP_PORT=" + strconv.Itoa(a.DaprHTTP), "DAPR_GRPC_PORT=" + strconv.Itoa(a.DaprGRPC),
-		"DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID], "APP_API_TOKEN=" + c.own.AppTokens[a.ID]}
+		"DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID], "APP_API_TOKEN=" + c.own.AppTokens[a.ID], "EVENTS_TOKEN=" + c.own.EventsTokens[a.ID], threads()}
 	for k, v := range a.Env {
 		env = append(env, k+"="+v)
 	}
@@ -144,6 +145,10 @@ func (c crew) process() supervise.Spec {
 		Port: a.Port, Ports: map[string]int{"app": a.Port},
 		Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 15 * time.Second}
 }
+
+// threads gives each process half the cores: a score of them share the machine, and with all of it each they mostly wake each
+// other's idle threads (docs/performance.md).
+func threads() string { return "GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/2)) }
 
 // waitSocket returns when somebody listens at a Unix socket.
 func waitSocket(ctx context.Context, path string, patience time.Duration) error {

@@ -15,7 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"daprmall.dev/services/contracts/contractstest"
-	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/server"
 )
 
 const eventsHead = `# Events
@@ -54,7 +54,7 @@ func eventsPage(t *testing.T, docs map[string]string) []byte {
 	for _, e := range contractstest.Events() {
 		fmt.Fprintf(&out, "\n## %s\n\n%s Topic `%s`, key `%s`, from **%s**.\n\n", e.Type, e.When, e.Topic, e.Key, e.Producer)
 		for _, c := range e.Consumers {
-			fmt.Fprintf(&out, "- **%s** %s (`POST /events/%s`)\n", c.Room, c.Does, inbox.Slug(e.Type))
+			fmt.Fprintf(&out, "- **%s** %s\n", c.Room, c.Does)
 		}
 		out.WriteString("\n| Field of `data` | Type | |\n|---|---|---|\n")
 		fields(&out, docs, reflect.TypeOf(e.Sample), "")
@@ -102,6 +102,11 @@ type subscription struct {
 			Default string
 		}
 		DeadLetterTopic string `yaml:"deadLetterTopic"`
+		BulkSubscribe   struct {
+			Enabled            bool
+			MaxMessagesCount   int `yaml:"maxMessagesCount"`
+			MaxAwaitDurationMs int `yaml:"maxAwaitDurationMs"`
+		} `yaml:"bulkSubscribe"`
 	}
 	Scopes []string
 }
@@ -126,29 +131,29 @@ func documents[T any](t *testing.T, file string) []T {
 	}
 }
 
-// Every type a room handles is delivered to it on the route it has, and nothing else is: a rule without a route loses events
-// silently, and so does a route without a rule.
+// A room hears the topics whose events it handles, all on its one route: the inbox passes over what it does not handle.
 func TestSubscriptionsAreTheCatalogues(t *testing.T) {
 	got, want := map[string]string{}, map[string]string{}
 	for _, s := range documents[subscription](t, "../../dapr-config/subscriptions.yaml") {
 		if s.Kind == "" {
 			continue // an empty document
 		}
-		if s.Kind != "Subscription" || s.Spec.PubsubName != "events" || len(s.Scopes) != 1 || s.Spec.Routes.Default != "" || s.Spec.DeadLetterTopic != "" {
-			t.Errorf("%s: %+v; want one app, no default route and no dead letters", s.Metadata.Name, s)
+		if s.Kind != "Subscription" || s.Spec.PubsubName != "events" || len(s.Scopes) != 1 || len(s.Spec.Routes.Rules) > 0 || s.Spec.DeadLetterTopic != "" {
+			t.Errorf("%s: %+v; want one app, one route and no dead letters", s.Metadata.Name, s)
 			continue
 		}
-		for _, r := range s.Spec.Routes.Rules {
-			rule := s.Scopes[0] + ", topic " + s.Spec.Topic + ", " + r.Match
-			if got[rule] != "" {
-				t.Errorf("twice: %s", rule)
-			}
-			got[rule] = r.Path
+		if b := s.Spec.BulkSubscribe; !b.Enabled || b.MaxMessagesCount < 1 || b.MaxAwaitDurationMs < 1 {
+			t.Errorf("%s: bulkSubscribe is %+v, and Dapr's defaults wait for a second", s.Metadata.Name, b)
 		}
+		rule := s.Scopes[0] + ", topic " + s.Spec.Topic
+		if got[rule] != "" {
+			t.Errorf("twice: %s", rule)
+		}
+		got[rule] = s.Spec.Routes.Default
 	}
 	for _, e := range contractstest.Events() {
 		for _, c := range e.Consumers {
-			want[fmt.Sprintf("%s, topic %s, event.type == %q", c.Room, e.Topic, e.Type)] = "/events/" + inbox.Slug(e.Type)
+			want[c.Room+", topic "+e.Topic] = server.EventsPath("")
 		}
 	}
 	same(t, "subscriptions.yaml", got, want)

@@ -17,12 +17,16 @@ import (
 const (
 	defaultRedis = "127.0.0.1:8581"
 	defaultHome  = ".mall/"
+	// eventsPath is where rooms take events; behind it comes a token that only a room and its sidecar know.
+	eventsPath = "/events"
 )
 
 // Values are what takes the place of the defaults.
 type Values struct {
 	Redis string // host:port
 	Home  string // the mall's home directory
+	// Events are the tokens in the paths of events, by app; a subscription has one app.
+	Events map[string]string
 }
 
 // Dirs renders every YAML file of the source directories into one directory, which is
@@ -86,6 +90,9 @@ func render(raw []byte, v Values) ([]byte, error) {
 			return nil, err
 		}
 		replace(&doc, v)
+		if err := deliver(&doc, v.Events); err != nil {
+			return nil, err
+		}
 		if err := enc.Encode(&doc); err != nil {
 			return nil, err
 		}
@@ -105,4 +112,41 @@ func replace(n *yaml.Node, v Values) {
 	for _, child := range n.Content {
 		replace(child, v)
 	}
+}
+
+// deliver puts the token of a subscription's app into the path on which it delivers.
+func deliver(doc *yaml.Node, tokens map[string]string) error {
+	var s struct {
+		Kind   string
+		Scopes []string
+	}
+	if doc.Decode(&s) != nil || s.Kind != "Subscription" || len(tokens) == 0 {
+		return nil
+	}
+	if len(s.Scopes) != 1 || tokens[s.Scopes[0]] == "" {
+		return fmt.Errorf("a subscription for %v: want one app that is in the mall", s.Scopes)
+	}
+	route := find(doc.Content[0], "spec", "routes", "default")
+	if route == nil || route.Value != eventsPath {
+		return fmt.Errorf("the subscription of %s does not deliver to %s", s.Scopes[0], eventsPath)
+	}
+	route.Value += "/" + tokens[s.Scopes[0]]
+	return nil
+}
+
+// find goes down a path of keys; nil if it ends early.
+func find(n *yaml.Node, keys ...string) *yaml.Node {
+	for _, key := range keys {
+		var next *yaml.Node
+		for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
+			if n.Content[i].Value == key {
+				next = n.Content[i+1]
+			}
+		}
+		if next == nil {
+			return nil
+		}
+		n = next
+	}
+	return n
 }

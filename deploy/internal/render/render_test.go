@@ -39,3 +39,27 @@ func TestTheRepositorysOwnFiles(t *testing.T) {
 		t.Errorf("an empty source: %v, want a refusal", err)
 	}
 }
+
+const subscription = `kind: Subscription
+spec:
+    routes:
+        default: /events
+scopes: [cart]
+`
+
+func TestEachAppHasAPathOfItsOwnForEvents(t *testing.T) {
+	out, err := render([]byte(subscription), Values{Events: map[string]string{"cart": "c0ffee", "order": "x"}})
+	if err != nil || !strings.Contains(string(out), "default: /events/c0ffee\n") {
+		t.Errorf("rendered %s, %v", out, err)
+	}
+	for name, in := range map[string]string{
+		"two apps":       strings.Replace(subscription, "[cart]", "[cart, order]", 1),
+		"an unknown app": strings.Replace(subscription, "[cart]", "[stranger]", 1),
+		"another path":   strings.Replace(subscription, "/events", "/orders", 1),
+		"rules":          strings.Replace(subscription, "default: /events", "rules: []", 1),
+	} {
+		if out, err := render([]byte(in), Values{Events: map[string]string{"cart": "c0ffee", "order": "x"}}); err == nil {
+			t.Errorf("%s: rendered %s, want a refusal", name, out)
+		}
+	}
+}

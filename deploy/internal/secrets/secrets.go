@@ -31,8 +31,9 @@ type Store map[string]map[string]string
 // Own is what the runner keeps for itself.
 type Own struct {
 	PostgresPassword string            `json:"postgres_password"`
-	DaprTokens       map[string]string `json:"dapr_tokens"` // by app: app → its sidecar
-	AppTokens        map[string]string `json:"app_tokens"`  // by app: its sidecar → app
+	DaprTokens       map[string]string `json:"dapr_tokens"`   // by app: app → its sidecar
+	AppTokens        map[string]string `json:"app_tokens"`    // by app: its sidecar → app
+	EventsTokens     map[string]string `json:"events_tokens"` // by app: in the path on which its sidecar delivers events
 }
 
 // Load reads both files, adds what is missing and writes them back. What exists is
@@ -50,12 +51,14 @@ func Load(home string, apps []string) (Store, Own, error) {
 	if own.PostgresPassword == "" {
 		own.PostgresPassword = password()
 	}
-	if own.DaprTokens == nil {
-		own.DaprTokens, own.AppTokens = map[string]string{}, map[string]string{}
-	}
-	for _, app := range apps {
-		if own.DaprTokens[app] == "" {
-			own.DaprTokens[app], own.AppTokens[app] = password(), password()
+	for _, tokens := range []*map[string]string{&own.DaprTokens, &own.AppTokens, &own.EventsTokens} {
+		if *tokens == nil {
+			*tokens = map[string]string{}
+		}
+		for _, app := range apps {
+			if (*tokens)[app] == "" {
+				(*tokens)[app] = password()
+			}
 		}
 	}
 	if key := os.Getenv("MALL_STRIPE_API_KEY"); key != "" {

@@ -18,6 +18,7 @@ type Env struct {
 	DaprGRPCPort int
 	DaprAPIToken string // app → sidecar
 	AppAPIToken  string // sidecar → app
+	EventsToken  string // in the path of events, so that only the own sidecar can deliver them; "" where an access control list does that
 }
 
 // FromEnv reads and checks the environment.
@@ -27,6 +28,7 @@ func FromEnv() (Env, error) {
 		AppHost:      os.Getenv("APP_HOST"),
 		DaprAPIToken: os.Getenv("DAPR_API_TOKEN"),
 		AppAPIToken:  os.Getenv("APP_API_TOKEN"),
+		EventsToken:  os.Getenv("EVENTS_TOKEN"),
 	}
 	if e.AppID == "" {
 		return e, fmt.Errorf("APP_ID is not set: start the mall with `go run ./deploy/mall up`")

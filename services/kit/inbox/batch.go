@@ -29,17 +29,19 @@ type delivery struct {
 	done  chan error
 }
 
-// wait hands a delivery to the one worker of this inbox, which ends when nothing waits any more, and returns its outcome.
-func (in *Inbox) wait(d *delivery) error {
-	d.done = make(chan error, 1)
+// enqueue hands deliveries to the one worker of this inbox, which ends when nothing waits any more.
+func (in *Inbox) enqueue(deliveries []*delivery) {
 	in.mu.Lock()
-	in.waiting = append(in.waiting, d)
-	if !in.working {
+	defer in.mu.Unlock()
+	for _, d := range deliveries {
+		if d != nil {
+			in.waiting = append(in.waiting, d)
+		}
+	}
+	if len(in.waiting) > 0 && !in.working {
 		in.working = true
 		go in.work()
 	}
-	in.mu.Unlock()
-	return <-d.done
 }
 
 // work belongs to no request: a caller that goes away takes neither its event nor those of others with it. All it does is bounded in time.

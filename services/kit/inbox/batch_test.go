@@ -208,7 +208,7 @@ func TestABatchWithoutADatabaseIsRefused(t *testing.T) {
 	var wg sync.WaitGroup
 	outcomes := make([]error, 10)
 	for i := range outcomes {
-		wg.Go(func() { outcomes[i] = in.Receive(context.Background(), wire(t, newID(), i)) })
+		wg.Go(func() { outcomes[i] = in.Receive(context.Background(), wire(t, newID(), i))[0] })
 	}
 	<-began
 	close(goOn)
@@ -217,5 +217,25 @@ func TestABatchWithoutADatabaseIsRefused(t *testing.T) {
 		if err == nil {
 			t.Errorf("delivery %d was acknowledged without a database", i)
 		}
+	}
+}
+
+// A bulk of the broker shares a transaction too; what cannot be read in it is parked, what nobody handles is nobody's.
+func TestABulkIsHandledTogether(t *testing.T) {
+	in, db, _ := open(t)
+	On(in, "order", kind, func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
+	var bodies [][]byte
+	for n := range 10 {
+		bodies = append(bodies, wire(t, newID(), n))
+	}
+	bodies[3] = []byte("{")
+	bodies[5] = []byte(strings.Replace(string(bodies[5]), kind, "mall.order.paid.v1", 1))
+	for i, err := range in.Receive(t.Context(), bodies...) {
+		if err != nil {
+			t.Errorf("delivery %d: %v", i, err)
+		}
+	}
+	if n := transactions(t, db); kept(t, db) != 8 || len(rows(t, db)) != 9 || n != 2 {
+		t.Errorf("%d effects, %d rows in %d transactions; want 8 in one, and one parked", kept(t, db), len(rows(t, db)), n)
 	}
 }

@@ -165,7 +165,7 @@ func newID() string { return uuid.NewString() }
 
 func receive(t *testing.T, in *Inbox, body []byte) {
 	t.Helper()
-	if err := in.Receive(t.Context(), body); err != nil {
+	if err := in.Receive(t.Context(), body)[0]; err != nil {
 		t.Errorf("receive %.80s: %v; want it acknowledged", body, err)
 	}
 }

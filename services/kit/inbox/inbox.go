@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -60,25 +59,6 @@ func New(db *gorm.DB, side Sidecar, log *slog.Logger) *Inbox {
 	return &Inbox{db: db, side: side, log: log, owner: uuid.NewString(), now: time.Now, started: time.Now()}
 }
 
-// Slug names the route of an event type: mall.order.placed.v1 → order-placed.
-func Slug(eventType string) string {
-	s := strings.TrimPrefix(eventType, "mall.")
-	if i := strings.LastIndex(s, ".v"); i >= 0 {
-		s = s[:i]
-	}
-	return strings.ReplaceAll(s, ".", "-")
-}
-
-// Slugs gives the routes of all handled types, sorted.
-func (in *Inbox) Slugs() []string {
-	var slugs []string
-	for _, h := range in.handlers {
-		slugs = append(slugs, Slug(h.event))
-	}
-	sort.Strings(slugs)
-	return slugs
-}
-
 // Handled gives the types that are handled, each with the app it comes from.
 func (in *Inbox) Handled() map[string]string {
 	types := make(map[string]string, len(in.handlers))
@@ -88,19 +68,31 @@ func (in *Inbox) Handled() map[string]string {
 	return types
 }
 
-// Receive takes an event as the broker delivers it, and returns when it is handled or parked. It returns an error only if neither
-// could be done. What arrives while others are being handled waits and then shares one transaction with all that wait.
-func (in *Inbox) Receive(ctx context.Context, body []byte) error {
+// Receive takes events as the broker delivers them, and returns when each is handled or parked. An event's error says that neither could
+// be done. What arrives while others are being handled waits and then shares one transaction with all that wait.
+func (in *Inbox) Receive(ctx context.Context, bodies ...[]byte) []error {
 	in.lastPush.Store(in.now().UnixNano())
-	e, err := unwrap(body)
-	if err != nil {
-		sum := sha256.Sum256(body)
-		return in.park(context.WithoutCancel(ctx), delivery{event: outbox.CloudEvent{ID: "unreadable:" + hex.EncodeToString(sum[:8])}, raw: body, via: "push"}, err)
+	outcomes := make([]error, len(bodies))
+	deliveries := make([]*delivery, len(bodies))
+	for i, body := range bodies {
+		e, err := unwrap(body)
+		if err != nil {
+			sum := sha256.Sum256(body)
+			bad := delivery{event: outbox.CloudEvent{ID: "unreadable:" + hex.EncodeToString(sum[:8])}, raw: body, via: "push"}
+			outcomes[i] = in.park(context.WithoutCancel(ctx), bad, err)
+			continue
+		}
+		if _, ok := in.handler(e.Type); ok { // others of the topic are not this room's business
+			deliveries[i] = &delivery{event: e, raw: body, via: "push", done: make(chan error, 1)}
+		}
 	}
-	if _, ok := in.handler(e.Type); !ok {
-		return nil // the subscription routes by type; a broker that cannot leaves it to us
+	in.enqueue(deliveries)
+	for i, d := range deliveries {
+		if d != nil {
+			outcomes[i] = <-d.done
+		}
 	}
-	return in.wait(&delivery{event: e, raw: body, via: "push"})
+	return outcomes
 }
 
 // unwrap reads a CloudEvent. RocketMQ and dead letters wrap events in events, RocketMQ without a content type as a quoted

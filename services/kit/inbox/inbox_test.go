@@ -210,7 +210,7 @@ func TestOnlyAFailedParkingIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, body := range [][]byte{wire(t, newID(), 2), []byte("{")} {
-		if err := in.Receive(t.Context(), body); err == nil {
+		if err := in.Receive(t.Context(), body)[0]; err == nil {
 			t.Errorf("receive %s without a database: acknowledged, want an error", body)
 		}
 	}
@@ -224,7 +224,7 @@ func TestAnEventIsHandledThoughItsDeliveryIsGone(t *testing.T) {
 		hangUp()
 		return keep(ctx, db, e.N)
 	})
-	if err := in.Receive(ctx, wire(t, newID(), 1)); err != nil {
+	if err := in.Receive(ctx, wire(t, newID(), 1))[0]; err != nil {
 		t.Errorf("receive: %v", err)
 	}
 	if all := rows(t, db); len(all) != 1 || all[0].Status != "done" || kept(t, db) != 1 {
@@ -331,20 +331,5 @@ func TestAHandlerGoesOnWithTheTraceOfItsEvent(t *testing.T) {
 	receive(t, in, []byte(strings.Replace(string(wire(t, newID(), 1)), `"data"`, `"traceparent":"`+trace.Header()+`","data"`, 1)))
 	if got != trace.ID {
 		t.Errorf("trace %q, want %q; rows %+v", got, trace.ID, rows(t, db))
-	}
-}
-
-func TestSlug(t *testing.T) {
-	for eventType, want := range map[string]string{"mall.order.placed.v1": "order-placed", "mall.user.roles-changed.v2": "user-roles-changed",
-		"mall.order.refund-requested.v1": "order-refund-requested"} {
-		if got := Slug(eventType); got != want {
-			t.Errorf("Slug(%s) = %s, want %s", eventType, got, want)
-		}
-	}
-	in := New(nil, nil, nil)
-	On(in, "user", "mall.user.unbanned.v1", func(context.Context, fact) error { return nil })
-	OnDetached(in, "user", "mall.user.banned.v1", func(context.Context, fact) error { return nil })
-	if got := in.Slugs(); !slices.Equal(got, []string{"user-banned", "user-unbanned"}) {
-		t.Errorf("slugs %v", got)
 	}
 }

@@ -22,15 +22,23 @@ func Body(c *gin.Context) ([]byte, error) {
 	if b, ok := c.Get(bodyKey); ok {
 		return b.([]byte), nil
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody))
+	b, err := read(c, MaxBody)
+	if err != nil {
+		return nil, err
+	}
+	c.Set(bodyKey, b)
+	return b, nil
+}
+
+func read(c *gin.Context, most int64) ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, most))
 	if err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
-			return nil, problem.New(problem.TooLarge, "body_too_large", "The body is larger than %d bytes.", MaxBody)
+			return nil, problem.New(problem.TooLarge, "body_too_large", "The body is larger than %d bytes.", most)
 		}
 		return nil, problem.Wrap(err, problem.BadRequest, "bad_request", "The body could not be read.")
 	}
-	c.Set(bodyKey, b)
 	return b, nil
 }
 

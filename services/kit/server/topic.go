@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -10,25 +11,66 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Topics mounts a route for each event the inbox handles: POST /events/order-placed and so on, called by the
-// room's own sidecar. What fails is parked by the inbox and acknowledged; 500 only if even parking failed.
+// maxBulk is the largest delivery, in bytes: what a sidecar takes at most (--max-body-size).
+const maxBulk = 4 << 20
+
+// bulk is a delivery of many events (Dapr's bulk subscription); one that comes alone is a CloudEvent and has no entries.
+type bulk struct {
+	Entries []struct {
+		ID    string          `json:"entryId"`
+		Event json.RawMessage `json:"event"`
+	} `json:"entries"`
+}
+
+// outcome is what became of an entry. The sidecar takes a missing one for RETRY.
+type outcome struct {
+	ID     string `json:"entryId"`
+	Status string `json:"status"`
+}
+
+// EventsPath is where a room takes events: a path that only its own sidecar knows, from the subscriptions it was given. A peer's sidecar
+// can be made to leave out whose call it is, so who calls is not enough here. Without a token it is plain /events: where an access
+// control list keeps peers away.
+func EventsPath(token string) string {
+	if token == "" {
+		return "/events"
+	}
+	return "/events/" + token
+}
+
+// Topics mounts the one route on which the room's own sidecar delivers events, alone or in bulk. What fails is parked by the inbox and
+// acknowledged; only what could not even be parked is to come again.
 func (s *Server) Topics(in *inbox.Inbox) {
-	for _, slug := range in.Slugs() {
-		s.POST("/events/"+slug, s.notFromPeer, Handle(func(c *gin.Context) error {
-			body, err := Body(c)
-			if err != nil {
-				return err
-			}
-			if err := in.Receive(c.Request.Context(), body); err != nil {
+	s.POST(EventsPath(s.env.EventsToken), s.notFromPeer, Handle(func(c *gin.Context) error {
+		body, err := read(c, maxBulk)
+		if err != nil {
+			return err
+		}
+		var b bulk
+		if json.Unmarshal(body, &b) != nil || b.Entries == nil {
+			if err := in.Receive(c.Request.Context(), body)[0]; err != nil {
 				return err
 			}
 			c.JSON(http.StatusOK, gin.H{"status": "SUCCESS"})
 			return nil
-		}))
-	}
+		}
+		bodies, statuses := make([][]byte, len(b.Entries)), make([]outcome, len(b.Entries))
+		for i, e := range b.Entries {
+			bodies[i] = e.Event
+		}
+		for i, err := range in.Receive(c.Request.Context(), bodies...) {
+			statuses[i] = outcome{b.Entries[i].ID, "SUCCESS"}
+			if err != nil {
+				statuses[i].Status = "RETRY"
+				s.log.ErrorContext(c.Request.Context(), "event neither handled nor parked", "error", err)
+			}
+		}
+		c.JSON(http.StatusOK, gin.H{"statuses": statuses})
+		return nil
+	}))
 }
 
-// notFromPeer: a peer could invoke an event route; a delivery by the own sidecar carries no caller id.
+// notFromPeer: a peer could invoke the route; a delivery by the own sidecar carries no caller id.
 func (s *Server) notFromPeer(c *gin.Context) {
 	if len(c.Request.Header.Values(callerHeader)) > 0 {
 		c.Abort()

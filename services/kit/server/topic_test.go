@@ -28,6 +28,7 @@ func status(t *testing.T, db *gorm.DB, id string) (status string) {
 
 func TestTopicsAnswerTheBroker(t *testing.T) {
 	d := open(t)
+	d.s.env.EventsToken = "t0"
 	db := postgrestest.Open(t, inbox.Migrations)
 	in := inbox.New(db, nil, slog.New(slog.DiscardHandler))
 	inbox.On(in, "order", "mall.order.placed.v1", func(_ context.Context, e fact) error {
@@ -41,16 +42,31 @@ func TestTopicsAnswerTheBroker(t *testing.T) {
 		return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"order","type":"mall.order.placed.v1","data":{"n":%d}}`, id, n)
 	}
 	for id, n := range map[string]int{"good": 1, "bad": 0} {
-		if a := d.ask("POST", "/events/order-placed", event(id, n)); a.status != 200 || a.body != `{"status":"SUCCESS"}` {
+		if a := d.ask("POST", "/events/t0", event(id, n)); a.status != 200 || a.body != `{"status":"SUCCESS"}` {
 			t.Errorf("%s event: %d %s, want it acknowledged", id, a.status, a.body)
 		}
+	}
+	many := fmt.Sprintf(`{"id":"b","pubsubname":"events","topic":"mall.orders","type":"com.dapr.event.sent.bulk","entries":[
+		{"entryId":"1","event":%s,"contentType":"application/cloudevents+json"},{"entryId":"2","event":%s},{"entryId":"3","event":"nonsense"}]}`, event("third", 1), event("fourth", 0))
+	if a := d.ask("POST", "/events/t0", many); a.status != 200 || a.body != `{"statuses":[{"entryId":"1","status":"SUCCESS"},{"entryId":"2","status":"SUCCESS"},{"entryId":"3","status":"SUCCESS"}]}` {
+		t.Errorf("bulk: %d %s, want each acknowledged", a.status, a.body)
+	}
+	if a, b := status(t, db, "third"), status(t, db, "fourth"); a != "done" || b != "parked" {
+		t.Errorf("of the bulk, the good one is %s, the bad one %s", a, b)
+	}
+	if a := d.ask("POST", "/events/t0", `{"entries":[]}`); a.status != 200 || a.body != `{"statuses":[]}` {
+		t.Errorf("empty bulk: %d %s", a.status, a.body)
 	}
 	if g, b := status(t, db, "good"), status(t, db, "bad"); g != "done" || b != "parked" {
 		t.Errorf("good is %s, bad is %s", g, b)
 	}
-	d.ask("POST", "/events/order-placed", event("forged", 1), callerHeader+": cart").want(t, "a peer's event", 403, "caller_not_allowed")
-	d.ask("POST", "/events/order-placed", event("forged", 1), "-"+tokenHeader).want(t, "a stranger's event", 403, "not_through_sidecar")
-	d.ask("POST", "/events/order-paid", event("other", 1)).want(t, "a route nobody handles", 404, "not_found")
+	d.ask("POST", "/events/t0", event("forged", 1), callerHeader+": cart").want(t, "a peer's event", 403, "caller_not_allowed")
+	d.ask("POST", "/events/t0", event("forged", 1), "-"+tokenHeader).want(t, "a stranger's event", 403, "not_through_sidecar")
+	for _, path := range []string{"/events", "/events/", "/events/t1", "/events/order-placed"} {
+		if a := d.ask("POST", path, event("forged", 1)); a.status != 404 && a.status != 405 {
+			t.Errorf("an event at %s, without the token: %d %s", path, a.status, a.body)
+		}
+	}
 	if s := status(t, db, "forged"); s != "" {
 		t.Errorf("a forged event is %s", s)
 	}
@@ -61,7 +77,10 @@ func TestTopicsAnswerTheBroker(t *testing.T) {
 	if err := pool.Close(); err != nil {
 		t.Fatal(err)
 	}
-	d.ask("POST", "/events/order-placed", event("late", 1)).want(t, "no database to park in", 500, "internal")
+	d.ask("POST", "/events/t0", event("late", 1)).want(t, "no database to park in", 500, "internal")
+	if a := d.ask("POST", "/events/t0", `{"entries":[{"entryId":"1","event":`+event("late", 1)+`}]}`); a.status != 200 || a.body != `{"statuses":[{"entryId":"1","status":"RETRY"}]}` {
+		t.Errorf("a bulk without a database: %d %s, want it to come again", a.status, a.body)
+	}
 }
 
 func TestTheFeedIsForSubscribers(t *testing.T) {

@@ -199,9 +199,13 @@ func revive(tx *gorm.DB, p payment.Payment, decide func(live bool) error) error 
 	return tx.Exec("UPDATE payments SET look_at = DEFAULT WHERE id = ?", p.ID).Error
 }
 
+// underWay is status = 'processing' in other words: said so, PostgreSQL may look through the index of all attempts under way instead
+// of going to the one that is meant.
+const underWay = "status NOT IN ('succeeded', 'failed', 'cancelled', 'refunded')"
+
 // Opened is described at payment.Store.
 func (s *Store) Opened(ctx context.Context, id, providerID string) (bool, error) {
-	res := s.db.WithContext(ctx).Exec("UPDATE payments SET provider_id = ? WHERE id = ? AND status = 'processing' AND provider_id IN ('', ?)", providerID, id, providerID)
+	res := s.db.WithContext(ctx).Exec("UPDATE payments SET provider_id = ? WHERE id = ? AND "+underWay+" AND provider_id IN ('', ?)", providerID, id, providerID)
 	if res.Error != nil {
 		return false, fmt.Errorf("keep provider id of payment %s: %w", id, res.Error)
 	}
@@ -211,7 +215,7 @@ func (s *Store) Opened(ctx context.Context, id, providerID string) (bool, error)
 // Abandon is described at payment.Store.
 func (s *Store) Abandon(ctx context.Context, id, why string) (*payment.Payment, error) {
 	err := s.db.WithContext(ctx).Exec(`UPDATE payments SET status = 'cancelled', failure_code = ?, updated_at = clock_timestamp()
-		WHERE id = ? AND status = 'processing' AND provider_id = ''`, why, id).Error
+		WHERE id = ? AND `+underWay+` AND provider_id = ''`, why, id).Error
 	if err != nil {
 		return nil, fmt.Errorf("abandon payment %s: %w", id, err)
 	}
@@ -284,7 +288,7 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 
 // LookSoon is described at payment.Store.
 func (s *Store) LookSoon(ctx context.Context, id string) error {
-	return s.db.WithContext(ctx).Exec("UPDATE payments SET look_at = now() + interval '500 milliseconds' WHERE id = ? AND status = 'processing'", id).Error
+	return s.db.WithContext(ctx).Exec("UPDATE payments SET look_at = now() + interval '500 milliseconds' WHERE id = ? AND "+underWay, id).Error
 }
 
 // NextUnsettled is described at payment.Store: a claim lasts ten seconds, so that replicas look at different attempts and a provider that is down
