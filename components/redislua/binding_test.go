@@ -59,7 +59,7 @@ func component(t *testing.T, addr string, vars ...string) (*grpc.ClientConn, fun
 }
 
 func TestComponentWorksWithoutInit(t *testing.T) {
-	conn, stop := component(t, redistest.Open(t).Options().Addr)
+	conn, stop := component(t, redistest.Addr(t))
 	ctx := t.Context()
 	client := proto.NewOutputBindingClient(conn)
 
@@ -82,7 +82,7 @@ func TestComponentWorksWithoutInit(t *testing.T) {
 
 // The front door limits sign-ins with this binding; it has no business at the gate.
 func TestAnAppGetsOnlyItsOperations(t *testing.T) {
-	conn, _ := component(t, redistest.Open(t).Options().Addr, "REDISLUA_OPERATIONS=limit,lock")
+	conn, _ := component(t, redistest.Addr(t), "REDISLUA_OPERATIONS=limit,lock")
 	client := proto.NewOutputBindingClient(conn)
 	ops, err := client.ListOperations(t.Context(), &proto.ListOperationsRequest{})
 	if err != nil || !slices.Equal(ops.GetOperations(), []string{"limit", "lock"}) {

@@ -13,18 +13,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Open returns a client whose database is empty. Without a Redis the test fails,
+// Addr gives the address of a Redis that answers. Without one the test fails,
 // unless -short says that a partial run is meant.
-func Open(t *testing.T) *redis.Client {
+func Addr(t *testing.T) string {
 	t.Helper()
 	addr := os.Getenv("MALL_TEST_REDIS_ADDR")
 	if addr == "" {
 		addr = start(t)
 	}
-	// Database 9 keeps a shared server's other users out of the way.
-	rdb := redis.NewClient(&redis.Options{Addr: addr, DB: 9})
-	t.Cleanup(func() { _ = rdb.Close() })
+	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	defer func() { _ = rdb.Close() }()
 	await(t, rdb)
+	return addr
+}
+
+// Open returns a client whose database is empty. Only one package may use it:
+// packages are tested side by side, and each would empty the others' database.
+func Open(t *testing.T) *redis.Client {
+	t.Helper()
+	// Database 9 keeps a shared server's other users out of the way.
+	rdb := redis.NewClient(&redis.Options{Addr: Addr(t), DB: 9})
+	t.Cleanup(func() { _ = rdb.Close() })
 	if err := rdb.FlushDB(t.Context()).Err(); err != nil {
 		t.Fatalf("empty the test database: %v", err)
 	}
