@@ -1,5 +1,6 @@
 // Package redistest gives tests a real Redis: scripts are only right where they
-// run. It uses MALL_TEST_REDIS_ADDR, or starts a private redis-server from PATH.
+// run. It uses MALL_TEST_REDIS_ADDR, or starts a private server: the program that
+// MALL_TEST_REDIS_SERVER names, or redis-server from PATH.
 package redistest
 
 import (
@@ -41,12 +42,12 @@ func Open(t *testing.T) *redis.Client {
 }
 
 // OpenCluster returns a client of a Redis Cluster of one node, which owns all
-// slots and is as strict about them as a large one. It needs redis-server in PATH
+// slots and is as strict about them as a large one. It needs a server's program
 // and is skipped where only an address was given.
 func OpenCluster(t *testing.T) *redis.ClusterClient {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil && os.Getenv("MALL_TEST_REDIS_ADDR") != "" {
-		t.Skip("a cluster of its own needs redis-server in PATH")
+	if _, err := program(); err != nil && os.Getenv("MALL_TEST_REDIS_ADDR") != "" {
+		t.Skip("a cluster of its own needs redis-server in PATH, or MALL_TEST_REDIS_SERVER")
 	}
 	addr := start(t, "--cluster-enabled", "yes")
 	node := redis.NewClient(&redis.Options{Addr: addr})
@@ -66,9 +67,16 @@ func OpenCluster(t *testing.T) *redis.ClusterClient {
 	return rdb
 }
 
+func program() (string, error) {
+	if path := os.Getenv("MALL_TEST_REDIS_SERVER"); path != "" {
+		return path, nil
+	}
+	return exec.LookPath("redis-server")
+}
+
 func start(t *testing.T, more ...string) string {
 	t.Helper()
-	bin, err := exec.LookPath("redis-server")
+	bin, err := program()
 	if err != nil {
 		if testing.Short() {
 			t.Skip("no redis-server in PATH and MALL_TEST_REDIS_ADDR is not set")
