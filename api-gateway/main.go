@@ -56,6 +56,7 @@ func run(ctx context.Context) error {
 			Users:     limit.NewBuckets(set.user),
 			SignIn:    &limit.SignIn{Script: script(dapr), Address: set.signIn, Account: set.account, Broken: metrics.LimitBroken, Log: log},
 			Admission: limit.NewAdmission(set.maxInFlight),
+			Bodies:    limit.NewBodies(set.maxInFlight),
 		},
 		Metrics: metrics, Proxies: set.proxies, OpenAPI: openAPI,
 		Checks: []edge.Check{{Name: "sidecar", Ask: dapr.Ready}, {Name: "revocations", Ask: revoked.Ready}},

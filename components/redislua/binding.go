@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 // binding serves dapr.proto.components.v1.OutputBinding.
 type binding struct {
 	proto.UnimplementedOutputBindingServer
+	only []string // operations that may be used; none: all
 
 	mu     sync.RWMutex
 	opts   *redis.UniversalOptions
@@ -29,8 +31,8 @@ type binding struct {
 	gate   *gate.Gate
 }
 
-func newBinding(opts *redis.UniversalOptions) *binding {
-	b := &binding{}
+func newBinding(opts *redis.UniversalOptions, only []string) *binding {
+	b := &binding{only: only}
 	b.use(opts)
 	return b
 }
@@ -79,6 +81,9 @@ func (b *binding) Init(_ context.Context, in *proto.OutputBindingInitRequest) (*
 // does not answer is Unavailable, and a refusal is an ordinary answer: Dapr's
 // retries and breakers must not take "sold out" for a fault.
 func (b *binding) Invoke(ctx context.Context, in *proto.InvokeRequest) (*proto.InvokeResponse, error) {
+	if !slices.Contains(b.operations(), in.GetOperation()) && slices.Contains(gate.Operations(), in.GetOperation()) {
+		return nil, status.Errorf(codes.PermissionDenied, "operation %s is not for this app", in.GetOperation())
+	}
 	out, err := b.current().Do(ctx, in.GetOperation(), in.GetData())
 	if err != nil {
 		if errors.Is(err, gate.ErrInvalid) {
@@ -92,7 +97,14 @@ func (b *binding) Invoke(ctx context.Context, in *proto.InvokeRequest) (*proto.I
 
 // ListOperations names what Invoke accepts.
 func (b *binding) ListOperations(context.Context, *proto.ListOperationsRequest) (*proto.ListOperationsResponse, error) {
-	return &proto.ListOperationsResponse{Operations: gate.Operations()}, nil
+	return &proto.ListOperationsResponse{Operations: b.operations()}, nil
+}
+
+func (b *binding) operations() []string {
+	if len(b.only) > 0 {
+		return b.only
+	}
+	return gate.Operations()
 }
 
 // Ping says that the process lives; it does not ask Redis, whose outage must not

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 
 // component starts the whole process but for main, over a socket that a dead
 // predecessor left behind, and never calls Init: so it looks after a crash.
-func component(t *testing.T, addr string) (*grpc.ClientConn, func() error) {
+func component(t *testing.T, addr string, vars ...string) (*grpc.ClientConn, func() error) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "redislua.sock")
 	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
@@ -32,6 +33,10 @@ func component(t *testing.T, addr string) (*grpc.ClientConn, func() error) {
 	_ = stale.Close()
 
 	env := map[string]string{"REDISLUA_SOCKET": socket, "REDISLUA_REDIS_ADDR": addr}
+	for _, v := range vars {
+		name, value, _ := strings.Cut(v, "=")
+		env[name] = value
+	}
 	cfg, err := configFromEnv(func(k string) string { return env[k] })
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +46,7 @@ func component(t *testing.T, addr string) (*grpc.ClientConn, func() error) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	b := newBinding(cfg.redis)
+	b := newBinding(cfg.redis, cfg.only)
 	served := make(chan error, 1)
 	go func() { served <- serve(ctx, lis, b) }()
 	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -54,7 +59,7 @@ func component(t *testing.T, addr string) (*grpc.ClientConn, func() error) {
 }
 
 func TestComponentWorksWithoutInit(t *testing.T) {
-	conn, stop := component(t, redistest.Open(t).Options().Addr)
+	conn, stop := component(t, redistest.Addr(t))
 	ctx := t.Context()
 	client := proto.NewOutputBindingClient(conn)
 
@@ -72,6 +77,22 @@ func TestComponentWorksWithoutInit(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Errorf("stop: %v", err)
+	}
+}
+
+// The front door limits sign-ins with this binding; it has no business at the gate.
+func TestAnAppGetsOnlyItsOperations(t *testing.T) {
+	conn, _ := component(t, redistest.Addr(t), "REDISLUA_OPERATIONS=limit,lock")
+	client := proto.NewOutputBindingClient(conn)
+	ops, err := client.ListOperations(t.Context(), &proto.ListOperationsRequest{})
+	if err != nil || !slices.Equal(ops.GetOperations(), []string{"limit", "lock"}) {
+		t.Errorf("ListOperations: %v, %v", ops, err)
+	}
+	for operation, want := range map[string]codes.Code{"hold": codes.PermissionDenied, "apply": codes.PermissionDenied, "inspect": codes.PermissionDenied, "nonsense": codes.InvalidArgument, "lock": codes.OK} {
+		_, err := client.Invoke(t.Context(), &proto.InvokeRequest{Operation: operation, Data: []byte(`{"key":"only-test","owner":"a","ttl_ms":1000}`)})
+		if status.Code(err) != want {
+			t.Errorf("%s: %v, want %v", operation, err, want)
+		}
 	}
 }
 
@@ -131,6 +152,7 @@ func TestConfigIsChecked(t *testing.T) {
 		{"REDISLUA_SOCKET": "/tmp/x.sock"},
 		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "no-port"},
 		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TYPE": "sentinel"},
+		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_OPERATIONS": "limit,hodl"},
 	} {
 		if cfg, err := configFromEnv(func(k string) string { return env[k] }); err == nil {
 			t.Errorf("%v gave %+v, want an error", env, cfg)

@@ -16,11 +16,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"daprmall.dev/redislua/internal/gate"
 )
 
 // stopWithin is how long calls in flight may take after SIGTERM. Scripts take
@@ -46,7 +49,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	binding := newBinding(cfg.redis)
+	binding := newBinding(cfg.redis, cfg.only)
 	defer binding.close()
 	slog.Info("redislua serves", "socket", cfg.socket, "redis", strings.Join(cfg.redis.Addrs, ","))
 	return serve(ctx, lis, binding)
@@ -56,12 +59,14 @@ func run() error {
 type config struct {
 	socket string
 	redis  *redis.UniversalOptions
+	only   []string // operations; none: all
 }
 
 // configFromEnv reads REDISLUA_SOCKET (full path), REDISLUA_REDIS_ADDR (one
 // address, or several separated by commas: a Redis Cluster),
-// REDISLUA_REDIS_PASSWORD and REDISLUA_REDIS_TYPE (node or cluster, for a
-// cluster that is reached through a single address).
+// REDISLUA_REDIS_PASSWORD, REDISLUA_REDIS_TYPE (node or cluster, for a
+// cluster that is reached through a single address) and REDISLUA_OPERATIONS
+// (the only ones that this sidecar's app may use, separated by commas).
 func configFromEnv(getenv func(string) string) (config, error) {
 	cfg := config{socket: getenv("REDISLUA_SOCKET")}
 	if !filepath.IsAbs(cfg.socket) {
@@ -72,6 +77,14 @@ func configFromEnv(getenv func(string) string) (config, error) {
 		return config{}, err
 	}
 	cfg.redis = opts
+	if names := getenv("REDISLUA_OPERATIONS"); names != "" {
+		cfg.only = strings.Split(names, ",")
+		for _, name := range cfg.only {
+			if !slices.Contains(gate.Operations(), name) {
+				return config{}, fmt.Errorf("REDISLUA_OPERATIONS: there is no operation %q", name)
+			}
+		}
+	}
 	return cfg, nil
 }
 

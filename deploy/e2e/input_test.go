@@ -75,7 +75,13 @@ func violate(good map[string]any, s schema) []spoilt {
 			without := maps.Clone(good)
 			delete(without, field)
 			all = append(all, spoilt{field + " left out", without, refused, nil})
-			with("null", field, nil)
+		}
+		with("null", field, nil)
+		if value, ok := good[field]; ok {
+			loud := maps.Clone(good)
+			delete(loud, field)
+			loud[strings.ToUpper(field)] = value
+			all = append(all, spoilt{field + " in capitals", loud, refused, nil})
 		}
 		switch p.text("type") {
 		case "integer":

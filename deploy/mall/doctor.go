@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"daprmall.dev/deploy/daprd"
 	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/proc"
+	"daprmall.dev/deploy/internal/source"
 )
 
 // finding is one thing looked at: fine, or with its cure.
@@ -31,8 +31,8 @@ func doctor(ctx context.Context, at place.Place, _ []string) error {
 	list := []finding{checkGo(ctx), checkGit(ctx), checkPlatform(), checkHome(at), checkDisk(at)}
 	r, _ := proc.Read(at.Run(), supervisorName)
 	running := r.Alive()
-	list = append(list, checkSidecar(ctx, at), checkServer(ctx, "PostgreSQL", "MALL_POSTGRES_URL", postgresInstalled()),
-		checkServer(ctx, "Redis", "MALL_REDIS_ADDR", redisInstalled()))
+	list = append(list, checkSidecar(ctx, at), checkServer(ctx, at, "PostgreSQL", "MALL_POSTGRES_URL", source.PostgresHere),
+		checkServer(ctx, at, "Redis", "MALL_REDIS_ADDR", source.RedisHere))
 	if running {
 		list = append(list, finding{what: "mall", got: fmt.Sprintf("running, supervisor pid %d", r.PID)})
 	} else {
@@ -124,26 +124,13 @@ func checkSidecar(ctx context.Context, at place.Place) finding {
 	return f
 }
 
-func postgresInstalled() string {
-	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
-	if len(dirs) > 0 {
-		return dirs[len(dirs)-1]
-	}
-	path, _ := exec.LookPath("postgres")
-	return path
-}
-
-func redisInstalled() string {
-	path, _ := exec.LookPath("redis-server")
-	return path
-}
-
-func checkServer(ctx context.Context, what, variable, installed string) finding {
+// checkServer looks where up will look.
+func checkServer(ctx context.Context, at place.Place, what, variable string, here func(context.Context, string) (source.Found, bool)) finding {
 	if os.Getenv(variable) != "" {
 		return finding{what: what, got: "at " + variable}
 	}
-	if installed != "" {
-		return finding{what: what, got: installed}
+	if found, ok := here(ctx, at.Cache); ok {
+		return finding{what: what, got: fmt.Sprintf("%s, %s (%s)", found.Version, found.From, found.Path)}
 	}
 	if err := reach(ctx, "https://repo1.maven.org/maven2/"); err == nil {
 		return finding{what: what, got: "will be fetched from Maven Central by the first up"}

@@ -26,6 +26,7 @@ const usage = `usage: go run ./deploy/mall <verb> [arguments]
   doctor                            what is missing, and the cure
   test [-short] [packages]          format, vet, lint, unit and store tests, end-to-end tests
   audit | events | load [...]       the books, the events, the load test; arguments are passed on
+  seed                              load the demo data into an empty mall, as the first up does
   daprd                             find or build the sidecar and print its path
 
 MALL_HOME (default .mall) and MALL_PORT_BASE (default 8080) let several malls run side by side.

@@ -28,6 +28,10 @@ const (
 	luaSocket    = "redislua.sock"
 )
 
+// luaOperations bounds what the component does for an app: the front door limits sign-ins and must not reach the stock gate.
+// What is not named here may use everything.
+var luaOperations = map[string]string{"api-gateway": "limit"}
+
 // plan says which apps to start: those of dapr.yaml that were asked for, moved to this
 // mall's ports, in as many copies as asked for.
 func plan(at place.Place, o options) ([]runfile.App, error) {
@@ -87,6 +91,7 @@ func (c crew) component() supervise.Spec {
 	socket := filepath.Join(c.sockets(), luaSocket)
 	return supervise.Spec{Name: name, Kind: "component", Path: c.at.Bin(luaProgram), Dir: c.at.Home, Log: c.at.Log(name),
 		Env: []string{"REDISLUA_SOCKET=" + socket, "REDISLUA_REDIS_ADDR=" + c.redis, "REDISLUA_REDIS_PASSWORD=" + c.redisPW,
+			"REDISLUA_OPERATIONS=" + luaOperations[c.app.ID],
 			"DAPR_COMPONENT_SOCKETS_FOLDER=" + c.sockets(), "DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), threads(), "GOMEMLIMIT=64MiB", "GOGC=300"},
 		Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 5 * time.Second,
 		Before: func(context.Context) error {

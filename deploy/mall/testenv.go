@@ -115,6 +115,7 @@ func testServers(ctx context.Context, at place.Place, sup *supervise.Supervisor,
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		env.set("MALL_TEST_REDIS_PASSWORD", "")
+		env.set("MALL_TEST_REDIS_SERVER", found.Path)
 		return redis.Wait(ctx, env.set("MALL_TEST_REDIS_ADDR", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))), "")
 	}, func(ctx context.Context) error {
 		path, err := sidecar(ctx, at, s)

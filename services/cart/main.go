@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"daprmall.dev/services/cart/internal/api"
 	"daprmall.dev/services/cart/internal/cart"
@@ -23,13 +22,7 @@ func run(ctx context.Context) error {
 	if err := r.UseIdempotency(ctx); err != nil {
 		return err
 	}
-	currency := r.Live.String("mall.currency", "CNY", func(s string) error {
-		if len(s) != 3 {
-			return errors.New("a currency is an ISO 4217 code of three letters")
-		}
-		return nil
-	})
-	carts := cart.NewService(store.New(r.Sidecar), peers.NewCatalogue(r.Sidecar), currency)
+	carts := cart.NewService(store.New(r.Sidecar), peers.NewCatalogue(r.Sidecar), r.Live.Currency())
 	api.Routes(r.Server, r.Inbox, r.Idempotency, carts)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/kit/config"
 )
@@ -17,12 +15,7 @@ func declare(l *config.Live) settings {
 	return settings{
 		fee:      l.Int("checkout.shipping_fee", 1000, 0, 1_000_000_000),
 		freeFrom: l.Int("checkout.free_shipping_from", 20000, 0, 1_000_000_000_000),
-		currency: l.String("mall.currency", "CNY", func(s string) error {
-			if len(s) != 3 {
-				return errors.New("a currency is an ISO 4217 code of three letters")
-			}
-			return nil
-		}),
+		currency: l.Currency(),
 	}
 }
 

@@ -34,6 +34,7 @@ type Limits struct {
 	Users     *limit.Buckets
 	SignIn    *limit.SignIn
 	Admission *limit.Admission
+	Bodies    *limit.Bodies
 }
 
 // Check is one thing the gateway needs to be ready.
@@ -129,9 +130,14 @@ func (g *Gateway) enter(c *gin.Context, route Route) error {
 	if key != "" {
 		out.header.Set("Idempotency-Key", key)
 	}
-	if out.body, err = readBody(c.Writer, r); err != nil {
+	if out.body, err = g.takeIn(c, client); err != nil {
 		return err
 	}
+	leave, ok := g.Limits.Admission.Enter()
+	if !ok {
+		return g.full()
+	}
+	defer leave()
 	if len(out.body) > 0 {
 		out.header.Set("Content-Type", "application/json")
 	}
@@ -155,14 +161,32 @@ func (g *Gateway) slowDown(b *limit.Buckets, name, who string) error {
 
 // admit refuses at once what would only wait.
 func (g *Gateway) admit(c *gin.Context) {
-	leave, ok := g.Limits.Admission.Enter()
-	if !ok {
-		g.Metrics.limited.WithLabelValues("admission").Inc()
-		g.refuse(c, problem.Busy(errors.New("too many requests in flight"), time.Second, "The mall is full right now."))
+	if g.Limits.Admission.Full() {
+		g.refuse(c, g.full())
 		return
 	}
-	defer leave()
 	c.Next()
+}
+
+func (g *Gateway) full() error {
+	g.Metrics.limited.WithLabelValues("admission").Inc()
+	return problem.Busy(errors.New("too many requests in flight"), time.Second, "The mall is full right now.")
+}
+
+// takeIn reads the body. It does not count as a request in flight meanwhile: a few hundred clients that send a byte and
+// wait would fill the mall with nothing.
+func (g *Gateway) takeIn(c *gin.Context, client string) ([]byte, error) {
+	if !hasBody(c.Request) {
+		return nil, nil
+	}
+	leave, ok := g.Limits.Bodies.Enter(client)
+	if !ok {
+		g.Metrics.limited.WithLabelValues("bodies").Inc()
+		c.Header("Connection", "close") // else the server would wait for the rest before it answers
+		return nil, tooMany(time.Second)
+	}
+	defer leave()
+	return readBody(c.Writer, c.Request)
 }
 
 // observe gives each request its trace, its measurement and its line in the log: the route's

@@ -106,6 +106,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 			Users:     limit.NewBuckets(func() limit.Speed { return m.speeds.user }),
 			SignIn:    &limit.SignIn{Script: m.limits, Address: fast, Account: fast, Broken: metrics.LimitBroken, Log: log},
 			Admission: limit.NewAdmission(func() int64 { return m.inFlight }),
+			Bodies:    limit.NewBodies(func() int64 { return m.inFlight }),
 		},
 		Metrics: metrics, Proxies: func() []netip.Prefix { return m.proxies }, OpenAPI: []byte("openapi: 3.1.0\n"),
 		Checks: []edge.Check{{Name: "revocations", Ask: revoked.Ready}},

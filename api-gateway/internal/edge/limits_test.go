@@ -1,9 +1,12 @@
 package edge_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -91,4 +94,53 @@ func TestFullMallRefusesAtOnce(t *testing.T) {
 	m.do("GET", "/healthz", "").want(t, "health of a full mall", 200, "")
 	close(release)
 	<-done
+}
+
+// Who sends slowly takes a part of the places for bodies, and none of those for requests.
+func TestSlowBodiesKeepNobodyOut(t *testing.T) {
+	m := open(t, func(m *mall) { m.inFlight = 8 })
+	type ended struct {
+		which int
+		line  string
+	}
+	replies := make(chan ended, 3)
+	slow := make([]net.Conn, 3) // two find room: a quarter of eight
+	for i := range slow {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", m.front.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if _, err := io.WriteString(conn, "POST /v1/sessions/refresh HTTP/1.1\r\nHost: mall\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{"); err != nil {
+			t.Fatal(err)
+		}
+		slow[i] = conn
+		go func() {
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			replies <- ended{i, strings.TrimSpace(line)}
+		}()
+	}
+	refused := <-replies
+	if refused.line != "HTTP/1.1 429 Too Many Requests" {
+		t.Errorf("one slow body too many: %s, want 429", refused.line)
+	}
+	for range 20 {
+		m.do("GET", "/v1/products", "").want(t, "browsing beside them", 200, "")
+	}
+	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "a body of the same client", 429, "too_many_requests")
+	m.proxies, _ = edge.ParseProxies("127.0.0.0/8, ::1")
+	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`, "X-Forwarded-For: 1.2.3.4").want(t, "a body of another client", 200, "")
+	for i, conn := range slow {
+		if i == refused.which {
+			continue
+		}
+		if _, err := io.WriteString(conn, "}"); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-replies; got.line != "HTTP/1.1 200 OK" {
+			t.Errorf("a slow body that came in: %s, want 200", got.line)
+		}
+	}
+	m.proxies = nil
+	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "once they are in", 200, "")
 }

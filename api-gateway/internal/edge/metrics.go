@@ -33,7 +33,7 @@ func NewMetrics() *Metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25},
 		}, []string{"method", "route", "status"}),
 		limited: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "mall_gateway_limited_total", Help: "Requests refused by a limit: address, user, signin, admission.",
+			Name: "mall_gateway_limited_total", Help: "Requests refused by a limit: address, user, signin, bodies, admission.",
 		}, []string{"limit"}),
 		dapr: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "mall_gateway_dapr_errors_total", Help: "Answers that Dapr made in place of a room.",

@@ -38,11 +38,13 @@ func target(path string, c *gin.Context) (string, error) {
 	return filled, nil
 }
 
+// hasBody says whether there is a body to read; that of a GET is nobody's business.
+func hasBody(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.Body != nil && r.Body != http.NoBody
+}
+
 // readBody reads a whole body of up to 1 MiB. A body must be JSON.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.Method == http.MethodGet || r.Body == nil || r.Body == http.NoBody {
-		return nil, nil
-	}
 	if r.ContentLength > maxBody {
 		w.Header().Set("Connection", "close") // cheaper than reading what nobody wants
 		return nil, tooLarge()

@@ -53,14 +53,22 @@ func here() (platform, error) {
 	return p, nil
 }
 
+// postgresIn and redisIn say where the embedded programs lie once they have been fetched.
+func postgresIn(cache string) Found {
+	return Found{Path: filepath.Join(cache, "postgres-"+embeddedPostgresVersion, "bin"), Version: embeddedPostgresVersion, From: Embedded}
+}
+
+func redisIn(cache string) string {
+	return filepath.Join(cache, "redis-"+embeddedRedisJar, "redis-server")
+}
+
 func embeddedPostgres(ctx context.Context, cache string, note func(string, ...any)) (Found, error) {
 	p, err := here()
 	if err != nil {
 		return Found{}, err
 	}
-	dir := filepath.Join(cache, "postgres-"+embeddedPostgresVersion)
-	found := Found{Path: filepath.Join(dir, "bin"), Version: embeddedPostgresVersion, From: Embedded}
-	err = once(dir, func(tmp string) error {
+	found := postgresIn(cache)
+	err = once(filepath.Dir(found.Path), func(tmp string) error {
 		artifact := "embedded-postgres-binaries-" + p.postgres
 		url := maven + "io/zonky/test/postgres/" + artifact + "/" + embeddedPostgresVersion + "/" + artifact + "-" + embeddedPostgresVersion + ".jar"
 		jar, err := fetch(ctx, url, p.postgresSum, note)
@@ -83,8 +91,8 @@ func embeddedRedis(ctx context.Context, cache string, note func(string, ...any))
 	if err != nil {
 		return Found{}, err
 	}
-	dir := filepath.Join(cache, "redis-"+embeddedRedisJar)
-	err = once(dir, func(tmp string) error {
+	binary := redisIn(cache)
+	err = once(filepath.Dir(binary), func(tmp string) error {
 		url := maven + "com/github/codemonstur/embedded-redis/" + embeddedRedisJar + "/embedded-redis-" + embeddedRedisJar + ".jar"
 		jar, err := fetch(ctx, url, redisSum, note)
 		if err != nil {
@@ -100,7 +108,6 @@ func embeddedRedis(ctx context.Context, cache string, note func(string, ...any))
 	if err != nil {
 		return Found{}, err
 	}
-	binary := filepath.Join(dir, "redis-server")
 	version, err := versionOf(ctx, binary, "--version")
 	return Found{Path: binary, Version: version, From: Embedded}, err
 }

@@ -93,6 +93,26 @@ func Redis(ctx context.Context, cache string, note func(string, ...any)) (Found,
 	})
 }
 
+// PostgresHere finds what Postgres would use for new data without fetching anything.
+func PostgresHere(ctx context.Context, cache string) (Found, bool) {
+	if found, err := installedPostgres(ctx, 0); err == nil {
+		return found, true
+	}
+	found := postgresIn(cache)
+	_, err := os.Stat(found.Path)
+	return found, err == nil
+}
+
+// RedisHere finds what Redis would use without fetching anything.
+func RedisHere(ctx context.Context, cache string) (Found, bool) {
+	if found, err := installedRedis(ctx); err == nil {
+		return found, true
+	}
+	binary := redisIn(cache)
+	version, err := versionOf(ctx, binary, "--version")
+	return Found{Path: binary, Version: version, From: Embedded}, err == nil
+}
+
 // oldestPostgres still gets fixes, and has all that the rooms' SQL uses.
 const oldestPostgres = 14
 

@@ -2,10 +2,12 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,6 +88,17 @@ func (l *Live) String(key, def string, check func(string) error) func() string {
 			return s, check(s)
 		}
 		return s, nil
+	})
+}
+
+// Currency declares the mall's one currency (ISO 4217). Rooms that price and rooms that show prices must refuse the same
+// values: with two opinions about it nothing could be bought.
+func (l *Live) Currency() func() string {
+	return l.String("mall.currency", "CNY", func(s string) error {
+		if len(s) != 3 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return errors.New("a currency is an ISO 4217 code of three capital letters")
+		}
+		return nil
 	})
 }
 

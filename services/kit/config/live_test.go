@@ -46,3 +46,19 @@ func TestSettingKeepsLastGoodValue(t *testing.T) {
 		}
 	}
 }
+
+// Every room that knows the currency refuses what is none.
+func TestCurrencyIsACode(t *testing.T) {
+	store := &fakeStore{}
+	live := NewLive(store, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	currency := live.Currency()
+	for _, c := range []struct{ set, want string }{{"EUR", "EUR"}, {"cny", "EUR"}, {"EU", "EUR"}, {"EURO", "EUR"}, {"茶", "EUR"}, {"", "EUR"}, {"USD", "USD"}} {
+		store.values = map[string]string{"mall.currency": c.set}
+		if err := live.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := currency(); got != c.want {
+			t.Errorf("set to %q: %s, want %s", c.set, got, c.want)
+		}
+	}
+}

@@ -19,6 +19,9 @@ const (
 	keysFor      = 60 * time.Second // how long fetched keys count as fresh
 	askAgain     = time.Second      // an unknown key id asks again at most this often
 	cachedTokens = 20_000
+	// skew is how far the clock that auth signs by, its database's, may be ahead of ours: without it nobody could use a token
+	// in the first seconds of its life.
+	skew = 30 * time.Second
 )
 
 // Claims is the payload of an access token.
@@ -94,7 +97,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (User, error) {
 	var claims Claims
 	_, err := jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
-		jwt.WithIssuer(Issuer), jwt.WithAudience(Audience), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(v.now),
+		jwt.WithIssuer(Issuer), jwt.WithAudience(Audience), jwt.WithExpirationRequired(), jwt.WithTimeFunc(v.now),
 	).ParseWithClaims(token, &claims, func(t *jwt.Token) (any, error) {
 		kid, _ := t.Header["kid"].(string)
 		return v.key(ctx, kid)
@@ -104,6 +107,9 @@ func (v *Verifier) Verify(ctx context.Context, token string) (User, error) {
 			return User{}, err
 		}
 		return User{}, unauthenticated(err)
+	}
+	if iat := claims.IssuedAt; iat != nil && iat.After(v.now().Add(skew)) {
+		return User{}, unauthenticated(jwt.ErrTokenUsedBeforeIssued)
 	}
 	if claims.Type != AccessType || claims.Subject == "" || claims.Session == "" || claims.IssuedMS <= 0 {
 		return User{}, unauthenticated(errors.New("not an access token"))
@@ -131,13 +137,15 @@ func (v *Verifier) remember(sum [32]byte, c cached) {
 }
 
 func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, error) {
-	if k, fresh := v.known(kid); k != nil && fresh {
+	k, fresh := v.known(kid)
+	if k != nil && (fresh || !v.asking.TryLock()) { // somebody asks already, and auth may hang: nobody else need wait for it
 		return k, nil
 	}
-	v.asking.Lock()
+	if k == nil {
+		v.asking.Lock()
+	}
 	defer v.asking.Unlock()
-	k, fresh := v.known(kid)
-	if k != nil && fresh {
+	if k, fresh = v.known(kid); k != nil && fresh {
 		return k, nil
 	}
 	if v.now().Sub(v.asked) < askAgain { // forged key ids must not become a stream of calls
@@ -149,6 +157,7 @@ func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, erro
 	set, err := v.fetch(ctx)
 	if err != nil {
 		if k != nil { // auth is away: keys known so far go on working
+			v.asked = v.now()
 			return k, nil
 		}
 		return nil, problem.Busy(err, time.Second, "Tokens cannot be checked right now.")

@@ -58,6 +58,7 @@ func TestOnlyOurFreshAccessTokensPass(t *testing.T) {
 		"other audience":     sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.Audience = nil })),
 		"no expiry":          sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.ExpiresAt = nil })),
 		"expired":            sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.ExpiresAt = jwt.NewNumericDate(noon.Add(-time.Second)) })),
+		"issued tomorrow":    sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.IssuedAt = jwt.NewNumericDate(noon.Add(24 * time.Hour)) })),
 		"no subject":         sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.Subject = "" })),
 		"not a token":        "hello",
 		"empty":              "",
@@ -72,6 +73,10 @@ func TestOnlyOurFreshAccessTokensPass(t *testing.T) {
 			t.Fatalf("good token: %+v, %v", u, err)
 		}
 	}
+	ahead := sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.IssuedAt = jwt.NewNumericDate(noon.Add(10 * time.Second)) }))
+	if u, err := v.Verify(t.Context(), ahead); err != nil || u.ID != "7" {
+		t.Errorf("auth's clock is ten seconds ahead: %+v, %v; want the user", u, err)
+	}
 	now = noon.Add(15 * time.Minute)
 	if _, err := v.Verify(t.Context(), good); problem.KindOf(err) != problem.Unauthenticated {
 		t.Errorf("cached token after its expiry: %v, want unauthenticated", err)
@@ -85,5 +90,46 @@ func TestNoKeysIsUnavailable(t *testing.T) {
 	v.now = func() time.Time { return noon }
 	if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodEdDSA, private, claims(nil))); problem.KindOf(err) != problem.Unavailable {
 		t.Errorf("got %v, want unavailable", err)
+	}
+}
+
+// While one request waits for an auth that hangs, the others go on with the keys that are known.
+func TestAnAuthThatHangsHoldsOnlyOneUp(t *testing.T) {
+	public, private, _ := ed25519.GenerateKey(nil)
+	set := KeySet{Keys: []Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: base64.RawURLEncoding.EncodeToString(public)}}}
+	asked, answer := make(chan struct{}), make(chan struct{})
+	hangs := false
+	now := noon
+	v := NewVerifier(func(context.Context) (KeySet, error) {
+		if !hangs {
+			return set, nil
+		}
+		asked <- struct{}{}
+		<-answer
+		return KeySet{}, errors.New("no answer in time")
+	})
+	v.now = func() time.Time { return now }
+	token := func(session string) string {
+		return sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.Session = session }))
+	}
+	if _, err := v.Verify(t.Context(), token("first")); err != nil {
+		t.Fatal(err)
+	}
+	hangs, now = true, noon.Add(keysFor)
+	waited := make(chan error)
+	go func() {
+		_, err := v.Verify(t.Context(), token("who asks"))
+		waited <- err
+	}()
+	<-asked
+	if _, err := v.Verify(t.Context(), token("who need not wait")); err != nil {
+		t.Errorf("while another waits: %v", err)
+	}
+	close(answer)
+	if err := <-waited; err != nil {
+		t.Errorf("who asked in vain: %v, want the known key to do", err)
+	}
+	if _, err := v.Verify(t.Context(), token("right after")); err != nil {
+		t.Errorf("right after: %v", err)
 	}
 }

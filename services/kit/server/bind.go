@@ -44,7 +44,8 @@ func read(c *gin.Context, most int64) ([]byte, error) {
 
 const bodyKey = "mall.body"
 
-// Bind reads a JSON object strictly: unknown fields, wrong types, a second value and NUL characters are refused.
+// Bind reads a JSON object strictly: unknown fields, wrong types, a second value and NUL characters are refused. A null is a
+// wrong type too: a field is sent or it is not.
 func Bind(c *gin.Context, into any) error {
 	body, err := Body(c)
 	if err != nil {
@@ -61,7 +62,8 @@ func Decode(body []byte, into any) error {
 	if bytes.Contains(body, []byte(`\u0000`)) || bytes.IndexByte(body, 0) >= 0 {
 		return problem.New(problem.BadRequest, "bad_json", "Texts must not contain NUL.")
 	}
-	if depth(body) > maxDepth {
+	look := lookAt(body)
+	if look.depth > maxDepth {
 		return problem.New(problem.BadRequest, "bad_json", "The body is nested too deeply.")
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -71,6 +73,9 @@ func Decode(body []byte, into any) error {
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return problem.New(problem.BadRequest, "bad_json", "The body must be one JSON object.")
+	}
+	if look.bad != nil {
+		return problem.Validation(*look.bad)
 	}
 	return nil
 }
@@ -90,25 +95,56 @@ func decodeProblem(err error) error {
 	return problem.Wrap(err, problem.BadRequest, "bad_json", "The body is not valid JSON.")
 }
 
-// depth gives how deeply a JSON text nests, without building it.
-func depth(body []byte) int {
-	level, deepest, inText, escaped := 0, 0, false, false
-	for _, b := range body {
+// looks are what a JSON text shows without being built.
+type looks struct {
+	depth int
+	// bad is the first thing that encoding/json takes all the same: "Price" for price, or null for nothing at all.
+	bad *problem.Field
+}
+
+// lookAt goes over a JSON text once. What it says of one that is not valid means nothing.
+func lookAt(body []byte) looks {
+	var l looks
+	level, from, to, inText, escaped := 0, 0, 0, false, false // body[from:to] is the last text
+	var name []byte
+	refuse := func(message string) {
+		if l.bad == nil {
+			l.bad = &problem.Field{Field: string(name), Message: message}
+		}
+	}
+	for i, b := range body {
 		switch {
 		case escaped:
 			escaped = false
 		case inText:
 			escaped, inText = b == '\\', b != '"'
+			to = i
 		case b == '"':
-			inText = true
+			inText, from = true, i+1
 		case b == '{' || b == '[':
 			level++
-			deepest = max(deepest, level)
+			l.depth = max(l.depth, level)
 		case b == '}' || b == ']':
 			level--
+		case b == ':':
+			if name = body[from:to]; !isName(name) {
+				refuse("is not known")
+			}
+		case b == 'n': // no other word has one
+			refuse("must not be null")
 		}
 	}
-	return deepest
+	return l
+}
+
+// isName says whether a field could be one of ours: all are snake_case.
+func isName(s []byte) bool {
+	for _, b := range s {
+		if (b < 'a' || b > 'z') && (b < '0' || b > '9') && b != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 // ID gives a path parameter that must be an id; anything else is a missing object, as a wrong id is.

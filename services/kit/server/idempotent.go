@@ -65,6 +65,9 @@ func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 		}
 		if claim.Answer != nil {
 			c.Abort()
+			if claim.Answer.Status == http.StatusCreated { // what such a route makes has the effect's id
+				c.Header("Location", c.Request.URL.Path+"/"+claim.EffectID)
+			}
 			Replay(c, *claim.Answer)
 			return nil
 		}

@@ -44,6 +44,7 @@ func shop(t *testing.T) (d *desk, db *gorm.DB, runs *atomic.Int64, next *func(c 
 			return err
 		}
 		c.Header("ETag", ETag(1))
+		c.Header("Location", "/things/"+id)
 		c.JSON(http.StatusCreated, gin.H{"id": id, "n": in.N})
 		return nil
 	}))
@@ -55,7 +56,7 @@ func TestARepeatGetsTheFirstAnswer(t *testing.T) {
 	first := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
 	first.want(t, "first", 201, "")
 	again := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
-	if again.status != 201 || again.body != first.body || again.header.Get("ETag") != `"1"` || again.header.Get("Content-Type") != first.header.Get("Content-Type") {
+	if again.status != 201 || again.body != first.body || again.header.Get("ETag") != `"1"` || again.header.Get("Location") != "/things/1" || again.header.Get("Content-Type") != first.header.Get("Content-Type") {
 		t.Errorf("again: %d %v %s, want what was answered first, %s", again.status, again.header, again.body, first.body)
 	}
 	if first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" || runs.Load() != 1 {

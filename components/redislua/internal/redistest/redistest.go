@@ -1,5 +1,6 @@
 // Package redistest gives tests a real Redis: scripts are only right where they
-// run. It uses MALL_TEST_REDIS_ADDR, or starts a private redis-server from PATH.
+// run. It uses MALL_TEST_REDIS_ADDR, or starts a private server: the program that
+// MALL_TEST_REDIS_SERVER names, or redis-server from PATH.
 package redistest
 
 import (
@@ -13,14 +14,24 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Open returns a client whose database is empty. Without a Redis the test fails,
+// Addr gives the address of a Redis that answers. Without one the test fails,
 // unless -short says that a partial run is meant.
-func Open(t *testing.T) *redis.Client {
+func Addr(t *testing.T) string {
 	t.Helper()
 	addr := os.Getenv("MALL_TEST_REDIS_ADDR")
 	if addr == "" {
 		addr = start(t)
 	}
+	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	defer func() { _ = rdb.Close() }()
+	await(t, rdb)
+	return addr
+}
+
+// Open returns a client whose database is empty.
+func Open(t *testing.T) *redis.Client {
+	t.Helper()
+	addr := Addr(t)
 	rdb := redis.NewClient(&redis.Options{Addr: addr, DB: ownDB(t, addr)})
 	t.Cleanup(func() { _ = rdb.Close() })
 	if err := rdb.FlushDB(t.Context()).Err(); err != nil {
@@ -34,7 +45,6 @@ func ownDB(t *testing.T, addr string) int {
 	t.Helper()
 	rdb := redis.NewClient(&redis.Options{Addr: addr})
 	defer func() { _ = rdb.Close() }()
-	await(t, rdb)
 	turn, err := rdb.Incr(t.Context(), "redistest:turn").Result()
 	if err != nil {
 		t.Fatalf("choose a database: %v", err)
@@ -43,12 +53,12 @@ func ownDB(t *testing.T, addr string) int {
 }
 
 // OpenCluster returns a client of a Redis Cluster of one node, which owns all
-// slots and is as strict about them as a large one. It needs redis-server in PATH
+// slots and is as strict about them as a large one. It needs a server's program
 // and is skipped where only an address was given.
 func OpenCluster(t *testing.T) *redis.ClusterClient {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil && os.Getenv("MALL_TEST_REDIS_ADDR") != "" {
-		t.Skip("a cluster of its own needs redis-server in PATH")
+	if _, err := program(); err != nil && os.Getenv("MALL_TEST_REDIS_ADDR") != "" {
+		t.Skip("a cluster of its own needs redis-server in PATH, or MALL_TEST_REDIS_SERVER")
 	}
 	addr := start(t, "--cluster-enabled", "yes")
 	node := redis.NewClient(&redis.Options{Addr: addr})
@@ -68,9 +78,16 @@ func OpenCluster(t *testing.T) *redis.ClusterClient {
 	return rdb
 }
 
+func program() (string, error) {
+	if path := os.Getenv("MALL_TEST_REDIS_SERVER"); path != "" {
+		return path, nil
+	}
+	return exec.LookPath("redis-server")
+}
+
 func start(t *testing.T, more ...string) string {
 	t.Helper()
-	bin, err := exec.LookPath("redis-server")
+	bin, err := program()
 	if err != nil {
 		if testing.Short() {
 			t.Skip("no redis-server in PATH and MALL_TEST_REDIS_ADDR is not set")

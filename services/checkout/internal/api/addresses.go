@@ -24,13 +24,13 @@ type addressView struct {
 
 func viewOf(a checkout.Address) addressView { return addressView{a.ID, a.Place} }
 
-// isCountry knows ISO 3166-1 alpha-2 codes (CLDR's list).
+// isCountry knows ISO 3166-1 alpha-2 codes (CLDR's list, without its aliases: the United Kingdom is GB, not UK).
 func isCountry(code string) bool {
 	if len(code) != 2 || code[0] < 'A' || code[0] > 'Z' || code[1] < 'A' || code[1] > 'Z' {
 		return false
 	}
 	r, err := language.ParseRegion(code)
-	return err == nil && r.IsCountry() && r.String() == code
+	return err == nil && r.IsCountry() && r.Canonicalize().String() == code
 }
 
 func place(c *gin.Context) (checkout.Place, error) {
@@ -95,6 +95,7 @@ func (h addressHandler) add(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	c.Header("Location", "/v1/addresses/"+a.ID)
 	c.JSON(http.StatusCreated, viewOf(a))
 	return nil
 }

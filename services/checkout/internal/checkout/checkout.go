@@ -4,6 +4,7 @@ package checkout
 
 import (
 	"errors"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -33,7 +34,7 @@ type Place struct {
 func (p Place) Check(isCountry func(string) bool) error {
 	var fields []problem.Field
 	length := func(name, value string, lo, hi int) {
-		if n := utf8.RuneCountInString(value); n < lo || n > hi {
+		if n := utf8.RuneCountInString(value); n > hi || utf8.RuneCountInString(strings.TrimSpace(value)) < lo {
 			fields = append(fields, problem.Field{Field: name, Message: "is missing or too long"})
 		}
 	}

@@ -82,6 +82,10 @@ func (s *Service) BillOf(ctx context.Context, userID, orderID string) (*Bill, er
 			return nil, problem.Missing("order")
 		}
 		if b.UserID == userID {
+			// An order that ended before payment heard of it: its own event will write the bill, and closed.
+			if err := b.CanStart(s.now(), false); err != nil {
+				return nil, err
+			}
 			if err := s.store.OpenBills(ctx, *b); err != nil {
 				return nil, err
 			}

@@ -24,5 +24,16 @@ func (o Orders) Payable(ctx context.Context, orderID string) (*payment.Bill, err
 	if err != nil || !p.Found {
 		return nil, err
 	}
-	return &payment.Bill{OrderID: p.OrderID, UserID: p.UserID, Amount: p.Total, Currency: p.Currency, DueAt: p.PaymentDueAt, Status: payment.Open}, nil
+	return &payment.Bill{OrderID: p.OrderID, UserID: p.UserID, Amount: p.Total, Currency: p.Currency, DueAt: p.PaymentDueAt, Status: status(p.Status)}, nil
+}
+
+// status says what the bill of an order in this state is.
+func status(ofOrder string) payment.BillStatus {
+	switch ofOrder {
+	case "awaiting_payment":
+		return payment.Open
+	case "paid":
+		return payment.Paid
+	}
+	return payment.Closed
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -76,7 +75,7 @@ func (h handler) create(c *gin.Context) error {
 		Price       *int64  `json:"price"`
 		Stock       *int64  `json:"stock"`
 	}
-	if err := bind(c, &in); err != nil {
+	if err := server.Bind(c, &in); err != nil {
 		return err
 	}
 	if err := required(map[string]bool{"name": in.Name != nil, "description": in.Description != nil, "price": in.Price != nil, "stock": in.Stock != nil}); err != nil {
@@ -120,7 +119,7 @@ func (h handler) change(c *gin.Context) error {
 		ImageURL    *string `json:"image_url"`
 		Price       *int64  `json:"price"`
 	}
-	if err := bind(c, &in); err != nil {
+	if err := server.Bind(c, &in); err != nil {
 		return err
 	}
 	v, err := h.catalogue.Change(c.Request.Context(), id, actor(c), version, product.Change(in))
@@ -153,7 +152,7 @@ func (h handler) adjust(c *gin.Context) error {
 		Delta  *int64  `json:"delta"`
 		Reason *string `json:"reason"`
 	}
-	if err := bind(c, &in); err != nil {
+	if err := server.Bind(c, &in); err != nil {
 		return err
 	}
 	if err := required(map[string]bool{"delta": in.Delta != nil, "reason": in.Reason != nil}); err != nil {
@@ -169,27 +168,6 @@ func (h handler) adjust(c *gin.Context) error {
 		return err
 	}
 	c.JSON(http.StatusOK, gin.H{"on_hand": s.OnHand, "reserved": s.Reserved, "available": s.Available()})
-	return nil
-}
-
-// bind reads the body strictly. A null is a wrong type here: a field is sent or it is not.
-func bind(c *gin.Context, into any) error {
-	if err := server.Bind(c, into); err != nil {
-		return err
-	}
-	raw, err := server.Body(c)
-	if err != nil {
-		return err
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
-		return problem.New(problem.BadRequest, "bad_json", "The body must be a JSON object.")
-	}
-	for name, value := range fields {
-		if string(value) == "null" {
-			return problem.Validation(problem.Field{Field: name, Message: "must not be null"})
-		}
-	}
 	return nil
 }
 
