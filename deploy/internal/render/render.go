@@ -117,11 +117,13 @@ func replace(n *yaml.Node, v Values) {
 // deliver puts the token of a subscription's app into the path on which it delivers.
 func deliver(doc *yaml.Node, tokens map[string]string) error {
 	var s struct {
-		Kind   string
 		Scopes []string
 	}
-	if doc.Decode(&s) != nil || s.Kind != "Subscription" || len(tokens) == 0 {
+	if kind := find(doc.Content[0], "kind"); kind == nil || kind.Value != "Subscription" || len(tokens) == 0 {
 		return nil
+	}
+	if err := doc.Decode(&s); err != nil {
+		return err
 	}
 	if len(s.Scopes) != 1 || tokens[s.Scopes[0]] == "" {
 		return fmt.Errorf("a subscription for %v: want one app that is in the mall", s.Scopes)

@@ -31,9 +31,11 @@ type Store map[string]map[string]string
 // Own is what the runner keeps for itself.
 type Own struct {
 	PostgresPassword string            `json:"postgres_password"`
-	DaprTokens       map[string]string `json:"dapr_tokens"`   // by app: app → its sidecar
-	AppTokens        map[string]string `json:"app_tokens"`    // by app: its sidecar → app
-	EventsTokens     map[string]string `json:"events_tokens"` // by app: in the path on which its sidecar delivers events
+	DaprTokens       map[string]string `json:"dapr_tokens"` // by app: app → its sidecar
+	AppTokens        map[string]string `json:"app_tokens"`  // by app: its sidecar → app
+	// EventsTokens are in the paths on which sidecars deliver events, by app. A sidecar names the path in its log when its app is away,
+	// so they are not kept: each start makes new ones.
+	EventsTokens map[string]string `json:"-"`
 }
 
 // Load reads both files, adds what is missing and writes them back. What exists is

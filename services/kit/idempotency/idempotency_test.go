@@ -207,12 +207,12 @@ func TestEffect(t *testing.T) {
 // What the first run knew commits with the key; later runs get that, not what they know.
 func TestARecordCommitsWithItsKey(t *testing.T) {
 	s, db := open(t)
-	print := s.Fingerprint("POST", "/v1/things", nil)
-	if c, err := s.Begin(t.Context(), "7", "k", print, []byte(`{"n":1}`)); err != nil || !c.Fresh || string(c.Record) != `{"n":1}` {
+	fingerprint := s.Fingerprint("POST", "/v1/things", nil)
+	if c, err := s.Begin(t.Context(), "7", "k", fingerprint, []byte(`{"n":1}`)); err != nil || !c.Fresh || string(c.Record) != `{"n":1}` {
 		t.Fatalf("first run: %+v, %v", c, err)
 	}
 	expire(t, db)
-	if c, err := s.Begin(t.Context(), "7", "k", print, []byte(`{"n":2}`)); err != nil || c.Fresh || string(c.Record) != `{"n":1}` {
+	if c, err := s.Begin(t.Context(), "7", "k", fingerprint, []byte(`{"n":2}`)); err != nil || c.Fresh || string(c.Record) != `{"n":1}` {
 		t.Errorf("second run: %+v, %v; want the first one's record", c, err)
 	}
 	for key, want := range map[string]bool{"k": true, "other": false} {

@@ -208,7 +208,7 @@ func TestABatchWithoutADatabaseIsRefused(t *testing.T) {
 	var wg sync.WaitGroup
 	outcomes := make([]error, 10)
 	for i := range outcomes {
-		wg.Go(func() { outcomes[i] = in.Receive(context.Background(), wire(t, newID(), i))[0] })
+		wg.Go(func() { outcomes[i] = in.Receive(t.Context(), wire(t, newID(), i))[0] })
 	}
 	<-began
 	close(goOn)

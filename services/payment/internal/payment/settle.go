@@ -36,6 +36,9 @@ func (s *Service) settle(ctx context.Context, p *Payment, wanted bool) error {
 		_, err = s.end(ctx, p, Interrupted)
 		return err
 	}
+	if o.State == StateProcessing {
+		return s.store.LookSoon(ctx, p.ID)
+	}
 	_, err = s.store.Settle(ctx, p.ID, o)
 	return err
 }

@@ -4,7 +4,6 @@ package store
 import (
 	"context"
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -34,19 +33,6 @@ type Store struct {
 // New makes a store.
 func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: out} }
 
-// billRow is how a bill lies in PostgreSQL; its JSON has the columns' names.
-type billRow struct {
-	OrderID  string             `gorm:"primaryKey" json:"order_id"`
-	UserID   string             `json:"user_id"`
-	Amount   int64              `json:"amount"`
-	Currency string             `json:"currency"`
-	DueAt    time.Time          `json:"due_at"`
-	Status   payment.BillStatus `json:"status"`
-	Version  int64              `json:"version"`
-}
-
-func (billRow) TableName() string { return "bills" }
-
 // row is how an attempt lies in PostgreSQL.
 type row struct {
 	ID          string `gorm:"primaryKey"`
@@ -73,67 +59,6 @@ func toRow(p payment.Payment) row {
 func (r row) payment() *payment.Payment {
 	return &payment.Payment{ID: r.ID, OrderID: r.OrderID, UserID: r.UserID, Provider: r.Provider, ProviderID: r.ProviderID, Amount: r.Amount, Currency: r.Currency,
 		Status: r.Status, Card: payment.Shown{Brand: r.CardBrand, Last4: r.CardLast4}, FailureCode: r.FailureCode, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
-}
-
-// OpenBills is described at payment.Store. In the order of their ids, so that two replicas with the same orders do not wait for
-// each other in a circle.
-func (s *Store) OpenBills(ctx context.Context, bills ...payment.Bill) error {
-	rows := make([]billRow, len(bills))
-	for i, b := range bills {
-		b.Status = payment.Open
-		rows[i] = billRow(b)
-	}
-	text, err := json.Marshal(rows)
-	if err != nil {
-		return err
-	}
-	err = postgres.DB(ctx, s.db).Exec(`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version)
-		SELECT order_id, user_id, amount, currency, due_at, status, version FROM jsonb_populate_recordset(NULL::bills, ?::jsonb)
-		ORDER BY order_id ON CONFLICT (order_id) DO NOTHING`, string(text)).Error
-	if err != nil {
-		return fmt.Errorf("open bills: %w", err)
-	}
-	return nil
-}
-
-// CloseBill is described at payment.Store.
-func (s *Store) CloseBill(ctx context.Context, b payment.Bill) error {
-	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
-		err := tx.Exec(`INSERT INTO bills AS b (order_id, user_id, amount, currency, due_at, status, version) VALUES (?, ?, ?, ?, ?, 'closed', ?)
-			ON CONFLICT (order_id) DO UPDATE SET status = 'closed', version = excluded.version, updated_at = now() WHERE b.status = 'open'`,
-			b.OrderID, b.UserID, b.Amount, b.Currency, b.DueAt, b.Version).Error
-		if err != nil {
-			return fmt.Errorf("close bill of order %s: %w", b.OrderID, err)
-		}
-		return tx.Exec("UPDATE payments SET look_at = now() WHERE order_id = ? AND status = 'processing'", b.OrderID).Error
-	})
-}
-
-// FindBill is described at payment.Store.
-func (s *Store) FindBill(ctx context.Context, orderID string) (*payment.Bill, error) {
-	return findBill(postgres.DB(ctx, s.db), orderID)
-}
-
-func findBill(q *gorm.DB, orderID string) (*payment.Bill, error) {
-	var r billRow
-	err := q.Where("order_id = ?", orderID).Take(&r).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read bill of order %s: %w", orderID, err)
-	}
-	b := payment.Bill(r)
-	b.DueAt = b.DueAt.UTC()
-	return &b, nil
-}
-
-func lockBill(tx *gorm.DB, orderID string) (*payment.Bill, error) {
-	b, err := findBill(tx.Clauses(clause.Locking{Strength: "UPDATE"}), orderID)
-	if err == nil && b == nil {
-		err = problem.Missing("order")
-	}
-	return b, err
 }
 
 // Start is described at payment.Store. A new attempt is two statements; that at most one is under way is the unique index's business.
@@ -286,9 +211,10 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 	return p, err
 }
 
-// LookSoon is described at payment.Store.
+// LookSoon is described at payment.Store. The longer an attempt has taken, the less often it is looked at.
 func (s *Store) LookSoon(ctx context.Context, id string) error {
-	return s.db.WithContext(ctx).Exec("UPDATE payments SET look_at = now() + interval '500 milliseconds' WHERE id = ? AND "+underWay, id).Error
+	return s.db.WithContext(ctx).Exec(`UPDATE payments SET look_at = now() + greatest(interval '500 milliseconds', least(interval '10 seconds', (now() - created_at) / 2))
+		WHERE id = ? AND `+underWay, id).Error
 }
 
 // NextUnsettled is described at payment.Store: a claim lasts ten seconds, so that replicas look at different attempts and a provider that is down
@@ -306,59 +232,4 @@ func (s *Store) NextUnsettled(ctx context.Context) (*payment.Payment, bool, erro
 		return nil, false, res.Error
 	}
 	return r.Attempt.payment(), r.Wanted, nil
-}
-
-// AskRefund is described at payment.Store.
-func (s *Store) AskRefund(ctx context.Context, paymentID string, amount int64) error {
-	db := postgres.DB(ctx, s.db)
-	p, err := find(db, paymentID)
-	if err != nil {
-		return err
-	}
-	if amount != p.Amount {
-		return fmt.Errorf("payment %s: asked to refund %d of %d", paymentID, amount, p.Amount)
-	}
-	return db.Exec("INSERT INTO refunds (payment_id, amount) VALUES (?, ?) ON CONFLICT (payment_id) DO NOTHING", paymentID, amount).Error
-}
-
-// NextRefund is described at payment.Store; a claim lasts longer with each try.
-func (s *Store) NextRefund(ctx context.Context) (*payment.Payment, error) {
-	var r row
-	res := s.db.WithContext(ctx).Raw(`UPDATE refunds f SET attempts = attempts + 1, look_at = now() + make_interval(secs => least(300, 5 * power(2, least(attempts, 6))))
-		FROM payments p WHERE p.id = f.payment_id AND f.payment_id = (SELECT payment_id FROM refunds WHERE done_at IS NULL AND look_at <= now()
-			ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING p.*`).Scan(&r)
-	if res.Error != nil || res.RowsAffected == 0 {
-		return nil, res.Error
-	}
-	return r.payment(), nil
-}
-
-// Refunded is described at payment.Store.
-func (s *Store) Refunded(ctx context.Context, paymentID string) error {
-	return postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		p, err := find(tx, paymentID)
-		if err != nil {
-			return err
-		}
-		b, err := lockBill(tx, p.OrderID)
-		if err != nil {
-			return err
-		}
-		res := tx.Exec("UPDATE refunds SET done_at = now() WHERE payment_id = ? AND done_at IS NULL", paymentID)
-		if res.Error != nil || res.RowsAffected == 0 {
-			return res.Error
-		}
-		if err := tx.Exec("UPDATE payments SET status = 'refunded', updated_at = now() WHERE id = ?", paymentID).Error; err != nil {
-			return fmt.Errorf("mark payment %s refunded: %w", paymentID, err)
-		}
-		b.Version++
-		// A second payment's refund leaves the bill paid by the first.
-		err = tx.Exec(`UPDATE bills SET version = ?, updated_at = now(), status = CASE WHEN EXISTS
-			(SELECT 1 FROM payments WHERE order_id = ? AND status = 'succeeded') THEN status ELSE 'refunded' END WHERE order_id = ?`, b.Version, b.OrderID, b.OrderID).Error
-		if err != nil {
-			return fmt.Errorf("settle bill of order %s: %w", b.OrderID, err)
-		}
-		return s.out.Add(ctx, outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeRefunded, Key: p.OrderID, Version: b.Version,
-			Data: paymentv1.Refunded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: b.Version, Amount: p.Amount, Currency: p.Currency, At: time.Now().UTC()}})
-	})
 }

@@ -154,6 +154,30 @@ func TestEachCard(t *testing.T) {
 	}
 }
 
+// A provider that takes its time is asked again soon, and less often the longer it takes.
+func TestASlowChargeIsLookedAtAgainSoon(t *testing.T) {
+	d := open(t)
+	p := d.start("1", d.bill("100"), card(sandbox.Slow))
+	id, err := d.line.Create(t.Context(), p.ID, p.Amount, p.Currency)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.store.Opened(t.Context(), p.ID, id); err != nil {
+		t.Fatal(err)
+	}
+	d.sql(d.bank, "UPDATE charges SET state = 'processing', ready_at = now() + interval '1 hour'")
+	for age, want := range map[int]float64{0: 0.5, 6: 3, 60: 10} {
+		d.sql(d.db, fmt.Sprintf("UPDATE payments SET look_at = now(), created_at = now() - interval '%d seconds'", age))
+		if err := d.SettleDue(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var waits float64
+		if err := d.db.Raw("SELECT extract(epoch FROM look_at - now()) FROM payments").Scan(&waits).Error; err != nil || waits < want-0.4 || waits > want+0.4 {
+			t.Errorf("after %d s: looked at again in %.1f s, %v; want about %.1f", age, waits, err, want)
+		}
+	}
+}
+
 // Each row is a crash between two lines of a charge; afterwards the settler finds out, and nothing is charged twice or for nothing.
 func TestCrashPoints(t *testing.T) {
 	tests := map[string]struct {

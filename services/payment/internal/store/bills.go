@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/payment/internal/payment"
+)
+
+// billRow is how a bill lies in PostgreSQL; its JSON has the columns' names.
+type billRow struct {
+	OrderID  string             `gorm:"primaryKey" json:"order_id"`
+	UserID   string             `json:"user_id"`
+	Amount   int64              `json:"amount"`
+	Currency string             `json:"currency"`
+	DueAt    time.Time          `json:"due_at"`
+	Status   payment.BillStatus `json:"status"`
+	Version  int64              `json:"version"`
+}
+
+func (billRow) TableName() string { return "bills" }
+
+// OpenBills is described at payment.Store. In the order of their ids, so that two replicas with the same orders do not wait for
+// each other in a circle.
+func (s *Store) OpenBills(ctx context.Context, bills ...payment.Bill) error {
+	rows := make([]billRow, len(bills))
+	for i, b := range bills {
+		b.Status = payment.Open
+		rows[i] = billRow(b)
+	}
+	text, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	err = postgres.DB(ctx, s.db).Exec(`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version)
+		SELECT order_id, user_id, amount, currency, due_at, status, version FROM jsonb_populate_recordset(NULL::bills, ?::jsonb)
+		ORDER BY order_id ON CONFLICT (order_id) DO NOTHING`, string(text)).Error
+	if err != nil {
+		return fmt.Errorf("open bills: %w", err)
+	}
+	return nil
+}
+
+// CloseBill is described at payment.Store.
+func (s *Store) CloseBill(ctx context.Context, b payment.Bill) error {
+	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		err := tx.Exec(`INSERT INTO bills AS b (order_id, user_id, amount, currency, due_at, status, version) VALUES (?, ?, ?, ?, ?, 'closed', ?)
+			ON CONFLICT (order_id) DO UPDATE SET status = 'closed', version = excluded.version, updated_at = now() WHERE b.status = 'open'`,
+			b.OrderID, b.UserID, b.Amount, b.Currency, b.DueAt, b.Version).Error
+		if err != nil {
+			return fmt.Errorf("close bill of order %s: %w", b.OrderID, err)
+		}
+		return tx.Exec("UPDATE payments SET look_at = now() WHERE order_id = ? AND status = 'processing'", b.OrderID).Error
+	})
+}
+
+// FindBill is described at payment.Store.
+func (s *Store) FindBill(ctx context.Context, orderID string) (*payment.Bill, error) {
+	return findBill(postgres.DB(ctx, s.db), orderID)
+}
+
+func findBill(q *gorm.DB, orderID string) (*payment.Bill, error) {
+	var r billRow
+	err := q.Where("order_id = ?", orderID).Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read bill of order %s: %w", orderID, err)
+	}
+	b := payment.Bill(r)
+	b.DueAt = b.DueAt.UTC()
+	return &b, nil
+}
+
+func lockBill(tx *gorm.DB, orderID string) (*payment.Bill, error) {
+	b, err := findBill(tx.Clauses(clause.Locking{Strength: "UPDATE"}), orderID)
+	if err == nil && b == nil {
+		err = problem.Missing("order")
+	}
+	return b, err
+}
