@@ -60,6 +60,7 @@ type Verifier struct {
 	fetched time.Time
 	asking  sync.Mutex
 	asked   time.Time
+	failed  time.Time // when auth last did not answer
 
 	cacheMu sync.RWMutex
 	cache   map[[32]byte]cached
@@ -134,10 +135,15 @@ func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, erro
 	if k, fresh := v.known(kid); k != nil && fresh {
 		return k, nil
 	}
-	v.asking.Lock()
+	if !v.asking.TryLock() {
+		if k, _ := v.known(kid); k != nil { // one request is asking; auth may hang, and the others need not wait to hear that
+			return k, nil
+		}
+		v.asking.Lock()
+	}
 	defer v.asking.Unlock()
 	k, fresh := v.known(kid)
-	if k != nil && fresh {
+	if k != nil && (fresh || v.now().Sub(v.failed) < askAgain) {
 		return k, nil
 	}
 	if v.now().Sub(v.asked) < askAgain { // forged key ids must not become a stream of calls
@@ -149,6 +155,7 @@ func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, erro
 	set, err := v.fetch(ctx)
 	if err != nil {
 		if k != nil { // auth is away: keys known so far go on working
+			v.failed = v.now()
 			return k, nil
 		}
 		return nil, problem.Busy(err, time.Second, "Tokens cannot be checked right now.")

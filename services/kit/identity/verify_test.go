@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,5 +86,49 @@ func TestNoKeysIsUnavailable(t *testing.T) {
 	v.now = func() time.Time { return noon }
 	if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodEdDSA, private, claims(nil))); problem.KindOf(err) != problem.Unavailable {
 		t.Errorf("got %v, want unavailable", err)
+	}
+}
+
+// Auth hangs when it is time to ask for its keys again: one request waits for it, nobody else does, and nobody is refused.
+func TestHangingAuthHoldsUpOneRequest(t *testing.T) {
+	public, private, _ := ed25519.GenerateKey(nil)
+	var now, asked atomic.Int64
+	hanging, end := make(chan struct{}, 9), make(chan struct{})
+	v := NewVerifier(func(context.Context) (KeySet, error) {
+		if asked.Add(1) > 1 {
+			hanging <- struct{}{}
+			<-end
+			return KeySet{}, errors.New("auth did not answer")
+		}
+		return KeySet{Keys: []Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: base64.RawURLEncoding.EncodeToString(public)}}}, nil
+	})
+	v.now = func() time.Time { return noon.Add(time.Duration(now.Load())) }
+	verify := func(user string) error {
+		_, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.Subject = user })))
+		return err
+	}
+	if err := verify("7"); err != nil {
+		t.Fatal(err)
+	}
+	now.Store(int64(keysFor + time.Second))
+	first := make(chan error, 1)
+	go func() { first <- verify("8") }()
+	<-hanging
+	others := make(chan error, 1)
+	go func() { others <- verify("9") }()
+	select {
+	case err := <-others:
+		if err != nil {
+			t.Errorf("while another one asks: %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a request whose key is known waits for auth")
+	}
+	close(end)
+	if err := <-first; err != nil {
+		t.Errorf("the one who asked: %v", err)
+	}
+	if err := verify("10"); err != nil || asked.Load() != 2 {
+		t.Errorf("a moment later: %v, asked %d times; want the known key, and no new question yet", err, asked.Load())
 	}
 }
