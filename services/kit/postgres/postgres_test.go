@@ -3,10 +3,13 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -143,6 +146,44 @@ func TestOtherErrorsAreNotRepeated(t *testing.T) {
 	err = db.Exec("UPDATE things SET n = -1").Error
 	if !postgres.IsCheck(err, "things_n") || postgres.IsUnique(err, "") || postgres.IsCheck(nil, "") {
 		t.Errorf("a check violation: %v", err)
+	}
+}
+
+// A database that is away is no bug of ours: who asks is told to come again. Whatever the database itself has said is an answer.
+func TestAway(t *testing.T) {
+	db := postgrestest.Open(t, things)
+	tx := db.Begin()
+	defer tx.Rollback()
+	var pid int
+	if err := tx.Raw("SELECT pg_backend_pid()").Scan(&pid).Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Exec("SELECT pg_terminate_backend(?)", pid).Error; err != nil {
+		t.Fatal(err)
+	}
+	ended := tx.Exec("SELECT 1").Error
+	closed := tx.Exec("SELECT 1").Error
+	_, refused := (&net.Dialer{}).DialContext(t.Context(), "tcp", "127.0.0.1:1")
+	hasty, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for what, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"a connection that was ended":     {ended, true},
+		"its next use":                    {closed, true},
+		"a server that is not there":      {refused, true},
+		"no answer in time":               {db.WithContext(hasty).Exec("SELECT pg_sleep(5)").Error, true},
+		"a caller that went away":         {db.WithContext(gone).Exec("SELECT 1").Error, false},
+		"a violation":                     {db.Exec("INSERT INTO things VALUES (1)").Error, false},
+		"a statement that makes no sense": {db.Exec("SELECT nothing").Error, false},
+		"nothing":                         {nil, false},
+	} {
+		if got := postgres.Away(fmt.Errorf("wrapped: %w", c.err)); got != c.want || (c.err == nil) != (what == "nothing") {
+			t.Errorf("%s: %v: away %v, want %v", what, c.err, got, c.want)
+		}
 	}
 }
 
