@@ -147,13 +147,17 @@ func (s *Store) Begin(ctx context.Context, user, key string, fingerprint []byte)
 
 // Finish keeps the answer of a key, in the transaction of ctx if there is one. The first answer stays.
 func (s *Store) Finish(ctx context.Context, user, key string, a Answer) error {
-	return postgres.DB(ctx, s.db).Exec("UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status IS NULL",
-		a.Status, a.ETag, string(a.Body), user, key).Error
+	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error { // a broken connection would leave the key taken
+		return tx.Exec("UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status IS NULL",
+			a.Status, a.ETag, string(a.Body), user, key).Error
+	})
 }
 
 // Release ends a run without an answer (429 or 5xx), so that the next try runs at once, with the same effect id.
 func (s *Store) Release(ctx context.Context, user, key string) error {
-	return postgres.DB(ctx, s.db).Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL", user, key).Error
+	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		return tx.Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL", user, key).Error
+	})
 }
 
 // Detached gives the context of a run: it lasts as long as its lease. A client that hangs up does not stop a run halfway,

@@ -89,17 +89,20 @@ func key(db *gorm.DB) txKey {
 
 // InTx runs fn in a transaction. Called inside another InTx on the same database it joins that
 // one, so that stores compose and an event's inbox row commits with its effect. The outermost
-// call repeats fn when PostgreSQL reports a deadlock or a serialization failure: fn must
-// have no effect outside the transaction.
+// call repeats fn when PostgreSQL reports a deadlock or a serialization failure, or when the connection broke before
+// the commit was asked for: fn must have no effect outside the transaction.
 func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gorm.DB) error) error {
 	if s, ok := ctx.Value(key(db)).(*txState); ok {
 		return fn(ctx, s.tx)
 	}
 	for try := 1; ; try++ {
 		var s *txState
+		committing := false // then a connection that breaks leaves open what became of it
 		err := db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 			s = &txState{tx: tx}
-			return fn(context.WithValue(ctx, key(db), s), tx)
+			err := fn(context.WithValue(ctx, key(db), s), tx)
+			committing = err == nil
+			return err
 		})
 		if err == nil {
 			for _, f := range s.after {
@@ -107,7 +110,7 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gor
 			}
 			return nil
 		}
-		if try == 5 || !repeatable(err) || ctx.Err() != nil {
+		if try == 5 || ctx.Err() != nil || !repeatable(err) && (committing || !Away(err)) {
 			return err
 		}
 		slog.DebugContext(ctx, "transaction repeated", "try", try, "error", err)

@@ -133,6 +133,44 @@ func TestADeadlockIsRepeated(t *testing.T) {
 	}
 }
 
+// cut breaks the connection of a transaction, as a server or a pooler does that is restarted.
+func cut(t *testing.T, db, tx *gorm.DB) {
+	t.Helper()
+	var pid int
+	if err := tx.Raw("SELECT pg_backend_pid()").Scan(&pid).Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Exec("SELECT pg_terminate_backend(?, 5000)", pid).Error; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A connection that breaks before the commit is asked for has done nothing: the transaction runs again. Nobody knows what
+// became of a commit whose connection breaks: that is for the caller to find out.
+func TestABrokenConnectionIsRepeatedBeforeTheCommit(t *testing.T) {
+	db := postgrestest.Open(t, things)
+	for name, c := range map[string]struct {
+		early       bool // the connection breaks before the work, or after it
+		runs, bumps int
+	}{"before": {true, 2, 1}, "after": {false, 1, 0}} {
+		runs, was := 0, n(t, db, 1)
+		err := postgres.InTx(t.Context(), db, func(ctx context.Context, tx *gorm.DB) error {
+			runs++
+			if runs == 1 && c.early {
+				cut(t, db, tx)
+			}
+			err := bump(ctx, db, 1)
+			if runs == 1 && !c.early {
+				cut(t, db, tx)
+			}
+			return err
+		})
+		if (err == nil) != c.early || runs != c.runs || n(t, db, 1) != was+c.bumps {
+			t.Errorf("%s: %v after %d runs, %d effects; want %d runs and %d", name, err, runs, n(t, db, 1)-was, c.runs, c.bumps)
+		}
+	}
+}
+
 func TestOtherErrorsAreNotRepeated(t *testing.T) {
 	db := postgrestest.Open(t, things)
 	runs := 0
@@ -154,13 +192,7 @@ func TestAway(t *testing.T) {
 	db := postgrestest.Open(t, things)
 	tx := db.Begin()
 	defer tx.Rollback()
-	var pid int
-	if err := tx.Raw("SELECT pg_backend_pid()").Scan(&pid).Error; err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Exec("SELECT pg_terminate_backend(?)", pid).Error; err != nil {
-		t.Fatal(err)
-	}
+	cut(t, db, tx)
 	ended := tx.Exec("SELECT 1").Error
 	closed := tx.Exec("SELECT 1").Error
 	_, refused := (&net.Dialer{}).DialContext(t.Context(), "tcp", "127.0.0.1:1")
