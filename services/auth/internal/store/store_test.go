@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -218,7 +219,7 @@ func TestBanRacesRefresh(t *testing.T) {
 		}
 	})
 	wg.Wait()
-	for _, token := range append(next, tokens...) {
+	for _, token := range slices.Concat(next, tokens) {
 		if _, err := sessions.Refresh(t.Context(), token); err == nil {
 			t.Error("a refresh token outlived the ban")
 		}
