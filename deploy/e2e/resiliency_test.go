@@ -70,7 +70,7 @@ func (r resiliency) timeout(t *testing.T, policy string) time.Duration {
 	t.Helper()
 	d := r.Spec.Policies.Timeouts[policy]
 	if d == 0 {
-		t.Fatalf("resiliency.yaml has no timeout %q", policy)
+		t.Errorf("resiliency.yaml has no timeout %q", policy)
 	}
 	return d
 }
@@ -111,8 +111,8 @@ func TestEveryDependencyHasItsRules(t *testing.T) {
 		if (c.CircuitBreaker != "") != (name == "redis-lua") {
 			t.Errorf("%s: circuit breaker %q: only the gate answers every refusal with success", name, c.CircuitBreaker)
 		}
-		if rules.timeout(t, c.Timeout) <= 0 {
-			t.Errorf("%s: no timeout", name)
+		if rules.Spec.Policies.Timeouts[c.Timeout] <= 0 {
+			t.Errorf("%s: timeout %q", name, c.Timeout)
 		}
 	}
 	peer := rules.timeout(t, cells["order"].Timeout)
@@ -305,7 +305,6 @@ func TestComponentsThatHang(t *testing.T) {
 		t.Errorf("the breaker stays open: %v", err)
 	}
 	s.comeTrue(t)
-	balanced(t)
 }
 
 // PostgreSQL hangs: nobody waits longer than for a peer that hangs, and what was under way happens once.
