@@ -51,16 +51,24 @@ func ready(t *testing.T) error {
 	t.Helper()
 	var missing []error
 	for name, a := range whereabouts(t).Apps {
-		res, err := get(t, a.URL+"/readyz")
-		if err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode != http.StatusOK {
-				err = fmt.Errorf("%s answers %d", name, res.StatusCode)
-			}
+		if err := readyOne(t, a); err != nil {
+			missing = append(missing, fmt.Errorf("%s: %w", name, err))
 		}
-		missing = append(missing, err)
 	}
 	return errors.Join(missing...)
+}
+
+func readyOne(t *testing.T, a placeApp) error {
+	t.Helper()
+	res, err := get(t, a.URL+"/readyz")
+	if err != nil {
+		return err
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("answers %d", res.StatusCode)
+	}
+	return nil
 }
 
 // known is an answer that settles something: not "try again", not silence.

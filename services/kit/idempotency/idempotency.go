@@ -127,15 +127,21 @@ func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record
 		r := string(record)
 		text = &r
 	}
+	mine := Claim{EffectID: effect, Fresh: true, Record: record}
+	claimed := false
 	// One statement for a key that is new, as almost every key is.
-	res := postgres.DB(ctx, s.db).Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, record, lease_until)
-		VALUES (?, ?, ?, ?, ?, now() + make_interval(secs => ?)) ON CONFLICT (user_id, key) DO NOTHING`,
-		user, key, fingerprint, effect, text, leaseFor.Seconds())
-	if res.Error != nil {
-		return Claim{}, fmt.Errorf("claim idempotency key: %w", res.Error)
+	err = postgres.Again(ctx, s.db, func(db *gorm.DB) error {
+		res := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, record, lease_until)
+			VALUES (?, ?, ?, ?, ?, now() + make_interval(secs => ?)) ON CONFLICT (user_id, key) DO NOTHING`,
+			user, key, fingerprint, effect, text, leaseFor.Seconds())
+		claimed = res.RowsAffected == 1
+		return res.Error
+	})
+	if err != nil {
+		return Claim{}, fmt.Errorf("claim idempotency key: %w", err)
 	}
-	if res.RowsAffected == 1 {
-		return Claim{EffectID: effect, Fresh: true, Record: record}, nil
+	if claimed {
+		return mine, nil
 	}
 	var claim Claim
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
@@ -143,6 +149,10 @@ func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record
 		err := tx.Raw("SELECT "+columns+" FROM idempotency_keys WHERE user_id = ? AND key = ? FOR UPDATE", user, key).Scan(&r).Error
 		if err != nil {
 			return fmt.Errorf("read idempotency key: %w", err)
+		}
+		if r.EffectID == effect { // claimed a moment ago, by a connection that broke before it could say so
+			claim = mine
+			return nil
 		}
 		if claim, err = r.claim(fingerprint); err != nil || claim.Answer != nil {
 			return err
@@ -155,13 +165,17 @@ func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record
 
 // Finish keeps the answer of a key, in the transaction of ctx if there is one. The first answer stays.
 func (s *Store) Finish(ctx context.Context, user, key string, a Answer) error {
-	return postgres.DB(ctx, s.db).Exec("UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status IS NULL",
-		a.Status, a.ETag, string(a.Body), user, key).Error
+	return postgres.Again(ctx, s.db, func(db *gorm.DB) error { // a broken connection would leave the key taken
+		return db.Exec("UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status IS NULL",
+			a.Status, a.ETag, string(a.Body), user, key).Error
+	})
 }
 
 // Release ends a run without an answer (429 or 5xx), so that the next try runs at once, with the same effect id.
 func (s *Store) Release(ctx context.Context, user, key string) error {
-	return postgres.DB(ctx, s.db).Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL", user, key).Error
+	return postgres.Again(ctx, s.db, func(db *gorm.DB) error {
+		return db.Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL", user, key).Error
+	})
 }
 
 // Detached gives the context of a run: it lasts as long as its lease. A client that hangs up does not stop a run halfway,

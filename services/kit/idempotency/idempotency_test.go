@@ -145,6 +145,34 @@ func TestTheFirstAnswerStays(t *testing.T) {
 	}
 }
 
+// The connection breaks while a run is under way: its key is given back, or keeps its answer, all the same. Otherwise the client, who was told to
+// come again, would be told that its first request is still running until the lease ends.
+func TestABrokenConnectionDoesNotKeepAKey(t *testing.T) {
+	s, db := open(t)
+	other := postgrestest.Open(t) // of the same server
+	breakAll := func() {
+		t.Helper()
+		if err := other.Exec("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ?", db.Migrator().CurrentDatabase()).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := must(t, s, "7", "k", "{}")
+	breakAll()
+	if err := s.Release(t.Context(), "7", "k"); err != nil {
+		t.Errorf("release: %v", err)
+	}
+	if c := must(t, s, "7", "k", "{}"); c.Fresh || c.EffectID != first.EffectID {
+		t.Errorf("after the release: %+v, want the same effect", c)
+	}
+	breakAll()
+	if err := s.Finish(t.Context(), "7", "k", Answer{Status: 201, Body: []byte("{}")}); err != nil {
+		t.Errorf("finish: %v", err)
+	}
+	if c := must(t, s, "7", "k", "{}"); c.Answer == nil {
+		t.Errorf("after the end: %+v, want the answer", c)
+	}
+}
+
 var errBroken = errors.New("broken")
 
 // What is claimed in a transaction is claimed with it.

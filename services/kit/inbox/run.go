@@ -52,12 +52,17 @@ func (in *Inbox) Run(ctx context.Context) error {
 		case <-retry.C:
 			err = in.retryDue(ctx)
 		case <-clean.C:
-			err = in.db.WithContext(ctx).Exec("DELETE FROM inbox WHERE status = 'done' AND received_at < now() - make_interval(secs => ?)", retention.Seconds()).Error
+			err = in.forget(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			in.log.Error("inbox", "error", err)
 		}
 	}
+}
+
+// forget removes what was handled long ago. A parked event stays until it is handled or somebody drops it.
+func (in *Inbox) forget(ctx context.Context) error {
+	return in.db.WithContext(ctx).Exec("DELETE FROM inbox WHERE status = 'done' AND received_at < now() - make_interval(secs => ?)", retention.Seconds()).Error
 }
 
 // feedLoop catches up soon after the start, because what was under way when the room ended is missing now, and then at every tick.

@@ -67,6 +67,66 @@ func TestAFailureDoesNotStopTheFeed(t *testing.T) {
 	}
 }
 
+// A follower that dies after it handled a page and before it moved its cursor handles the page again, and nothing happens twice.
+func TestAFollowerThatDiesComesAgain(t *testing.T) {
+	in, order, _ := follower(t)
+	order.tell(1, 5)
+	if n := in.CatchUp(t.Context(), 0); n != 5 {
+		t.Fatalf("brought %d, want 5", n)
+	}
+	if err := in.db.Exec("UPDATE inbox_cursors SET pos = 2").Error; err != nil {
+		t.Fatal(err)
+	}
+	if n := in.CatchUp(t.Context(), 0); n != 0 || kept(t, in.db) != 5 {
+		t.Errorf("the page again: brought %d, %d effects; want 0 and 5", n, kept(t, in.db))
+	}
+}
+
+// The cursor never passes an event that could be neither handled nor parked: it would be lost for good.
+func TestTheCursorWaitsForWhatCouldNotBeParked(t *testing.T) {
+	in, order, _ := follower(t)
+	order.tell(1, 3)
+	if err := in.db.Exec("ALTER TABLE inbox ADD CONSTRAINT away CHECK (key <> '2')").Error; err != nil { // as a database that goes away for a moment
+		t.Fatal(err)
+	}
+	if n := in.CatchUp(t.Context(), 0); n != 1 || kept(t, in.db) != 2 {
+		t.Errorf("brought %d, %d effects; want it to stop behind the first, with all others of the page handled", n, kept(t, in.db))
+	}
+	if err := in.db.Exec("ALTER TABLE inbox DROP CONSTRAINT away").Error; err != nil {
+		t.Fatal(err)
+	}
+	if n := in.CatchUp(t.Context(), 0); n != 1 || kept(t, in.db) != 3 {
+		t.Errorf("once it works: brought %d, %d effects; want 1 and 3", n, kept(t, in.db))
+	}
+}
+
+// Retention forgets what was handled, never what waits.
+func TestParkedEventsOutliveRetention(t *testing.T) {
+	in, db, _ := open(t)
+	On(in, "order", kind, func(ctx context.Context, e fact) error {
+		if e.N == 1 {
+			return errNo
+		}
+		return keep(ctx, db, e.N)
+	})
+	for n := range 3 {
+		receive(t, in, wire(t, newID(), n))
+	}
+	if err := db.Exec("UPDATE inbox SET received_at = now() - interval '31 days' WHERE key <> '2'").Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := in.forget(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	left := map[string]int{}
+	for _, r := range rows(t, db) {
+		left[r.Status]++
+	}
+	if len(left) != 2 || left["parked"] != 1 || left["done"] != 1 {
+		t.Errorf("left after retention: %v; want the parked one and the young one", left)
+	}
+}
+
 func TestOneReplicaFollowsAFeed(t *testing.T) {
 	in, order, p := follower(t)
 	other := New(in.db, p, in.log)

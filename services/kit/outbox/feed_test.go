@@ -178,6 +178,30 @@ func TestReplicasNumberTogether(t *testing.T) {
 	}
 }
 
+// A sequencer dies in the middle: its numbers go with its transaction, and the next one gives them again without a gap.
+func TestASequencerThatDiesLeavesNoGap(t *testing.T) {
+	o, db, _ := open(t)
+	add(t, o, 1, 2)
+	number(t, o)
+	add(t, o, 3, 4)
+	err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
+		if err := New(postgres.DB(ctx, db), "order", nil, o.log).number(ctx, 0); err != nil {
+			return err
+		}
+		return problem.New(problem.Internal, "", "killed")
+	})
+	if problem.KindOf(err) != problem.Internal {
+		t.Fatalf("the sequencer that dies: %v", err)
+	}
+	if p := feed(t, o, Query{}); len(p.Events) != 2 || p.Head != 2 {
+		t.Errorf("after its death: %d events, head %d; want 2 and 2", len(p.Events), p.Head)
+	}
+	number(t, o)
+	if p := feed(t, o, Query{After: 2}); len(p.Events) != 2 || p.Events[0].Pos != 3 || p.Head != 4 {
+		t.Errorf("after the next one: %+v; want 3 and 4", p)
+	}
+}
+
 // Events younger than the broker needs are held back, and so is whatever comes after them.
 func TestTheFeedLeavesYoungEventsToTheBroker(t *testing.T) {
 	o, db, _ := open(t)

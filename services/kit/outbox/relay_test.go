@@ -161,6 +161,34 @@ func TestRelaysShareTheWork(t *testing.T) {
 	}
 }
 
+// Nothing wakes a relay for what another process committed, or claimed, before it died: it looks by itself.
+func TestARelayFindsWhatADeadReplicaLeft(t *testing.T) {
+	o, db, b := open(t)
+	dead := New(db, "order", nil, o.log)
+	add(t, dead, 1, 3)
+	if err := db.Exec("UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE seq = 2").Error; err != nil {
+		t.Fatal(err)
+	}
+	all := make(chan struct{})
+	b.before = func(_ string, entries []sidecar.Entry) (map[string]bool, error) {
+		if len(b.times)+len(entries) == 3 {
+			close(all)
+		}
+		return nil, nil
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- o.Run(ctx) }()
+	<-all
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("relay: %v", err)
+	}
+	if events, deliveries := b.count(); events != 3 || deliveries != 3 || count(t, db, "published_at IS NOT NULL") != 3 {
+		t.Errorf("the broker took %d events in %d deliveries, want each of 3 once", events, deliveries)
+	}
+}
+
 // A broker that keeps the order of a key can only keep the order it is given.
 func TestABatchKeepsTheOrderOfItsEvents(t *testing.T) {
 	o, db, b := open(t)

@@ -5,10 +5,14 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -85,17 +89,20 @@ func key(db *gorm.DB) txKey {
 
 // InTx runs fn in a transaction. Called inside another InTx on the same database it joins that
 // one, so that stores compose and an event's inbox row commits with its effect. The outermost
-// call repeats fn when PostgreSQL reports a deadlock or a serialization failure: fn must
-// have no effect outside the transaction.
+// call repeats fn when PostgreSQL reports a deadlock or a serialization failure, or when the connection broke before
+// the commit was asked for: fn must have no effect outside the transaction.
 func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gorm.DB) error) error {
 	if s, ok := ctx.Value(key(db)).(*txState); ok {
 		return fn(ctx, s.tx)
 	}
 	for try := 1; ; try++ {
 		var s *txState
+		committing := false // then a connection that breaks leaves open what became of it
 		err := db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 			s = &txState{tx: tx}
-			return fn(context.WithValue(ctx, key(db), s), tx)
+			err := fn(context.WithValue(ctx, key(db), s), tx)
+			committing = err == nil
+			return err
 		})
 		if err == nil {
 			for _, f := range s.after {
@@ -103,7 +110,7 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gor
 			}
 			return nil
 		}
-		if try == 5 || !repeatable(err) || ctx.Err() != nil {
+		if try == 5 || ctx.Err() != nil || !repeatable(err) && (committing || !Away(err)) {
 			return err
 		}
 		slog.DebugContext(ctx, "transaction repeated", "try", try, "error", err)
@@ -111,6 +118,20 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gor
 		case <-ctx.Done():
 			return err
 		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)):
+		}
+	}
+}
+
+// Again runs a statement that may be repeated without harm: in the transaction of ctx if there is one, else by itself, and again if
+// the connection broke, whatever had become of it.
+func Again(ctx context.Context, db *gorm.DB, fn func(db *gorm.DB) error) error {
+	if s, ok := ctx.Value(key(db)).(*txState); ok {
+		return fn(s.tx)
+	}
+	for try := 1; ; try++ {
+		err := fn(db.WithContext(ctx))
+		if err == nil || try == 3 || !Away(err) || ctx.Err() != nil {
+			return err
 		}
 	}
 }
@@ -149,6 +170,18 @@ func IsUnique(err error, constraint string) bool {
 func IsCheck(err error, constraint string) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "23514" && (constraint == "" || pg.ConstraintName == constraint)
+}
+
+// Away says whether err means that the database cannot be reached, or did not answer, so that the same may work a moment later.
+func Away(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) {
+		return true
+	}
+	// connection_exception, insufficient_resources, and the server's own end or start (PostgreSQL appendix A)
+	code := sqlState(err)
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57P")
 }
 
 func sqlState(err error) string {

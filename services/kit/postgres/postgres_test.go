@@ -3,10 +3,13 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -130,6 +133,44 @@ func TestADeadlockIsRepeated(t *testing.T) {
 	}
 }
 
+// cut breaks the connection of a transaction, as a server or a pooler does that is restarted.
+func cut(t *testing.T, db, tx *gorm.DB) {
+	t.Helper()
+	var pid int
+	if err := tx.Raw("SELECT pg_backend_pid()").Scan(&pid).Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Exec("SELECT pg_terminate_backend(?, 5000)", pid).Error; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A connection that breaks before the commit is asked for has done nothing: the transaction runs again. Nobody knows what
+// became of a commit whose connection breaks: that is for the caller to find out.
+func TestABrokenConnectionIsRepeatedBeforeTheCommit(t *testing.T) {
+	db := postgrestest.Open(t, things)
+	for name, c := range map[string]struct {
+		early       bool // the connection breaks before the work, or after it
+		runs, bumps int
+	}{"before": {true, 2, 1}, "after": {false, 1, 0}} {
+		runs, was := 0, n(t, db, 1)
+		err := postgres.InTx(t.Context(), db, func(ctx context.Context, tx *gorm.DB) error {
+			runs++
+			if runs == 1 && c.early {
+				cut(t, db, tx)
+			}
+			err := bump(ctx, db, 1)
+			if runs == 1 && !c.early {
+				cut(t, db, tx)
+			}
+			return err
+		})
+		if (err == nil) != c.early || runs != c.runs || n(t, db, 1) != was+c.bumps {
+			t.Errorf("%s: %v after %d runs, %d effects; want %d runs and %d", name, err, runs, n(t, db, 1)-was, c.runs, c.bumps)
+		}
+	}
+}
+
 func TestOtherErrorsAreNotRepeated(t *testing.T) {
 	db := postgrestest.Open(t, things)
 	runs := 0
@@ -143,6 +184,38 @@ func TestOtherErrorsAreNotRepeated(t *testing.T) {
 	err = db.Exec("UPDATE things SET n = -1").Error
 	if !postgres.IsCheck(err, "things_n") || postgres.IsUnique(err, "") || postgres.IsCheck(nil, "") {
 		t.Errorf("a check violation: %v", err)
+	}
+}
+
+// A database that is away is no bug of ours: who asks is told to come again. Whatever the database itself has said is an answer.
+func TestAway(t *testing.T) {
+	db := postgrestest.Open(t, things)
+	tx := db.Begin()
+	defer tx.Rollback()
+	cut(t, db, tx)
+	ended := tx.Exec("SELECT 1").Error
+	closed := tx.Exec("SELECT 1").Error
+	_, refused := (&net.Dialer{}).DialContext(t.Context(), "tcp", "127.0.0.1:1")
+	hasty, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for what, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"a connection that was ended":     {ended, true},
+		"its next use":                    {closed, true},
+		"a server that is not there":      {refused, true},
+		"no answer in time":               {db.WithContext(hasty).Exec("SELECT pg_sleep(5)").Error, true},
+		"a caller that went away":         {db.WithContext(gone).Exec("SELECT 1").Error, false},
+		"a violation":                     {db.Exec("INSERT INTO things VALUES (1)").Error, false},
+		"a statement that makes no sense": {db.Exec("SELECT nothing").Error, false},
+		"nothing":                         {nil, false},
+	} {
+		if got := postgres.Away(fmt.Errorf("wrapped: %w", c.err)); got != c.want || (c.err == nil) != (what == "nothing") {
+			t.Errorf("%s: %v: away %v, want %v", what, c.err, got, c.want)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/telemetry"
 )
@@ -169,6 +170,9 @@ const logKey = "mall.log"
 // fail answers an error once and logs what the caller must not see.
 func fail(c *gin.Context, err error) {
 	_ = c.Error(err)
+	if problem.KindOf(err) == problem.Internal && postgres.Away(err) {
+		err = problem.Busy(err, time.Second, "A part of the mall cannot be reached right now.")
+	}
 	doc, retry := problem.Describe(err, traceID(c))
 	if doc.Status >= 500 {
 		if l, ok := c.Get(logKey); ok {

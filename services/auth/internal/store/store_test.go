@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -169,5 +170,62 @@ func TestNewsInAnyOrder(t *testing.T) {
 	who.account.Version = 1 // the user service answered before the change
 	if tokens := signIn(t, sessions); tokens.Access != "2/7/[customer seller]" {
 		t.Errorf("token %q, want the newer roles", tokens.Access)
+	}
+}
+
+// A revocation gets its time before it commits. A gateway that asked in between has moved on, and still must not miss it.
+func TestALateRevocationIsNotMissed(t *testing.T) {
+	db, s, sessions, _ := open(t)
+	signIn(t, sessions)
+	late := db.Begin()
+	defer late.Rollback()
+	if err := late.Exec(`INSERT INTO revocations (kind, subject, not_before, created_at, expires_at)
+		VALUES ('user', 7, now(), clock_timestamp(), now() + interval '15 minutes')`).Error; err != nil {
+		t.Fatal(err)
+	}
+	first, err := s.Revocations(t.Context(), time.Time{})
+	if err != nil || len(first.Items) != 0 {
+		t.Fatalf("before the commit: %+v, %v", first, err)
+	}
+	if err := late.Commit().Error; err != nil {
+		t.Fatal(err)
+	}
+	if next, err := s.Revocations(t.Context(), first.Now); err != nil || len(next.Items) != 1 || next.Items[0].Subject != "7" {
+		t.Errorf("asked for what came since: %+v, %v; want the late one", next, err)
+	}
+}
+
+// A ban and refreshes at the same moment: whoever was quicker, no token of the account works any more.
+func TestBanRacesRefresh(t *testing.T) {
+	db, _, sessions, _ := open(t)
+	var tokens []string
+	for range 8 {
+		tokens = append(tokens, signIn(t, sessions).Refresh)
+	}
+	var wg sync.WaitGroup
+	next := make([]string, len(tokens))
+	for i, token := range tokens {
+		wg.Go(func() {
+			got, err := sessions.Refresh(t.Context(), token)
+			if err != nil && !invalid(err) && problem.CodeOf(err) != "banned" {
+				t.Error(err)
+			}
+			next[i] = got.Refresh
+		})
+	}
+	wg.Go(func() {
+		if err := sessions.Follow(t.Context(), auth.Account{ID: "7", Roles: []string{"customer"}, Banned: true, Version: 2}); err != nil {
+			t.Error(err)
+		}
+	})
+	wg.Wait()
+	for _, token := range slices.Concat(next, tokens) {
+		if _, err := sessions.Refresh(t.Context(), token); err == nil {
+			t.Error("a refresh token outlived the ban")
+		}
+	}
+	var alive int64
+	if err := db.Raw("SELECT count(*) FROM sessions WHERE ended_at IS NULL").Scan(&alive).Error; err != nil || alive != 0 {
+		t.Errorf("%d sessions outlived the ban, %v", alive, err)
 	}
 }

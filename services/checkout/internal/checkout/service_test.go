@@ -20,7 +20,9 @@ type town struct {
 	fenced             map[string]bool
 	cutHold, cutPlace  error
 	cutAfterPlace      error
+	cutRelease         error
 	released, askFence int
+	beforePlace        func() // runs once, between the hold and the order
 }
 
 func newTown() *town {
@@ -45,6 +47,9 @@ func (w *town) Hold(_ context.Context, id string, items []Item) (Held, error) {
 
 func (w *town) Release(_ context.Context, id string) error {
 	w.released++
+	if w.cutRelease != nil {
+		return w.cutRelease
+	}
 	w.left += w.holds[id]
 	delete(w.holds, id)
 	return nil
@@ -53,6 +58,10 @@ func (w *town) Release(_ context.Context, id string) error {
 func (w *town) Products(context.Context, []Item) ([]Line, error) { return nil, nil }
 
 func (w *town) Place(_ context.Context, r Record, _ []Line, t Totals) (Order, error) {
+	if meanwhile := w.beforePlace; meanwhile != nil {
+		w.beforePlace = nil
+		meanwhile()
+	}
 	if w.cutPlace != nil {
 		return nil, w.cutPlace
 	}
@@ -134,6 +143,42 @@ func TestRetryNeverRefusesAnOrderThatExists(t *testing.T) {
 	w.cutAfterPlace, w.price = nil, 300
 	if o, err := desk(w).Run(t.Context(), r, false); err != nil || string(o) != "order 1 for 210" {
 		t.Errorf("retry: %s, %v; want the order as it was placed", o, err)
+	}
+}
+
+// A run that stalls between its hold and its order is overtaken by another one of the same key, whole or cut as well: there is
+// one hold and one order, and both runs are told of it.
+func TestRunsOfOneCheckoutOverlap(t *testing.T) {
+	for name, overtakes := range map[string]func(w *town) error{
+		"and finishes": func(*town) error { return nil },
+		"and is cut":   func(w *town) error { w.cutPlace = timeout; return timeout },
+	} {
+		w := newTown()
+		s := desk(w)
+		w.beforePlace = func() {
+			cut := overtakes(w)
+			w.price = 300
+			if _, err := s.Run(t.Context(), rec(2), false); !errors.Is(err, cut) {
+				t.Errorf("%s: the run that overtakes: %v", name, err)
+			}
+			w.cutPlace = nil
+		}
+		o, err := s.Run(t.Context(), rec(2), true)
+		if err != nil || string(o) != "order 1 for 210" && string(o) != "order 1 for 610" || len(w.orders) != 1 || w.left != 8 || w.released != 0 {
+			t.Errorf("%s: the run that stalled: %s, %v; %d orders, %d left, released %d times; want one order for one hold", name, o, err, len(w.orders), w.left, w.released)
+		}
+	}
+}
+
+// A refusal stands though its release gets lost: the hold runs out through the fence, which has said no already.
+func TestALostReleaseIsNoFault(t *testing.T) {
+	expected := int64(1)
+	r := rec(2)
+	r.ExpectedTotal = &expected
+	w := newTown()
+	w.cutRelease = timeout
+	if _, err := desk(w).Run(t.Context(), r, true); problem.CodeOf(err) != "price_changed" || w.released != 1 || !w.fenced["1"] {
+		t.Errorf("%v, released %d times, fenced %v; want the refusal, behind a fence", err, w.released, w.fenced["1"])
 	}
 }
 

@@ -21,15 +21,15 @@ import (
 
 func open(t *testing.T) (*gorm.DB, *order.Service) {
 	t.Helper()
-	return openWith(t, time.Minute)
+	return openWith(t, time.Minute, 0)
 }
 
-func openWith(t *testing.T, timeout time.Duration) (*gorm.DB, *order.Service) {
+func openWith(t *testing.T, timeout, grace time.Duration) (*gorm.DB, *order.Service) {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	toldRight(t, db)
 	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
-	return db, order.NewService(s, func() time.Duration { return timeout }, func() time.Duration { return 0 })
+	return db, order.NewService(s, func() time.Duration { return timeout }, func() time.Duration { return grace })
 }
 
 func draft(id, user string) order.Draft {
@@ -127,6 +127,107 @@ func TestCancelRacesPayment(t *testing.T) {
 	}
 }
 
+// The worker that cancels what is due and the money of a charge under way meet: one wins, and the loser is put right.
+func TestTimeoutRacesPayment(t *testing.T) {
+	db, orders := openWith(t, -time.Second, 0)
+	for i := range 20 {
+		id := fmt.Sprint(900 + i)
+		if _, err := orders.Place(t.Context(), draft(id, "7")); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := orders.CancelDue(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() {
+			if err := orders.TakePayment(t.Context(), order.ID(id), order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Wait()
+		if _, err := orders.CancelDue(t.Context()); err != nil { // it skipped what the payment had locked
+			t.Fatal(err)
+		}
+		o, err := orders.Find(t.Context(), order.ID(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[order.Status]string{order.Paid: "[mall.order.placed.v1 mall.order.paid.v1]",
+			order.Cancelled: "[mall.order.placed.v1 mall.order.cancelled.v1 mall.order.refund-requested.v1]"}[o.Snapshot().Status]
+		if got := fmt.Sprint(events(t, db, id)); got != want || want == "" {
+			t.Errorf("order %s is %s with events %s, want %s", id, o.Snapshot().Status, got, want)
+		}
+	}
+}
+
+// A charge that began in time may end: an order is cancelled only when the grace after its due time is over, by the database's clock,
+// however long nobody was there to do it.
+func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
+	db, orders := openWith(t, -time.Second, time.Minute)
+	for _, id := range []string{"100", "101"} {
+		if _, err := orders.Place(t.Context(), draft(id, "7")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := orders.CancelDue(t.Context()); n != 0 || err != nil {
+		t.Errorf("within the grace: %d cancelled, %v; want none", n, err)
+	}
+	if err := orders.TakePayment(t.Context(), "101", order.Payment{ID: "9", Amount: 255, Currency: "CNY"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Exec("UPDATE orders SET payment_due_at = now() - interval '3 days'").Error; err != nil { // every replica was down
+		t.Fatal(err)
+	}
+	if n, err := orders.CancelDue(t.Context()); n != 1 || err != nil {
+		t.Errorf("after the grace: %d cancelled, %v; want the unpaid one", n, err)
+	}
+	if got := fmt.Sprint(events(t, db, "100"), events(t, db, "101")); got != "[mall.order.placed.v1 mall.order.cancelled.v1] [mall.order.placed.v1 mall.order.paid.v1]" {
+		t.Errorf("events %s", got)
+	}
+}
+
+// The stock is lost after the money came, or before: the order ends, and the money goes back exactly once.
+func TestLostStockSendsTheMoneyBack(t *testing.T) {
+	db, orders := open(t)
+	pay := func(id string) error {
+		return orders.TakePayment(t.Context(), order.ID(id), order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"})
+	}
+	lose := func(id string) error { return orders.LoseStock(t.Context(), order.ID(id)) }
+	for id, steps := range map[string][]func(string) error{"100": {pay, lose, lose}, "101": {lose, pay, lose, pay}} {
+		if _, err := orders.Place(t.Context(), draft(id, "7")); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range steps {
+			if err := step(id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o, err := orders.Find(t.Context(), order.ID(id))
+		if err != nil || o.Snapshot().Status != order.Cancelled || o.Snapshot().CancelReason != order.OutOfStock {
+			t.Errorf("order %s: %+v, %v; want cancelled, out of stock", id, o, err)
+		}
+		refunds := 0
+		for _, e := range events(t, db, id) {
+			if e == "mall.order.refund-requested.v1" {
+				refunds++
+			}
+		}
+		if refunds != 1 {
+			t.Errorf("order %s asks %d times for its money to go back, want once", id, refunds)
+		}
+		for range 2 {
+			if err := orders.MoneyReturned(t.Context(), order.ID(id), "9"+id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if o, err := orders.Find(t.Context(), order.ID(id)); err != nil || o.Snapshot().Status != order.Refunded {
+			t.Errorf("order %s once the money is back: %+v, %v; want refunded", id, o, err)
+		}
+	}
+}
+
 func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 	db, orders := open(t)
 	if _, err := orders.Place(t.Context(), draft("400", "7")); err != nil {
@@ -147,7 +248,7 @@ func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 
 // Two replicas close due orders side by side: each order once.
 func TestDueOrdersAreCancelledOnce(t *testing.T) {
-	db, orders := openWith(t, -time.Second)
+	db, orders := openWith(t, -time.Second, 0)
 	for i := range 20 {
 		if _, err := orders.Place(t.Context(), draft(fmt.Sprint(500+i), "7")); err != nil {
 			t.Fatal(err)

@@ -22,7 +22,7 @@ import (
 // shaky is the real sandbox behind a line that can break: before a call (nothing happened) or after it (nobody knows).
 type shaky struct {
 	*sandbox.Provider
-	failCreate, failConfirm bool
+	failCreate, failConfirm, failCancel, failRefund bool
 }
 
 func (s *shaky) Create(ctx context.Context, ref string, amount int64, currency string) (string, error) {
@@ -39,9 +39,37 @@ func (s *shaky) Confirm(ctx context.Context, id string, card payment.Card) (paym
 	return s.Provider.Confirm(ctx, id, card)
 }
 
+func (s *shaky) Cancel(ctx context.Context, id string) (payment.Outcome, error) {
+	if s.failCancel {
+		return payment.Outcome{}, errors.New("no connection")
+	}
+	return s.Provider.Cancel(ctx, id)
+}
+
+func (s *shaky) Refund(ctx context.Context, id, ref string, amount int64) error {
+	if s.failRefund {
+		return errors.New("no connection")
+	}
+	return s.Provider.Refund(ctx, id, ref, amount)
+}
+
 type noOrders struct{}
 
 func (noOrders) Payable(context.Context, string) (*payment.Bill, error) { return nil, nil }
+
+// anOrder is the order room with one payable order.
+type anOrder struct {
+	payment.Bill
+	asked int
+}
+
+func (o *anOrder) Payable(_ context.Context, id string) (*payment.Bill, error) {
+	o.asked++
+	if id != o.OrderID {
+		return nil, nil
+	}
+	return &o.Bill, nil
+}
 
 type desk struct {
 	*payment.Service
@@ -318,6 +346,78 @@ func TestClosedBill(t *testing.T) {
 			t.Errorf("bill %+v, %v; want refunded", bill, err)
 		}
 	})
+}
+
+// "Unpaid" is final only after the provider has cancelled: while it cannot be asked, money may still move, and nobody is told otherwise.
+func TestUnpaidIsFinalOnlyAfterTheProviderCancelled(t *testing.T) {
+	d := open(t)
+	b := d.bill("100")
+	d.line.failConfirm, d.line.failCancel = true, true
+	d.pay("1", b, "4242424242424242")
+	if err := d.OnCancelled(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Cancel(t.Context(), "7", "1"); problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("cancel without an answer of the provider: %v, want unavailable", err)
+	}
+	if err := d.SettleDue(t.Context()); err == nil {
+		t.Error("the settler is content without an answer of the provider")
+	}
+	d.books("1", payment.Processing, 0, "[]")
+	d.line.failCancel = false
+	d.later()
+	d.books("1", payment.Cancelled, 0, "[]")
+}
+
+// A payment that comes before the event that opens its bill asks order. Whatever comes later finds the bill that it opened.
+func TestPayingBeforeTheBillIsThere(t *testing.T) {
+	d := open(t)
+	orders := &anOrder{Bill: payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Version: 1}}
+	early := payment.NewService(d.store, orders, []payment.Provider{d.line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	if _, err := early.BillOf(t.Context(), "8", "100"); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("a stranger's: %v, want not found", err)
+	}
+	for range 2 {
+		if b, err := early.BillOf(t.Context(), "7", "100"); err != nil || b.Amount != 210 {
+			t.Fatalf("bill %+v, %v", b, err)
+		}
+	}
+	if orders.asked != 2 { // once for the stranger, who opens nothing, and once for the owner
+		t.Errorf("order was asked %d times, want 2", orders.asked)
+	}
+	d.pay("1", d.bill("100"), "4242424242424242") // bill: the event comes after all
+	d.books("1", payment.Succeeded, 210, succeeded)
+	if _, err := early.BillOf(t.Context(), "7", "999"); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("no order: %v, want not found", err)
+	}
+}
+
+// A crash, or a provider that is away, between the claim of a refund and the provider's refund: it is tried again when its time has come.
+func TestRefundBeforeTheProviderHeardOfIt(t *testing.T) {
+	d := open(t)
+	d.pay("1", d.bill("100"), "4242424242424242")
+	if err := d.OnRefundRequested(t.Context(), "1", 210); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := d.store.NextRefund(t.Context()); err != nil || p == nil {
+		t.Fatalf("claim: %+v, %v", p, err) // and here the process dies
+	}
+	if err := d.RefundDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.books("1", payment.Succeeded, 210, succeeded) // another replica leaves a claim alone
+	d.line.failRefund = true
+	d.sql(d.db, "UPDATE refunds SET look_at = now()")
+	if err := d.RefundDue(t.Context()); err == nil {
+		t.Error("a refund without an answer of the provider is taken for one")
+	}
+	d.books("1", payment.Succeeded, 210, succeeded)
+	d.line.failRefund = false
+	d.sql(d.db, "UPDATE refunds SET look_at = now()")
+	if err := d.RefundDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.books("1", payment.Refunded, 0, "[mall.payment.succeeded.v1 mall.payment.refunded.v1]")
 }
 
 // A crash between the provider's refund and its record: the repeat is harmless.

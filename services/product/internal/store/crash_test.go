@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,6 +50,24 @@ func TestCrashBetweenCommitAndApplyConverges(t *testing.T) {
 	}
 }
 
+// A cancelled order leaves no hold behind by which its product would be found again: if the process dies before the apply, the
+// next one finds it, because it brings every product in line when it starts.
+func TestARestartFindsTheApplyThatLeftNoHold(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 10)
+	s.hold(t, "1", line(id, 4))
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 4)}}))
+	s.tell(t)
+	must(t, s.keeper.WatchRedis(ctx))
+	must(t, s.ledger.Cancelled(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 4)}}))
+	s.told = nil // the process dies here
+	must(t, s.keeper.Converge(ctx))
+	s.wantGate(t, id, 6, 0) // nothing points at the product
+	next := product.NewKeeper(s.store, s.gate, s.orders, func() time.Duration { return ttl }, s.meter, slog.New(slog.DiscardHandler))
+	must(t, next.WatchRedis(ctx))
+	s.wantGate(t, id, 10, 0)
+}
+
 func TestAppliesInAnyOrderAndTwiceEndInTheSameGate(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 10)
@@ -88,6 +107,20 @@ func TestLostRedisIsRebuiltByOneWinner(t *testing.T) {
 		t.Errorf("%d of 60 buyers hold one of 50, %d went to the database; want 50 and 1", held.Load(), s.gate.Locks)
 	}
 	s.wantGate(t, id, 50, 50)
+}
+
+// The one that went to the database for a product dies: its lock ends, and another one goes while the buyers still wait.
+func TestARebuilderThatDiesIsReplaced(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 5)
+	s.gate.Lose()
+	if won, err := s.gate.Lock(ctx, "rebuild:"+id, time.Minute); err != nil || !won {
+		t.Fatalf("lock: %v, %v", won, err)
+	}
+	s.gate.OnLost = func() { s.gate.Pass(time.Minute) } // a buyer finds the lock taken; then it ends
+	if res := s.hold(t, "1", line(id, 5)); res.Status != product.Held || s.gate.Locks != 2 {
+		t.Errorf("the buyer who waited: %+v, %d went to the database; want held, and a second one", res, s.gate.Locks)
+	}
 }
 
 func TestRedisThatLostHoldsCannotOversell(t *testing.T) {

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -74,6 +76,30 @@ func TestChangesAreToldOnce(t *testing.T) {
 	u, err := s.FindByEmail(t.Context(), "a@b.c")
 	if got := u.Snapshot(); err != nil || fmt.Sprintf("%v %v %q %d", got.Roles, got.Banned, got.BanReason, got.Version) != `[customer seller] false "" 4` {
 		t.Errorf("account %+v, %v", got, err)
+	}
+}
+
+// deaf is auth when it cannot be reached.
+type deaf struct{ asked int }
+
+func (d *deaf) Revoke(context.Context, user.Snapshot) error {
+	d.asked++
+	return errors.New("auth is down")
+}
+
+// A ban whose direct call to auth gets lost stands, and is told by its event.
+func TestABanStandsWithoutAuth(t *testing.T) {
+	db, s := open(t)
+	add(t, s, "1", "a@b.c")
+	auth := &deaf{}
+	accounts := user.NewService(s, nil, auth, nil, slog.New(slog.DiscardHandler))
+	u, err := accounts.Change(t.Context(), "1", func(u *user.User) (user.EventKind, error) { return u.Ban("stolen cards") })
+	if err != nil || !u.Snapshot().Banned || auth.asked != 1 {
+		t.Errorf("ban: %v, auth asked %d times", err, auth.asked)
+	}
+	var told string
+	if err := db.Raw("SELECT type FROM outbox").Scan(&told).Error; err != nil || told != "mall.user.banned.v1" {
+		t.Errorf("told %q, %v; want the ban", told, err)
 	}
 }
 

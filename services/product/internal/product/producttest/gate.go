@@ -40,6 +40,8 @@ type Gate struct {
 	Life  string // the run id
 	Down  bool
 	Locks int // how often somebody won a lock
+
+	OnLost func() // called when somebody did not win a lock
 }
 
 // NewGate makes an empty gate whose clock stands still.
@@ -267,10 +269,14 @@ func (g *Gate) Lock(_ context.Context, key string, ttl time.Duration) (bool, err
 	if err != nil {
 		return false, err
 	}
-	defer leave()
 	if until, ok := g.locks[key]; ok && until.After(g.now) {
+		leave()
+		if g.OnLost != nil {
+			g.OnLost()
+		}
 		return false, nil
 	}
+	defer leave()
 	g.locks[key] = g.now.Add(ttl)
 	g.Locks++
 	return true, nil

@@ -1,0 +1,249 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"daprmall.dev/deploy/internal/redis"
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// buyAndPay makes one purchase as a client does that never gives up: the same keys until there is an answer.
+func buyAndPay(ctx context.Context, s shopping) (orderID string, err error) {
+	buy, pay := shop.Key(), shop.Key()
+	a, err := insist(ctx, func(ctx context.Context) (shop.Answer, error) {
+		return s.me.Buy(ctx, buy, s.address, shop.Line{ProductID: s.product, Quantity: 1})
+	})
+	var o shop.Order
+	if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil {
+		return "", fmt.Errorf("checkout: %s, %w", a, errors.Join(err, errors.New("want an order")))
+	}
+	a, err = insist(ctx, func(ctx context.Context) (shop.Answer, error) { return s.me.Pay(ctx, pay, o.ID, shop.CardGood) })
+	if err != nil || a.Status != http.StatusCreated {
+		return o.ID, fmt.Errorf("pay: %s, %w", a, errors.Join(err, errors.New("want a payment")))
+	}
+	return o.ID, nil
+}
+
+// reset breaks every connection to Redis or to one room's database, and says how many there were.
+type reset func(ctx context.Context) (int64, error)
+
+func resets(t *testing.T) map[string]reset {
+	t.Helper()
+	at := whereabouts(t)
+	all := map[string]reset{"redis": func(ctx context.Context) (int64, error) {
+		c, err := redis.Dial(ctx, at.Redis.Addr, at.Redis.Password)
+		if err != nil {
+			return 0, err
+		}
+		defer c.Close() //nolint:errcheck // the reply has been read
+		killed, err := c.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+		if err != nil {
+			return 0, err
+		}
+		return strconv.ParseInt(strings.TrimPrefix(killed, ":"), 10, 64)
+	}}
+	for room := range at.Databases {
+		db := database(t, room)
+		all[room] = func(ctx context.Context) (int64, error) { return terminate(ctx, db) }
+	}
+	return all
+}
+
+func terminate(ctx context.Context, db *sql.DB) (int64, error) {
+	return number(ctx, db, "SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()) x")
+}
+
+// Every connection to Redis and to every database breaks again and again while people buy: each purchase happens, and once.
+func TestConnectionsThatBreak(t *testing.T) {
+	const shoppers, rounds = 2, 4
+	crowd := make([]shopping, shoppers)
+	for i := range crowd {
+		crowd[i] = newShopping(t)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var buying, breaking sync.WaitGroup
+	var done atomic.Int64
+	bought := make([]int, shoppers)
+	for i, s := range crowd {
+		buying.Go(func() {
+			for done.Load() < rounds {
+				if _, err := buyAndPay(t.Context(), s); err != nil {
+					t.Error(err)
+				}
+				bought[i]++
+			}
+		})
+	}
+	for name, cut := range resets(t) {
+		breaking.Go(func() {
+			var broken int64
+			for tick := time.NewTicker(time.Second); ctx.Err() == nil; { // much more often, and nothing would ever get through
+				n, _ := cut(ctx) // its own connection may be among those that another one has broken
+				broken += n
+				if name == "redis" {
+					done.Add(1)
+				}
+				select {
+				case <-ctx.Done():
+				case <-tick.C:
+				}
+			}
+			if broken == 0 {
+				t.Errorf("no connection to %s was broken", name)
+			}
+		})
+	}
+	buying.Wait()
+	stop()
+	breaking.Wait()
+	balanced(t)
+	t.Logf("purchases: %v", bought)
+	for i, s := range crowd {
+		if n := len(allOrders(t, s.me.Client)); n != bought[i]+1 {
+			t.Errorf("%d orders, want %d and the first one", n, bought[i])
+		}
+	}
+}
+
+// Every app is ended and started again, as a new version would be, while people look and buy. They never see anything but an answer or
+// a clean "come again"; every purchase happens once, and no event is lost.
+func TestRollingRestart(t *testing.T) {
+	const shoppers = 3
+	crowd := make([]shopping, shoppers)
+	for i := range crowd {
+		crowd[i] = newShopping(t)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var wg sync.WaitGroup
+	var doorClosed atomic.Bool // the gateway itself is being restarted: there is only one
+	var answers, later, bought atomic.Int64
+	check := func(a shop.Answer) {
+		switch {
+		case a.Status < 300:
+			answers.Add(1)
+		case a.Code() == "request_in_progress" || unavailable(a) == "":
+			later.Add(1)
+		default:
+			t.Errorf("%s, want an answer, or to be told to come again", a)
+		}
+	}
+	for _, s := range crowd {
+		seen := s.me.Seen
+		s.me.Seen = func(req *http.Request, body []byte, a shop.Answer) {
+			seen(req, body, a)
+			check(a)
+		}
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				a, err := s.wishes()["look"](t.Context())
+				if err == nil {
+					check(a)
+					_, err = s.wishes()["orders"](t.Context())
+				}
+				if err != nil && !doorClosed.Load() {
+					t.Errorf("no answer: %v", err)
+				}
+			}
+		})
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := buyAndPay(t.Context(), s); err != nil {
+					t.Error(err)
+				}
+				bought.Add(1)
+			}
+		})
+	}
+	for _, pair := range [][]string{{"user", "checkout"}, {"cart", "order"}, {"auth", "payment"}, {"product"}, {"api-gateway"}} {
+		before, had := status(t), bought.Load()
+		doorClosed.Store(slices.Contains(pair, "api-gateway"))
+		for _, app := range pair {
+			signal(t, syscall.SIGTERM, before[app].PID)
+		}
+		err := eventually(t.Context(), waitFor, func() error {
+			now := status(t)
+			for _, app := range pair {
+				if p := now[app]; p.Restarts <= before[app].Restarts || p.State != "running" {
+					return fmt.Errorf("%s is %s", app, p.State)
+				}
+				if err := readyOne(t, whereabouts(t).Apps[app]); err != nil {
+					return err
+				}
+			}
+			if bought.Load() == had {
+				return errors.New("nobody has bought anything since")
+			}
+			return nil
+		})
+		doorClosed.Store(false)
+		if err != nil {
+			t.Errorf("restart of %v: %v", pair, err)
+		}
+	}
+	stop()
+	wg.Wait()
+	t.Logf("%d answers, %d times told to come again, %d purchases", answers.Load(), later.Load(), bought.Load())
+	balanced(t)
+}
+
+// A room whose subscription went deaf has its sidecar shut down (kit/inbox): it ends, is started again, and hears what comes then.
+func TestASidecarThatIsShutDownComesBack(t *testing.T) {
+	s := newShopping(t)
+	before := status(t)["cart-daprd"]
+	cart := whereabouts(t).Apps["cart"]
+	if a := raw(t, http.MethodPost, cart.sidecar("/v1.0/shutdown"), nil, map[string]string{"dapr-api-token": cart.DaprToken}); a.Status != http.StatusNoContent {
+		t.Fatalf("shutdown: %s", a)
+	}
+	err := eventually(t.Context(), waitFor, func() error {
+		if p := status(t)["cart-daprd"]; p.Restarts <= before.Restarts || p.State != "running" {
+			return fmt.Errorf("the sidecar is %s", p.State)
+		}
+		return ready(t)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := shop.Key()
+	a, err := insist(t.Context(), func(ctx context.Context) (shop.Answer, error) {
+		return s.me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": s.address}, "Idempotency-Key", key)
+	})
+	if err != nil || a.Status != http.StatusCreated {
+		t.Fatalf("checkout from the cart: %s, %v", a, err)
+	}
+	err = eventually(t.Context(), waitFor, func() error {
+		n, err := number(t.Context(), database(t, "cart"), "SELECT count(*) FROM inbox WHERE status = 'done' AND via = 'push' AND key = $1", orderIn(t, a))
+		if err == nil && n == 0 {
+			err = errors.New("the event of the order was not delivered")
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// orderIn gives the id of the order that an answer shows.
+func orderIn(t *testing.T, a shop.Answer) string {
+	t.Helper()
+	var o shop.Order
+	if err := a.Into(&o); err != nil {
+		t.Fatal(err)
+	}
+	return o.ID
+}

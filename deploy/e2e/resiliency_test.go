@@ -1,0 +1,385 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"daprmall.dev/deploy/internal/runfile"
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// resiliency is dapr-config/resiliency.yaml.
+type resiliency struct {
+	Spec struct {
+		Policies struct {
+			Timeouts map[string]time.Duration
+			Retries  map[string]struct {
+				MaxRetries int `yaml:"maxRetries"`
+			}
+			CircuitBreakers map[string]breaker `yaml:"circuitBreakers"`
+		}
+		Targets struct {
+			Apps       map[string]cell
+			Components map[string]struct{ Inbound, Outbound cell }
+		}
+	}
+}
+
+type cell struct {
+	Timeout, Retry string
+	CircuitBreaker string `yaml:"circuitBreaker"`
+}
+
+type breaker struct {
+	Timeout     time.Duration
+	MaxRequests int `yaml:"maxRequests"`
+	Trip        string
+}
+
+func readResiliency(t *testing.T) resiliency {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root(), "dapr-config", "resiliency.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r resiliency
+	if err := yaml.Unmarshal(raw, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// timeout gives what a policy allows.
+func (r resiliency) timeout(t *testing.T, policy string) time.Duration {
+	t.Helper()
+	d := r.Spec.Policies.Timeouts[policy]
+	if d == 0 {
+		t.Errorf("resiliency.yaml has no timeout %q", policy)
+	}
+	return d
+}
+
+// Every app and every component that a sidecar calls has its rules, and none of them breaks what the file promises in its comments.
+func TestEveryDependencyHasItsRules(t *testing.T) {
+	rules := readResiliency(t)
+	apps, err := runfile.Read(filepath.Join(root(), "dapr.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	components, err := filepath.Glob(filepath.Join(root(), "components", "local", "*.yaml"))
+	if err != nil || len(components) == 0 {
+		t.Fatalf("no components: %v", err)
+	}
+	cells := map[string]cell{}
+	for _, a := range apps {
+		if a.ID != "api-gateway" { // nobody calls it but the world
+			cells[a.ID] = rules.Spec.Targets.Apps[a.ID]
+		}
+	}
+	for _, file := range components {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		target := rules.Spec.Targets.Components[name]
+		cells[name] = target.Outbound
+		if target.Inbound != (cell{}) {
+			t.Errorf("%s has rules for what comes in: a handler parks what fails", name)
+		}
+	}
+	if n := len(rules.Spec.Targets.Apps) + len(rules.Spec.Targets.Components); n != len(cells) {
+		t.Errorf("%d targets have rules, %d exist: %v", n, len(cells), slices.Sorted(maps.Keys(cells)))
+	}
+	for name, c := range cells {
+		retry, known := rules.Spec.Policies.Retries[c.Retry]
+		if !known || retry.MaxRetries != 0 {
+			t.Errorf("%s: retry %q: a sidecar cannot know what may be sent twice", name, c.Retry)
+		}
+		if (c.CircuitBreaker != "") != (name == "redis-lua") {
+			t.Errorf("%s: circuit breaker %q: only the gate answers every refusal with success", name, c.CircuitBreaker)
+		}
+		if rules.Spec.Policies.Timeouts[c.Timeout] <= 0 {
+			t.Errorf("%s: timeout %q", name, c.Timeout)
+		}
+	}
+	peer := rules.timeout(t, cells["order"].Timeout)
+	for what, wrong := range map[string]bool{
+		"a checkout must have time for three hops":        rules.timeout(t, cells["checkout"].Timeout) < 3*peer,
+		"a payment waits for a provider, beyond any peer": rules.timeout(t, cells["payment"].Timeout) <= rules.timeout(t, cells["checkout"].Timeout),
+		"hashing queues, it must have more than a peer":   rules.timeout(t, cells["user"].Timeout) <= peer,
+		"the gate must answer within a hop":               rules.timeout(t, cells["redis-lua"].Timeout) >= peer,
+		"a cart must answer within a hop":                 rules.timeout(t, cells["carts"].Timeout) >= peer,
+	} {
+		if wrong {
+			t.Error(what)
+		}
+	}
+}
+
+// about says whether something took as long as a timeout, and was not tried twice.
+func about(took, timeout time.Duration) bool {
+	return took > timeout*9/10 && took < timeout*3/2
+}
+
+// Every room hangs. Its sidecar's caller gives up when its own cell says so, and sends nothing again; soon everybody is refused at once.
+// When the rooms go on, what was under way has happened once or not at all, and its key finds out which. Meanwhile the gateway cuts off
+// clients that send a byte and then nothing.
+func TestRoomsThatHang(t *testing.T) {
+	rules := readResiliency(t)
+	s := newShopping(t)
+	cutOff := slowClients(t, s.me)
+	me, ctx := s.me, t.Context()
+	regretted := order(t, me.Client, s.address, s.product, 1)
+	email, name, key := newEmail(), "Hanging tea "+shop.Key(), shop.Key()
+	wish := s.wishes()
+	before := len(allOrders(t, me.Client))
+	hung := map[string]struct {
+		ask   func(ctx context.Context) (shop.Answer, error)
+		times func() (int64, error) // how often it happened
+	}{
+		"auth": {wish["sign in"], func() (int64, error) { return 1, nil }},
+		"user": {func(ctx context.Context) (shop.Answer, error) {
+			return visitor.Do(ctx, http.MethodPost, "/v1/users", map[string]string{"email": email, "password": shop.Password})
+		}, func() (int64, error) {
+			var list struct{ Items []shop.User }
+			err := admin.Want(ctx, http.StatusOK, http.MethodGet, "/v1/admin/users?email="+email, nil, &list)
+			return int64(len(list.Items)), err
+		}},
+		"product": {func(ctx context.Context) (shop.Answer, error) {
+			return seller.Do(ctx, http.MethodPost, "/v1/products", map[string]any{"name": name, "description": "d", "price": 100, "stock": 3}, "Idempotency-Key", key)
+		}, func() (int64, error) {
+			return number(ctx, database(t, "product"), "SELECT count(*) FROM products WHERE name = $1", name)
+		}},
+		"cart": {wish["add to cart"], func() (int64, error) {
+			var c shop.Cart
+			err := me.Want(ctx, http.StatusOK, http.MethodGet, "/v1/cart", nil, &c)
+			return c.Items[0].Quantity - 1, err
+		}},
+		"checkout": {wish["check out"], func() (int64, error) { return int64(len(allOrders(t, me.Client)) - before), nil }},
+		"order": {func(ctx context.Context) (shop.Answer, error) {
+			return me.Do(ctx, http.MethodPost, "/v1/orders/"+regretted.ID+"/cancel", nil, "Idempotency-Key", key)
+		}, func() (int64, error) {
+			return number(ctx, database(t, "order"), "SELECT count(*) FROM order_history WHERE order_id = $1 AND status = 'cancelled'", regretted.ID)
+		}},
+		"payment": {wish["pay"], func() (int64, error) {
+			return number(ctx, database(t, "payment"), "SELECT count(*) FROM payments WHERE order_id = $1", s.unpaid)
+		}},
+	}
+	heal := hang(t, slices.Collect(maps.Keys(hung))...)
+	refused := func(app string, slowly bool) {
+		timeout := rules.timeout(t, rules.Spec.Targets.Apps[app].Timeout)
+		began := time.Now()
+		a, err := hung[app].ask(ctx)
+		took := time.Since(began)
+		// The code tells who spoke: "timeout" would be the gateway, whose own patience is only for a sidecar that hangs.
+		if err != nil || unavailable(a) != "" || a.Code() != "unavailable" {
+			t.Errorf("%s hangs: %s, %v, want 503 unavailable", app, a, err)
+		}
+		if slowly && !about(took, timeout) {
+			t.Errorf("%s hangs: refused after %s, want its timeout of %s, once", app, took, timeout)
+		}
+		if !slowly && took > timeout/2 {
+			t.Errorf("%s hung for some time: refused after %s, want at once: its sidecar knows", app, took)
+		}
+	}
+	var wg, first sync.WaitGroup
+	first.Add(1)
+	for app := range hung {
+		wg.Go(func() {
+			if app == "product" {
+				defer first.Done()
+			}
+			refused(app, true)
+		})
+	}
+	first.Wait()
+	for app := range hung {
+		wg.Go(func() { refused(app, false) })
+	}
+	wg.Wait()
+	heal()
+	cutOff()
+	for app, h := range hung {
+		if a, err := insist(ctx, h.ask); err != nil || a.Status >= 300 && a.Code() != "email_taken" {
+			t.Errorf("%s goes on: %s, %v", app, a, err)
+		}
+		if n, err := h.times(); err != nil || n != 1 {
+			t.Errorf("%s: what was asked for happened %d times, %v, want once", app, n, err)
+		}
+	}
+	s.comeTrueOf(t, before+1)
+	balanced(t)
+}
+
+// The room in the middle of a checkout hangs: the checkout does not wait longer for it than for any peer, and what it holds becomes one order.
+func TestAPeerThatHangsInTheMiddle(t *testing.T) {
+	peer := readResiliency(t).timeout(t, "peer")
+	s := newShopping(t)
+	heal := hang(t, "order")
+	began := time.Now()
+	a, err := s.wishes()["check out"](t.Context())
+	took := time.Since(began)
+	heal()
+	if err != nil || unavailable(a) != "" {
+		t.Errorf("checkout: %s, %v, want to be told to come again", a, err)
+	}
+	if !about(took, peer) {
+		t.Errorf("checkout took %s, want the %s of one peer", took, peer)
+	}
+	s.comeTrue(t)
+}
+
+// errand asks the sidecar of an app for something of a component.
+type errand struct {
+	app, method, path string
+	body              any
+}
+
+// Redis hangs, and the component beside it. Whoever needs them is refused when the cell of that component says so; the others notice
+// nothing. The gate's breaker opens, so that a crowd does not queue, and closes when Redis is back.
+func TestComponentsThatHang(t *testing.T) {
+	rules := readResiliency(t)
+	apps := whereabouts(t).first()
+	s := newShopping(t)
+	lua := errand{"product", http.MethodPost, "/v1.0/bindings/redis-lua", map[string]any{"operation": "run_id", "data": map[string]any{}}}
+	run := func(e errand) (shop.Answer, time.Duration) {
+		began := time.Now()
+		side := shop.Client{Base: apps[e.app].sidecar(""), HTTP: visitor.HTTP}
+		a, err := side.Do(t.Context(), e.method, e.path, e.body, "dapr-api-token", apps[e.app].DaprToken)
+		if err != nil {
+			t.Errorf("sidecar of %s: %v", e.app, err)
+		}
+		return a, time.Since(began)
+	}
+	heal := hang(t, "redis", "product-redislua")
+	var wg sync.WaitGroup
+	for component, e := range map[string]errand{
+		"carts":  {"cart", http.MethodGet, "/v1.0/state/carts/nobody", nil},
+		"config": {"order", http.MethodGet, "/v1.0/configuration/config?key=order.payment_timeout", nil},
+		// Redis may take it after all: no room handles its type.
+		"events":    {"order", http.MethodPost, "/v1.0/publish/events/mall.orders", map[string]any{}},
+		"redis-lua": lua,
+	} {
+		wg.Go(func() {
+			timeout := rules.timeout(t, rules.Spec.Targets.Components[component].Outbound.Timeout)
+			if a, took := run(e); a.Status < 400 || !about(took, timeout) {
+				t.Errorf("%s: %s after %s, want a failure after its timeout of %s", component, a, took, timeout)
+			}
+		})
+	}
+	var took map[string]time.Duration
+	wg.Go(func() {
+		took = s.all(t, "Redis hangs", "search", "look", "sign in", "profile", "addresses", "quote", "orders", "pay")
+	})
+	wg.Wait()
+	for wish, d := range took {
+		if most := rules.timeout(t, "quick"); d > 2*most {
+			t.Errorf("Redis hangs: %s took %s, want at most what two calls of Redis may take, %s each", wish, d, most)
+		}
+	}
+	for range 40 { // a crowd: more than the breaker needs to see
+		wg.Go(func() { run(lua) })
+	}
+	wg.Wait()
+	if a, took := run(lua); a.Status < 400 || !strings.Contains(string(a.Body), "circuit breaker is open") || took > rules.timeout(t, "quick")/4 {
+		t.Errorf("after a crowd of failures: %s after %s, want an open breaker's refusal at once", a, took)
+	}
+	heal()
+	err := eventually(t.Context(), waitFor, func() error {
+		return seller.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/products/"+s.product+"/stock", map[string]any{"delta": -1, "reason": "loss"}, nil, "Idempotency-Key", s.buy)
+	})
+	if err != nil {
+		t.Errorf("the breaker stays open: %v", err)
+	}
+	s.comeTrue(t)
+}
+
+// PostgreSQL hangs: nobody waits longer than for a peer that hangs, and what was under way happens once.
+func TestPostgresThatHangs(t *testing.T) {
+	peer := readResiliency(t).timeout(t, "peer")
+	s := newShopping(t)
+	wish := s.wishes()
+	heal := hang(t, "postgres")
+	var wg sync.WaitGroup
+	for _, name := range []string{"search", "look", "sign in", "see cart", "add to cart", "orders"} {
+		wg.Go(func() {
+			began := time.Now()
+			a, err := wish[name](t.Context())
+			if wrong := unavailable(a); err != nil || wrong != "" {
+				t.Errorf("%s: %s, %v", name, wrong, err)
+			}
+			if took := time.Since(began); took > peer*3/2 {
+				t.Errorf("%s took %s, longer than the %s of a peer", name, took, peer)
+			}
+		})
+	}
+	for _, name := range []string{"check out", "pay"} { // they may take long: these shoppers hang up
+		wg.Go(func() {
+			ctx, hangUp := context.WithTimeout(t.Context(), peer)
+			defer hangUp()
+			if a, err := wish[name](ctx); err == nil && unavailable(a) != "" {
+				t.Errorf("%s: %s", name, a)
+			}
+		})
+	}
+	wg.Wait()
+	heal()
+	s.comeTrue(t)
+	balanced(t)
+}
+
+// slowClients begin requests that they do not finish. They are in nobody's way; cutOff looks whether the gateway has lost its patience.
+func slowClients(t *testing.T, me member) (cutOff func()) {
+	t.Helper()
+	door := strings.TrimPrefix(visitor.Base, "http://")
+	conns := make([]net.Conn, 200) // more than the connections of any pool behind the gateway
+	for i := range conns {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", door)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		_, err = fmt.Fprintf(c, "POST /v1/addresses HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", door, me.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns[i] = c
+	}
+	for range 20 {
+		if a := do(t, me.Client, http.MethodGet, "/v1/addresses", nil); a.Status != http.StatusOK {
+			t.Errorf("beside %d slow clients: %s", len(conns), a)
+		}
+	}
+	return func() {
+		t.Helper()
+		for _, c := range conns {
+			if err := c.SetReadDeadline(time.Now().Add(waitFor)); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+					t.Fatalf("a slow client still has its connection: %v", err)
+				}
+				continue // cut off without a word
+			}
+			_ = res.Body.Close()
+			if res.StatusCode < 400 || res.StatusCode > 499 {
+				t.Errorf("a slow client is answered %d, want a refusal", res.StatusCode)
+			}
+		}
+	}
+}
