@@ -103,7 +103,7 @@ func (h handler) pay(c *gin.Context) error {
 // begin claims the key and keeps the attempt in one transaction, before the provider hears of it. A refusal is kept with the key.
 func (h handler) begin(ctx context.Context, r run, orderID string, card payment.Card) (p *payment.Payment, resumed bool, replay *idempotency.Answer, err error) {
 	bill, refused := h.payments.BillOf(ctx, r.user, orderID)
-	if refused != nil && problem.KindOf(refused) != problem.NotFound {
+	if kind := problem.KindOf(refused); refused != nil && kind != problem.NotFound && kind != problem.Conflict {
 		return nil, false, nil, refused
 	}
 	var claim idempotency.Claim

@@ -372,7 +372,7 @@ func TestUnpaidIsFinalOnlyAfterTheProviderCancelled(t *testing.T) {
 // A payment that comes before the event that opens its bill asks order. Whatever comes later finds the bill that it opened.
 func TestPayingBeforeTheBillIsThere(t *testing.T) {
 	d := open(t)
-	orders := &anOrder{Bill: payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Version: 1}}
+	orders := &anOrder{Bill: payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Status: payment.Open, Version: 1}}
 	early := payment.NewService(d.store, orders, []payment.Provider{d.line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
 	if _, err := early.BillOf(t.Context(), "8", "100"); problem.KindOf(err) != problem.NotFound {
 		t.Errorf("a stranger's: %v, want not found", err)
