@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -26,7 +27,7 @@ const maxConns = 16
 
 // Open connects to the database of a DSN (postgres:// URL) and waits until it answers or ctx ends.
 func Open(ctx context.Context, dsn string) (*gorm.DB, error) {
-	db, err := gorm.Open(postgres.New(postgres.Config{DSN: dsn}), &gorm.Config{
+	db, err := gorm.Open(postgres.New(postgres.Config{DSN: dsn, OptionOpenDB: []stdlib.OptionOpenDB{stdlib.OptionResetSession(ended)}}), &gorm.Config{
 		SkipDefaultTransaction: true, // InTx is the only transaction, and it is visible
 		PrepareStmt:            false,
 		DisableAutomaticPing:   true,

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -167,6 +168,41 @@ func TestABrokenConnectionIsRepeatedBeforeTheCommit(t *testing.T) {
 		})
 		if (err == nil) != c.early || runs != c.runs || n(t, db, 1) != was+c.bumps {
 			t.Errorf("%s: %v after %d runs, %d effects; want %d runs and %d", name, err, runs, n(t, db, 1)-was, c.runs, c.bumps)
+		}
+	}
+}
+
+// A server that is restarted ends all connections, those that rest in the pool too: no request gets one of them.
+func TestAnEndedConnectionIsNotUsed(t *testing.T) {
+	db, other := postgrestest.Open(t, things), postgrestest.Open(t)
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 3 {
+		var held []*sql.Conn
+		for range 4 { // so that some rest
+			c, err := pool.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, c)
+		}
+		for _, c := range held {
+			if err := c.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var name string
+		if err := db.Raw("SELECT current_database()").Scan(&name).Error; err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Exec("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ?", name).Error; err != nil {
+			t.Fatal(err)
+		}
+		// A plain statement, which nobody repeats.
+		if err := db.Exec("UPDATE things SET n = n WHERE id = 1").Error; err != nil {
+			t.Fatalf("round %d: %v", round, err)
 		}
 	}
 }
