@@ -23,6 +23,7 @@ const (
 	numberAge   = time.Second // younger events get their number when they are published
 	batch       = 200
 	sendFor     = 10 * time.Second
+	wholeFor    = 20 * time.Second // locking, sending and marking
 	retention   = 14 * 24 * time.Hour
 )
 
@@ -146,7 +147,9 @@ type row struct {
 func (o *Outbox) publish(ctx context.Context) (int, error) {
 	var rows []row
 	var problems error
-	whole := context.WithoutCancel(ctx) // what the broker has taken is marked even while we stop
+	// What the broker has taken is marked even while we stop.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeFor)
+	defer cancel()
 	err := o.db.WithContext(whole).Transaction(func(tx *gorm.DB) error {
 		err := tx.Raw(`SELECT seq, id, topic, key, payload, created_at, pos IS NOT NULL AS placed FROM outbox WHERE `+due+`
 			ORDER BY seq LIMIT ? FOR UPDATE SKIP LOCKED`, batch).Scan(&rows).Error

@@ -1,0 +1,54 @@
+//go:build unix
+
+package postgres
+
+import (
+	"database/sql/driver"
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// After a write that took long, pgx leaves a reader waiting on the connection. Who looks at the connection must not wait for it:
+// seen as a relay that stood still for ever.
+func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
+	server := os.Getenv("MALL_TEST_POSTGRES_URL")
+	if server == "" {
+		t.Skip("needs PostgreSQL")
+	}
+	conn, err := pgx.Connect(t.Context(), server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := conn.PgConn().Conn()
+	gone := make(chan error, 1)
+	go func() {
+		_, err := socket.Read(make([]byte, 1))
+		gone <- err
+	}()
+	for range 2000 { // by one of them the reader has begun
+		looked := make(chan error, 1)
+		go func() { looked <- ended(t.Context(), conn) }()
+		select {
+		case err := <-looked:
+			if err != nil {
+				t.Errorf("a silent connection: %v", err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("it waits for the reader")
+		}
+	}
+	if err := socket.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-gone; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the reader: %v", err)
+	}
+	if err := ended(t.Context(), conn); !errors.Is(err, driver.ErrBadConn) {
+		t.Errorf("a closed connection: %v, want it to be bad", err)
+	}
+}
