@@ -51,6 +51,7 @@ type scenario struct {
 }
 
 var scenarios = []scenario{
+	{name: "hop", what: "GET /.well-known/jwks.json: a hop with next to nothing behind it, to compare the others with", step: hop},
 	{name: "read", what: "GET /v1/products/{id}", step: read},
 	{name: "list", what: "GET /v1/products by category, sorted", step: listing},
 	{name: "search", what: "GET /v1/products?q=, Chinese and English", step: search},
@@ -59,6 +60,11 @@ var scenarios = []scenario{
 	{name: "checkout-3", what: "POST /v1/checkout with 3 lines", step: checkout(3), events: true},
 	{name: "payment", what: "POST /v1/payments of an order made before", step: pay, events: true, pays: true},
 	{name: "mix", what: "40% read, 20% list, 15% search, 12% cart, 8% checkout, 5% payment", step: mix, events: true},
+}
+
+func hop(ctx context.Context, _ *load, s *shopper) (shop.Answer, int, error) {
+	a, err := s.c.Do(ctx, http.MethodGet, "/.well-known/jwks.json", nil)
+	return a, http.StatusOK, err
 }
 
 func read(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {

@@ -52,11 +52,14 @@ func TestEachAppHasAPathOfItsOwnForEvents(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "default: /events/c0ffee\n") {
 		t.Errorf("rendered %s, %v", out, err)
 	}
+	out, err = render([]byte(subscription), Values{Events: map[string]string{"order": "x"}})
+	if err != nil || !strings.Contains(string(out), "default: /events\n") {
+		t.Errorf("for an app that is not started: %s, %v", out, err)
+	}
 	for name, in := range map[string]string{
-		"two apps":       strings.Replace(subscription, "[cart]", "[cart, order]", 1),
-		"an unknown app": strings.Replace(subscription, "[cart]", "[stranger]", 1),
-		"another path":   strings.Replace(subscription, "/events", "/orders", 1),
-		"rules":          strings.Replace(subscription, "default: /events", "rules: []", 1),
+		"two apps":     strings.Replace(subscription, "[cart]", "[cart, order]", 1),
+		"another path": strings.Replace(subscription, "/events", "/orders", 1),
+		"rules":        strings.Replace(subscription, "default: /events", "rules: []", 1),
 	} {
 		if out, err := render([]byte(in), Values{Events: map[string]string{"cart": "c0ffee", "order": "x"}}); err == nil {
 			t.Errorf("%s: rendered %s, want a refusal", name, out)
