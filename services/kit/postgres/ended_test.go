@@ -18,7 +18,10 @@ import (
 func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
 	server := os.Getenv("MALL_TEST_POSTGRES_URL")
 	if server == "" {
-		t.Skip("needs PostgreSQL")
+		if testing.Short() {
+			t.Skip("needs PostgreSQL")
+		}
+		t.Fatal("MALL_TEST_POSTGRES_URL is not set")
 	}
 	conn, err := pgx.Connect(t.Context(), server)
 	if err != nil {
