@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -213,12 +211,11 @@ func mark(tx *gorm.DB, taken []row) error {
 }
 
 func array(rows []row) string {
-	var b strings.Builder
+	seqs := make([]int64, len(rows))
 	for i, r := range rows {
-		b.WriteByte("{,"[min(i, 1)])
-		b.WriteString(strconv.FormatInt(r.Seq, 10))
+		seqs[i] = r.Seq
 	}
-	return b.String() + "}"
+	return postgres.Array(seqs)
 }
 
 func (o *Outbox) send(ctx context.Context, topic string, rs []row) (map[string]bool, error) {

@@ -6,7 +6,6 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -276,7 +275,7 @@ func restore(db *gorm.DB, rows []row) ([]*order.Order, error) {
 	for i, r := range rows {
 		keys[i] = r.ID
 	}
-	all := "{" + strings.Join(keys, ",") + "}"
+	all := postgres.Array(keys)
 	var parts []part
 	err := db.Raw(`SELECT order_id, position, product_id, seller_id, name, price, quantity, '' AS status, '' AS reason, NULL::timestamptz AS at
 			FROM order_lines WHERE order_id = ANY(?::bigint[])

@@ -58,6 +58,8 @@ func (s *Store) Book(ctx context.Context, orders []product.Order, f func(*produc
 			productIDs = append(productIDs, l.ProductID)
 		}
 	}
+	slices.Sort(orderIDs)
+	orderIDs = slices.Compact(orderIDs)
 	var rejections []product.Rejection
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		rejections = nil
@@ -70,8 +72,7 @@ func (s *Store) Book(ctx context.Context, orders []product.Order, f func(*produc
 				return fmt.Errorf("order %s: %w", o.ID, err)
 			}
 		}
-		slices.Sort(orderIDs)
-		rejections, err = s.keep(ctx, tx, slices.Compact(orderIDs), books)
+		rejections, err = s.keep(ctx, tx, orderIDs, books)
 		return err
 	})
 	return rejections, err
@@ -110,9 +111,7 @@ func readBooks(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*product.
 	shelf := product.NewShelf(stock...)
 	books := make(map[string]*product.Books, len(orderIDs))
 	for _, id := range orderIDs {
-		if books[id] == nil {
-			books[id] = product.NewBooks(id, shelf, reservations[id], rejected[id])
-		}
+		books[id] = product.NewBooks(id, shelf, reservations[id], rejected[id])
 	}
 	return books, nil
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -92,19 +91,13 @@ func number(id string) (int64, error) {
 
 func text(n int64) string { return strconv.FormatInt(n, 10) }
 
-// array writes ids as a PostgreSQL array: one statement text for any number of
-// them, so that its plan is cached. Ids that are none match nothing and are left out.
+// array writes ids for ANY. Ids that are none match nothing and are left out.
 func array(ids []string) string {
-	var b strings.Builder
-	b.WriteByte('{')
+	var numbers []int64
 	for _, id := range ids {
 		if n, err := number(id); err == nil {
-			if b.Len() > 1 {
-				b.WriteByte(',')
-			}
-			b.WriteString(text(n))
+			numbers = append(numbers, n)
 		}
 	}
-	b.WriteByte('}')
-	return b.String()
+	return postgres.Array(numbers)
 }
