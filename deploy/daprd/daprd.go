@@ -1,6 +1,7 @@
-// Package daprd finds Dapr's sidecar, or builds it: Dapr's own, unchanged, from the Go
-// module proxy, with only the components that components.txt names. With all of them a
-// sidecar is three times as large, in memory and on disk.
+// Package daprd finds Dapr's sidecar, or builds it: Dapr's own, from the Go module proxy,
+// with only the components that components.txt names. With all of them a sidecar is three
+// times as large, in memory and on disk. One thing is added: the SQLite name resolver
+// remembers its answers (names, ADR 9).
 //
 // daprd.mod and daprd.sum are Dapr's go.mod and go.sum of that version, with one
 // replacement, so that the build is checked against known sums. They have names of
@@ -39,7 +40,17 @@ var (
 	modFile []byte
 	//go:embed daprd.sum
 	sumFile []byte
+	//go:embed names/names.go
+	namesFile []byte
+	//go:embed _dapr/nameresolution_sqlite.go
+	resolverFile []byte
 )
+
+// added are our files, by their place in Dapr's source.
+var added = map[string][]byte{
+	"cmd/daprd/names/names.go":                      namesFile,
+	"cmd/daprd/components/nameresolution_sqlite.go": resolverFile,
+}
 
 // Binary is a sidecar that can be started.
 type Binary struct {
@@ -186,6 +197,12 @@ func prepare(source, work string) error {
 			return fmt.Errorf("components.txt names %s, which Dapr %s does not have", name, Version)
 		}
 	}
+	for name, content := range added {
+		to := filepath.Join(work, "src", filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, content, 0o644)); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(work, "src", "go.mod"), modFile, 0o644),
 		os.WriteFile(filepath.Join(work, "daprd.mod"), modFile, 0o644),
@@ -246,7 +263,7 @@ func Components() []string {
 func binaryPath(cache string) string {
 	h := sha256.New()
 	for _, part := range [][]byte{[]byte(Version), []byte(strings.Join(Components(), ",")), modFile, sumFile,
-		[]byte(ldflags), []byte(runtime.GOOS + "/" + runtime.GOARCH)} {
+		namesFile, resolverFile, []byte(ldflags), []byte(runtime.GOOS + "/" + runtime.GOARCH)} {
 		h.Write(bytes.TrimSpace(part))
 		h.Write([]byte{0})
 	}
