@@ -26,12 +26,11 @@ func On[T any](in *Inbox, source, eventType string, h func(ctx context.Context, 
 	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: each(h)})
 }
 
-// OnAll is On for a handler that takes all events of its type at once that share a transaction, in the order they came.
+// OnAll is On for a handler that takes all events of its type at once that share a transaction, in the order they came. What it
+// tells of a key goes on with the trace of the event that had that key.
 func OnAll[T any](in *Inbox, source, eventType string, h func(ctx context.Context, events []T) error) {
 	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: func(ctx context.Context, events []outbox.CloudEvent) error {
-		if len(events) == 1 {
-			ctx = traced(ctx, events[0])
-		}
+		ctx = tracedAll(ctx, events)
 		values := make([]T, len(events))
 		for i, e := range events {
 			if err := read(e, &values[i]); err != nil {
@@ -80,6 +79,19 @@ func traced(ctx context.Context, e outbox.CloudEvent) context.Context {
 		return ctx
 	}
 	return telemetry.WithTrace(ctx, telemetry.ParseTrace(e.TraceParent))
+}
+
+func tracedAll(ctx context.Context, events []outbox.CloudEvent) context.Context {
+	if len(events) == 1 {
+		return traced(ctx, events[0])
+	}
+	byKey := make(map[string]telemetry.Trace, len(events))
+	for _, e := range events {
+		if e.TraceParent != "" {
+			byKey[e.Subject] = telemetry.ParseTrace(e.TraceParent)
+		}
+	}
+	return telemetry.WithTraces(ctx, byKey)
 }
 
 func (in *Inbox) handler(eventType string) (handler, bool) {

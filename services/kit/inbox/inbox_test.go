@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/telemetry"
 )
@@ -328,8 +331,50 @@ func TestAHandlerGoesOnWithTheTraceOfItsEvent(t *testing.T) {
 	got := ""
 	On(in, "order", kind, func(ctx context.Context, _ fact) error { got = telemetry.TraceOf(ctx).ID; return nil })
 	trace := telemetry.NewTrace()
-	receive(t, in, []byte(strings.Replace(string(wire(t, newID(), 1)), `"data"`, `"traceparent":"`+trace.Header()+`","data"`, 1)))
+	receive(t, in, withTrace(wire(t, newID(), 1), trace))
 	if got != trace.ID {
 		t.Errorf("trace %q, want %q; rows %+v", got, trace.ID, rows(t, db))
 	}
+}
+
+// What is told of a key goes on with the trace of the event about that key, though many are handled together.
+func TestEventsOfABatchKeepTheirTraces(t *testing.T) {
+	in, db, _ := open(t)
+	if err := postgres.Migrate(t.Context(), db, outbox.Migrations); err != nil {
+		t.Fatal(err)
+	}
+	out := outbox.New(db, "order", nil, in.log)
+	began, goOn := make(chan struct{}), make(chan struct{})
+	first := sync.OnceFunc(func() { close(began); <-goOn })
+	OnAll(in, "order", kind, func(ctx context.Context, events []fact) error {
+		first()
+		var told []outbox.Event
+		for _, e := range events {
+			told = append(told, outbox.Event{Topic: "mall.orders", Type: "mall.order.paid.v1", Key: strconv.Itoa(e.N), Version: 2, Data: e})
+		}
+		return out.Add(ctx, told...)
+	})
+	var bodies [][]byte
+	want := map[string]string{"0": ""}
+	for n := 1; n <= 10; n++ {
+		trace := telemetry.NewTrace()
+		bodies = append(bodies, withTrace(wire(t, newID(), n), trace))
+		want[strconv.Itoa(n)] = trace.Header()
+	}
+	crowd(t, in, began, goOn, bodies)
+	var rows []struct{ Key, Traceparent string }
+	if err := db.Raw("SELECT key, traceparent FROM outbox").Scan(&rows).Error; err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, r := range rows {
+		got[r.Key] = r.Traceparent
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("traces by key %v, want %v", got, want)
+	}
+}
+
+func withTrace(body []byte, trace telemetry.Trace) []byte {
+	return []byte(strings.Replace(string(body), `"data"`, `"traceparent":"`+trace.Header()+`","data"`, 1))
 }

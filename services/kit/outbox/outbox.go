@@ -92,15 +92,15 @@ func (o *Outbox) Rows(ctx context.Context, events ...Event) (string, error) {
 		Payload string `json:"payload"`
 		Trace   string `json:"traceparent"`
 	}
-	trace := ""
-	if t := telemetry.TraceOf(ctx); t.ID != "" {
-		trace = t.Header()
-	}
 	rows := make([]row, len(events))
 	for i, e := range events {
 		data, err := json.Marshal(e.Data)
 		if err != nil {
 			return "", fmt.Errorf("event %s: %w", e.Type, err)
+		}
+		trace := ""
+		if t := telemetry.TraceFor(ctx, e.Key); t.ID != "" {
+			trace = t.Header()
 		}
 		id, err := uuid.NewV7()
 		if err != nil {

@@ -45,6 +45,22 @@ func TraceOf(ctx context.Context) Trace {
 	return t
 }
 
+type tracesKey struct{}
+
+// WithTraces puts the traces of what is handled together into ctx, by the key of what each is about.
+func WithTraces(ctx context.Context, byKey map[string]Trace) context.Context {
+	return context.WithValue(ctx, tracesKey{}, byKey)
+}
+
+// TraceFor gives the trace of what ctx does for key: that of WithTraces, or else that of ctx.
+func TraceFor(ctx context.Context, key string) Trace {
+	byKey, _ := ctx.Value(tracesKey{}).(map[string]Trace)
+	if t, ok := byKey[key]; ok {
+		return t
+	}
+	return TraceOf(ctx)
+}
+
 // Logger writes JSON lines with the app's id and, when logged with a context, its trace id.
 func Logger(w io.Writer, appID string, level slog.Level) *slog.Logger {
 	h := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})

@@ -151,8 +151,12 @@ func (h handler) payable(c *gin.Context) error {
 	return nil
 }
 
-func (h handler) onPaymentSucceeded(ctx context.Context, e paymentv1.Succeeded) error {
-	return h.orders.TakePayment(ctx, order.ID(e.OrderID), order.Payment{ID: e.PaymentID, Amount: e.Amount, Currency: e.Currency})
+func (h handler) onPaymentsSucceeded(ctx context.Context, events []paymentv1.Succeeded) error {
+	arrived := make([]order.Arrival, len(events))
+	for i, e := range events {
+		arrived[i] = order.Arrival{ID: order.ID(e.OrderID), Payment: order.Payment{ID: e.PaymentID, Amount: e.Amount, Currency: e.Currency}}
+	}
+	return h.orders.TakePayments(ctx, arrived...)
 }
 
 func (h handler) onPaymentRefunded(ctx context.Context, e paymentv1.Refunded) error {

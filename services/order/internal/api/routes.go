@@ -34,7 +34,7 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	s.POST(orderv1.PathGet, server.Callers("payment"), server.Handle(h.payable))
 
 	// Events; each safe to repeat and in any order. An order they name that is not there yet is parked and tried again.
-	inbox.On(in, "payment", paymentv1.TypeSucceeded, h.onPaymentSucceeded)
+	inbox.OnAll(in, "payment", paymentv1.TypeSucceeded, h.onPaymentsSucceeded)
 	inbox.On(in, "payment", paymentv1.TypeRefunded, h.onPaymentRefunded)
 	inbox.On(in, "product", stockv1.TypeRejected, h.onStockRejected)
 	s.Topics(in)

@@ -11,15 +11,25 @@ import (
 type Store interface {
 	// Create keeps what build makes, unless the id has an order already (which is returned) or was fenced (checkout_expired).
 	Create(ctx context.Context, id ID, build func(now time.Time) (*Order, []Event, error)) (*Order, error)
-	// Update changes an order under its lock. An unknown id is NotFound.
-	Update(ctx context.Context, id ID, change func(o *Order, now time.Time) ([]Event, error)) (*Order, error)
+	// Update changes orders under their locks, all or none, wish after wish, and gives for each wish its order. An unknown id is
+	// NotFound.
+	Update(ctx context.Context, wishes ...Wish) ([]*Order, error)
 	Find(ctx context.Context, id ID) (*Order, error)
 	// List gives a user's orders, newest first, those older than before ("" for all).
 	List(ctx context.Context, userID string, status Status, before ID, limit int) ([]*Order, error)
 	// Fence says whether an order exists; if not, it never will.
 	Fence(ctx context.Context, id ID) (bool, error)
 	// NextDue locks one order that is past its due time by grace and changes it; found is false when there is none.
-	NextDue(ctx context.Context, grace time.Duration, change func(o *Order, now time.Time) ([]Event, error)) (found bool, err error)
+	NextDue(ctx context.Context, grace time.Duration, change Verb) (found bool, err error)
+}
+
+// Verb changes an order, or refuses to.
+type Verb func(o *Order, now time.Time) ([]Event, error)
+
+// Wish is what is wanted of an order.
+type Wish struct {
+	ID     ID
+	Change Verb
 }
 
 // Service is what can be done with orders.
@@ -79,13 +89,17 @@ func (s *Service) List(ctx context.Context, userID string, status Status, before
 }
 
 // own changes a user's own order; somebody else's looks like a missing one.
-func (s *Service) own(ctx context.Context, id ID, userID string, change func(o *Order, now time.Time) ([]Event, error)) (*Order, error) {
-	return s.store.Update(ctx, id, func(o *Order, now time.Time) ([]Event, error) {
+func (s *Service) own(ctx context.Context, id ID, userID string, change Verb) (*Order, error) {
+	changed, err := s.store.Update(ctx, Wish{id, func(o *Order, now time.Time) ([]Event, error) {
 		if o.s.UserID != userID {
 			return nil, problem.Missing("order")
 		}
 		return change(o, now)
-	})
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return changed[0], nil
 }
 
 // Cancel is the shopper's wish; request is the effect id that makes its repeat recognisable.
@@ -98,24 +112,34 @@ func (s *Service) ChangeAddress(ctx context.Context, id ID, userID string, a Add
 	return s.own(ctx, id, userID, func(o *Order, now time.Time) ([]Event, error) { return nil, o.ChangeAddress(a, now) })
 }
 
-// TakePayment follows payment.succeeded.
-func (s *Service) TakePayment(ctx context.Context, id ID, p Payment) error {
-	_, err := s.store.Update(ctx, id, func(o *Order, now time.Time) ([]Event, error) { return o.TakePayment(p, now), nil })
+// Arrival is money that arrived for an order.
+type Arrival struct {
+	ID      ID
+	Payment Payment
+}
+
+// TakePayments follows payment.succeeded.
+func (s *Service) TakePayments(ctx context.Context, arrived ...Arrival) error {
+	wishes := make([]Wish, len(arrived))
+	for i, a := range arrived {
+		wishes[i] = Wish{a.ID, func(o *Order, now time.Time) ([]Event, error) { return o.TakePayment(a.Payment, now), nil }}
+	}
+	_, err := s.store.Update(ctx, wishes...)
 	return err
 }
 
 // MoneyReturned follows payment.refunded.
 func (s *Service) MoneyReturned(ctx context.Context, id ID, paymentID string) error {
-	_, err := s.store.Update(ctx, id, func(o *Order, now time.Time) ([]Event, error) {
+	_, err := s.store.Update(ctx, Wish{id, func(o *Order, now time.Time) ([]Event, error) {
 		o.MoneyReturned(paymentID, now)
 		return nil, nil
-	})
+	}})
 	return err
 }
 
 // LoseStock follows stock.rejected.
 func (s *Service) LoseStock(ctx context.Context, id ID) error {
-	_, err := s.store.Update(ctx, id, func(o *Order, now time.Time) ([]Event, error) { return o.LoseStock(now), nil })
+	_, err := s.store.Update(ctx, Wish{id, func(o *Order, now time.Time) ([]Event, error) { return o.LoseStock(now), nil }})
 	return err
 }
 

@@ -6,6 +6,8 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -127,27 +129,32 @@ type locked struct {
 	Now time.Time
 }
 
-// Update is described at order.Store.
-func (s *Store) Update(ctx context.Context, id order.ID, change func(o *order.Order, now time.Time) ([]order.Event, error)) (*order.Order, error) {
-	var o *order.Order
+// Update is described at order.Store. However many wishes there are, it takes four statements.
+func (s *Store) Update(ctx context.Context, wishes ...order.Wish) ([]*order.Order, error) {
+	ids := make([]string, len(wishes))
+	for i, w := range wishes {
+		ids[i] = string(w.ID)
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	var changed []*order.Order
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		var l locked
-		res := tx.Raw("SELECT *, clock_timestamp() AS now FROM orders WHERE id = ? FOR UPDATE", id).Scan(&l)
-		if res.Error != nil {
-			return fmt.Errorf("lock order %s: %w", id, res.Error)
+		var found []locked
+		err := tx.Raw("SELECT *, clock_timestamp() AS now FROM orders WHERE id = ANY(?::bigint[]) ORDER BY id FOR UPDATE", postgres.Array(ids)).Scan(&found).Error
+		if err != nil {
+			return fmt.Errorf("lock orders: %w", err)
 		}
-		if res.RowsAffected == 0 {
+		if len(found) < len(ids) {
 			return problem.Missing("order")
 		}
-		var err error
-		o, err = s.change(ctx, tx, l, change)
+		changed, err = s.change(ctx, tx, found, wishes)
 		return err
 	})
-	return o, err
+	return changed, err
 }
 
 // NextDue is described at order.Store.
-func (s *Store) NextDue(ctx context.Context, grace time.Duration, change func(o *order.Order, now time.Time) ([]order.Event, error)) (bool, error) {
+func (s *Store) NextDue(ctx context.Context, grace time.Duration, change order.Verb) (bool, error) {
 	found := false
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		var l locked
@@ -157,57 +164,83 @@ func (s *Store) NextDue(ctx context.Context, grace time.Duration, change func(o 
 		if res.Error != nil || !found {
 			return res.Error
 		}
-		_, err := s.change(ctx, tx, l, change)
+		_, err := s.change(ctx, tx, []locked{l}, []order.Wish{{ID: order.ID(l.Row.ID), Change: change}})
 		return err
 	})
 	return found, err
 }
 
-const updateOrder = `WITH o AS (
+const updateOrders = `WITH o AS (
 		UPDATE orders o SET status = r.status, recipient = r.recipient, phone = r.phone, street = r.street, city = r.city, state = r.state,
 			country = r.country, postal_code = r.postal_code, cancel_reason = r.cancel_reason, cancelled_by = r.cancelled_by,
 			payment_id = r.payment_id, updated_at = r.updated_at, version = r.version
-		FROM jsonb_populate_record(NULL::orders, ?::jsonb) r WHERE o.id = r.id
+		FROM jsonb_populate_recordset(NULL::orders, ?::jsonb) r WHERE o.id = r.id
 	), h AS (
 		INSERT INTO order_history (order_id, position, status, reason, at)
 		SELECT order_id, position, status, reason, at FROM jsonb_populate_recordset(NULL::order_history, ?::jsonb)
 	)
 	` + outbox.Insert
 
-// change changes a locked order and keeps it with its history and events by one statement.
-func (s *Store) change(ctx context.Context, tx *gorm.DB, l locked, change func(o *order.Order, now time.Time) ([]order.Event, error)) (*order.Order, error) {
-	found, err := restore(tx, []row{l.Row})
+// change changes locked orders and keeps them with their history and events by one statement.
+func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes []order.Wish) ([]*order.Order, error) {
+	rows := make([]row, len(found))
+	for i, l := range found {
+		rows[i] = l.Row
+	}
+	orders, err := restore(tx, rows)
 	if err != nil {
 		return nil, err
 	}
-	o := found[0]
-	before := o.Snapshot()
-	events, err := change(o, l.Now.UTC())
+	now := found[len(found)-1].Now.UTC() // read last, after waiting for the others
+	of := make(map[order.ID]*order.Order, len(orders))
+	for _, o := range orders {
+		of[o.Snapshot().ID] = o
+	}
+	changed := map[order.ID]row{}
+	var history []historyRow
+	var told []outbox.Event
+	out := make([]*order.Order, len(wishes))
+	for i, w := range wishes {
+		o := of[w.ID]
+		out[i] = o
+		before := o.Snapshot()
+		events, err := w.Change(o, now)
+		if err != nil {
+			return nil, err
+		}
+		after := o.Snapshot()
+		if after.Version == before.Version {
+			continue
+		}
+		if events, err = newRefunds(tx, w.ID, events); err != nil {
+			return nil, err
+		}
+		changed[w.ID] = toRow(after)
+		history = append(history, toHistoryRows(after, len(before.History))...)
+		told = append(told, toEvents(after, events)...)
+	}
+	if len(changed) == 0 {
+		return out, nil
+	}
+	return out, s.save(ctx, tx, slices.Collect(maps.Values(changed)), history, told)
+}
+
+func (s *Store) save(ctx context.Context, tx *gorm.DB, changed []row, history []historyRow, told []outbox.Event) error {
+	args, err := texts(changed, append([]historyRow{}, history...)) // none is [], not null
 	if err != nil {
-		return nil, err
+		return err
 	}
-	after := o.Snapshot()
-	if after.Version == before.Version {
-		return o, nil
-	}
-	if events, err = newRefunds(tx, after.ID, events); err != nil {
-		return nil, err
-	}
-	args, err := texts(toRow(after), toHistoryRows(after, len(before.History)))
+	events, err := s.out.Rows(ctx, told...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	told, err := s.out.Rows(ctx, toEvents(after, events)...)
-	if err != nil {
-		return nil, err
+	if err := tx.Exec(updateOrders, append(args, events)...).Error; err != nil {
+		return fmt.Errorf("save orders: %w", err)
 	}
-	if err := tx.Exec(updateOrder, append(args, told)...).Error; err != nil {
-		return nil, fmt.Errorf("save order %s: %w", after.ID, err)
-	}
-	if len(events) > 0 {
+	if len(told) > 0 {
 		s.out.Written(ctx)
 	}
-	return o, nil
+	return nil
 }
 
 // newRefunds drops the request for a refund that was asked for already.

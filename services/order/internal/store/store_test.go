@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -110,7 +111,7 @@ func TestCancelRacesPayment(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _, cancelErr = orders.Cancel(t.Context(), order.ID(id), "7", "1") })
 		wg.Go(func() {
-			payErr = orders.TakePayment(t.Context(), order.ID(id), order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"})
+			payErr = orders.TakePayments(t.Context(), order.Arrival{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
 		})
 		wg.Wait()
 		if payErr != nil {
@@ -142,7 +143,7 @@ func TestTimeoutRacesPayment(t *testing.T) {
 			}
 		})
 		wg.Go(func() {
-			if err := orders.TakePayment(t.Context(), order.ID(id), order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}); err != nil {
+			if err := orders.TakePayments(t.Context(), order.Arrival{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -174,7 +175,7 @@ func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
 	if n, err := orders.CancelDue(t.Context()); n != 0 || err != nil {
 		t.Errorf("within the grace: %d cancelled, %v; want none", n, err)
 	}
-	if err := orders.TakePayment(t.Context(), "101", order.Payment{ID: "9", Amount: 255, Currency: "CNY"}); err != nil {
+	if err := orders.TakePayments(t.Context(), order.Arrival{ID: "101", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Exec("UPDATE orders SET payment_due_at = now() - interval '3 days'").Error; err != nil { // every replica was down
@@ -192,7 +193,7 @@ func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
 func TestLostStockSendsTheMoneyBack(t *testing.T) {
 	db, orders := open(t)
 	pay := func(id string) error {
-		return orders.TakePayment(t.Context(), order.ID(id), order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"})
+		return orders.TakePayments(t.Context(), order.Arrival{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
 	}
 	lose := func(id string) error { return orders.LoseStock(t.Context(), order.ID(id)) }
 	for id, steps := range map[string][]func(string) error{"100": {pay, lose, lose}, "101": {lose, pay, lose, pay}} {
@@ -228,6 +229,79 @@ func TestLostStockSendsTheMoneyBack(t *testing.T) {
 	}
 }
 
+// Payments that arrive together are decided one by one: paid, twice paid, too late.
+func TestPaymentsOfABatchAreDecidedEach(t *testing.T) {
+	db, orders := open(t)
+	pay := func(id, payment string) order.Arrival {
+		return order.Arrival{ID: order.ID(id), Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}
+	}
+	for _, id := range []string{"600", "601", "602", "603"} {
+		if _, err := orders.Place(t.Context(), draft(id, "7")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := orders.Cancel(t.Context(), "602", "7", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := orders.TakePayments(t.Context(), pay("603", "93"), pay("999", "99")); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("with an order that is not there: %v, want it missing", err)
+	}
+	if err := orders.TakePayments(t.Context(), pay("602", "92"), pay("600", "90"), pay("601", "91"), pay("600", "95")); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]string{
+		"600": "paid v3 2 [mall.order.placed.v1 mall.order.paid.v1 mall.order.refund-requested.v1]",
+		"601": "paid v2 2 [mall.order.placed.v1 mall.order.paid.v1]",
+		"602": "cancelled v3 2 [mall.order.placed.v1 mall.order.cancelled.v1 mall.order.refund-requested.v1]",
+		"603": "awaiting_payment v1 1 [mall.order.placed.v1]",
+	} {
+		o, err := orders.Find(t.Context(), order.ID(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := o.Snapshot()
+		if got := fmt.Sprintf("%s v%d %d %v", s.Status, s.Version, len(s.History), events(t, db, id)); got != want {
+			t.Errorf("order %s: %s, want %s", id, got, want)
+		}
+	}
+	var versions []int64
+	if err := db.Raw("SELECT aggregate_version FROM outbox WHERE key = '600' ORDER BY seq").Scan(&versions).Error; err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(versions) != "[1 2 3]" {
+		t.Errorf("versions told of one order %v, want each change its own", versions)
+	}
+}
+
+// Replicas that handle overlapping batches lock the orders in one order.
+func TestBatchesOfPaymentsDoNotDeadlock(t *testing.T) {
+	_, orders := open(t)
+	var all []order.Arrival
+	for i := range 20 {
+		id := order.ID(fmt.Sprint(700 + i))
+		if _, err := orders.Place(t.Context(), draft(string(id), "7")); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, order.Arrival{ID: id, Payment: order.Payment{ID: "9" + string(id), Amount: 255, Currency: "CNY"}})
+	}
+	back := slices.Clone(all)
+	slices.Reverse(back)
+	var wg sync.WaitGroup
+	for _, batch := range [][]order.Arrival{all, back, all[5:], back[5:]} {
+		wg.Go(func() {
+			if err := orders.TakePayments(t.Context(), batch...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, a := range all {
+		if o, err := orders.Find(t.Context(), a.ID); err != nil || o.Snapshot().Status != order.Paid || o.Snapshot().Version != 2 {
+			t.Errorf("order %s: %+v, %v; want it paid once", a.ID, o, err)
+		}
+	}
+}
+
 func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 	db, orders := open(t)
 	if _, err := orders.Place(t.Context(), draft("400", "7")); err != nil {
@@ -237,7 +311,7 @@ func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := orders.TakePayment(t.Context(), "400", order.Payment{ID: "9", Amount: 255, Currency: "CNY"}); err != nil {
+		if err := orders.TakePayments(t.Context(), order.Arrival{ID: "400", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
