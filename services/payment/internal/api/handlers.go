@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -102,33 +103,41 @@ func (h handler) pay(c *gin.Context) error {
 
 // begin claims the key and keeps the attempt in one transaction, before the provider hears of it. A refusal is kept with the key.
 func (h handler) begin(ctx context.Context, r run, orderID string, card payment.Card) (p *payment.Payment, resumed bool, replay *idempotency.Answer, err error) {
-	bill, refused := h.payments.BillOf(ctx, r.user, orderID)
-	if kind := problem.KindOf(refused); refused != nil && kind != problem.NotFound && kind != problem.Conflict {
-		return nil, false, nil, refused
+	start := func(ctx context.Context, effectID string) (err error) {
+		p, resumed, err = h.payments.Start(ctx, effectID, r.user, orderID, card.Show())
+		return err
 	}
+	replay, err = h.claim(ctx, r, start)
+	if !errors.Is(err, payment.ErrNoBill) {
+		return p, resumed, replay, err
+	}
+	if refused := h.payments.OpenBill(ctx, r.user, orderID); refused != nil {
+		start = func(context.Context, string) error { return refused }
+	}
+	replay, err = h.claim(ctx, r, start)
+	return p, resumed, replay, err
+}
+
+// claim claims the key together with what start keeps, or with its refusal.
+func (h handler) claim(ctx context.Context, r run, start func(ctx context.Context, effectID string) error) (*idempotency.Answer, error) {
 	var claim idempotency.Claim
-	err = h.keys.Tx(ctx, func(ctx context.Context) error {
+	var refused error
+	err := h.keys.Tx(ctx, func(ctx context.Context) error {
 		var err error
+		refused = nil
 		if claim, err = h.keys.Begin(ctx, r.user, r.key, r.fingerprint, nil); err != nil || claim.Answer != nil {
 			return err
 		}
-		if refused == nil {
-			p, resumed, err = h.payments.Start(ctx, claim.EffectID, *bill, card.Show())
-			switch problem.KindOf(err) {
-			case "":
-				return nil
-			case problem.Conflict, problem.NotFound:
-				refused = err
-			default:
-				return err
-			}
+		switch refused = start(ctx, claim.EffectID); problem.KindOf(refused) {
+		case problem.Conflict, problem.NotFound:
+			return h.keys.Finish(ctx, r.user, r.key, server.Refusal(ctx, refused))
 		}
-		return h.keys.Finish(ctx, r.user, r.key, server.Refusal(ctx, refused))
+		return refused
 	})
-	if err == nil && claim.Answer == nil {
-		err = refused
+	if err != nil {
+		return nil, err
 	}
-	return p, resumed, claim.Answer, err
+	return claim.Answer, refused
 }
 
 // finish keeps what became of the attempt together with the answer of the key, and gives the answer.

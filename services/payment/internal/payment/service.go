@@ -2,6 +2,7 @@ package payment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -22,10 +23,9 @@ type Store interface {
 	OpenBills(ctx context.Context, bills ...Bill) error
 	// CloseBill closes an open bill, or writes it closed at once. A paid one stays paid.
 	CloseBill(ctx context.Context, b Bill) error
-	FindBill(ctx context.Context, orderID string) (*Bill, error)
-	// Start keeps an attempt that decide allows, under the bill's lock; an attempt with p's id that exists is returned instead,
-	// unless it is revivable.
-	Start(ctx context.Context, p Payment, decide func(b Bill, now time.Time, live bool) error) (found *Payment, err error)
+	// Start keeps an attempt that decide allows to pay the bill of p's order, under the bill's lock; an attempt with p's id that exists
+	// is returned instead (found), unless it is revivable. ErrNoBill if there is no bill.
+	Start(ctx context.Context, p Payment, decide func(b Bill, now time.Time, live bool) error) (kept *Payment, found bool, err error)
 	// Opened keeps the provider's id of an attempt under way; false if it is not under way any more.
 	Opened(ctx context.Context, id, providerID string) (bool, error)
 	// Abandon cancels an attempt under way that no provider has opened; Opened refuses it from then on. It gives the attempt as it is now.
@@ -43,6 +43,9 @@ type Store interface {
 	// Refunded records that money went back and writes the event.
 	Refunded(ctx context.Context, paymentID string) error
 }
+
+// ErrNoBill says that payment has not heard of an order yet: OpenBill asks for it.
+var ErrNoBill = errors.New("no bill of this order")
 
 // Orders tells of an order whose event has not come yet; nil if there is none.
 type Orders interface {
@@ -68,52 +71,40 @@ func NewService(store Store, orders Orders, providers []Provider, use func() str
 	return s
 }
 
-// BillOf gives the bill of a user's own order, opening it from the order if its event has not come yet. Someone else's order is a missing one.
-func (s *Service) BillOf(ctx context.Context, userID, orderID string) (*Bill, error) {
-	b, err := s.store.FindBill(ctx, orderID)
+// OpenBill opens the bill of a user's own order whose event has not come yet. Someone else's order is a missing one.
+func (s *Service) OpenBill(ctx context.Context, userID, orderID string) error {
+	b, err := s.orders.Payable(ctx, orderID)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("ask for order %s: %w", orderID, err)
 	}
-	if b == nil {
-		if b, err = s.orders.Payable(ctx, orderID); err != nil {
-			return nil, fmt.Errorf("ask for order %s: %w", orderID, err)
-		}
-		if b == nil {
-			return nil, problem.Missing("order")
-		}
-		if b.UserID == userID {
-			// An order that ended before payment heard of it: its own event will write the bill, and closed.
-			if err := b.CanStart(s.now(), false); err != nil {
-				return nil, err
-			}
-			if err := s.store.OpenBills(ctx, *b); err != nil {
-				return nil, err
-			}
-		}
+	if b == nil || b.UserID != userID {
+		return problem.Missing("order")
 	}
-	if b.UserID != userID {
-		return nil, problem.Missing("order")
+	// An order that ended before payment heard of it: its own event will write the bill, and closed.
+	if err := b.CanStart(s.now(), false); err != nil {
+		return err
 	}
-	return b, nil
+	return s.store.OpenBills(ctx, *b)
 }
 
 // CheckCard refuses a card that no provider could take.
 func (s *Service) CheckCard(c Card) error { return c.Check(s.now()) }
 
-// Start keeps an attempt with this id before anybody is asked for money, in the transaction of ctx. resumed means that a run before this one
-// kept it: its card is gone, so it is never charged here.
-func (s *Service) Start(ctx context.Context, id string, b Bill, card Shown) (p *Payment, resumed bool, err error) {
+// Start keeps a user's attempt with this id before anybody is asked for money, in the transaction of ctx. resumed means that a run before
+// this one kept it: its card is gone, so it is never charged here. ErrNoBill means that OpenBill has to come first.
+func (s *Service) Start(ctx context.Context, id, userID, orderID string, card Shown) (p *Payment, resumed bool, err error) {
 	provider := s.use()
 	if s.providers[provider] == nil {
 		return nil, false, fmt.Errorf("no payment provider %q", provider)
 	}
 	at := s.now().UTC()
-	p = &Payment{ID: id, OrderID: b.OrderID, UserID: b.UserID, Provider: provider, Amount: b.Amount, Currency: b.Currency, Status: Processing, Card: card, CreatedAt: at, UpdatedAt: at}
-	found, err := s.store.Start(ctx, *p, Bill.CanStart)
-	if found != nil {
-		return found, true, err
-	}
-	return p, false, err
+	attempt := Payment{ID: id, OrderID: orderID, UserID: userID, Provider: provider, Status: Processing, Card: card, CreatedAt: at, UpdatedAt: at}
+	return s.store.Start(ctx, attempt, func(b Bill, now time.Time, live bool) error {
+		if b.UserID != userID {
+			return problem.Missing("order")
+		}
+		return b.CanStart(now, live)
+	})
 }
 
 // Charge asks the provider and keeps what it says.

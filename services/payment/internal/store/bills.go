@@ -62,29 +62,16 @@ func (s *Store) CloseBill(ctx context.Context, b payment.Bill) error {
 	})
 }
 
-// FindBill is described at payment.Store.
-func (s *Store) FindBill(ctx context.Context, orderID string) (*payment.Bill, error) {
-	return findBill(postgres.DB(ctx, s.db), orderID)
-}
-
-func findBill(q *gorm.DB, orderID string) (*payment.Bill, error) {
+func lockBill(tx *gorm.DB, orderID string) (*payment.Bill, error) {
 	var r billRow
-	err := q.Where("order_id = ?", orderID).Take(&r).Error
+	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("order_id = ?", orderID).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, nil
+		return nil, problem.Missing("order")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read bill of order %s: %w", orderID, err)
+		return nil, fmt.Errorf("lock bill of order %s: %w", orderID, err)
 	}
 	b := payment.Bill(r)
 	b.DueAt = b.DueAt.UTC()
 	return &b, nil
-}
-
-func lockBill(tx *gorm.DB, orderID string) (*payment.Bill, error) {
-	b, err := findBill(tx.Clauses(clause.Locking{Strength: "UPDATE"}), orderID)
-	if err == nil && b == nil {
-		err = problem.Missing("order")
-	}
-	return b, err
 }

@@ -62,10 +62,8 @@ func (r row) payment() *payment.Payment {
 }
 
 // Start is described at payment.Store. A new attempt is two statements; that at most one is under way is the unique index's business.
-func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b payment.Bill, now time.Time, live bool) error) (*payment.Payment, error) {
-	var found *payment.Payment
-	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
-		found = nil
+func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b payment.Bill, now time.Time, live bool) error) (kept *payment.Payment, found bool, err error) {
+	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		var b struct {
 			Bill billRow `gorm:"embedded"`
 			Now  time.Time
@@ -75,8 +73,10 @@ func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b paym
 			return fmt.Errorf("lock bill of order %s: %w", p.OrderID, res.Error)
 		}
 		if res.RowsAffected == 0 {
-			return problem.Missing("order")
+			return payment.ErrNoBill
 		}
+		p.Amount, p.Currency = b.Bill.Amount, b.Bill.Currency
+		kept, found = &p, false
 		refused := decide(payment.Bill(b.Bill), b.Now, false)
 		if refused == nil {
 			r := toRow(p)
@@ -97,14 +97,17 @@ func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b paym
 		case err != nil:
 			return err
 		case !known.Revivable():
-			found = known
+			kept, found = known, true
 			return nil
 		case refused != nil:
 			return refused
 		}
 		return revive(tx, p, func(live bool) error { return decide(payment.Bill(b.Bill), b.Now, live) })
 	})
-	return found, err
+	if err != nil {
+		return nil, false, err
+	}
+	return kept, found, nil
 }
 
 // revive begins an attempt again that ended before the provider knew of it. The settler's time is that of a new one.
