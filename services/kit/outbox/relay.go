@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	poll        = 100 * time.Millisecond // finds what a crashed replica left when nothing wakes us
+	poll        = 500 * time.Millisecond // finds what a crashed replica left when nothing wakes us
 	together    = 5 * time.Millisecond
 	numberEvery = 500 * time.Millisecond
 	numberAge   = time.Second // younger events get their number when they are published
