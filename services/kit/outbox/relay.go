@@ -16,7 +16,7 @@ import (
 
 const (
 	poll        = 500 * time.Millisecond // finds what a crashed replica left when nothing wakes us
-	together    = 5 * time.Millisecond
+	together    = 15 * time.Millisecond // commits that come this close share a batch
 	numberEvery = 500 * time.Millisecond
 	numberAge   = time.Second // younger events get their number when they are published
 	batch       = 200
@@ -78,7 +78,7 @@ func (o *Outbox) left(ctx context.Context) (bool, error) {
 // due: claimed_until is when an event that the broker did not take is tried again.
 const due = "published_at IS NULL AND (claimed_until IS NULL OR claimed_until < now())"
 
-// deliver publishes all that waits, unless the broker has just failed. Commits that come close together share a batch.
+// deliver publishes all that waits, unless the broker has just failed.
 func (o *Outbox) deliver(ctx context.Context, pause *time.Time) error {
 	if time.Now().Before(*pause) {
 		return nil
