@@ -252,6 +252,8 @@ func (m *mall) stop() {
 	_ = os.Remove(m.at.StateFile())
 }
 
+const shownPorts = 4
+
 // portsFree refuses to start into somebody else's ports, naming them all at once.
 func (m *mall) portsFree() error {
 	want := map[int]string{}
@@ -279,5 +281,8 @@ func (m *mall) portsFree() error {
 		return nil
 	}
 	slices.Sort(taken)
+	if more := len(taken) - shownPorts; more > 0 {
+		taken = append(taken[:shownPorts], fmt.Sprintf("and %d more: by another mall, it seems", more))
+	}
 	return fmt.Errorf("these ports are taken: %s.\nEnd what uses them, or choose others: MALL_PORT_BASE=%d", strings.Join(taken, ", "), m.at.Base+1000)
 }

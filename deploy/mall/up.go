@@ -59,6 +59,10 @@ func keep(ctx context.Context, at place.Place, o options, out io.Writer, started
 		ctx, end := context.WithCancel(ctx)
 		defer end()
 		go rotate(ctx, at)
+		go watchHome(ctx, at, time.Second, func() {
+			fmt.Fprintf(out, "%s is gone: this mall ends\n", at.Home)
+			end()
+		})
 		m, err := newMall(ctx, at, o, out)
 		if err != nil {
 			return err
@@ -200,6 +204,22 @@ func lock(at place.Place) (func(), error) {
 		return nil, errors.New("another supervisor is starting in this home")
 	}
 	return func() { _ = f.Close() }, nil
+}
+
+// watchHome calls gone when the home, or what this supervisor wrote down there, was deleted: nobody could find its processes any more
+// to end them.
+func watchHome(ctx context.Context, at place.Place, every time.Duration, gone func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(every):
+		}
+		if r, err := proc.Read(at.Run(), supervisorName); err == nil && r.PID != os.Getpid() {
+			gone()
+			return
+		}
+	}
 }
 
 // rotate keeps logs from growing for ever, with one old copy each. The writers append,
