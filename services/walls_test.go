@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -155,6 +156,33 @@ func TestRoomsHaveTheirShape(t *testing.T) {
 			if n := lines(t, f); n > 320 && !strings.HasSuffix(f, "_test.go") {
 				t.Errorf("%s has %d lines, more than 320", f, n)
 			}
+		}
+	}
+}
+
+// removal is what the version before may still need, or what it could not write any more.
+var removal = regexp.MustCompile(`(?i)\b(DROP\s+(TABLE|COLUMN|SCHEMA)|RENAME\s+(TO|COLUMN)|SET\s+NOT\s+NULL)\b`)
+
+// Two versions of a room may run side by side, so migrations only expand.
+func TestMigrationsOnlyExpand(t *testing.T) {
+	files, err := filepath.Glob("*/*/migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob("*/*/*/migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files = append(files, more...); len(files) < 10 {
+		t.Fatalf("found only %v", files)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bad := removal.Find(text); bad != nil {
+			t.Errorf("%s: %s: the version before may still need it", f, bad)
 		}
 	}
 }

@@ -12,15 +12,3 @@ CREATE TABLE addresses (
     removed_at  timestamptz -- kept for a day, so that a repeated request finds what it made
 );
 CREATE INDEX addresses_of_user ON addresses (user_id, id DESC) WHERE removed_at IS NULL;
-
--- What a checkout committed before anything was held; its key lies in idempotency_keys, whose effect_id is order_id.
-CREATE TABLE checkouts (
-    order_id       bigint PRIMARY KEY,
-    user_id        bigint      NOT NULL,
-    items          jsonb       NOT NULL,
-    place          jsonb       NOT NULL,
-    from_cart      boolean     NOT NULL,
-    expected_total bigint,
-    created_at     timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX checkouts_age ON checkouts (created_at);

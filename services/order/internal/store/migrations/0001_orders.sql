@@ -53,8 +53,8 @@ CREATE TABLE order_refunds (
     at         timestamptz NOT NULL
 );
 
--- Orders that will never be: the fence of a hold that ran out asked for them first.
-CREATE TABLE order_tombstones (
-    order_id   bigint PRIMARY KEY,
-    created_at timestamptz NOT NULL DEFAULT now()
+-- Whoever inserts an id first decides: an order, or the fence of a hold that ran out, after which there never is one.
+CREATE TABLE order_ids (
+    order_id bigint  PRIMARY KEY,
+    fenced   boolean NOT NULL DEFAULT false
 );

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/order/internal/order"
+)
+
+// locked is an order's row under its lock, with the database's time.
+type locked struct {
+	Row row `gorm:"embedded"`
+	Now time.Time
+}
+
+// Update is described at order.Store. However many wishes there are, it takes four statements.
+func (s *Store) Update(ctx context.Context, wishes ...order.Wish) ([]*order.Order, error) {
+	ids := make([]string, len(wishes))
+	for i, w := range wishes {
+		ids[i] = string(w.ID)
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	var changed []*order.Order
+	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+		var found []locked
+		err := tx.Raw("SELECT *, clock_timestamp() AS now FROM orders WHERE id = ANY(?::bigint[]) ORDER BY id FOR UPDATE", postgres.Array(ids)).Scan(&found).Error
+		if err != nil {
+			return fmt.Errorf("lock orders: %w", err)
+		}
+		if len(found) < len(ids) {
+			return problem.Missing("order")
+		}
+		changed, err = s.change(ctx, tx, found, wishes)
+		return err
+	})
+	return changed, err
+}
+
+// NextDue is described at order.Store.
+func (s *Store) NextDue(ctx context.Context, grace time.Duration, change order.Verb) (bool, error) {
+	found := false
+	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+		var l locked
+		res := tx.Raw(`SELECT *, clock_timestamp() AS now FROM orders WHERE status = 'awaiting_payment' AND payment_due_at < clock_timestamp() - make_interval(secs => ?)
+			ORDER BY payment_due_at LIMIT 1 FOR UPDATE SKIP LOCKED`, grace.Seconds()).Scan(&l)
+		found = res.RowsAffected == 1
+		if res.Error != nil || !found {
+			return res.Error
+		}
+		_, err := s.change(ctx, tx, []locked{l}, []order.Wish{{ID: order.ID(l.Row.ID), Change: change}})
+		return err
+	})
+	return found, err
+}
+
+const updateOrders = `WITH o AS (
+		UPDATE orders o SET status = r.status, recipient = r.recipient, phone = r.phone, street = r.street, city = r.city, state = r.state,
+			country = r.country, postal_code = r.postal_code, cancel_reason = r.cancel_reason, cancelled_by = r.cancelled_by,
+			payment_id = r.payment_id, updated_at = r.updated_at, version = r.version
+		FROM jsonb_populate_recordset(NULL::orders, ?::jsonb) r WHERE o.id = r.id
+	), h AS (
+		INSERT INTO order_history (order_id, position, status, reason, at)
+		SELECT order_id, position, status, reason, at FROM jsonb_populate_recordset(NULL::order_history, ?::jsonb)
+	)
+	` + outbox.Insert
+
+// change changes locked orders and keeps them with their history and events by one statement.
+func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes []order.Wish) ([]*order.Order, error) {
+	rows := make([]row, len(found))
+	for i, l := range found {
+		rows[i] = l.Row
+	}
+	orders, err := restore(tx, rows)
+	if err != nil {
+		return nil, err
+	}
+	now := found[len(found)-1].Now.UTC() // read last, after waiting for the others
+	of := make(map[order.ID]*order.Order, len(orders))
+	for _, o := range orders {
+		of[o.Snapshot().ID] = o
+	}
+	changed := map[order.ID]row{}
+	var history []historyRow
+	var told []outbox.Event
+	out := make([]*order.Order, len(wishes))
+	for i, w := range wishes {
+		o := of[w.ID]
+		out[i] = o
+		before := o.Snapshot()
+		events, err := w.Change(o, now)
+		if err != nil {
+			return nil, err
+		}
+		after := o.Snapshot()
+		if after.Version == before.Version {
+			continue
+		}
+		if events, err = newRefunds(tx, w.ID, events); err != nil {
+			return nil, err
+		}
+		changed[w.ID] = toRow(after)
+		history = append(history, toHistoryRows(after, len(before.History))...)
+		told = append(told, toEvents(after, events)...)
+	}
+	if len(changed) == 0 {
+		return out, nil
+	}
+	return out, s.save(ctx, tx, slices.Collect(maps.Values(changed)), history, told)
+}
+
+func (s *Store) save(ctx context.Context, tx *gorm.DB, changed []row, history []historyRow, told []outbox.Event) error {
+	args, err := texts(changed, append([]historyRow{}, history...)) // none is [], not null
+	if err != nil {
+		return err
+	}
+	events, err := s.out.Rows(ctx, told...)
+	if err != nil {
+		return err
+	}
+	if err := tx.Exec(updateOrders, append(args, events)...).Error; err != nil {
+		return fmt.Errorf("save orders: %w", err)
+	}
+	if len(told) > 0 {
+		s.out.Written(ctx)
+	}
+	return nil
+}
+
+// newRefunds drops the request for a refund that was asked for already.
+func newRefunds(tx *gorm.DB, id order.ID, events []order.Event) ([]order.Event, error) {
+	var kept []order.Event
+	for _, e := range events {
+		if e.Kind == order.EventRefundRequested {
+			r := refundRow{PaymentID: e.Payment.ID, OrderID: string(id), Reason: string(e.Reason), At: e.At}
+			res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&r)
+			if res.Error != nil {
+				return nil, fmt.Errorf("record refund of payment %s: %w", e.Payment.ID, res.Error)
+			}
+			if res.RowsAffected == 0 {
+				continue
+			}
+		}
+		kept = append(kept, e)
+	}
+	return kept, nil
+}
+
