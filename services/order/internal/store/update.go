@@ -154,4 +154,3 @@ func newRefunds(tx *gorm.DB, id order.ID, events []order.Event) ([]order.Event, 
 	}
 	return kept, nil
 }
-
