@@ -72,8 +72,18 @@ func configSet(c *redis.Client, key, value string) error {
 	if strings.Contains(value, "||") {
 		return errors.New("a value must not contain ||")
 	}
-	_, err := c.Do("SET", key, value)
-	return err
+	if _, err := c.Do("SET", key, value); err != nil {
+		return err
+	}
+	room, _, _ := strings.Cut(key, ".")
+	switch room {
+	case "gateway":
+		room = "api-gateway"
+	case "mall":
+		room = "<process>"
+	}
+	fmt.Printf("%s is set. Who uses it reads it within 4 s; a value that cannot be used is refused there, and the last good one stays:\n  go run ./deploy/mall logs %s\n", key, room)
+	return nil
 }
 
 func configList(c *redis.Client) error {
