@@ -52,6 +52,7 @@ func unreadable(good map[string]any) []spoilt {
 		{"null", []byte("null"), refused, nil},
 		{"nothing in it", []byte("{}"), refused, nil},
 		{"deep JSON", []byte(strings.Repeat(`{"a":`, 50_000) + "1" + strings.Repeat("}", 50_000)), unread, nil},
+		{"no UTF-8", append([]byte("{\"surprise\":\"\xff\","), whole[1:]...), unread, nil},
 		{"an unknown field", extra, refused, nil},
 		{"a form", []byte("a=b"), []int{http.StatusUnsupportedMediaType}, []string{"Content-Type", "application/x-www-form-urlencoded"}},
 		{"JSON called text", whole, []int{http.StatusUnsupportedMediaType}, []string{"Content-Type", "text/plain"}},

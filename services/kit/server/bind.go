@@ -7,7 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -44,8 +48,8 @@ func read(c *gin.Context, most int64) ([]byte, error) {
 
 const bodyKey = "mall.body"
 
-// Bind reads a JSON object strictly: unknown fields, wrong types, a second value and NUL characters are refused. A null is a
-// wrong type too: a field is sent or it is not.
+// Bind reads a JSON object strictly: unknown fields, wrong types, a second value and texts that are no Unicode or hold NUL are
+// refused. A null is a wrong type too: a field is sent or it is not.
 func Bind(c *gin.Context, into any) error {
 	body, err := Body(c)
 	if err != nil {
@@ -59,10 +63,16 @@ func Decode(body []byte, into any) error {
 	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) { // null would decode into anything
 		return problem.New(problem.BadRequest, "bad_json", "The body must be a JSON object.")
 	}
-	if bytes.Contains(body, []byte(`\u0000`)) || bytes.IndexByte(body, 0) >= 0 {
-		return problem.New(problem.BadRequest, "bad_json", "Texts must not contain NUL.")
+	if !utf8.Valid(body) { // encoding/json would put U+FFFD where it cannot read, and nobody would be told
+		return problem.New(problem.BadRequest, "bad_json", "The body must be UTF-8.")
 	}
 	look := lookAt(body)
+	if look.nul || bytes.IndexByte(body, 0) >= 0 {
+		return problem.New(problem.BadRequest, "bad_json", "Texts must not contain NUL.")
+	}
+	if look.half {
+		return problem.New(problem.BadRequest, "bad_json", "Texts must be Unicode; half a surrogate pair is no character.")
+	}
 	if look.depth > maxDepth {
 		return problem.New(problem.BadRequest, "bad_json", "The body is nested too deeply.")
 	}
@@ -98,6 +108,8 @@ func decodeProblem(err error) error {
 // looks are what a JSON text shows without being built.
 type looks struct {
 	depth int
+	nul   bool // a text holds an escaped NUL, which PostgreSQL does not take
+	half  bool // a text holds one surrogate of a pair, which encoding/json would replace
 	// bad is the first thing that encoding/json takes all the same: "Price" for price, or null for nothing at all.
 	bad *problem.Field
 }
@@ -106,6 +118,7 @@ type looks struct {
 func lookAt(body []byte) looks {
 	var l looks
 	level, from, to, inText, escaped := 0, 0, 0, false, false // body[from:to] is the last text
+	second := -1                                              // where the second half of a pair is
 	var name []byte
 	refuse := func(message string) {
 		if l.bad == nil {
@@ -116,6 +129,18 @@ func lookAt(body []byte) looks {
 		switch {
 		case escaped:
 			escaped = false
+			if b != 'u' || i == second {
+				continue
+			}
+			switch r := hex(body[i+1:]); {
+			case r == 0:
+				l.nul = true
+			case !utf16.IsSurrogate(r):
+			case bytes.HasPrefix(body[min(i+5, len(body)):], []byte(`\u`)) && utf16.DecodeRune(r, hex(body[i+7:])) != utf8.RuneError:
+				second = i + 6
+			default:
+				l.half = true
+			}
 		case inText:
 			escaped, inText = b == '\\', b != '"'
 			to = i
@@ -137,6 +162,18 @@ func lookAt(body []byte) looks {
 	return l
 }
 
+// hex reads the four digits of an escape; -1 if they are none.
+func hex(s []byte) rune {
+	if len(s) < 4 {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(s[:4]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
+}
+
 // isName says whether a field could be one of ours: all are snake_case.
 func isName(s []byte) bool {
 	for _, b := range s {
@@ -156,9 +193,14 @@ func ID(c *gin.Context, param, what string) (string, error) {
 	return id, nil
 }
 
-// OnlyQuery refuses query parameters that a route does not know, as unknown fields are refused in bodies.
+// OnlyQuery refuses query parameters that a route does not know, as unknown fields are refused in bodies, and a query that
+// cannot be read: net/url drops what it does not understand, and a list without its filter is not what was asked for.
 func OnlyQuery(c *gin.Context, known ...string) error {
-	for name, values := range c.Request.URL.Query() {
+	sent, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return problem.Wrap(err, problem.BadRequest, "bad_request", "The query cannot be read; %% and ; must be escaped in it.")
+	}
+	for name, values := range sent {
 		ok := false
 		for _, k := range known {
 			ok = ok || k == name
@@ -171,6 +213,9 @@ func OnlyQuery(c *gin.Context, known ...string) error {
 		}
 		if strings.ContainsRune(values[0], 0) {
 			return problem.Validation(problem.Field{Field: name, Message: "must not contain NUL"})
+		}
+		if !utf8.ValidString(values[0]) {
+			return problem.Validation(problem.Field{Field: name, Message: "must be UTF-8"})
 		}
 	}
 	return nil

@@ -48,8 +48,8 @@ func PageSize(c *gin.Context) (int, error) {
 
 // PageAfter reads the page_token of a list that is ordered by id: the id of the last item of the page before, "" for the first page.
 func PageAfter(c *gin.Context) (string, error) {
-	token := c.Query("page_token")
-	if token == "" {
+	token, given := c.GetQuery("page_token")
+	if !given {
 		return "", nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(token)

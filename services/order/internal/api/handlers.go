@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -29,10 +30,9 @@ func (h handler) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	status := order.Status(c.Query("status"))
-	switch status {
-	case "", order.AwaitingPayment, order.Paid, order.Cancelled, order.Refunded:
-	default:
+	raw, given := c.GetQuery("status")
+	status := order.Status(raw)
+	if given && !slices.Contains([]order.Status{order.AwaitingPayment, order.Paid, order.Cancelled, order.Refunded}, status) {
 		return problem.Validation(problem.Field{Field: "status", Message: "is not a status of an order"})
 	}
 	before, err := server.PageAfter(c)

@@ -55,6 +55,9 @@ func query(c *gin.Context) (product.Query, error) {
 		return product.Query{}, err
 	}
 	q := product.Query{Words: c.Query("q"), Category: c.Query("category"), Sort: product.Sort(c.Query("sort")), PageSize: size}
+	if sort, given := c.GetQuery("sort"); given && sort == "" {
+		return product.Query{}, problem.Validation(problem.Field{Field: "sort", Message: "must not be empty"})
+	}
 	if q.MinPrice, err = price(c, "min_price"); err != nil {
 		return product.Query{}, err
 	}
