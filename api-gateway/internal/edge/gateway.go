@@ -75,6 +75,9 @@ func Handler(log *slog.Logger, parts Parts) http.Handler {
 	e.Use(g.admit)
 	for _, route := range Routes() {
 		e.Handle(route.Method, pattern(route.Path), g.serve(route))
+		if route.Method == http.MethodGet {
+			e.HEAD(pattern(route.Path), g.serve(route)) // the same, and net/http keeps the body back
+		}
 	}
 	return e
 }

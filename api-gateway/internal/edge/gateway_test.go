@@ -3,6 +3,7 @@ package edge_test
 import (
 	"bytes"
 	"encoding/base64"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -190,7 +191,7 @@ func TestOnlyListedHeadersCross(t *testing.T) {
 	if got.URL.Path != "/v1.0/invoke/cart/method/v1/cart/items" || got.URL.RawQuery != "a=1&b=%20" {
 		t.Errorf("went to %s", got.URL)
 	}
-	want := map[string]string{"If-Match": `"2"`, "Accept": "application/json", "Dapr-Api-Token": "dapr-token", "Dapr-App-Id": "", "Dapr-Caller-App-Id": "",
+	want := map[string]string{"If-Match": `"2"`, "Accept": "", "Dapr-Api-Token": "dapr-token", "Dapr-App-Id": "", "Dapr-Caller-App-Id": "",
 		"X-Forwarded-For": "", "X-Forwarded-Host": "", "Forwarded": "", "Cookie": "", "X-User-Id": "", "User-Agent": "", "Content-Type": "application/json"}
 	for name, value := range want {
 		if strings.Join(got.Header.Values(name), ",") != value {
@@ -205,6 +206,52 @@ func TestOnlyListedHeadersCross(t *testing.T) {
 		if res.Header.Get(name) != value {
 			t.Errorf("a client sees %s: %q, want %q", name, res.Header.Get(name), value)
 		}
+	}
+}
+
+// Sidecars fail with what is not printable ASCII, so nobody would learn what was wrong.
+func TestHeadersThatNoSidecarCarriesStayOutside(t *testing.T) {
+	m := open(t, nil)
+	m.do("GET", "/v1/products/71", "", "If-None-Match: \"é\"", "Last-Event-ID: a\tb", "Accept: text/event-stream").want(t, "GET", 200, "")
+	for _, name := range []string{"If-None-Match", "Last-Event-Id", "Accept"} {
+		if got := m.seen[0].Header.Values(name); len(got) > 0 {
+			t.Errorf("a room sees %s: %q", name, got)
+		}
+	}
+}
+
+func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
+	m := open(t, func(m *mall) {
+		m.answer = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("ETag", `"3"`)
+			_, _ = io.WriteString(w, `{"ok":true}`)
+		}
+	})
+	for _, path := range []string{"/v1/products/71", "/", "/healthz", "/readyz", "/openapi.yaml", "/docs/", "/pictures/teapot.svg"} {
+		get, head := m.do("GET", path, ""), m.do("HEAD", path, "")
+		if head.StatusCode != 200 || head.text != "" {
+			t.Errorf("HEAD %s: %d %q, want 200 without a body", path, head.StatusCode, head.text)
+		}
+		for _, name := range []string{"Content-Type", "ETag", "Content-Security-Policy"} {
+			if got, want := head.Header.Get(name), get.Header.Get(name); got != want {
+				t.Errorf("HEAD %s: %s %q, want %q", path, name, got, want)
+			}
+		}
+	}
+	if got := m.seen[1]; got.Method != "GET" || !strings.HasSuffix(got.URL.Path, "/v1/products/71") {
+		t.Errorf("a room is asked %s %s, want GET", got.Method, got.URL.Path)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, m.front.URL+"/v1/orders/71", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = res.Body.Close(); res.StatusCode != 401 {
+		t.Errorf("HEAD of an order by a visitor: %d, want 401", res.StatusCode)
 	}
 }
 

@@ -20,15 +20,20 @@ import (
 
 // house mounts what the gateway answers itself.
 func (g *Gateway) house(e *gin.Engine) {
+	show := func(path string, h gin.HandlerFunc) {
+		e.GET(path, h)
+		e.HEAD(path, h) // net/http keeps the body back
+	}
+
 	// operator: the process lives.
-	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	show("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 
 	// operator: 503 with what is missing until requests can be served.
-	e.GET("/readyz", g.ready)
+	show("/readyz", g.ready)
 
 	// operator: Prometheus; not for those who come through a proxy or from a public address.
 	metrics := g.Metrics.handler()
-	e.GET("/metrics", func(c *gin.Context) {
+	show("/metrics", func(c *gin.Context) {
 		if fromOutside(c.Request) {
 			g.refuse(c, problem.Missing("address"))
 			return
@@ -37,7 +42,7 @@ func (g *Gateway) house(e *gin.Engine) {
 	})
 
 	// anyone: the contract, and the same to look at.
-	e.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", g.OpenAPI) })
+	show("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", g.OpenAPI) })
 	docs := v5emb.NewHandlerWithConfig(swgui.Config{
 		Title: "Mall", SwaggerJSON: "/openapi.yaml", BasePath: "/docs/",
 		SettingsUI: map[string]string{"validatorUrl": "null"}, // the default asks a foreign host
@@ -46,14 +51,14 @@ func (g *Gateway) house(e *gin.Engine) {
 		c.Header("Content-Security-Policy", docsPolicy)
 		docs.ServeHTTP(c.Writer, c.Request)
 	}
-	e.GET("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
-	e.GET("/docs/*asset", page)
+	show("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
+	show("/docs/*asset", page)
 
 	// anyone: the drawings of the demo products.
-	e.GET("/pictures/:name", g.picture)
+	show("/pictures/:name", g.picture)
 
 	// anyone: signposts.
-	e.GET("/", func(c *gin.Context) {
+	show("/", func(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{"name": "mall", "docs": "/docs/", "openapi": "/openapi.yaml"})
 	})
 }

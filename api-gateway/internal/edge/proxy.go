@@ -9,6 +9,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"daprmall.dev/services/kit/problem"
@@ -22,9 +24,10 @@ const (
 
 // Only these headers cross the edge. What is not listed cannot be smuggled: dapr-*, X-Forwarded-*,
 // hop-by-hop headers and whatever the next attack is named after. Authorization, Idempotency-Key and
-// Content-Type are set by the route's own rules.
+// Content-Type are set by the route's own rules. Accept stays here: no room looks at it, and with
+// text/event-stream Dapr turns what is no stream into one, and a room's refusal into an error of its own.
 var (
-	forwarded = []string{"Accept", "If-Match", "If-None-Match", "Last-Event-Id"}
+	forwarded = []string{"If-Match", "If-None-Match", "Last-Event-Id"}
 	returned  = []string{"Content-Type", "Content-Length", "Cache-Control", "Etag", "Last-Modified", "Location",
 		"Retry-After", "Idempotent-Replayed", "Www-Authenticate"}
 )
@@ -98,6 +101,9 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 		}
 	}
 	w.WriteHeader(res.StatusCode)
+	if r.Method == http.MethodHead {
+		return nil
+	}
 	return relay(w, res.Body, stream)
 }
 
@@ -110,13 +116,14 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 	if len(c.body) > 0 {
 		body = bytes.NewReader(c.body) // whole, with its length: Dapr takes a body of unknown length for a stream
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, target, body) //nolint:gosec // the host is the own sidecar's, the app the route's
+	req, err := http.NewRequestWithContext(ctx, c.route.Method, target, body) //nolint:gosec // the host is the own sidecar's, the app the route's
 	if err != nil {
 		return nil, problem.Wrap(err, problem.BadRequest, "", "The address cannot be read.")
 	}
 	req.Header = c.header.Clone()
 	for _, name := range forwarded {
-		if v := r.Header.Values(name); len(v) > 0 {
+		// Sidecars speak gRPC to each other, which carries printable ASCII: they would fail with anything else.
+		if v := r.Header.Values(name); len(v) > 0 && !slices.ContainsFunc(v, func(s string) bool { return strings.ContainsFunc(s, unprintable) }) {
 			req.Header[name] = v
 		}
 	}

@@ -38,9 +38,9 @@ func target(path string, c *gin.Context) (string, error) {
 	return filled, nil
 }
 
-// hasBody says whether there is a body to read; that of a GET is nobody's business.
+// hasBody says whether there is a body to read; that of a GET or HEAD is nobody's business.
 func hasBody(r *http.Request) bool {
-	return r.Method != http.MethodGet && r.Body != nil && r.Body != http.NoBody
+	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Body != nil && r.Body != http.NoBody
 }
 
 // readBody reads a whole body of up to 1 MiB. A body must be JSON.
