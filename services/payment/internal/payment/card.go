@@ -36,9 +36,15 @@ func (c Card) Check(now time.Time) error {
 	if !digits(c.CVC, 3, 4) {
 		fields = append(fields, problem.Field{Field: "card.cvc", Message: "must be 3 or 4 digits"})
 	}
+	month, year := c.ExpMonth >= 1 && c.ExpMonth <= 12, c.ExpYear >= 2000 && c.ExpYear <= 2100
+	if !month {
+		fields = append(fields, problem.Field{Field: "card.exp_month", Message: "must be from 1 to 12"})
+	}
+	if !year {
+		fields = append(fields, problem.Field{Field: "card.exp_year", Message: "must be from 2000 to 2100"})
+	}
 	// A card is good until the end of its month, somewhere on earth.
-	if c.ExpMonth < 1 || c.ExpMonth > 12 || c.ExpYear < 2000 || c.ExpYear > 2100 ||
-		now.After(time.Date(c.ExpYear, time.Month(c.ExpMonth)+1, 1, 12, 0, 0, 0, time.UTC)) {
+	if month && year && now.After(time.Date(c.ExpYear, time.Month(c.ExpMonth)+1, 1, 12, 0, 0, 0, time.UTC)) {
 		fields = append(fields, problem.Field{Field: "card.exp_month", Message: "the card has expired"})
 	}
 	if len(fields) > 0 {

@@ -1,7 +1,9 @@
 package payment
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,6 +34,23 @@ func TestCardsThatNoProviderCouldTake(t *testing.T) {
 	for name, tt := range tests {
 		if err := tt.card.Check(noon); problem.KindOf(err) != tt.want {
 			t.Errorf("%s: %v, want kind %q", name, err, tt.want)
+		}
+	}
+}
+
+// Who mistypes a date must not be told that their card has expired.
+func TestARefusedCardSaysWhatIsWrong(t *testing.T) {
+	for name, tt := range map[string]struct {
+		month, year int
+		want        problem.Field
+	}{
+		"month 13":   {13, 2030, problem.Field{Field: "card.exp_month", Message: "must be from 1 to 12"}},
+		"two digits": {12, 30, problem.Field{Field: "card.exp_year", Message: "must be from 2000 to 2100"}},
+		"last month": {10, 2026, problem.Field{Field: "card.exp_month", Message: "the card has expired"}},
+	} {
+		var refused *problem.Error
+		if err := (Card{"4242424242424242", tt.month, tt.year, "123"}).Check(noon); !errors.As(err, &refused) || !slices.Equal(refused.Fields, []problem.Field{tt.want}) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 	}
 }

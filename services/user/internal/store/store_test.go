@@ -32,6 +32,22 @@ func add(t *testing.T, s *store.Store, id, email string) {
 	}
 }
 
+func TestAnAccountIsFoundAsItWasMade(t *testing.T) {
+	_, s := open(t)
+	at := time.Date(2026, 8, 23, 9, 30, 0, 118668983, time.FixedZone("CST", 8*3600))
+	made := user.Register("1", "wei@example.org", "hash", at)
+	if err := s.Add(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	found, err := s.Find(t.Context(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := found.Snapshot().CreatedAt, made.Snapshot().CreatedAt; !got.Equal(want) || want.Location() != time.UTC {
+		t.Errorf("found: made at %v, sign-up said %v", got, want)
+	}
+}
+
 func TestAnEmailHasOneAccount(t *testing.T) {
 	_, s := open(t)
 	var wg sync.WaitGroup

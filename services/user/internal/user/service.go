@@ -68,7 +68,7 @@ func (s *Service) Register(ctx context.Context, email, password string) (*User, 
 	if err != nil {
 		return nil, err
 	}
-	u := Register(id, email, hash, s.now().UTC())
+	u := Register(id, email, hash, s.now())
 	return u, s.store.Add(ctx, u)
 }
 

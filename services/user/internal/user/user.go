@@ -63,8 +63,10 @@ func CheckRegistration(email, password string) (string, error) {
 	return normal, nil
 }
 
-// Register makes an account of a customer.
+// Register makes an account of a customer. Its time is as exact as PostgreSQL keeps it: who signs up and who asks later
+// are told the same.
 func Register(id, email, passwordHash string, at time.Time) *User {
+	at = at.UTC().Truncate(time.Microsecond)
 	return &User{Snapshot{ID: id, Email: email, PasswordHash: passwordHash, Roles: []string{"customer"}, CreatedAt: at, Version: 1}}
 }
 
