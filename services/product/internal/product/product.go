@@ -181,7 +181,7 @@ func (p *Product) check() []problem.Field {
 	text("category", f.Category, 0, maxCategory)
 	text("image_url", f.ImageURL, 0, maxImageURL)
 	if !isImage(f.ImageURL) {
-		bad = append(bad, problem.Field{Field: "image_url", Message: "must be an http(s) address or a path on this site"})
+		bad = append(bad, problem.Field{Field: "image_url", Message: "must be an http(s) address or a path on this site, escaped"})
 	}
 	if f.Price.Amount < 1 || f.Price.Amount > maxPrice {
 		bad = append(bad, problem.Field{Field: "price", Message: "must be 1 to 99999999999 minor units"})
@@ -194,6 +194,10 @@ func isImage(s string) bool {
 	if s == "" {
 		return true
 	}
+	// url.Parse reads more than an address may hold: spaces, quotes, letters of any script.
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }) {
+		return false
+	}
 	u, err := url.Parse(s)
 	if err != nil || u.User != nil {
 		return false
@@ -202,7 +206,7 @@ func isImage(s string) bool {
 	case "http", "https":
 		return u.Host != ""
 	case "":
-		return u.Host == "" && strings.HasPrefix(u.Path, "/") && !strings.Contains(s, `\`)
+		return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") // to a browser, any number of slashes begins a host
 	default:
 		return false
 	}
