@@ -156,6 +156,7 @@ func TestSignUpRefuses(t *testing.T) {
 		"two addresses":        {"a@mall.local, b@mall.local", shop.Password},
 		"a line break":         {"a@mall.local\r\nBcc: x@mall.local", shop.Password},
 		"a blank":              {"a b@mall.local", shop.Password},
+		"turned writing":       {"turned@mall.local\u202e", shop.Password},
 		"too long":             {strings.Repeat("a", 250) + "@mall.local", shop.Password},
 		"a script":             {"<script>alert(1)</script>@mall.local", shop.Password},
 		"nine characters":      {"nine@mall.local", "123456789"},

@@ -239,7 +239,7 @@ func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
 			}
 		}
 	}
-	if got := m.seen[1]; got.Method != "GET" || !strings.HasSuffix(got.URL.Path, "/v1/products/71") {
+	if got := m.seen[1]; got.Method != http.MethodGet || !strings.HasSuffix(got.URL.Path, "/v1/products/71") {
 		t.Errorf("a room is asked %s %s, want GET", got.Method, got.URL.Path)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, m.front.URL+"/v1/orders/71", nil)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"daprmall.dev/services/kit/problem"
@@ -37,11 +38,13 @@ func Restore(s Snapshot) *User { return &User{s} }
 // Snapshot shows the account's state.
 func (u *User) Snapshot() Snapshot { return u.s }
 
-// NormalEmail gives the one form of an email address: what it names, in lower case.
+// NormalEmail gives the one form of an email address: what it names, in lower case. What cannot be seen (a mark that turns the
+// direction of writing, a space of no width) is no part of one: two accounts would look the same.
 func NormalEmail(raw string) (string, bool) {
 	raw = strings.TrimSpace(raw)
 	a, err := mail.ParseAddress(raw)
-	if err != nil || a.Address != raw || len(raw) > 254 || !strings.Contains(raw[strings.LastIndex(raw, "@"):], ".") {
+	unseen := func(r rune) bool { return !unicode.IsPrint(r) }
+	if err != nil || a.Address != raw || len(raw) > 254 || strings.ContainsFunc(raw, unseen) || !strings.Contains(raw[strings.LastIndex(raw, "@"):], ".") {
 		return "", false
 	}
 	return strings.ToLower(raw), true

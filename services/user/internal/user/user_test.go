@@ -1,0 +1,26 @@
+package user_test
+
+import (
+	"testing"
+
+	"daprmall.dev/services/user/internal/user"
+)
+
+func TestAnEmailHasOneForm(t *testing.T) {
+	for raw, want := range map[string]string{
+		" Wei@Mall.Example\n":           "wei@mall.example",
+		"müller@bücher.example":         "müller@bücher.example",
+		"wei@mall":                      "",
+		"Wei <wei@mall.example>":        "",
+		"wei@mall.example\u202e":        "", // turns the direction of writing
+		"we\u200bi@mall.example":        "", // a space of no width
+		"we\u00adi@mall.example":        "", // a hyphen that is not shown
+		"wei@mall.example\x00":          "",
+		"we\u2028i@mall.example":        "",
+		"wei@mall.example, a@b.example": "",
+	} {
+		if got, ok := user.NormalEmail(raw); got != want || ok != (want != "") {
+			t.Errorf("%q: %q, %v, want %q", raw, got, ok, want)
+		}
+	}
+}
