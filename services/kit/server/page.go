@@ -53,7 +53,7 @@ func PageAfter(c *gin.Context) (string, error) {
 		return "", nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || !ids.Valid(string(raw)) {
+	if err != nil || !ids.Valid(string(raw)) || base64.RawURLEncoding.EncodeToString(raw) != token { // line breaks in it would be passed over
 		return "", BadToken()
 	}
 	return string(raw), nil

@@ -227,7 +227,7 @@ func TestQueriesAreStrict(t *testing.T) {
 			t.Errorf("%s: %d %s, want %s", query, a.status, a.body, want)
 		}
 	}
-	for _, query := range []string{"?page_size=0", "?page_size=101", "?page_size=-1", "?page_size=x", "?page_size=", "?pagesize=1", "?page_size=1&page_size=2", "?page_token=%00", "?page_token=%ff", "?page_token=abc", "?page_token="} {
+	for _, query := range []string{"?page_size=0", "?page_size=101", "?page_size=-1", "?page_size=x", "?page_size=", "?pagesize=1", "?page_size=1&page_size=2", "?page_token=%00", "?page_token=%ff", "?page_token=abc", "?page_token=", "?page_token=MQ%0a", "?page_token=MR"} {
 		d.ask("GET", "/list/1"+query, "").want(t, query, 422, "validation_failed")
 	}
 	for _, query := range []string{"?page_size=1;2", "?page_size=%zz", "?%zz", "?page_size=5%"} { // would be read as no query at all

@@ -106,7 +106,7 @@ func encode(at product.Cursor, q product.Query) (string, error) {
 
 func decode(raw string, q product.Query) (*product.Cursor, error) {
 	text, err := base64.RawURLEncoding.DecodeString(raw)
-	if err != nil {
+	if err != nil || base64.RawURLEncoding.EncodeToString(text) != raw { // line breaks in it would be passed over
 		return nil, server.BadToken()
 	}
 	var t token
