@@ -44,8 +44,14 @@ func NormalEmail(raw string) (string, bool) {
 	raw = strings.TrimSpace(raw)
 	a, err := mail.ParseAddress(raw)
 	unseen := func(r rune) bool { return !unicode.IsPrint(r) }
-	if err != nil || a.Address != raw || len(raw) > 254 || strings.ContainsFunc(raw, unseen) || !strings.Contains(raw[strings.LastIndex(raw, "@"):], ".") {
+	at := strings.LastIndex(raw, "@")
+	if err != nil || a.Address != raw || len(raw) > 254 || strings.ContainsFunc(raw, unseen) || at > 64 || !strings.Contains(raw[at:], ".") {
 		return "", false
+	}
+	for label := range strings.SplitSeq(raw[at+1:], ".") { // net/mail knows the grammar of mail, not that of hosts
+		if strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
+			return "", false
+		}
 	}
 	return strings.ToLower(raw), true
 }

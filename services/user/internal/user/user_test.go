@@ -1,6 +1,7 @@
 package user_test
 
 import (
+	"strings"
 	"testing"
 
 	"daprmall.dev/services/user/internal/user"
@@ -8,8 +9,13 @@ import (
 
 func TestAnEmailHasOneForm(t *testing.T) {
 	for raw, want := range map[string]string{
-		" Wei@Mall.Example\n":           "wei@mall.example",
-		"müller@bücher.example":         "müller@bücher.example",
+		" Wei@Mall.Example\n":                     "wei@mall.example",
+		"müller@bücher.example":                   "müller@bücher.example",
+		"wei@-mall.example":                       "",
+		"wei@mall-.example":                       "",
+		"wei@big-mall.example":                    "wei@big-mall.example",
+		strings.Repeat("w", 64) + "@mall.example": strings.Repeat("w", 64) + "@mall.example",
+		strings.Repeat("w", 65) + "@mall.example": "",
 		"wei@mall":                      "",
 		"Wei <wei@mall.example>":        "",
 		"wei@mall.example\u202e":        "", // turns the direction of writing
