@@ -32,7 +32,7 @@ func main() {
 }
 
 func run(args []string, out io.Writer) error {
-	f := flag.NewFlagSet("audit", flag.ContinueOnError)
+	f := flag.NewFlagSet("audit", flag.ExitOnError)
 	settled := f.Bool("settled", false, "wait until nothing is in flight; what still is then counts as a violation")
 	wait := f.Duration("wait", time.Minute, "how long --settled waits at most; giving it means --settled")
 	asJSON := f.Bool("json", false, "print everything, for programs")

@@ -72,7 +72,7 @@ func median(all []time.Duration) time.Duration {
 func TestOverload(t *testing.T) {
 	mustMall(t, "config", "set", "gateway.max_in_flight", "512") // the default
 	t.Cleanup(func() {
-		if out, err := mall(context.Background(), "config", "set", "gateway.max_in_flight", "2000"); err != nil {
+		if out, err := mall(context.WithoutCancel(t.Context()), "config", "set", "gateway.max_in_flight", "2000"); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})

@@ -169,7 +169,7 @@ func (t *tool) drop(ctx context.Context, args []string) error {
 		return errors.New("drop what? Give an event's id and --reason")
 	}
 	id := args[0]
-	f := flag.NewFlagSet("drop", flag.ContinueOnError)
+	f := flag.NewFlagSet("drop", flag.ExitOnError)
 	reason := f.String("reason", "", "why nothing is lost by it")
 	if err := f.Parse(args[1:]); err != nil {
 		return err

@@ -25,7 +25,7 @@ import (
 
 // down ends a mall, whether its supervisor still lives or not.
 func down(ctx context.Context, at place.Place, args []string) error {
-	f := flag.NewFlagSet("down", flag.ContinueOnError)
+	f := flag.NewFlagSet("down", flag.ExitOnError)
 	purge := f.Bool("purge", false, "also delete the data")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -122,7 +122,7 @@ func purgeHome(at place.Place) error {
 }
 
 func status(ctx context.Context, at place.Place, args []string) error {
-	f := flag.NewFlagSet("status", flag.ContinueOnError)
+	f := flag.NewFlagSet("status", flag.ExitOnError)
 	asJSON := f.Bool("json", false, "as a list for programs")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -166,7 +166,7 @@ func printTable(out io.Writer, list []supervise.Status) {
 
 func logs(ctx context.Context, at place.Place, args []string) error {
 	follow, lines := false, 50
-	f := flag.NewFlagSet("logs", flag.ContinueOnError)
+	f := flag.NewFlagSet("logs", flag.ExitOnError)
 	f.BoolVar(&follow, "f", false, "go on as it grows")
 	f.IntVar(&lines, "n", lines, "how many lines to begin with")
 	// The name may stand before its flags or after them.
@@ -208,8 +208,11 @@ func kill(ctx context.Context, at place.Place, args []string) error {
 	if len(args) != 1 {
 		return errors.New("kill what? Name one process, as status shows it")
 	}
-	_, err := ask(ctx, at, http.MethodPost, "/kill/"+url.PathEscape(args[0]))
-	return err
+	if _, err := ask(ctx, at, http.MethodPost, "/kill/"+url.PathEscape(args[0])); err != nil {
+		return err
+	}
+	fmt.Printf("%s got SIGKILL; its supervisor starts it again.\n", args[0])
+	return nil
 }
 
 // restart ends one process well and lets the supervisor start it again; an app is
@@ -241,6 +244,9 @@ func restart(ctx context.Context, at place.Place, args []string) error {
 			return fmt.Errorf("%w\n%s", err, out)
 		}
 	}
-	_, err = ask(ctx, at, http.MethodPost, "/restart/"+url.PathEscape(args[0]))
-	return err
+	if _, err = ask(ctx, at, http.MethodPost, "/restart/"+url.PathEscape(args[0])); err != nil {
+		return err
+	}
+	fmt.Printf("%s ends well and is started again.\n", args[0])
+	return nil
 }
