@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -75,5 +76,10 @@ func run(args []string) error {
 		fmt.Fprint(os.Stderr, usage)
 		return fmt.Errorf("there is no verb %q", verb)
 	}
-	return do(ctx, at, args)
+	err = do(ctx, at, args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Print(usage)
+		return nil
+	}
+	return err
 }
