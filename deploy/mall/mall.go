@@ -144,7 +144,7 @@ func (m *mall) startRedis(ctx context.Context) error {
 			return err
 		}
 		m.sup.Start(i.Spec("redis", m.at.Log("redis")))
-		s.Note("Redis %s, %s (%s), port %d", found.Version, found.From, found.Path, i.Port)
+		s.Note("Redis %s, port %d", found, i.Port)
 		return redis.Wait(ctx, m.redis, i.Password)
 	})
 }
@@ -181,8 +181,12 @@ func (m *mall) startPostgres(ctx context.Context) error {
 	})
 }
 
+func postgresData(at place.Place, user source.User) string {
+	return filepath.Join(user.DataDir(at.Home, "postgres", place.Hash(at.Home)), "data")
+}
+
 func (m *mall) ownPostgres(ctx context.Context, s *steps.Step) error {
-	dir := filepath.Join(m.user.DataDir(m.at.Home, "postgres", place.Hash(m.at.Home)), "data")
+	dir := postgresData(m.at, m.user)
 	found, err := source.Postgres(ctx, m.at.Cache, postgres.DataMajor(dir), s.Note)
 	if err != nil {
 		return err
@@ -194,7 +198,7 @@ func (m *mall) ownPostgres(ctx context.Context, s *steps.Step) error {
 	}
 	m.pg = i.URL()
 	m.sup.Start(i.Spec("postgres", m.at.Log("postgres")))
-	s.Note("PostgreSQL %s, %s (%s), port %d", found.Version, found.From, found.Path, i.Port)
+	s.Note("PostgreSQL %s, port %d", found, i.Port)
 	return nil
 }
 

