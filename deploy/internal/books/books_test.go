@@ -65,7 +65,7 @@ var fails = []fail{
 	{"an order that was refused", "checkout", "UPDATE idempotency_keys SET status = 409 WHERE effect_id = 1", "C6", ruleRefused, Violation},
 	{"a payment that was promised", "payment", "UPDATE idempotency_keys SET effect_id = 77 WHERE effect_id = 11", "C6", ruleAnswered, Violation},
 	{"a payment that was refused", "payment", "UPDATE idempotency_keys SET status = 409 WHERE effect_id = 11", "C6", ruleRefused, Violation},
-	{"two keys for one effect", "payment", "INSERT INTO idempotency_keys SELECT user_id, 'z', fingerprint, effect_id, lease_until, status, etag, body FROM idempotency_keys WHERE effect_id = 11", "C6", ruleEffects, Violation},
+	{"two keys for one effect", "payment", "INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, status, etag, body) SELECT user_id, 'z', fingerprint, effect_id, lease_until, status, etag, body FROM idempotency_keys WHERE effect_id = 11", "C6", ruleEffects, Violation},
 	{"an order nobody checked out", "checkout", "DELETE FROM idempotency_keys WHERE effect_id = 3", "C6", ruleCheckout, Violation},
 
 	// The same a moment after it happened is no violation yet.

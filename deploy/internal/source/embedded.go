@@ -86,11 +86,11 @@ func toFetch(ctx context.Context, url string) (Found, error) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return Found{}, fmt.Errorf("Maven Central cannot be reached: %w", err)
+		return Found{}, fmt.Errorf("cannot reach Maven Central: %w", err)
 	}
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return Found{}, fmt.Errorf("Maven Central: %s: %s", path.Base(url), resp.Status)
+		return Found{}, fmt.Errorf("%s is not to be had from Maven Central: %s", path.Base(url), resp.Status)
 	}
 	return Found{From: "will be fetched from Maven Central by the first up"}, nil
 }

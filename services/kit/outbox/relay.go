@@ -16,7 +16,7 @@ import (
 
 const (
 	poll        = 500 * time.Millisecond // finds what a crashed replica left when nothing wakes us
-	together    = 15 * time.Millisecond // commits that come this close share a batch
+	together    = 15 * time.Millisecond  // commits that come this close share a batch
 	numberEvery = 500 * time.Millisecond
 	numberAge   = time.Second // younger events get their number when they are published
 	batch       = 200
