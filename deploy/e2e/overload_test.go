@@ -40,10 +40,10 @@ func rushOf(t *testing.T, crowd int, lasts time.Duration, buyers []shopping, p s
 				a, err := me.me.Buy(t.Context(), shop.Key(), me.address, shop.Line{ProductID: p.ID, Quantity: 1})
 				took := time.Since(asked)
 				mu.Lock()
-				switch busy := err == nil && unavailable(a) == ""; {
+				switch {
 				case err == nil && a.Status == http.StatusCreated:
 					r.bought = append(r.bought, took)
-				case busy:
+				case err == nil && unavailable(a) == "":
 					r.refused = append(r.refused, took)
 				default:
 					r.odd[fmt.Sprint(a, err)]++

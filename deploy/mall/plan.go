@@ -110,8 +110,8 @@ func (c crew) sidecar() supervise.Spec {
 		"--app-id", a.ID, "--app-port", strconv.Itoa(a.Port), "--app-protocol", a.Protocol, "--app-channel-address", "127.0.0.1",
 		"--dapr-http-port", strconv.Itoa(a.DaprHTTP), "--dapr-grpc-port", strconv.Itoa(a.DaprGRPC),
 		"--dapr-internal-grpc-port", strconv.Itoa(a.DaprInternal), "--metrics-port", strconv.Itoa(a.Metrics),
-		// Left alone, daprd listens on all interfaces.
-		"--dapr-listen-addresses", a.Listen, "--dapr-internal-grpc-listen-address", "127.0.0.1", "--metrics-listen-address", "127.0.0.1",
+		// Left alone, daprd listens on all interfaces. This does not depend on what dapr.yaml says, or forgets.
+		"--dapr-listen-addresses", "127.0.0.1", "--dapr-internal-grpc-listen-address", "127.0.0.1", "--metrics-listen-address", "127.0.0.1",
 		"--config", filepath.Join(c.at.Home, "config", filepath.Base(a.ConfigFile)),
 		"--resources-path", filepath.Join(c.at.Home, "resources"),
 		"--log-level", a.LogLevel, "--log-as-json",

@@ -22,7 +22,7 @@ type locked struct {
 	Now time.Time
 }
 
-// Update is described at order.Store. However many wishes there are, it takes four statements.
+// Update is described at order.Store. However many wishes there are, it takes three statements, and one more for each refund.
 func (s *Store) Update(ctx context.Context, wishes ...order.Wish) ([]*order.Order, error) {
 	ids := make([]string, len(wishes))
 	for i, w := range wishes {
