@@ -249,6 +249,26 @@ func TestTheFeedSaysWhatRetentionTook(t *testing.T) {
 	}
 }
 
+// However many events a room tells in an hour, those past the retention are gone after the next round.
+func TestRetentionKeepsUpWithABusyRoom(t *testing.T) {
+	o, db, _ := open(t)
+	err := db.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, pos, published_at, created_at)
+		SELECT n, 't', 'y', 'k', 1, '{}', n, now(), now() - CASE WHEN n <= ? THEN interval '15 days' ELSE interval '1 day' END
+		FROM generate_series(1, ?) n`, 2*purgeBatch+1, 2*purgeBatch+3).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, db, "true"); n != 2 {
+		t.Errorf("%d events are left, want the 2 that are young", n)
+	}
+	if p, err := o.Feed(t.Context(), Query{After: 2*purgeBatch + 1, Limit: 10}); err != nil || len(p.Events) != 2 {
+		t.Errorf("the feed after them: %+v, %v", p, err)
+	}
+}
+
 func TestParseQuery(t *testing.T) {
 	if q, err := ParseQuery("", "", ""); err != nil || q != (Query{Limit: 500}) {
 		t.Errorf("empty: %+v, %v", q, err)

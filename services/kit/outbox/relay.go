@@ -23,6 +23,7 @@ const (
 	sendFor     = 10 * time.Second
 	wholeFor    = 20 * time.Second // locking, sending and marking
 	retention   = 14 * 24 * time.Hour
+	purgeBatch  = 10_000
 )
 
 var (
@@ -228,12 +229,24 @@ func (o *Outbox) send(ctx context.Context, topic string, rs []row) (map[string]b
 	return o.broker.Publish(ctx, topic, entries)
 }
 
-// purge forgets events that are published and older than the retention, and remembers how far the feed is gone.
+// purge forgets events that are published and older than the retention, and remembers how far the feed is gone. A busy room tells more in
+// an hour than one transaction should remove.
 func (o *Outbox) purge(ctx context.Context) error {
-	return postgres.InTx(ctx, o.db, func(_ context.Context, tx *gorm.DB) error {
-		return tx.Exec(`WITH gone AS (
-				DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE published_at IS NOT NULL AND pos IS NOT NULL
-					AND created_at < now() - make_interval(secs => ?) ORDER BY seq LIMIT 10000) RETURNING pos)
-			UPDATE outbox_head SET purged_through = greatest(purged_through, coalesce((SELECT max(pos) FROM gone), 0))`, retention.Seconds()).Error
-	})
+	for {
+		var gone int64
+		err := postgres.InTx(ctx, o.db, func(_ context.Context, tx *gorm.DB) error {
+			res := tx.Exec(`WITH old AS MATERIALIZED (
+					SELECT seq, pos FROM outbox WHERE published_at IS NOT NULL AND pos IS NOT NULL
+						AND created_at < now() - make_interval(secs => ?) ORDER BY seq LIMIT ?
+				), head AS (
+					UPDATE outbox_head SET purged_through = greatest(purged_through, (SELECT max(pos) FROM old)) WHERE EXISTS (SELECT 1 FROM old)
+				)
+				DELETE FROM outbox WHERE seq IN (SELECT seq FROM old)`, retention.Seconds(), purgeBatch)
+			gone = res.RowsAffected
+			return res.Error
+		})
+		if err != nil || gone < purgeBatch {
+			return err
+		}
+	}
 }
