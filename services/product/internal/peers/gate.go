@@ -17,6 +17,10 @@ const binding = "redis-lua"
 // checkout answers 503 soon instead of queueing.
 const callTimeout = 2 * time.Second
 
+// recordedMost is how many recorded holds one call names: more the binding takes of no product, and the call stays far below the body
+// that a sidecar takes.
+const recordedMost = 5000
+
 // Binder calls an operation of an output binding: sidecar.Client.
 type Binder interface {
 	Bind(ctx context.Context, binding, operation string, in, out any) error
@@ -81,7 +85,8 @@ func (g *Gate) Unhold(ctx context.Context, id string) error {
 	return g.call(ctx, "unhold", orderIn{id}, nil)
 }
 
-// Apply tells the gate what the ledger says.
+// Apply tells the gate what the ledger says, in as many calls as it takes. A product that is cut in two is told its base with each part:
+// until the last one it looks emptier than it is, never fuller.
 func (g *Gate) Apply(ctx context.Context, items []product.Apply) error {
 	type item struct {
 		ProductID string   `json:"product_id"`
@@ -89,13 +94,28 @@ func (g *Gate) Apply(ctx context.Context, items []product.Apply) error {
 		Version   int64    `json:"version"`
 		Recorded  []string `json:"recorded"`
 	}
-	in := struct {
+	type call struct {
 		Items []item `json:"items"`
-	}{}
-	for _, it := range items {
-		in.Items = append(in.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, it.Recorded})
 	}
-	return g.call(ctx, "apply", in, nil)
+	var next call
+	room := recordedMost
+	send := func() error {
+		defer func() { next, room = call{}, recordedMost }()
+		return g.call(ctx, "apply", next, nil)
+	}
+	for _, it := range items {
+		recorded := it.Recorded
+		for len(recorded) > room {
+			next.Items = append(next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded[:room]})
+			recorded = recorded[room:]
+			if err := send(); err != nil {
+				return err
+			}
+		}
+		next.Items = append(next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded})
+		room -= len(recorded)
+	}
+	return send()
 }
 
 // Due lists holds past their time.

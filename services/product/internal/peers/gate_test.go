@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -76,6 +77,68 @@ func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
 		w.err = errors.New("down")
 		if _, err := c.call(&Gate{side: w, owner: "me"}); !errors.Is(err, w.err) {
 			t.Errorf("%s with the gate down: %v", c.operation, err)
+		}
+	}
+}
+
+// strict is the binding with its limits: it refuses a call that names too many recorded holds, and remembers what it took.
+type strict struct {
+	bases    map[string]int64
+	recorded map[string]map[string]bool
+}
+
+func (s *strict) Bind(_ context.Context, _, _ string, in, _ any) error {
+	raw, err := json.Marshal(in)
+	if err != nil || len(raw) > 4<<20 {
+		return errors.Join(err, fmt.Errorf("a call of %d bytes", len(raw)))
+	}
+	var said struct {
+		Items []struct {
+			ProductID string `json:"product_id"`
+			Base      int64
+			Recorded  []string
+		}
+	}
+	if err := json.Unmarshal(raw, &said); err != nil {
+		return err
+	}
+	for _, it := range said.Items {
+		if len(it.Recorded) > 5000 {
+			return fmt.Errorf("invalid input: recorded must have at most 5000 entries, not %d", len(it.Recorded))
+		}
+		s.bases[it.ProductID] = it.Base
+		for _, id := range it.Recorded {
+			if s.recorded[it.ProductID] == nil {
+				s.recorded[it.ProductID] = map[string]bool{}
+			}
+			s.recorded[it.ProductID][id] = true
+		}
+	}
+	return nil
+}
+
+// After an outage in the middle of a sale thousands of orders of one product may wait. Refused as a whole they would wait for ever, and
+// every product told of together with them.
+func TestAnApplyOfThousandsGoesInPieces(t *testing.T) {
+	many := func(from, n int) []string {
+		ids := make([]string, n)
+		for i := range ids {
+			ids[i] = fmt.Sprint(1_800_000_000_000_000_000 + from + i)
+		}
+		return ids
+	}
+	items := []product.Apply{{Stock: product.Stock{ProductID: "1", OnHand: 1}, Recorded: many(0, 12_345)}, {Stock: product.Stock{ProductID: "2", OnHand: 2}}}
+	for i := range 198 {
+		items = append(items, product.Apply{Stock: product.Stock{ProductID: fmt.Sprint(3 + i), OnHand: int64(3 + i)}, Recorded: many(20_000*i, 1500)})
+	}
+	s := &strict{bases: map[string]int64{}, recorded: map[string]map[string]bool{}}
+	if err := (&Gate{side: s}).Apply(t.Context(), items); err != nil {
+		t.Fatal(err)
+	}
+	for _, it := range items {
+		id := it.Stock.ProductID
+		if s.bases[id] != it.Stock.OnHand || len(s.recorded[id]) != len(it.Recorded) {
+			t.Errorf("product %s: base %d with %d recorded, want %d with %d", id, s.bases[id], len(s.recorded[id]), it.Stock.OnHand, len(it.Recorded))
 		}
 	}
 }
