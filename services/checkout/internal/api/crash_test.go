@@ -35,6 +35,7 @@ type town struct {
 	holds  map[string]string // order id → what is held
 	orders map[string]string // order id → what was ordered, and where it goes
 	killed string            // the call in which the process dies, "" for none
+	turned error             // what order says at its door instead of answering
 }
 
 var errKilled = errors.New("killed")
@@ -70,6 +71,9 @@ func (w *town) Products(context.Context, []checkout.Item) ([]checkout.Line, erro
 
 func (w *town) Place(_ context.Context, r checkout.Record, _ []checkout.Line, _ checkout.Totals) (checkout.Order, error) {
 	w.die("before order")
+	if w.turned != nil {
+		return nil, w.turned
+	}
 	if w.orders[r.OrderID] == "" {
 		w.orders[r.OrderID] = fmt.Sprint(r.Items, " to ", r.Place.City)
 	}
@@ -188,6 +192,31 @@ func TestACheckoutGoesOnWhereItsProcessDied(t *testing.T) {
 			}
 			if again, _ := c.checkOut(); again != id {
 				t.Errorf("once more: order %q, want %q", again, id)
+			}
+		})
+	}
+}
+
+// The access token runs out on the way from the gateway to order, which turns the call away without looking at it. That says nothing of the
+// order, which an earlier run may have placed: nothing is released, and the shopper, signed in again, goes on with the same key.
+func TestATokenThatRunsOutOnTheWayIsNoAnswer(t *testing.T) {
+	for name, placed := range map[string]bool{"the order was placed before": true, "the first run": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := open(t)
+			if placed {
+				c.killed = "after order"
+				c.checkOut()
+				c.killed = ""
+				c.sql("UPDATE idempotency_keys SET lease_until = now() - interval '1 second'")
+			}
+			c.turned = fmt.Errorf("order: %w", problem.New(problem.Unauthenticated, "unauthenticated", "Sign in."))
+			if id, code := c.checkOut(); code != "unauthenticated" || len(c.holds) != 1 {
+				t.Errorf("turned away: order %q, %q, holds %v; want to be asked to sign in, and the hold to stay", id, code, c.holds)
+			}
+			c.turned = nil
+			if id, code := c.checkOut(); code != "" || len(c.orders) != 1 || c.orders[id] == "" {
+				t.Errorf("signed in again: order %q, %q; orders %v; want the one order", id, code, c.orders)
 			}
 		})
 	}

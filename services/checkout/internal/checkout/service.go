@@ -153,10 +153,11 @@ func (s *Service) release(ctx context.Context, orderID string) {
 	}
 }
 
-// Definite says whether an error is an answer. Anything that may still take effect, or may be tried again, is not.
+// Definite says whether an error is an answer. Anything that may still take effect, or may be tried again, is not; nor is a token that ran
+// out on the way: who turns a call away at the door has not looked whether the order exists.
 func Definite(err error) bool {
 	switch problem.KindOf(err) {
-	case problem.Internal, problem.Unavailable, problem.Timeout, problem.TooManyRequests:
+	case problem.Internal, problem.Unavailable, problem.Timeout, problem.TooManyRequests, problem.Unauthenticated:
 		return false
 	}
 	return true
