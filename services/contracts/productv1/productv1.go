@@ -22,9 +22,10 @@ type HoldRequest struct {
 
 // Verdicts of a hold. They are answers, not errors.
 const (
-	Held        = "held"
-	SoldOut     = "sold_out"    // Shortages says what is left
-	Unavailable = "unavailable" // a product does not exist or is not sold any more: Shortages names it with 0
+	Held    = "held"
+	SoldOut = "sold_out" // Shortages says what is left
+	// Unavailable: a product does not exist or is not sold any more. Shortages names it with 0; what is held stays so until it is released.
+	Unavailable = "unavailable"
 )
 
 // HoldAnswer carries the priced lines if the stock is held.

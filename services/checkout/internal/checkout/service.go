@@ -21,7 +21,8 @@ type Cart interface {
 // Held is the answer to a hold.
 type Held struct {
 	Lines     []Line
-	Shortages []Shortage // not empty: nothing is held
+	Shortages []Shortage // not empty: this cannot be ordered
+	Stays     bool       // and yet something may be held: it is released with the refusal
 }
 
 // Shortage says what is left of a product.
@@ -109,7 +110,7 @@ func (s *Service) Run(ctx context.Context, r Record, alone bool) (Order, error) 
 		return nil, fmt.Errorf("hold stock for order %s: %w", r.OrderID, err)
 	}
 	if len(held.Shortages) > 0 {
-		return s.refuse(ctx, r, soldOut(held.Shortages), alone && time.Since(began) < trusted, false)
+		return s.refuse(ctx, r, soldOut(held.Shortages), alone && time.Since(began) < trusted, held.Stays)
 	}
 	totals, err := s.shipping().Price(held.Lines, s.currency())
 	if err != nil {

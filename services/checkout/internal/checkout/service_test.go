@@ -22,6 +22,7 @@ type town struct {
 	cutAfterPlace      error
 	cutRelease         error
 	released, askFence int
+	offSale            bool   // the seller has removed the product: it is held all the same
 	beforePlace        func() // runs once, between the hold and the order
 }
 
@@ -41,6 +42,9 @@ func (w *town) Hold(_ context.Context, id string, items []Item) (Held, error) {
 		}
 		w.holds[id] = items[0].Quantity
 		w.left -= items[0].Quantity
+	}
+	if w.offSale {
+		return Held{Shortages: []Shortage{{items[0].ProductID, 0}}, Stays: true}, nil
 	}
 	return Held{Lines: []Line{{ProductID: items[0].ProductID, Price: w.price, Currency: "CNY", Quantity: items[0].Quantity}}}, nil
 }
@@ -203,6 +207,24 @@ func TestSoldOut(t *testing.T) {
 		if problem.CodeOf(err) != "sold_out" || w.askFence != fences || w.released != 0 {
 			t.Errorf("alone %v: %v, fence asked %d times, released %d; want sold_out and %d", alone, err, w.askFence, w.released, fences)
 		}
+	}
+}
+
+// A product goes off sale. What was held on the way goes back with the refusal; what an order holds that exists already stays held.
+func TestOffSale(t *testing.T) {
+	for _, alone := range []bool{true, false} {
+		w := newTown()
+		w.offSale = true
+		if _, err := desk(w).Run(t.Context(), rec(2), alone); problem.CodeOf(err) != "sold_out" || w.left != 10 || w.fenced["1"] == alone {
+			t.Errorf("alone %v: %v, %d left, fenced %v; want a refusal and everything released", alone, err, w.left, w.fenced["1"])
+		}
+	}
+	w := newTown()
+	w.cutAfterPlace = timeout
+	_, _ = desk(w).Run(t.Context(), rec(2), true)
+	w.cutAfterPlace, w.offSale = nil, true
+	if o, err := desk(w).Run(t.Context(), rec(2), false); err != nil || string(o) != "order 1 for 210" || w.left != 8 || w.released != 0 {
+		t.Errorf("the retry of an order: %s, %v, %d left, released %d times; want the order and its hold", o, err, w.left, w.released)
 	}
 }
 

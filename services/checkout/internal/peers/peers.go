@@ -56,6 +56,7 @@ func (p Peers) Hold(ctx context.Context, orderID string, items []checkout.Item) 
 			held.Shortages = append(held.Shortages, checkout.Shortage(s))
 		}
 		if len(held.Shortages) > 0 {
+			held.Stays = answer.Status == productv1.Unavailable
 			return held, nil
 		}
 	}

@@ -69,7 +69,7 @@ func (h *Holds) Hold(ctx context.Context, orderID string, lines []Line) (HoldRes
 		// The order exists and its hold has become a reservation: this is a retry of
 		// a checkout that succeeded, and refusing it would contradict the order.
 	}
-	return h.priced(ctx, orderID, lines)
+	return h.priced(ctx, lines)
 }
 
 // Release gives back what an order holds. Callers do so only after a definite
@@ -102,8 +102,9 @@ func (h *Holds) recorded(ctx context.Context, orderID string) (bool, error) {
 }
 
 // priced reads names and prices after the hold, all by one query, so that no line
-// is older than its hold. A product that was removed takes the whole hold back.
-func (h *Holds) priced(ctx context.Context, orderID string, lines []Line) (HoldResult, error) {
+// is older than its hold. If a product was removed the hold stays: this may be
+// the retry of a checkout whose order exists, and only its caller can find out.
+func (h *Holds) priced(ctx context.Context, lines []Line) (HoldResult, error) {
 	ids := make([]string, len(lines))
 	for i, l := range lines {
 		ids[i] = l.ProductID
@@ -127,7 +128,6 @@ func (h *Holds) priced(ctx context.Context, orderID string, lines []Line) (HoldR
 		res.Lines = append(res.Lines, HeldLine{Line: l, SellerID: v.SellerID, Name: v.Name, Price: v.Price.Amount, Currency: v.Price.Currency})
 	}
 	if len(gone) > 0 {
-		h.drop(ctx, orderID)
 		return unavailable(gone), nil
 	}
 	return res, nil

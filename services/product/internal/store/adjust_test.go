@@ -68,6 +68,8 @@ func TestWhatIsNotForSaleIsUnavailable(t *testing.T) {
 	if res.Status != product.Unavailable || len(res.Shortages) != 1 || res.Shortages[0].ProductID != b {
 		t.Errorf("a removed product: %+v", res)
 	}
+	s.wantGate(t, a, 10, 1) // until checkout knows that there is no such order
+	must(t, s.holds.Release(ctx, "1"))
 	s.wantGate(t, a, 10, 0)
 	res = s.hold(t, "2", line(a, 1), line("424242", 1))
 	if res.Status != product.Unavailable || len(res.Shortages) != 1 || res.Shortages[0].ProductID != "424242" {

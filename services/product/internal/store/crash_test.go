@@ -234,6 +234,22 @@ func TestARetryAfterTheReservationIsStillHeld(t *testing.T) {
 	s.wantGate(t, id, 0, 0)
 }
 
+// An order was placed and its event is on its way when the answer gets lost and its seller takes one of its products off the shelves. The
+// checkout runs again and is told so; what the order holds is still the order's.
+func TestARetryAfterARemovalTakesNothingFromAnOrder(t *testing.T) {
+	s := open(t)
+	gone, stays := s.offer(t, 1), s.offer(t, 1)
+	s.hold(t, "1", line(gone, 1), line(stays, 1))
+	s.orders.Known["1"] = true
+	must(t, s.catalogue.Remove(ctx, gone, seller))
+	if res := s.hold(t, "1", line(gone, 1), line(stays, 1)); res.Status != product.Unavailable {
+		t.Errorf("the retry gets %+v, want unavailable", res)
+	}
+	if res := s.hold(t, "2", line(stays, 1)); res.Status != product.SoldOut {
+		t.Errorf("another buyer of the order's last unit gets %+v, want sold out", res)
+	}
+}
+
 func TestDoubleEventsAndDisorderAgainstTheDatabase(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 100)
