@@ -68,7 +68,9 @@ func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b paym
 			Bill billRow `gorm:"embedded"`
 			Now  time.Time
 		}
-		res := tx.Raw("SELECT *, clock_timestamp() AS now FROM bills WHERE order_id = ? FOR UPDATE", p.OrderID).Scan(&b)
+		// What a statement selects it reads before it waits for its locks: the clock is read by an outer one, which has the bill.
+		res := tx.Raw(`WITH b AS MATERIALIZED (SELECT * FROM bills WHERE order_id = ? FOR UPDATE)
+			SELECT b.*, clock_timestamp() AS now FROM b`, p.OrderID).Scan(&b)
 		if res.Error != nil {
 			return fmt.Errorf("lock bill of order %s: %w", p.OrderID, res.Error)
 		}

@@ -309,6 +309,31 @@ func TestWhoMayStart(t *testing.T) {
 	}
 }
 
+// A request that waits for its bill until the time to pay is over comes too late: what counts is when it had the bill.
+func TestWaitingForTheBillPastItsTime(t *testing.T) {
+	d := open(t)
+	d.bill("100")
+	d.sql(d.db, "UPDATE bills SET due_at = clock_timestamp() + interval '1 second'")
+	first := d.db.Begin()
+	defer first.Rollback()
+	d.sql(first, "SELECT 1 FROM bills FOR UPDATE")
+	started := make(chan error, 1)
+	go func() {
+		_, _, err := d.Start(t.Context(), "1", "7", "100", payment.Shown{})
+		started <- err
+	}()
+	for waits := false; !waits; {
+		if err := d.db.Raw("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')").Scan(&waits).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.sql(first, "SELECT pg_sleep_until(due_at + interval '10 milliseconds') FROM bills")
+	first.Rollback()
+	if err := <-started; problem.CodeOf(err) != "order_not_payable" {
+		t.Errorf("started after the time to pay: %v, want order_not_payable", err)
+	}
+}
+
 // The provider was away when the attempt began: that is final for the attempt, and the same request may begin again.
 func TestProviderAway(t *testing.T) {
 	d := open(t)
