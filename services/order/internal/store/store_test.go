@@ -320,6 +320,35 @@ func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 	}
 }
 
+// Every replica looks every second for orders that are due: it must not read all that shoppers still have time to pay.
+func TestLookingForDueOrdersReadsNoOthers(t *testing.T) {
+	db, orders := openWith(t, time.Hour, 0)
+	if _, err := orders.Place(t.Context(), draft("1", "7")); err != nil {
+		t.Fatal(err)
+	}
+	err := db.Exec(`INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object('id', 1000 + n))).* FROM orders o, generate_series(1, 5000) n`).Error
+	if err == nil {
+		err = db.Exec("ANALYZE orders").Error
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = postgres.InTx(t.Context(), db, func(ctx context.Context, tx *gorm.DB) error {
+		if n, err := orders.CancelDue(ctx); n != 0 || err != nil {
+			t.Errorf("%d cancelled, %v; want none, it is an hour until they are due", n, err)
+		}
+		var read int
+		err := tx.Raw("SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'orders'").Scan(&read).Error
+		if read > 10 {
+			t.Errorf("%d orders were read to find that none is due", read)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Two replicas close due orders side by side: each order once.
 func TestDueOrdersAreCancelledOnce(t *testing.T) {
 	db, orders := openWith(t, -time.Second, 0)

@@ -51,7 +51,8 @@ func (s *Store) NextDue(ctx context.Context, grace time.Duration, change order.V
 	found := false
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		var l locked
-		res := tx.Raw(`SELECT *, clock_timestamp() AS now FROM orders WHERE status = 'awaiting_payment' AND payment_due_at < clock_timestamp() - make_interval(secs => ?)
+		// statement_timestamp, unlike clock_timestamp, can bound what is read of the index.
+		res := tx.Raw(`SELECT *, clock_timestamp() AS now FROM orders WHERE status = 'awaiting_payment' AND payment_due_at < statement_timestamp() - make_interval(secs => ?)
 			ORDER BY payment_due_at LIMIT 1 FOR UPDATE SKIP LOCKED`, grace.Seconds()).Scan(&l)
 		found = res.RowsAffected == 1
 		if res.Error != nil || !found {
