@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,18 +42,18 @@ type Broker interface {
 // Run publishes and numbers events until ctx ends. Any number of replicas may run it. Publishing is woken by each commit, and what the
 // broker took gets its number in the same statement; what it did not take is numbered by itself, because the feed must have it.
 func (o *Outbox) Run(ctx context.Context) error {
-	clean, numbers, fallback := time.NewTicker(time.Hour), time.NewTicker(numberEvery), time.NewTicker(poll)
-	defer clean.Stop()
+	numbers, fallback := time.NewTicker(numberEvery), time.NewTicker(poll)
 	defer numbers.Stop()
 	defer fallback.Stop()
+	var cleaning sync.WaitGroup
+	defer cleaning.Wait()
+	cleaning.Go(func() { o.clean(ctx) })
 	var pause time.Time // after a failure the broker gets a moment
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-clean.C:
-			err = o.purge(ctx)
 		case <-numbers.C:
 			err = o.number(ctx, numberAge)
 		case <-o.wake:
@@ -65,6 +66,22 @@ func (o *Outbox) Run(ctx context.Context) error {
 		}
 		if err != nil && ctx.Err() == nil {
 			o.log.Error("outbox", "error", err)
+		}
+	}
+}
+
+// clean keeps to the retention until ctx ends. By itself, because events must not wait for what it removes.
+func (o *Outbox) clean(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := o.purge(ctx); err != nil && ctx.Err() == nil {
+			o.log.Error("old events stay", "error", err)
 		}
 	}
 }
