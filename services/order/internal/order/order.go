@@ -147,9 +147,9 @@ func (o *Order) become(s Status, at time.Time, why Reason) {
 }
 
 // Cancel ends an order nobody has paid for. by is the effect id of the request ("" for the mall itself): the same request
-// again succeeds without a second effect.
+// again succeeds without a second effect, also when money that came too late has gone back since.
 func (o *Order) Cancel(why Reason, by string, at time.Time) ([]Event, error) {
-	if o.s.Status == Cancelled && by != "" && o.s.CancelledBy == by {
+	if by != "" && o.s.CancelledBy == by {
 		return nil, nil
 	}
 	if o.s.Status != AwaitingPayment {

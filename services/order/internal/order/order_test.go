@@ -69,6 +69,12 @@ func TestSameCancelTwice(t *testing.T) {
 	if _, err := o.Cancel(ByShopper, "r2", noon); problem.CodeOf(err) != "order_not_cancellable" {
 		t.Errorf("another request: %v, want order_not_cancellable", err)
 	}
+	// A payment that was under way came too late and went back before the request was repeated.
+	o.TakePayment(Payment{"p1", 210, "CNY"}, noon)
+	o.MoneyReturned("p1", noon)
+	if events, err := o.Cancel(ByShopper, "r1", noon); err != nil || len(events) != 0 || o.s.Status != Refunded {
+		t.Errorf("after the refund: %d events, %v, %s; want the success it was", len(events), err, o.s.Status)
+	}
 }
 
 // Whatever state an order is in, money that arrives is either its payment or goes back; never both, never neither.
