@@ -28,9 +28,9 @@ type Migrations struct {
 }
 
 // Migrate applies every file that was not applied yet, each with its record in one transaction,
-// under a lock that other replicas wait for.
+// under a lock that other replicas wait for. Sessions begin anew after it: what Defaults says holds for those that come.
 func Migrate(ctx context.Context, db *gorm.DB, sets ...Migrations) error {
-	return db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err := db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", migrateLock).Error; err != nil {
 			return fmt.Errorf("lock migrations: %w", err)
 		}
@@ -46,6 +46,16 @@ func Migrate(ctx context.Context, db *gorm.DB, sets ...Migrations) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	pool.SetMaxIdleConns(0) // ends those that are idle
+	pool.SetMaxIdleConns(maxConns)
+	return nil
 }
 
 func apply(tx *gorm.DB, set Migrations) error {

@@ -281,6 +281,20 @@ func TestMigrationsRunOnce(t *testing.T) {
 }
 
 // A file that fails leaves nothing behind, and is tried again by the next start.
+// The process that prepares a database lives by the same rules as those that come later: above all, no lock outlives a stall.
+func TestWhoMigratesHasTheDefaultsToo(t *testing.T) {
+	db := postgrestest.Open(t)
+	if err := postgres.Migrate(t.Context(), db, postgres.Defaults); err != nil {
+		t.Fatal(err)
+	}
+	for setting, want := range map[string]string{"idle_in_transaction_session_timeout": "15s", "plan_cache_mode": "force_generic_plan"} {
+		var got string
+		if err := db.Raw("SHOW " + setting).Scan(&got).Error; err != nil || got != want {
+			t.Errorf("%s is %q, %v; want %q", setting, got, err, want)
+		}
+	}
+}
+
 func TestAMigrationIsWholeOrNothing(t *testing.T) {
 	db := postgrestest.Open(t)
 	set := func(second string) postgres.Migrations {
