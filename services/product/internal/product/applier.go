@@ -9,7 +9,7 @@ import (
 
 const (
 	// pendingMost bounds the memory of a long outage; a product that is dropped is
-	// right again after its next change, or when Redis has started anew.
+	// right again after its next change, or when Keeper comes by.
 	pendingMost = 10_000
 	applyBatch  = 200
 	applyPause  = time.Second
@@ -17,8 +17,8 @@ const (
 
 // Applier tells the gate what the ledger has committed, soon and in batches. What
 // the gate did not take is told again: Keeper looks at products with open holds
-// and at a Redis that started anew, but a release whose apply got lost leaves no
-// hold behind, and the product would look emptier than it is until its next sale.
+// and at a Redis that started anew, but comes by all others only now and then, and
+// a product whose release was not applied looks emptier than it is.
 // A crash may lose everything: the next start applies all products.
 type Applier struct {
 	gate Gate

@@ -15,6 +15,7 @@ const (
 	dueBatch     = 100
 	dueAtOnce    = 8
 	inspectBatch = 200
+	sweepBatches = 10 // 2,000 products each time: soon all of a small mall, and no burden in a big one
 )
 
 // Keeper keeps the gate true to the ledger: it decides what becomes of holds
@@ -29,6 +30,7 @@ type Keeper struct {
 	log    *slog.Logger
 
 	runID string // of the Redis that was last brought in line as a whole
+	swept string // the product up to which Converge has come
 }
 
 // NewKeeper makes the workers' use cases.
@@ -125,7 +127,9 @@ func (k *Keeper) expire(ctx context.Context, h Hold, recorded bool) (outcome str
 	return "released", k.gate.Unhold(ctx, h.ID)
 }
 
-// Converge brings all products with open holds in line.
+// Converge brings all products with open holds in line, and goes on with the
+// others where it stopped: an apply may be lost though nobody died, when the answer
+// to its commit was, and a release leaves no hold by which it would be found.
 func (k *Keeper) Converge(ctx context.Context) error {
 	for cursor := ""; ; {
 		ids, next, err := k.gate.Held(ctx, cursor, inspectBatch)
@@ -136,10 +140,30 @@ func (k *Keeper) Converge(ctx context.Context) error {
 			return err
 		}
 		if next == "" {
-			return nil
+			break
 		}
 		cursor = next
 	}
+	for range sweepBatches {
+		last, err := k.alignAfter(ctx, k.swept)
+		if err != nil {
+			return err
+		}
+		if k.swept = last; last == "" {
+			return nil
+		}
+	}
+	return nil
+}
+
+// alignAfter brings the next products in line and names the last of them, none
+// after the end.
+func (k *Keeper) alignAfter(ctx context.Context, after string) (last string, err error) {
+	ids, err := k.store.StockIDs(ctx, after, inspectBatch)
+	if err != nil || len(ids) == 0 {
+		return "", err
+	}
+	return ids[len(ids)-1], k.align(ctx, ids)
 }
 
 // WatchRedis brings every product in line when Redis is not the one it was: it
@@ -156,17 +180,14 @@ func (k *Keeper) WatchRedis(ctx context.Context) error {
 		k.log.WarnContext(ctx, "Redis started anew: applying every product", "run_id", id)
 	}
 	for after := ""; ; {
-		ids, err := k.store.StockIDs(ctx, after, inspectBatch)
+		last, err := k.alignAfter(ctx, after)
 		if err != nil {
 			return err
 		}
-		if len(ids) == 0 {
+		if last == "" {
 			break
 		}
-		if err := k.align(ctx, ids); err != nil {
-			return err
-		}
-		after = ids[len(ids)-1]
+		after = last
 	}
 	k.runID = id
 	return nil
