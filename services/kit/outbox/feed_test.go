@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -249,11 +250,11 @@ func TestTheFeedSaysWhatRetentionTook(t *testing.T) {
 	}
 }
 
-// However many events a room tells in an hour, those past the retention are gone after the next round.
+// However many events a room tells in an hour, those past the retention are gone after the next round, also behind one that was never told.
 func TestRetentionKeepsUpWithABusyRoom(t *testing.T) {
 	o, db, _ := open(t)
 	err := db.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, pos, published_at, created_at)
-		SELECT n, 't', 'y', 'k', 1, '{}', n, now(), now() - CASE WHEN n <= ? THEN interval '15 days' ELSE interval '1 day' END
+		SELECT n, 't', 'y', 'k', 1, '{}', n, CASE WHEN n <> 7 THEN now() END, now() - CASE WHEN n <= ? THEN interval '15 days' ELSE interval '1 day' END
 		FROM generate_series(1, ?) n`, 2*purgeBatch+1, 2*purgeBatch+3).Error
 	if err != nil {
 		t.Fatal(err)
@@ -261,8 +262,8 @@ func TestRetentionKeepsUpWithABusyRoom(t *testing.T) {
 	if err := o.purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := count(t, db, "true"); n != 2 {
-		t.Errorf("%d events are left, want the 2 that are young", n)
+	if n := count(t, db, "true"); n != 3 {
+		t.Errorf("%d events are left, want the 2 that are young and the one that was not told", n)
 	}
 	if p, err := o.Feed(t.Context(), Query{After: 2*purgeBatch + 1, Limit: 10}); err != nil || len(p.Events) != 2 {
 		t.Errorf("the feed after them: %+v, %v", p, err)
@@ -292,10 +293,12 @@ func TestRetentionCannotPunchAHoleIntoAPage(t *testing.T) {
 	if err := db.Exec("UPDATE outbox SET created_at = now() - interval '15 days' WHERE pos <= 3").Error; err != nil {
 		t.Fatal(err)
 	}
-	purge := sync.OnceValue(func() error { return o.purge(t.Context()) })
+	var purging atomic.Bool // it reads rows itself
 	err := db.Callback().Row().After("gorm:row").Register("purge meanwhile", func(*gorm.DB) {
-		if err := purge(); err != nil {
-			t.Error(err)
+		if purging.CompareAndSwap(false, true) {
+			if err := o.purge(t.Context()); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	if err != nil {

@@ -246,23 +246,27 @@ func (o *Outbox) send(ctx context.Context, topic string, rs []row) (map[string]b
 	return o.broker.Publish(ctx, topic, entries)
 }
 
-// purge forgets events that are published and older than the retention, and remembers how far the feed is gone. A busy room tells more in
-// an hour than one transaction should remove.
+// purge forgets events that are published and older than the retention, and remembers how far the feed is gone. It goes through them in the
+// order they were written, in pieces that one transaction should remove, and reads no further than to where all are young.
 func (o *Outbox) purge(ctx context.Context) error {
+	var at struct {
+		Last int64 // the event up to which it has come
+		Old  bool  // whether there may be old ones behind it
+	}
 	for {
-		var gone int64
 		err := postgres.InTx(ctx, o.db, func(_ context.Context, tx *gorm.DB) error {
-			res := tx.Exec(`WITH old AS MATERIALIZED (
-					SELECT seq, pos FROM outbox WHERE published_at IS NOT NULL AND pos IS NOT NULL
-						AND created_at < now() - make_interval(secs => ?) ORDER BY seq LIMIT ?
+			return tx.Raw(`WITH piece AS MATERIALIZED (
+					SELECT seq, pos, published_at IS NOT NULL AND pos IS NOT NULL AS told, created_at < now() - make_interval(secs => ?) AS old
+					FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?
 				), head AS (
-					UPDATE outbox_head SET purged_through = greatest(purged_through, (SELECT max(pos) FROM old)) WHERE EXISTS (SELECT 1 FROM old)
+					UPDATE outbox_head SET purged_through = greatest(purged_through, (SELECT max(pos) FROM piece WHERE told AND old))
+					WHERE EXISTS (SELECT 1 FROM piece WHERE told AND old)
+				), gone AS (
+					DELETE FROM outbox WHERE seq IN (SELECT seq FROM piece WHERE told AND old)
 				)
-				DELETE FROM outbox WHERE seq IN (SELECT seq FROM old)`, retention.Seconds(), purgeBatch)
-			gone = res.RowsAffected
-			return res.Error
+				SELECT coalesce(max(seq), 0) AS last, coalesce(bool_or(old), false) AS old FROM piece`, retention.Seconds(), at.Last, purgeBatch).Scan(&at).Error
 		})
-		if err != nil || gone < purgeBatch {
+		if err != nil || !at.Old {
 			return err
 		}
 	}
