@@ -118,6 +118,21 @@ func TestOnlyTheOwnSidecarMayCall(t *testing.T) {
 	d.ask("GET", "/things/", "").want(t, "no redirect", 404, "not_found")
 }
 
+// A call through the sidecar has the app's token and need not say whose it is: profiles want what only an operator has besides.
+func TestProfilesAreForOperators(t *testing.T) {
+	d := open(t)
+	for _, path := range []string{"/debug/pprof/heap", "/debug/pprof/goroutine?debug=2", "/debug/pprof/allocs", "/debug/pprof/profile?seconds=1"} {
+		d.ask("GET", path, "").want(t, path+" without the second token", 403, "caller_not_allowed")
+		d.ask("GET", path, "", "Authorization: Bearer ").want(t, path+" with none", 403, "caller_not_allowed")
+	}
+	d.s.env.DaprAPIToken = "sidecar's"
+	d.ask("GET", "/debug/pprof/heap", "", "Authorization: Bearer another").want(t, "another token", 403, "caller_not_allowed")
+	if a := d.ask("GET", "/debug/pprof/heap", "", "Authorization: Bearer sidecar's"); a.status != 200 {
+		t.Errorf("an operator: %d %s, want a profile", a.status, a.body)
+	}
+	d.ask("GET", "/debug/pprof/heap", "", "Authorization: Bearer sidecar's", "-"+tokenHeader).want(t, "without the first", 403, "not_through_sidecar")
+}
+
 func TestRoutesNameTheirCallers(t *testing.T) {
 	d := open(t)
 	d.s.GET("/inside", Callers("checkout", "cart"), Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
