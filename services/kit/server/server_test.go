@@ -118,6 +118,19 @@ func TestOnlyTheOwnSidecarMayCall(t *testing.T) {
 	d.ask("GET", "/things/", "").want(t, "no redirect", 404, "not_found")
 }
 
+// Series are kept for ever: nobody may make one by a word of their own.
+func TestStrangersMakeNoSeries(t *testing.T) {
+	d := open(t)
+	d.s.POST("/things", Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
+	for _, path := range []string{"/things", "/nothing/7", "/healthz"} {
+		d.ask("INVENTED", path, "", "-"+tokenHeader)
+		d.ask("INVENTED", path, "")
+	}
+	if a := d.ask("GET", "/metrics", ""); strings.Contains(a.body, "INVENTED") || !strings.Contains(a.body, `method="any",route="unknown"`) {
+		t.Error("an invented method has a series of its own, or what nobody knows has none")
+	}
+}
+
 // A call through the sidecar has the app's token and need not say whose it is: profiles want what only an operator has besides.
 func TestProfilesAreForOperators(t *testing.T) {
 	d := open(t)
