@@ -13,14 +13,14 @@ import (
 )
 
 // serveKeys is a Redis with keys of these types. It gives its client, and how often something was changed.
-func serveKeys(t *testing.T, types map[string]string) (c *redis.Client, changes *atomic.Int32) {
+func serveKeys(t *testing.T, types map[string]string) (*redis.Client, *atomic.Int32) {
 	t.Helper()
+	var changes atomic.Int32
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	changes = new(atomic.Int32)
 	go func() {
 		conn, err := l.Accept()
 		if err != nil {
@@ -57,11 +57,12 @@ func serveKeys(t *testing.T, types map[string]string) (c *redis.Client, changes 
 			}
 		}
 	}()
-	if c, err = redis.Dial(t.Context(), l.Addr().String(), ""); err != nil {
+	c, err := redis.Dial(t.Context(), l.Addr().String(), "")
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return c, changes
+	return c, &changes
 }
 
 // Streams, carts and the gate lie in the same Redis, some under names that begin like a setting's.
