@@ -17,13 +17,20 @@ import (
 // luaBinding runs scripts in Redis (components/redislua).
 const luaBinding = "redis-lua"
 
+// revocationsAtOnce keeps an answer at about a megabyte: the sidecar client reads no more than eight.
+const revocationsAtOnce = "5000"
+
 // revocations asks auth, as the gateway and for no user.
 func revocations(dapr *sidecar.Client) access.Source {
-	return func(ctx context.Context, since time.Time) (authv1.Revocations, error) {
-		path := authv1.PathRevocations
+	return func(ctx context.Context, since time.Time, after string) (authv1.Revocations, error) {
+		query := url.Values{"limit": {revocationsAtOnce}}
 		if !since.IsZero() {
-			path += "?since=" + url.QueryEscape(since.UTC().Format(time.RFC3339Nano))
+			query.Set("since", since.UTC().Format(time.RFC3339Nano))
 		}
+		if after != "" {
+			query.Set("after", after)
+		}
+		path := authv1.PathRevocations + "?" + query.Encode()
 		var list authv1.Revocations
 		err := dapr.Invoke(ctx, sidecar.Request{App: "auth", Method: http.MethodGet, Path: path, Out: &list, System: true})
 		return list, err

@@ -51,15 +51,14 @@ func config(ctx context.Context, at place.Place, args []string) error {
 	case args[0] == "set" && len(args) == 3:
 		return configSet(c, args[1], args[2])
 	case args[0] == "unset" && len(args) == 2:
-		_, err := c.Do("DEL", args[1])
-		return err
+		return configUnset(c, args[1])
 	}
 	return errors.New(configUsage)
 }
 
 func configSet(c *redis.Client, key, value string) error {
-	if !isConfig(key) {
-		return fmt.Errorf("%s is not a setting: they begin with %s", key, strings.Join(configPrefixes, " "))
+	if err := mustBeSetting(c, key); err != nil {
+		return err
 	}
 	if file, ok := strings.CutPrefix(value, "@"); ok {
 		raw, err := os.ReadFile(file)
@@ -86,6 +85,14 @@ func configSet(c *redis.Client, key, value string) error {
 	return nil
 }
 
+func configUnset(c *redis.Client, key string) error {
+	if err := mustBeSetting(c, key); err != nil {
+		return err
+	}
+	_, err := c.Do("DEL", key)
+	return err
+}
+
 func configList(c *redis.Client) error {
 	out, err := c.Do("KEYS", "*.*")
 	if err != nil {
@@ -101,6 +108,21 @@ func configList(c *redis.Client) error {
 		if value, err := c.Do("GET", key); err == nil {
 			fmt.Printf("%s=%s\n", key, value)
 		}
+	}
+	return nil
+}
+
+// mustBeSetting refuses what only shares the Redis of the settings: the streams of events are called mall.orders and the like.
+func mustBeSetting(c *redis.Client, key string) error {
+	if !isConfig(key) {
+		return fmt.Errorf("%s is not a setting: they begin with %s", key, strings.Join(configPrefixes, " "))
+	}
+	kind, err := c.Do("TYPE", key)
+	if err != nil {
+		return err
+	}
+	if kind != "string" && kind != "none" {
+		return fmt.Errorf("%s is not a setting: it holds a %s", key, kind)
 	}
 	return nil
 }

@@ -19,8 +19,9 @@ const (
 	sweep    = time.Minute
 )
 
-// Source gives what was revoked since a time on auth's clock; the zero time asks for all that still matters.
-type Source func(ctx context.Context, since time.Time) (authv1.Revocations, error)
+// Source gives what was revoked since a time on auth's clock; the zero time asks for all that still matters. After is Next of the
+// answer before: all of a day's revocations do not fit into one.
+type Source func(ctx context.Context, since time.Time, after string) (authv1.Revocations, error)
 
 // Revocations is this replica's copy of auth's list, so that no request has to ask. All
 // replicas ask twice a second: what is revoked is void everywhere within one.
@@ -68,17 +69,37 @@ func (r *Revocations) Run(ctx context.Context) {
 }
 
 func (r *Revocations) refresh(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	asked := r.now()
-	list, err := r.source(ctx, r.since)
+	list, err := r.ask(ctx, "")
+	first := list.Now // what is revoked while the rest is read is in the next poll
+	for err == nil && list.Next != "" {
+		list, err = r.ask(ctx, list.Next)
+	}
 	if err != nil {
 		return err
 	}
-	r.since = list.Now
+	r.since = first
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = asked
+	if asked.Sub(r.swept) > sweep {
+		r.swept = asked
+		forget(r.users, list.Now)
+		forget(r.sessions, list.Now)
+	}
+	return nil
+}
+
+// ask takes one answer in.
+func (r *Revocations) ask(ctx context.Context, after string) (authv1.Revocations, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	list, err := r.source(ctx, r.since, after)
+	if err != nil {
+		return list, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, n := range list.Items {
 		if n.Kind == authv1.KindSession {
 			note(r.sessions, n)
@@ -86,12 +107,7 @@ func (r *Revocations) refresh(ctx context.Context) error {
 			note(r.users, n)
 		}
 	}
-	if asked.Sub(r.swept) > sweep {
-		r.swept = asked
-		forget(r.users, list.Now)
-		forget(r.sessions, list.Now)
-	}
-	return nil
+	return list, nil
 }
 
 // note keeps the strictest of what is said of one subject: the overlap of two answers says things twice.

@@ -17,7 +17,7 @@ func TestAListTooOldLetsNobodyIn(t *testing.T) {
 	var since []time.Time
 	answer := authv1.Revocations{Now: now}
 	var down error
-	r := NewRevocations(func(_ context.Context, s time.Time) (authv1.Revocations, error) {
+	r := NewRevocations(func(_ context.Context, s time.Time, _ string) (authv1.Revocations, error) {
 		since = append(since, s)
 		return answer, down
 	}, slog.New(slog.DiscardHandler))
@@ -60,5 +60,43 @@ func TestAListTooOldLetsNobodyIn(t *testing.T) {
 	check("after all its tokens expired", false, "")
 	if len(r.users) != 0 {
 		t.Errorf("%d revocations kept that concern no living token", len(r.users))
+	}
+}
+
+// A list that comes in pieces lets nobody in before its last, and goes on from its first.
+func TestAListInPiecesIsReadToItsEnd(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	one := func(subject, next string, at time.Time) authv1.Revocations {
+		return authv1.Revocations{Now: at, Next: next, Items: []authv1.Revocation{{Kind: authv1.KindUser, Subject: subject, NotBefore: now.UnixMilli() + 1, ExpiresAt: now.Add(time.Hour)}}}
+	}
+	pieces := map[string]authv1.Revocations{"": one("7", "a", now), "a": one("8", "b", now.Add(time.Second)), "b": one("9", "", now.Add(2*time.Second))}
+	lost := "b"
+	var since []time.Time
+	r := NewRevocations(func(_ context.Context, s time.Time, after string) (authv1.Revocations, error) {
+		since = append(since, s)
+		if after == lost {
+			return authv1.Revocations{}, errors.New("auth is down")
+		}
+		return pieces[after], nil
+	}, slog.New(slog.DiscardHandler))
+	r.now = func() time.Time { return now }
+	last := identity.User{ID: "9", Session: "s1", IssuedAt: now.UnixMilli()}
+	if err := r.refresh(t.Context()); err == nil || r.Ready(t.Context()) == nil {
+		t.Errorf("without its last piece the list is taken for whole: %v", err)
+	}
+	if _, err := r.Void(last); problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("let in by a list that is not whole: %v", err)
+	}
+	lost = "none"
+	for range 2 {
+		if err := r.refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if void, err := r.Void(last); !void || err != nil {
+		t.Errorf("void by the last piece: %v, %v", void, err)
+	}
+	if !since[3].IsZero() || !since[len(since)-1].Equal(now) {
+		t.Errorf("asked since %v, want from the beginning until the list was whole, then since the first piece", since)
 	}
 }

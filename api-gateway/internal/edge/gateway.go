@@ -126,6 +126,9 @@ func (g *Gateway) enter(c *gin.Context, route Route) error {
 	if out.target, err = target(route.Path, c); err != nil {
 		return err
 	}
+	if err := readable(r.URL.RawQuery); err != nil {
+		return err
+	}
 	key, err := idempotencyKey(route.Key, r.Header)
 	if err != nil {
 		return err

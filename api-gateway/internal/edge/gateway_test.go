@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -268,6 +269,30 @@ func TestAddressesThatNameNothing(t *testing.T) {
 	}
 	if len(m.seen) > 0 {
 		t.Errorf("%s reached a room", m.seen[0].URL)
+	}
+}
+
+// Sidecars would fail with the first, and a filter behind a # would be lost.
+func TestAQueryArrivesAsItWasWritten(t *testing.T) {
+	m := open(t, nil)
+	for query, want := range map[string]string{"q=\xff": "400", "q=tea#&max_price=100": "400", "q=\xe8\x8c\xb6&sort=-price": "200", "q=%ff%23": "200"} {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", m.front.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET /v1/products?"+query+" HTTP/1.1\r\nHost: mall\r\nConnection: close\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(conn)
+		if _ = conn.Close(); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+want) {
+			t.Errorf("%q: %s (%v), want %s", query, answer, err, want)
+		}
+		if seen := len(m.seen); want == "200" && (seen == 0 || m.seen[seen-1].URL.RawQuery != query) {
+			t.Errorf("%q did not reach the room as it was written", query)
+		}
+	}
+	if len(m.seen) != 2 {
+		t.Errorf("%d queries reached a room, want 2", len(m.seen))
 	}
 }
 

@@ -81,7 +81,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 
 	log := slog.New(slog.NewJSONHandler(locked{m}, nil))
 	metrics := edge.NewMetrics()
-	revoked := access.NewRevocations(func(context.Context, time.Time) (authv1.Revocations, error) {
+	revoked := access.NewRevocations(func(context.Context, time.Time, string) (authv1.Revocations, error) {
 		if m.authDown {
 			return authv1.Revocations{}, io.ErrUnexpectedEOF
 		}

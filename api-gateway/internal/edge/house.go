@@ -49,7 +49,11 @@ func (g *Gateway) house(e *gin.Engine) {
 	})
 	page := func(c *gin.Context) {
 		c.Header("Content-Security-Policy", docsPolicy)
-		docs.ServeHTTP(c.Writer, c.Request)
+		w := &served{ResponseWriter: c.Writer}
+		if docs.ServeHTTP(w, c.Request); w.missing {
+			c.Writer.Header().Del("Content-Type")
+			g.refuse(c, problem.Missing("page"))
+		}
 	}
 	show("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
 	show("/docs/*asset", page)
@@ -61,6 +65,25 @@ func (g *Gateway) house(e *gin.Engine) {
 	show("/", func(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{"name": "mall", "docs": "/docs/", "openapi": "/openapi.yaml"})
 	})
+}
+
+// served holds a file server's own 404 back: it is plain text.
+type served struct {
+	gin.ResponseWriter
+	missing bool
+}
+
+func (s *served) WriteHeader(status int) {
+	if s.missing = status == http.StatusNotFound; !s.missing {
+		s.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (s *served) Write(b []byte) (int, error) {
+	if s.missing {
+		return len(b), nil
+	}
+	return s.ResponseWriter.Write(b)
 }
 
 // What browsers may do with our answers. The documentation page needs its own scripts and
@@ -93,6 +116,8 @@ func (g *Gateway) picture(c *gin.Context) {
 	c.Header("Cache-Control", "public, max-age=86400")
 	c.Header("ETag", fmt.Sprintf(`"%x"`, crc32.ChecksumIEEE(drawing)))
 	c.Header("Content-Type", "image/svg+xml")
+	// Nobody needs a part of so little, and a wrong one would be refused in plain text.
+	c.Request.Header.Del("Range")
 	http.ServeContent(c.Writer, c.Request, name, time.Time{}, bytes.NewReader(drawing)) // knows If-None-Match
 }
 

@@ -14,6 +14,11 @@ func TestPicturesAreServed(t *testing.T) {
 	if again := m.do("GET", "/pictures/teapot.svg", "", "If-None-Match: "+res.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
 		t.Errorf("picture that did not change: %d, want 304", again.StatusCode)
 	}
+	for _, part := range []string{"bytes=0-9", "bytes=999999-", "lines=1-"} {
+		if whole := m.do("GET", "/pictures/teapot.svg", "", "Range: "+part); whole.StatusCode != http.StatusOK || whole.text != res.text {
+			t.Errorf("%s of a picture: %d, %d bytes, want the whole of %d", part, whole.StatusCode, len(whole.text), len(res.text))
+		}
+	}
 	for _, name := range []string{"pictures.go", "nothing.svg", "..%2fpictures.go", "%00.svg"} {
 		m.do("GET", "/pictures/"+name, "").want(t, name, http.StatusNotFound, "not_found")
 	}

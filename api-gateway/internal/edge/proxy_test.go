@@ -109,6 +109,9 @@ func TestTheHouseRoutes(t *testing.T) {
 			t.Errorf("GET %s: %d, want 200", path, res.StatusCode)
 		}
 	}
+	for _, path := range []string{"/docs/nothing", "/docs/%2e%2e/openapi.yaml", "/docs/static/"} {
+		m.do("GET", path, "").want(t, path, 404, "not_found")
+	}
 	m.do("GET", "/metrics", "", "X-Forwarded-For: 1.2.3.4").want(t, "metrics through a proxy", 404, "not_found")
 	down := open(t, func(m *mall) { m.authDown = true })
 	res, err := get(t, down.front.URL+"/readyz")

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"syscall"
 )
 
 // DefaultBase is the gateway's port in dapr.yaml; every other port keeps its distance to it.
@@ -98,8 +99,24 @@ func (p Place) Make() error {
 	if err := os.MkdirAll(p.Sockets, 0o700); err != nil {
 		return err
 	}
-	// The directory may be in a place anyone can write to: it must be ours.
+	if err := p.ownSockets(); err != nil {
+		return err
+	}
 	return os.Chmod(p.Sockets, 0o700)
+}
+
+// ownSockets refuses a directory that is not ours: it may be in a place anyone can write to, and root could close what a link of
+// somebody else's leads to, or put its sockets where their owner can replace them.
+func (p Place) ownSockets() error {
+	info, err := os.Lstat(p.Sockets)
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || !ok || int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s is not a directory of our own: remove it, or choose another MALL_HOME", p.Sockets)
+	}
+	return nil
 }
 
 func findRoot() (string, error) {

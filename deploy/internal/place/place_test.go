@@ -1,6 +1,8 @@
 package place
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -24,5 +26,44 @@ func TestPlacesDoNotMeet(t *testing.T) {
 		if _, err := Find(); err == nil {
 			t.Errorf("MALL_PORT_BASE=%s was accepted", bad)
 		}
+	}
+}
+
+// In a directory for everybody, somebody else may have been there first: with a link, or with a directory of their own, through
+// which root would reach into what is theirs.
+func TestSocketsLieInADirectoryOfOurOwn(t *testing.T) {
+	theirs := t.TempDir()
+	if err := os.Chmod(theirs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p := Place{Home: t.TempDir(), Sockets: filepath.Join(t.TempDir(), "mall-0123456789")}
+	if err := os.Symlink(theirs, p.Sockets); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Make(); err == nil {
+		t.Error("sockets lie where somebody's link leads")
+	}
+	if info, err := os.Stat(theirs); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("what the link leads to was changed: %v (%v)", info.Mode(), err)
+	}
+	if err := os.Remove(p.Sockets); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // our own, made now and found again
+		if err := p.Make(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := os.Stat(p.Sockets); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("our own: %v (%v), want it closed to others", info.Mode(), err)
+	}
+	if os.Geteuid() != 0 {
+		return // only root can give a directory away
+	}
+	if err := os.Chown(p.Sockets, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Make(); err == nil {
+		t.Error("sockets lie in a directory of another user")
 	}
 }

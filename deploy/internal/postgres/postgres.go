@@ -54,13 +54,10 @@ func (i Instance) Prepare(ctx context.Context) error {
 		return err
 	}
 	pw := i.Dir + ".pw"
-	if err := os.WriteFile(pw, []byte(i.Password), 0o600); err != nil {
+	if err := i.User.Write(pw, []byte(i.Password)); err != nil {
 		return err
 	}
 	defer os.Remove(pw) //nolint:errcheck // read once by initdb
-	if err := i.User.Own(pw); err != nil {
-		return err
-	}
 	args := []string{"-D", tmp, "--username=postgres", "--auth=scram-sha-256", "--pwfile=" + pw, "--encoding=UTF8", "--no-instructions"}
 	if i.Unsafe {
 		args = append(args, "--no-sync")

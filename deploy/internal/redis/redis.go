@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -45,11 +44,7 @@ func (i Instance) Prepare() error {
 		"loglevel notice",
 		"",
 	}, "\n")
-	path := filepath.Join(i.Dir, "redis.conf")
-	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
-		return err
-	}
-	return i.User.Own(path)
+	return i.User.Write(filepath.Join(i.Dir, "redis.conf"), []byte(conf))
 }
 
 // requirePass leaves a server for tests open: it lives for minutes and holds nothing.

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -56,6 +57,27 @@ func (u User) MakeDir(dir string) error {
 		return err
 	}
 	return u.Own(dir)
+}
+
+// Write puts a secret for this user into a directory of theirs. They may have left a link there, through which root would write
+// whatever it leads to: the file is made anew, given away, and put into its place.
+func (u User) Write(path string, content []byte) error {
+	tmp := path + ".new"
+	if err := os.Remove(tmp); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil && u.switched {
+		err = f.Chown(u.uid, u.gid)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
 }
 
 // Own gives a file to this user.

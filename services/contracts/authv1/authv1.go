@@ -6,7 +6,7 @@ import "time"
 
 // Paths of the peer routes.
 const (
-	PathRevocations = "/internal/revocations"        // gateway: GET ?since=<pos>
+	PathRevocations = "/internal/revocations"        // gateway: GET ?since=<time>&limit=<n>&after=<next>
 	PathRevoke      = "/internal/revocations/create" // user: POST, a ban or change of roles takes effect now
 )
 
@@ -26,10 +26,11 @@ type Revocation struct {
 }
 
 // Revocations answers the poll: everything created since (RFC 3339), less an overlap of 60 s, and
-// everything in force without since. Now is auth's database clock: the next poll asks since it.
+// everything in force without since. Now is auth's database clock: the next poll asks since the Now of this one's first answer.
 type Revocations struct {
 	Items []Revocation `json:"items"`
 	Now   time.Time    `json:"now"`
+	Next  string       `json:"next,omitempty"` // asked with a limit: there may be more after it
 }
 
 // RevokeRequest says what an account is from now on. It does at once what the events of the account say a moment later;

@@ -94,8 +94,9 @@ func Routes() []Route {
 			In:   authv1.RevokeRequest{UserID: "42", Version: 3, Roles: []string{"customer"}, Banned: true},
 		}, {
 			Room: "auth", Name: "listRevocations", Method: http.MethodGet, Path: authv1.PathRevocations, Callers: []string{"api-gateway"}, Status: http.StatusOK,
-			Says:  "What was revoked since the last poll, less an overlap of 60 s; everything in force without since.",
-			Query: []Param{{"since", "RFC 3339 time: now of the last answer", "2026-11-23T12:00:00Z"}},
+			Says: "What was revoked since the last poll, less an overlap of 60 s; everything in force without since.",
+			Query: []Param{{"since", "RFC 3339 time: now of the last poll's first answer", "2026-11-23T12:00:00Z"}, {"limit", "1–10000: answer so many at most; without it all", "5000"},
+				{"after", "next of the answer before this one", "2026-11-23T12:00:00Z,user,41"}},
 			Out: authv1.Revocations{Now: noon, Items: []authv1.Revocation{{Kind: authv1.KindUser, Subject: "42", NotBefore: noon.UnixMilli(), CreatedAt: noon,
 				ExpiresAt: noon.Add(15 * time.Minute)}}},
 		}, {

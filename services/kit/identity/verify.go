@@ -63,6 +63,7 @@ type Verifier struct {
 	fetched time.Time
 	asking  sync.Mutex
 	asked   time.Time
+	failed  error // what came of asking last
 
 	cacheMu sync.RWMutex
 	cache   map[[32]byte]cached
@@ -80,6 +81,10 @@ func NewVerifier(fetch func(ctx context.Context) (KeySet, error)) *Verifier {
 
 func unauthenticated(cause error) error {
 	return problem.Wrap(cause, problem.Unauthenticated, "unauthenticated", "Sign in: the access token is missing, expired or not valid.")
+}
+
+func unavailable(cause error) error {
+	return problem.Busy(cause, time.Second, "Tokens cannot be checked right now.")
 }
 
 // Verify gives the user of a token. It refuses with Unauthenticated, or with Unavailable while the keys cannot be had.
@@ -152,17 +157,21 @@ func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, erro
 		if k != nil {
 			return k, nil
 		}
+		if v.failed != nil { // who waited meanwhile need not wait as long once more, one after the other
+			return nil, unavailable(v.failed)
+		}
 		return nil, fmt.Errorf("unknown key %q", kid)
 	}
 	set, err := v.fetch(ctx)
+	if err == nil || k != nil || ctx.Err() == nil { // a caller who left says nothing of auth
+		v.asked, v.failed = v.now(), err
+	}
 	if err != nil {
 		if k != nil { // auth is away: keys known so far go on working
-			v.asked = v.now()
 			return k, nil
 		}
-		return nil, problem.Busy(err, time.Second, "Tokens cannot be checked right now.")
+		return nil, unavailable(err)
 	}
-	v.asked = v.now()
 	v.install(set)
 	if k, _ := v.known(kid); k != nil {
 		return k, nil

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,5 +132,51 @@ func TestAnAuthThatHangsHoldsOnlyOneUp(t *testing.T) {
 	}
 	if _, err := v.Verify(t.Context(), token("right after")); err != nil {
 		t.Errorf("right after: %v", err)
+	}
+}
+
+// Before the keys are known everybody waits for the first who asks. They share its answer: each asking in turn, a hundred would wait a
+// hundred times as long for an auth that hangs.
+func TestAnAuthThatHangsIsAskedOnceForAll(t *testing.T) {
+	_, private, _ := ed25519.GenerateKey(nil)
+	const many = 20
+	var asked atomic.Int32
+	answer := make(chan struct{})
+	now := noon
+	v := NewVerifier(func(ctx context.Context) (KeySet, error) {
+		asked.Add(1)
+		select {
+		case <-answer:
+		case <-ctx.Done():
+		}
+		return KeySet{}, errors.New("no answer in time")
+	})
+	v.now = func() time.Time { return now }
+	token := sign(t, jwt.SigningMethodEdDSA, private, claims(nil))
+
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := v.Verify(gone, token); problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("who left: %v, want unavailable", err)
+	}
+	got := make(chan error, many)
+	for range many {
+		go func() {
+			_, err := v.Verify(t.Context(), token)
+			got <- err
+		}()
+	}
+	close(answer)
+	for range many {
+		if err := <-got; problem.KindOf(err) != problem.Unavailable {
+			t.Errorf("got %v, want unavailable", err)
+		}
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("auth was asked %d times, want once by who left and once for all others", n)
+	}
+	now = now.Add(askAgain)
+	if _, err := v.Verify(t.Context(), token); problem.KindOf(err) != problem.Unavailable || asked.Load() != 3 {
+		t.Errorf("a second later: %v, asked %d times, want it asked again", err, asked.Load())
 	}
 }

@@ -18,9 +18,9 @@ var requests = promauto.NewHistogramVec(prometheus.HistogramOpts{
 func measure(c *gin.Context) {
 	start := time.Now()
 	c.Next()
-	route := c.FullPath()
+	method, route := c.Request.Method, c.FullPath()
 	if route == "" {
-		route = "unknown"
+		method, route = "any", "unknown" // whatever strangers invent must not become a series
 	}
-	requests.WithLabelValues(c.Request.Method, route, strconv.Itoa(c.Writer.Status())).Observe(time.Since(start).Seconds())
+	requests.WithLabelValues(method, route, strconv.Itoa(c.Writer.Status())).Observe(time.Since(start).Seconds())
 }

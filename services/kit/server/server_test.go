@@ -118,6 +118,34 @@ func TestOnlyTheOwnSidecarMayCall(t *testing.T) {
 	d.ask("GET", "/things/", "").want(t, "no redirect", 404, "not_found")
 }
 
+// Series are kept for ever: nobody may make one by a word of their own.
+func TestStrangersMakeNoSeries(t *testing.T) {
+	d := open(t)
+	d.s.POST("/things", Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
+	for _, path := range []string{"/things", "/nothing/7", "/healthz"} {
+		d.ask("INVENTED", path, "", "-"+tokenHeader)
+		d.ask("INVENTED", path, "")
+	}
+	if a := d.ask("GET", "/metrics", ""); strings.Contains(a.body, "INVENTED") || !strings.Contains(a.body, `method="any",route="unknown"`) {
+		t.Error("an invented method has a series of its own, or what nobody knows has none")
+	}
+}
+
+// A call through the sidecar has the app's token and need not say whose it is: profiles want what only an operator has besides.
+func TestProfilesAreForOperators(t *testing.T) {
+	d := open(t)
+	for _, path := range []string{"/debug/pprof/heap", "/debug/pprof/goroutine?debug=2", "/debug/pprof/allocs", "/debug/pprof/profile?seconds=1"} {
+		d.ask("GET", path, "").want(t, path+" without the second token", 403, "caller_not_allowed")
+		d.ask("GET", path, "", "Authorization: Bearer ").want(t, path+" with none", 403, "caller_not_allowed")
+	}
+	d.s.env.DaprAPIToken = "sidecar's"
+	d.ask("GET", "/debug/pprof/heap", "", "Authorization: Bearer another").want(t, "another token", 403, "caller_not_allowed")
+	if a := d.ask("GET", "/debug/pprof/heap", "", "Authorization: Bearer sidecar's"); a.status != 200 {
+		t.Errorf("an operator: %d %s, want a profile", a.status, a.body)
+	}
+	d.ask("GET", "/debug/pprof/heap", "", "Authorization: Bearer sidecar's", "-"+tokenHeader).want(t, "without the first", 403, "not_through_sidecar")
+}
+
 func TestRoutesNameTheirCallers(t *testing.T) {
 	d := open(t)
 	d.s.GET("/inside", Callers("checkout", "cart"), Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))

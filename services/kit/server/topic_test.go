@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"gorm.io/gorm"
@@ -80,6 +81,13 @@ func TestTopicsAnswerTheBroker(t *testing.T) {
 	d.ask("POST", "/events/t0", event("late", 1)).want(t, "no database to park in", 500, "internal")
 	if a := d.ask("POST", "/events/t0", `{"entries":[{"entryId":"1","event":`+event("late", 1)+`}]}`); a.status != 200 || a.body != `{"statuses":[{"entryId":"1","status":"RETRY"}]}` {
 		t.Errorf("a bulk without a database: %d %s, want it to come again", a.status, a.body)
+	}
+	// Whoever reads the token there can pose as the sidecar.
+	if a := d.ask("GET", "/metrics", "", "-"+tokenHeader); !strings.Contains(a.body, `route="/events/:token"`) || strings.Contains(a.body, "/events/t0") {
+		t.Error("the metrics do not name the route, or name its token")
+	}
+	if log := d.log.String(); !strings.Contains(log, "/events/:token") || strings.Contains(log, "/events/t0") {
+		t.Errorf("the log does not name the route, or names its token:\n%s", log)
 	}
 }
 

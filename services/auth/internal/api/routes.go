@@ -4,6 +4,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -20,7 +21,7 @@ import (
 
 // Revocations lists revocations: the store.
 type Revocations interface {
-	Revocations(ctx context.Context, since time.Time) (authv1.Revocations, error)
+	Revocations(ctx context.Context, since time.Time, after string, limit int) (authv1.Revocations, error)
 }
 
 // Routes mounts everything auth answers.
@@ -126,7 +127,14 @@ func (h handler) revocations(c *gin.Context) error {
 			return problem.Validation(problem.Field{Field: "since", Message: "is not an RFC 3339 time"})
 		}
 	}
-	list, err := h.list.Revocations(c.Request.Context(), since)
+	limit := 0
+	if raw := c.Query("limit"); raw != "" {
+		var err error
+		if limit, err = strconv.Atoi(raw); err != nil || limit < 1 || limit > 10_000 {
+			return problem.Validation(problem.Field{Field: "limit", Message: "is not a whole number from 1 to 10000"})
+		}
+	}
+	list, err := h.list.Revocations(c.Request.Context(), since, c.Query("after"), limit)
 	if err != nil {
 		return err
 	}

@@ -7,12 +7,14 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
 
 	"daprmall.dev/services/auth/internal/auth"
 	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/problem"
 )
@@ -224,8 +226,9 @@ func (s *Store) Follow(ctx context.Context, a auth.Account, revocationTTL time.D
 	})
 }
 
-// Revocations lists what was created since, with an overlap; all in force if since is zero.
-func (s *Store) Revocations(ctx context.Context, since time.Time) (authv1.Revocations, error) {
+// Revocations lists what was created since, with an overlap; all in force if since is zero. With a limit it gives so many, in the order of
+// their creation, and where to go on: what is revoked again meanwhile comes again, and nothing is passed over.
+func (s *Store) Revocations(ctx context.Context, since time.Time, after string, limit int) (authv1.Revocations, error) {
 	db := s.db.WithContext(ctx)
 	now, err := clock(db)
 	if err != nil {
@@ -244,14 +247,41 @@ func (s *Store) Revocations(ctx context.Context, since time.Time) (authv1.Revoca
 		q += " AND created_at > ?"
 		args = append(args, since.Add(-overlap))
 	}
+	if after != "" {
+		at, kind, subject, err := place(after)
+		if err != nil {
+			return authv1.Revocations{}, err
+		}
+		q += " AND (created_at, kind, subject) > (?, ?, ?)"
+		args = append(args, at, kind, subject)
+	}
+	q += " ORDER BY created_at, kind, subject"
+	if limit > 0 {
+		q += " LIMIT ?"
+		args = append(args, limit)
+	}
 	if err := db.Raw(q, args...).Scan(&rows).Error; err != nil {
 		return authv1.Revocations{}, fmt.Errorf("list revocations: %w", err)
 	}
 	out := authv1.Revocations{Items: make([]authv1.Revocation, len(rows)), Now: now}
 	for i, r := range rows {
 		out.Items[i] = authv1.Revocation{Kind: r.Kind, Subject: r.Subject, NotBefore: r.NotBefore.UnixMilli(), CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC()}
+		if limit > 0 && i == limit-1 {
+			out.Next = r.CreatedAt.UTC().Format(time.RFC3339Nano) + "," + r.Kind + "," + r.Subject
+		}
 	}
 	return out, nil
+}
+
+// place reads what Next says.
+func place(next string) (at time.Time, kind, subject string, err error) {
+	parts := strings.Split(next, ",")
+	if len(parts) == 3 && ids.Valid(parts[2]) {
+		if at, err = time.Parse(time.RFC3339Nano, parts[0]); err == nil {
+			return at, parts[1], parts[2], nil
+		}
+	}
+	return at, "", "", problem.Validation(problem.Field{Field: "after", Message: "is no next of an answer"})
 }
 
 // Forget removes what can have no effect any more.

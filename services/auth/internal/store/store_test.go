@@ -101,7 +101,7 @@ func TestReuseEndsTheFamily(t *testing.T) {
 			t.Errorf("%s: the thief's or victim's last token still works: %v", name, err)
 		}
 	}
-	list, err := s.Revocations(t.Context(), time.Time{})
+	list, err := s.Revocations(t.Context(), time.Time{}, "", 0)
 	if err != nil || len(list.Items) != 2 || list.Items[0].Kind != authv1.KindSession || list.Items[0].NotBefore <= list.Now.UnixMilli() {
 		t.Errorf("revocations %+v, %v; want both sessions, void for good", list, err)
 	}
@@ -183,15 +183,55 @@ func TestALateRevocationIsNotMissed(t *testing.T) {
 		VALUES ('user', 7, now(), clock_timestamp(), now() + interval '15 minutes')`).Error; err != nil {
 		t.Fatal(err)
 	}
-	first, err := s.Revocations(t.Context(), time.Time{})
+	first, err := s.Revocations(t.Context(), time.Time{}, "", 0)
 	if err != nil || len(first.Items) != 0 {
 		t.Fatalf("before the commit: %+v, %v", first, err)
 	}
 	if err := late.Commit().Error; err != nil {
 		t.Fatal(err)
 	}
-	if next, err := s.Revocations(t.Context(), first.Now); err != nil || len(next.Items) != 1 || next.Items[0].Subject != "7" {
+	if next, err := s.Revocations(t.Context(), first.Now, "", 0); err != nil || len(next.Items) != 1 || next.Items[0].Subject != "7" {
 		t.Errorf("asked for what came since: %+v, %v; want the late one", next, err)
+	}
+}
+
+// A gateway that starts asks for a day's revocations, more than one answer can carry.
+func TestRevocationsComeInPieces(t *testing.T) {
+	db, s, _, _ := open(t)
+	for range 2 { // sixteen at one moment, seven at a later one
+		if err := db.Exec(`INSERT INTO revocations (kind, subject, not_before, created_at, expires_at)
+			SELECT kind, g, now(), now(), now() + interval '1 hour' FROM generate_series(1, 8) g, (VALUES ('user'), ('session')) k (kind)
+			UNION ALL SELECT 'user', g, now(), clock_timestamp() + interval '1 second', now() + interval '1 hour' FROM generate_series(9, 15) g
+			ON CONFLICT DO NOTHING`).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, limit := range []int{1, 4, 5, 23, 24} {
+		got, after, asked := map[string]int{}, "", 0
+		for asked == 0 || after != "" {
+			list, err := s.Revocations(t.Context(), time.Time{}, after, limit)
+			if err != nil || len(list.Items) > limit {
+				t.Fatalf("%d at once, after %q: %d, %v", limit, after, len(list.Items), err)
+			}
+			if asked == 1 { // revoked again meanwhile: it may come again, and nothing else may be missed
+				if err := db.Exec("UPDATE revocations SET created_at = clock_timestamp() WHERE kind = 'user' AND subject = 1").Error; err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, r := range list.Items {
+				got[r.Kind+r.Subject]++
+			}
+			after = list.Next
+			asked++
+		}
+		if len(got) != 23 {
+			t.Errorf("%d at once: %d subjects in %d answers, want 23: %v", limit, len(got), asked, got)
+		}
+	}
+	for _, bad := range []string{"x", "2026-11-23T12:00:00Z,user", "2026-11-23T12:00:00Z,user,x", "noon,user,7"} {
+		if _, err := s.Revocations(t.Context(), time.Time{}, bad, 1); problem.KindOf(err) != problem.Invalid {
+			t.Errorf("after %q: %v, want it refused", bad, err)
+		}
 	}
 }
 
