@@ -85,7 +85,7 @@ func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes 
 	if err != nil {
 		return nil, err
 	}
-	now := found[len(found)-1].Now.UTC() // read last, after waiting for the others
+	now := found[len(found)-1].Now.UTC() // it stamps the history and decides nothing: read before the wait for the locks
 	of := make(map[order.ID]*order.Order, len(orders))
 	for _, o := range orders {
 		of[o.Snapshot().ID] = o
