@@ -194,6 +194,9 @@ func TestPeersCannotForgeEvents(t *testing.T) {
 		if got := raw(t, http.MethodPost, apps[app].URL+secret, forged, nil); got.Status != http.StatusForbidden || got.Code() != "not_through_sidecar" {
 			t.Errorf("an event for %s, not through its sidecar: %s", app, got)
 		}
+		if metrics := raw(t, http.MethodGet, apps[app].URL+"/metrics", nil, nil); metrics.Status != http.StatusOK || bytes.Contains(metrics.Body, []byte(tokens[app])) {
+			t.Errorf("the metrics of %s: %d, and anybody reads its token there", app, metrics.Status)
+		}
 		for caller, side := range apps {
 			if caller == app {
 				continue

@@ -265,13 +265,17 @@ func (s *Store) Revocations(ctx context.Context, since time.Time, after string, 
 	}
 	out := authv1.Revocations{Items: make([]authv1.Revocation, len(rows)), Now: now}
 	for i, r := range rows {
-		out.Items[i] = authv1.Revocation{Kind: r.Kind, Subject: r.Subject, NotBefore: r.NotBefore.UnixMilli(), CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC()}
+		out.Items[i] = authv1.Revocation{Kind: r.Kind, Subject: r.Subject, NotBefore: wholeMilli(r.NotBefore), CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC()}
 		if limit > 0 && i == limit-1 {
 			out.Next = r.CreatedAt.UTC().Format(time.RFC3339Nano) + "," + r.Kind + "," + r.Subject
 		}
 	}
 	return out, nil
 }
+
+// wholeMilli rounds up. A token says in which millisecond it was issued: rounded down, the bound of a ban would spare one that was issued
+// in the same millisecond, before it. Rounded up it also takes one issued there after it, which its refresh token replaces.
+func wholeMilli(at time.Time) int64 { return at.Add(time.Millisecond - time.Nanosecond).UnixMilli() }
 
 // place reads what Next says.
 func place(next string) (at time.Time, kind, subject string, err error) {

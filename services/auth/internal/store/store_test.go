@@ -195,6 +195,31 @@ func TestALateRevocationIsNotMissed(t *testing.T) {
 	}
 }
 
+// Tokens tell the millisecond they were issued in. One issued a moment before a ban, in its millisecond, is void like all before.
+func TestARevocationReachesItsWholeMillisecond(t *testing.T) {
+	db, s, _, _ := open(t)
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for subject, at := range map[string]time.Time{"8": noon.Add(800 * time.Microsecond), "9": noon.Add(time.Microsecond), "10": noon} {
+		if err := db.Exec(`INSERT INTO revocations (kind, subject, not_before, created_at, expires_at)
+			VALUES ('user', ?, ?, now(), now() + interval '1 hour')`, subject, at).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.Revocations(t.Context(), time.Time{}, "", 0)
+	if err != nil || len(list.Items) != 3 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	for _, r := range list.Items {
+		want := noon.UnixMilli() + 1
+		if r.Subject == "10" {
+			want = noon.UnixMilli()
+		}
+		if r.NotBefore != want {
+			t.Errorf("%s: void before %d, want %d", r.Subject, r.NotBefore, want)
+		}
+	}
+}
+
 // A gateway that starts asks for a day's revocations, more than one answer can carry.
 func TestRevocationsComeInPieces(t *testing.T) {
 	db, s, _, _ := open(t)
