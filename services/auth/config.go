@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"daprmall.dev/services/auth/internal/auth"
 	"daprmall.dev/services/kit/config"
 )
 
@@ -10,11 +11,18 @@ import (
 type settings struct {
 	accessTTL  func() time.Duration
 	refreshTTL func() time.Duration
+	sessionTTL func() time.Duration
 }
 
 func declare(l *config.Live) settings {
+	const day = 24 * time.Hour
 	return settings{
-		accessTTL:  l.Duration("auth.access_ttl", 15*time.Minute, time.Second, 24*time.Hour), // at most auth.RevocationTTL less an hour
-		refreshTTL: l.Duration("auth.refresh_ttl", 7*24*time.Hour, time.Minute, 90*24*time.Hour),
+		accessTTL:  l.Duration("auth.access_ttl", 15*time.Minute, time.Second, day), // at most auth.RevocationTTL less an hour
+		refreshTTL: l.Duration("auth.refresh_ttl", 7*day, time.Minute, 90*day),
+		sessionTTL: l.Duration("auth.session_ttl", 30*day, time.Minute, 365*day),
 	}
+}
+
+func (s settings) lifetimes() auth.Lifetimes {
+	return auth.Lifetimes{Refresh: s.refreshTTL(), Session: s.sessionTTL()}
 }

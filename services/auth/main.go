@@ -27,7 +27,8 @@ func run(ctx context.Context) error {
 	}
 	set := declare(r.Live)
 	sessionStore := store.New(r.DB)
-	sessions := auth.NewService(peers.NewUsers(r.Sidecar), keys, sessionStore, r.IDs, secret, set.accessTTL, set.refreshTTL)
+	sessions := auth.NewService(peers.NewUsers(r.Sidecar), keys, sessionStore, r.IDs, secret,
+		set.accessTTL, set.lifetimes)
 	api.Routes(r.Server, r.Inbox, sessions, keys, sessionStore)
 	r.Go("forget", room.Every(r.Log, 10*time.Minute, sessionStore.Forget))
 	r.Go("inbox", r.Inbox.Run)

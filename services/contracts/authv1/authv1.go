@@ -7,7 +7,7 @@ import "time"
 // Paths of the peer routes.
 const (
 	PathRevocations = "/internal/revocations"        // gateway: GET ?since=<time>&limit=<n>&after=<next>
-	PathRevoke      = "/internal/revocations/create" // user: POST, a ban or change of roles takes effect now
+	PathRevoke      = "/internal/revocations/create" // user: POST, a change of an account takes effect now
 )
 
 // Subject kinds of a revocation.
@@ -33,8 +33,8 @@ type Revocations struct {
 	Next  string       `json:"next,omitempty"` // asked with a limit: there may be more after it
 }
 
-// RevokeRequest says what an account is from now on. It does at once what the events of the account say a moment later;
-// a request older (by Version) than what auth knows changes nothing.
+// RevokeRequest says that an account has changed. Auth asks user what it is now (userv1.PathGet) and takes nothing else from the request
+// than whom to ask about: it does at once what the events of the account do a moment later.
 type RevokeRequest struct {
 	UserID  string   `json:"user_id"`
 	Version int64    `json:"version"`

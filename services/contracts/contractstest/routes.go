@@ -90,7 +90,7 @@ func Routes() []Route {
 			In:   userv1.GetRequest{UserID: "42"}, Out: userv1.GetAnswer{User: &userv1.User{ID: "42", Roles: []string{"customer"}, Version: 1}},
 		}, {
 			Room: "auth", Name: "revoke", Method: http.MethodPost, Path: authv1.PathRevoke, Callers: []string{"user"}, Status: http.StatusNoContent,
-			Says: "What an account is from now on. Safe to repeat and in any order: an older version changes nothing.",
+			Says: "An account has changed: auth asks user what it is now. Safe to repeat and in any order.",
 			In:   authv1.RevokeRequest{UserID: "42", Version: 3, Roles: []string{"customer"}, Banned: true},
 		}, {
 			Room: "auth", Name: "listRevocations", Method: http.MethodGet, Path: authv1.PathRevocations, Callers: []string{"api-gateway"}, Status: http.StatusOK,

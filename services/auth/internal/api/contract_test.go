@@ -22,6 +22,10 @@ func (nobody) Verify(context.Context, string, string) (auth.Account, error) {
 	return auth.Account{}, nil
 }
 
+func (nobody) Find(_ context.Context, id string) (auth.Account, error) {
+	return auth.Account{ID: id, Roles: []string{}, Banned: true}, nil
+}
+
 func TestAuthKeepsItsContract(t *testing.T) {
 	db := postgrestest.Open(t, inbox.Migrations, store.Migrations)
 	keys, err := signing.Load(map[string]string{"active": "k1", "k1": base64.StdEncoding.EncodeToString(make([]byte, 32))})
@@ -32,6 +36,7 @@ func TestAuthKeepsItsContract(t *testing.T) {
 	ttl := func() time.Duration { return time.Minute }
 	in := inbox.New(db, nil, slog.New(slog.DiscardHandler))
 	s := contractstest.NewServer("auth")
-	api.Routes(s, in, auth.NewService(nobody{}, keys, sessions, nil, nil, ttl, ttl), keys, sessions)
+	api.Routes(s, in, auth.NewService(nobody{}, keys, sessions, nil, nil, ttl,
+		func() auth.Lifetimes { return auth.Lifetimes{Refresh: time.Minute, Session: time.Hour} }), keys, sessions)
 	contractstest.CheckRoom(t, "auth", s, in)
 }

@@ -43,18 +43,18 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 
 	// gateway: what was revoked since; polled by each replica.
 	s.GET(authv1.PathRevocations, gateway, server.Handle(h.revocations))
-	// user: what an account is from now on. Safe to repeat and in any order.
+	// user: an account has changed. Auth asks user what it is now; safe to repeat and in any order.
 	s.POST(authv1.PathRevoke, server.Callers("user"), server.Handle(h.revoke))
 
 	// The same by events, for calls that did not come through.
 	inbox.On(in, "user", userv1.TypeBanned, func(ctx context.Context, e userv1.Banned) error {
-		return sessions.Follow(ctx, auth.Account{ID: e.UserID, Roles: e.Roles, Banned: true, Version: e.AggregateVersion})
+		return sessions.Follow(ctx, e.UserID)
 	})
 	inbox.On(in, "user", userv1.TypeUnbanned, func(ctx context.Context, e userv1.Unbanned) error {
-		return sessions.Follow(ctx, auth.Account{ID: e.UserID, Roles: e.Roles, Version: e.AggregateVersion})
+		return sessions.Follow(ctx, e.UserID)
 	})
 	inbox.On(in, "user", userv1.TypeRolesChanged, func(ctx context.Context, e userv1.RolesChanged) error {
-		return sessions.Follow(ctx, auth.Account{ID: e.UserID, Roles: e.Roles, Banned: e.Banned, Version: e.AggregateVersion})
+		return sessions.Follow(ctx, e.UserID)
 	})
 	s.Topics(in)
 }
@@ -150,8 +150,7 @@ func (h handler) revoke(c *gin.Context) error {
 	if !ids.Valid(in.UserID) {
 		return problem.Validation(problem.Field{Field: "user_id", Message: "is not an id"})
 	}
-	err := h.sessions.Follow(c.Request.Context(), auth.Account{ID: in.UserID, Roles: in.Roles, Banned: in.Banned, Version: in.Version})
-	if err != nil {
+	if err := h.sessions.Follow(c.Request.Context(), in.UserID); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -37,65 +36,47 @@ type Store struct{ db *gorm.DB }
 // New makes a store.
 func New(db *gorm.DB) *Store { return &Store{db} }
 
-// Open is described at auth.Store. It locks the account's row as Follow does, so that a ban either sees the session or forbids it.
-func (s *Store) Open(ctx context.Context, sessionID string, a auth.Account, token []byte, ttl time.Duration) (auth.Session, time.Time, error) {
+// Open is described at auth.Store. It locks the account's row as Learn does, so that a ban either sees the session or forbids it.
+func (s *Store) Open(ctx context.Context, sessionID string, a auth.Account, token []byte, l auth.Lifetimes) (auth.Session, time.Time, error) {
 	var session auth.Session
 	var now time.Time
 	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
-		known, err := learn(tx, a)
-		if err != nil {
-			return err
+		known, found, err := lockAccount(tx, a.ID)
+		if err == nil && !found {
+			if _, err = insertAccount(tx, a); err == nil {
+				known, _, err = lockAccount(tx, a.ID)
+			}
 		}
-		if known.Banned {
+		switch {
+		case err != nil:
+			return err
+		case known.doubtful || !known.Same(a):
+			return auth.ErrOutdated
+		case known.Banned:
 			return problem.New(problem.Forbidden, "banned", "This account is banned.")
 		}
-		if now, err = clock(tx); err != nil {
+		if now, err = issueTime(tx, a.ID); err != nil {
 			return err
 		}
 		if err := tx.Exec("INSERT INTO sessions (id, user_id, created_at) VALUES (?, ?, ?)", sessionID, a.ID, now).Error; err != nil {
 			return fmt.Errorf("open session: %w", err)
 		}
-		session = auth.Session{ID: sessionID, UserID: a.ID, Roles: known.Roles}
-		return insertToken(tx, token, sessionID, now.Add(ttl))
+		session = auth.Session{ID: sessionID, UserID: a.ID, Roles: known.Roles, Ends: now.Add(l.Session)}
+		return insertToken(tx, token, session, now.Add(l.Refresh))
 	})
 	return session, now, err
 }
 
-func insertToken(tx *gorm.DB, hash []byte, sessionID string, expires time.Time) error {
+func insertToken(tx *gorm.DB, hash []byte, session auth.Session, expires time.Time) error {
+	if expires.After(session.Ends) {
+		expires = session.Ends
+	}
 	// hash must not come first: GORM takes bytes right after a parenthesis for a list.
-	err := tx.Exec("INSERT INTO refresh_tokens (session_id, hash, expires_at) VALUES (?, ?, ?)", sessionID, hash, expires).Error
+	err := tx.Exec("INSERT INTO refresh_tokens (session_id, hash, expires_at) VALUES (?, ?, ?)", session.ID, hash, expires).Error
 	if err != nil {
 		return fmt.Errorf("keep refresh token: %w", err)
 	}
 	return nil
-}
-
-// learn takes a state of an account if it is newer than the known one, locks the row and gives what is known then.
-func learn(tx *gorm.DB, a auth.Account) (auth.Account, error) {
-	roles, err := json.Marshal(a.Roles)
-	if err != nil {
-		return a, err
-	}
-	err = tx.Exec(`INSERT INTO accounts AS k (user_id, roles, banned, version) VALUES (?, ?, ?, ?)
-		ON CONFLICT (user_id) DO UPDATE SET roles = excluded.roles, banned = excluded.banned, version = excluded.version
-		WHERE k.version < excluded.version`, a.ID, string(roles), a.Banned, a.Version).Error
-	if err != nil {
-		return a, fmt.Errorf("learn account: %w", err)
-	}
-	return lockAccount(tx, a.ID)
-}
-
-func lockAccount(tx *gorm.DB, userID string) (auth.Account, error) {
-	var r struct {
-		Roles   string
-		Banned  bool
-		Version int64
-	}
-	if err := tx.Raw("SELECT roles, banned, version FROM accounts WHERE user_id = ? FOR UPDATE", userID).Scan(&r).Error; err != nil {
-		return auth.Account{}, fmt.Errorf("read account: %w", err)
-	}
-	a := auth.Account{ID: userID, Banned: r.Banned, Version: r.Version}
-	return a, json.Unmarshal([]byte(r.Roles), &a.Roles)
 }
 
 func clock(tx *gorm.DB) (time.Time, error) {
@@ -104,9 +85,19 @@ func clock(tx *gorm.DB) (time.Time, error) {
 	return now.UTC(), err
 }
 
+// issueTime is the time at which a token is issued that no revocation of the account until now may reach: those reach to the end of
+// their millisecond.
+func issueTime(tx *gorm.DB, userID string) (time.Time, error) {
+	var now time.Time
+	err := tx.Raw(`SELECT greatest(clock_timestamp(), (SELECT date_trunc('milliseconds', not_before) + interval '1 millisecond'
+		FROM revocations WHERE kind = ? AND subject = ?))`, authv1.KindUser, userID).Scan(&now).Error
+	return now.UTC(), err
+}
+
 type tokenRow struct {
 	SessionID string
 	UserID    string
+	CreatedAt time.Time
 	Successor []byte
 	Used      bool
 	UsedLong  bool
@@ -114,7 +105,7 @@ type tokenRow struct {
 }
 
 // Rotate is described at auth.Store.
-func (s *Store) Rotate(ctx context.Context, token, successor []byte, ttl, revocationTTL time.Duration) (auth.Rotation, error) {
+func (s *Store) Rotate(ctx context.Context, token, successor []byte, l auth.Lifetimes, revocationTTL time.Duration) (auth.Rotation, error) {
 	var r auth.Rotation
 	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		r = auth.Rotation{}
@@ -124,22 +115,29 @@ func (s *Store) Rotate(ctx context.Context, token, successor []byte, ttl, revoca
 			return res.Error
 		}
 		// The account's row first, in the same order as everywhere; it also serialises repeats of one token.
-		account, err := lockAccount(tx, userID)
+		account, _, err := lockAccount(tx, userID)
 		if err != nil {
 			return err
 		}
 		var t tokenRow
-		err = tx.Raw(`SELECT t.session_id, s.user_id, t.successor, t.used_at IS NOT NULL AS used,
+		err = tx.Raw(`SELECT t.session_id, s.user_id, s.created_at, t.successor, t.used_at IS NOT NULL AS used,
 				coalesce(t.used_at < clock_timestamp() - make_interval(secs => ?), false) AS used_long,
-				s.ended_at IS NOT NULL OR t.expires_at <= clock_timestamp() AS dead
-			FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.hash = ?`, repeatWithin.Seconds(), token).Scan(&t).Error
+				s.ended_at IS NOT NULL OR t.expires_at <= clock_timestamp()
+					OR s.created_at <= clock_timestamp() - make_interval(secs => ?) AS dead
+			FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.hash = ?`,
+			repeatWithin.Seconds(), l.Session.Seconds(), token).Scan(&t).Error
 		if err != nil || t.Dead || account.Banned {
 			return err
 		}
-		now, err := clock(tx)
+		if account.doubtful {
+			r.Ask = userID
+			return nil
+		}
+		now, err := issueTime(tx, userID)
 		if err != nil {
 			return err
 		}
+		session := auth.Session{ID: t.SessionID, UserID: t.UserID, Roles: account.Roles, Ends: t.CreatedAt.UTC().Add(l.Session)}
 		if t.Used {
 			if ok, err := repeatable(tx, t, successor); err != nil || !ok {
 				if err == nil {
@@ -151,11 +149,11 @@ func (s *Store) Rotate(ctx context.Context, token, successor []byte, ttl, revoca
 			if err := tx.Exec("UPDATE refresh_tokens SET used_at = ?, successor = ? WHERE hash = ?", now, successor, token).Error; err != nil {
 				return err
 			}
-			if err := insertToken(tx, successor, t.SessionID, now.Add(ttl)); err != nil {
+			if err := insertToken(tx, successor, session, now.Add(l.Refresh)); err != nil {
 				return err
 			}
 		}
-		r = auth.Rotation{OK: true, Now: now, Session: auth.Session{ID: t.SessionID, UserID: t.UserID, Roles: account.Roles}}
+		r = auth.Rotation{OK: true, Now: now, Session: session}
 		return nil
 	})
 	return r, err
@@ -198,32 +196,6 @@ func revoke(tx *gorm.DB, kind, subject string, notBefore, now time.Time, ttl tim
 		return fmt.Errorf("revoke %s: %w", kind, err)
 	}
 	return nil
-}
-
-// Follow is described at auth.Store.
-func (s *Store) Follow(ctx context.Context, a auth.Account, revocationTTL time.Duration) error {
-	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
-		var before int64
-		if err := tx.Raw("SELECT version FROM accounts WHERE user_id = ? FOR UPDATE", a.ID).Scan(&before).Error; err != nil {
-			return err
-		}
-		if before >= a.Version {
-			return nil
-		}
-		if _, err := learn(tx, a); err != nil {
-			return err
-		}
-		now, err := clock(tx)
-		if err != nil {
-			return err
-		}
-		if a.Banned {
-			if err := tx.Exec("UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at IS NULL", now, a.ID).Error; err != nil {
-				return fmt.Errorf("end sessions: %w", err)
-			}
-		}
-		return revoke(tx, authv1.KindUser, a.ID, now, now, revocationTTL)
-	})
 }
 
 // Revocations lists what was created since, with an overlap; all in force if since is zero. With a limit it gives so many, in the order of

@@ -1,0 +1,171 @@
+package store_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/auth/internal/auth"
+	"daprmall.dev/services/auth/internal/store"
+	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/kit/problem"
+)
+
+// issued keeps the tokens that were signed.
+type issued struct {
+	mu   sync.Mutex
+	last struct {
+		session auth.Session
+		at      time.Time
+		until   time.Time
+	}
+}
+
+func (i *issued) Sign(s auth.Session, at time.Time, lifetime time.Duration) (string, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.last.session, i.last.at, i.last.until = s, at, at.Add(lifetime)
+	return s.ID, nil
+}
+
+func service(s *store.Store, users auth.Users, signer auth.Signer, l auth.Lifetimes) *auth.Service {
+	return auth.NewService(users, signer, s, &counter{}, []byte("secret"), func() time.Duration { return time.Minute },
+		func() auth.Lifetimes { return l })
+}
+
+// void says whether a token of account 7 issued at at is void by now, as a gateway would see it.
+func void(t *testing.T, s *store.Store, at time.Time) bool {
+	t.Helper()
+	list, err := s.Revocations(t.Context(), time.Time{}, "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range list.Items {
+		if r.Kind == authv1.KindUser && r.Subject == "7" {
+			return at.UnixMilli() < r.NotBefore
+		}
+	}
+	return false
+}
+
+// However auth comes to know of it, a change of roles voids the tokens that say the old ones, and none issued after it.
+func TestEveryWayOfLearningVoidsWhatIsTakenAway(t *testing.T) {
+	ways := map[string]func(ctx context.Context, sessions *auth.Service) error{
+		"told": func(ctx context.Context, sessions *auth.Service) error { return sessions.Follow(ctx, "7") },
+		"sign-in": func(ctx context.Context, sessions *auth.Service) error {
+			_, err := sessions.SignIn(ctx, "a@b.c", "x")
+			return err
+		},
+	}
+	for name, learn := range ways {
+		t.Run(name, func(t *testing.T) {
+			_, s, _, who := open(t)
+			var signer issued
+			sessions := service(s, who, &signer, auth.Lifetimes{Refresh: time.Hour, Session: time.Hour})
+			who.become([]string{"admin", "customer"}, false, 1)
+			signIn(t, sessions)
+			before := signer.last.at
+			who.become([]string{"customer"}, false, 2)
+			if err := learn(t.Context(), sessions); err != nil {
+				t.Fatal(err)
+			}
+			if !void(t, s, before) {
+				t.Error("the admin's token outlived the role")
+			}
+			signIn(t, sessions)
+			if got := signer.last.session.Roles; len(got) != 1 || got[0] != "customer" || void(t, s, signer.last.at) {
+				t.Errorf("a token of now says %v, void: %v; want the customer's", got, void(t, s, signer.last.at))
+			}
+		})
+	}
+}
+
+// Versions do not matter: user's database may have been restored to yesterday, and somebody may have sent a huge one.
+func TestABanAfterARestoreCounts(t *testing.T) {
+	_, _, sessions, who := open(t)
+	who.become([]string{"customer"}, false, 1<<62)
+	first := signIn(t, sessions)
+	who.become([]string{"customer"}, true, 3)
+	if err := sessions.Follow(t.Context(), "7"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sessions.Refresh(t.Context(), first.Refresh); !invalid(err) {
+		t.Errorf("refresh: %v, want refused", err)
+	}
+	if _, err := sessions.SignIn(t.Context(), "a@b.c", "x"); problem.CodeOf(err) != "banned" {
+		t.Errorf("sign-in: %v, want banned", err)
+	}
+	who.become([]string{"customer"}, false, 2) // restored once more, to before the ban
+	if _, err := sessions.SignIn(t.Context(), "a@b.c", "x"); err != nil {
+		t.Errorf("sign-in of who was never banned: %v", err)
+	}
+}
+
+// What was asked for earlier may come later; it is asked for again.
+func TestAnOldAnswerIsNotTaken(t *testing.T) {
+	_, s, sessions, who := open(t)
+	signIn(t, sessions)
+	revision, err := s.Revision(t.Context(), "7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := who.now
+	who.ban(t, sessions)
+	if ok, err := s.Learn(t.Context(), old, revision, time.Hour); ok || err != nil {
+		t.Errorf("an answer from before the ban: taken %v, %v", ok, err)
+	}
+	if _, err := sessions.SignIn(t.Context(), "a@b.c", "x"); problem.CodeOf(err) != "banned" {
+		t.Errorf("sign-in: %v, want banned", err)
+	}
+}
+
+// A change that user cannot be asked about voids the access tokens at once, and nobody refreshes before user was asked.
+func TestDoubtWaitsForUser(t *testing.T) {
+	_, s, _, who := open(t)
+	var signer issued
+	sessions := service(s, who, &signer, auth.Lifetimes{Refresh: time.Hour, Session: time.Hour})
+	first := signIn(t, sessions)
+	who.become([]string{"customer", "seller"}, false, 2)
+	who.down = true
+	if err := sessions.Follow(t.Context(), "7"); err == nil {
+		t.Fatal("taken for done, though user could not be asked")
+	}
+	if !void(t, s, signer.last.at) {
+		t.Error("the token of before is still good")
+	}
+	if _, err := sessions.Refresh(t.Context(), first.Refresh); err == nil || invalid(err) {
+		t.Errorf("refresh while user is down: %v, want it to be tried again", err)
+	}
+	who.down = false
+	if _, err := sessions.Refresh(t.Context(), first.Refresh); err != nil || len(signer.last.session.Roles) != 2 || void(t, s, signer.last.at) {
+		t.Errorf("refresh: %v, roles %v", err, signer.last.session.Roles)
+	}
+}
+
+// A session ends after its time, however often it was refreshed, and no token of it lives longer.
+func TestASessionHasAnEnd(t *testing.T) {
+	db, s, _, who := open(t)
+	var signer issued
+	sessions := service(s, who, &signer, auth.Lifetimes{Refresh: time.Hour, Session: 30 * time.Minute})
+	tokens := signIn(t, sessions)
+	if tokens.RefreshExpires > 30*time.Minute {
+		t.Errorf("a refresh token for %s, in a session of 30m", tokens.RefreshExpires)
+	}
+	if err := db.Exec("UPDATE sessions SET created_at = created_at - interval '1770 seconds'").Error; err != nil { // half a minute is left
+		t.Fatal(err)
+	}
+	tokens, err := sessions.Refresh(t.Context(), tokens.Refresh)
+	if err != nil || tokens.AccessExpires > 30*time.Second || tokens.RefreshExpires > 30*time.Second {
+		t.Fatalf("half a minute before the end: %+v, %v", tokens, err)
+	}
+	if signer.last.until.After(signer.last.session.Ends) {
+		t.Errorf("an access token until %s in a session that ends at %s", signer.last.until, signer.last.session.Ends)
+	}
+	if err := db.Exec("UPDATE sessions SET created_at = created_at - interval '30 seconds'").Error; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sessions.Refresh(t.Context(), tokens.Refresh); !invalid(err) {
+		t.Errorf("after the end: %v, want refused", err)
+	}
+}
