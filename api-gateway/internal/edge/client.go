@@ -22,7 +22,10 @@ func ParseProxies(s string) ([]netip.Prefix, error) {
 			if addrErr != nil {
 				return nil, fmt.Errorf("%q is neither a network nor an address", part)
 			}
-			p = netip.PrefixFrom(a, a.BitLen())
+			p = netip.PrefixFrom(a.WithZone(""), a.BitLen())
+		}
+		if p.Addr().Is4In6() && p.Bits() >= 96 { // clients are compared as IPv4
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 		}
 		nets = append(nets, p.Masked())
 	}
@@ -38,15 +41,32 @@ func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0; i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
+		hop, ok := parseHop(hops[i])
+		if !ok {
 			return addr
 		}
-		if addr = hop.Unmap(); !within(addr, trusted) {
+		if addr = hop; !within(addr, trusted) {
 			return addr
 		}
 	}
 	return addr
+}
+
+// parseHop reads one entry of X-Forwarded-For. The header has no standard; proxies write an address, some with its port
+// (1.2.3.4:5678, [2001:db8::1]:443), in brackets, in quotes or with a zone.
+func parseHop(s string) (netip.Addr, bool) {
+	s = strings.Trim(strings.TrimSpace(s), `"`)
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		host, _, split := net.SplitHostPort(s)
+		if split != nil {
+			host = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+		}
+		if a, err = netip.ParseAddr(host); err != nil {
+			return netip.Addr{}, false
+		}
+	}
+	return a.Unmap().WithZone(""), true
 }
 
 func peerAddr(r *http.Request) netip.Addr {

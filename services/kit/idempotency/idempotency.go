@@ -11,6 +11,7 @@ import (
 	"embed"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"gorm.io/gorm"
@@ -98,13 +99,13 @@ func (r row) claim(fingerprint []byte) (Claim, error) {
 	switch {
 	case !bytes.Equal(r.Fingerprint, fingerprint):
 		return Claim{}, problem.New(problem.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
-	case r.Status != nil:
+	case r.Status != nil && Kept(*r.Status): // others were kept before Kept knew better
 		body := ""
 		if r.Body != nil {
 			body = *r.Body
 		}
 		return Claim{EffectID: r.EffectID, Answer: &Answer{Status: *r.Status, ETag: r.Etag, Body: []byte(body)}}, nil
-	case r.Running:
+	case r.Status == nil && r.Running:
 		return Claim{}, problem.New(problem.Conflict, "request_in_progress", "The first request with this Idempotency-Key is still running.").After(time.Second)
 	}
 	c := Claim{EffectID: r.EffectID}
@@ -157,21 +158,25 @@ func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record
 		if claim, err = r.claim(fingerprint); err != nil || claim.Answer != nil {
 			return err
 		}
-		return tx.Exec("UPDATE idempotency_keys SET lease_until = now() + make_interval(secs => ?) WHERE user_id = ? AND key = ?",
-			leaseFor.Seconds(), user, key).Error
+		return tx.Exec(`UPDATE idempotency_keys SET lease_until = now() + make_interval(secs => ?), status = NULL
+			WHERE user_id = ? AND key = ?`, leaseFor.Seconds(), user, key).Error
 	})
 	return claim, err
 }
 
-// Finish keeps the answer of a key, in the transaction of ctx if there is one. The first answer stays.
+// Finish keeps the answer of a key, in the transaction of ctx if there is one. The first answer stays; one that is not to be kept ends
+// the run like Release.
 func (s *Store) Finish(ctx context.Context, user, key string, a Answer) error {
+	if !Kept(a.Status) {
+		return s.Release(ctx, user, key)
+	}
 	return postgres.Again(ctx, s.db, func(db *gorm.DB) error { // a broken connection would leave the key taken
 		return db.Exec("UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status IS NULL",
 			a.Status, a.ETag, string(a.Body), user, key).Error
 	})
 }
 
-// Release ends a run without an answer (429 or 5xx), so that the next try runs at once, with the same effect id.
+// Release ends a run without an answer that is kept, so that the next try runs at once, with the same effect id.
 func (s *Store) Release(ctx context.Context, user, key string) error {
 	return postgres.Again(ctx, s.db, func(db *gorm.DB) error {
 		return db.Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL", user, key).Error
@@ -184,8 +189,16 @@ func Detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), leaseFor-time.Second)
 }
 
-// Kept says whether an answer with this status is kept for replay.
-func Kept(status int) bool { return status < 500 && status != 429 }
+// Kept says whether an answer with this status is kept for replay. Kept is what became of the request; what only says that it could not
+// be dealt with now is not: 401 and 403 judge the caller's token, which may have run out on the way to a peer or may lack a role that
+// its next one has; 408, 425, 429 and 5xx ask to come again.
+func Kept(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return status < http.StatusInternalServerError
+}
 
 // Run forgets old keys until ctx ends.
 func (s *Store) Run(ctx context.Context) error {

@@ -214,10 +214,33 @@ func TestFingerprintsReveal(t *testing.T) {
 }
 
 func TestWhichAnswersAreKept(t *testing.T) {
-	for status, want := range map[int]bool{200: true, 201: true, 204: true, 400: true, 409: true, 422: true, 429: false, 500: false, 503: false, 504: false} {
+	for status, want := range map[int]bool{200: true, 201: true, 204: true, 400: true, 409: true, 422: true,
+		401: false, 403: false, 408: false, 425: false, 429: false, 500: false, 503: false, 504: false} {
 		if Kept(status) != want {
 			t.Errorf("Kept(%d) = %v", status, !want)
 		}
+	}
+}
+
+// A 401 that an earlier version kept is no answer any more: the request runs, with the effect it would have had.
+func TestAKeptTokenRefusalRunsAgain(t *testing.T) {
+	s, db := open(t)
+	first := must(t, s, "7", "k", "{}")
+	if err := db.Exec("UPDATE idempotency_keys SET status = 401, body = '{}'").Error; err != nil {
+		t.Fatal(err)
+	}
+	again := must(t, s, "7", "k", "{}")
+	if again.Answer != nil || again.EffectID != first.EffectID {
+		t.Fatalf("claim %+v, want a run with effect %s", again, first.EffectID)
+	}
+	if _, err := begin(t, s, "7", "k", "{}"); problem.CodeOf(err) != "request_in_progress" {
+		t.Errorf("beside it: %v, want request_in_progress", err)
+	}
+	if err := s.Finish(t.Context(), "7", "k", Answer{Status: 200}); err != nil {
+		t.Fatal(err)
+	}
+	if c := must(t, s, "7", "k", "{}"); c.Answer == nil || c.Answer.Status != 200 {
+		t.Errorf("answer %+v, want 200", c.Answer)
 	}
 }
 

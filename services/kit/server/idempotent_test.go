@@ -115,7 +115,10 @@ func TestWhichAnswersStay(t *testing.T) {
 		"failed":      {func(*gin.Context) error { return errSecret }, 500, false},
 		"unavailable": {func(*gin.Context) error { return problem.Busy(errSecret, 0, "Not now.") }, 503, false},
 		"too many":    {func(*gin.Context) error { return problem.New(problem.TooManyRequests, "", "Slow down.") }, 429, false},
-		"panic":       {func(*gin.Context) error { panic("boom") }, 500, false},
+		// A peer refused the token, which ran out on the way.
+		"token ran out": {func(*gin.Context) error { return problem.New(problem.Unauthenticated, "", "Sign in.") }, 401, false},
+		"role lacking":  {func(*gin.Context) error { return problem.New(problem.Forbidden, "", "Not for you.") }, 403, false},
+		"panic":         {func(*gin.Context) error { panic("boom") }, 500, false},
 	} {
 		t.Run(what, func(t *testing.T) {
 			d, _, runs, next := shop(t)

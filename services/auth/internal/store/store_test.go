@@ -53,6 +53,7 @@ func (a *anyone) become(roles []string, banned bool, version int64) {
 
 // ban changes the account at user and tells auth.
 func (a *anyone) ban(t *testing.T, sessions *auth.Service) {
+	t.Helper()
 	a.become([]string{"customer"}, true, 2)
 	if err := sessions.Follow(t.Context(), "7"); err != nil {
 		t.Error(err)

@@ -154,11 +154,12 @@ func (s *Service) release(ctx context.Context, orderID string) {
 	}
 }
 
-// Definite says whether an error is an answer. Anything that may still take effect, or may be tried again, is not; nor is a token that ran
-// out on the way: who turns a call away at the door has not looked whether the order exists.
+// Definite says whether an error is an answer. Anything that may still take effect, or may be tried again, is not; nor is a refused
+// token or caller: whoever refuses those has not looked whether the order exists.
 func Definite(err error) bool {
 	switch problem.KindOf(err) {
-	case problem.Internal, problem.Unavailable, problem.Timeout, problem.TooManyRequests, problem.Unauthenticated:
+	case problem.Internal, problem.Unavailable, problem.Timeout, problem.TooManyRequests,
+		problem.Unauthenticated, problem.Forbidden:
 		return false
 	}
 	return true

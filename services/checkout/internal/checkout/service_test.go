@@ -240,8 +240,8 @@ func TestLateRunIsExpired(t *testing.T) {
 func TestOnlyAnswersAreDefinite(t *testing.T) {
 	for err, want := range map[error]bool{timeout: false, errors.New("bug"): false, context.Canceled: false,
 		problem.Busy(nil, time.Second, "down"): false, problem.New(problem.TooManyRequests, "", "slow down"): false,
-		problem.New(problem.Unauthenticated, "", "sign in"): false,
-		problem.New(problem.Conflict, "sold_out", "no"):     true, problem.Missing("address"): true} {
+		problem.New(problem.Unauthenticated, "", "sign in"): false, problem.New(problem.Forbidden, "", "not you"): false,
+		problem.New(problem.Conflict, "sold_out", "no"): true, problem.Missing("address"): true} {
 		if got := Definite(fmt.Errorf("wrapped: %w", err)); got != want {
 			t.Errorf("Definite(%v) = %v, want %v", err, got, want)
 		}
