@@ -11,7 +11,8 @@ import (
 )
 
 // settings come from the configuration store and may change while the gateway runs. A value
-// that is not valid is refused and logged; the last good one stays.
+// that is not valid is refused and logged; the last good one stays. All are required: the gateway has no database to
+// remember them, so it serves nobody until the store has told it what they are.
 type settings struct {
 	policy      func() *access.Policy // gateway.policy: Casbin CSV
 	anonymous   func() limit.Speed    // gateway.rate.anonymous: a client's address
@@ -28,7 +29,7 @@ func declare(live *config.Live, policyRefused func()) (settings, error) {
 		return settings{}, err
 	}
 	speed := func(key string, perSecond float64, burst int) func() limit.Speed {
-		return config.Setting(live, key, limit.Speed{PerSecond: perSecond, Burst: burst}, limit.ParseSpeed)
+		return config.Setting(live, key, limit.Speed{PerSecond: perSecond, Burst: burst}, limit.ParseSpeed, config.Required)
 	}
 	return settings{
 		policy: config.Setting(live, "gateway.policy", standard, func(text string) (*access.Policy, error) {
@@ -37,15 +38,15 @@ func declare(live *config.Live, policyRefused func()) (settings, error) {
 				policyRefused()
 			}
 			return p, err
-		}),
+		}, config.Required),
 		anonymous:   speed("gateway.rate.anonymous", 200, 400),
 		user:        speed("gateway.rate.user", 100, 200),
 		signIn:      speed("gateway.rate.signin", 10, 60),
 		account:     speed("gateway.rate.account", 0.2, 15),
-		proxies:     config.Setting(live, "gateway.trusted_proxies", nil, edge.ParseProxies),
-		maxInFlight: live.Int("gateway.max_in_flight", 512, 1, 100_000),
+		proxies:     config.Setting(live, "gateway.trusted_proxies", nil, edge.ParseProxies, config.Required),
+		maxInFlight: live.Int("gateway.max_in_flight", 512, 1, 100_000, config.Required),
 	}, nil
 }
 
-// settingsWithin is how long a start waits for the configuration store before it begins with the defaults.
+// settingsWithin is how long a start tries hard to read the configuration store; then it is read every few seconds.
 const settingsWithin = 10 * time.Second

@@ -42,7 +42,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	metrics := edge.NewMetrics()
-	live := config.NewLive(dapr, log)
+	live := config.NewLive(dapr, nil, log)
 	set, err := declare(live, metrics.PolicyRefused)
 	if err != nil {
 		return fmt.Errorf("default settings: %w", err)
@@ -58,10 +58,12 @@ func run(ctx context.Context) error {
 			Admission: limit.NewAdmission(set.maxInFlight),
 			Bodies:    limit.NewBodies(set.maxInFlight),
 		},
-		Metrics: metrics, Proxies: set.proxies, OpenAPI: openAPI,
+		Metrics: metrics, Proxies: set.proxies, Missing: live.Missing, OpenAPI: openAPI,
 		Checks: []edge.Check{{Name: "sidecar", Ask: dapr.Ready}, {Name: "revocations", Ask: revoked.Ready}},
 	}
 	metrics.Gauge("mall_gateway_revocations_age_seconds", "Age of the list of revocations.", func() float64 { return revoked.Age().Seconds() })
+	metrics.Gauge("mall_settings_missing", "Settings that are needed and not known: nothing is served.", func() float64 { return float64(len(live.Missing())) })
+	metrics.Gauge("mall_settings_lost", "Settings that the configuration store has lost: their last good values are used.", func() float64 { return float64(live.Lost()) })
 	metrics.Gauge("mall_gateway_in_flight", "Requests being served.", func() float64 { return float64(parts.Limits.Admission.InFlight()) })
 
 	return serve(ctx, env.Addr(), log, edge.Handler(log, parts), revoked.Run, follow(live, dapr, log))

@@ -47,7 +47,7 @@ func script(dapr *sidecar.Client) limit.Script {
 func follow(live *config.Live, dapr *sidecar.Client, log *slog.Logger) func(context.Context) {
 	return func(ctx context.Context) {
 		if err := firstSettings(ctx, live, dapr); err != nil && ctx.Err() == nil {
-			log.Warn("starting with default settings", "error", err)
+			log.Warn("nothing is served until the settings are known", "error", err)
 		}
 		if err := live.Run(ctx); err != nil {
 			log.Error("settings are not followed any more", "error", err)
@@ -55,8 +55,7 @@ func follow(live *config.Live, dapr *sidecar.Client, log *slog.Logger) func(cont
 	}
 }
 
-// firstSettings tries for a while: a policy or limit that somebody tightened should not be
-// loose after every restart.
+// firstSettings tries for a while and more often than Run does.
 func firstSettings(ctx context.Context, live *config.Live, dapr *sidecar.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, settingsWithin)
 	defer cancel()

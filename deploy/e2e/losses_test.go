@@ -154,10 +154,7 @@ func TestRedisWipedDuringASale(t *testing.T) {
 		})
 	}
 	sold.Wait()
-	redisDo(t, "FLUSHALL")
-	if err := configure(t.Context()); err != nil { // the settings were in Redis, too
-		t.Fatal(err)
-	}
+	redisDo(t, "FLUSHALL") // the settings were in Redis, too: nobody needs to set them again
 	wg.Wait()
 	inbox := database(t, "product")
 	balanced(t)
@@ -182,39 +179,65 @@ func TestRedisWipedDuringASale(t *testing.T) {
 	}
 }
 
-// A mall with two of some rooms, in a home of its own: replicas share the work and the books.
-func TestReplicas(t *testing.T) {
+// another is a mall of a test's own, beside the one under test.
+type another struct {
+	home, base string
+	env        []string
+}
+
+// anotherMall gives one that is not up yet; it goes away with the test.
+func anotherMall(t *testing.T, name string, shift int, env ...string) another {
+	t.Helper()
 	base, err := strconv.Atoi(os.Getenv("MALL_PORT_BASE"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := strconv.Itoa(base + 2000)
-	second := func(ctx context.Context, args ...string) error {
-		cmd := exec.CommandContext(ctx, os.Getenv("MALL_BIN"), args...)
-		cmd.Dir = root()
-		cmd.Env = append(os.Environ(), "MALL_SEED=none", "MALL_HOME="+home()+"-replicas", "MALL_PORT_BASE="+port)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			err = fmt.Errorf("mall %v: %w\n%s", args, err, out)
-		}
-		return err
-	}
+	m := another{home: home() + "-" + name, base: strconv.Itoa(base + shift)}
+	m.env = append(env, "MALL_SEED=none", "MALL_HOME="+m.home, "MALL_PORT_BASE="+m.base)
 	t.Cleanup(func() {
-		if err := second(context.WithoutCancel(t.Context()), "down", "--purge"); err != nil {
+		if _, err := m.run(context.WithoutCancel(t.Context()), "down", "--purge"); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := second(t.Context(), "up", "--detach", "--replicas", "order=2,product=2"); err != nil {
+	return m
+}
+
+func (m another) run(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, os.Getenv("MALL_BIN"), args...)
+	cmd.Dir = root()
+	cmd.Env = append(os.Environ(), m.env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("mall %v: %w\n%s", args, err, out)
+	}
+	return string(out), err
+}
+
+func (m another) must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := m.run(t.Context(), args...)
+	if err != nil {
 		t.Fatal(err)
 	}
+	return out
+}
+
+// visitor is somebody at this mall's door.
+func (m another) visitor() *shop.Client {
+	c := *visitor
+	c.Base, c.Token = "http://127.0.0.1:"+m.base, ""
+	return &c
+}
+
+// A mall with two of some rooms, in a home of its own: replicas share the work and the books.
+func TestReplicas(t *testing.T) {
+	second := anotherMall(t, "replicas", 2000)
+	second.must(t, "up", "--detach", "--replicas", "order=2,product=2")
 	for key, value := range map[string]string{"user.first_admin": "admin@mall.local", "gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.rate.user": "5000/5000"} {
-		if err := second(t.Context(), "config", "set", key, value); err != nil {
-			t.Fatal(err)
-		}
+		second.must(t, "config", "set", key, value)
 	}
-	there := *visitor
-	there.Base, there.Token = "http://127.0.0.1:"+port, ""
-	p := firstProduct(t, &there)
+	there := second.visitor()
+	p := firstProduct(t, there)
 	me, err := there.SignUp(t.Context(), "shopper@mall.local")
 	if err != nil {
 		t.Fatal(err)
@@ -245,9 +268,7 @@ func TestReplicas(t *testing.T) {
 	if outcomes[http.StatusCreated] != stock || outcomes[http.StatusConflict] != buys-stock {
 		t.Errorf("outcomes %v, want %d sold and the rest sold out", outcomes, stock)
 	}
-	if err := second(t.Context(), "audit", "--wait", "60s"); err != nil {
-		t.Error(err)
-	}
+	second.must(t, "audit", "--wait", "60s")
 }
 
 // firstProduct puts 25 of something on sale in a mall that nobody has been in.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -15,10 +16,13 @@ import (
 // configPrefixes are whose settings they are; everything else in Redis is not configuration.
 var configPrefixes = []string{"mall.", "order.", "checkout.", "product.", "cart.", "auth.", "user.", "payment.", "gateway.", "assistant."}
 
-const configUsage = "config get [key] | set <key> <value, or @file> | unset <key>"
+// chosenSettings move money: they can be changed, never unset.
+var chosenSettings = []string{"mall.currency", "payment.provider"}
 
-// config reads and writes the Dapr configuration store of a running mall. Rooms take a
-// change while they run; what is not set has the default compiled into the room.
+const configUsage = "config get [key] | set <key> <value, or @file> | unset <key> | restore"
+
+// config reads and writes the Dapr configuration store of a running mall. Services take a change while they run, and keep
+// it in their databases: what the store loses they go on with.
 func config(ctx context.Context, at place.Place, args []string) error {
 	if len(args) == 0 {
 		return errors.New(configUsage)
@@ -37,26 +41,56 @@ func config(ctx context.Context, at place.Place, args []string) error {
 	defer c.Close() //nolint:errcheck // every command has been answered
 	switch {
 	case args[0] == "get" && len(args) == 1:
-		return configList(c)
+		return configList(c, at)
 	case args[0] == "get" && len(args) == 2:
-		value, err := c.Do("GET", args[1])
-		if errors.Is(err, redis.ErrNil) {
-			return fmt.Errorf("%s is not set: its default applies", args[1])
-		}
-		if err != nil {
-			return err
-		}
-		fmt.Println(value)
-		return nil
+		return configGet(c, at, args[1])
 	case args[0] == "set" && len(args) == 3:
-		return configSet(c, args[1], args[2])
+		return configSet(c, at, args[1], args[2])
 	case args[0] == "unset" && len(args) == 2:
-		return configUnset(c, args[1])
+		return configUnset(c, at, args[1])
+	case args[0] == "restore" && len(args) == 1:
+		return configRestore(c, at)
 	}
 	return errors.New(configUsage)
 }
 
-func configSet(c *redis.Client, key, value string) error {
+func configGet(c *redis.Client, at place.Place, key string) error {
+	value, err := c.Do("GET", key)
+	switch {
+	case errors.Is(err, redis.ErrNil):
+		rec, err := readRecord(at)
+		if err != nil {
+			return err
+		}
+		if last, ok := rec[key]; ok && last != unsetValue {
+			return fmt.Errorf("%s is lost, it was %s: services go on with that; `config restore` writes it back", key, last)
+		}
+		return fmt.Errorf("%s was never set: its default applies", key)
+	case err != nil:
+		return err
+	case value == unsetValue:
+		return fmt.Errorf("%s is unset: its default applies", key)
+	}
+	fmt.Println(value)
+	return nil
+}
+
+func configRestore(c *redis.Client, at place.Place) error {
+	rec, err := readRecord(at)
+	if err != nil {
+		return err
+	}
+	if rec == nil {
+		return fmt.Errorf("nothing is recorded in %s: set each setting again, then `config set %s yes`", recordFile(at), initializedKey)
+	}
+	restored, err := restoreSettings(c, rec)
+	for _, key := range restored {
+		fmt.Println("written back:", key)
+	}
+	return err
+}
+
+func configSet(c *redis.Client, at place.Place, key, value string) error {
 	if err := mustBeSetting(c, key); err != nil {
 		return err
 	}
@@ -71,7 +105,7 @@ func configSet(c *redis.Client, key, value string) error {
 	if strings.Contains(value, "||") {
 		return errors.New("a value must not contain ||")
 	}
-	if _, err := c.Do("SET", key, value); err != nil {
+	if err := writeSetting(c, at, key, value); err != nil {
 		return err
 	}
 	room, _, _ := strings.Cut(key, ".")
@@ -85,31 +119,58 @@ func configSet(c *redis.Client, key, value string) error {
 	return nil
 }
 
-func configUnset(c *redis.Client, key string) error {
+// configUnset writes that the default applies: an absent key would say nothing.
+func configUnset(c *redis.Client, at place.Place, key string) error {
 	if err := mustBeSetting(c, key); err != nil {
 		return err
 	}
-	_, err := c.Do("DEL", key)
-	return err
+	if slices.Contains(chosenSettings, key) || key == initializedKey {
+		return fmt.Errorf("%s cannot be unset, only set to something else", key)
+	}
+	return writeSetting(c, at, key, unsetValue)
 }
 
-func configList(c *redis.Client) error {
-	out, err := c.Do("KEYS", "*.*")
+func writeSetting(c *redis.Client, at place.Place, key, value string) error {
+	if _, err := c.Do("SET", key, value); err != nil {
+		return err
+	}
+	return changeRecord(at, func(r settingsRecord) { r[key] = value })
+}
+
+func configList(c *redis.Client, at place.Place) error {
+	values, err := readSettings(c)
 	if err != nil {
 		return err
 	}
-	keys := strings.Split(out, "\n")
+	rec, err := readRecord(at)
+	if err != nil {
+		return err
+	}
+	keys := slices.Concat(slices.Collect(maps.Keys(values)), slices.Collect(maps.Keys(rec)))
 	slices.Sort(keys)
-	for _, key := range keys {
-		if !isConfig(key) {
-			continue
-		}
-		// Keys of other types may share a prefix.
-		if value, err := c.Do("GET", key); err == nil {
+	for _, key := range slices.Compact(keys) {
+		value, present := values[key]
+		last, recorded := rec[key]
+		switch {
+		case !present && last != unsetValue:
+			fmt.Printf("! %s=%s is lost: services go on with it; `config restore` writes it back\n", key, last)
+		case value == unsetValue || !present:
+			fmt.Printf("%s is unset: its default applies\n", key)
+		case recorded && last != value:
+			fmt.Printf("! %s=%s was changed by somebody else; this command last wrote %s\n", key, value, last)
+		default:
 			fmt.Printf("%s=%s\n", key, value)
 		}
 	}
 	return nil
+}
+
+func settingKeys(c *redis.Client) ([]string, error) {
+	out, err := c.Do("KEYS", "*.*")
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(strings.Split(out, "\n"), func(key string) bool { return !isConfig(key) }), nil
 }
 
 // mustBeSetting refuses what only shares the Redis of the settings: the streams of events are called mall.orders and the like.

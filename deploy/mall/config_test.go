@@ -2,14 +2,18 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
 	"os"
+	"slices"
 	"testing"
 
+	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/redis"
 )
 
-// Streams, carts and the gate lie in the same Redis, some under names that begin like a setting's.
-func TestConfigChangesNothingButSettings(t *testing.T) {
+// testRedis is a real one; other tests use it, too.
+func testRedis(t *testing.T) (c *redis.Client, do func(args ...string) string) {
+	t.Helper()
 	server := os.Getenv("MALL_TEST_REDIS_ADDR")
 	switch {
 	case server == "" && testing.Short():
@@ -21,25 +25,40 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // every command has been answered
-	do := func(args ...string) string {
+	t.Cleanup(func() { _ = c.Close() })
+	return c, func(args ...string) string {
 		t.Helper()
 		out, err := c.Do(args...)
-		if err != nil {
+		if err != nil && !errors.Is(err, redis.ErrNil) {
 			t.Fatalf("%v: %v", args, err)
 		}
 		return out
 	}
-	name := rand.Text() // other tests use the server, too
+}
+
+func testPlace(t *testing.T) place.Place {
+	t.Helper()
+	at := place.Place{Home: t.TempDir()}
+	if err := os.Mkdir(at.Run(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// Streams, carts and the gate lie in the same Redis, some under names that begin like a setting's.
+func TestConfigChangesNothingButSettings(t *testing.T) {
+	c, do := testRedis(t)
+	at := testPlace(t)
+	name := rand.Text()
 	stream, gate, setting := "mall.orders-"+name, "mall:{"+name+"}:product:1", "gateway.rate."+name
 	do("XADD", stream, "*", "data", "{}")
 	do("HSET", gate, "base", "7")
 	defer do("DEL", stream, gate, setting)
 	for _, key := range []string{stream, gate, "mall.", "nonsense-" + name} {
-		if err := configSet(c, key, "x"); err == nil {
+		if err := configSet(c, at, key, "x"); err == nil {
 			t.Errorf("set %s", key)
 		}
-		if err := configUnset(c, key); err == nil {
+		if err := configUnset(c, at, key); err == nil {
 			t.Errorf("unset %s", key)
 		}
 	}
@@ -47,13 +66,50 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 		t.Errorf("%s of 4 keys exist, the stream is a %s, the gate a %s", n, do("TYPE", stream), do("TYPE", gate))
 	}
 	for range 2 { // one that is set, and one that is not, can be unset
-		if err := configSet(c, setting, "1/1"); err != nil || do("GET", setting) != "1/1" {
+		if err := configSet(c, at, setting, "1/1"); err != nil || do("GET", setting) != "1/1" {
 			t.Errorf("set %s: %v", setting, err)
 		}
 		for range 2 {
-			if err := configUnset(c, setting); err != nil || do("EXISTS", setting) != "0" {
+			if err := configUnset(c, at, setting); err != nil || do("GET", setting) != unsetValue {
 				t.Errorf("unset %s: %v", setting, err)
 			}
 		}
+	}
+	for _, key := range chosenSettings {
+		if err := configUnset(c, at, key); err == nil {
+			t.Errorf("unset %s, which moves money", key)
+		}
+	}
+}
+
+// What was set, and what was unset, is written back into a store that has lost it; what it has stays.
+func TestLostSettingsAreWrittenBack(t *testing.T) {
+	c, do := testRedis(t)
+	at := testPlace(t)
+	lost, unset, kept := "order."+rand.Text(), "order."+rand.Text(), "order."+rand.Text()
+	defer do("DEL", lost, unset, kept, initializedKey)
+	do("SET", kept, "before") // a mall from before there was a record
+	if _, err := prepareSettings(c, at); err != nil || do("GET", initializedKey) == "" {
+		t.Fatalf("prepare: %v, initialized %q", err, do("GET", initializedKey))
+	}
+	for key, value := range map[string]string{lost: "5s", unset: "6s"} {
+		if err := configSet(c, at, key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := configUnset(c, at, unset); err != nil {
+		t.Fatal(err)
+	}
+	do("DEL", lost, unset, kept, initializedKey)
+	do("SET", lost, "7s") // somebody was faster
+	restored, err := prepareSettings(c, at)
+	if err != nil || slices.Contains(restored, lost) {
+		t.Errorf("written back %v, %v", restored, err)
+	}
+	if n := len(restored); n == 0 || restored[n-1] != initializedKey {
+		t.Errorf("written back %v, want the mark last", restored)
+	}
+	if got := []string{do("GET", lost), do("GET", unset), do("GET", kept)}; !slices.Equal(got, []string{"7s", unsetValue, "before"}) {
+		t.Errorf("the store has %v", got)
 	}
 }

@@ -82,6 +82,9 @@ func (m *mall) start(ctx context.Context) error {
 	if err := m.writeState(); err != nil {
 		return err
 	}
+	if err := m.prepareSettings(ctx); err != nil {
+		return err
+	}
 	if len(m.apps) == 0 {
 		return nil
 	}
@@ -147,6 +150,20 @@ func (m *mall) startRedis(ctx context.Context) error {
 		s.Note("Redis %s, port %d", found, i.Port)
 		return redis.Wait(ctx, m.redis, i.Password)
 	})
+}
+
+// prepareSettings comes before the first app: one that finds an empty store must know whether it is a new one.
+func (m *mall) prepareSettings(ctx context.Context) error {
+	if m.redis == "" {
+		return nil
+	}
+	c, err := redis.Dial(ctx, m.redis, m.store.RedisPassword())
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // every command has been answered
+	_, err = prepareSettings(c, m.at)
+	return err
 }
 
 func (m *mall) startPostgres(ctx context.Context) error {

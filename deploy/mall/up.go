@@ -85,6 +85,9 @@ func (m *mall) live(ctx context.Context, started func(error)) error {
 	case err == nil:
 		m.welcome()
 		started(nil)
+		if m.redis != "" {
+			go m.guardSettings(ctx)
+		}
 		<-ctx.Done()
 		m.board.Say("stopping …")
 	case ctx.Err() != nil:

@@ -60,7 +60,7 @@ func open(ctx context.Context, r *room.Room) ([]payment.Provider, error) {
 		providers = append(providers, sandbox.New(db))
 	}
 	if secret, err := r.Sidecar.Secret(ctx, "stripe"); err == nil && secret["api_key"] != "" {
-		providers = append(providers, stripe.New(secret["api_key"], ""))
+		providers = append(providers, stripe.New(secret["api_key"], secret["api_url"]))
 	}
 	if len(providers) == 0 {
 		return nil, errors.New("no payment provider: the secret store has neither sandbox-db nor stripe")

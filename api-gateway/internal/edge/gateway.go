@@ -56,6 +56,7 @@ type Parts struct {
 	Limits  Limits
 	Metrics *Metrics
 	Proxies func() []netip.Prefix // whose X-Forwarded-For is believed
+	Missing func() []string       // settings that are not known
 	Checks  []Check
 	OpenAPI []byte
 }
@@ -72,7 +73,7 @@ func Handler(log *slog.Logger, parts Parts) http.Handler {
 	e.NoRoute(func(c *gin.Context) { g.refuse(c, problem.Missing("address")) })
 	e.NoMethod(func(c *gin.Context) { g.refuse(c, errMethod) })
 	g.house(e)
-	e.Use(g.admit)
+	e.Use(g.needSettings, g.admit)
 	for _, route := range Routes() {
 		e.Handle(route.Method, pattern(route.Path), g.serve(route))
 		if route.Method == http.MethodGet {
@@ -163,6 +164,15 @@ func (g *Gateway) slowDown(b *limit.Buckets, name, who string) error {
 	}
 	g.Metrics.limited.WithLabelValues(name).Inc()
 	return tooMany(retry)
+}
+
+// needSettings refuses everything while the policy or a limit is not known: the defaults may be laxer than what was set.
+func (g *Gateway) needSettings(c *gin.Context) {
+	if missing := g.Missing(); len(missing) > 0 {
+		g.refuse(c, problem.Busy(fmt.Errorf("settings are not known: %v", missing), 5*time.Second, "The mall is not set up right now."))
+		return
+	}
+	c.Next()
 }
 
 // admit refuses at once what would only wait.

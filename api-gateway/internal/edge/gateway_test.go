@@ -301,3 +301,24 @@ func other(t *testing.T) (any, any) {
 	m := open(t, nil)
 	return m.keys.public, m.keys.private
 }
+
+// The policy and the limits that are compiled in may be laxer than what was set: until that is known, nobody gets in.
+func TestNothingIsServedBeforeTheSettingsAreKnown(t *testing.T) {
+	m := open(t, func(m *mall) { m.missing = []string{"gateway.policy"} })
+	for _, r := range edge.Routes() {
+		res := m.do(r.Method, strings.NewReplacer("{id}", "1", "{product_id}", "1").Replace(r.Path), "")
+		res.want(t, r.Method+" "+r.Path, 503, "unavailable")
+		if res.Header.Get("Retry-After") == "" {
+			t.Errorf("%s %s: no Retry-After", r.Method, r.Path)
+		}
+	}
+	if len(m.seen) > 0 {
+		t.Errorf("%d requests reached a service", len(m.seen))
+	}
+	m.do("GET", "/healthz", "").want(t, "health", 200, "")
+	if res := m.do("GET", "/readyz", ""); res.StatusCode != 503 || !strings.Contains(res.text, "gateway.policy") {
+		t.Errorf("readyz: %d %s, want 503 that names what is missing", res.StatusCode, res.text)
+	}
+	m.missing = nil
+	m.do("GET", "/v1/products", "").want(t, "once they are known", 200, "")
+}

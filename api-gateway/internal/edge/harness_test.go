@@ -39,6 +39,7 @@ type mall struct {
 	inFlight int64
 	revoked  []authv1.Revocation
 	authDown bool
+	missing  []string         // settings that are not known
 	answer   http.HandlerFunc // stands in for the sidecar
 	seen     []*http.Request  // what reached it
 	bodies   []string
@@ -108,7 +109,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 			Admission: limit.NewAdmission(func() int64 { return m.inFlight }),
 			Bodies:    limit.NewBodies(func() int64 { return m.inFlight }),
 		},
-		Metrics: metrics, Proxies: func() []netip.Prefix { return m.proxies }, OpenAPI: []byte("openapi: 3.1.0\n"),
+		Metrics: metrics, Proxies: func() []netip.Prefix { return m.proxies }, Missing: func() []string { return m.missing }, OpenAPI: []byte("openapi: 3.1.0\n"),
 		Checks: []edge.Check{{Name: "revocations", Ask: revoked.Ready}},
 	}))
 	t.Cleanup(m.front.Close)

@@ -130,6 +130,9 @@ func (g *Gateway) ready(c *gin.Context) {
 			missing[check.Name] = "not reachable"
 		}
 	}
+	if unknown := g.Missing(); len(unknown) > 0 {
+		missing["settings"] = "not known: " + strings.Join(unknown, ", ")
+	}
 	if len(missing) > 0 {
 		c.JSON(http.StatusServiceUnavailable, gin.H{"status": "not ready", "missing": missing})
 		return

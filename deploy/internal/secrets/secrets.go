@@ -64,7 +64,8 @@ func Load(home string, apps []string) (Store, Own, error) {
 		}
 	}
 	if key := os.Getenv("MALL_STRIPE_API_KEY"); key != "" {
-		store["stripe"] = map[string]string{"api_key": key}
+		store["stripe"] = map[string]string{"api_key": key, "webhook_secret": os.Getenv("MALL_STRIPE_WEBHOOK_SECRET"),
+			"publishable_key": os.Getenv("MALL_STRIPE_PUBLISHABLE_KEY"), "api_url": os.Getenv("MALL_STRIPE_API_URL")}
 	}
 	return store, own, errors.Join(Save(home, store), writeJSON(ownPath(home), own))
 }

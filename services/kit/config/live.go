@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,122 +17,237 @@ import (
 // (Dapr's Go SDK never resumes it), a poll cannot.
 const pollEvery = 3 * time.Second
 
+// What the store holds besides settings.
+const (
+	// Unset is the value of a setting that was unset: its default applies. A key that is merely absent says nothing.
+	Unset = "__unset__"
+	// Initialized is a key that the store holds once somebody has set it up. Only then does an absent key that no
+	// service has ever known mean its default: a store without it is a new one, or one that lost everything.
+	Initialized = "mall.settings_initialized"
+)
+
 // Store gives the values of keys; an absent key is absent from the answer.
 type Store interface {
 	Config(ctx context.Context, keys []string) (map[string]string, error)
 }
 
-// Live holds settings that change while the process runs. The last good value wins over a
-// bad one, a default over an absent one.
-type Live struct {
-	store Store
-	log   *slog.Logger
-	mu    sync.Mutex
-	set   map[string]func(raw string, present bool) error
-	seen  map[string]string
+// Memory keeps the last good values across restarts. They may be Unset.
+type Memory interface {
+	Load(ctx context.Context) (map[string]string, error)
+	Save(ctx context.Context, values map[string]string) error
 }
 
-// NewLive makes an empty set; declare settings before Run.
-func NewLive(store Store, log *slog.Logger) *Live {
-	return &Live{store: store, log: log, set: map[string]func(string, bool) error{}, seen: map[string]string{}}
+// Live holds settings that change while the process runs. The last good value stays until the store has another good
+// one or says Unset: neither a bad value nor an absent one nor a store that is away changes anything.
+type Live struct {
+	store  Store
+	memory Memory // may be nil
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	set      map[string]*setting
+	restored bool
+	dirty    map[string]string // good values that the memory does not have yet
+	lost     []string
+
+	missing   atomic.Pointer[[]string]
+	lostCount atomic.Int64
+}
+
+type setting struct {
+	apply    func(raw string) error
+	reset    func()
+	required bool // see Required
+	chosen   bool // see Chosen
+
+	raw     string // the last good value, or Unset
+	known   bool
+	kept    bool    // the memory has a value, even if it is not good (any more)
+	refused *string // what was refused last: it is logged once
+}
+
+// Option says more about a setting.
+type Option func(*setting)
+
+// Required marks a setting whose default must not be used before the store, or the memory, has been read: Missing names
+// it until then, and what needs it must not be served.
+func Required(s *setting) { s.required = true }
+
+// Chosen marks a Required setting that moves money: once it has a value it can be changed, but never falls back to its
+// default, not even by Unset.
+func Chosen(s *setting) { s.required, s.chosen = true, true }
+
+// NewLive makes an empty set; declare settings before Run. memory may be nil.
+func NewLive(store Store, memory Memory, log *slog.Logger) *Live {
+	return &Live{store: store, memory: memory, log: log, set: map[string]*setting{}, dirty: map[string]string{}}
 }
 
 // Setting declares one setting of any type and gives a function that reads its present value.
 // parse must also validate. It is a function because Go methods have no type parameters.
-func Setting[T any](l *Live, key string, def T, parse func(string) (T, error)) func() T {
+func Setting[T any](l *Live, key string, def T, parse func(string) (T, error), opts ...Option) func() T {
 	var value atomic.Pointer[T]
 	value.Store(&def)
+	s := &setting{
+		reset: func() { value.Store(&def) },
+		apply: func(raw string) error {
+			v, err := parse(raw)
+			if err == nil {
+				value.Store(&v)
+			}
+			return err
+		},
+	}
+	for _, o := range opts {
+		o(s)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.set[key] = func(raw string, present bool) error {
-		if !present {
-			value.Store(&def)
-			return nil
-		}
-		v, err := parse(raw)
-		if err != nil {
-			return err
-		}
-		value.Store(&v)
-		return nil
-	}
+	l.set[key] = s
+	l.noteMissing()
 	return func() T { return *value.Load() }
 }
 
-// Duration declares a setting like "15m" between lo and hi.
-func (l *Live) Duration(key string, def, lo, hi time.Duration) func() time.Duration {
-	return Setting(l, key, def, func(s string) (time.Duration, error) {
-		d, err := time.ParseDuration(s)
-		if err == nil && (d < lo || d > hi) {
-			err = fmt.Errorf("%s is outside %s–%s", d, lo, hi)
-		}
-		return d, err
-	})
+// Restore loads what the memory has, once.
+func (l *Live) Restore(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.restore(ctx)
 }
 
-// Int declares a whole number between lo and hi.
-func (l *Live) Int(key string, def, lo, hi int64) func() int64 {
-	return Setting(l, key, def, func(s string) (int64, error) {
-		n, err := strconv.ParseInt(s, 10, 64)
-		if err == nil && (n < lo || n > hi) {
-			err = fmt.Errorf("%d is outside %d–%d", n, lo, hi)
-		}
-		return n, err
-	})
-}
-
-// String declares a text that check accepts (nil: any).
-func (l *Live) String(key, def string, check func(string) error) func() string {
-	return Setting(l, key, def, func(s string) (string, error) {
-		if check != nil {
-			return s, check(s)
-		}
-		return s, nil
-	})
-}
-
-// Currency declares the mall's one currency (ISO 4217). Rooms that price and rooms that show prices must refuse the same
-// values: with two opinions about it nothing could be bought.
-func (l *Live) Currency() func() string {
-	return l.String("mall.currency", "CNY", func(s string) error {
-		if len(s) != 3 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-			return errors.New("a currency is an ISO 4217 code of three capital letters")
-		}
+func (l *Live) restore(ctx context.Context) error {
+	if l.restored || l.memory == nil {
 		return nil
-	})
+	}
+	values, err := l.memory.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("load the last known settings: %w", err)
+	}
+	for key, s := range l.set {
+		if raw, ok := values[key]; ok {
+			l.take(key, s, raw)
+			s.kept = true
+		}
+	}
+	l.restored = true
+	clear(l.dirty) // the memory has them
+	l.noteMissing()
+	return nil
 }
 
-// Refresh reads the store once.
+// Refresh reads the store once and keeps what is new in the memory.
 func (l *Live) Refresh(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	keys := make([]string, 0, len(l.set))
-	for k := range l.set {
-		keys = append(keys, k)
-	}
-	if len(keys) == 0 {
+	if len(l.set) == 0 {
 		return nil
 	}
+	// Before the memory has been read, an absent key must not be taken for its default.
+	if err := l.restore(ctx); err != nil {
+		return err
+	}
+	keys := append(slices.Collect(maps.Keys(l.set)), Initialized)
 	values, err := l.store.Config(ctx, keys)
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}
-	for key, apply := range l.set {
+	_, initialized := values[Initialized]
+	var lost []string
+	if !initialized {
+		lost = append(lost, Initialized)
+	}
+	for key, s := range l.set {
 		raw, present := values[key]
-		mark := strconv.FormatBool(present) + raw
-		if l.seen[key] == mark {
-			continue
+		switch {
+		case present:
+			l.take(key, s, raw)
+		case s.known || s.kept:
+			if s.raw != Unset {
+				lost = append(lost, key)
+			}
+		case initialized:
+			l.take(key, s, Unset)
 		}
-		first := l.seen[key] == ""
-		l.seen[key] = mark
-		if err := apply(raw, present); err != nil {
-			l.log.Error("configuration value refused, the last good one stays", "key", key, "error", err)
-		} else if !first {
-			l.log.Info("configuration changed", "key", key)
+	}
+	l.noteMissing()
+	l.tellLost(lost)
+	return l.save(ctx)
+}
+
+// take makes raw the value of a setting, if it is good.
+func (l *Live) take(key string, s *setting, raw string) {
+	if s.known && s.raw == raw || s.refused != nil && *s.refused == raw {
+		return
+	}
+	err := errors.New("it moves money: set another value instead of unsetting it")
+	switch {
+	case raw != Unset:
+		err = s.apply(raw)
+	case !s.chosen || !s.known && !s.kept:
+		s.reset()
+		err = nil
+	}
+	if err != nil {
+		s.refused = &raw
+		l.log.Error("configuration value refused, the last good one stays", "key", key, "error", err)
+		return
+	}
+	if s.known {
+		l.log.Info("configuration changed", "key", key)
+	}
+	s.raw, s.known, s.refused = raw, true, nil
+	l.dirty[key] = raw
+}
+
+// tellLost logs once what the store has lost, and once that it has it again.
+func (l *Live) tellLost(lost []string) {
+	l.lostCount.Store(int64(len(lost)))
+	slices.Sort(lost)
+	if slices.Equal(lost, l.lost) {
+		return
+	}
+	if len(lost) > 0 {
+		l.log.Error("the configuration store has lost settings, the last good values stay", "keys", lost)
+	} else {
+		l.log.Info("the configuration store has its settings again")
+	}
+	l.lost = lost
+}
+
+func (l *Live) save(ctx context.Context) error {
+	if l.memory == nil || len(l.dirty) == 0 {
+		return nil
+	}
+	if err := l.memory.Save(ctx, l.dirty); err != nil {
+		return fmt.Errorf("keep settings: %w", err) // they stay dirty: the next refresh tries again
+	}
+	for key := range l.dirty {
+		l.set[key].kept = true
+	}
+	clear(l.dirty)
+	return nil
+}
+
+func (l *Live) noteMissing() {
+	var missing []string
+	for key, s := range l.set {
+		if s.required && !s.known {
+			missing = append(missing, key)
 		}
+	}
+	slices.Sort(missing)
+	l.missing.Store(&missing)
+}
+
+// Missing names the required settings that are not known: neither the store nor the memory has said what they are.
+func (l *Live) Missing() []string {
+	if m := l.missing.Load(); m != nil {
+		return *m
 	}
 	return nil
 }
+
+// Lost counts the settings that the store held and holds no more.
+func (l *Live) Lost() int { return int(l.lostCount.Load()) }
 
 // Run refreshes until ctx ends. A store that is down leaves the values as they are.
 func (l *Live) Run(ctx context.Context) error {

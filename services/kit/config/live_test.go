@@ -18,10 +18,10 @@ func (f *fakeStore) Config(context.Context, []string) (map[string]string, error)
 	return f.values, f.err
 }
 
-// A setting follows the store; bad values and a store that is down change nothing; absence restores the default.
+// A setting follows the store; bad values, a store that is down and absence change nothing; only Unset restores the default.
 func TestSettingKeepsLastGoodValue(t *testing.T) {
 	store := &fakeStore{}
-	live := NewLive(store, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	live := NewLive(store, nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	timeout := live.Duration("order.payment_timeout", 15*time.Minute, time.Second, time.Hour)
 
 	steps := []struct {
@@ -34,7 +34,10 @@ func TestSettingKeepsLastGoodValue(t *testing.T) {
 		{map[string]string{"order.payment_timeout": "soon"}, nil, 5 * time.Second},
 		{map[string]string{"order.payment_timeout": "900h"}, nil, 5 * time.Second},
 		{nil, errors.New("store is down"), 5 * time.Second},
-		{nil, nil, 15 * time.Minute},
+		{nil, nil, 5 * time.Second},
+		{map[string]string{Initialized: "yes"}, nil, 5 * time.Second},
+		{map[string]string{"order.payment_timeout": Unset}, nil, 15 * time.Minute},
+		{map[string]string{"order.payment_timeout": "7s"}, nil, 7 * time.Second},
 	}
 	for i, s := range steps {
 		store.values, store.err = s.values, s.err
@@ -50,7 +53,7 @@ func TestSettingKeepsLastGoodValue(t *testing.T) {
 // Every room that knows the currency refuses what is none.
 func TestCurrencyIsACode(t *testing.T) {
 	store := &fakeStore{}
-	live := NewLive(store, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	live := NewLive(store, nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	currency := live.Currency()
 	for _, c := range []struct{ set, want string }{{"EUR", "EUR"}, {"cny", "EUR"}, {"EU", "EUR"}, {"EURO", "EUR"}, {"茶", "EUR"}, {"", "EUR"}, {"USD", "USD"}} {
 		store.values = map[string]string{"mall.currency": c.set}

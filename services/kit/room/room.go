@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"gorm.io/gorm"
 
 	"daprmall.dev/services/kit/config"
@@ -23,6 +25,7 @@ import (
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/settings"
 	"daprmall.dev/services/kit/sidecar"
 	"daprmall.dev/services/kit/telemetry"
 )
@@ -78,7 +81,7 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Room{Env: env, Log: log, Sidecar: side, Live: config.NewLive(side, log), Verifier: identity.NewVerifier(side.Keys)}
+	r := &Room{Env: env, Log: log, Sidecar: side, Verifier: identity.NewVerifier(side.Keys)}
 	opening, cancel := context.WithTimeout(ctx, openFor)
 	defer cancel()
 	if err := side.Wait(opening); err != nil {
@@ -91,18 +94,25 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*Room, error) {
 	if r.DB, err = postgres.Open(opening, secret["dsn"]); err != nil {
 		return nil, err
 	}
-	sets := append([]postgres.Migrations{postgres.Defaults, ids.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations}, own...)
+	sets := append([]postgres.Migrations{postgres.Defaults, ids.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations, settings.Migrations}, own...)
 	if err := postgres.Migrate(opening, r.DB, sets...); err != nil {
 		return nil, err
 	}
 	if r.IDs, err = ids.NewSource(opening, r.DB, log); err != nil {
 		return nil, err
 	}
+	r.Live = config.NewLive(side, settings.New(r.DB), log)
+	promauto.NewGaugeFunc(prometheus.GaugeOpts{Name: "mall_settings_missing", Help: "Settings that are needed and not known: what needs them is refused."},
+		func() float64 { return float64(len(r.Live.Missing())) })
+	promauto.NewGaugeFunc(prometheus.GaugeOpts{Name: "mall_settings_lost", Help: "Settings that the configuration store has lost: their last good values are used."},
+		func() float64 { return float64(r.Live.Lost()) })
 	r.Outbox = outbox.New(r.DB, env.AppID, side, log)
 	r.Inbox = inbox.New(r.DB, side, log)
 	r.Server = server.New(env, log, r.Verifier,
 		server.Check{Name: "sidecar", Ask: side.Ready},
-		server.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, r.DB) }})
+		server.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, r.DB) }},
+		server.Check{Name: "settings", Ask: func(context.Context) error { return server.MissingSettings(r.Live.Missing()) }})
+	r.Server.Settings = r.Live.Missing
 	r.Go("ids", r.IDs.Run)
 	r.Go("configuration", r.Live.Run)
 	return r, nil
@@ -129,8 +139,11 @@ func (r *Room) Go(name string, run func(ctx context.Context) error) {
 
 // Serve reads the settings once, runs the workers and serves until ctx ends; workers end after the last request.
 func (r *Room) Serve(ctx context.Context) error {
+	if err := r.Live.Restore(ctx); err != nil {
+		return err
+	}
 	if err := r.Live.Refresh(ctx); err != nil {
-		r.Log.Warn("starting with default settings", "error", err)
+		r.Log.Warn("starting with the last known settings", "error", err)
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

@@ -44,6 +44,8 @@ type Check struct {
 // Server is a room's engine with the routes every room has.
 type Server struct {
 	*gin.Engine
+	Settings func() []string // names the settings that are needed and not known; may be nil
+
 	env      config.Env
 	log      *slog.Logger
 	verifier *identity.Verifier
@@ -105,7 +107,10 @@ func ready(checks []Check) gin.HandlerFunc {
 		defer cancel()
 		missing := gin.H{}
 		for _, check := range checks {
-			if err := check.Ask(ctx); err != nil {
+			err := check.Ask(ctx)
+			if unmet := (unmetError("")); errors.As(err, &unmet) {
+				missing[check.Name] = string(unmet)
+			} else if err != nil {
 				missing[check.Name] = "not reachable"
 			}
 		}
@@ -114,6 +119,31 @@ func ready(checks []Check) gin.HandlerFunc {
 			return
 		}
 		c.JSON(http.StatusOK, gin.H{"status": "ready"})
+	}
+}
+
+// unmetError is the error of a Check that may be shown to operators as it is.
+type unmetError string
+
+func (u unmetError) Error() string { return string(u) }
+
+// MissingSettings is the error of settings that are not known, nil if there are none.
+func MissingSettings(keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	return unmetError("not known: " + strings.Join(keys, ", "))
+}
+
+// WithSettings refuses a route that needs settings while one of them is not known: better nothing than a wrong price, or money
+// through a provider that nobody chose.
+func (s *Server) WithSettings(c *gin.Context) {
+	if s.Settings == nil {
+		return
+	}
+	if err := MissingSettings(s.Settings()); err != nil {
+		c.Abort()
+		fail(c, problem.Busy(err, 5*time.Second, "A part of the mall is not set up right now."))
 	}
 }
 

@@ -339,3 +339,28 @@ func TestRunFinishesRequestsUnderWay(t *testing.T) {
 		t.Errorf("run: %v", err)
 	}
 }
+
+// A route that needs settings is refused while one is not known; the rest is served, and operators see which one it is.
+func TestRoutesThatNeedSettings(t *testing.T) {
+	missing := []string{"mall.currency"}
+	d := open(t, Check{"settings", func(context.Context) error { return MissingSettings(missing) }})
+	d.s.Settings = func() []string { return missing }
+	d.s.GET("/priced", d.s.WithSettings, Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
+	d.s.GET("/plain", Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
+	if a := d.ask("GET", "/priced", ""); a.status != 503 || a.doc.Code != "unavailable" || a.header.Get("Retry-After") == "" {
+		t.Errorf("priced: %d %s, want 503 unavailable", a.status, a.body)
+	}
+	if a := d.ask("GET", "/plain", ""); a.status != 204 {
+		t.Errorf("plain: %d %s, want 204", a.status, a.body)
+	}
+	if a := d.ask("GET", "/readyz", ""); a.status != 503 || !strings.Contains(a.body, "not known: mall.currency") {
+		t.Errorf("readyz: %d %s, want 503 that names the setting", a.status, a.body)
+	}
+	missing = nil
+	if a := d.ask("GET", "/priced", ""); a.status != 204 {
+		t.Errorf("priced once it is known: %d %s, want 204", a.status, a.body)
+	}
+	if a := d.ask("GET", "/readyz", ""); a.status != 200 {
+		t.Errorf("readyz once it is known: %d %s, want 200", a.status, a.body)
+	}
+}

@@ -20,7 +20,7 @@ import (
 // Routes mounts everything cart answers.
 func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *cart.Service) {
 	h := handler{carts}
-	v1 := s.Group("/v1/cart", server.Callers("api-gateway", "assistant"), s.SignedIn)
+	v1 := s.Group("/v1/cart", server.Callers("api-gateway", "assistant"), s.SignedIn, s.WithSettings)
 	// shopper: the cart with present prices.
 	v1.GET("", server.Handle(h.show))
 	// shopper: adds. Two adds at once both count; with an Idempotency-Key a repeat counts once.

@@ -22,9 +22,9 @@ func Routes(s *server.Server, keys *idempotency.Store, addresses checkout.Addres
 
 	h := handler{keys, service}
 	// shopper: what it would cost, holding nothing.
-	s.POST("/v1/checkout/quote", gateway, s.SignedIn, server.Idempotent(keys), server.Handle(h.quote))
+	s.POST("/v1/checkout/quote", gateway, s.SignedIn, s.WithSettings, server.Idempotent(keys), server.Handle(h.quote))
 	// shopper: places an order. Needs an Idempotency-Key; a repeat, after any crash, goes on with the same order.
-	s.POST("/v1/checkout", gateway, s.SignedIn, server.Handle(h.checkOut))
+	s.POST("/v1/checkout", gateway, s.SignedIn, s.WithSettings, server.Handle(h.checkOut))
 	// shopper: sends an order elsewhere while it awaits payment.
 	s.PUT("/v1/orders/:id/address", gateway, s.SignedIn, server.Handle(h.changeAddress))
 }

@@ -17,7 +17,7 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	h := handler{keys, payments}
 	v1 := s.Group("/v1/payments", server.Callers("api-gateway", "assistant"), s.SignedIn)
 	// shopper: pays an order. Needs an Idempotency-Key; a repeat never charges again. An unknown outcome is 201 processing.
-	v1.POST("", server.Handle(h.pay))
+	v1.POST("", s.WithSettings, server.Handle(h.pay))
 	// shopper: the own payment.
 	v1.GET("/:id", server.Handle(h.show))
 	// shopper: ends a payment that is not settled. 409 once it is.

@@ -34,7 +34,7 @@ func Routes(s *server.Server, catalogue *product.Catalogue, holds *product.Holds
 	// anyone: one product; 304 while the caller's ETag is still its version.
 	s.GET("/v1/products/:id", gateway, server.Handle(h.get))
 	// seller, admin: offers a product. With an Idempotency-Key a repeat offers no second one.
-	s.POST("/v1/products", gateway, s.SignedIn, once, server.Handle(h.create))
+	s.POST("/v1/products", gateway, s.SignedIn, s.WithSettings, once, server.Handle(h.create))
 	// its seller, admin: 428 without If-Match, 412 once somebody else changed it.
 	s.PATCH("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.change))
 	// its seller, admin: off the shelves; old orders keep their lines.

@@ -1,0 +1,315 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"daprmall.dev/deploy/internal/redis"
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// settled is a mall whose settings are not the defaults, and what shows which ones it uses.
+type settled struct {
+	another
+	t         *testing.T
+	where     place
+	me        *shop.Client
+	merchant  *shop.Client
+	address   string
+	payments  *sql.DB
+	customers int
+	sold      string // the product that was sold last
+}
+
+// settings that differ from the defaults in what a shopper notices.
+var unusual = map[string]string{"mall.currency": "EUR", "payment.provider": "stripe", "checkout.shipping_fee": "321", "gateway.rate.account": "0.001/4",
+	"gateway.rate.signin": "5000/5000", "user.first_admin": "admin@mall.local"}
+
+// openSettled starts a mall with the settings above and a policy that closes the list of products to visitors.
+func openSettled(t *testing.T) *settled {
+	t.Helper()
+	m := &settled{another: anotherMall(t, "settings", 3000, "MALL_STRIPE_API_KEY=sk_test_e2e", "MALL_STRIPE_API_URL="+newStripe(t)), t: t}
+	m.must(t, "up", "--detach")
+	readJSON(t, filepath.Join(m.home, "run", "state.json"), &m.where)
+	m.payments = m.db("payment")
+	m.people()
+	for key, value := range unusual {
+		m.must(t, "config", "set", key, value)
+	}
+	policy, err := os.ReadFile(filepath.Join(root(), "api-gateway", "internal", "access", "policy.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(policy), "const DefaultPolicy = `")
+	text, _, _ = strings.Cut(text, "`")
+	file := filepath.Join(t.TempDir(), "policy.csv")
+	if err := os.WriteFile(file, []byte(strings.Replace(text, "anonymous, /v1/products(/{id})?", "customer, /v1/products(/{id})?", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.must(t, "config", "set", "gateway.policy", "@"+file)
+	m.until("the settings are read", m.unchanged)
+	m.until("the provider is read", func() error {
+		n, err := number(t.Context(), m.payments, "SELECT count(*) FROM settings WHERE key = 'payment.provider' AND value = 'stripe'")
+		if err == nil && n == 0 {
+			err = errors.New("not yet")
+		}
+		return err
+	})
+	for _, app := range []string{"product", "checkout"} {
+		db := m.db(app)
+		m.until("the currency is read by "+app, func() error {
+			n, err := number(t.Context(), db, "SELECT count(*) FROM settings WHERE key = 'mall.currency' AND value = 'EUR'")
+			if err == nil && n == 0 {
+				err = errors.New("not yet")
+			}
+			return err
+		})
+	}
+	return m
+}
+
+// visitor is held to no contract: a policy of its own refuses what openapi.yaml promises to everybody.
+func (m *settled) visitor() *shop.Client {
+	c := m.another.visitor()
+	c.Seen = nil
+	return c
+}
+
+func (m *settled) until(what string, try func() error) {
+	m.t.Helper()
+	if err := eventually(m.t.Context(), waitFor, try); err != nil {
+		m.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// db opens a service's database.
+func (m *settled) db(name string) *sql.DB {
+	m.t.Helper()
+	db, err := sql.Open("postgres", m.where.Databases[name])
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// people are somebody who sells and somebody who buys.
+func (m *settled) people() {
+	m.t.Helper()
+	ctx := m.t.Context()
+	for key, value := range map[string]string{"user.first_admin": "admin@mall.local", "gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000"} {
+		m.must(m.t, "config", "set", key, value)
+	}
+	there := m.visitor()
+	if _, err := there.SignUp(ctx, "admin@mall.local"); err != nil {
+		m.t.Fatal(err)
+	}
+	var chief *shop.Client
+	m.until("the first admin", func() (err error) {
+		if chief, err = there.SignIn(ctx, "admin@mall.local"); err != nil {
+			return err
+		}
+		return chief.Want(ctx, http.StatusOK, http.MethodGet, "/v1/admin/users", nil, nil)
+	})
+	var u shop.User
+	if err := chief.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &u); err != nil {
+		m.t.Fatal(err)
+	}
+	all := map[string]any{"roles": []string{"customer", "seller", "admin"}}
+	if err := chief.Want(ctx, http.StatusOK, http.MethodPut, "/v1/admin/users/"+u.ID+"/roles", all, nil); err != nil {
+		m.t.Fatal(err)
+	}
+	var err error
+	if m.merchant, err = there.SignIn(ctx, "admin@mall.local"); err != nil {
+		m.t.Fatal(err)
+	}
+	if m.me, err = there.SignUp(ctx, "shopper@mall.local"); err != nil {
+		m.t.Fatal(err)
+	}
+	if m.address, err = m.me.Address(ctx, "Berlin"); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// unchanged says what is not as the settings want it.
+func (m *settled) unchanged() error {
+	ctx := m.t.Context()
+	if a, err := m.visitor().Do(ctx, http.MethodGet, "/v1/products", nil); err != nil || a.Status != http.StatusUnauthorized {
+		return fmt.Errorf("policy: a visitor's list of products: %s, %w; want 401", a, err)
+	}
+	// The limit: the fifth wrong password of one account is one too many.
+	m.customers++
+	var last shop.Answer
+	for range 5 {
+		var err error
+		last, err = m.visitor().Do(ctx, http.MethodPost, "/v1/sessions", map[string]string{"email": fmt.Sprintf("nobody-%d@mall.local", m.customers), "password": "wrong password"})
+		if err != nil {
+			return err
+		}
+	}
+	if last.Status != http.StatusTooManyRequests {
+		return fmt.Errorf("limit: fifth wrong password: %s, want 429", last)
+	}
+	return nil
+}
+
+// sells buys something new: its currency, fee and provider are what the settings say.
+func (m *settled) sells(when string) {
+	m.t.Helper()
+	ctx := m.t.Context()
+	p, err := m.merchant.NewProduct(ctx, "Settled tea "+shop.Key(), "tests", 400, 5)
+	if err != nil {
+		m.t.Fatalf("%s: %v", when, err)
+	}
+	m.sold = p.ID
+	key := shop.Key()
+	a, err := insist(ctx, func(ctx context.Context) (shop.Answer, error) {
+		return m.me.Buy(ctx, key, m.address, shop.Line{ProductID: p.ID, Quantity: 1})
+	})
+	var o struct {
+		ID       string `json:"id"`
+		Currency string `json:"currency"`
+		Shipping int64  `json:"shipping"`
+	}
+	if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil {
+		m.t.Fatalf("%s: checkout: %s, %v", when, a, err)
+	}
+	if o.Currency != "EUR" || o.Shipping != 321 {
+		m.t.Errorf("%s: order in %s with shipping %d, want EUR and 321", when, o.Currency, o.Shipping)
+	}
+	key = shop.Key()
+	a, err = insist(ctx, func(ctx context.Context) (shop.Answer, error) { return m.me.Pay(ctx, key, o.ID, shop.CardGood) })
+	if err != nil || a.Status != http.StatusCreated {
+		m.t.Errorf("%s: pay: %s, %v", when, a, err)
+	}
+	var provider string
+	if err := m.payments.QueryRowContext(ctx, "SELECT provider FROM payments WHERE order_id = $1", o.ID).Scan(&provider); err != nil || provider != "stripe" {
+		m.t.Errorf("%s: paid through %q, %v; want stripe", when, provider, err)
+	}
+}
+
+// gauge reads one of a service's gauges.
+func (m *settled) gauge(app, name string) (string, error) {
+	res, err := get(m.t, m.where.Apps[app].URL+"/metrics")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return "", err
+	}
+	_, rest, found := strings.Cut(string(text), "\n"+name+" ")
+	if !found {
+		return "", fmt.Errorf("%s has no metric %s", app, name)
+	}
+	value, _, _ := strings.Cut(rest, "\n")
+	return value, nil
+}
+
+// sees waits until services have read the store as it is now.
+func (m *settled) sees(lost bool, apps ...string) {
+	m.t.Helper()
+	m.until("the store is read", func() error {
+		for _, app := range apps {
+			if n, err := m.gauge(app, "mall_settings_lost"); err != nil || (n != "0") != lost {
+				return fmt.Errorf("%s says %s settings are lost, %w", app, n, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (m *settled) restart(apps ...string) {
+	m.t.Helper()
+	for _, app := range apps {
+		m.must(m.t, "kill", app)
+	}
+}
+
+// The configuration store forgets everything and nobody writes it back: no setting changes, in no service, not even in those that start
+// then. The gateway, which has nowhere to remember its own, serves nobody after its start until the store has them again.
+func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
+	m := openSettled(t)
+	m.sells("before")
+
+	record := filepath.Join(m.home, "settings.json") // without it the runner has nothing to write back
+	if err := os.Rename(record, record+".away"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := redis.Dial(t.Context(), m.where.Redis.Addr, m.where.Redis.Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // every command has been answered
+	if _, err := c.Do("FLUSHALL"); err != nil {
+		t.Fatal(err)
+	}
+	readers := []string{"payment", "product", "checkout", "api-gateway"}
+	m.sees(true, readers...)
+	m.until("emptied", m.unchanged)
+	m.sells("emptied")
+
+	m.restart("payment", "product", "checkout")
+	for _, app := range []string{"payment", "product", "checkout"} {
+		m.until(app+" is ready", func() error { return readyOne(t, m.where.Apps[app]) })
+	}
+	m.sees(true, readers...)
+	m.sells("emptied, then started")
+
+	m.restart("api-gateway")
+	m.until("the gateway says what it lacks", func() error {
+		res, err := get(t, m.where.Apps["api-gateway"].URL+"/readyz")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = res.Body.Close() }()
+		text, err := io.ReadAll(res.Body)
+		if err == nil && (res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "gateway.policy")) {
+			err = fmt.Errorf("%d %s", res.StatusCode, text)
+		}
+		return err
+	})
+	if a := do(t, m.me, http.MethodGet, "/v1/orders", nil); unavailable(a) != "" {
+		t.Errorf("a gateway that does not know its settings: %s", unavailable(a))
+	}
+	if err := os.Rename(record+".away", record); err != nil { // the runner finds it
+		t.Fatal(err)
+	}
+	m.until("the gateway is ready", func() error { return readyOne(t, m.where.Apps["api-gateway"]) })
+	m.sees(false, readers...)
+	m.until("written back", m.unchanged)
+	m.sells("written back")
+	for key, value := range unusual {
+		if got := strings.TrimSpace(m.must(t, "config", "get", key)); got != value {
+			t.Errorf("config get %s: %q, want %q", key, got, value)
+		}
+	}
+	if _, err := m.run(t.Context(), "config", "unset", "payment.provider"); err == nil {
+		t.Error("payment.provider was unset")
+	}
+	m.must(t, "config", "unset", "checkout.shipping_fee")
+	m.until("shipping has its default", func() error {
+		var q struct {
+			Shipping int64 `json:"shipping"`
+		}
+		line := shop.Line{ProductID: m.sold, Quantity: 1}
+		if err := m.me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/checkout/quote", map[string]any{"items": []shop.Line{line}}, &q); err != nil {
+			return err
+		}
+		if q.Shipping != 1000 {
+			return fmt.Errorf("shipping %d", q.Shipping)
+		}
+		return nil
+	})
+}

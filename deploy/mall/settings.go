@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/redis"
+)
+
+// What services read in the configuration store besides settings (services/kit/config).
+const (
+	unsetValue     = "__unset__"                 // a setting that was unset; an absent key says nothing
+	initializedKey = "mall.settings_initialized" // the store has been set up: what it lacks was never set
+)
+
+// settingsRecord is what the runner last wrote into the configuration store. The store may lose it.
+type settingsRecord map[string]string
+
+func recordFile(at place.Place) string { return filepath.Join(at.Home, "settings.json") }
+
+// readRecord gives nil if nothing was recorded yet.
+func readRecord(at place.Place) (settingsRecord, error) {
+	raw, err := os.ReadFile(recordFile(at))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var rec settingsRecord
+	return rec, json.Unmarshal(raw, &rec)
+}
+
+// changeRecord changes the record under a lock, because commands may run at once.
+func changeRecord(at place.Place, change func(settingsRecord)) error {
+	lock, err := os.OpenFile(filepath.Join(at.Run(), "settings.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() //nolint:errcheck // releases the lock
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	rec, err := readRecord(at)
+	if err != nil {
+		return err
+	}
+	if rec == nil {
+		rec = settingsRecord{}
+	}
+	change(rec)
+	raw, err := json.MarshalIndent(rec, "", "  ")
+	if err != nil {
+		return err
+	}
+	next := recordFile(at) + ".new"
+	if err := os.WriteFile(next, raw, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, recordFile(at))
+}
+
+// restoreSettings writes back what the store lacks and gives their keys. The mark of an initialised store comes last: until
+// then services know that an absent key may have been lost.
+func restoreSettings(c *redis.Client, rec settingsRecord) (restored []string, err error) {
+	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(rec)), func(k string) bool { return k == initializedKey })
+	if rec[initializedKey] != "" {
+		keys = append(keys, initializedKey)
+	}
+	for _, key := range keys {
+		_, err := c.Do("SET", key, rec[key], "NX")
+		if err == nil {
+			restored = append(restored, key)
+		} else if !errors.Is(err, redis.ErrNil) { // ErrNil: it has a value
+			return restored, err
+		}
+	}
+	return restored, nil
+}
+
+// prepareSettings makes a new mall's store an initialised one, and gives one that was emptied its settings back.
+func prepareSettings(c *redis.Client, at place.Place) (restored []string, err error) {
+	rec, err := readRecord(at)
+	if err != nil {
+		return nil, err
+	}
+	if rec == nil {
+		rec = settingsRecord{initializedKey: time.Now().UTC().Format(time.RFC3339)}
+		present, err := readSettings(c)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(rec, present)
+		if err := changeRecord(at, func(r settingsRecord) { maps.Copy(r, rec) }); err != nil {
+			return nil, err
+		}
+	}
+	return restoreSettings(c, rec)
+}
+
+// guardSettings writes settings back whenever the store has lost some, until ctx ends.
+func (m *mall) guardSettings(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(5 * time.Second):
+		}
+		restored, err := m.restoreLost(ctx)
+		if err == nil && len(restored) > 0 {
+			m.board.Say("%s the configuration store had lost settings, written back: %s", time.Now().Format(time.TimeOnly), strings.Join(restored, ", "))
+		}
+	}
+}
+
+func (m *mall) restoreLost(ctx context.Context) ([]string, error) {
+	rec, err := readRecord(m.at)
+	if err != nil || rec == nil {
+		return nil, err
+	}
+	c, err := redis.Dial(ctx, m.redis, m.store.RedisPassword())
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close() //nolint:errcheck // every command has been answered
+	return restoreSettings(c, rec)
+}
+
+// readSettings gives every setting that the store has.
+func readSettings(c *redis.Client) (map[string]string, error) {
+	keys, err := settingKeys(c)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]string{}
+	for _, key := range keys {
+		// Keys of other types may share a prefix.
+		if value, err := c.Do("GET", key); err == nil {
+			values[key] = value
+		}
+	}
+	return values, nil
+}

@@ -1,0 +1,148 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"testing"
+)
+
+// fakeMemory is what a service's database remembers.
+type fakeMemory struct {
+	values map[string]string
+	err    error
+}
+
+func (f *fakeMemory) Load(context.Context) (map[string]string, error) {
+	return maps.Clone(f.values), f.err
+}
+
+func (f *fakeMemory) Save(_ context.Context, values map[string]string) error {
+	if f.err == nil {
+		maps.Copy(f.values, values)
+	}
+	return f.err
+}
+
+// process is a service from one start to the next.
+type process struct {
+	*Live
+	currency, fee func() string
+}
+
+// start starts a service as kit/room does; a setting called sold is no longer good if gone says so.
+func start(t *testing.T, store Store, memory Memory, gone ...string) process {
+	t.Helper()
+	live := NewLive(store, memory, slog.New(slog.DiscardHandler))
+	p := process{Live: live}
+	p.currency = live.String("mall.currency", "CNY", func(s string) error {
+		if slices.Contains(gone, s) {
+			return errors.New("no such currency")
+		}
+		return nil
+	}, Chosen)
+	p.fee = live.String("checkout.fee", "1000", nil)
+	if err := live.Restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_ = live.Refresh(t.Context()) // a start goes on without its store
+	return p
+}
+
+func (p process) check(t *testing.T, when, currency, fee string, missing, lost int) {
+	t.Helper()
+	got := []any{p.currency(), p.fee(), len(p.Missing()), p.Lost()}
+	if want := []any{currency, fee, missing, lost}; !slices.Equal(got, want) {
+		t.Errorf("%s: currency, fee, missing and lost are %v, want %v", when, got, want)
+	}
+}
+
+// Losing the store, down or emptied, changes nothing: not while the service runs and not across its starts.
+func TestSettingsSurviveTheStore(t *testing.T) {
+	set := map[string]string{Initialized: "yes", "mall.currency": "EUR", "checkout.fee": "5"}
+	store, memory := &fakeStore{values: set}, &fakeMemory{values: map[string]string{}}
+	p := start(t, store, memory)
+	p.check(t, "set", "EUR", "5", 0, 0)
+
+	store.values = nil // FLUSHALL
+	if err := p.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.check(t, "emptied", "EUR", "5", 0, 3)
+	p = start(t, store, memory)
+	p.check(t, "started with an emptied store", "EUR", "5", 0, 3)
+	store.err = errors.New("store is down")
+	start(t, store, memory).check(t, "started without a store", "EUR", "5", 0, 0)
+
+	store.err, store.values = nil, set // written back
+	if err := p.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.check(t, "written back", "EUR", "5", 0, 0)
+
+	store.values = map[string]string{Initialized: "yes", "mall.currency": "EUR", "checkout.fee": Unset}
+	if err := p.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.check(t, "unset", "EUR", "1000", 0, 0)
+	store.values = nil
+	start(t, store, memory).check(t, "unset, then lost", "EUR", "1000", 0, 2)
+}
+
+// A default that moves money is used only if it is sure that nothing was chosen: in a store that somebody has set up.
+func TestADefaultIsNoGuess(t *testing.T) {
+	store, memory := &fakeStore{}, &fakeMemory{values: map[string]string{}}
+	p := start(t, store, memory)
+	p.check(t, "an empty store and no memory", "CNY", "1000", 1, 1)
+	store.err = errors.New("store is down")
+	start(t, store, memory).check(t, "no store and no memory", "CNY", "1000", 1, 0)
+
+	store.err, store.values = nil, map[string]string{Initialized: "yes"}
+	if err := p.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.check(t, "a new mall", "CNY", "1000", 0, 0)
+	store.values = nil
+	start(t, store, memory).check(t, "a new mall whose store is lost", "CNY", "1000", 0, 1)
+}
+
+// What moves money is changed, never dropped: neither by Unset nor because its value is not good any more.
+func TestAChosenSettingHasNoDefault(t *testing.T) {
+	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}}, &fakeMemory{values: map[string]string{}}
+	p := start(t, store, memory)
+	store.values = map[string]string{Initialized: "yes", "mall.currency": Unset}
+	if err := p.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.check(t, "unset", "EUR", "1000", 0, 0)
+	start(t, store, memory).check(t, "unset, then started", "EUR", "1000", 0, 0)
+
+	for what, values := range map[string]map[string]string{"set": {Initialized: "yes", "mall.currency": "EUR"}, "absent": {Initialized: "yes"},
+		"unset": {Initialized: "yes", "mall.currency": Unset}} {
+		store.values = values
+		p = start(t, store, memory, "EUR")
+		if missing := p.Missing(); !slices.Equal(missing, []string{"mall.currency"}) || memory.values["mall.currency"] != "EUR" {
+			t.Errorf("%s, and not good any more: missing %v, remembered %q", what, missing, memory.values["mall.currency"])
+		}
+	}
+}
+
+// A value that could not be remembered is remembered later.
+func TestAMemoryThatFailsIsTriedAgain(t *testing.T) {
+	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}}, &fakeMemory{values: map[string]string{}}
+	live := NewLive(store, memory, slog.New(slog.DiscardHandler))
+	currency := live.Currency()
+	if err := live.Restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	memory.err = errors.New("database is down")
+	if err := live.Refresh(t.Context()); err == nil || currency() != "EUR" {
+		t.Errorf("refresh: %v, currency %s; want an error and EUR", err, currency())
+	}
+	memory.err = nil
+	if err := live.Refresh(t.Context()); err != nil || memory.values["mall.currency"] != "EUR" {
+		t.Errorf("refresh: %v, remembered %v", err, memory.values)
+	}
+}
