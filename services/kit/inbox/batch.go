@@ -19,6 +19,7 @@ const (
 	togetherTimeout = 5 * time.Second  // a batch that takes longer is taken apart
 	handlerTimeout  = 30 * time.Second // for one event alone
 	atOnce          = 16               // events of a batch that are handled side by side where each is on its own
+	keyLocks        = 20260102         // the first number of the advisory locks of events' keys
 )
 
 // delivery is an event on its way in.
@@ -127,23 +128,34 @@ func (in *Inbox) once(ctx context.Context, batch []*delivery) error {
 		if err != nil {
 			return err
 		}
-		for _, h := range in.handlers {
-			var events []outbox.CloudEvent
-			for _, d := range inside {
-				if d.event.Type == h.event && fresh[d.event.ID] {
-					events = append(events, d.event)
-					delete(fresh, d.event.ID) // a copy in the same batch
-				}
-			}
-			if len(events) == 0 {
-				continue
-			}
+		return in.handle(ctx, inside, fresh)
+	})
+}
+
+// handle runs the handlers of fresh events, in the order the handlers were named: all events of a type at once.
+func (in *Inbox) handle(ctx context.Context, batch []*delivery, fresh map[string]bool) error {
+	var all []outbox.CloudEvent
+	byType := map[string][]outbox.CloudEvent{}
+	for _, d := range batch {
+		if fresh[d.event.ID] {
+			all = append(all, d.event)
+			byType[d.event.Type] = append(byType[d.event.Type], d.event)
+			delete(fresh, d.event.ID) // a copy in the same batch
+		}
+	}
+	if in.lockAll != nil && len(byType) > 1 {
+		if err := in.lockAll(ctx, all); err != nil {
+			return fmt.Errorf("lock what %d events change: %w", len(all), err)
+		}
+	}
+	for _, h := range in.handlers {
+		if events := byType[h.event]; len(events) > 0 {
 			if err := h.guarded(ctx, events...); err != nil {
 				return err
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // onceDetached records what its handlers have done; those that failed are not recorded, and the error tells of them.
@@ -184,8 +196,9 @@ func (in *Inbox) onceDetached(ctx context.Context, batch []*delivery) error {
 	return failed
 }
 
-// record writes the rows of events and gives the ids of those that were not there. In the order of their ids, so that two
-// replicas with the same events do not wait for each other in a circle.
+// record writes the rows of events, locks the keys of those that were not there until the transaction ends, and gives their ids.
+// Rows are written in the order of their ids and keys are locked in one order, before the first handler runs: handlers lock type by
+// type what the keys name, and two transactions with events of several types would wait for each other in a circle.
 func record(db *gorm.DB, batch []*delivery) (map[string]bool, error) {
 	type row struct {
 		ID     string `json:"id"`
@@ -202,16 +215,22 @@ func record(db *gorm.DB, batch []*delivery) (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
-	err = db.Raw(`INSERT INTO inbox (id, source, type, key, status, via, handled_at)
-		SELECT id, source, type, key, 'done', via, now() FROM jsonb_to_recordset(?::jsonb) AS e(id text, source text, type text, key text, via text)
-		ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id`, string(text)).Scan(&ids).Error
+	var found []struct{ ID string }
+	// OFFSET keeps the planner from calling the lock function before it sorts. Keys whose hashes collide share a lock.
+	err = db.Raw(`WITH fresh AS (
+			INSERT INTO inbox (id, source, type, key, status, via, handled_at)
+			SELECT id, source, type, key, 'done', via, now()
+			FROM jsonb_to_recordset(?::jsonb) AS e(id text, source text, type text, key text, via text)
+			ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id, hashtext(key) AS lock
+		)
+		SELECT id, pg_advisory_xact_lock(?, lock) FROM (SELECT id, lock FROM fresh ORDER BY lock OFFSET 0) f`,
+		string(text), keyLocks).Scan(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("record events: %w", err)
 	}
-	fresh := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		fresh[id] = true
+	fresh := make(map[string]bool, len(found))
+	for _, f := range found {
+		fresh[f.ID] = true
 	}
 	return fresh, nil
 }

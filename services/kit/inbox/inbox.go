@@ -44,6 +44,7 @@ type Inbox struct {
 	log      *slog.Logger
 	owner    string
 	handlers []handler // in the order they were named
+	lockAll  func(ctx context.Context, events []outbox.CloudEvent) error
 	now      func() time.Time
 	started  time.Time
 	lastPush atomic.Int64 // unix nanoseconds of the last delivery by the broker

@@ -4,6 +4,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/gin-gonic/gin"
 
@@ -55,6 +56,7 @@ func Routes(s *server.Server, catalogue *product.Catalogue, holds *product.Holds
 // Subscribe names the events the room handles. All are safe to repeat and may
 // come in any order; what fails is parked.
 func Subscribe(in *inbox.Inbox, ledger *product.Ledger) {
+	in.LockFirst(func(ctx context.Context, events []outbox.CloudEvent) error { return ledger.Lock(ctx, productsOf(events)...) })
 	// reserves all lines of the order, or rejects it.
 	inbox.OnAll(in, "order", orderv1.TypePlaced, func(ctx context.Context, events []orderv1.Placed) error {
 		return ledger.Placed(ctx, orders(events, func(e orderv1.Placed) (string, []orderv1.EventLine) { return e.OrderID, e.Lines })...)
@@ -67,6 +69,23 @@ func Subscribe(in *inbox.Inbox, ledger *product.Ledger) {
 	inbox.OnAll(in, "order", orderv1.TypeCancelled, func(ctx context.Context, events []orderv1.Cancelled) error {
 		return ledger.Cancelled(ctx, orders(events, func(e orderv1.Cancelled) (string, []orderv1.EventLine) { return e.OrderID, e.Lines })...)
 	})
+}
+
+// productsOf gives the products that events of orders name: every type has its lines alike.
+func productsOf(events []outbox.CloudEvent) []string {
+	var productIDs []string
+	for _, e := range events {
+		var order struct {
+			Lines []orderv1.EventLine `json:"lines"`
+		}
+		if json.Unmarshal(e.Data, &order) != nil {
+			continue // its handler says so
+		}
+		for _, l := range order.Lines {
+			productIDs = append(productIDs, l.ProductID)
+		}
+	}
+	return productIDs
 }
 
 func orders[E any](events []E, read func(E) (id string, lines []orderv1.EventLine)) []product.Order {

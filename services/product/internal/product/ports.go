@@ -26,6 +26,8 @@ type Store interface {
 	// of one order after the other, and keeps what it decided, the events of
 	// rejections included: for all orders or, if f fails for one, for none.
 	Book(ctx context.Context, orders []Order, f func(*Books, []Line) error) (rejections []Rejection, err error)
+	// Lock locks the stock of products in product order, in the transaction of ctx.
+	Lock(ctx context.Context, productIDs ...string) error
 	// Truth gives, from one snapshot, the stock of products and which of these
 	// holds the ledger has already recorded.
 	Truth(ctx context.Context, productIDs, holdIDs []string) ([]Stock, map[string]bool, error)

@@ -43,6 +43,12 @@ func lock(tx *gorm.DB, productIDs []string) ([]product.Stock, error) {
 	return out, nil
 }
 
+// Lock is described at product.Store.
+func (s *Store) Lock(ctx context.Context, productIDs ...string) error {
+	_, err := lock(postgres.DB(ctx, s.db), productIDs)
+	return err
+}
+
 // Book lets f decide on the books of orders and keeps what it decided.
 func (s *Store) Book(ctx context.Context, orders []product.Order, f func(*product.Books, []product.Line) error) ([]product.Rejection, error) {
 	var orderIDs, productIDs []string

@@ -1,0 +1,97 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/product/producttest"
+	"daprmall.dev/services/product/internal/store"
+)
+
+// Two replicas book batches of placed and paid orders at the same time. What one has placed of a product the other has paid, so that
+// booking type by type would lock the products' stock crosswise.
+func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
+	const products, rounds, half = 40, 20, 40
+	log := slog.New(slog.DiscardHandler)
+	db := postgrestest.Open(t, outbox.Migrations, inbox.Migrations, store.Migrations)
+	deadlocks := postgrestest.Deadlocks(t, db)
+	meter := NewMeter(prometheus.NewRegistry())
+	st := store.New(db, outbox.New(db, "product", nil, log), nil)
+	holds := product.NewHolds(st, producttest.NewGate(), func() time.Duration { return time.Minute }, meter)
+	catalogue := product.NewCatalogue(st, holds, func() string { return "CNY" }, time.Now)
+	for id := range products {
+		_, err := catalogue.Create(t.Context(), fmt.Sprint(100+id), product.Actor{UserID: "5", Seller: true},
+			product.Draft{Name: "Teapot", Description: "Holds a litre.", Price: 12900, Stock: 10_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	replicas := make([]*inbox.Inbox, 2)
+	for i := range replicas {
+		replicas[i] = inbox.New(db, nil, log)
+		Subscribe(replicas[i], product.NewLedger(st, meter))
+	}
+	began, order := time.Now(), 1000
+	for range rounds {
+		var wg sync.WaitGroup
+		for i, in := range replicas {
+			var batch [][]byte
+			for n := range 2 * half {
+				// Replica 0 places the lower products and is paid for the upper ones, replica 1 the other way round.
+				kind, id := orderv1.TypePlaced, n%half*products/(2*half)
+				if n >= half {
+					kind = orderv1.TypePaid
+				}
+				if (n >= half) == (i == 0) {
+					id += products / 2
+				}
+				order++
+				batch = append(batch, orderEvent(t, kind, order, 100+id))
+			}
+			wg.Go(func() {
+				for _, err := range in.Receive(t.Context(), batch...) {
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	t.Logf("%d events in %v, %d deadlocks", 4*rounds*half, time.Since(began).Round(time.Millisecond), deadlocks.Load())
+	var sum struct{ OnHand, Reserved, Parked int64 }
+	err := db.Raw(`SELECT sum(on_hand) AS on_hand, sum(reserved) AS reserved,
+		(SELECT count(*) FROM inbox WHERE status <> 'done') AS parked FROM stock`).Scan(&sum).Error
+	if want := int64(2 * rounds * half); err != nil || sum.Reserved != want || sum.OnHand != products*10_000-want || sum.Parked > 0 {
+		t.Errorf("%+v, %v; want %d reserved, %d sold and nothing parked", sum, err, want, want)
+	}
+	if n := deadlocks.Load(); n > 0 {
+		t.Errorf("%d deadlocks", n)
+	}
+}
+
+func orderEvent(t *testing.T, kind string, order, productID int) []byte {
+	t.Helper()
+	lines := []orderv1.EventLine{{ProductID: fmt.Sprint(productID), Quantity: 1}}
+	data, err := json.Marshal(orderv1.Placed{OrderID: fmt.Sprint(order), Lines: lines})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: fmt.Sprintf("%s of %d", kind, order), Source: "order", Type: kind,
+		Subject: fmt.Sprint(order), Time: time.Now(), DataContentType: "application/json", Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
