@@ -18,7 +18,8 @@ type settings struct {
 	anonymous   func() limit.Speed    // gateway.rate.anonymous: a client's address
 	user        func() limit.Speed    // gateway.rate.user
 	signIn      func() limit.Speed    // gateway.rate.signin: an address signing in or up, all replicas together
-	account     func() limit.Speed    // gateway.rate.account: an email signed in to, all replicas together
+	account     func() limit.Speed    // gateway.rate.account: failed sign-ins to an account from places unknown to it
+	place       func() limit.Speed    // gateway.rate.place: failed sign-ins to an account from one place
 	proxies     func() []netip.Prefix // gateway.trusted_proxies: whose X-Forwarded-For is believed
 	maxInFlight func() int64          // gateway.max_in_flight: beyond it requests get 503 at once
 }
@@ -42,7 +43,8 @@ func declare(live *config.Live, policyRefused func()) (settings, error) {
 		anonymous:   speed("gateway.rate.anonymous", 200, 400),
 		user:        speed("gateway.rate.user", 100, 200),
 		signIn:      speed("gateway.rate.signin", 10, 60),
-		account:     speed("gateway.rate.account", 0.2, 15),
+		account:     speed("gateway.rate.account", 0.05, 20),
+		place:       speed("gateway.rate.place", 0.05, 10),
 		proxies:     config.Setting(live, "gateway.trusted_proxies", nil, edge.ParseProxies, config.Required),
 		maxInFlight: live.Int("gateway.max_in_flight", 512, 1, 100_000, config.Required),
 	}, nil

@@ -54,7 +54,8 @@ func run(ctx context.Context) error {
 		Limits: edge.Limits{
 			Addresses: limit.NewBuckets(set.anonymous),
 			Users:     limit.NewBuckets(set.user),
-			SignIn:    &limit.SignIn{Script: script(dapr), Address: set.signIn, Account: set.account, Broken: metrics.LimitBroken, Log: log},
+			SignIn: &limit.SignIn{Script: script(dapr), Address: set.signIn, Account: set.account, Place: set.place,
+				Broken: metrics.LimitBroken, Log: log},
 			Admission: limit.NewAdmission(set.maxInFlight),
 			Bodies:    limit.NewBodies(set.maxInFlight),
 		},

@@ -60,12 +60,16 @@ func run(m *testing.M) int {
 	return code
 }
 
-// configure sets what these tests need. Limits that guard a real mall against one address are wide here: every test
+// testSettings are what these tests need. Limits that guard a real mall against one address are wide here: every test
 // comes from 127.0.0.1.
+func testSettings() map[string]string {
+	return map[string]string{"gateway.rate.anonymous": "5000/5000", "gateway.rate.user": "5000/5000",
+		"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.rate.place": "5000/5000",
+		"gateway.max_in_flight": "2000", "user.first_admin": "admin@mall.local", "order.cancel_grace": "2s"}
+}
+
 func configure(ctx context.Context) error {
-	for key, value := range map[string]string{"gateway.rate.anonymous": "5000/5000", "gateway.rate.user": "5000/5000",
-		"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.max_in_flight": "2000",
-		"user.first_admin": "admin@mall.local", "order.cancel_grace": "2s"} {
+	for key, value := range testSettings() {
 		if out, err := mall(ctx, "config", "set", key, value); err != nil {
 			return fmt.Errorf("%w\n%s", err, out)
 		}

@@ -30,7 +30,7 @@ const (
 
 // luaOperations bounds what the component does for an app: the front door limits sign-ins and must not reach the stock gate.
 // What is not named here may use everything.
-var luaOperations = map[string]string{"api-gateway": "limit"}
+var luaOperations = map[string]string{"api-gateway": "limit,attempt,settle"}
 
 // plan says which apps to start: those of dapr.yaml that were asked for, moved to this
 // mall's ports, in as many copies as asked for.

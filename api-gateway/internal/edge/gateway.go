@@ -148,11 +148,11 @@ func (g *Gateway) enter(c *gin.Context, route Route) error {
 	if len(out.body) > 0 {
 		out.header.Set("Content-Type", "application/json")
 	}
-	if route.Rate == RateSignIn {
-		if ok, retry := g.Limits.SignIn.Take(ctx, client, out.body); !ok {
-			g.Metrics.limited.WithLabelValues("signin").Inc()
-			return tooMany(retry)
-		}
+	switch route.Rate {
+	case RateSignIn:
+		return g.signIn(c, client, out)
+	case RateSignUp:
+		return g.signUp(c, client, out)
 	}
 	return g.Proxy.Forward(c.Writer, r, out)
 }

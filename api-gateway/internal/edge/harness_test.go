@@ -105,7 +105,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 		Limits: edge.Limits{
 			Addresses: limit.NewBuckets(func() limit.Speed { return m.speeds.address }),
 			Users:     limit.NewBuckets(func() limit.Speed { return m.speeds.user }),
-			SignIn:    &limit.SignIn{Script: m.limits, Address: fast, Account: fast, Broken: metrics.LimitBroken, Log: log},
+			SignIn:    &limit.SignIn{Script: m.limits, Address: fast, Account: fast, Place: fast, Broken: metrics.LimitBroken, Log: log},
 			Admission: limit.NewAdmission(func() int64 { return m.inFlight }),
 			Bodies:    limit.NewBodies(func() int64 { return m.inFlight }),
 		},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"daprmall.dev/api-gateway/internal/edge"
 	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/services/kit/problem"
 )
 
 func TestLimits(t *testing.T) {
@@ -37,37 +39,85 @@ func TestLimits(t *testing.T) {
 
 func TestSignInIsLimitedForAllReplicas(t *testing.T) {
 	var asked []string
-	verdicts := map[string]string{}
+	verdict, status := `{"allowed":true,"place":"a:x"}`, 201
 	m := open(t, func(m *mall) {
 		m.limits = func(_ context.Context, op string, in, out any) error {
 			b, _ := json.Marshal(in)
-			asked = append(asked, op+string(b))
-			for class, verdict := range verdicts {
-				if strings.Contains(string(b), class) {
-					if verdict == "down" {
-						return errors.New("binding down")
-					}
-					return json.Unmarshal([]byte(verdict), out)
-				}
+			asked = append(asked, op+" "+string(b))
+			if verdict == "down" {
+				return errors.New("binding down")
 			}
-			return json.Unmarshal([]byte(`{"allowed":true,"retry_after_ms":0}`), out)
+			if out == nil {
+				return nil
+			}
+			return json.Unmarshal([]byte(verdict), out)
+		}
+		m.answer = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", problem.ContentType)
+			w.WriteHeader(status)
+			_, _ = fmt.Fprintf(w, `{"status":%d,"code":"x","trace_id":"%032d"}`, status, 0)
 		}
 	})
-	try := func() reply { return m.do("POST", "/v1/sessions", `{"email":" Wei@Example.org","password":"x"}`) }
-	try().want(t, "allowed", 200, "")
-	if len(asked) != 2 || strings.Contains(strings.ToLower(strings.Join(asked, "")), "wei@") {
-		t.Errorf("asked %v, want an address and an account, neither readable", asked)
+	try := func(headers ...string) reply {
+		asked = nil
+		return m.do("POST", "/v1/sessions", `{"email":" Wei@Example.org","password":"x"}`, headers...)
 	}
-	verdicts["account"] = `{"allowed":false,"retry_after_ms":2500}`
+	saw := func(what string, want ...string) {
+		t.Helper()
+		got := strings.Join(asked, "\n")
+		if len(asked) != len(want) || strings.Contains(strings.ToLower(got), "wei@") {
+			t.Errorf("%s: asked %s, want %v, and nobody's name", what, got, want)
+			return
+		}
+		for i := range want {
+			if !strings.HasPrefix(asked[i], want[i]) {
+				t.Errorf("%s: asked %s, want %v", what, asked[i], want[i])
+			}
+		}
+	}
+	first := try()
+	first.want(t, "the right password", 201, "")
+	if saw("the right password", "attempt", "settle"); len(asked) == 2 && !strings.Contains(asked[1], `"signed_in":true`) {
+		t.Errorf("settled %s, want it signed in", asked[1])
+	}
+	cookies := first.Cookies()
+	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode || len(cookies[0].Value) < 22 {
+		t.Fatalf("cookies %v, want a name for the device", cookies)
+	}
+	if res := try("Cookie: " + cookies[0].Name + "=" + cookies[0].Value); len(res.Cookies()) != 0 || strings.Contains(asked[0], cookies[0].Value) ||
+		strings.Contains(asked[0], `"device":""`) {
+		t.Errorf("with its name: named again %v, asked %s", res.Cookies(), asked[0])
+	}
+	if m.seen[len(m.seen)-1].Header.Get("Cookie") != "" {
+		t.Error("the name of the device left the gateway")
+	}
+	status = 401
+	try().want(t, "a wrong password", 401, "x")
+	saw("a wrong password", "attempt")
+	status = 503
+	try().want(t, "no verdict", 503, "x")
+	if saw("no verdict", "attempt", "settle"); len(asked) == 2 && !strings.Contains(asked[1], `"signed_in":false`) {
+		t.Errorf("settled %s, want only what it took given back", asked[1])
+	}
+	asked, status = nil, 201
+	m.do("POST", "/v1/users", `{"email":"wei@example.org","password":"x"}`).want(t, "sign-up", 201, "")
+	saw("sign-up", "limit", "settle")
+	asked = nil
+	m.do("POST", "/v1/sessions", `{"password":"x"}`).want(t, "no email", 201, "")
+	saw("no email", "limit")
+	verdict = `{"allowed":false,"retry_after_ms":2500}`
+	seen := len(m.seen)
 	res := try()
-	res.want(t, "account tried too often", 429, "too_many_requests")
-	if res.Header.Get("Retry-After") != "3" {
-		t.Errorf("Retry-After %q, want 3", res.Header.Get("Retry-After"))
+	res.want(t, "tried too often", 429, "too_many_requests")
+	if res.Header.Get("Retry-After") != "3" || len(m.seen) != seen {
+		t.Errorf("Retry-After %q, want 3; %d forwarded", res.Header.Get("Retry-After"), len(m.seen)-seen)
 	}
-	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "refresh is no sign-in", 200, "")
-	verdicts["account"], verdicts["address"] = "down", "down"
-	try().want(t, "Redis down", 200, "")
-	if !strings.Contains(m.do("GET", "/metrics", "").text, "mall_gateway_signin_limit_unavailable_total 2") {
+	asked = nil
+	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "refresh is no sign-in", 201, "")
+	saw("refresh is no sign-in")
+	verdict = "down"
+	try().want(t, "Redis down", 201, "")
+	if !strings.Contains(m.do("GET", "/metrics", "").text, "mall_gateway_signin_limit_unavailable_total 1") {
 		t.Error("sign-ins that no limit looked at are not counted")
 	}
 }

@@ -30,7 +30,8 @@ type Rate string
 // The classes of limits.
 const (
 	RateUsual  Rate = ""       // the bucket of the user, or of the client's address
-	RateSignIn Rate = "signin" // besides, one limit for all replicas: by address and by email
+	RateSignIn Rate = "signin" // besides, limits for all replicas: by address, and by account for tries that fail
+	RateSignUp Rate = "signup" // the one by address
 )
 
 // Route is one line of the table: what comes in, who may send it, who answers it.
@@ -58,7 +59,7 @@ var admins = []string{"admin"}
 func Routes() []Route {
 	return []Route{
 		// accounts
-		{Method: "POST", Path: "/v1/users", App: "user", Access: Anyone, Rate: RateSignIn},
+		{Method: "POST", Path: "/v1/users", App: "user", Access: Anyone, Rate: RateSignUp},
 		{Method: "POST", Path: "/v1/sessions", App: "auth", Access: Anyone, Rate: RateSignIn},
 		{Method: "POST", Path: "/v1/sessions/refresh", App: "auth", Access: Anyone},
 		{Method: "DELETE", Path: "/v1/sessions/current", App: "auth", Access: Customer},

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"log/slog"
-	"strings"
 	"time"
 )
 
@@ -16,61 +14,139 @@ type Script func(ctx context.Context, operation string, in, out any) error
 // patience is how long a sign-in waits for the limit before it goes on without.
 const patience = 300 * time.Millisecond
 
-// SignIn limits guessing of passwords and mass sign-up over all replicas, by the client's
-// address and by the account, so that neither many accounts from one place nor one account
-// from many places can be tried fast.
+// SignIn limits guessing of passwords and mass sign-up over all replicas. Every try counts for the client's address. For the account
+// only tries count that fail: per place (a device or an address), and together for all places the account was never signed in to from.
+// So guessing is bounded, and whoever guesses cannot keep the owner out: places the owner has been before are not under what
+// strangers use up. ADR 21.
 type SignIn struct {
 	Script  Script
 	Address func() Speed
-	Account func() Speed
-	Broken  func() // counts the times the limit could not be asked
+	Account func() Speed // all places an account does not know
+	Place   func() Speed // one place of an account
+	Broken  func()       // counts the times the limit could not be asked
 	Log     *slog.Logger
 }
 
-// Take takes one try of the client and one of the account named in body. A limit that cannot
-// be asked lets through: Redis being down must not lock everybody out, and the password
-// hashing is bounded by itself.
-func (s *SignIn) Take(ctx context.Context, client string, body []byte) (ok bool, retry time.Duration) {
-	ok, retry = s.take(ctx, "address", client, s.Address())
-	if email := emailIn(body); ok && email != "" {
-		ok, retry = s.take(ctx, "account", email, s.Account())
-	}
-	return ok, retry
+// Attempt is one try to sign in or up.
+type Attempt struct {
+	signIn *SignIn
+	in     attemptIn
+	out    attemptOut
+	asked  bool
 }
 
-func (s *SignIn) take(ctx context.Context, class, who string, speed Speed) (bool, time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+// Client is who tries: an address, and the device it says it is ("" for none).
+type Client struct{ Address, Device string }
+
+// Outcome is what became of a try.
+type Outcome int
+
+// What may become of a try.
+const (
+	Failed   Outcome = iota // the password is wrong
+	SignedIn                // or signed up
+	Neither                 // no verdict on the password
+)
+
+type bucket struct {
+	Rate  float64 `json:"rate"`
+	Burst float64 `json:"burst"`
+}
+
+type buckets struct {
+	Address bucket `json:"address"`
+	Account bucket `json:"account"`
+	Place   bucket `json:"place"`
+}
+
+type attemptIn struct {
+	Account string  `json:"account"`
+	Address string  `json:"address"`
+	Device  string  `json:"device"`
+	Buckets buckets `json:"buckets"`
+}
+
+type attemptOut struct {
+	Allowed      bool   `json:"allowed"`
+	RetryAfterMS int64  `json:"retry_after_ms"`
+	Place        string `json:"place"`
+	Known        bool   `json:"known"`
+}
+
+type settleIn struct {
+	attemptIn
+	Place    string `json:"place"`
+	Known    bool   `json:"known"`
+	SignedIn bool   `json:"signed_in"`
+}
+
+// Begin takes a try at an account (an email), or says when the next one can be made. A limit that cannot be asked lets through: Redis
+// being down must not lock everybody out, and the password hashing is bounded by itself.
+func (s *SignIn) Begin(ctx context.Context, c Client, account string) (a Attempt, ok bool, retry time.Duration) {
+	a = Attempt{signIn: s, in: s.in(c, account)}
+	if err := s.ask(ctx, "attempt", a.in, &a.out); err != nil {
+		return a, true, 0
+	}
+	a.asked = true
+	return a, a.out.Allowed, time.Duration(a.out.RetryAfterMS) * time.Millisecond
+}
+
+// End says what became of a try that was let through. It does not wait for ctx: a client that hangs up has tried all the same.
+func (a Attempt) End(ctx context.Context, o Outcome) {
+	if !a.asked || o == Failed {
+		return
+	}
+	in := settleIn{attemptIn: a.in, Place: a.out.Place, Known: a.out.Known, SignedIn: o == SignedIn}
+	_ = a.signIn.ask(context.WithoutCancel(ctx), "settle", in, nil)
+}
+
+// Remember lets an account know a client that has just signed up with it.
+func (s *SignIn) Remember(ctx context.Context, c Client, account string) {
+	in := s.in(c, account)
+	out := attemptOut{Place: "a:" + in.Address, Known: true} // of the buckets it took nothing
+	Attempt{signIn: s, in: in, out: out, asked: true}.End(ctx, SignedIn)
+}
+
+func (s *SignIn) in(c Client, account string) attemptIn {
+	in := attemptIn{Account: digest(account), Address: digest(c.Address),
+		Buckets: buckets{bucketOf(s.Address()), bucketOf(s.Account()), bucketOf(s.Place())}}
+	if c.Device != "" {
+		in.Device = digest(c.Device)
+	}
+	return in
+}
+
+// Take takes one try of a client's address alone: what it does concerns no account that exists.
+func (s *SignIn) Take(ctx context.Context, address string) (ok bool, retry time.Duration) {
+	speed := s.Address()
 	in := struct {
 		Key   string  `json:"key"`
 		Rate  float64 `json:"rate"`
 		Burst int     `json:"burst"`
 		Cost  int     `json:"cost"`
-	}{"signin:" + class + ":" + digest(who), speed.PerSecond, speed.Burst, 1}
-	var out struct {
-		Allowed      bool  `json:"allowed"`
-		RetryAfterMS int64 `json:"retry_after_ms"`
-	}
-	if err := s.Script(ctx, "limit", in, &out); err != nil {
-		s.Broken()
-		s.Log.WarnContext(ctx, "sign-in limit not asked, letting through", "class", class, "error", err)
+	}{"signin:address:" + digest(address), speed.PerSecond, speed.Burst, 1}
+	var out attemptOut
+	if err := s.ask(ctx, "limit", in, &out); err != nil {
 		return true, 0
 	}
 	return out.Allowed, time.Duration(out.RetryAfterMS) * time.Millisecond
 }
 
+func (s *SignIn) ask(ctx context.Context, operation string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := s.Script(ctx, operation, in, out)
+	if err != nil {
+		s.Broken()
+		s.Log.WarnContext(ctx, "sign-in limit not asked, letting through", "operation", operation, "error", err)
+	}
+	return err
+}
+
+func bucketOf(s Speed) bucket { return bucket{s.PerSecond, float64(s.Burst)} }
+
 // digest keeps addresses and emails out of Redis and its logs.
 func digest(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:16])
-}
-
-func emailIn(body []byte) string {
-	var b struct {
-		Email string `json:"email"`
-	}
-	if json.Unmarshal(body, &b) != nil { // the room will refuse it
-		return ""
-	}
-	return strings.ToLower(strings.TrimSpace(b.Email))
 }

@@ -55,6 +55,7 @@ func script(name string) *redis.Script {
 type Gate struct {
 	rdb                                              redis.UniversalClient
 	hold, unhold, apply, due, extend, lock, limitLua *redis.Script
+	attempt, settle                                  *redis.Script
 }
 
 // New returns a gate on this client, which stays the caller's to close.
@@ -63,6 +64,7 @@ func New(rdb redis.UniversalClient) *Gate {
 		rdb:  rdb,
 		hold: script("hold"), unhold: script("unhold"), apply: script("apply"), due: script("due"),
 		extend: script("extend"), lock: script("lock"), limitLua: script("limit"),
+		attempt: script("attempt"), settle: script("settle"),
 	}
 }
 
@@ -81,6 +83,8 @@ func operations() map[string]operation {
 		"run_id":  typed((*Gate).RunID),
 		"lock":    typed((*Gate).Lock),
 		"limit":   typed((*Gate).Limit),
+		"attempt": typed((*Gate).Attempt),
+		"settle":  typed((*Gate).Settle),
 	}
 }
 

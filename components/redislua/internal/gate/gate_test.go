@@ -160,6 +160,8 @@ func TestRunIDNamesTheServersLife(t *testing.T) {
 	}
 }
 
+const bucketsJSON = `{"address":{"rate":1,"burst":1},"account":{"rate":1,"burst":1},"place":{"rate":1,"burst":1}}`
+
 func TestMalformedInputIsRefused(t *testing.T) {
 	g := New(redistest.Open(t))
 	long := strings.Repeat("9", 65)
@@ -183,6 +185,8 @@ func TestMalformedInputIsRefused(t *testing.T) {
 		{"inspect", `{"product_ids":["\u0000"]}`}, {"run_id", `{"x":1}`},
 		{"lock", `{"key":"a b","owner":"a","ttl_ms":1}`}, {"lock", `{"key":"a","owner":"","ttl_ms":1}`},
 		{"limit", `{"key":"a","rate":0,"burst":1,"cost":1}`}, {"limit", `{"key":"a","rate":1,"burst":1,"cost":2}`}, {"limit", `{"key":"a","rate":1,"burst":1,"cost":0}`},
+		{"attempt", `{"account":"a","address":"b"}`}, {"attempt", `{"account":"a b","address":"b","buckets":` + bucketsJSON + `}`},
+		{"settle", `{"account":"a","address":"b","place":"a:c","buckets":` + bucketsJSON + `}`},
 	} {
 		if out, err := g.Do(t.Context(), c.op, []byte(c.in)); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s %s: %s, %v, want invalid input", c.op, c.in, out, err)
