@@ -2,6 +2,7 @@
 package order
 
 import (
+	"slices"
 	"time"
 
 	"daprmall.dev/services/kit/money"
@@ -207,12 +208,34 @@ func (o *Order) LoseStock(at time.Time) []Event {
 	return nil // cancelled meanwhile for another reason
 }
 
-// MoneyReturned records that a payment went back. The order becomes refunded if it was cancelled; the refund of a second
-// payment leaves a paid order paid.
-func (o *Order) MoneyReturned(paymentID string, at time.Time) {
-	if o.s.Status == Cancelled {
+// RefundRequest is a payment that was asked back for an order.
+type RefundRequest struct {
+	PaymentID string
+	Reason    Reason
+}
+
+// MoneyReturned records that a payment went back; asked are all that were asked back for the order, oldest first. A cancelled
+// order becomes refunded once its own payment is back; the refund of a stray one, or of one that was not asked for, says nothing of it.
+func (o *Order) MoneyReturned(paymentID string, asked []RefundRequest, at time.Time) {
+	if o.s.Status != Cancelled || !slices.ContainsFunc(asked, func(r RefundRequest) bool { return r.PaymentID == paymentID }) {
+		return
+	}
+	if paymentID == o.ownPayment(asked) {
 		o.become(Refunded, at, RefundCompleted)
 	}
+}
+
+// ownPayment is the payment that paid the order or, if none did before it was cancelled, the first that came too late.
+func (o *Order) ownPayment(asked []RefundRequest) string {
+	if o.s.PaymentID != "" {
+		return o.s.PaymentID
+	}
+	for _, r := range asked {
+		if r.Reason == LatePayment {
+			return r.PaymentID
+		}
+	}
+	return ""
 }
 
 // ChangeAddress sends the order elsewhere while it awaits payment.

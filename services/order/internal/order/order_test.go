@@ -34,7 +34,7 @@ func in(t *testing.T, s Status) *Order {
 			t.Fatal(err)
 		}
 		if s == Refunded {
-			o.MoneyReturned("p0", noon)
+			o.MoneyReturned("p0", []RefundRequest{{"p0", LatePayment}}, noon)
 		}
 	}
 	if o.s.Status != s {
@@ -71,7 +71,7 @@ func TestSameCancelTwice(t *testing.T) {
 	}
 	// A payment that was under way came too late and went back before the request was repeated.
 	o.TakePayment(Payment{"p1", 210, "CNY"}, noon)
-	o.MoneyReturned("p1", noon)
+	o.MoneyReturned("p1", []RefundRequest{{"p1", LatePayment}}, noon)
 	if events, err := o.Cancel(ByShopper, "r1", noon); err != nil || len(events) != 0 || o.s.Status != Refunded {
 		t.Errorf("after the refund: %d events, %v, %s; want the success it was", len(events), err, o.s.Status)
 	}
@@ -110,6 +110,40 @@ func TestEveryPaymentCountsOrGoesBack(t *testing.T) {
 	}
 }
 
+// A cancelled order is refunded when its own money is back, not when somebody's is.
+func TestWhichRefundRefundsAnOrder(t *testing.T) {
+	soldOut := func(o *Order) { o.TakePayment(full, noon); o.LoseStock(noon) }
+	cancelled := func(o *Order) { _, _ = o.Cancel(ByShopper, "", noon) }
+	tests := []struct {
+		name   string
+		before func(o *Order)
+		asked  []RefundRequest
+		back   []string
+		want   Status
+	}{
+		{"the payment of an order out of stock", soldOut, []RefundRequest{{"p1", OutOfStock}}, []string{"p1"}, Refunded},
+		{"a second payment of it", soldOut, []RefundRequest{{"p1", OutOfStock}, {"p2", LatePayment}}, []string{"p2"}, Cancelled},
+		{"both", soldOut, []RefundRequest{{"p1", OutOfStock}, {"p2", LatePayment}}, []string{"p2", "p1"}, Refunded},
+		{"a second payment from before", soldOut, []RefundRequest{{"p2", SecondPayment}, {"p1", OutOfStock}}, []string{"p2"}, Cancelled},
+		{"one that was not asked for", soldOut, nil, []string{"p1", "p3"}, Cancelled},
+		{"a payment that came too late", cancelled, []RefundRequest{{"p1", LatePayment}}, []string{"p1"}, Refunded},
+		{"a second that came too late", cancelled, []RefundRequest{{"p1", LatePayment}, {"p2", LatePayment}}, []string{"p2"}, Cancelled},
+		{"one of a wrong amount", cancelled, []RefundRequest{{"p0", WrongAmount}}, []string{"p0"}, Cancelled},
+		{"and then one that came too late", cancelled, []RefundRequest{{"p0", WrongAmount}, {"p1", LatePayment}}, []string{"p0", "p1"}, Refunded},
+		{"a second payment of a paid order", func(o *Order) { o.TakePayment(full, noon) }, []RefundRequest{{"p2", SecondPayment}}, []string{"p2"}, Paid},
+	}
+	for _, tt := range tests {
+		o := placed(t)
+		tt.before(o)
+		for _, id := range tt.back {
+			o.MoneyReturned(id, tt.asked, noon)
+		}
+		if o.s.Status != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, o.s.Status, tt.want)
+		}
+	}
+}
+
 func TestLostStock(t *testing.T) {
 	for from, want := range map[Status]struct {
 		status Status
@@ -122,7 +156,7 @@ func TestLostStock(t *testing.T) {
 	}
 	o := in(t, Paid)
 	o.LoseStock(noon)
-	o.MoneyReturned("p1", noon)
+	o.MoneyReturned("p1", []RefundRequest{{"p1", OutOfStock}}, noon)
 	if o.s.Status != Refunded {
 		t.Errorf("after the money went back: %s, want refunded", o.s.Status)
 	}

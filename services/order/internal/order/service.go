@@ -15,6 +15,8 @@ type Store interface {
 	// NotFound.
 	Update(ctx context.Context, wishes ...Wish) ([]*Order, error)
 	Find(ctx context.Context, id ID) (*Order, error)
+	// RefundRequests gives the payments that were asked back for an order, oldest first.
+	RefundRequests(ctx context.Context, id ID) ([]RefundRequest, error)
 	// List gives a user's orders, newest first, those older than before ("" for all).
 	List(ctx context.Context, userID string, status Status, before ID, limit int) ([]*Order, error)
 	// Fence says whether an order exists; if not, it never will.
@@ -130,8 +132,13 @@ func (s *Service) TakePayments(ctx context.Context, arrived ...Arrival) error {
 
 // MoneyReturned follows payment.refunded.
 func (s *Service) MoneyReturned(ctx context.Context, id ID, paymentID string) error {
-	_, err := s.store.Update(ctx, Wish{id, func(o *Order, now time.Time) ([]Event, error) {
-		o.MoneyReturned(paymentID, now)
+	// Read before the lock: what is told here was asked for, and that committed, long before.
+	asked, err := s.store.RefundRequests(ctx, id)
+	if err != nil {
+		return err
+	}
+	_, err = s.store.Update(ctx, Wish{id, func(o *Order, now time.Time) ([]Event, error) {
+		o.MoneyReturned(paymentID, asked, now)
 		return nil, nil
 	}})
 	return err

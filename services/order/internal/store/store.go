@@ -136,6 +136,16 @@ func find(db *gorm.DB, id order.ID) (*order.Order, error) {
 	return found[0], nil
 }
 
+// RefundRequests is described at order.Store.
+func (s *Store) RefundRequests(ctx context.Context, id order.ID) ([]order.RefundRequest, error) {
+	var asked []order.RefundRequest
+	err := postgres.DB(ctx, s.db).Raw("SELECT payment_id, reason FROM order_refunds WHERE order_id = ? ORDER BY at, payment_id", string(id)).Scan(&asked).Error
+	if err != nil {
+		return nil, fmt.Errorf("read refunds of order %s: %w", id, err)
+	}
+	return asked, nil
+}
+
 // List is described at order.Store.
 func (s *Store) List(ctx context.Context, userID string, status order.Status, before order.ID, limit int) ([]*order.Order, error) {
 	db := postgres.DB(ctx, s.db)

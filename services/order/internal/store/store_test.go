@@ -302,6 +302,33 @@ func TestBatchesOfPaymentsDoNotDeadlock(t *testing.T) {
 	}
 }
 
+// An order that was paid twice and then had no stock is refunded by its own payment, whichever comes back first.
+func TestAStrayPaymentDoesNotRefundAnOrder(t *testing.T) {
+	_, orders := open(t)
+	if _, err := orders.Place(t.Context(), draft("410", "7")); err != nil {
+		t.Fatal(err)
+	}
+	for _, payment := range []string{"91", "92"} {
+		if err := orders.TakePayments(t.Context(), order.Arrival{ID: "410", Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := orders.LoseStock(t.Context(), "410"); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		payment string
+		want    order.Status
+	}{{"92", order.Cancelled}, {"93", order.Cancelled}, {"91", order.Refunded}, {"91", order.Refunded}} {
+		if err := orders.MoneyReturned(t.Context(), "410", step.payment); err != nil {
+			t.Fatal(err)
+		}
+		if o, err := orders.Find(t.Context(), "410"); err != nil || o.Snapshot().Status != step.want {
+			t.Errorf("payment %s is back: %+v, %v; want %s", step.payment, o, err, step.want)
+		}
+	}
+}
+
 func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 	db, orders := open(t)
 	if _, err := orders.Place(t.Context(), draft("400", "7")); err != nil {
