@@ -44,11 +44,17 @@ func inboxes(t *testing.T) (*tool, *sql.DB) {
 	u.Path = "/" + name
 	db := open(t, u.String())
 	for _, kit := range []string{"inbox", "outbox"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", "services", "kit", kit, "migrations", "0001_"+kit+".sql"))
-		if err != nil {
-			t.Fatal(err)
+		files, err := filepath.Glob(filepath.Join("..", "..", "services", "kit", kit, "migrations", "*.sql")) // in the order of their names
+		if err != nil || len(files) == 0 {
+			t.Fatalf("migrations of %s: %v, %v", kit, files, err)
 		}
-		run(db, string(text))
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			run(db, string(text))
+		}
 	}
 	run(db, `INSERT INTO inbox (id, source, type, key, status, via, attempts, reason, next_try_at) VALUES
 		('e1', 'order', 'mall.order.placed.v1', '5', 'parked', 'push', 3, 'no such product', now() + interval '1 hour'),
@@ -139,5 +145,52 @@ func TestParkedEvents(t *testing.T) {
 	}
 	if err := tl.follow(ctx, "99"); err == nil {
 		t.Error("a story about nothing")
+	}
+}
+
+func TestCursors(t *testing.T) {
+	tl, db := inboxes(t)
+	ctx := t.Context()
+	_, err := db.ExecContext(ctx, `UPDATE outbox SET pos = 5; UPDATE outbox_head SET pos = 5, purged_through = 4;
+		INSERT INTO inbox_positions (source, type, pos, event_id, read_at, gone_pos, gone_at) VALUES
+		('order', 'right', 5, 'e1', now(), NULL, NULL), ('order', 'beyond', 9, 'e9', now(), NULL, NULL), ('order', 'other', 5, 'e5', now(), NULL, NULL),
+		('order', 'new', NULL, '', NULL, NULL, NULL), ('user', 'lost', 5, 'e1', now(), 2, now())`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"move"}, {"move", "cart", "order", "x"}, {"move", "cart", "order", "-1"}, {"move", "checkout", "order", "1"},
+		{"move", "cart", "stranger", "1"}, {"seen", "cart"}} {
+		if err := tl.cursors(ctx, args); err == nil {
+			t.Errorf("cursors %v was accepted", args)
+		}
+	}
+	if err := tl.cursors(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(tl.out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 3 && f[0] == "cart" {
+			lines[f[2]] = line
+		}
+	}
+	for event, want := range map[string]string{"right": "5", "beyond": "another history", "other": "another history", "new": "start", "lost": "EVENTS ARE MISSING after 2"} {
+		if !strings.Contains(lines[event], want) || event == "right" && strings.Contains(lines[event], "history") {
+			t.Errorf("cursor %s: %q, want %q", event, lines[event], want)
+		}
+	}
+	for _, args := range [][]string{{"move", "cart", "order", "start"}, {"move", "cart", "user", "4"}, {"seen", "cart", "user"}} {
+		if err := tl.cursors(ctx, args); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var left, moved int
+	err = db.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE source = 'order' AND (pos IS NOT NULL OR event_id <> '')),
+		count(*) FILTER (WHERE source = 'user' AND pos = 4 AND gone_at IS NULL) FROM inbox_positions`).Scan(&left, &moved)
+	if err != nil || left > 0 || moved != 1 {
+		t.Errorf("%d of order were not moved, %d of user were, %v", left, moved, err)
 	}
 }

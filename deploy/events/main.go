@@ -24,6 +24,9 @@ const usage = `usage: go run ./deploy/mall events [...]
   events parked [room]              what could not be handled, and why
   events retry <id>|--all [room]    try again now
   events drop <id> --reason <why> [room]   give up on one; it stays visible as dropped
+  events cursors                    how far each service has read the feeds of its producers
+  events cursors move <service> <source> start|<position>   read on from there, or again from what is kept
+  events cursors seen <service> <source>   end the alarm of events that are missing for good
   events follow <order id>          the story of one order (or other aggregate) through all rooms
 `
 
@@ -70,6 +73,8 @@ func run(ctx context.Context, args []string) error {
 		return t.retry(ctx, args)
 	case "drop":
 		return t.drop(ctx, args)
+	case "cursors":
+		return t.cursors(ctx, args)
 	case "follow":
 		if len(args) != 1 {
 			return errors.New("follow what? Give an order's id")

@@ -127,10 +127,12 @@ func order(history ...orderv1.Change) orderv1.Order {
 // feed is the route by which consumers fetch what the broker did not bring. Only they may.
 func feed(room string) Route {
 	r := Route{
-		Room: room, Name: "readFeed", Method: http.MethodGet, Path: "/events", Status: http.StatusOK, Refusals: []string{"feed_gone"},
-		Says: "The room's events in the order of the feed. The next call asks after next; 410 if retention has passed the position.",
-		Query: []Param{{"after", "position of the last event seen, 0 for the first", "0"}, {"limit", "1 to 1000 events, 500 without it", "500"},
-			{"min_age_ms", "leaves younger events to the broker", "10000"}},
+		Room: room, Name: "readFeed", Method: http.MethodGet, Path: "/events", Status: http.StatusOK, Refusals: []string{"feed_forked", "feed_gone"},
+		Says: "The room's events in the order of the feed. The next call asks after next. 410 feed_gone if retention has passed the position, 409 " +
+			"feed_forked if the feed has another history than the position (its database was restored): then read it again without after.",
+		Query: []Param{{"after", "position of the last event seen; without it from the first event that is kept", "0"},
+			{"after_id", "the id of the event at that position: it shows that the feed has the same history", ""},
+			{"limit", "1 to 1000 events, 500 without it", "500"}, {"min_age_ms", "leaves younger events to the broker", "10000"}},
 	}
 	for _, e := range Events() {
 		if e.Producer != room {

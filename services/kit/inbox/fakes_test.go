@@ -66,7 +66,7 @@ func (p *peer) Invoke(ctx context.Context, r sidecar.Request) error {
 	if err != nil || u.Path != "/events" || !r.System {
 		return fmt.Errorf("unexpected call %+v", r)
 	}
-	q, err := outbox.ParseQuery(u.Query().Get("after"), u.Query().Get("limit"), u.Query().Get("min_age_ms"))
+	q, err := outbox.ParseQuery(u.Query().Get)
 	if err != nil {
 		return err
 	}
@@ -133,10 +133,12 @@ func (p *producer) tell(from, to int) {
 		p.t.Fatal(err)
 	}
 	// What the relay does in its own time.
-	if err := p.db.Exec("UPDATE outbox SET pos = seq, published_at = now() WHERE pos IS NULL").Error; err != nil {
-		p.t.Fatal(err)
+	err = p.db.Exec(`WITH placed AS (SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM outbox WHERE pos IS NULL)
+		UPDATE outbox o SET pos = h.pos + p.n, published_at = now() FROM placed p, outbox_head h WHERE o.seq = p.seq`).Error
+	if err == nil {
+		err = p.db.Exec("UPDATE outbox_head SET pos = greatest(pos, (SELECT max(pos) FROM outbox))").Error
 	}
-	if err := p.db.Exec("UPDATE outbox_head SET pos = (SELECT max(pos) FROM outbox)").Error; err != nil {
+	if err != nil {
 		p.t.Fatal(err)
 	}
 }

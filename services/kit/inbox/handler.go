@@ -50,7 +50,9 @@ func OnDetached[T any](in *Inbox, source, eventType string, h func(ctx context.C
 // LockFirst names what locks the rows of a batch with events of several types, in one order, before the first handler runs. Only
 // handlers that lock rows which the events' keys do not name need it: the inbox locks the keys itself. What lock cannot read it
 // leaves to the event's handler.
-func (in *Inbox) LockFirst(lock func(ctx context.Context, events []outbox.CloudEvent) error) { in.lockAll = lock }
+func (in *Inbox) LockFirst(lock func(ctx context.Context, events []outbox.CloudEvent) error) {
+	in.lockAll = lock
+}
 
 // each calls h for one event after the other, in the order of their keys: two replicas that lock what the keys name
 // never wait for each other in a circle. Events of one key keep their order.

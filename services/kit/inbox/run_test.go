@@ -5,8 +5,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // follower is an inbox that keeps what the app "order" tells.
@@ -74,7 +72,7 @@ func TestAFollowerThatDiesComesAgain(t *testing.T) {
 	if n := in.CatchUp(t.Context(), 0); n != 5 {
 		t.Fatalf("brought %d, want 5", n)
 	}
-	if err := in.db.Exec("UPDATE inbox_cursors SET pos = 2").Error; err != nil {
+	if err := in.db.Exec("UPDATE inbox_positions SET pos = 2, event_id = ''").Error; err != nil {
 		t.Fatal(err)
 	}
 	if n := in.CatchUp(t.Context(), 0); n != 0 || kept(t, in.db) != 5 {
@@ -134,14 +132,14 @@ func TestOneReplicaFollowsAFeed(t *testing.T) {
 	order.tell(1, 3)
 
 	// A replica that has the cursor keeps the others away …
-	if _, mine, err := other.cursor(t.Context(), "order"); err != nil || !mine {
+	if _, mine, err := other.lease(t.Context(), feed{"order", []string{kind}}); err != nil || !mine {
 		t.Fatalf("first lease: %v, %v", mine, err)
 	}
 	if n := in.CatchUp(t.Context(), 0); n != 0 || p.asked != 0 {
 		t.Errorf("the other replica brought %d and asked %d times, want none", n, p.asked)
 	}
 	// … until its lease ends, as after a crash …
-	if err := in.db.Exec("UPDATE inbox_cursors SET lease_until = now() - interval '1 second'").Error; err != nil {
+	if err := in.db.Exec("UPDATE inbox_positions SET lease_until = now() - interval '1 second'").Error; err != nil {
 		t.Fatal(err)
 	}
 	if n := in.CatchUp(t.Context(), 0); n != 3 {
@@ -167,24 +165,6 @@ func TestReplicasCatchUpTogether(t *testing.T) {
 	wg.Wait()
 	if n := kept(t, in.db); n != 200 {
 		t.Errorf("%d effects of 200 events, brought %v", n, brought)
-	}
-}
-
-// A feed that no longer holds what this room has not seen is an alarm that stays until somebody has acted.
-func TestAFeedThatIsGoneRaisesAnAlarm(t *testing.T) {
-	in, order, _ := follower(t)
-	order.tell(1, 2)
-	if err := order.db.Exec("UPDATE outbox_head SET purged_through = 1").Error; err != nil {
-		t.Fatal(err)
-	}
-	if n := in.CatchUp(t.Context(), 0); n != 0 || testutil.ToFloat64(feedGone) != 1 {
-		t.Errorf("brought %d, alarm %v; want 0 and 1", n, testutil.ToFloat64(feedGone))
-	}
-	if err := in.db.Exec("UPDATE inbox_cursors SET pos = 1").Error; err != nil {
-		t.Fatal(err)
-	}
-	if n := in.CatchUp(t.Context(), 0); n != 1 || testutil.ToFloat64(feedGone) != 0 {
-		t.Errorf("once the cursor was set: brought %d, alarm %v; want 1 and 0", n, testutil.ToFloat64(feedGone))
 	}
 }
 

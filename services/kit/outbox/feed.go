@@ -12,9 +12,11 @@ import (
 
 // Query asks for events after a position; those younger than MinAge are left for the broker.
 type Query struct {
-	After  int64
-	Limit  int
-	MinAge time.Duration
+	After   int64
+	AfterID string // the id of the event at After, "" if the caller does not know it
+	Start   bool   // After is not given: from the first event that is kept
+	Limit   int
+	MinAge  time.Duration
 }
 
 // Page is a piece of the feed. The next call asks after Next; Head is where the feed ends now.
@@ -30,11 +32,12 @@ type Item struct {
 	Event json.RawMessage `json:"event"`
 }
 
-// ParseQuery reads the parameters of GET /events; empty ones take their defaults (0, 500, 0).
-func ParseQuery(after, limit, minAgeMS string) (Query, error) {
-	q := Query{Limit: 500}
+// ParseQuery reads the parameters of GET /events; without after the feed is read from its start, without the others 500 of any age.
+func ParseQuery(get func(name string) string) (Query, error) {
+	q := Query{AfterID: get("after_id"), Start: get("after") == "", Limit: 500}
 	var fields []problem.Field
-	number := func(name, raw string, lo, hi int64, set func(int64)) {
+	number := func(name string, lo, hi int64, set func(int64)) {
+		raw := get(name)
 		if raw == "" {
 			return
 		}
@@ -45,40 +48,62 @@ func ParseQuery(after, limit, minAgeMS string) (Query, error) {
 		}
 		set(n)
 	}
-	number("after", after, 0, 1<<62, func(n int64) { q.After = n })
-	number("limit", limit, 1, 1000, func(n int64) { q.Limit = int(n) })
-	number("min_age_ms", minAgeMS, 0, 3_600_000, func(n int64) { q.MinAge = time.Duration(n) * time.Millisecond })
+	number("after", 0, 1<<62, func(n int64) { q.After = n })
+	number("limit", 1, 1000, func(n int64) { q.Limit = int(n) })
+	number("min_age_ms", 0, 3_600_000, func(n int64) { q.MinAge = time.Duration(n) * time.Millisecond })
 	if len(fields) > 0 {
 		return Query{}, problem.Validation(fields...)
 	}
 	return q, nil
 }
 
-// Feed reads events in order. A position that retention has passed is Gone: the caller has missed events for good
-// and somebody must know.
+// Feed reads events in order. A position that retention has passed is Gone: the caller has missed events for good and somebody must
+// know. A position of another history is a Conflict: the database was restored, or a copy that lagged behind took over, and what the
+// caller has seen up to there is not what the feed holds. It is told by its event: positions are given again, event ids never are.
 func (o *Outbox) Feed(ctx context.Context, q Query) (Page, error) {
 	// One statement, one snapshot: of two, the second could miss what retention removed after the first.
 	var rows []struct {
 		Head          int64
 		PurgedThrough int64
+		PurgedID      string
+		At            string // the id of the event at the position
 		Pos           *int64 // nil: there is nothing after the position
 		Payload       string
 		Ripe          bool
 	}
-	err := o.db.WithContext(ctx).Raw(`SELECT h.pos AS head, h.purged_through, o.pos, coalesce(o.payload, '') AS payload, coalesce(o.ripe, false) AS ripe
-		FROM outbox_head h LEFT JOIN LATERAL (
-			SELECT pos, payload, created_at <= now() - make_interval(secs => ?) AS ripe FROM outbox WHERE pos > ? ORDER BY pos LIMIT ?
-		) o ON true ORDER BY o.pos`, q.MinAge.Seconds(), q.After, q.Limit).Scan(&rows).Error
+	var after any
+	if !q.Start {
+		after = q.After
+	}
+	err := o.db.WithContext(ctx).Raw(`WITH h AS (
+			SELECT pos AS head, purged_through, purged_id, coalesce(?::bigint, purged_through) AS after FROM outbox_head
+		)
+		SELECT h.head, h.purged_through, h.purged_id, coalesce(at.id, '') AS at,
+			o.pos, coalesce(o.payload, '') AS payload, coalesce(o.ripe, false) AS ripe
+		FROM h LEFT JOIN outbox at ON at.pos = h.after LEFT JOIN LATERAL (
+			SELECT pos, payload, created_at <= now() - make_interval(secs => ?) AS ripe FROM outbox WHERE pos > h.after ORDER BY pos LIMIT ?
+		) o ON true ORDER BY o.pos`, after, q.MinAge.Seconds(), q.Limit).Scan(&rows).Error
 	if err != nil {
 		return Page{}, err
 	}
 	if len(rows) == 0 {
 		return Page{}, errors.New("outbox_head has lost its row")
 	}
-	if purged := rows[0].PurgedThrough; q.After < purged {
-		return Page{}, problem.New(problem.Gone, "feed_gone", "Events up to %d were removed; the feed begins after them.", purged)
+	h := rows[0]
+	if q.Start {
+		q.After = h.PurgedThrough
 	}
-	page := Page{Events: []Item{}, Next: q.After, Head: rows[0].Head}
+	if q.After == h.PurgedThrough {
+		h.At = h.PurgedID
+	}
+	if q.After > h.Head || q.AfterID != "" && h.At != "" && q.AfterID != h.At {
+		return Page{}, problem.New(problem.Conflict, "feed_forked",
+			"Position %d belongs to another history of this feed: read it from its start, without after.", q.After)
+	}
+	if q.After < h.PurgedThrough {
+		return Page{}, problem.New(problem.Gone, "feed_gone", "Events up to %d were removed; the feed begins after them.", h.PurgedThrough)
+	}
+	page := Page{Events: []Item{}, Next: q.After, Head: h.Head}
 	for _, r := range rows {
 		if r.Pos == nil || !r.Ripe { // the cursor must not pass an event that was not handed out
 			break

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -256,6 +257,9 @@ func TestRetentionKeepsUpWithABusyRoom(t *testing.T) {
 	err := db.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, pos, published_at, created_at)
 		SELECT n, 't', 'y', 'k', 1, '{}', n, CASE WHEN n <> 7 THEN now() END, now() - CASE WHEN n <= ? THEN interval '15 days' ELSE interval '1 day' END
 		FROM generate_series(1, ?) n`, 2*purgeBatch+1, 2*purgeBatch+3).Error
+	if err == nil {
+		err = db.Exec("UPDATE outbox_head SET pos = ?", 2*purgeBatch+3).Error
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,16 +275,93 @@ func TestRetentionKeepsUpWithABusyRoom(t *testing.T) {
 }
 
 func TestParseQuery(t *testing.T) {
-	if q, err := ParseQuery("", "", ""); err != nil || q != (Query{Limit: 500}) {
+	parse := func(query string) (Query, error) {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ParseQuery(values.Get)
+	}
+	if q, err := parse(""); err != nil || q != (Query{Start: true, Limit: 500}) {
 		t.Errorf("empty: %+v, %v", q, err)
 	}
-	if q, err := ParseQuery("7", "20", "1500"); err != nil || q != (Query{After: 7, Limit: 20, MinAge: 1500 * time.Millisecond}) {
+	want := Query{After: 7, AfterID: "e7", Limit: 20, MinAge: 1500 * time.Millisecond}
+	if q, err := parse("after=7&after_id=e7&limit=20&min_age_ms=1500"); err != nil || q != want {
 		t.Errorf("full: %+v, %v", q, err)
 	}
-	for _, bad := range [][3]string{{"-1", "", ""}, {"x", "", ""}, {"", "0", ""}, {"", "1001", ""}, {"", "", "-5"}, {"9223372036854775808", "", ""}} {
-		if _, err := ParseQuery(bad[0], bad[1], bad[2]); problem.CodeOf(err) != "validation_failed" {
+	for _, bad := range []string{"after=-1", "after=x", "limit=0", "limit=1001", "min_age_ms=-5", "after=9223372036854775808"} {
+		if _, err := parse(bad); problem.CodeOf(err) != "validation_failed" {
 			t.Errorf("%q: %v, want validation_failed", bad, err)
 		}
+	}
+}
+
+// A database that was restored, or a copy that lagged behind and took over, has lost events its consumers have seen, and gives their
+// positions to others. Whether it has come less far than the consumer, or as far, or further: the consumer is told.
+func TestAPositionOfAnotherHistoryIsRefused(t *testing.T) {
+	o, db, _ := open(t)
+	add(t, o, 1, 5)
+	number(t, o)
+	seen := feed(t, o, Query{Limit: 5})
+	id := func(pos int64) string {
+		t.Helper()
+		var e CloudEvent
+		if err := json.Unmarshal(seen.Events[pos-1].Event, &e); err != nil {
+			t.Fatal(err)
+		}
+		return e.ID
+	}
+	if p := feed(t, o, Query{After: 5, AfterID: id(5)}); len(p.Events) != 0 || p.Next != 5 {
+		t.Errorf("the feed's own position: %+v", p)
+	}
+	if err := db.Exec("DELETE FROM outbox WHERE pos > 3; UPDATE outbox_head SET pos = 3").Error; err != nil { // yesterday's copy
+		t.Fatal(err)
+	}
+	refused := func(when string) {
+		t.Helper()
+		if _, err := o.Feed(t.Context(), Query{After: 5, AfterID: id(5), Limit: 10}); problem.CodeOf(err) != "feed_forked" {
+			t.Errorf("%s: %v, want feed_forked", when, err)
+		}
+		if p := feed(t, o, Query{After: 3, AfterID: id(3), Limit: 10}); len(p.Events) != int(p.Head)-3 {
+			t.Errorf("%s: %+v; want all after the position that both histories have", when, p)
+		}
+	}
+	refused("it has come less far")
+	add(t, o, 6, 7)
+	number(t, o)
+	refused("it has come as far")
+	add(t, o, 8, 9)
+	number(t, o)
+	refused("it has come further")
+	if p := feed(t, o, Query{Start: true}); len(p.Events) != 7 || p.Events[0].Pos != 1 {
+		t.Errorf("from the start: %+v, want all seven", p)
+	}
+}
+
+// Retention does not hide another history from a consumer that stands just before the feed's start, and whoever begins without a
+// position begins with what is kept.
+func TestTheStartOfTheFeedKnowsItsHistory(t *testing.T) {
+	o, db, _ := open(t)
+	add(t, o, 1, 4)
+	number(t, o)
+	publish(t, o)
+	var id string
+	if err := db.Raw("SELECT id FROM outbox WHERE pos = 3").Scan(&id).Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Exec("UPDATE outbox SET created_at = now() - interval '15 days' WHERE pos <= 3").Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := o.purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for afterID, want := range map[string]string{id: "", "": "", "another": "feed_forked"} {
+		if _, err := o.Feed(t.Context(), Query{After: 3, AfterID: afterID, Limit: 10}); problem.CodeOf(err) != want {
+			t.Errorf("feed after 3 with event %q: %v, want %q", afterID, err, want)
+		}
+	}
+	if p := feed(t, o, Query{Start: true}); len(p.Events) != 1 || p.Events[0].Pos != 4 {
+		t.Errorf("from the start: %+v, want the one that is kept", p)
 	}
 }
 

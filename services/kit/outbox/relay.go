@@ -256,11 +256,12 @@ func (o *Outbox) purge(ctx context.Context) error {
 	for {
 		err := postgres.InTx(ctx, o.db, func(_ context.Context, tx *gorm.DB) error {
 			return tx.Raw(`WITH piece AS MATERIALIZED (
-					SELECT seq, pos, published_at IS NOT NULL AND pos IS NOT NULL AS told, created_at < now() - make_interval(secs => ?) AS old
+					SELECT seq, id, pos, published_at IS NOT NULL AND pos IS NOT NULL AS told, created_at < now() - make_interval(secs => ?) AS old
 					FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?
+				), last AS (
+					SELECT pos, id FROM piece WHERE told AND old ORDER BY pos DESC LIMIT 1
 				), head AS (
-					UPDATE outbox_head SET purged_through = greatest(purged_through, (SELECT max(pos) FROM piece WHERE told AND old))
-					WHERE EXISTS (SELECT 1 FROM piece WHERE told AND old)
+					UPDATE outbox_head h SET purged_through = last.pos, purged_id = last.id FROM last WHERE h.purged_through < last.pos
 				), gone AS (
 					DELETE FROM outbox WHERE seq IN (SELECT seq FROM piece WHERE told AND old)
 				)

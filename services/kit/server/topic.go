@@ -86,10 +86,10 @@ func (s *Server) notFromPeer(c *gin.Context) {
 	}
 }
 
-// Feed serves the outbox as a feed to those who subscribe to it: GET /events?after=pos.
+// Feed serves the outbox as a feed to those who subscribe to it: GET /events?after=pos&after_id=id.
 func (s *Server) Feed(out *outbox.Outbox, subscribers ...string) {
 	s.GET("/events", Callers(subscribers...), Handle(func(c *gin.Context) error {
-		q, err := outbox.ParseQuery(c.Query("after"), c.Query("limit"), c.Query("min_age_ms"))
+		q, err := outbox.ParseQuery(c.Query)
 		if err != nil {
 			return err
 		}

@@ -107,8 +107,9 @@ func TestTheFeedIsForSubscribers(t *testing.T) {
 	}
 	d.ask("GET", "/events", "", callerHeader+": payment").want(t, "not a subscriber", 403, "caller_not_allowed")
 	d.ask("GET", "/events?after=x&limit=0", "", callerHeader+": cart").want(t, "bad query", 422, "validation_failed")
-	if err := db.Exec("UPDATE outbox_head SET purged_through = 5").Error; err != nil {
+	if err := db.Exec("UPDATE outbox_head SET pos = 5, purged_through = 5").Error; err != nil {
 		t.Fatal(err)
 	}
 	d.ask("GET", "/events?after=4", "", callerHeader+": cart").want(t, "a position that is gone", 410, "feed_gone")
+	d.ask("GET", "/events?after=6", "", callerHeader+": cart").want(t, "a position that does not exist yet", 409, "feed_forked")
 }

@@ -1,0 +1,220 @@
+package inbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/sidecar"
+)
+
+var (
+	feedGone = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "mall_inbox_feed_gone",
+		Help: "1 once a producer's feed no longer held what this service had not seen, until an operator has acted: events are missing."}, []string{"source"})
+	feedForked = promauto.NewCounterVec(prometheus.CounterOpts{Name: "mall_inbox_feed_forked_total",
+		Help: "Times a producer's feed had another history than it had: its database was restored or lost commits. It was read again."}, []string{"source"})
+	feedFailures = promauto.NewCounterVec(prometheus.CounterOpts{Name: "mall_inbox_feed_failures_total",
+		Help: "Rounds in which a producer's feed could not be followed."}, []string{"source"})
+	feedRead = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "mall_inbox_feed_read_timestamp_seconds",
+		Help: "When a producer's feed last answered, to any replica."}, []string{"source"})
+)
+
+// CatchUp compares every producer's feed with the inbox and handles what is missing and older than age. A sidecar that
+// delivered nothing while the feed had something is restarted.
+func (in *Inbox) CatchUp(ctx context.Context, age time.Duration) (brought int) {
+	types := map[string][]string{}
+	for _, h := range in.handlers {
+		types[h.source] = append(types[h.source], h.event)
+	}
+	lost := 0
+	for source := range types {
+		f := feed{source, types[source]}
+		n, backlog, err := in.follow(ctx, f, age)
+		brought += n
+		if !backlog {
+			lost += n
+		}
+		in.report(ctx, f, err)
+	}
+	if lost > 0 {
+		repaired.Add(float64(lost))
+		in.log.Warn("events were missing and came from the feed", "count", lost)
+		in.wakeSidecar(ctx)
+	}
+	return brought
+}
+
+// feed is what is followed of one producer.
+type feed struct {
+	source string
+	types  []string
+}
+
+// position is how far a type of event was read. The events of all types are read from where the last of them stands.
+type position struct {
+	Pos     *int64 // nil: from the feed's start
+	EventID string
+}
+
+// follow reads a feed up to its end. backlog says that it was read from its start: what it brought the broker has not lost.
+func (in *Inbox) follow(ctx context.Context, f feed, age time.Duration) (brought int, backlog bool, err error) {
+	defer in.releaseLease(ctx, f)
+	for {
+		at, mine, err := in.lease(ctx, f)
+		if err != nil || !mine {
+			return brought, backlog, err
+		}
+		backlog = backlog || at.Pos == nil
+		page, err := in.read(ctx, f.source, at, age)
+		if code := problem.CodeOf(err); at.Pos != nil && (code == "feed_forked" || code == "feed_gone") {
+			if err := in.rewind(ctx, f, at, code == "feed_gone"); err != nil {
+				return brought, backlog, err
+			}
+			continue
+		}
+		if err != nil {
+			return brought, backlog, err
+		}
+		n, err := in.compare(ctx, page)
+		brought += n
+		if err != nil {
+			return brought, backlog, err
+		}
+		if err := in.advance(ctx, f, page); err != nil || len(page.Events) == 0 || page.Next >= page.Head {
+			return brought, backlog, err
+		}
+	}
+}
+
+func (in *Inbox) read(ctx context.Context, source string, at position, age time.Duration) (page outbox.Page, err error) {
+	q := url.Values{"limit": {"500"}, "min_age_ms": {fmt.Sprint(age.Milliseconds())}}
+	if at.Pos != nil {
+		q.Set("after", fmt.Sprint(*at.Pos))
+	}
+	if at.EventID != "" {
+		q.Set("after_id", at.EventID)
+	}
+	err = in.side.Invoke(ctx, sidecar.Request{App: source, Method: http.MethodGet, Path: "/events?" + q.Encode(), Out: &page, System: true})
+	return page, err
+}
+
+// lease leases the positions of a producer's types, so that one replica of the service follows its feed, and gives the earliest. A
+// page renews the lease. It is over before a service that was killed in the middle of a round looks again for the first time; two
+// that overlap do the same thing once. Types that a replica of a newer version handles as well are not this one's: it cannot move them.
+func (in *Inbox) lease(ctx context.Context, f feed) (at position, mine bool, err error) {
+	res := in.db.WithContext(ctx).Raw(`WITH leased AS (
+			INSERT INTO inbox_positions AS p (source, type, owner, lease_until)
+			SELECT ?, t.type, ?, now() + make_interval(secs => ?) FROM unnest(string_to_array(?, ' ')) AS t(type) ORDER BY t.type
+			ON CONFLICT (source, type) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until
+			WHERE p.owner = excluded.owner OR p.lease_until < now() RETURNING p.pos, p.event_id
+		)
+		SELECT pos, event_id FROM leased ORDER BY pos NULLS FIRST LIMIT 1`,
+		f.source, in.owner, feedAge.Seconds(), strings.Join(f.types, " ")).Scan(&at)
+	return at, res.RowsAffected == 1, res.Error
+}
+
+// advance keeps that all of a page was compared. A type that had come further stays where it is.
+func (in *Inbox) advance(ctx context.Context, f feed, page outbox.Page) error {
+	id := ""
+	if n := len(page.Events); n > 0 {
+		var last struct {
+			ID string `json:"id"`
+		}
+		if err := json.Unmarshal(page.Events[n-1].Event, &last); err != nil {
+			return fmt.Errorf("feed position %d: %w", page.Next, err)
+		}
+		id = last.ID
+	}
+	return in.db.WithContext(ctx).Exec(`UPDATE inbox_positions SET read_at = now(), pos = greatest(pos, @next),
+		event_id = CASE WHEN pos >= @next THEN event_id ELSE @id END WHERE source = @source AND owner = @owner`,
+		map[string]any{"next": page.Next, "id": id, "source": f.source, "owner": in.owner}).Error
+}
+
+// rewind lets a feed be read again from the first event it keeps: what the inbox has is known by its id and happens once. Either the
+// feed has another history than it had, or retention has passed the position and events are missing, which is kept until an operator
+// has seen it.
+func (in *Inbox) rewind(ctx context.Context, f feed, from position, gone bool) error {
+	if gone {
+		in.log.Error("the feed no longer holds what was not read: events are missing for good", "source", f.source, "position", *from.Pos)
+	} else {
+		in.log.Error("the feed has another history than it had: reading it again", "source", f.source, "position", *from.Pos, "event", from.EventID)
+		feedForked.WithLabelValues(f.source).Inc()
+	}
+	return in.db.WithContext(ctx).Exec(`UPDATE inbox_positions SET pos = NULL, event_id = '',
+		gone_at = CASE WHEN @gone THEN now() ELSE gone_at END, gone_pos = CASE WHEN @gone THEN pos ELSE gone_pos END
+		WHERE source = @source AND owner = @owner`, map[string]any{"gone": gone, "source": f.source, "owner": in.owner}).Error
+}
+
+// releaseLease gives the positions free at once: a service that was restarted must not wait for the lease of the process it was.
+func (in *Inbox) releaseLease(ctx context.Context, f feed) {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	err := in.db.WithContext(end).Exec("UPDATE inbox_positions SET lease_until = now() WHERE source = ? AND owner = ?", f.source, in.owner).Error
+	if err != nil {
+		in.log.Warn("lease of the feed's positions not given back", "source", f.source, "error", err)
+	}
+}
+
+// report says how a round ended, and what all replicas know of the feed.
+func (in *Inbox) report(ctx context.Context, f feed, err error) {
+	if err != nil && ctx.Err() == nil {
+		in.log.Error("feed not followed", "source", f.source, "error", err)
+		feedFailures.WithLabelValues(f.source).Inc()
+	}
+	var state struct {
+		Read *time.Time
+		Gone float64
+	}
+	err = in.db.WithContext(ctx).Raw(`SELECT min(read_at) AS read, count(gone_at) AS gone FROM inbox_positions
+		WHERE source = ? AND type = ANY(string_to_array(?, ' '))`, f.source, strings.Join(f.types, " ")).Scan(&state).Error
+	if err != nil {
+		return // the database is away: the gauges stay, and the failures above grow
+	}
+	feedGone.WithLabelValues(f.source).Set(min(state.Gone, 1))
+	if state.Read != nil {
+		feedRead.WithLabelValues(f.source).Set(float64(state.Read.Unix()))
+	}
+}
+
+func (in *Inbox) compare(ctx context.Context, page outbox.Page) (brought int, err error) {
+	var events []*delivery
+	var eventIDs []string
+	for _, item := range page.Events {
+		var e outbox.CloudEvent
+		if err := json.Unmarshal(item.Event, &e); err != nil {
+			return 0, fmt.Errorf("feed position %d: %w", item.Pos, err)
+		}
+		if _, ok := in.handler(e.Type); ok {
+			events = append(events, &delivery{event: e, raw: item.Event, via: "feed", done: make(chan error, 1)})
+			eventIDs = append(eventIDs, e.ID)
+		}
+	}
+	if len(events) == 0 {
+		return 0, nil
+	}
+	seen, err := in.seen(ctx, eventIDs)
+	if err != nil {
+		return 0, err
+	}
+	events = slices.DeleteFunc(events, func(d *delivery) bool { return seen[d.event.ID] })
+	for batch := range slices.Chunk(events, most) {
+		in.take(ctx, batch)
+		for _, d := range batch {
+			if err := <-d.done; err != nil {
+				return brought, err
+			}
+			brought++
+		}
+	}
+	return brought, nil
+}
