@@ -56,7 +56,9 @@ func Routes(s *server.Server, catalogue *product.Catalogue, holds *product.Holds
 // Subscribe names the events the room handles. All are safe to repeat and may
 // come in any order; what fails is parked.
 func Subscribe(in *inbox.Inbox, ledger *product.Ledger) {
-	in.LockFirst(func(ctx context.Context, events []outbox.CloudEvent) error { return ledger.Lock(ctx, productsOf(events)...) })
+	in.LockFirst(func(ctx context.Context, events []outbox.CloudEvent) error {
+		return ledger.Lock(ctx, productsOf(events)...)
+	})
 	// reserves all lines of the order, or rejects it.
 	inbox.OnAll(in, "order", orderv1.TypePlaced, func(ctx context.Context, events []orderv1.Placed) error {
 		return ledger.Placed(ctx, orders(events, func(e orderv1.Placed) (string, []orderv1.EventLine) { return e.OrderID, e.Lines })...)

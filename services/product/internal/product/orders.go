@@ -14,7 +14,9 @@ func NewLedger(store Store, meter Meter) *Ledger { return &Ledger{store: store, 
 
 // Lock locks the stock of products in one order, in the transaction of ctx. Whoever books events of several types in one transaction
 // does it first, for all of them: two that book type by type would wait for each other in a circle.
-func (l *Ledger) Lock(ctx context.Context, productIDs ...string) error { return l.store.Lock(ctx, productIDs...) }
+func (l *Ledger) Lock(ctx context.Context, productIDs ...string) error {
+	return l.store.Lock(ctx, productIDs...)
+}
 
 // Placed reserves all lines of each order, or rejects the order.
 func (l *Ledger) Placed(ctx context.Context, orders ...Order) error {
