@@ -34,7 +34,7 @@ func run(ctx context.Context) error {
 	ledger := store.New(r.DB, r.Outbox, applier.Changed)
 	holds := product.NewHolds(ledger, gate, cfg.holdTTL, meter)
 	catalogue := product.NewCatalogue(ledger, holds, cfg.currency, now)
-	keeper := product.NewKeeper(ledger, gate, peers.NewOrders(r.Sidecar), cfg.holdTTL, meter, r.Log)
+	keeper := product.NewKeeper(ledger, gate, peers.NewOrders(r.Sidecar), peers.NewFeed(r.Inbox), cfg.holdTTL, meter, r.Log)
 
 	api.Subscribe(r.Inbox, product.NewLedger(ledger, meter))
 	api.Routes(r.Server, catalogue, holds, r.Idempotency, r.Outbox)

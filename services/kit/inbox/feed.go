@@ -26,7 +26,7 @@ var (
 	feedFailures = promauto.NewCounterVec(prometheus.CounterOpts{Name: "mall_inbox_feed_failures_total",
 		Help: "Rounds in which a producer's feed could not be followed."}, []string{"source"})
 	feedRead = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "mall_inbox_feed_read_timestamp_seconds",
-		Help: "When a producer's feed last answered, to any replica."}, []string{"source"})
+		Help: "When a producer's feed was last read to its end, by any replica."}, []string{"source"})
 )
 
 // CatchUp compares every producer's feed with the inbox and handles what is missing and older than age. A sidecar that
@@ -90,11 +90,14 @@ func (in *Inbox) follow(ctx context.Context, f feed, age time.Duration) (brought
 		if err != nil {
 			return brought, backlog, err
 		}
-		if err := in.advance(ctx, f, page); err != nil || len(page.Events) == 0 || page.Next >= page.Head {
+		if err := in.advance(ctx, f, page); err != nil || atEnd(page) {
 			return brought, backlog, err
 		}
 	}
 }
+
+// atEnd says that there is no more to read now.
+func atEnd(page outbox.Page) bool { return len(page.Events) == 0 || page.Next >= page.Head }
 
 func (in *Inbox) read(ctx context.Context, source string, at position, age time.Duration) (page outbox.Page, err error) {
 	q := url.Values{"limit": {"500"}, "min_age_ms": {fmt.Sprint(age.Milliseconds())}}
@@ -135,9 +138,10 @@ func (in *Inbox) advance(ctx context.Context, f feed, page outbox.Page) error {
 		}
 		id = last.ID
 	}
-	return in.db.WithContext(ctx).Exec(`UPDATE inbox_positions SET read_at = now(), pos = greatest(pos, @next),
-		event_id = CASE WHEN pos >= @next THEN event_id ELSE @id END WHERE source = @source AND owner = @owner`,
-		map[string]any{"next": page.Next, "id": id, "source": f.source, "owner": in.owner}).Error
+	return in.db.WithContext(ctx).Exec(`UPDATE inbox_positions SET pos = greatest(pos, @next),
+		event_id = CASE WHEN pos >= @next THEN event_id ELSE @id END, read_at = CASE WHEN @end THEN now() ELSE read_at END
+		WHERE source = @source AND owner = @owner`,
+		map[string]any{"next": page.Next, "id": id, "end": atEnd(page), "source": f.source, "owner": in.owner}).Error
 }
 
 // rewind lets a feed be read again from the first event it keeps: what the inbox has is known by its id and happens once. Either the
@@ -165,24 +169,37 @@ func (in *Inbox) releaseLease(ctx context.Context, f feed) {
 	}
 }
 
+// ReadAt says when the feed of a producer was last read to its end, for all types that are handled; the zero time if it never was. What
+// was older than ten seconds then has been handled or parked.
+func (in *Inbox) ReadAt(ctx context.Context, source string) (time.Time, error) {
+	var types []string
+	for _, h := range in.handlers {
+		if h.source == source {
+			types = append(types, h.event)
+		}
+	}
+	var end struct{ At *time.Time }
+	err := in.db.WithContext(ctx).Raw(`SELECT CASE WHEN count(read_at) = ? THEN min(read_at) END AS at FROM inbox_positions
+		WHERE source = ? AND type = ANY(string_to_array(?, ' '))`, len(types), source, strings.Join(types, " ")).Scan(&end).Error
+	if err != nil || end.At == nil {
+		return time.Time{}, err
+	}
+	return *end.At, nil
+}
+
 // report says how a round ended, and what all replicas know of the feed.
 func (in *Inbox) report(ctx context.Context, f feed, err error) {
 	if err != nil && ctx.Err() == nil {
 		in.log.Error("feed not followed", "source", f.source, "error", err)
 		feedFailures.WithLabelValues(f.source).Inc()
 	}
-	var state struct {
-		Read *time.Time
-		Gone float64
+	// If the database is away the gauges stay, and the failures above grow.
+	var gone float64
+	if err := in.db.WithContext(ctx).Raw("SELECT count(gone_at) FROM inbox_positions WHERE source = ?", f.source).Scan(&gone).Error; err == nil {
+		feedGone.WithLabelValues(f.source).Set(min(gone, 1))
 	}
-	err = in.db.WithContext(ctx).Raw(`SELECT min(read_at) AS read, count(gone_at) AS gone FROM inbox_positions
-		WHERE source = ? AND type = ANY(string_to_array(?, ' '))`, f.source, strings.Join(f.types, " ")).Scan(&state).Error
-	if err != nil {
-		return // the database is away: the gauges stay, and the failures above grow
-	}
-	feedGone.WithLabelValues(f.source).Set(min(state.Gone, 1))
-	if state.Read != nil {
-		feedRead.WithLabelValues(f.source).Set(float64(state.Read.Unix()))
+	if at, err := in.ReadAt(ctx, f.source); err == nil && !at.IsZero() {
+		feedRead.WithLabelValues(f.source).Set(float64(at.Unix()))
 	}
 }
 

@@ -162,3 +162,37 @@ func (p *producer) tellOf(eventType string, n int) {
 		p.t.Fatal(err)
 	}
 }
+
+// Whoever must not act before all is heard asks when the feed was read to its end; a page in the middle does not count, nor does a type
+// that was not read yet.
+func TestAFeedIsReadToItsEnd(t *testing.T) {
+	in, db, p := open(t)
+	On(in, "order", kind, func(ctx context.Context, e fact) error {
+		if e.N == 1 { // the producer goes away after the first page
+			p.mu.Lock()
+			p.fail = errNo
+			p.mu.Unlock()
+		}
+		return keep(ctx, db, e.N)
+	})
+	read := func() bool {
+		t.Helper()
+		at, err := in.ReadAt(t.Context(), "order")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !at.IsZero()
+	}
+	produce(t, p, "order").tell(1, 700)
+	if n := in.CatchUp(t.Context(), 0); n != 500 || read() {
+		t.Errorf("after %d of 700 events: read to the end %t", n, read())
+	}
+	p.fail = nil
+	if n := in.CatchUp(t.Context(), 0); n != 200 || !read() {
+		t.Errorf("after %d more: read to the end %t", n, read())
+	}
+	On(in, "order", "mall.order.paid.v1", func(context.Context, fact) error { return nil })
+	if read() {
+		t.Error("a new type counts as read")
+	}
+}

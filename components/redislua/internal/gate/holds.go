@@ -109,7 +109,11 @@ type Applied struct {
 func (g *Gate) Apply(ctx context.Context, in ApplyIn) (ApplyOut, error) {
 	run := func(item ApplyItem, c redis.Scripter, whole bool) *redis.Cmd {
 		keys := []string{keyDue, keyOpen, prefixProduct + item.ProductID}
-		args := []any{item.ProductID, *item.Base, *item.Version, prefixOrder}
+		replaced := ""
+		if item.InsteadOf != nil {
+			replaced = strconv.FormatInt(*item.InsteadOf, 10)
+		}
+		args := []any{item.ProductID, *item.Base, *item.Version, prefixOrder, replaced}
 		for _, id := range item.Recorded {
 			args = append(args, id)
 		}

@@ -106,6 +106,7 @@ type ApplyItem struct {
 	Base      *int64   `json:"base"`
 	Version   *int64   `json:"version"`
 	Recorded  []string `json:"recorded"`
+	InsteadOf *int64   `json:"instead_of"` // the version this one replaces though it may be newer
 }
 
 func (in ApplyIn) check() error {
@@ -121,6 +122,9 @@ func (in ApplyIn) check() error {
 		}
 		if it.Version == nil || *it.Version < 0 || *it.Version > maxBase {
 			return invalid("version must be 0 to %d", int64(maxBase))
+		}
+		if it.InsteadOf != nil && (*it.InsteadOf < 0 || *it.InsteadOf > maxBase) {
+			return invalid("instead_of must be 0 to %d", int64(maxBase))
 		}
 		if len(it.Recorded) > maxRecorded {
 			return invalid("recorded must have at most %d entries", maxRecorded)

@@ -106,7 +106,12 @@ func stepApply(rt *rapid.T, g *Gate, m *model, lowered map[string]bool, products
 	version := rapid.Int64Range(1, 8).Draw(rt, "version")
 	recorded := rapid.SliceOfNDistinct(rapid.SampledFrom(orders), 0, 3, rapid.ID[string]).Draw(rt, "recorded")
 
-	if was, ok := m.version[product]; !ok || version > was {
+	item := ApplyItem{ProductID: product, Base: &base, Version: &version, Recorded: recorded}
+	if rapid.Bool().Draw(rt, "replaces") {
+		instead := rapid.Int64Range(1, 8).Draw(rt, "instead of")
+		item.InsteadOf = &instead
+	}
+	if was, ok := m.version[product]; !ok || version > was || item.InsteadOf != nil && was == *item.InsteadOf {
 		lowered[product] = lowered[product] || base < m.base[product]
 		m.base[product], m.version[product] = base, version
 	}
@@ -116,7 +121,6 @@ func stepApply(rt *rapid.T, g *Gate, m *model, lowered map[string]bool, products
 			delete(m.holds, order)
 		}
 	}
-	item := ApplyItem{ProductID: product, Base: &base, Version: &version, Recorded: recorded}
 	for range rapid.IntRange(1, 2).Draw(rt, "repeats") {
 		if _, err := g.Apply(rt.Context(), ApplyIn{Items: []ApplyItem{item}}); err != nil {
 			rt.Fatal(err)

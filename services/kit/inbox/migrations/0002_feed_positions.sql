@@ -8,7 +8,7 @@ CREATE TABLE inbox_positions (
     event_id    text NOT NULL DEFAULT '', -- of the event at pos: tells whether the feed still has the same history
     owner       text NOT NULL DEFAULT '', -- the replica that follows the feed
     lease_until timestamptz NOT NULL DEFAULT '-infinity',
-    read_at     timestamptz,              -- when the feed last answered
+    read_at     timestamptz,              -- when the feed was last read to its end
     gone_at     timestamptz,              -- when events after gone_pos were missed for good; an operator clears it
     gone_pos    bigint,
     PRIMARY KEY (source, type)

@@ -93,6 +93,7 @@ func (g *Gate) Apply(ctx context.Context, items []product.Apply) error {
 		Base      int64    `json:"base"`
 		Version   int64    `json:"version"`
 		Recorded  []string `json:"recorded"`
+		InsteadOf *int64   `json:"instead_of,omitempty"` // a component of the version before does not know it
 	}
 	type call struct {
 		Items []item `json:"items"`
@@ -106,13 +107,13 @@ func (g *Gate) Apply(ctx context.Context, items []product.Apply) error {
 	for _, it := range items {
 		recorded := it.Recorded
 		for len(recorded) > room {
-			next.Items = append(next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded[:room]})
+			next.Items = append(next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded[:room], it.InsteadOf})
 			recorded = recorded[room:]
 			if err := send(); err != nil {
 				return err
 			}
 		}
-		next.Items = append(next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded})
+		next.Items = append(next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded, it.InsteadOf})
 		room -= len(recorded)
 	}
 	return send()

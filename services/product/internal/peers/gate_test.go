@@ -50,6 +50,11 @@ func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
 			func(g *Gate) (any, error) {
 				return nil, g.Apply(ctx, []product.Apply{{Stock: product.Stock{ProductID: "7", OnHand: 10, Reserved: 4, Version: 3}, Recorded: []string{"1"}}})
 			}, nil},
+		{"apply", `{"items":[{"product_id":"7","base":6,"version":3,"recorded":null,"instead_of":9}]}`, `{"items":[]}`,
+			func(g *Gate) (any, error) {
+				restored := int64(9)
+				return nil, g.Apply(ctx, []product.Apply{{Stock: product.Stock{ProductID: "7", OnHand: 6, Version: 3}, InsteadOf: &restored}})
+			}, nil},
 		{"due", `{"limit":5}`, `{"holds":[{"order_id":"1","lines":[{"product_id":"7","quantity":2}]}]}`,
 			func(g *Gate) (any, error) { return g.Due(ctx, 5) },
 			[]product.Hold{{ID: "1", Lines: []product.Line{{ProductID: "7", Quantity: 2}}}}},

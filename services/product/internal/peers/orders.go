@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/sidecar"
@@ -16,6 +17,20 @@ type Invoker interface {
 
 // Orders is product.Orders through the sidecar.
 type Orders struct{ side Invoker }
+
+// FeedReader is what tells how far a producer's feed was read: inbox.Inbox.
+type FeedReader interface {
+	ReadAt(ctx context.Context, source string) (time.Time, error)
+}
+
+// Feed is product.Feed: that of the order room.
+type Feed struct{ in FeedReader }
+
+// NewFeed makes a feed.
+func NewFeed(in FeedReader) Feed { return Feed{in} }
+
+// ReadAt is described at product.Feed.
+func (f Feed) ReadAt(ctx context.Context) (time.Time, error) { return f.in.ReadAt(ctx, "order") }
 
 // NewOrders makes the way to order's fence.
 func NewOrders(side Invoker) *Orders { return &Orders{side: side} }

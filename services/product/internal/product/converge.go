@@ -25,17 +25,20 @@ type Keeper struct {
 	store  Store
 	gate   Gate
 	orders Orders
+	feed   Feed
 	ttl    func() time.Duration
 	meter  Meter
 	log    *slog.Logger
+	now    func() time.Time
 
-	runID string // of the Redis that was last brought in line as a whole
-	swept string // the product up to which Converge has come
+	runID    string // of the Redis that was last brought in line as a whole
+	swept    string // the product up to which Converge has come
+	restored restored
 }
 
 // NewKeeper makes the workers' use cases.
-func NewKeeper(store Store, gate Gate, orders Orders, ttl func() time.Duration, meter Meter, log *slog.Logger) *Keeper {
-	return &Keeper{store: store, gate: gate, orders: orders, ttl: ttl, meter: meter, log: log}
+func NewKeeper(store Store, gate Gate, orders Orders, feed Feed, ttl func() time.Duration, meter Meter, log *slog.Logger) *Keeper {
+	return &Keeper{store: store, gate: gate, orders: orders, feed: feed, ttl: ttl, meter: meter, log: log, now: time.Now}
 }
 
 // ExpireHolds takes the holds whose time is over through the fence. One that
@@ -166,19 +169,24 @@ func (k *Keeper) alignAfter(ctx context.Context, after string) (last string, err
 	return ids[len(ids)-1], k.align(ctx, ids)
 }
 
-// WatchRedis brings every product in line when Redis is not the one it was: it
-// restarted, perhaps from an old snapshot, perhaps empty.
+// WatchRedis brings every product in line when Redis is not the one it was: it restarted, perhaps from an old snapshot, perhaps
+// empty. It does the same once after the ledger was restored, as soon as the ledger has heard again what it had lost.
 func (k *Keeper) WatchRedis(ctx context.Context) error {
 	id, err := k.gate.RunID(ctx)
 	if err != nil {
 		return err
 	}
-	if id == k.runID {
+	heard, err := k.heardAgain(ctx)
+	if err != nil {
+		return err
+	}
+	if id == k.runID && !heard {
 		return nil
 	}
 	if k.runID != "" {
-		k.log.WarnContext(ctx, "Redis started anew: applying every product", "run_id", id)
+		k.log.WarnContext(ctx, "applying every product: Redis started anew, or the ledger was restored", "run_id", id, "ledger", heard)
 	}
+	began := k.now()
 	for after := ""; ; {
 		last, err := k.alignAfter(ctx, after)
 		if err != nil {
@@ -190,19 +198,50 @@ func (k *Keeper) WatchRedis(ctx context.Context) error {
 		after = last
 	}
 	k.runID = id
+	if heard {
+		k.restored.over(began)
+	}
 	return nil
 }
 
-// align applies the ledger's truth to products. Which holds are recorded is read
-// in the same snapshot as the stock: read later, it could remove a hold whose
-// order is not in the base yet.
+// align applies the ledger's truth to products.
 func (k *Keeper) align(ctx context.Context, productIDs []string) error {
-	if len(productIDs) == 0 {
+	older, newer, err := k.compare(ctx, productIDs)
+	if err != nil {
+		return err
+	}
+	if err := k.correct(ctx, older); err != nil || len(newer) == 0 {
+		return err
+	}
+	if err := k.replace(ctx, newer); err != nil {
+		return err
+	}
+	// What was committed after the comparison, the gate refused as older than what has just been replaced.
+	older, _, err = k.compare(ctx, productIDs)
+	if err != nil {
+		return err
+	}
+	return k.correct(ctx, older)
+}
+
+func (k *Keeper) correct(ctx context.Context, items []Apply) error {
+	if len(items) == 0 {
 		return nil
+	}
+	k.meter.Corrected(len(items))
+	return k.gate.Apply(ctx, items)
+}
+
+// compare finds products of which the gate has something older than the ledger, or newer. Which holds are recorded is read in the same
+// snapshot as the stock: read later, it could remove a hold whose order is not in the base yet. The ledger is read after the gate, and
+// tells the gate only what it has committed: what the gate has newer, or different in the same version, the ledger has lost.
+func (k *Keeper) compare(ctx context.Context, productIDs []string) (older, newer []Apply, err error) {
+	if len(productIDs) == 0 {
+		return nil, nil, nil
 	}
 	gated, err := k.gate.Inspect(ctx, productIDs)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	by := make(map[string]Gated, len(gated))
 	var open []string
@@ -214,9 +253,8 @@ func (k *Keeper) align(ctx context.Context, productIDs []string) error {
 	}
 	stock, recorded, err := k.store.Truth(ctx, productIDs, open)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	var items []Apply
 	for _, s := range stock {
 		g := by[s.ProductID]
 		item := Apply{Stock: s}
@@ -225,13 +263,13 @@ func (k *Keeper) align(ctx context.Context, productIDs []string) error {
 				item.Recorded = append(item.Recorded, id)
 			}
 		}
-		if !g.Present || g.Version < s.Version || len(item.Recorded) > 0 {
-			items = append(items, item)
+		switch {
+		case g.Present && (g.Version > s.Version || g.Version == s.Version && g.Base != s.Available()):
+			item.InsteadOf = &g.Version
+			newer = append(newer, item)
+		case !g.Present || g.Version < s.Version || len(item.Recorded) > 0:
+			older = append(older, item)
 		}
 	}
-	if len(items) == 0 {
-		return nil
-	}
-	k.meter.Corrected(len(items))
-	return k.gate.Apply(ctx, items)
+	return older, newer, nil
 }

@@ -58,10 +58,12 @@ type Gated struct {
 	Holds     map[string]int64
 }
 
-// Apply tells the gate a product's stock and which holds it makes superfluous.
+// Apply tells the gate a product's stock and which holds it makes superfluous. The gate takes an older version only in place of the one
+// that InsteadOf names.
 type Apply struct {
-	Stock    Stock
-	Recorded []string
+	Stock     Stock
+	Recorded  []string
+	InsteadOf *int64
 }
 
 // Gate is the stock gate in Redis. Every call may be repeated.
@@ -86,10 +88,17 @@ type Orders interface {
 	Fence(ctx context.Context, orderID string) (exists bool, err error)
 }
 
+// Feed is the feed of orders, by which the ledger hears what the broker did not bring.
+type Feed interface {
+	// ReadAt says when it was last read to its end; the zero time if it never was.
+	ReadAt(ctx context.Context) (time.Time, error)
+}
+
 // Meter counts what an operator wants to know.
 type Meter interface {
 	GateMisses(n int)
 	Rejected()
 	HoldExpired(outcome string) // released | extended | recorded | failed
 	Corrected(n int)
+	LedgerRestored() // the gate has stock of a history that the ledger has no more
 }

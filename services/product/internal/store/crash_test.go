@@ -62,7 +62,7 @@ func TestARestartFindsTheApplyThatLeftNoHold(t *testing.T) {
 	must(t, s.ledger.Cancelled(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 4)}}))
 	s.told = nil // the process dies here
 	s.wantGate(t, id, 6, 0)
-	next := product.NewKeeper(s.store, s.gate, s.orders, func() time.Duration { return ttl }, s.meter, slog.New(slog.DiscardHandler))
+	next := product.NewKeeper(s.store, s.gate, s.orders, s.feed, func() time.Duration { return ttl }, s.meter, slog.New(slog.DiscardHandler))
 	must(t, next.WatchRedis(ctx))
 	s.wantGate(t, id, 10, 0)
 }

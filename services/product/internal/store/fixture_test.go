@@ -26,6 +26,7 @@ type shop struct {
 	store     *Store
 	gate      *producttest.Gate
 	orders    *producttest.Orders
+	feed      *producttest.Feed
 	meter     *producttest.Meter
 	holds     *product.Holds
 	catalogue *product.Catalogue
@@ -51,7 +52,8 @@ func (noBroker) Publish(context.Context, string, []sidecar.Entry) (map[string]bo
 
 func open(t *testing.T) *shop {
 	t.Helper()
-	s := &shop{gate: producttest.NewGate(), orders: &producttest.Orders{Known: map[string]bool{}}, meter: &producttest.Meter{}}
+	s := &shop{gate: producttest.NewGate(), orders: &producttest.Orders{Known: map[string]bool{}},
+		feed: &producttest.Feed{}, meter: &producttest.Meter{}}
 	s.db = postgrestest.Open(t, outbox.Migrations, Migrations)
 	toldRight(t, s.db)
 	s.next.Store(100)
@@ -61,7 +63,7 @@ func open(t *testing.T) *shop {
 	s.holds = product.NewHolds(s.store, s.gate, lives, s.meter)
 	s.catalogue = product.NewCatalogue(s.store, s.holds, func() string { return "CNY" }, func() time.Time { return noon })
 	s.ledger = product.NewLedger(s.store, s.meter)
-	s.keeper = product.NewKeeper(s.store, s.gate, s.orders, lives, s.meter, log)
+	s.keeper = product.NewKeeper(s.store, s.gate, s.orders, s.feed, lives, s.meter, log)
 	return s
 }
 

@@ -4,10 +4,13 @@
 -- ARGV[1]   product id
 -- ARGV[2]   base: on_hand - reserved        ARGV[3]  the version of that base
 -- ARGV[4]   prefix of the order hashes (same slot by the shared hash tag)
--- ARGV[5..] recorded: order ids whose effect is part of that base (or that will
+-- ARGV[5]   the version to replace though it is not older, or nothing: the
+--           ledger that told it was restored and has another history now
+-- ARGV[6..] recorded: order ids whose effect is part of that base (or that will
 --           never have one), so their holds are removed
 --
--- Promise: base is taken only if its version is newer or the product is missing;
+-- Promise: base is taken only if its version is newer, the product is missing, or
+-- the gate still has exactly the version that is to be replaced;
 -- the holds of recorded orders are removed in every case, because a base the
 -- gate already has at that version or later contains them too. Repeats and any
 -- order of calls end in the same state; nothing is added or subtracted twice.
@@ -15,12 +18,12 @@
 
 local key, product = KEYS[3], ARGV[1]
 local was = redis.call('HGET', key, 'version')
-if not was or tonumber(ARGV[3]) > tonumber(was) then
+if not was or tonumber(ARGV[3]) > tonumber(was) or was == ARGV[5] then
   redis.call('HSET', key, 'base', ARGV[2], 'version', ARGV[3])
   redis.call('HSETNX', key, 'held', 0)
 end
 
-for i = 5, #ARGV do
+for i = 6, #ARGV do
   local order = ARGV[i]
   local quantity = redis.call('HGET', key, 'o:' .. order)
   if quantity then

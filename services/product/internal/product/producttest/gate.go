@@ -168,7 +168,7 @@ func (g *Gate) Apply(_ context.Context, items []product.Apply) error {
 			p = &gated{version: -1, holds: map[string]int64{}}
 			g.products[it.Stock.ProductID] = p
 		}
-		if it.Stock.Version > p.version {
+		if it.Stock.Version > p.version || it.InsteadOf != nil && *it.InsteadOf == p.version {
 			p.base, p.version = it.Stock.Available(), it.Stock.Version
 		}
 		for _, id := range it.Recorded {

@@ -3,6 +3,7 @@ package producttest
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Orders is an order room that knows some orders. It remembers whom it was asked
@@ -25,10 +26,27 @@ func (o *Orders) Fence(_ context.Context, id string) (bool, error) {
 	return o.Known[id], nil
 }
 
+// Feed is a feed of orders that was read to its end at a time.
+type Feed struct {
+	mu sync.Mutex
+	At time.Time
+}
+
+// Read moves the time.
+func (f *Feed) Read(at time.Time) { f.mu.Lock(); f.At = at; f.mu.Unlock() }
+
+// ReadAt is product.Feed.
+func (f *Feed) ReadAt(context.Context) (time.Time, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.At, nil
+}
+
 // Meter counts.
 type Meter struct {
 	mu                          sync.Mutex
 	Misses, Rejections, Repairs int
+	Restored                    int
 	Expired                     map[string]int
 }
 
@@ -40,6 +58,9 @@ func (m *Meter) Rejected() { m.mu.Lock(); m.Rejections++; m.mu.Unlock() }
 
 // Corrected is product.Meter.
 func (m *Meter) Corrected(n int) { m.mu.Lock(); m.Repairs += n; m.mu.Unlock() }
+
+// LedgerRestored is product.Meter.
+func (m *Meter) LedgerRestored() { m.mu.Lock(); m.Restored++; m.mu.Unlock() }
 
 // HoldExpired is product.Meter.
 func (m *Meter) HoldExpired(outcome string) {
