@@ -233,7 +233,7 @@ func (m another) visitor() *shop.Client {
 func TestReplicas(t *testing.T) {
 	second := anotherMall(t, "replicas", 2000)
 	second.must(t, "up", "--detach", "--replicas", "order=2,product=2")
-	for key, value := range map[string]string{"user.first_admin": "admin@mall.local", "gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.rate.user": "5000/5000"} {
+	for key, value := range map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.rate.user": "5000/5000"} {
 		second.must(t, "config", "set", key, value)
 	}
 	there := second.visitor()

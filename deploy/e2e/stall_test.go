@@ -69,6 +69,7 @@ func (s stall) body(op operation) map[string]any {
 		"checkOut":           {"address_id": s.address, "items": []any{line}, "expected_total": 2400},
 		"changeOrderAddress": {"address_id": s.address},
 		"pay":                {"order_id": s.order, "card": map[string]any{"number": shop.CardGood, "exp_month": 12, "exp_year": 2035, "cvc": "123"}},
+		"becomeFirstAdmin":   {"secret": firstAdminSecret()},
 		"setRoles":           {"roles": []any{"customer"}},
 		"banUser":            {"reason": "tests"},
 		"unbanUser":          {"reason": "tests"},

@@ -83,7 +83,7 @@ func (m *mall) live(ctx context.Context, started func(error)) error {
 	err := m.start(ctx)
 	switch {
 	case err == nil:
-		m.welcome()
+		m.welcome(ctx)
 		started(nil)
 		if m.redis != "" {
 			go m.guardSettings(ctx)
@@ -105,7 +105,7 @@ func (m *mall) live(ctx context.Context, started func(error)) error {
 }
 
 // welcome says where things are, and what to do next.
-func (m *mall) welcome() {
+func (m *mall) welcome(ctx context.Context) {
 	say := m.board.Say
 	say("\nThe mall is up after %s.\n", m.board.Elapsed())
 	printTable(m.out, m.sup.Status())
@@ -115,6 +115,9 @@ func (m *mall) welcome() {
 			say("  shop   http://127.0.0.1:%d", a.Port)
 			say("  API    http://127.0.0.1:%d/docs", a.Port)
 		}
+	}
+	if m.hasNoAdmin(ctx) {
+		say("  admin  nobody yet: go run ./deploy/mall first-admin prints the secret that makes one")
 	}
 	say("  logs   %s", filepath.Join(m.at.Home, "log"))
 	say("  next   go run ./deploy/mall status | logs <process> -f | kill <process> | doctor")

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -13,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/running"
+	"daprmall.dev/deploy/internal/secrets"
 	"daprmall.dev/deploy/internal/shop"
 )
 
@@ -169,50 +168,24 @@ func offer(ctx context.Context, dealer *shop.Client, d demo) error {
 		"category": d.category, "image_url": d.image(), "price": d.price, "stock": d.stock}, nil, "Idempotency-Key", "demo-"+d.picture)
 }
 
-// firstAdmin names the admin in the configuration store, as an operator would, and waits until the user service has read it.
+// firstAdmin signs the admin up and shows the mall's one-time secret, as an operator would.
 func firstAdmin(ctx context.Context, m running.Mall, visitor *shop.Client) (*shop.Client, error) {
-	// First, because rooms read their settings every few seconds only.
-	if err := appoint(ctx, m); err != nil {
-		return nil, err
-	}
 	c, err := visitor.SignUp(ctx, admin)
 	if err != nil {
 		return nil, err
 	}
-	isAdmin := func() (bool, error) {
-		var who shop.User
-		err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who)
-		return slices.Contains(who.Roles, "admin"), err
+	var who shop.User
+	if err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who); err != nil || slices.Contains(who.Roles, "admin") {
+		return c, err
 	}
-	for {
-		// Once appointed the old token is void, or not yet: its roles are wrong in both cases.
-		if yes, err := isAdmin(); yes || err != nil {
-			return visitor.SignIn(ctx, admin)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%s did not become the first admin: %w", admin, ctx.Err())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-func appoint(ctx context.Context, m running.Mall) error {
-	const setting = "user.first_admin"
-	c, err := redis.Dial(ctx, m.Redis.Addr, m.Redis.Password)
+	store, err := secrets.Read(m.Home)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer c.Close() //nolint:errcheck // every command has been answered
-	switch now, err := c.Do("GET", setting); {
-	case errors.Is(err, redis.ErrNil):
-	case err != nil:
-		return err
-	case now != admin:
-		return fmt.Errorf("%s names %s: this mall has an admin of its own", setting, now)
+	if err := c.BecomeFirstAdmin(ctx, store.FirstAdmin()); err != nil {
+		return nil, err
 	}
-	_, err = c.Do("SET", setting, admin)
-	return err
+	return visitor.SignIn(ctx, admin) // the roles are in the token
 }
 
 // together calls do for 0 … n−1, a few at a time, and gives the first error.

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"daprmall.dev/services/kit/room"
 	"daprmall.dev/services/user/internal/api"
@@ -20,15 +19,9 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	firstAdmin := r.Live.String("user.first_admin", "", nil)
-	users := user.NewService(store.New(r.DB, r.Outbox), argon.New(), peers.NewSessions(r.Sidecar), r.IDs, r.Log)
+	users := user.NewService(store.New(r.DB, r.Outbox), argon.New(), peers.NewSessions(r.Sidecar), peers.NewSecrets(r.Sidecar), r.IDs, r.Log)
 	api.Routes(r.Server, r.Outbox, users)
-	r.Go("first admin", room.Every(r.Log, time.Second, func(ctx context.Context) error {
-		if firstAdmin() == "" {
-			return nil
-		}
-		return users.AppointFirstAdmin(ctx, firstAdmin())
-	}))
+	api.Metrics(users)
 	r.Go("outbox", r.Outbox.Run)
 	return r.Serve(ctx)
 }

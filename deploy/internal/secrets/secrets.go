@@ -22,6 +22,7 @@ var Databases = []string{"auth", "user", "product", "cart", "checkout", "order",
 const (
 	nameRedis   = "redis"
 	nameSigning = "signing-keys"
+	nameAdmin   = "first-admin"
 )
 
 // Store is the content of secrets.json: name → key → value, as the local.file secret
@@ -93,6 +94,15 @@ func (s Store) DatabasePassword(name string) string {
 // DSN is how a room reaches its database.
 func (s Store) DSN(name string) string { return s[name+"-db"]["dsn"] }
 
+// FirstAdmin is the one-time secret that makes the first admin.
+func (s Store) FirstAdmin() string { return s[nameAdmin]["secret"] }
+
+// Read gives the secrets of a mall that was started before.
+func Read(home string) (Store, error) {
+	s := Store{}
+	return s, readJSON(storePath(home), &s)
+}
+
 // RedisPassword is shared by everything that reaches Redis; no app may read it.
 func (s Store) RedisPassword() string { return s[nameRedis]["password"] }
 
@@ -112,6 +122,9 @@ func (s Store) fill() {
 	}
 	if s[nameRedis] == nil {
 		s.SetRedisPassword(password())
+	}
+	if s[nameAdmin] == nil {
+		s[nameAdmin] = map[string]string{"secret": password()}
 	}
 	if s[nameSigning] == nil {
 		kid := "k" + hex.EncodeToString(random(4))

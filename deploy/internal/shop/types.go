@@ -139,3 +139,8 @@ func (c *Client) Product(ctx context.Context, id string) (Product, error) {
 	err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/products/"+id, nil, &p)
 	return p, err
 }
+
+// BecomeFirstAdmin shows a mall without an admin the secret it was set up with. The token is void after it.
+func (c *Client) BecomeFirstAdmin(ctx context.Context, secret string) error {
+	return c.Want(ctx, http.StatusOK, http.MethodPost, "/v1/me/admin", map[string]string{"secret": secret}, nil)
+}

@@ -22,11 +22,13 @@ type nobody struct{}
 
 func (nobody) Revoke(context.Context, user.Snapshot) error { return nil }
 
+func (nobody) FirstAdmin(context.Context) (string, error) { return "", nil }
+
 func TestUserKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	out := outbox.New(db, "user", nil, log)
-	users := user.NewService(store.New(db, out), argon.New(), nobody{}, one{}, log)
+	users := user.NewService(store.New(db, out), argon.New(), nobody{}, nobody{}, one{}, log)
 	if _, err := users.Register(t.Context(), "lilei@example.com", "correct horse battery"); err != nil {
 		t.Fatal(err)
 	}

@@ -27,12 +27,15 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	// signed in: the own profile.
 	s.GET("/v1/me", server.Callers("api-gateway", "assistant"), s.SignedIn, server.Handle(h.me))
 
+	// signed in: becomes the first admin, with the secret the mall was set up with. 403 wrong_secret, 409 admin_exists, secret_used.
+	s.POST("/v1/me/admin", gateway, s.SignedIn, server.Handle(h.becomeAdmin))
+
 	admin := s.Group("/v1/admin/users", gateway, s.SignedIn, onlyAdmin)
 	// admin: accounts, or the one with an email.
 	admin.GET("", server.Handle(h.list))
-	// admin: replaces all roles. Safe to repeat.
+	// admin: replaces all roles. Safe to repeat. 409 last_admin.
 	admin.PUT("/:id/roles", server.Handle(h.roles))
-	// admin: closes and opens an account. Safe to repeat; sessions end within a second.
+	// admin: closes and opens an account. Safe to repeat; sessions end within a second. 409 last_admin.
 	admin.PUT("/:id/ban", server.Handle(h.ban))
 	admin.DELETE("/:id/ban", server.Handle(h.unban))
 
@@ -95,6 +98,24 @@ func (h handler) register(c *gin.Context) error {
 
 func (h handler) me(c *gin.Context) error {
 	u, err := h.users.Find(c.Request.Context(), server.User(c).ID)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, profileOf(u))
+	return nil
+}
+
+func (h handler) becomeAdmin(c *gin.Context) error {
+	var in struct {
+		Secret string `json:"secret"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if in.Secret == "" || len(in.Secret) > 200 {
+		return problem.Validation(problem.Field{Field: "secret", Message: "must have 1 to 200 characters"})
+	}
+	u, err := h.users.AppointFirstAdmin(c.Request.Context(), server.User(c).ID, in.Secret)
 	if err != nil {
 		return err
 	}

@@ -89,20 +89,34 @@ func (s *Store) Update(ctx context.Context, id string, change func(u *user.User)
 	var u *user.User
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		var err error
-		if u, err = first(tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("id = ?", id)); err != nil {
+		if u, err = lock(tx, id); err != nil {
 			return err
 		}
+		ruled := u.Snapshot().Rules()
 		kind, err := change(u)
 		if err != nil {
 			return err
 		}
-		r := row(u.Snapshot())
-		if err := tx.Save(&r).Error; err != nil {
-			return fmt.Errorf("save user %s: %w", id, err)
+		if ruled && !u.Snapshot().Rules() {
+			if err := anotherAdmin(tx, id); err != nil {
+				return err
+			}
 		}
-		return s.tell(ctx, u.Snapshot(), kind)
+		return s.save(ctx, tx, u, kind)
 	})
 	return u, err
+}
+
+func lock(tx *gorm.DB, id string) (*user.User, error) {
+	return first(tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("id = ?", id))
+}
+
+func (s *Store) save(ctx context.Context, tx *gorm.DB, u *user.User, kind user.EventKind) error {
+	r := row(u.Snapshot())
+	if err := tx.Save(&r).Error; err != nil {
+		return fmt.Errorf("save user %s: %w", r.ID, err)
+	}
+	return s.tell(ctx, u.Snapshot(), kind)
 }
 
 func (s *Store) tell(ctx context.Context, u user.Snapshot, kind user.EventKind) error {
@@ -140,11 +154,4 @@ func (s *Store) List(ctx context.Context, email, after string, limit int) ([]*us
 		users[i] = user.Restore(user.Snapshot(r))
 	}
 	return users, nil
-}
-
-// HasAdmin is described at user.Store.
-func (s *Store) HasAdmin(ctx context.Context) (bool, error) {
-	var has bool
-	err := postgres.DB(ctx, s.db).Raw(`SELECT EXISTS (SELECT 1 FROM users WHERE roles @> '["admin"]')`).Scan(&has).Error
-	return has, err
 }

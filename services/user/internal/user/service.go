@@ -3,7 +3,6 @@ package user
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -16,12 +15,11 @@ type Store interface {
 	Add(ctx context.Context, u *User) error
 	Find(ctx context.Context, id string) (*User, error)
 	FindByEmail(ctx context.Context, email string) (*User, error)
-	// Update changes an account under its lock.
+	Admins
+	// Update changes an account under its lock. It refuses with ErrLastAdmin what would leave the mall without an admin.
 	Update(ctx context.Context, id string, change func(u *User) (EventKind, error)) (*User, error)
 	// List gives accounts by id, those after the id after ("" for the first), all or the one with email.
 	List(ctx context.Context, email, after string, limit int) ([]*User, error)
-	// HasAdmin says whether any account is an admin.
-	HasAdmin(ctx context.Context) (bool, error)
 }
 
 // Hasher hashes passwords slowly and bounds how many it hashes at once.
@@ -44,14 +42,15 @@ type Service struct {
 	store    Store
 	hasher   Hasher
 	sessions Sessions
+	secrets  Secrets
 	ids      IDs
 	log      *slog.Logger
 	now      func() time.Time
 }
 
 // NewService wires the accounts.
-func NewService(store Store, hasher Hasher, sessions Sessions, ids IDs, log *slog.Logger) *Service {
-	return &Service{store: store, hasher: hasher, sessions: sessions, ids: ids, log: log, now: time.Now}
+func NewService(store Store, hasher Hasher, sessions Sessions, secrets Secrets, ids IDs, log *slog.Logger) *Service {
+	return &Service{store: store, hasher: hasher, sessions: sessions, secrets: secrets, ids: ids, log: log, now: time.Now}
 }
 
 // Register opens an account.
@@ -118,28 +117,12 @@ func (s *Service) Change(ctx context.Context, id string, change func(u *User) (E
 	if err != nil || kind == None {
 		return u, err
 	}
-	if err := s.sessions.Revoke(ctx, u.s); err != nil {
-		s.log.WarnContext(ctx, "sessions not told at once, the event will", "user", id, "error", err)
-	}
+	s.tell(ctx, u)
 	return u, nil
 }
 
-// AppointFirstAdmin makes the account with this email an admin if the mall has none yet. It is how a new mall gets its first one.
-func (s *Service) AppointFirstAdmin(ctx context.Context, email string) error {
-	normal, ok := NormalEmail(email)
-	if !ok {
-		return nil
+func (s *Service) tell(ctx context.Context, u *User) {
+	if err := s.sessions.Revoke(ctx, u.s); err != nil {
+		s.log.WarnContext(ctx, "sessions not told at once, the event will", "user", u.s.ID, "error", err)
 	}
-	if has, err := s.store.HasAdmin(ctx); err != nil || has {
-		return err
-	}
-	u, err := s.store.FindByEmail(ctx, normal)
-	if problem.KindOf(err) == problem.NotFound {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("find first admin: %w", err)
-	}
-	_, err = s.Change(ctx, u.s.ID, func(u *User) (EventKind, error) { return u.SetRoles(append([]string{"admin"}, u.s.Roles...)) })
-	return err
 }
