@@ -9,6 +9,7 @@ import (
 	"daprmall.dev/services/user/internal/argon"
 	"daprmall.dev/services/user/internal/peers"
 	"daprmall.dev/services/user/internal/store"
+	"daprmall.dev/services/user/internal/strength"
 	"daprmall.dev/services/user/internal/user"
 )
 
@@ -19,7 +20,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	users := user.NewService(store.New(r.DB, r.Outbox), argon.New(), peers.NewSessions(r.Sidecar), peers.NewSecrets(r.Sidecar), r.IDs, r.Log)
+	users := user.NewService(store.New(r.DB, r.Outbox), argon.New(), strength.Weak,
+		peers.NewSessions(r.Sidecar), peers.NewSecrets(r.Sidecar), r.IDs, r.Log)
 	api.Routes(r.Server, r.Outbox, users)
 	api.Metrics(users)
 	r.Go("outbox", r.Outbox.Run)

@@ -11,6 +11,7 @@ import (
 	"daprmall.dev/services/user/internal/api"
 	"daprmall.dev/services/user/internal/argon"
 	"daprmall.dev/services/user/internal/store"
+	"daprmall.dev/services/user/internal/strength"
 	"daprmall.dev/services/user/internal/user"
 )
 
@@ -28,7 +29,7 @@ func TestUserKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	out := outbox.New(db, "user", nil, log)
-	users := user.NewService(store.New(db, out), argon.New(), nobody{}, nobody{}, one{}, log)
+	users := user.NewService(store.New(db, out), argon.New(), strength.Weak, nobody{}, nobody{}, one{}, log)
 	if _, err := users.Register(t.Context(), "lilei@example.com", "correct horse battery"); err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,7 @@ type IDs interface{ Next() (string, error) }
 type Service struct {
 	store    Store
 	hasher   Hasher
+	weak     Weak
 	sessions Sessions
 	secrets  Secrets
 	ids      IDs
@@ -49,13 +50,15 @@ type Service struct {
 }
 
 // NewService wires the accounts.
-func NewService(store Store, hasher Hasher, sessions Sessions, secrets Secrets, ids IDs, log *slog.Logger) *Service {
-	return &Service{store: store, hasher: hasher, sessions: sessions, secrets: secrets, ids: ids, log: log, now: time.Now}
+func NewService(
+	store Store, hasher Hasher, weak Weak, sessions Sessions, secrets Secrets, ids IDs, log *slog.Logger,
+) *Service {
+	return &Service{store: store, hasher: hasher, weak: weak, sessions: sessions, secrets: secrets, ids: ids, log: log, now: time.Now}
 }
 
 // Register opens an account.
 func (s *Service) Register(ctx context.Context, email, password string) (*User, error) {
-	email, err := CheckRegistration(email, password)
+	email, err := s.weak.CheckRegistration(email, password)
 	if err != nil {
 		return nil, err
 	}

@@ -56,20 +56,32 @@ func NormalEmail(raw string) (string, bool) {
 	return strings.ToLower(raw), true
 }
 
+// Weak says whether a password is easy to guess for somebody who knows the account's email.
+type Weak func(password, email string) bool
+
 // CheckRegistration gives what is wrong with the input of a sign-up.
-func CheckRegistration(email, password string) (string, error) {
+func (weak Weak) CheckRegistration(email, password string) (string, error) {
 	var fields []problem.Field
 	normal, ok := NormalEmail(email)
 	if !ok {
 		fields = append(fields, problem.Field{Field: "email", Message: "is not an email address"})
 	}
-	if n := utf8.RuneCountInString(password); n < 10 || n > 128 {
-		fields = append(fields, problem.Field{Field: "password", Message: "must have 10 to 128 characters"})
-	}
+	fields = append(fields, weak.check("password", password, normal)...)
 	if len(fields) > 0 {
 		return "", problem.Validation(fields...)
 	}
 	return normal, nil
+}
+
+// check gives what is wrong with a new password.
+func (weak Weak) check(field, password, email string) []problem.Field {
+	if n := utf8.RuneCountInString(password); n < 10 || n > 128 {
+		return []problem.Field{{Field: field, Message: "must have 10 to 128 characters"}}
+	}
+	if weak(password, email) {
+		return []problem.Field{{Field: field, Message: "is easy to guess: take several words, or more characters that follow no pattern"}}
+	}
+	return nil
 }
 
 // Register makes an account of a customer. Its time is as exact as PostgreSQL keeps it: who signs up and who asks later
