@@ -130,7 +130,7 @@ func TestARebuilderThatDiesIsReplaced(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 5)
 	s.gate.Lose()
-	if won, err := s.gate.Lock(ctx, "rebuild:"+id, time.Minute); err != nil || !won {
+	if won, err := s.gate.Other().Lock(ctx, "rebuild:"+id, time.Minute); err != nil || !won {
 		t.Fatalf("lock: %v, %v", won, err)
 	}
 	s.gate.OnLost = func() { s.gate.Pass(time.Minute) } // a buyer finds the lock taken; then it ends

@@ -54,6 +54,7 @@ func open(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{gate: producttest.NewGate(), orders: &producttest.Orders{Known: map[string]bool{}},
 		feed: &producttest.Feed{}, meter: &producttest.Meter{}}
+	s.gate.Page = 1 // so that pages are turned
 	s.db = postgrestest.Open(t, outbox.Migrations, Migrations)
 	toldRight(t, s.db)
 	s.next.Store(100)

@@ -3,8 +3,10 @@
 package producttest
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -28,127 +30,119 @@ func (g *gated) held() (sum int64) {
 	return sum
 }
 
-// Gate is product.Gate in memory: available = base − Σ holds.
-type Gate struct {
+type lock struct {
+	owner string
+	until time.Time
+}
+
+// memory is what Redis keeps.
+type memory struct {
 	mu       sync.Mutex
 	products map[string]*gated
 	lines    map[string]map[string]int64 // hold id -> product -> quantity
 	due      map[string]time.Time
-	locks    map[string]time.Time
+	locks    map[string]lock
 	now      time.Time
 
 	Life  string // the run id
 	Down  bool
+	Page  int // Held gives no more than this many at once; 0: as many as it is asked for
 	Locks int // how often somebody won a lock
 
 	OnLost func() // called when somebody did not win a lock
 }
 
+// Gate is product.Gate in memory, as one process sees it: available = base − Σ holds. GateSuite holds it to the scripts in Redis.
+type Gate struct {
+	*memory
+	owner string // of locks
+}
+
 // NewGate makes an empty gate whose clock stands still.
 func NewGate() *Gate {
-	return &Gate{products: map[string]*gated{}, lines: map[string]map[string]int64{}, due: map[string]time.Time{},
-		locks: map[string]time.Time{}, now: time.Unix(1000, 0), Life: "first"}
+	return &Gate{&memory{products: map[string]*gated{}, lines: map[string]map[string]int64{}, due: map[string]time.Time{},
+		locks: map[string]lock{}, now: time.Unix(1000, 0), Life: "first"}, "this process"}
 }
 
 var _ product.Gate = (*Gate)(nil)
 
-// Pass moves the gate's clock.
-func (g *Gate) Pass(d time.Duration) { g.mu.Lock(); g.now = g.now.Add(d); g.mu.Unlock() }
+// Other is the same gate as another process sees it.
+func (g *Gate) Other() *Gate { return &Gate{g.memory, "another process"} }
 
-// Lose forgets everything, as a Redis does that came back empty.
-func (g *Gate) Lose() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	clear(g.products)
-	clear(g.lines)
-	clear(g.due)
-	clear(g.locks)
-}
-
-// Snapshot gives a function that brings the gate back to what it is now.
-func (g *Gate) Snapshot() (restore func()) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	products := map[string]*gated{}
-	for id, p := range g.products {
-		products[id] = &gated{p.base, p.version, maps.Clone(p.holds)}
-	}
-	lines := map[string]map[string]int64{}
-	for id, l := range g.lines {
-		lines[id] = maps.Clone(l)
-	}
-	due := maps.Clone(g.due)
-	return func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.products, g.lines, g.due = products, lines, due
-	}
-}
-
-// State tells a product's base and what is held of it.
-func (g *Gate) State(id string) (base, held int64, present bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	p, ok := g.products[id]
-	if !ok {
-		return 0, 0, false
-	}
-	return p.base, p.held(), true
-}
-
-func (g *Gate) enter() (leave func(), err error) {
+// enter begins an operation on input that passed its check; nothing is changed by one that did not.
+func (g *Gate) enter(check error) (leave func(), err error) {
 	g.mu.Lock()
 	if g.Down {
+		check = ErrDown
+	}
+	if check != nil {
 		g.mu.Unlock()
-		return nil, ErrDown
+		return nil, check
 	}
 	return g.mu.Unlock, nil
 }
 
 // Hold is product.Gate.
 func (g *Gate) Hold(_ context.Context, id string, lines []product.Line, ttl time.Duration) (product.Verdict, error) {
-	leave, err := g.enter()
+	leave, err := g.enter(errors.Join(checkHold(id, lines), checkTTL(ttl)))
 	if err != nil {
 		return product.Verdict{}, err
 	}
 	defer leave()
-	if _, open := g.lines[id]; !open {
-		var v product.Verdict
-		for _, l := range product.Merge(lines) {
-			p, ok := g.products[l.ProductID]
-			if !ok {
-				v.Missing = append(v.Missing, l.ProductID)
-			} else if left := p.base - p.held(); left < l.Quantity {
-				v.Shortages = append(v.Shortages, product.Shortage{ProductID: l.ProductID, Available: max(left, 0)})
-			}
+	lines = byText(product.Merge(lines))
+	if open, known := g.lines[id]; known {
+		if !maps.Equal(open, quantities(lines)) {
+			return product.Verdict{}, fmt.Errorf("order %s already holds other lines", id)
 		}
-		if len(v.Missing) > 0 {
-			return product.Verdict{Status: "missing", Missing: v.Missing}, nil
-		}
-		if len(v.Shortages) > 0 {
-			return product.Verdict{Status: "sold_out", Shortages: v.Shortages}, nil
-		}
-		g.lines[id] = map[string]int64{}
-		for _, l := range product.Merge(lines) {
-			g.products[l.ProductID].holds[id] = l.Quantity
-			g.lines[id][l.ProductID] = l.Quantity
+		g.due[id] = g.now.Add(ttl)
+		return product.Verdict{Status: "held"}, nil
+	}
+	var v product.Verdict
+	for _, l := range lines {
+		p, ok := g.products[l.ProductID]
+		if !ok {
+			v.Missing = append(v.Missing, l.ProductID)
+		} else if left := p.base - p.held(); left < l.Quantity {
+			v.Shortages = append(v.Shortages, product.Shortage{ProductID: l.ProductID, Available: max(left, 0)})
 		}
 	}
+	if len(v.Missing) > 0 {
+		return product.Verdict{Status: "missing", Missing: v.Missing}, nil
+	}
+	if len(v.Shortages) > 0 {
+		return product.Verdict{Status: "sold_out", Shortages: v.Shortages}, nil
+	}
+	for _, l := range lines {
+		g.products[l.ProductID].holds[id] = l.Quantity
+	}
+	g.lines[id] = quantities(lines)
 	g.due[id] = g.now.Add(ttl)
 	return product.Verdict{Status: "held"}, nil
 }
 
+func quantities(lines []product.Line) map[string]int64 {
+	m := make(map[string]int64, len(lines))
+	for _, l := range lines {
+		m[l.ProductID] = l.Quantity
+	}
+	return m
+}
+
+// byText gives lines in the order in which the scripts go through them.
+func byText(lines []product.Line) []product.Line {
+	slices.SortFunc(lines, func(a, b product.Line) int { return cmp.Compare(a.ProductID, b.ProductID) })
+	return lines
+}
+
 // Unhold is product.Gate.
 func (g *Gate) Unhold(_ context.Context, id string) error {
-	leave, err := g.enter()
+	leave, err := g.enter(checkID(id))
 	if err != nil {
 		return err
 	}
 	defer leave()
 	for p := range g.lines[id] {
-		if it, ok := g.products[p]; ok {
-			delete(it.holds, id)
-		}
+		delete(g.products[p].holds, id)
 	}
 	delete(g.lines, id)
 	delete(g.due, id)
@@ -157,7 +151,7 @@ func (g *Gate) Unhold(_ context.Context, id string) error {
 
 // Apply is product.Gate.
 func (g *Gate) Apply(_ context.Context, items []product.Apply) error {
-	leave, err := g.enter()
+	leave, err := g.enter(checkApply(items))
 	if err != nil {
 		return err
 	}
@@ -188,20 +182,22 @@ func (g *Gate) Apply(_ context.Context, items []product.Apply) error {
 
 // Due is product.Gate.
 func (g *Gate) Due(_ context.Context, limit int) ([]product.Hold, error) {
-	leave, err := g.enter()
+	leave, err := g.enter(checkLimit(limit))
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
+	ids := slices.SortedFunc(maps.Keys(g.due), func(a, b string) int { return cmp.Or(g.due[a].Compare(g.due[b]), cmp.Compare(a, b)) })
 	var holds []product.Hold
-	for id, at := range g.due {
-		if at.After(g.now) || len(holds) == limit {
-			continue
+	for _, id := range ids {
+		if g.due[id].After(g.now) || len(holds) == limit {
+			break
 		}
 		h := product.Hold{ID: id}
 		for p, q := range g.lines[id] {
 			h.Lines = append(h.Lines, product.Line{ProductID: p, Quantity: q})
 		}
+		h.Lines = byText(h.Lines)
 		holds = append(holds, h)
 	}
 	return holds, nil
@@ -209,7 +205,7 @@ func (g *Gate) Due(_ context.Context, limit int) ([]product.Hold, error) {
 
 // Extend is product.Gate.
 func (g *Gate) Extend(_ context.Context, id string, ttl time.Duration) error {
-	leave, err := g.enter()
+	leave, err := g.enter(errors.Join(checkID(id), checkTTL(ttl)))
 	if err != nil {
 		return err
 	}
@@ -220,24 +216,31 @@ func (g *Gate) Extend(_ context.Context, id string, ttl time.Duration) error {
 	return nil
 }
 
-// Held is product.Gate; it pages one product at a time, so that paging is used.
-func (g *Gate) Held(_ context.Context, cursor string, _ int) ([]string, string, error) {
-	leave, err := g.enter()
+// Held is product.Gate.
+func (g *Gate) Held(_ context.Context, cursor string, limit int) ([]string, string, error) {
+	leave, err := g.enter(errors.Join(checkCursor(cursor), checkLimit(limit)))
 	if err != nil {
 		return nil, "", err
 	}
 	defer leave()
+	if g.Page > 0 {
+		limit = min(limit, g.Page)
+	}
+	var ids []string
 	for _, id := range slices.Sorted(maps.Keys(g.products)) {
-		if id > cursor && len(g.products[id].holds) > 0 {
-			return []string{id}, id, nil
+		if id <= cursor || len(g.products[id].holds) == 0 {
+			continue
+		}
+		if ids = append(ids, id); len(ids) == limit {
+			return ids, id, nil
 		}
 	}
-	return nil, "", nil
+	return ids, "", nil
 }
 
 // Inspect is product.Gate.
 func (g *Gate) Inspect(_ context.Context, ids []string) ([]product.Gated, error) {
-	leave, err := g.enter()
+	leave, err := g.enter(checkInspect(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +258,7 @@ func (g *Gate) Inspect(_ context.Context, ids []string) ([]product.Gated, error)
 
 // RunID is product.Gate.
 func (g *Gate) RunID(context.Context) (string, error) {
-	leave, err := g.enter()
+	leave, err := g.enter(nil)
 	if err != nil {
 		return "", err
 	}
@@ -263,13 +266,13 @@ func (g *Gate) RunID(context.Context) (string, error) {
 	return g.Life, nil
 }
 
-// Lock is product.Gate.
+// Lock is product.Gate. Whoever has a lock may take it again.
 func (g *Gate) Lock(_ context.Context, key string, ttl time.Duration) (bool, error) {
-	leave, err := g.enter()
+	leave, err := g.enter(errors.Join(checkKey(key), checkTTL(ttl)))
 	if err != nil {
 		return false, err
 	}
-	if until, ok := g.locks[key]; ok && until.After(g.now) {
+	if l, ok := g.locks[key]; ok && l.owner != g.owner && l.until.After(g.now) {
 		leave()
 		if g.OnLost != nil {
 			g.OnLost()
@@ -277,7 +280,7 @@ func (g *Gate) Lock(_ context.Context, key string, ttl time.Duration) (bool, err
 		return false, nil
 	}
 	defer leave()
-	g.locks[key] = g.now.Add(ttl)
+	g.locks[key] = lock{g.owner, g.now.Add(ttl)}
 	g.Locks++
 	return true, nil
 }
