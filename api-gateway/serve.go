@@ -19,6 +19,7 @@ const (
 	idleFor       = 2 * time.Minute
 	headerBytes   = 16 << 10
 	drainFor      = 20 * time.Second
+	streams       = 100 // of one HTTP/2 connection at a time
 )
 
 // serve runs the workers and the server until ctx ends, then finishes the requests under way.
@@ -27,7 +28,7 @@ func serve(ctx context.Context, addr string, log *slog.Logger, h http.Handler, w
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	srv := &http.Server{
-		Handler: h, Protocols: protocols, MaxHeaderBytes: headerBytes,
+		Handler: h, Protocols: protocols, MaxHeaderBytes: headerBytes, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streams},
 		ReadHeaderTimeout: headersWithin, ReadTimeout: bodyWithin, WriteTimeout: answerWithin, IdleTimeout: idleFor,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers' broken connections
 	}

@@ -1,7 +1,8 @@
 // Package daprd finds Dapr's sidecar, or builds it: Dapr's own, from the Go module proxy,
 // with only the components that components.txt names. With all of them a sidecar is three
-// times as large, in memory and on disk. One thing is added: the SQLite name resolver
-// remembers its answers (names, ADR 9).
+// times as large, in memory and on disk. Two things are changed: the SQLite name resolver
+// remembers its answers (names, ADR 9), and an answer that is cut off does not end the
+// process (_dapr/writer.patch, ADR 25).
 //
 // daprd.mod and daprd.sum are Dapr's go.mod and go.sum of that version, with one
 // replacement, so that the build is checked against known sums. They have names of
@@ -44,6 +45,8 @@ var (
 	namesFile []byte
 	//go:embed _dapr/nameresolution_sqlite.go
 	resolverFile []byte
+	//go:embed _dapr/writer.patch
+	writerPatch []byte
 )
 
 // added are our files, by their place in Dapr's source.
@@ -128,7 +131,7 @@ func Build(ctx context.Context, cache string, progress func(packages int)) (Bina
 	if err != nil {
 		return Binary{}, err
 	}
-	if err := prepare(source, work); err != nil {
+	if err := prepare(ctx, source, work); err != nil {
 		return Binary{}, err
 	}
 	if err := compile(ctx, work, progress); err != nil {
@@ -158,7 +161,7 @@ const moduleSum = "h1:iVTqJHRfJlUfiSyhJH4c1mJZ+4PH3cf/QwJcAJL2ROo="
 
 // prepare copies what is compiled, and leaves out the components nobody named. The
 // module cache itself is read-only, and an overlay may not change files in it.
-func prepare(source, work string) error {
+func prepare(ctx context.Context, source, work string) error {
 	wanted := Components()
 	for _, part := range []string{"cmd/daprd", "charts", "pkg", "utils"} {
 		err := filepath.WalkDir(filepath.Join(source, part), func(path string, d fs.DirEntry, err error) error {
@@ -203,10 +206,24 @@ func prepare(source, work string) error {
 			return err
 		}
 	}
+	if err := patch(ctx, filepath.Join(work, "src"), writerPatch); err != nil {
+		return err
+	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(work, "src", "go.mod"), modFile, 0o644),
 		os.WriteFile(filepath.Join(work, "daprd.mod"), modFile, 0o644),
 		os.WriteFile(filepath.Join(work, "daprd.sum"), sumFile, 0o644))
+}
+
+// patch changes files below dir. Git refuses a patch that does not fit exactly.
+func patch(ctx context.Context, dir string, diff []byte) error {
+	cmd := exec.CommandContext(ctx, "git", "apply", "-")
+	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(diff)
+	cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir)) // a cache inside a repository is no part of it
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("patch Dapr %s: %w\n%s", Version, err, out)
+	}
+	return nil
 }
 
 const ldflags = "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=" + Version
@@ -263,7 +280,7 @@ func Components() []string {
 func binaryPath(cache string) string {
 	h := sha256.New()
 	for _, part := range [][]byte{[]byte(Version), []byte(strings.Join(Components(), ",")), modFile, sumFile,
-		namesFile, resolverFile, []byte(ldflags), []byte(runtime.GOOS + "/" + runtime.GOARCH)} {
+		namesFile, resolverFile, writerPatch, []byte(ldflags), []byte(runtime.GOOS + "/" + runtime.GOARCH)} {
 		h.Write(bytes.TrimSpace(part))
 		h.Write([]byte{0})
 	}

@@ -34,7 +34,9 @@ type Limits struct {
 	Users     *limit.Buckets
 	SignIn    *limit.SignIn
 	Admission *limit.Admission
-	Bodies    *limit.Bodies
+	Bodies    *limit.Shares
+	Streams   *limit.Shares
+	Answers   *limit.Answers
 }
 
 // Check is one thing the gateway needs to be ready.
@@ -69,7 +71,7 @@ func Handler(log *slog.Logger, parts Parts) http.Handler {
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
 	e.ForwardedByClientIP = false // clientAddr knows whom to believe
-	e.Use(g.observe, g.recover, secure)
+	e.Use(g.observe, g.recover, g.boundUnread, secure)
 	e.NoRoute(func(c *gin.Context) { g.refuse(c, problem.Missing("address")) })
 	e.NoMethod(func(c *gin.Context) { g.refuse(c, errMethod) })
 	g.house(e)
@@ -95,7 +97,7 @@ func (g *Gateway) serve(route Route) gin.HandlerFunc {
 func (g *Gateway) enter(c *gin.Context, route Route) error {
 	ctx, r := c.Request.Context(), c.Request
 	client := household(clientAddr(r, g.Proxies()))
-	out := call{route: route, header: http.Header{}}
+	out := call{route: route, header: http.Header{}, stream: g.enterStream(client)}
 
 	var roles []string
 	if route.Access == Anyone {
@@ -144,7 +146,8 @@ func (g *Gateway) enter(c *gin.Context, route Route) error {
 	if !ok {
 		return g.full()
 	}
-	defer leave()
+	out.place = &place{leave: leave}
+	defer out.place.giveBack()
 	if len(out.body) > 0 {
 		out.header.Set("Content-Type", "application/json")
 	}
@@ -187,6 +190,18 @@ func (g *Gateway) admit(c *gin.Context) {
 func (g *Gateway) full() error {
 	g.Metrics.limited.WithLabelValues("admission").Inc()
 	return problem.Busy(errors.New("too many requests in flight"), time.Second, "The mall is full right now.")
+}
+
+// enterStream lets a client have one more stream.
+func (g *Gateway) enterStream(client string) func() (leave func(), err error) {
+	return func() (func(), error) {
+		leave, ok := g.Limits.Streams.Enter(client)
+		if !ok {
+			g.Metrics.limited.WithLabelValues("streams").Inc()
+			return nil, tooMany(5 * time.Second)
+		}
+		return leave, nil
+	}
 }
 
 // takeIn reads the body. It does not count as a request in flight meanwhile: a few hundred clients that send a byte and

@@ -37,11 +37,13 @@ type mall struct {
 	limits   limit.Script
 	proxies  []netip.Prefix
 	inFlight int64
+	admitted *limit.Admission
 	revoked  []authv1.Revocation
 	authDown bool
 	missing  []string         // settings that are not known
 	answer   http.HandlerFunc // stands in for the sidecar
 	seen     []*http.Request  // what reached it
+	seenMu   sync.Mutex
 	bodies   []string
 }
 
@@ -75,7 +77,9 @@ func open(t *testing.T, change func(*mall)) *mall {
 	}
 	side := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		m.seenMu.Lock()
 		m.seen, m.bodies = append(m.seen, r), append(m.bodies, string(body))
+		m.seenMu.Unlock()
 		m.answer(w, r)
 	}))
 	t.Cleanup(side.Close)
@@ -98,22 +102,37 @@ func open(t *testing.T, change func(*mall)) *mall {
 		x := base64.RawURLEncoding.EncodeToString(m.keys.public)
 		return identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: x}}}, nil
 	})
+	m.admitted = limit.NewAdmission(func() int64 { return m.inFlight })
 	fast := func() limit.Speed { return limit.Speed{PerSecond: 10, Burst: 10} }
-	m.front = httptest.NewServer(edge.Handler(log, edge.Parts{
+	m.front = httptest.NewUnstartedServer(edge.Handler(log, edge.Parts{
 		Guard: &access.Guard{Verify: verifier.Verify, Revoked: revoked, Policy: func() *access.Policy { return m.policy }},
 		Proxy: edge.NewProxy(side.URL, "dapr-token", metrics.DaprError),
 		Limits: edge.Limits{
 			Addresses: limit.NewBuckets(func() limit.Speed { return m.speeds.address }),
 			Users:     limit.NewBuckets(func() limit.Speed { return m.speeds.user }),
 			SignIn:    &limit.SignIn{Script: m.limits, Address: fast, Account: fast, Place: fast, Broken: metrics.LimitBroken, Log: log},
-			Admission: limit.NewAdmission(func() int64 { return m.inFlight }),
-			Bodies:    limit.NewBodies(func() int64 { return m.inFlight }),
+			Admission: m.admitted,
+			Bodies:    limit.NewShares(func() int64 { return m.inFlight }),
+			Streams:   limit.NewShares(func() int64 { return m.inFlight }),
+			Answers:   limit.NewAnswers(),
 		},
 		Metrics: metrics, Proxies: func() []netip.Prefix { return m.proxies }, Missing: func() []string { return m.missing }, OpenAPI: []byte("openapi: 3.1.0\n"),
 		Checks: []edge.Check{{Name: "revocations", Ask: revoked.Ready}},
 	}))
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	m.front.Config.Protocols = protocols
+	m.front.Start()
 	t.Cleanup(m.front.Close)
 	return m
+}
+
+// idle waits until no request is in flight.
+func (m *mall) idle() {
+	for m.admitted.InFlight() > 0 {
+		time.Sleep(time.Millisecond) //nolint:forbidigo // a poll; the test's own time-out ends it
+	}
 }
 
 type locked struct{ m *mall }

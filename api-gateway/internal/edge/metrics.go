@@ -19,6 +19,7 @@ type Metrics struct {
 	dapr          *prometheus.CounterVec
 	limitBroken   prometheus.Counter
 	policyRefused prometheus.Counter
+	unreadCut     prometheus.Counter
 }
 
 // NewMetrics makes a registry of its own, so that a process can have two gateways (tests do).
@@ -33,11 +34,14 @@ func NewMetrics() *Metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25},
 		}, []string{"method", "route", "status"}),
 		limited: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "mall_gateway_limited_total", Help: "Requests refused by a limit: address, user, signin, bodies, admission.",
+			Name: "mall_gateway_limited_total", Help: "Requests refused by a limit: address, user, signin, bodies, streams, admission.",
 		}, []string{"limit"}),
 		dapr: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "mall_gateway_dapr_errors_total", Help: "Answers that Dapr made in place of a room.",
 		}, []string{"app", "code"}),
+		unreadCut: f.NewCounter(prometheus.CounterOpts{
+			Name: "mall_gateway_unread_answers_cut_total", Help: "Answers cut off because their client had too many that it did not read.",
+		}),
 		limitBroken: f.NewCounter(prometheus.CounterOpts{
 			Name: "mall_gateway_signin_limit_unavailable_total", Help: "Sign-ins let through because the distributed limit could not be asked.",
 		}),
@@ -52,6 +56,8 @@ func (m *Metrics) DaprError(app, code string) { m.dapr.WithLabelValues(app, code
 
 // LimitBroken counts a sign-in that no distributed limit looked at.
 func (m *Metrics) LimitBroken() { m.limitBroken.Inc() }
+
+func (m *Metrics) cutOff() { m.unreadCut.Inc() }
 
 // PolicyRefused counts a policy that was not taken.
 func (m *Metrics) PolicyRefused() { m.policyRefused.Inc() }

@@ -14,13 +14,12 @@ import (
 	"time"
 
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/sidecar"
 	"daprmall.dev/services/kit/telemetry"
 )
 
-const (
-	usual      = 12 * time.Second // for an answer; the sidecar gives up a little earlier (dapr-config/resiliency.yaml)
-	maxRefusal = 64 << 10         // how much is read of an answer that may have to be replaced
-)
+// maxAnswer bounds an answer that is no stream, in bytes.
+const maxAnswer = 8 << 20
 
 // Only these headers cross the edge. What is not listed cannot be smuggled: dapr-*, X-Forwarded-*,
 // hop-by-hop headers and whatever the next attack is named after. Authorization, Idempotency-Key and
@@ -35,21 +34,17 @@ var (
 // errGone says that the client went away before there was an answer; nobody is left to tell.
 var errGone = errors.New("client went away")
 
-// errSlow is the cause of a context that the proxy cancelled.
-var errSlow = errors.New("no answer in time")
-
 // Proxy forwards requests to rooms by the HTTP invocation of the sidecar.
 type Proxy struct {
 	base  string // http://127.0.0.1:port/v1.0/invoke/
 	token string // what the sidecar wants to see
 	to    http.RoundTripper
-	usual time.Duration
 	dapr  func(app, errorCode string) // counts answers that Dapr made in place of the room
 }
 
 // NewProxy makes a proxy to the sidecar at base (http://host:port).
 func NewProxy(base, daprToken string, dapr func(app, errorCode string)) *Proxy {
-	return &Proxy{base: base + "/v1.0/invoke/", token: daprToken, usual: usual, dapr: dapr, to: &http.Transport{
+	return &Proxy{base: base + "/v1.0/invoke/", token: daprToken, dapr: dapr, to: &http.Transport{
 		MaxIdleConnsPerHost: 256, // all go to one host; Go's default of 2 opens a connection per request
 		IdleConnTimeout:     90 * time.Second,
 		DisableCompression:  true, // both ends are on this machine
@@ -64,47 +59,147 @@ type call struct {
 	target string // path with the caller's ids filled in
 	body   []byte
 	header http.Header // what the edge decided; forwarded headers come on top
+	place  *place
+	stream func() (leave func(), err error)
 }
 
-// Forward sends the call and writes the room's answer. It returns an error, with nothing written, when
-// there is no answer that the room made.
-func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
-	limit := c.route.Timeout
-	if limit == 0 {
-		limit = p.usual
-	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	deadline := time.AfterFunc(limit, func() { cancel(errSlow) })
-	defer deadline.Stop()
+// place is one among the requests in flight. Whoever takes it leaves it.
+type place struct{ leave func() }
 
-	req, err := p.request(ctx, r, c)
+func (p *place) take() func() {
+	leave := p.leave
+	p.leave = func() {}
+	return leave
+}
+
+func (p *place) giveBack() { p.leave() }
+
+// answer is what a service said: its body read whole, or a stream to be relayed.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	stream io.ReadCloser // nil unless the answer is a stream; Close ends it
+	err    error
+}
+
+// Forward sends the call and writes the service's answer. It returns an error, with nothing written, when there is
+// no answer that the service made. The call's place is free when the sidecar has answered, which may be later than
+// Forward returns: a client that goes away ends its wait, not the call. Cancelling a call while the sidecar writes its
+// answer can end the sidecar (dapr/dapr#10371), and a client that reads slowly must not keep others out.
+func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
+	req, err := p.request(context.WithoutCancel(r.Context()), r, c)
 	if err != nil {
 		return err
 	}
-	res, err := p.to.RoundTrip(req)
+	leave := c.place.take()
+	answered := make(chan answer)
+	go func() {
+		a := p.ask(req, c)
+		leave()
+		select {
+		case answered <- a:
+		case <-r.Context().Done():
+			if a.stream != nil {
+				_ = a.stream.Close()
+			}
+		}
+	}()
+	select {
+	case <-r.Context().Done():
+		return fmt.Errorf("%w: %w", errGone, r.Context().Err())
+	case a := <-answered:
+		return a.write(w, r, c)
+	}
+}
+
+// ask waits for an answer, for as long as the service may take.
+func (p *Proxy) ask(req *http.Request, c call) answer {
+	ctx, cancel := context.WithCancel(req.Context())
+	deadline := time.AfterFunc(sidecar.Patience(c.route.App), cancel)
+	res, err := p.to.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		return p.unanswered(ctx, c, err)
+		err = p.unanswered(ctx, c, err)
+		cancel()
+		return answer{err: err}
 	}
-	defer func() { _ = res.Body.Close() }()
+	a := answer{status: res.StatusCode, header: res.Header}
 	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	if res.StatusCode >= 400 && media != problem.ContentType {
-		return p.replaced(c, res)
+	if media == "text/event-stream" && res.StatusCode < 300 && deadline.Stop() {
+		a.stream = stream{res.Body, cancel}
+		return a
 	}
-	stream := media == "text/event-stream"
-	if stream {
-		deadline.Stop()
+	a.body, err = readAnswer(res)
+	switch {
+	case err != nil:
+		a.err = p.unanswered(ctx, c, err)
+	case res.StatusCode >= 400 && media != problem.ContentType:
+		a.err = p.replaced(c, res, a.body)
+	}
+	_ = res.Body.Close()
+	deadline.Stop()
+	cancel()
+	return a
+}
+
+// readAnswer reads a whole body.
+func readAnswer(res *http.Response) ([]byte, error) {
+	if res.ContentLength > maxAnswer {
+		return nil, fmt.Errorf("an answer of %d bytes", res.ContentLength)
+	}
+	if res.ContentLength >= 0 {
+		body := make([]byte, res.ContentLength)
+		_, err := io.ReadFull(res.Body, body)
+		return body, err
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err == nil && len(body) > maxAnswer {
+		err = fmt.Errorf("an answer of more than %d bytes", maxAnswer)
+	}
+	return body, err
+}
+
+// stream ends its request when it is closed.
+type stream struct {
+	io.ReadCloser
+	end func()
+}
+
+func (s stream) Close() error {
+	s.end()
+	return s.ReadCloser.Close()
+}
+
+func (a answer) write(w http.ResponseWriter, r *http.Request, c call) error {
+	if a.err != nil {
+		return a.err
+	}
+	if a.stream != nil {
+		defer a.stream.Close() //nolint:errcheck // it has been read
+		leave, err := c.stream()
+		if err != nil {
+			return err
+		}
+		defer leave()
 	}
 	for _, name := range returned {
-		if v := res.Header.Values(name); len(v) > 0 {
+		if v := a.header.Values(name); len(v) > 0 {
 			w.Header()[name] = v
 		}
 	}
-	w.WriteHeader(res.StatusCode)
-	if r.Method == http.MethodHead {
+	if a.stream != nil {
+		w.Header().Del("Content-Length")
+		w.WriteHeader(a.status)
+		return relay(r.Context(), w, a.stream)
+	}
+	w.WriteHeader(a.status)
+	if r.Method == http.MethodHead || len(a.body) == 0 {
 		return nil
 	}
-	return relay(w, res.Body, stream)
+	if _, err := w.Write(a.body); err != nil {
+		return fmt.Errorf("%w: %w", errGone, err)
+	}
+	return nil
 }
 
 func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Request, error) {
@@ -135,22 +230,15 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 
 func (p *Proxy) unanswered(ctx context.Context, c call, err error) error {
 	err = fmt.Errorf("%s %s: %w", c.route.Method, c.route.App, err)
-	switch {
-	case errors.Is(context.Cause(ctx), errSlow):
+	if ctx.Err() != nil {
 		return problem.Wrap(err, problem.Timeout, "timeout", "The mall did not answer in time. Ask what became of it before you try again.").After(time.Second)
-	case ctx.Err() != nil:
-		return fmt.Errorf("%w: %w", errGone, err)
 	}
 	return problem.Busy(err, time.Second, "The mall cannot be reached right now.")
 }
 
 // replaced turns an answer that is no problem document into one: Dapr made it (no such app, breaker
 // open, timeout, not allowed), or a room broke the contract. Its words stay in the log.
-func (p *Proxy) replaced(c call, res *http.Response) error {
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxRefusal))
-	if err != nil {
-		return problem.Busy(fmt.Errorf("read answer of %s: %w", c.route.App, err), time.Second, "The mall cannot be reached right now.")
-	}
+func (p *Proxy) replaced(c call, res *http.Response, body []byte) error {
 	var made struct {
 		ErrorCode string `json:"errorCode"`
 		Message   string `json:"message"`
@@ -170,19 +258,13 @@ func (p *Proxy) replaced(c call, res *http.Response) error {
 	return problem.Busy(cause, time.Second, "A part of the mall cannot be reached right now.")
 }
 
-// relay copies an answer. A stream is flushed piece by piece and may last; everything else is small.
-// The status is out already, so an error can only break the connection off.
-func relay(w http.ResponseWriter, from io.Reader, stream bool) error {
-	if !stream {
-		if _, err := io.Copy(w, from); err != nil {
-			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
-		}
-		return nil
-	}
+// relay copies a stream and flushes it piece by piece, until it ends or its reader leaves. Its status is out already.
+func relay(ctx context.Context, w http.ResponseWriter, from io.ReadCloser) error {
 	control := http.NewResponseController(w)
 	if err := control.SetWriteDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("lift write deadline: %w", err)
 	}
+	defer context.AfterFunc(ctx, func() { _ = from.Close() })()
 	piece := make([]byte, 4<<10)
 	for {
 		n, err := from.Read(piece)

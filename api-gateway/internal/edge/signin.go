@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -21,7 +22,7 @@ const (
 
 // signIn forwards a request to sign in, within the limits of its client and of the account it names.
 func (g *Gateway) signIn(c *gin.Context, client string, out call) error {
-	ctx, email := c.Request.Context(), emailIn(out.body)
+	ctx, email := context.WithoutCancel(c.Request.Context()), emailIn(out.body) // who hangs up has tried all the same
 	if email == "" {
 		return g.signUp(c, client, out)
 	}
@@ -45,7 +46,7 @@ func (g *Gateway) signIn(c *gin.Context, client string, out call) error {
 
 // signUp forwards a request that guesses at no account, within the limit of its client.
 func (g *Gateway) signUp(c *gin.Context, client string, out call) error {
-	ctx := c.Request.Context()
+	ctx := context.WithoutCancel(c.Request.Context())
 	if ok, retry := g.Limits.SignIn.Take(ctx, client); !ok {
 		g.Metrics.limited.WithLabelValues("signin").Inc()
 		return tooMany(retry)

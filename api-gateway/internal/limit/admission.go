@@ -30,21 +30,20 @@ func (a *Admission) Full() bool { return a.inFlight.Load() >= a.max() }
 // InFlight says how many requests are being served.
 func (a *Admission) InFlight() int64 { return a.inFlight.Load() }
 
-// Bodies bounds the bodies on their way in, each of which may take its time: all together as
-// many as requests in flight, and a quarter of them from one client, so that no one who sends
-// slowly keeps the others' out.
-type Bodies struct {
+// Shares bounds what may take its time (bodies on their way in, streams): all together, and a quarter of it for one
+// client, so that no one client keeps the others out.
+type Shares struct {
 	max func() int64
 	mu  sync.Mutex
 	all int64
 	of  map[string]int64
 }
 
-// NewBodies admits up to max bodies at a time; max may change while running.
-func NewBodies(max func() int64) *Bodies { return &Bodies{max: max, of: map[string]int64{}} }
+// NewShares admits up to max at a time; max may change while running.
+func NewShares(max func() int64) *Shares { return &Shares{max: max, of: map[string]int64{}} }
 
-// Enter admits a body of a client, which calls leave when it is in, or refuses it.
-func (b *Bodies) Enter(client string) (leave func(), ok bool) {
+// Enter admits one more of a client, who calls leave when it is over, or refuses it.
+func (b *Shares) Enter(client string) (leave func(), ok bool) {
 	most := b.max()
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -21,10 +21,8 @@ import (
 
 var quickBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}
 
-const (
-	maxAnswer   = 8 << 20
-	callTimeout = 10 * time.Second // the resiliency policy is shorter; this one is for a sidecar that hangs
-)
+// maxAnswer bounds an answer, in bytes.
+const maxAnswer = 8 << 20
 
 // Request is one call of a peer's route.
 type Request struct {
@@ -38,11 +36,12 @@ type Request struct {
 }
 
 // Invoke calls a peer and forwards the user's token and the trace. A refusal keeps its kind and code; a peer
-// that cannot be reached is Unavailable, one that does not answer in time is Timeout: then its effect is unknown.
-// Nothing is ever sent twice, except a GET whose connection broke.
+// that cannot be reached is Unavailable, one that does not answer within Patience is Timeout: then its effect is
+// unknown. Nothing is ever sent twice, except a GET whose connection broke.
+//
+// When ctx ends first, Invoke returns, but the call goes on and its answer is read: cancelling a call while the
+// sidecar writes its answer can end the sidecar (dapr/dapr#10371).
 func (c *Client) Invoke(ctx context.Context, r Request) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	var body []byte
 	if r.In != nil {
 		var err error
@@ -50,25 +49,50 @@ func (c *Client) Invoke(ctx context.Context, r Request) error {
 			return err
 		}
 	}
+	answered := make(chan answer, 1)
+	go func() { answered <- c.ask(context.WithoutCancel(ctx), r, body) }()
+	select {
+	case <-ctx.Done():
+		return unreachable(r, ctx.Err())
+	case a := <-answered:
+		return a.decode(r)
+	}
+}
+
+// answer is what a peer said, read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	err    error
+}
+
+func (c *Client) ask(ctx context.Context, r Request, body []byte) answer {
+	ctx, cancel := context.WithTimeout(ctx, Patience(r.App))
+	defer cancel()
 	res, err := c.send(ctx, r, body)
 	if err != nil && r.Method == http.MethodGet && ctx.Err() == nil {
 		res, err = c.send(ctx, r, body)
 	}
 	if err != nil {
-		return unreachable(r, err)
+		return answer{err: err}
 	}
 	defer func() { _ = res.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return unreachable(r, err)
+	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return answer{status: res.StatusCode, header: res.Header, body: raw, err: err}
+}
+
+func (a answer) decode(r Request) error {
+	if a.err != nil {
+		return unreachable(r, a.err)
 	}
-	if res.StatusCode >= 300 {
-		return refusal(r, res, answer)
+	if a.status >= 300 {
+		return refusal(r, a)
 	}
-	if r.Out == nil || len(answer) == 0 {
+	if r.Out == nil || len(a.body) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(answer, r.Out); err != nil {
+	if err := json.Unmarshal(a.body, r.Out); err != nil {
 		return fmt.Errorf("%s %s %s: read answer: %w", r.Method, r.App, r.Path, err)
 	}
 	return nil
@@ -106,17 +130,18 @@ func unreachable(r Request, err error) error {
 }
 
 // refusal tells the peer's own answer from one that daprd made ({"errorCode": "ERR_…"}).
-func refusal(r Request, res *http.Response, body []byte) error {
+func refusal(r Request, a answer) error {
 	var made struct {
 		ErrorCode string `json:"errorCode"`
 		Message   string `json:"message"`
 	}
-	if json.Unmarshal(body, &made) == nil && made.ErrorCode != "" {
+	if json.Unmarshal(a.body, &made) == nil && made.ErrorCode != "" {
 		return problem.Busy(fmt.Errorf("%s %s %s: %s: %s", r.Method, r.App, r.Path, made.ErrorCode, made.Message),
 			time.Second, "A part of the mall cannot be reached right now.")
 	}
-	seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-	return fmt.Errorf("%s %s: %w", r.App, r.Path, problem.FromResponse(res.StatusCode, body, time.Duration(seconds)*time.Second))
+	seconds, _ := strconv.Atoi(a.header.Get("Retry-After"))
+	retry := time.Duration(seconds) * time.Second
+	return fmt.Errorf("%s %s: %w", r.App, r.Path, problem.FromResponse(a.status, a.body, retry))
 }
 
 // Keys fetches auth's public keys: what identity.NewVerifier needs.

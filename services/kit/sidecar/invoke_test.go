@@ -160,6 +160,38 @@ func TestNothingIsSentTwice(t *testing.T) {
 	}
 }
 
+// A caller that gives up gets its answer at once, and the sidecar is read to the end all the same.
+func TestACallGoesOnWithoutItsCaller(t *testing.T) {
+	began, goOn, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	piece := []byte(strings.Repeat("x", 64<<10))
+	c := open(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, err := w.Write(piece)
+		w.(http.Flusher).Flush()
+		close(began)
+		<-goOn
+		for range 64 {
+			if err == nil {
+				_, err = w.Write(piece)
+			}
+		}
+		over <- err
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	returned := make(chan error, 1)
+	go func() {
+		returned <- c.Invoke(ctx, Request{App: "order", Method: http.MethodGet, Path: "/x"})
+	}()
+	<-began
+	leave()
+	if err := <-returned; problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("a caller that gave up: %v, want unavailable", err)
+	}
+	close(goOn)
+	if err := <-over; err != nil {
+		t.Errorf("the sidecar could not write its answer: %v", err)
+	}
+}
+
 func TestNoAnswerIsATimeoutNoSidecarIsUnavailable(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)

@@ -1,0 +1,51 @@
+package limit
+
+import (
+	"fmt"
+	"testing"
+)
+
+// A client that reads nothing loses its own oldest answers; nobody else's are touched until all together are too much.
+func TestTheOldestUnreadAnswersAreCut(t *testing.T) {
+	a := NewAnswers()
+	cut := map[string]bool{}
+	enter := func(client, name string, bytes int) func() {
+		return a.Enter(client, bytes, func() { cut[name] = true })
+	}
+	honest := enter("honest", "honest", 1000)
+	for i := range clientAnswers + 2 {
+		enter("greedy", fmt.Sprint("greedy ", i), 1)
+	}
+	if len(cut) != 2 || !cut["greedy 0"] || !cut["greedy 1"] {
+		t.Errorf("after two answers too many: %v were cut, want the two oldest", cut)
+	}
+	enter("large", "large", 2*clientBytes)
+	if cut["large"] {
+		t.Error("a client's only answer was cut")
+	}
+	enter("large", "next", 1)
+	if !cut["large"] || cut["next"] {
+		t.Errorf("of a large and a new answer %v were cut", cut)
+	}
+	honest()
+	for i := range allBytes/clientBytes + 1 {
+		enter(fmt.Sprint("client ", i), fmt.Sprint("whole share ", i), clientBytes)
+	}
+	if cut["honest"] {
+		t.Error("an answer was cut after it was read")
+	}
+	if !cut["next"] || cut[fmt.Sprint("whole share ", allBytes/clientBytes)] || a.Bytes() > allBytes {
+		t.Errorf("all together: %d bytes lie unread, cut %v", a.Bytes(), cut)
+	}
+}
+
+func TestReadAnswersDoNotCount(t *testing.T) {
+	a := NewAnswers()
+	for range 10 * clientAnswers {
+		leave := a.Enter("quick", clientBytes, func() { t.Error("cut although it was read") })
+		leave()
+	}
+	if a.Bytes() != 0 || len(a.of) != 0 {
+		t.Errorf("%d bytes of %d clients left", a.Bytes(), len(a.of))
+	}
+}
