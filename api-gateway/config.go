@@ -50,5 +50,8 @@ func declare(live *config.Live, policyRefused func()) (settings, error) {
 	}, nil
 }
 
+// openFor bounds how long a start waits for its sidecar.
+const openFor = 90 * time.Second
+
 // settingsWithin is how long a start tries hard to read the configuration store; then it is read every few seconds.
 const settingsWithin = 10 * time.Second

@@ -41,6 +41,14 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	opening, cancel := context.WithTimeout(ctx, openFor)
+	defer cancel()
+	if err := dapr.Wait(opening); err != nil {
+		return err
+	}
+	if err := dapr.UsePeerKeys(opening); err != nil {
+		return err
+	}
 	metrics := edge.NewMetrics()
 	live := config.NewLive(dapr, nil, log)
 	set, err := declare(live, metrics.PolicyRefused)
@@ -50,7 +58,7 @@ func run(ctx context.Context) error {
 	revoked := access.NewRevocations(revocations(dapr), log)
 	parts := edge.Parts{
 		Guard: &access.Guard{Verify: identity.NewVerifier(dapr.Keys).Verify, Revoked: revoked, Policy: set.policy},
-		Proxy: edge.NewProxy(fmt.Sprintf("http://127.0.0.1:%d", env.DaprHTTPPort), env.DaprAPIToken, metrics.DaprError),
+		Proxy: edge.NewProxy(fmt.Sprintf("http://127.0.0.1:%d", env.DaprHTTPPort), env.DaprAPIToken, dapr.PeerKey, metrics.DaprError),
 		Limits: edge.Limits{
 			Addresses: limit.NewBuckets(set.anonymous),
 			Users:     limit.NewBuckets(set.user),

@@ -146,13 +146,15 @@ func TestSidecarsServeOnlyTheirApp(t *testing.T) {
 // Each room may call what it needs of another and nothing more, even with an admin's token and in another's name.
 func TestPeersCallOnlyWhatTheyMay(t *testing.T) {
 	apps := whereabouts(t).first()
+	keys := secretStore(t)
 	for _, p := range peers {
 		for caller, side := range apps {
 			if slices.Contains(p.callers, caller) || caller == p.app { // what a room does to itself is its own affair
 				continue
 			}
 			for _, pretends := range append([]string{"", p.app}, p.callers...) {
-				headers := map[string]string{"dapr-api-token": side.DaprToken, "Authorization": "Bearer " + admin.Token}
+				headers := map[string]string{"dapr-api-token": side.DaprToken, "Authorization": "Bearer " + admin.Token,
+					"Mall-Caller-Key": keys[caller+"-peers"][p.app]}
 				if pretends != "" {
 					headers["dapr-caller-app-id"] = pretends
 				} else { // headers named here are dropped on the way, the sidecar's own too
@@ -162,6 +164,49 @@ func TestPeersCallOnlyWhatTheyMay(t *testing.T) {
 				if got.Status != http.StatusForbidden || got.Code() != "caller_not_allowed" {
 					t.Errorf("%s calls %s %s of %s as %q: %s, want 403 caller_not_allowed", caller, p.method, p.path, p.app, pretends, got)
 				}
+			}
+		}
+	}
+}
+
+// secretStore reads all secrets of the mall.
+func secretStore(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	var secrets map[string]map[string]string
+	readJSON(t, home("secrets.json"), &secrets)
+	return secrets
+}
+
+// A caller's name is not enough: whoever reaches a sidecar's internal port can write any. It needs that caller's key for
+// the service it calls.
+func TestACallersNameNeedsItsKey(t *testing.T) {
+	apps := whereabouts(t).first()
+	keys := secretStore(t)
+	for _, p := range peers {
+		for _, caller := range p.callers {
+			side, known := apps[caller]
+			if !known {
+				continue
+			}
+			ask := func(key string) shop.Answer {
+				headers := map[string]string{"dapr-api-token": side.DaprToken, "Authorization": "Bearer " + admin.Token}
+				if key != "" {
+					headers["Mall-Caller-Key"] = key
+				}
+				return raw(t, p.method, side.sidecar("/v1.0/invoke/"+p.app+"/method"+p.path), map[string]any{}, headers)
+			}
+			other := "cart"
+			if p.app == other || caller == other {
+				other = "user"
+			}
+			for what, key := range map[string]string{"no key": "", "a wrong key": "x", "its key for another": keys[caller+"-peers"][other],
+				"another's key": keys[other+"-peers"][p.app]} {
+				if got := ask(key); got.Status != http.StatusForbidden || got.Code() != "caller_not_allowed" {
+					t.Errorf("%s calls %s %s of %s with %s: %s, want 403 caller_not_allowed", caller, p.method, p.path, p.app, what, got)
+				}
+			}
+			if got := ask(keys[caller+"-peers"][p.app]); got.Code() == "caller_not_allowed" {
+				t.Errorf("%s calls %s %s of %s with its key: %s", caller, p.method, p.path, p.app, got)
 			}
 		}
 	}
@@ -219,7 +264,7 @@ func TestPeersCannotForgeEvents(t *testing.T) {
 // What a room must not have, its sidecar does not give: others' secrets, topics and components.
 func TestSidecarsKeepRoomsApart(t *testing.T) {
 	may := map[string][]string{
-		"api-gateway": {},
+		"api-gateway": {"api-gateway-peers"},
 		"auth":        {"auth-db", "signing-keys", "refresh-hmac"},
 		"user":        {"user-db"},
 		"product":     {"product-db", "idempotency-hmac"},
@@ -228,9 +273,13 @@ func TestSidecarsKeepRoomsApart(t *testing.T) {
 		"order":       {"order-db", "idempotency-hmac"},
 		"payment":     {"payment-db", "sandbox-db", "idempotency-hmac", "stripe"},
 	}
+	for app := range may {
+		if app != "api-gateway" {
+			may[app] = append(may[app], app+"-peers", app+"-callers")
+		}
+	}
 	publishes := map[string]string{"user": "mall.users", "product": "mall.stock", "order": "mall.orders", "payment": "mall.payments"}
-	var secrets map[string]map[string]string
-	readJSON(t, home("secrets.json"), &secrets)
+	secrets := secretStore(t)
 	for name, a := range whereabouts(t).first() {
 		own := map[string]string{"dapr-api-token": a.DaprToken}
 		ask := func(method, path string, body any) shop.Answer { return raw(t, method, a.sidecar(path), body, own) }

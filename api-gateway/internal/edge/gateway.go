@@ -146,8 +146,8 @@ func (g *Gateway) enter(c *gin.Context, route Route) error {
 	if !ok {
 		return g.full()
 	}
-	out.place = &place{leave: leave}
-	defer out.place.giveBack()
+	out.slot = &slot{leave: leave}
+	defer out.slot.giveBack()
 	if len(out.body) > 0 {
 		out.header.Set("Content-Type", "application/json")
 	}

@@ -316,8 +316,13 @@ func TestNothingIsServedBeforeTheSettingsAreKnown(t *testing.T) {
 		t.Errorf("%d requests reached a service", len(m.seen))
 	}
 	m.do("GET", "/healthz", "").want(t, "health", 200, "")
-	if res := m.do("GET", "/readyz", ""); res.StatusCode != 503 || !strings.Contains(res.text, "gateway.policy") {
-		t.Errorf("readyz: %d %s, want 503 that names what is missing", res.StatusCode, res.text)
+	res, err := get(t, m.front.URL+"/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != 503 || !strings.Contains(string(body), "gateway.policy") {
+		t.Errorf("readyz: %d %s, want 503 that names what is missing", res.StatusCode, body)
 	}
 	m.missing = nil
 	m.do("GET", "/v1/products", "").want(t, "once they are known", 200, "")

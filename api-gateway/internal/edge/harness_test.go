@@ -106,7 +106,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 	fast := func() limit.Speed { return limit.Speed{PerSecond: 10, Burst: 10} }
 	m.front = httptest.NewUnstartedServer(edge.Handler(log, edge.Parts{
 		Guard: &access.Guard{Verify: verifier.Verify, Revoked: revoked, Policy: func() *access.Policy { return m.policy }},
-		Proxy: edge.NewProxy(side.URL, "dapr-token", metrics.DaprError),
+		Proxy: edge.NewProxy(side.URL, "dapr-token", func(app string) string { return "key of " + app }, metrics.DaprError),
 		Limits: edge.Limits{
 			Addresses: limit.NewBuckets(func() limit.Speed { return m.speeds.address }),
 			Users:     limit.NewBuckets(func() limit.Speed { return m.speeds.user }),

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/sidecar"
 	"daprmall.dev/services/kit/telemetry"
@@ -36,15 +37,16 @@ var errGone = errors.New("client went away")
 
 // Proxy forwards requests to rooms by the HTTP invocation of the sidecar.
 type Proxy struct {
-	base  string // http://127.0.0.1:port/v1.0/invoke/
-	token string // what the sidecar wants to see
+	base  string                  // http://127.0.0.1:port/v1.0/invoke/
+	token string                  // what the sidecar wants to see
+	key   func(app string) string // proves to the service that this is the gateway
 	to    http.RoundTripper
 	dapr  func(app, errorCode string) // counts answers that Dapr made in place of the room
 }
 
 // NewProxy makes a proxy to the sidecar at base (http://host:port).
-func NewProxy(base, daprToken string, dapr func(app, errorCode string)) *Proxy {
-	return &Proxy{base: base + "/v1.0/invoke/", token: daprToken, dapr: dapr, to: &http.Transport{
+func NewProxy(base, daprToken string, key func(app string) string, dapr func(app, errorCode string)) *Proxy {
+	return &Proxy{base: base + "/v1.0/invoke/", token: daprToken, key: key, dapr: dapr, to: &http.Transport{
 		MaxIdleConnsPerHost: 256, // all go to one host; Go's default of 2 opens a connection per request
 		IdleConnTimeout:     90 * time.Second,
 		DisableCompression:  true, // both ends are on this machine
@@ -59,20 +61,20 @@ type call struct {
 	target string // path with the caller's ids filled in
 	body   []byte
 	header http.Header // what the edge decided; forwarded headers come on top
-	place  *place
+	slot   *slot
 	stream func() (leave func(), err error)
 }
 
-// place is one among the requests in flight. Whoever takes it leaves it.
-type place struct{ leave func() }
+// slot is one among the requests in flight. Who takes it leaves it.
+type slot struct{ leave func() }
 
-func (p *place) take() func() {
+func (p *slot) take() func() {
 	leave := p.leave
 	p.leave = func() {}
 	return leave
 }
 
-func (p *place) giveBack() { p.leave() }
+func (p *slot) giveBack() { p.leave() }
 
 // answer is what a service said: its body read whole, or a stream to be relayed.
 type answer struct {
@@ -84,7 +86,7 @@ type answer struct {
 }
 
 // Forward sends the call and writes the service's answer. It returns an error, with nothing written, when there is
-// no answer that the service made. The call's place is free when the sidecar has answered, which may be later than
+// no answer that the service made. The call's slot is free when the sidecar has answered, which may be later than
 // Forward returns: a client that goes away ends its wait, not the call. Cancelling a call while the sidecar writes its
 // answer can end the sidecar (dapr/dapr#10371), and a client that reads slowly must not keep others out.
 func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
@@ -92,7 +94,7 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 	if err != nil {
 		return err
 	}
-	leave := c.place.take()
+	leave := c.slot.take()
 	answered := make(chan answer)
 	go func() {
 		a := p.ask(req, c)
@@ -223,6 +225,7 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 		}
 	}
 	req.Header.Set("dapr-api-token", p.token)
+	req.Header.Set(identity.CallerKeyHeader, p.key(c.route.App))
 	req.Header.Set("traceparent", telemetry.TraceOf(r.Context()).Header())
 	req.Header["User-Agent"] = nil
 	return req, nil

@@ -51,6 +51,7 @@ func Load(home string, apps []string) (Store, Own, error) {
 		return nil, own, err
 	}
 	store.fill()
+	store.callerKeys(apps)
 	if own.PostgresPassword == "" {
 		own.PostgresPassword = password()
 	}
@@ -130,6 +131,31 @@ func (s Store) fill() {
 		kid := "k" + hex.EncodeToString(random(4))
 		s[nameSigning] = map[string]string{"active": kid, kid: base64.StdEncoding.EncodeToString(random(32))}
 	}
+}
+
+// callerKeys gives each app a key for each other, in the secret of the one that shows it (<app>-peers) and of the one
+// that looks at it (<app>-callers).
+func (s Store) callerKeys(apps []string) {
+	for _, callee := range apps {
+		for _, caller := range apps {
+			if caller == callee {
+				continue
+			}
+			callers, peers := s.at(callee+"-callers"), s.at(caller+"-peers")
+			if callers[caller] == "" {
+				callers[caller] = password()
+			}
+			peers[callee] = callers[caller]
+		}
+	}
+}
+
+// at gives a secret, made if it is not there.
+func (s Store) at(name string) map[string]string {
+	if s[name] == nil {
+		s[name] = map[string]string{}
+	}
+	return s[name]
 }
 
 // String hides the values, whatever prints the store.

@@ -37,6 +37,28 @@ func TestWhatExistsIsNeverChanged(t *testing.T) {
 	}
 }
 
+// A key is known to the two services it is between, and is no other pair's.
+func TestEachPairHasAKey(t *testing.T) {
+	apps := []string{"api-gateway", "cart", "order"}
+	s, _, err := Load(t.TempDir(), apps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, caller := range apps {
+		for _, callee := range apps {
+			key := s[caller+"-peers"][callee]
+			if caller == callee {
+				continue
+			}
+			if key == "" || seen[key] || s[callee+"-callers"][caller] != key {
+				t.Errorf("%s calls %s: key %q, there %q", caller, callee, key, s[callee+"-callers"][caller])
+			}
+			seen[key] = true
+		}
+	}
+}
+
 func TestFormsAndModes(t *testing.T) {
 	home := t.TempDir()
 	s, _, err := Load(home, nil)

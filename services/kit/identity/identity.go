@@ -14,6 +14,9 @@ const (
 	Audience = "mall"
 )
 
+// CallerKeyHeader carries the key by which a service proves to another that it is the app its sidecar says it is.
+const CallerKeyHeader = "Mall-Caller-Key"
+
 // Role names, as Casbin and the user service know them.
 const (
 	Customer = "customer"

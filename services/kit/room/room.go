@@ -87,6 +87,13 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*Room, error) {
 	if err := side.Wait(opening); err != nil {
 		return nil, err
 	}
+	if err := side.UsePeerKeys(opening); err != nil {
+		return nil, err
+	}
+	callers, err := side.CallerKeys(opening)
+	if err != nil {
+		return nil, err
+	}
 	secret, err := side.Secret(opening, env.AppID+"-db")
 	if err != nil {
 		return nil, err
@@ -113,6 +120,7 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*Room, error) {
 		server.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, r.DB) }},
 		server.Check{Name: "settings", Ask: func(context.Context) error { return server.MissingSettings(r.Live.Missing()) }})
 	r.Server.Settings = r.Live.Missing
+	r.Server.RequireKeys(callers)
 	r.Go("ids", r.IDs.Run)
 	r.Go("configuration", r.Live.Run)
 	return r, nil

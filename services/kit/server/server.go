@@ -49,6 +49,7 @@ type Server struct {
 	env      config.Env
 	log      *slog.Logger
 	verifier *identity.Verifier
+	keys     map[string]string // by caller; nil: callers are believed
 }
 
 // New makes the engine: /healthz, /readyz and /metrics for operators, everything else only for the own
@@ -69,7 +70,7 @@ func New(env config.Env, log *slog.Logger, v *identity.Verifier, checks ...Check
 		writeProblem(c, problem.Document{Type: "about:blank", Title: "Method Not Allowed", Status: http.StatusMethodNotAllowed,
 			Code: "method_not_allowed", Detail: "This route does not know the method.", TraceID: traceID(c)}, 0)
 	})
-	e.Use(s.onlySidecar)
+	e.Use(s.onlySidecar, s.knownCaller)
 	s.profiles()
 	return s
 }
@@ -98,6 +99,23 @@ func (s *Server) onlySidecar(c *gin.Context) {
 	if subtle.ConstantTimeCompare([]byte(c.GetHeader(tokenHeader)), []byte(s.env.AppAPIToken)) != 1 {
 		c.Abort()
 		fail(c, problem.New(problem.Forbidden, "not_through_sidecar", "This port serves only its own sidecar."))
+	}
+}
+
+// RequireKeys makes every caller prove its app id by the key it has for this service. Without mutual TLS a sidecar
+// takes a call in any app's name. Call it before serving.
+func (s *Server) RequireKeys(keys map[string]string) { s.keys = keys }
+
+// knownCaller refuses an app id without its key.
+func (s *Server) knownCaller(c *gin.Context) {
+	caller := c.GetHeader(callerHeader)
+	if s.keys == nil || caller == "" { // Callers refuses those that have no name
+		return
+	}
+	key := s.keys[caller]
+	if key == "" || subtle.ConstantTimeCompare([]byte(c.GetHeader(identity.CallerKeyHeader)), []byte(key)) != 1 {
+		c.Abort()
+		fail(c, problem.New(problem.Forbidden, "caller_not_allowed", "This app may not call this route."))
 	}
 }
 
@@ -148,7 +166,7 @@ func (s *Server) WithSettings(c *gin.Context) {
 }
 
 // Callers admits only these apps. The caller's sidecar adds its id, but lets an id through that the caller wrote
-// itself, before or after its own: whoever comes with two is nobody.
+// itself, before or after its own: two ids on one request mean spoofing.
 func Callers(apps ...string) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		ids := c.Request.Header.Values(callerHeader)

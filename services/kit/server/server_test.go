@@ -15,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -162,6 +163,30 @@ func TestRoutesNameTheirCallers(t *testing.T) {
 	for _, second := range []string{"product", "checkout", ""} { // a sidecar adds its own id to one the caller wrote
 		d.ask("GET", "/inside", "", callerHeader+": checkout", callerHeader+": "+second).want(t, "two callers", 403, "caller_not_allowed")
 	}
+}
+
+// A caller's name counts only with its key.
+func TestCallersProveTheirNames(t *testing.T) {
+	d := open(t)
+	d.s.RequireKeys(map[string]string{"checkout": "k1", "cart": "k2", "nobody": ""})
+	d.s.GET("/inside", Callers("checkout", "nobody"), Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
+	for _, c := range []struct {
+		caller, key string
+		want        int
+	}{{"checkout", "k1", 204}, {"checkout", "", 403}, {"checkout", "k2", 403}, {"checkout", "k", 403}, {"cart", "k2", 403}, {"nobody", "", 403}, {"", "k1", 403}} {
+		var headers []string
+		if c.caller != "" {
+			headers = append(headers, callerHeader+": "+c.caller)
+		}
+		if c.key != "" {
+			headers = append(headers, identity.CallerKeyHeader+": "+c.key)
+		}
+		a := d.ask("GET", "/inside", "", headers...)
+		if a.status != c.want || c.want == 403 && a.doc.Code != "caller_not_allowed" {
+			t.Errorf("%q with key %q: %d %s, want %d", c.caller, c.key, a.status, a.body, c.want)
+		}
+	}
+	d.ask("GET", "/inside", "", callerHeader+": checkout", callerHeader+": cart", identity.CallerKeyHeader+": k1").want(t, "two names", 403, "caller_not_allowed")
 }
 
 func TestSignedInNeedsAToken(t *testing.T) {

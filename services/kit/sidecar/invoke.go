@@ -108,6 +108,9 @@ func (c *Client) send(ctx context.Context, r Request, body []byte) (*http.Respon
 		return nil, err
 	}
 	req.Header.Set("dapr-api-token", c.env.DaprAPIToken)
+	if key := c.PeerKey(r.App); key != "" {
+		req.Header.Set(identity.CallerKeyHeader, key)
+	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

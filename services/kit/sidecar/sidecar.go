@@ -36,6 +36,7 @@ type Client struct {
 	base string // http://127.0.0.1:port
 	http *http.Client
 	grpc dapr.Client
+	keys map[string]string // by callee
 }
 
 // New makes a client. Connections are made when they are first needed.
@@ -55,6 +56,21 @@ func New(env config.Env) (*Client, error) {
 		grpc: dapr.NewClientWithConnection(conn),
 	}, nil
 }
+
+// UsePeerKeys reads the keys by which this service proves its app id to others (identity.CallerKeyHeader; secret
+// <app>-peers) and shows them from now on. Call it before the first Invoke.
+func (c *Client) UsePeerKeys(ctx context.Context) (err error) {
+	c.keys, err = c.Secret(ctx, c.env.AppID+"-peers")
+	return err
+}
+
+// CallerKeys reads the keys that others show to this service, by their app ids (secret <app>-callers).
+func (c *Client) CallerKeys(ctx context.Context) (map[string]string, error) {
+	return c.Secret(ctx, c.env.AppID+"-callers")
+}
+
+// PeerKey is the key to show to an app, "" if there is none.
+func (c *Client) PeerKey(app string) string { return c.keys[app] }
 
 func withToken(token string) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
