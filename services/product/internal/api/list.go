@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -35,6 +38,7 @@ func (h handler) list(c *gin.Context) error {
 	items := make([]productBody, len(page.Items))
 	for i, v := range page.Items {
 		items[i] = body(v)
+		items[i].Description = excerpt(v.Description)
 	}
 	next := ""
 	if page.Next != nil {
@@ -44,6 +48,21 @@ func (h handler) list(c *gin.Context) error {
 	}
 	c.JSON(http.StatusOK, listBody{Page: server.NewPage(items, next), Total: page.Total, Capped: page.Capped})
 	return nil
+}
+
+// maxExcerpt is how much of a description a list shows, in characters. A hundred whole ones would be megabytes.
+const maxExcerpt = 300
+
+// excerpt shortens a text at the end of a word, and says so with an ellipsis.
+func excerpt(text string) string {
+	if utf8.RuneCountInString(text) <= maxExcerpt {
+		return text
+	}
+	short := string([]rune(text)[:maxExcerpt-1])
+	if at := strings.LastIndexFunc(short, unicode.IsSpace); at > len(short)*2/3 {
+		short = short[:at]
+	}
+	return strings.TrimRightFunc(short, unicode.IsSpace) + "…"
 }
 
 func query(c *gin.Context) (product.Query, error) {
