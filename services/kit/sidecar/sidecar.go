@@ -20,7 +20,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"daprmall.dev/services/kit/config"
-	"daprmall.dev/services/kit/problem"
 )
 
 // Names of the components every room sees under the same name, whatever stands behind them.
@@ -151,7 +150,7 @@ func (c *Client) Bind(ctx context.Context, binding, operation string, in, out an
 	}
 	ev, err := c.grpc.InvokeBinding(ctx, &dapr.InvokeBindingRequest{Name: binding, Operation: operation, Data: data})
 	if err != nil {
-		return problem.Busy(fmt.Errorf("binding %s %s: %w", binding, operation, err), time.Second, "A part of the mall cannot be reached right now.")
+		return failed(err, "binding %s %s", binding, operation)
 	}
 	if out == nil {
 		return nil

@@ -141,6 +141,46 @@ func TestSaveKeepsToWhatWasRead(t *testing.T) {
 	}
 }
 
+// What may be there again in a moment is told from what will never work.
+func TestCallsThatFailSayWhetherToTryAgain(t *testing.T) {
+	c, d := fake(t)
+	says := func(code codes.Code) string { // as daprd tells what a component said
+		return "error invoking output binding redis-lua: rpc error: code = " + code.String() + " desc = hold: x"
+	}
+	for what, s := range map[string]struct {
+		code    codes.Code
+		message string
+		want    problem.Kind
+	}{
+		"no sidecar":                      {codes.Unavailable, "connection refused", problem.Unavailable},
+		"a breaker is open":               {codes.Internal, "error invoking output binding redis-lua: circuit breaker is open", problem.Unavailable},
+		"Redis is away":                   {codes.Internal, says(codes.Unavailable), problem.Unavailable},
+		"Redis is slow":                   {codes.Internal, says(codes.DeadlineExceeded), problem.Timeout},
+		"the sidecar is slow":             {codes.DeadlineExceeded, "x", problem.Timeout},
+		"what the component cannot read":  {codes.Internal, says(codes.InvalidArgument), problem.Internal},
+		"what the app may not do":         {codes.Internal, says(codes.PermissionDenied), problem.Internal},
+		"an operation it does not have":   {codes.Internal, says(codes.Unimplemented), problem.Internal},
+		"a component that is not there":   {codes.InvalidArgument, "couldn't find output binding", problem.Internal},
+		"a wrong token":                   {codes.Unauthenticated, "x", problem.Internal},
+		"an answer larger than a message": {codes.ResourceExhausted, "received message larger than max", problem.Internal},
+		"an answer that was lost":         {codes.Unknown, "x", problem.Unavailable},
+	} {
+		d.state, d.err = &pb.GetStateResponse{}, status.Error(s.code, s.message)
+		_, load := c.Load(t.Context(), "carts", "7")
+		for how, err := range map[string]error{"bind": c.Bind(t.Context(), "redis-lua", "hold", 1, nil), "load": load,
+			"save": c.Save(t.Context(), "carts", Document{Key: "7"})} {
+			if problem.KindOf(err) != s.want {
+				t.Errorf("%s, %s: %v, want %s", how, what, err, s.want)
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), -time.Second)
+	defer cancel()
+	if err := c.Bind(ctx, "redis-lua", "hold", 1, nil); problem.KindOf(err) != problem.Timeout {
+		t.Errorf("no time left: %v, want timeout", err)
+	}
+}
+
 func TestBindSpeaksJSON(t *testing.T) {
 	c, _ := fake(t)
 	var out thing

@@ -2,8 +2,6 @@ package sidecar
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -29,7 +27,7 @@ var ErrStale = problem.New(problem.Conflict, "stale", "The document changed mean
 func (c *Client) Load(ctx context.Context, store, key string) (Document, error) {
 	item, err := c.grpc.GetStateWithConsistency(ctx, store, key, nil, dapr.StateConsistencyStrong)
 	if err != nil {
-		return Document{}, problem.Busy(fmt.Errorf("state %s: %w", store, err), time.Second, "A part of the mall cannot be reached right now.")
+		return Document{}, failed(err, "state %s", store)
 	}
 	return Document{Key: key, Value: item.Value, ETag: item.Etag}, nil
 }
@@ -46,13 +44,11 @@ func (c *Client) Save(ctx context.Context, store string, d Document) error {
 		item.Metadata["ttlInSeconds"] = strconv.Itoa(int(d.TTL / time.Second))
 	}
 	err := c.grpc.SaveBulkState(ctx, store, item)
-	switch status.Code(errors.Unwrap(err)) {
-	case codes.OK:
-		if err == nil {
-			return nil
-		}
-	case codes.Aborted:
+	switch {
+	case err == nil:
+		return nil
+	case status.Code(err) == codes.Aborted:
 		return ErrStale
 	}
-	return problem.Busy(fmt.Errorf("state %s: %w", store, err), time.Second, "A part of the mall cannot be reached right now.")
+	return failed(err, "state %s", store)
 }

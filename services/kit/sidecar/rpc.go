@@ -1,0 +1,49 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// transient is what may be there again in a moment. Everything else that gRPC can say of a call of ours would be said
+// again: a component that is not there or not ours, a request it cannot read, an answer larger than a message.
+var transient = map[codes.Code]bool{codes.Unavailable: true, codes.Aborted: true, codes.Unknown: true, codes.Internal: true, codes.Canceled: true}
+
+// failed tells what became of a gRPC call to the sidecar: Unavailable is worth another try, Timeout may have had its
+// effect, and the rest is a fault of this program or its configuration.
+func failed(err error, format string, args ...any) error {
+	err = fmt.Errorf(format+": %w", append(args, err)...)
+	code := codeOf(err)
+	switch {
+	case code == codes.DeadlineExceeded || errors.Is(err, context.DeadlineExceeded):
+		return problem.Wrap(err, problem.Timeout, "timeout", "A part of the mall did not answer in time.").After(time.Second)
+	case transient[code]:
+		return problem.Busy(err, time.Second, "A part of the mall cannot be reached right now.")
+	}
+	return err
+}
+
+// daprd answers Internal whatever a component said, and puts the component's own status into words.
+var inner = regexp.MustCompile(`.*rpc error: code = (\w+) desc = `)
+
+func codeOf(err error) codes.Code {
+	code := status.Code(err)
+	said := inner.FindStringSubmatch(err.Error())
+	if code != codes.Internal || said == nil {
+		return code
+	}
+	for c := codes.OK; c <= codes.Unauthenticated; c++ {
+		if c.String() == said[1] {
+			return c
+		}
+	}
+	return code
+}
