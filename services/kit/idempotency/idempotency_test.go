@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -270,5 +271,30 @@ func TestARecordCommitsWithItsKey(t *testing.T) {
 		if seen, err := s.Seen(t.Context(), "7", key); err != nil || seen != want {
 			t.Errorf("seen %s: %v, %v", key, seen, err)
 		}
+	}
+}
+
+// However many keys there are, a batch reads those it removes, by the index of their age.
+func TestRetentionReadsWhatItRemoves(t *testing.T) {
+	db := postgrestest.Open(t, Migrations)
+	err := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, created_at)
+		SELECT 7, n, '', n, now(), now() - CASE WHEN n <= 12000 THEN interval '49 hours' ELSE interval '1 hour' END FROM generate_series(1, 60000) n`).Error
+	if err == nil {
+		err = db.Exec("ANALYZE idempotency_keys").Error
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	statement, args := old.SQL()
+	plan := postgrestest.Explain(t, db, statement, args...)
+	if !slices.Equal(plan.Scans, []string{"Index Scan idempotency_keys", "Tid Scan idempotency_keys"}) || plan.Rows > 2*5000 {
+		t.Errorf("one batch reads %v rows by %v; want twice 5,000, by the index", plan.Rows, plan.Scans)
+	}
+	if err := old.Run(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	if err := db.Raw("SELECT count(*) FROM idempotency_keys").Scan(&left).Error; err != nil || left != 48000 {
+		t.Errorf("%d keys are left, %v; want the 48,000 young ones", left, err)
 	}
 }

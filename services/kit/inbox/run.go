@@ -22,6 +22,9 @@ const (
 	retention    = 30 * 24 * time.Hour
 )
 
+// old is what was handled long ago. A parked event stays until it is handled or somebody drops it.
+var old = postgres.Purge{Table: "inbox", Column: "received_at", Only: "status = 'done'", Age: retention}
+
 var (
 	received    = promauto.NewCounterVec(prometheus.CounterOpts{Name: "mall_inbox_received_total", Help: "Events handled or recognised as seen, by how they came."}, []string{"type", "via"})
 	parkedTotal = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_inbox_parked_total", Help: "Events whose handler failed."})
@@ -45,17 +48,12 @@ func (in *Inbox) Run(ctx context.Context) error {
 		case <-retry.C:
 			err = in.retryDue(ctx)
 		case <-clean.C:
-			err = in.forget(ctx)
+			err = old.Run(ctx, in.db)
 		}
 		if err != nil && ctx.Err() == nil {
 			in.log.Error("inbox", "error", err)
 		}
 	}
-}
-
-// forget removes what was handled long ago. A parked event stays until it is handled or somebody drops it.
-func (in *Inbox) forget(ctx context.Context) error {
-	return in.db.WithContext(ctx).Exec("DELETE FROM inbox WHERE status = 'done' AND received_at < now() - make_interval(secs => ?)", retention.Seconds()).Error
 }
 
 // feedLoop catches up soon after the start, because what was under way when the room ended is missing now, and then at every tick.

@@ -2,9 +2,12 @@ package inbox
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
 // follower is an inbox that keeps what the app "order" tells.
@@ -113,7 +116,7 @@ func TestParkedEventsOutliveRetention(t *testing.T) {
 	if err := db.Exec("UPDATE inbox SET received_at = now() - interval '31 days' WHERE key <> '2'").Error; err != nil {
 		t.Fatal(err)
 	}
-	if err := in.forget(t.Context()); err != nil {
+	if err := old.Run(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	left := map[string]int{}
@@ -244,5 +247,31 @@ func TestRunRetriesWhatIsDue(t *testing.T) {
 	}
 	if all := rows(t, db); all[0].Status != "done" || all[0].Attempts != 2 {
 		t.Errorf("row %+v, want it done in two attempts", all[0])
+	}
+}
+
+// However many rows there are, a batch reads those it removes, by the index of their age.
+func TestRetentionReadsWhatItRemoves(t *testing.T) {
+	_, db, _ := open(t)
+	err := db.Exec(`INSERT INTO inbox (id, source, type, key, status, via, received_at)
+		SELECT n, 'order', 't', n, CASE WHEN n <= 3 THEN 'parked' ELSE 'done' END, 'push',
+			now() - CASE WHEN n <= 12000 THEN interval '31 days' ELSE interval '1 day' END FROM generate_series(1, 60000) n`).Error
+	if err == nil {
+		err = db.Exec("ANALYZE inbox").Error
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	statement, args := old.SQL()
+	plan := postgrestest.Explain(t, db, statement, args...)
+	if !slices.Equal(plan.Scans, []string{"Index Scan inbox", "Tid Scan inbox"}) || plan.Rows > 2*5000+3 {
+		t.Errorf("one batch reads %v rows by %v; want twice 5,000 and the parked ones, by the index", plan.Rows, plan.Scans)
+	}
+	if err := old.Run(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	if err := db.Raw("SELECT count(*) FROM inbox").Scan(&left).Error; err != nil || left != 48003 {
+		t.Errorf("%d rows are left, %v; want 48,000 young ones and 3 that wait", left, err)
 	}
 }

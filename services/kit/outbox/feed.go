@@ -57,11 +57,21 @@ func ParseQuery(get func(name string) string) (Query, error) {
 	return q, nil
 }
 
+// page is one statement with one snapshot: of two, the second could miss what retention removed after the first. It takes the position
+// (NULL for the start), the age in seconds, and the limit.
+const page = `WITH h AS (
+		SELECT pos AS head, purged_through, purged_id, coalesce(?::bigint, purged_through) AS after FROM outbox_head
+	)
+	SELECT h.head, h.purged_through, h.purged_id, coalesce(at.id, '') AS at,
+		o.pos, coalesce(o.payload, '') AS payload, coalesce(o.ripe, false) AS ripe
+	FROM h LEFT JOIN outbox at ON at.pos = h.after LEFT JOIN LATERAL (
+		SELECT pos, payload, created_at <= now() - make_interval(secs => ?) AS ripe FROM outbox WHERE pos > h.after ORDER BY pos LIMIT ?
+	) o ON true ORDER BY o.pos`
+
 // Feed reads events in order. A position that retention has passed is Gone: the caller has missed events for good and somebody must
 // know. A position of another history is a Conflict: the database was restored, or a copy that lagged behind took over, and what the
 // caller has seen up to there is not what the feed holds. It is told by its event: positions are given again, event ids never are.
 func (o *Outbox) Feed(ctx context.Context, q Query) (Page, error) {
-	// One statement, one snapshot: of two, the second could miss what retention removed after the first.
 	var rows []struct {
 		Head          int64
 		PurgedThrough int64
@@ -75,14 +85,7 @@ func (o *Outbox) Feed(ctx context.Context, q Query) (Page, error) {
 	if !q.Start {
 		after = q.After
 	}
-	err := o.db.WithContext(ctx).Raw(`WITH h AS (
-			SELECT pos AS head, purged_through, purged_id, coalesce(?::bigint, purged_through) AS after FROM outbox_head
-		)
-		SELECT h.head, h.purged_through, h.purged_id, coalesce(at.id, '') AS at,
-			o.pos, coalesce(o.payload, '') AS payload, coalesce(o.ripe, false) AS ripe
-		FROM h LEFT JOIN outbox at ON at.pos = h.after LEFT JOIN LATERAL (
-			SELECT pos, payload, created_at <= now() - make_interval(secs => ?) AS ripe FROM outbox WHERE pos > h.after ORDER BY pos LIMIT ?
-		) o ON true ORDER BY o.pos`, after, q.MinAge.Seconds(), q.Limit).Scan(&rows).Error
+	err := o.db.WithContext(ctx).Raw(page, after, q.MinAge.Seconds(), q.Limit).Scan(&rows).Error
 	if err != nil {
 		return Page{}, err
 	}
@@ -103,13 +106,13 @@ func (o *Outbox) Feed(ctx context.Context, q Query) (Page, error) {
 	if q.After < h.PurgedThrough {
 		return Page{}, problem.New(problem.Gone, "feed_gone", "Events up to %d were removed; the feed begins after them.", h.PurgedThrough)
 	}
-	page := Page{Events: []Item{}, Next: q.After, Head: h.Head}
+	p := Page{Events: []Item{}, Next: q.After, Head: h.Head}
 	for _, r := range rows {
 		if r.Pos == nil || !r.Ripe { // the cursor must not pass an event that was not handed out
 			break
 		}
-		page.Events = append(page.Events, Item{Pos: *r.Pos, Event: json.RawMessage(r.Payload)})
-		page.Next = *r.Pos
+		p.Events = append(p.Events, Item{Pos: *r.Pos, Event: json.RawMessage(r.Payload)})
+		p.Next = *r.Pos
 	}
-	return page, nil
+	return p, nil
 }

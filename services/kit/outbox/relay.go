@@ -246,6 +246,19 @@ func (o *Outbox) send(ctx context.Context, topic string, rs []row) (map[string]b
 	return o.broker.Publish(ctx, topic, entries)
 }
 
+// purge takes the retention in seconds, the event up to which it has come, and how many it looks at.
+const purge = `WITH piece AS MATERIALIZED (
+		SELECT seq, id, pos, published_at IS NOT NULL AND pos IS NOT NULL AS told, created_at < now() - make_interval(secs => ?) AS old
+		FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?
+	), last AS (
+		SELECT pos, id FROM piece WHERE told AND old ORDER BY pos DESC LIMIT 1
+	), head AS (
+		UPDATE outbox_head h SET purged_through = last.pos, purged_id = last.id FROM last WHERE h.purged_through < last.pos
+	), gone AS (
+		DELETE FROM outbox WHERE seq IN (SELECT seq FROM piece WHERE told AND old)
+	)
+	SELECT coalesce(max(seq), 0) AS last, coalesce(bool_or(old), false) AS old FROM piece`
+
 // purge forgets events that are published and older than the retention, and remembers how far the feed is gone. It goes through them in the
 // order they were written, in pieces that one transaction should remove, and reads no further than to where all are young.
 func (o *Outbox) purge(ctx context.Context) error {
@@ -255,17 +268,7 @@ func (o *Outbox) purge(ctx context.Context) error {
 	}
 	for {
 		err := postgres.InTx(ctx, o.db, func(_ context.Context, tx *gorm.DB) error {
-			return tx.Raw(`WITH piece AS MATERIALIZED (
-					SELECT seq, id, pos, published_at IS NOT NULL AND pos IS NOT NULL AS told, created_at < now() - make_interval(secs => ?) AS old
-					FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?
-				), last AS (
-					SELECT pos, id FROM piece WHERE told AND old ORDER BY pos DESC LIMIT 1
-				), head AS (
-					UPDATE outbox_head h SET purged_through = last.pos, purged_id = last.id FROM last WHERE h.purged_through < last.pos
-				), gone AS (
-					DELETE FROM outbox WHERE seq IN (SELECT seq FROM piece WHERE told AND old)
-				)
-				SELECT coalesce(max(seq), 0) AS last, coalesce(bool_or(old), false) AS old FROM piece`, retention.Seconds(), at.Last, purgeBatch).Scan(&at).Error
+			return tx.Raw(purge, retention.Seconds(), at.Last, purgeBatch).Scan(&at).Error
 		})
 		if err != nil || !at.Old {
 			return err
