@@ -3,12 +3,15 @@
 package e2e
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 	"time"
 
 	"daprmall.dev/deploy/internal/shop"
 )
+
+var errNotYet = errors.New("not yet")
 
 // waitFor bounds every wait; nothing is asserted about how long it took.
 const waitFor = 60 * time.Second

@@ -266,7 +266,7 @@ func TestSidecarsKeepRoomsApart(t *testing.T) {
 	may := map[string][]string{
 		"api-gateway": {"api-gateway-peers"},
 		"auth":        {"auth-db", "signing-keys", "refresh-hmac"},
-		"user":        {"user-db"},
+		"user":        {"user-db", "first-admin"},
 		"product":     {"product-db", "idempotency-hmac"},
 		"cart":        {"cart-db", "idempotency-hmac"},
 		"checkout":    {"checkout-db", "idempotency-hmac"},

@@ -12,14 +12,17 @@ type settings struct {
 	accessTTL  func() time.Duration
 	refreshTTL func() time.Duration
 	sessionTTL func() time.Duration
+	// keyRotation is how long a key signs before the next one does; 0: until somebody rotates.
+	keyRotation func() time.Duration
 }
 
 func declare(l *config.Live) settings {
 	const day = 24 * time.Hour
 	return settings{
-		accessTTL:  l.Duration("auth.access_ttl", 15*time.Minute, time.Second, day), // at most auth.RevocationTTL less an hour
-		refreshTTL: l.Duration("auth.refresh_ttl", 7*day, time.Minute, 90*day),
-		sessionTTL: l.Duration("auth.session_ttl", 30*day, time.Minute, 365*day),
+		accessTTL:   l.Duration("auth.access_ttl", 15*time.Minute, time.Second, day), // at most auth.RevocationTTL less an hour
+		refreshTTL:  l.Duration("auth.refresh_ttl", 7*day, time.Minute, 90*day),
+		sessionTTL:  l.Duration("auth.session_ttl", 30*day, time.Minute, 365*day),
+		keyRotation: l.Duration("auth.key_rotation", 90*day, 0, 10*365*day),
 	}
 }
 

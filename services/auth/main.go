@@ -21,26 +21,31 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	keys, secret, err := secrets(ctx, r)
+	set := declare(r.Live)
+	vault, secret, err := secrets(ctx, r)
 	if err != nil {
 		return err
 	}
-	set := declare(r.Live)
+	keys := signing.NewRing(store.NewKeys(r.DB, vault), vault, set.keyRotation)
+	if err := keys.Open(ctx); err != nil {
+		return err
+	}
 	sessionStore := store.New(r.DB)
 	sessions := auth.NewService(peers.NewUsers(r.Sidecar), keys, sessionStore, r.IDs, secret,
 		set.accessTTL, set.lifetimes)
 	api.Routes(r.Server, r.Inbox, sessions, keys, sessionStore)
 	r.Go("forget", room.Every(r.Log, 10*time.Minute, sessionStore.Forget))
+	r.Go("keys", room.Every(r.Log, time.Second, keys.Refresh))
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
 }
 
-func secrets(ctx context.Context, r *room.Room) (*signing.Keys, []byte, error) {
+func secrets(ctx context.Context, r *room.Room) (*signing.Vault, []byte, error) {
 	raw, err := r.Sidecar.Secret(ctx, "signing-keys")
 	if err != nil {
 		return nil, nil, err
 	}
-	keys, err := signing.Load(raw)
+	vault, err := signing.NewVault(raw)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,5 +56,5 @@ func secrets(ctx context.Context, r *room.Room) (*signing.Keys, []byte, error) {
 	if hmac["key"] == "" {
 		return nil, nil, errors.New("secret refresh-hmac has no key")
 	}
-	return keys, []byte(hmac["key"]), nil
+	return vault, []byte(hmac["key"]), nil
 }

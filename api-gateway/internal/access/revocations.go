@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type Revocations struct {
 	mu       sync.RWMutex
 	users    map[string]entry
 	sessions map[string]entry
+	keys     []string  // whose tokens are good; nil: auth does not say
 	asked    time.Time // when the last good answer was asked for; zero: never
 	swept    time.Time
 	since    time.Time // auth's clock; only Run's goroutine
@@ -82,6 +84,9 @@ func (r *Revocations) refresh(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = asked
+	if list.Keys != nil {
+		r.keys = list.Keys
+	}
 	if asked.Sub(r.swept) > sweep {
 		r.swept = asked
 		forget(r.users, list.Now)
@@ -136,6 +141,9 @@ func (r *Revocations) Void(u identity.User) (bool, error) {
 	defer r.mu.RUnlock()
 	if age := r.now().Sub(r.asked); age > stale {
 		return false, problem.Busy(errors.New("list of revocations is too old"), time.Second, "Nobody can be let in right now.")
+	}
+	if r.keys != nil && !slices.Contains(r.keys, u.Key) { // the key was stolen
+		return true, nil
 	}
 	if _, over := r.sessions[u.Session]; over { // a session that ended never comes back, whenever its token was issued
 		return true, nil

@@ -100,3 +100,21 @@ func TestAListInPiecesIsReadToItsEnd(t *testing.T) {
 		t.Errorf("asked since %v, want from the beginning until the list was whole, then since the first piece", since)
 	}
 }
+
+// The tokens of a key that auth has taken off its list are void with the next poll. An auth that says nothing of keys takes none.
+func TestTokensOfARemovedKeyAreVoid(t *testing.T) {
+	answer := authv1.Revocations{Now: time.Now()}
+	r := NewRevocations(func(context.Context, time.Time, string) (authv1.Revocations, error) { return answer, nil }, slog.New(slog.DiscardHandler))
+	for _, c := range []struct {
+		keys []string
+		void bool
+	}{{nil, false}, {[]string{"k1", "k2"}, false}, {[]string{"k2"}, true}, {nil, true}, {[]string{"k2", "k1"}, false}} {
+		answer.Keys = c.keys
+		if err := r.refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if void, err := r.Void(identity.User{ID: "7", Session: "1", Key: "k1"}); void != c.void || err != nil {
+			t.Errorf("keys %v: void %v, %v; want %v", c.keys, void, err, c.void)
+		}
+	}
+}

@@ -131,6 +131,10 @@ func (s Store) fill() {
 		kid := "k" + hex.EncodeToString(random(4))
 		s[nameSigning] = map[string]string{"active": kid, kid: base64.StdEncoding.EncodeToString(random(32))}
 	}
+	if s[nameSigning]["wrap"] == "" { // seals the keys in auth's database
+		id := hex.EncodeToString(random(4))
+		s[nameSigning]["wrap"], s[nameSigning]["wrap-"+id] = id, base64.StdEncoding.EncodeToString(random(32))
+	}
 }
 
 // callerKeys gives each app a key for each other, in the secret of the one that shows it (<app>-peers) and of the one

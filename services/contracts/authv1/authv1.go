@@ -31,6 +31,8 @@ type Revocations struct {
 	Items []Revocation `json:"items"`
 	Now   time.Time    `json:"now"`
 	Next  string       `json:"next,omitempty"` // asked with a limit: there may be more after it
+	// Keys are the ids of the keys whose tokens are good. A token of any other is void, however long it would have lived.
+	Keys []string `json:"keys,omitempty"`
 }
 
 // RevokeRequest says that an account has changed. Auth asks user what it is now (userv1.PathGet) and takes nothing else from the request

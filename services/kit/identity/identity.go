@@ -29,6 +29,7 @@ type User struct {
 	ID       string
 	Roles    []string
 	Session  string // the refresh family: one sign-in on one device
+	Key      string // the id of the key that signed the token
 	IssuedAt int64  // unix milliseconds; revocations name a time before which tokens are void
 }
 

@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	keysFor      = 60 * time.Second // how long fetched keys count as fresh
-	askAgain     = time.Second      // an unknown key id asks again at most this often
+	keysFor      = 5 * time.Second  // how long fetched keys count as fresh; then the next token has them fetched anew beside it
+	keysMost     = 30 * time.Second // older keys are fetched before a token is looked at; a key is published longer than that before it signs
+	fetchWithin  = 5 * time.Second
+	askAgain     = time.Second // an unknown key id asks again at most this often
 	cachedTokens = 20_000
 	// skew is how far the clock that auth signs by, its database's, may be ahead of ours: without it nobody could use a token
 	// in the first seconds of its life.
@@ -70,7 +72,7 @@ type Verifier struct {
 }
 
 type cached struct {
-	user    User
+	user    User // whose Key must still be one of the keys: with a stolen one go the tokens it has signed
 	expires time.Time
 }
 
@@ -97,21 +99,22 @@ func (v *Verifier) Verify(ctx context.Context, token string) (User, error) {
 		if !v.now().Before(hit.expires) {
 			return User{}, unauthenticated(jwt.ErrTokenExpired)
 		}
+		if _, err := v.key(ctx, hit.user.Key); err != nil {
+			return User{}, asRefusal(err)
+		}
 		return hit.user, nil
 	}
 	var claims Claims
+	var kid string
 	_, err := jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
 		jwt.WithIssuer(Issuer), jwt.WithAudience(Audience), jwt.WithExpirationRequired(), jwt.WithTimeFunc(v.now),
 	).ParseWithClaims(token, &claims, func(t *jwt.Token) (any, error) {
-		kid, _ := t.Header["kid"].(string)
+		kid, _ = t.Header["kid"].(string)
 		return v.key(ctx, kid)
 	})
 	if err != nil {
-		if problem.KindOf(err) == problem.Unavailable {
-			return User{}, err
-		}
-		return User{}, unauthenticated(err)
+		return User{}, asRefusal(err)
 	}
 	if iat := claims.IssuedAt; iat != nil && iat.After(v.now().Add(skew)) {
 		return User{}, unauthenticated(jwt.ErrTokenUsedBeforeIssued)
@@ -119,9 +122,16 @@ func (v *Verifier) Verify(ctx context.Context, token string) (User, error) {
 	if claims.Type != AccessType || claims.Subject == "" || claims.Session == "" || claims.IssuedMS <= 0 {
 		return User{}, unauthenticated(errors.New("not an access token"))
 	}
-	u := User{ID: claims.Subject, Roles: claims.Roles, Session: claims.Session, IssuedAt: claims.IssuedMS}
+	u := User{ID: claims.Subject, Roles: claims.Roles, Session: claims.Session, Key: kid, IssuedAt: claims.IssuedMS}
 	v.remember(sum, cached{u, claims.ExpiresAt.Time})
 	return u, nil
+}
+
+func asRefusal(err error) error {
+	if problem.KindOf(err) == problem.Unavailable {
+		return err
+	}
+	return unauthenticated(err)
 }
 
 func (v *Verifier) remember(sum [32]byte, c cached) {
@@ -142,17 +152,35 @@ func (v *Verifier) remember(sum [32]byte, c cached) {
 }
 
 func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, error) {
-	k, fresh := v.known(kid)
-	if k != nil && (fresh || !v.asking.TryLock()) { // somebody asks already, and auth may hang: nobody else need wait for it
+	k, age := v.known(kid)
+	switch {
+	case k != nil && age < keysFor:
 		return k, nil
-	}
-	if k == nil {
+	case k != nil && !v.asking.TryLock(): // somebody asks already, and auth may hang: nobody else need wait for it
+		return k, nil
+	case k != nil && v.now().Sub(v.asked) < askAgain:
+		v.asking.Unlock()
+		return k, nil
+	case k != nil && age < keysMost:
+		go func() {
+			defer v.asking.Unlock()
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWithin)
+			defer cancel()
+			_, _ = v.ask(ctx, kid, k) // what is known goes on working
+		}()
+		return k, nil
+	case k == nil:
 		v.asking.Lock()
 	}
 	defer v.asking.Unlock()
-	if k, fresh = v.known(kid); k != nil && fresh {
+	if k, age = v.known(kid); k != nil && age < keysFor {
 		return k, nil
 	}
+	return v.ask(ctx, kid, k)
+}
+
+// ask fetches the keys; k is what is known of kid. The caller holds asking.
+func (v *Verifier) ask(ctx context.Context, kid string, k ed25519.PublicKey) (ed25519.PublicKey, error) {
 	if v.now().Sub(v.asked) < askAgain { // forged key ids must not become a stream of calls
 		if k != nil {
 			return k, nil
@@ -179,10 +207,11 @@ func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, erro
 	return nil, fmt.Errorf("unknown key %q", kid)
 }
 
-func (v *Verifier) known(kid string) (ed25519.PublicKey, bool) {
+// known gives a key, and how long ago the keys were fetched.
+func (v *Verifier) known(kid string) (ed25519.PublicKey, time.Duration) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.keys[kid], v.now().Sub(v.fetched) < keysFor
+	return v.keys[kid], v.now().Sub(v.fetched)
 }
 
 func (v *Verifier) install(set KeySet) {

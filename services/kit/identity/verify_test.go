@@ -5,7 +5,9 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -116,7 +118,7 @@ func TestAnAuthThatHangsHoldsOnlyOneUp(t *testing.T) {
 	if _, err := v.Verify(t.Context(), token("first")); err != nil {
 		t.Fatal(err)
 	}
-	hangs, now = true, noon.Add(keysFor)
+	hangs, now = true, noon.Add(keysMost)
 	waited := make(chan error)
 	go func() {
 		_, err := v.Verify(t.Context(), token("who asks"))
@@ -178,5 +180,56 @@ func TestAnAuthThatHangsIsAskedOnceForAll(t *testing.T) {
 	now = now.Add(askAgain)
 	if _, err := v.Verify(t.Context(), token); problem.KindOf(err) != problem.Unavailable || asked.Load() != 3 {
 		t.Errorf("a second later: %v, asked %d times, want it asked again", err, asked.Load())
+	}
+}
+
+// A stolen key is taken off the list: the tokens it has signed are void, those that were verified before too.
+func TestARemovedKeyVoidsVerifiedTokens(t *testing.T) {
+	public, private, _ := ed25519.GenerateKey(nil)
+	set := KeySet{Keys: []Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: base64.RawURLEncoding.EncodeToString(public)}}}
+	fetched := make(chan struct{}, 10)
+	var mu sync.Mutex
+	now := noon
+	v := NewVerifier(func(context.Context) (KeySet, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		defer func() { fetched <- struct{}{} }()
+		return set, nil
+	})
+	v.now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	later := func(d time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(d) }
+	token := sign(t, jwt.SigningMethodEdDSA, private, claims(nil))
+	verify := func() error { _, err := v.Verify(t.Context(), token); return err }
+	if err := verify(); err != nil {
+		t.Fatal(err)
+	}
+	<-fetched
+	mu.Lock()
+	set = KeySet{}
+	mu.Unlock()
+	later(keysFor)
+	if err := verify(); err != nil { // it has the keys fetched, and does not wait
+		t.Errorf("while the keys are fetched: %v", err)
+	}
+	<-fetched
+	for verify() == nil { // until what was fetched is installed
+		runtime.Gosched()
+	}
+	if err := verify(); problem.KindOf(err) != problem.Unauthenticated {
+		t.Errorf("a token of the removed key: %v, want unauthenticated", err)
+	}
+	mu.Lock()
+	set = KeySet{Keys: []Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: base64.RawURLEncoding.EncodeToString(public)}}}
+	mu.Unlock()
+	later(keysMost)
+	if err := verify(); err != nil {
+		t.Errorf("with the key back: %v", err)
+	}
+	mu.Lock()
+	set = KeySet{}
+	mu.Unlock()
+	later(keysMost) // nobody came for long: the keys are fetched before the token is looked at
+	if err := verify(); problem.KindOf(err) != problem.Unauthenticated {
+		t.Errorf("after a rest: %v, want unauthenticated", err)
 	}
 }

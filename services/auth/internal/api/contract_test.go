@@ -28,8 +28,12 @@ func (nobody) Find(_ context.Context, id string) (auth.Account, error) {
 
 func TestAuthKeepsItsContract(t *testing.T) {
 	db := postgrestest.Open(t, inbox.Migrations, store.Migrations)
-	keys, err := signing.Load(map[string]string{"active": "k1", "k1": base64.StdEncoding.EncodeToString(make([]byte, 32))})
+	vault, err := signing.NewVault(map[string]string{"wrap": "w1", "wrap-w1": base64.StdEncoding.EncodeToString(make([]byte, 32))})
 	if err != nil {
+		t.Fatal(err)
+	}
+	keys := signing.NewRing(store.NewKeys(db, vault), vault, func() time.Duration { return 0 })
+	if err := keys.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	sessions := store.New(db)

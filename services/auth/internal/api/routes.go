@@ -25,8 +25,8 @@ type Revocations interface {
 }
 
 // Routes mounts everything auth answers.
-func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *signing.Keys, list Revocations) {
-	h := handler{sessions, list}
+func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *signing.Ring, list Revocations) {
+	h := handler{sessions, list, keys}
 	gateway := server.Callers("api-gateway")
 
 	// anyone: opens a session. 401 invalid_credentials, 403 banned.
@@ -40,6 +40,12 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 		c.Header("Cache-Control", "public, max-age=60")
 		c.JSON(http.StatusOK, keys.Public())
 	})
+
+	// operator: the keys that sign, and changing them. 409 key_too_new.
+	operator := s.Group("/operator/keys", s.OnlyOperator)
+	operator.GET("", server.Handle(h.listKeys))
+	operator.POST("/rotate", server.Handle(h.rotateKeys))
+	operator.POST("/:kid/revoke", server.Handle(h.revokeKey))
 
 	// gateway: what was revoked since; polled by each replica.
 	s.GET(authv1.PathRevocations, gateway, server.Handle(h.revocations))
@@ -62,6 +68,7 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 type handler struct {
 	sessions *auth.Service
 	list     Revocations
+	keys     *signing.Ring
 }
 
 type tokens struct {
@@ -136,6 +143,9 @@ func (h handler) revocations(c *gin.Context) error {
 	}
 	list, err := h.list.Revocations(c.Request.Context(), since, c.Query("after"), limit)
 	if err != nil {
+		return err
+	}
+	if list.Keys, err = h.keys.Published(c.Request.Context()); err != nil {
 		return err
 	}
 	c.JSON(http.StatusOK, list)

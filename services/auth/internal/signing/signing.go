@@ -1,12 +1,13 @@
-// Package signing holds the mall's Ed25519 keys: it signs access tokens with the active one and shows the public half of all,
-// so that a rotation signs nobody out.
 package signing
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"sort"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -15,39 +16,127 @@ import (
 	"daprmall.dev/services/kit/identity"
 )
 
-// Keys is auth.Signer.
-type Keys struct {
-	active string
-	keys   map[string]ed25519.PrivateKey
+// Store keeps the keys.
+type Store interface {
+	// Keys gives all keys.
+	Keys(ctx context.Context) (Keys, error)
+	// ChangeKeys changes them, one change at a time over all replicas.
+	ChangeKeys(ctx context.Context, change func(k *Keys) error) (Keys, error)
 }
 
-// Load reads the secret: "active" names a key id, every other entry is a key id with a base64 Ed25519 seed.
-func Load(secret map[string]string) (*Keys, error) {
-	k := &Keys{active: secret["active"], keys: map[string]ed25519.PrivateKey{}}
-	for kid, value := range secret {
-		if kid == "active" {
-			continue
-		}
-		seed, err := base64.StdEncoding.DecodeString(value)
-		if err != nil || len(seed) != ed25519.SeedSize {
-			return nil, fmt.Errorf("signing key %q is not a base64 seed of %d bytes", kid, ed25519.SeedSize)
-		}
-		k.keys[kid] = ed25519.NewKeyFromSeed(seed)
+// Ring is auth.Signer: this replica's copy of the keys.
+type Ring struct {
+	store    Store
+	vault    *Vault
+	rotation func() time.Duration
+	now      atomic.Pointer[copied]
+}
+
+type copied struct {
+	kid    string
+	key    ed25519.PrivateKey
+	public identity.KeySet
+}
+
+// NewRing makes a ring; a key is rotated by itself when it has signed for rotation (0: never).
+func NewRing(store Store, vault *Vault, rotation func() time.Duration) *Ring {
+	return &Ring{store: store, vault: vault, rotation: rotation}
+}
+
+// Open fills the ring. A mall's first start makes its first keys, an older mall's brings them in.
+func (r *Ring) Open(ctx context.Context) error {
+	_, err := r.change(ctx, func(k *Keys) error {
+		r.vault.Import(k)
+		k.Complete()
+		return nil
+	})
+	return err
+}
+
+// Refresh takes over what other replicas have changed, and rotates when it is time.
+func (r *Ring) Refresh(ctx context.Context) error {
+	keys, err := r.store.Keys(ctx)
+	if err != nil {
+		return err
 	}
-	if k.keys[k.active] == nil {
-		return nil, fmt.Errorf("secret signing-keys has no key named by \"active\"")
+	due := func(k *Keys) bool { after := r.rotation(); return after > 0 && k.Due(after) }
+	resealed := false
+	for _, k := range keys.List {
+		resealed = resealed || k.Wrap != r.vault.Current()
 	}
-	return k, nil
+	if due(&keys) || resealed || keys.find(Active) == nil {
+		_, err = r.change(ctx, func(k *Keys) error {
+			if k.Complete(); due(k) {
+				return k.Rotate()
+			}
+			return nil
+		})
+		return err
+	}
+	return r.take(keys)
+}
+
+// Rotate lets the next key sign.
+func (r *Ring) Rotate(ctx context.Context) (Keys, error) { return r.change(ctx, (*Keys).Rotate) }
+
+// Revoke voids a key with all its tokens.
+func (r *Ring) Revoke(ctx context.Context, kid string) (Keys, error) {
+	return r.change(ctx, func(k *Keys) error { return k.Revoke(kid) })
+}
+
+// List gives all keys.
+func (r *Ring) List(ctx context.Context) (Keys, error) { return r.store.Keys(ctx) }
+
+// Published gives the ids of the keys whose tokens are good now, as the database has them: other replicas may have revoked one.
+func (r *Ring) Published(ctx context.Context) ([]string, error) {
+	keys, err := r.store.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kids := []string{}
+	for _, k := range keys.List {
+		if k.Published(keys.Now) {
+			kids = append(kids, k.Kid)
+		}
+	}
+	return kids, nil
+}
+
+func (r *Ring) change(ctx context.Context, change func(k *Keys) error) (Keys, error) {
+	keys, err := r.store.ChangeKeys(ctx, change)
+	if err != nil {
+		return keys, err
+	}
+	return keys, r.take(keys)
+}
+
+func (r *Ring) take(keys Keys) error {
+	active := keys.find(Active)
+	if active == nil {
+		return errors.New("no key signs")
+	}
+	c := &copied{kid: active.Kid, key: ed25519.NewKeyFromSeed(active.Seed), public: identity.KeySet{Keys: []identity.Key{}}}
+	for _, k := range keys.List {
+		if k.Published(keys.Now) {
+			public, _ := ed25519.NewKeyFromSeed(k.Seed).Public().(ed25519.PublicKey)
+			c.public.Keys = append(c.public.Keys, identity.Key{Kty: "OKP", Crv: "Ed25519", Kid: k.Kid, Use: "sig", Alg: "EdDSA",
+				X: base64.RawURLEncoding.EncodeToString(public)})
+		}
+	}
+	sort.Slice(c.public.Keys, func(i, j int) bool { return c.public.Keys[i].Kid < c.public.Keys[j].Kid })
+	r.now.Store(c)
+	return nil
 }
 
 // Sign makes an access token.
-func (k *Keys) Sign(s auth.Session, issued time.Time, lifetime time.Duration) (string, error) {
+func (r *Ring) Sign(s auth.Session, issued time.Time, lifetime time.Duration) (string, error) {
+	c := r.now.Load()
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{
 		Roles: s.Roles, Session: s.ID, Type: identity.AccessType, IssuedMS: issued.UnixMilli(),
 		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: s.UserID,
 			IssuedAt: jwt.NewNumericDate(issued.Truncate(time.Second)), ExpiresAt: jwt.NewNumericDate(issued.Add(lifetime))}})
-	t.Header["kid"] = k.active
-	signed, err := t.SignedString(k.keys[k.active])
+	t.Header["kid"] = c.kid
+	signed, err := t.SignedString(c.key)
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
@@ -55,12 +144,4 @@ func (k *Keys) Sign(s auth.Session, issued time.Time, lifetime time.Duration) (s
 }
 
 // Public gives the public keys, sorted.
-func (k *Keys) Public() identity.KeySet {
-	set := identity.KeySet{Keys: []identity.Key{}}
-	for kid, key := range k.keys {
-		public, _ := key.Public().(ed25519.PublicKey)
-		set.Keys = append(set.Keys, identity.Key{Kty: "OKP", Crv: "Ed25519", Kid: kid, Use: "sig", Alg: "EdDSA", X: base64.RawURLEncoding.EncodeToString(public)})
-	}
-	sort.Slice(set.Keys, func(i, j int) bool { return set.Keys[i].Kid < set.Keys[j].Kid })
-	return set
-}
+func (r *Ring) Public() identity.KeySet { return r.now.Load().public }

@@ -1,0 +1,107 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// activeKey reads which key signs off the runner's list.
+func activeKey(t *testing.T) string {
+	t.Helper()
+	for line := range strings.SplitSeq(mustMall(t, "keys", "list"), "\n") {
+		if f := strings.Fields(line); len(f) > 1 && f[1] == "active" {
+			return f[0]
+		}
+	}
+	t.Fatal("no key signs")
+	return ""
+}
+
+// The key changes under load, without a restart: nobody is refused, and new tokens are the new key's. Then that key is stolen: its tokens
+// are void within two seconds, those of the other are not, and the sessions go on.
+func TestKeysRotateUnderLoad(t *testing.T) {
+	me, before := newMember(t), activeKey(t)
+	var refused atomic.Int64
+	var load sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	shopping := func(c *shop.Client) {
+		for ctx.Err() == nil {
+			for _, path := range []string{"/v1/me", "/v1/cart", "/v1/orders", "/v1/addresses"} { // four services, each with its own keys
+				if a, err := c.Do(ctx, http.MethodGet, path, nil); err == nil && a.Status != http.StatusOK {
+					refused.Add(1)
+					t.Logf("%s: %s", path, a)
+				}
+			}
+		}
+	}
+	load.Go(func() { shopping(me.Client) })
+	load.Go(func() { // who signs in all the time has the newest key's token first
+		for ctx.Err() == nil {
+			c, err := visitor.SignIn(ctx, me.email)
+			if err != nil {
+				if ctx.Err() == nil {
+					t.Error(err)
+				}
+				return
+			}
+			for _, path := range []string{"/v1/me", "/v1/cart", "/v1/orders"} {
+				if a, err := c.Do(ctx, http.MethodGet, path, nil); err == nil && a.Status != http.StatusOK {
+					refused.Add(1)
+					t.Logf("just signed in: %s: %s", path, a)
+				}
+			}
+		}
+	})
+	err := eventually(t.Context(), 3*time.Minute, func() error { // the next key has to be known to everybody first
+		_, err := mall(t.Context(), "keys", "rotate")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := activeKey(t)
+	thief := newMember(t)
+	err = eventually(t.Context(), waitFor, func() error {
+		c, err := visitor.SignIn(t.Context(), thief.email)
+		if err == nil && part(t, c.Token, 0)["kid"] != after {
+			err = errNotYet
+		}
+		if err == nil {
+			thief.Client = c
+		}
+		return err
+	})
+	if err != nil || after == before {
+		t.Fatalf("key %s after %s, %v", after, before, err)
+	}
+	stop()
+	load.Wait()
+	if refused.Load() != 0 {
+		t.Errorf("%d requests were refused while the key changed", refused.Load())
+	}
+	if out := mustMall(t, "keys", "revoke", after); !strings.Contains(out, after+"  revoked") {
+		t.Errorf("revoke: %s", out)
+	}
+	gone(t, thief.Client)
+	if a := do(t, me.Client, http.MethodGet, "/v1/me", nil); a.Status != http.StatusOK {
+		t.Errorf("a token of the other key: %s", a)
+	}
+	fresh, err := visitor.SignIn(t.Context(), thief.email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/v1/me", "/v1/cart", "/v1/orders"} {
+		if a := do(t, fresh, http.MethodGet, path, nil); a.Status != http.StatusOK {
+			t.Errorf("signed in after it: %s: %s", path, a)
+		}
+	}
+}
