@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"daprmall.dev/api-gateway/internal/edge"
 )
 
 // What a slow or greedy client is given. A stream lifts its own write deadline.
@@ -17,7 +19,7 @@ const (
 	bodyWithin    = 15 * time.Second
 	answerWithin  = 60 * time.Second
 	idleFor       = 2 * time.Minute
-	headerBytes   = 16 << 10
+	headerBytes   = 32 << 10 // the edge refuses less; what is beyond this is not even read
 	drainFor      = 20 * time.Second
 	streams       = 100 // of one HTTP/2 connection at a time
 )
@@ -45,7 +47,7 @@ func serve(ctx context.Context, addr string, log *slog.Logger, h http.Handler, w
 	defer stop()
 
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
+	go func() { done <- srv.Serve(edge.Problems(l)) }()
 	log.Info("serving", "addr", addr)
 	select {
 	case err := <-done:

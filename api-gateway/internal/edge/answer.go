@@ -18,6 +18,8 @@ import (
 var (
 	errUnsupported = errors.New("unsupported media type")
 	errMethod      = errors.New("method not allowed")
+	errTarget      = errors.New("address too long")
+	errHeaders     = errors.New("headers too large")
 )
 
 // statusGone stands in log and metrics for requests whose client left first (nginx's number).
@@ -61,6 +63,10 @@ func describe(err error, trace string) (problem.Document, time.Duration) {
 	switch {
 	case errors.Is(err, errMethod):
 		return edgeOnly(http.StatusMethodNotAllowed, "method_not_allowed", "This address does not know the method; Allow says which it knows.", trace), 0
+	case errors.Is(err, errTarget):
+		return edgeOnly(http.StatusRequestURITooLong, "uri_too_long", "The address with its query is longer than 8 KiB.", trace), 0
+	case errors.Is(err, errHeaders):
+		return edgeOnly(http.StatusRequestHeaderFieldsTooLarge, "headers_too_large", "The headers are larger than 12 KiB, or those that are passed on than 4 KiB.", trace), 0
 	case errors.Is(err, errUnsupported):
 		return edgeOnly(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body as application/json.", trace), 0
 	}

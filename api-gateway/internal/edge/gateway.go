@@ -71,7 +71,7 @@ func Handler(log *slog.Logger, parts Parts) http.Handler {
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
 	e.ForwardedByClientIP = false // clientAddr knows whom to believe
-	e.Use(g.observe, g.recover, g.boundUnread, secure)
+	e.Use(g.observe, g.recover, g.boundUnread, secure, g.fits)
 	e.NoRoute(func(c *gin.Context) { g.refuse(c, problem.Missing("address")) })
 	e.NoMethod(func(c *gin.Context) { g.refuse(c, errMethod) })
 	g.house(e)

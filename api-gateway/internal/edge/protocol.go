@@ -1,0 +1,112 @@
+package edge
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/telemetry"
+)
+
+// What a request may be before anything of it is forwarded, in bytes. Both are less than net/http takes (MaxHeaderBytes)
+// and than sidecars take from us.
+const (
+	maxTarget    = 8 << 10
+	maxHeaders   = 12 << 10
+	maxForwarded = 4 << 10
+)
+
+// fits refuses what would not fit through the sidecars, before they fail over it.
+func (g *Gateway) fits(c *gin.Context) {
+	headers, kept := 0, 0
+	for name, values := range c.Request.Header {
+		for _, v := range values {
+			headers += len(name) + len(v)
+		}
+	}
+	for _, name := range forwarded {
+		for _, v := range c.Request.Header.Values(name) {
+			kept += len(name) + len(v)
+		}
+	}
+	switch {
+	case len(c.Request.RequestURI) > maxTarget:
+		g.refuse(c, errTarget)
+	case headers > maxHeaders || kept > maxForwarded:
+		g.refuse(c, errHeaders)
+	default:
+		c.Next()
+	}
+}
+
+// Problems makes problem documents of the refusals that net/http writes itself, in plain text and before any handler:
+// malformed requests, unknown versions, transfer codings and expectations, headers without end (HTTP/1.1 only).
+func Problems(l net.Listener) net.Listener { return problemListener{l} }
+
+type problemListener struct{ net.Listener }
+
+func (l problemListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		return problemConn{tcp}, err
+	}
+	return conn, err
+}
+
+// problemConn keeps the connection's other methods: net/http half-closes it after a refusal.
+type problemConn struct{ *net.TCPConn }
+
+// A refusal comes in one write. No handler of ours answers in plain text, or what it does not expect.
+var (
+	plainRefusal = regexp.MustCompile(`^HTTP/1\.1 ([45]\d\d) [^\r\n]*\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`)
+	expectation  = []byte("HTTP/1.1 417 ")
+	statusLine   = []byte("HTTP/1.1 ")
+)
+
+func (c problemConn) Write(b []byte) (int, error) {
+	if !bytes.HasPrefix(b, statusLine) {
+		return c.TCPConn.Write(b)
+	}
+	status := ""
+	if m := plainRefusal.FindSubmatch(b); m != nil {
+		status = string(m[1])
+	} else if bytes.HasPrefix(b, expectation) {
+		status = "417"
+	}
+	if status == "" {
+		return c.TCPConn.Write(b)
+	}
+	if _, err := c.TCPConn.Write(refusalOf(status)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// codes of the refusals that no handler sees.
+var protocolCodes = map[int][2]string{
+	http.StatusBadRequest:                  {"bad_request", "This is not an HTTP request that can be read."},
+	http.StatusExpectationFailed:           {"expectation_failed", "Only the expectation 100-continue is known."},
+	http.StatusRequestHeaderFieldsTooLarge: {"headers_too_large", "The headers are too large."},
+	http.StatusNotImplemented:              {"not_implemented", "This transfer coding is not known."},
+	http.StatusHTTPVersionNotSupported:     {"http_version_not_supported", "Speak HTTP/1.1 or HTTP/2."},
+}
+
+func refusalOf(text string) []byte {
+	status, _ := strconv.Atoi(text)
+	said, known := protocolCodes[status]
+	if !known {
+		said = [2]string{"bad_request", "The request was refused."}
+	}
+	doc := edgeOnly(status, said[0], said[1], telemetry.NewTrace().ID)
+	body, _ := json.Marshal(doc) // strings and integers only
+	head := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+		status, http.StatusText(status), problem.ContentType, len(body))
+	return append([]byte(head), body...)
+}
