@@ -77,5 +77,9 @@ func run(ctx context.Context) error {
 	metrics.Gauge("mall_settings_lost", "Settings that the configuration store has lost: their last good values are used.", func() float64 { return float64(live.Lost()) })
 	metrics.Gauge("mall_gateway_in_flight", "Requests being served.", func() float64 { return float64(parts.Limits.Admission.InFlight()) })
 
-	return serve(ctx, env.Addr(), log, edge.Handler(log, parts), revoked.Run, follow(live, dapr, log))
+	operators, err := serveOperators(metrics.Handler())
+	if err != nil {
+		return err
+	}
+	return serve(ctx, env.Addr(), log, edge.Handler(log, parts), operators, revoked.Run, follow(live, dapr, log))
 }

@@ -21,7 +21,7 @@ import (
 // metric reads a counter of a room, summed over its labels.
 func metric(t *testing.T, room, name string) (sum float64) {
 	t.Helper()
-	res, err := get(t, whereabouts(t).Apps[room].URL+"/metrics")
+	res, err := get(t, whereabouts(t).Apps[room].metrics())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -200,7 +200,7 @@ func (m *settled) sells(when string) {
 
 // gauge reads one of a service's gauges.
 func (m *settled) gauge(app, name string) (string, error) {
-	res, err := get(m.t, m.where.Apps[app].URL+"/metrics")
+	res, err := get(m.t, m.where.Apps[app].metrics())
 	if err != nil {
 		return "", err
 	}

@@ -40,6 +40,14 @@ type placeApp struct {
 	DaprToken string         `json:"dapr_api_token"`
 }
 
+// metrics is where an app's metrics are: the gateway has a port of its own for them.
+func (a placeApp) metrics() string {
+	if port := a.Ports["operator"]; port != 0 {
+		return fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
+	}
+	return a.URL + "/metrics"
+}
+
 func home(parts ...string) string {
 	return filepath.Join(append([]string{os.Getenv("MALL_HOME")}, parts...)...)
 }

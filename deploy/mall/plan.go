@@ -127,6 +127,7 @@ func (c crew) sidecar() supervise.Spec {
 		"DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "DAPR_HOST_IP=127.0.0.1", threads(), "GOMEMLIMIT=150MiB", "GOGC=300"}
 	ports := a.Ports()
 	delete(ports, "app")
+	delete(ports, "operator")
 	return supervise.Spec{Name: name, Kind: "sidecar", Path: c.daprd, Args: args, Dir: c.at.Home, Env: env, Log: c.at.Log(name),
 		Port: a.DaprHTTP, Ports: ports, Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 15 * time.Second,
 		Before: func(ctx context.Context) error {
@@ -147,8 +148,17 @@ func (c crew) process() supervise.Spec {
 		env = append(env, k+"="+v)
 	}
 	return supervise.Spec{Name: a.Name(), Kind: "app", Path: c.at.Bin(a.ID), Dir: a.Dir, Env: env, Log: c.at.Log(a.Name()),
-		Port: a.Port, Ports: map[string]int{"app": a.Port},
+		Port: a.Port, Ports: appPorts(a),
 		Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 15 * time.Second}
+}
+
+// appPorts are those of its ports on which an app itself listens.
+func appPorts(a runfile.App) map[string]int {
+	ports := map[string]int{"app": a.Port}
+	if operator := a.Ports()["operator"]; operator != 0 {
+		ports["operator"] = operator
+	}
+	return ports
 }
 
 // threads gives each process half the cores: a score of them share the machine, and with all of it each they mostly wake each

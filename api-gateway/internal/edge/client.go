@@ -96,13 +96,3 @@ func household(a netip.Addr) string {
 	}
 	return a.String()
 }
-
-// fromOutside says that a request came through a proxy or from a public address. Metrics are for those
-// who run the mall: they ask from this machine or from inside the cluster.
-func fromOutside(r *http.Request) bool {
-	if len(r.Header.Values("X-Forwarded-For")) > 0 || len(r.Header.Values("Forwarded")) > 0 {
-		return true
-	}
-	a := peerAddr(r)
-	return !a.IsLoopback() && !a.IsPrivate()
-}

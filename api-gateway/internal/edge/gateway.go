@@ -242,7 +242,7 @@ func (g *Gateway) observe(c *gin.Context) {
 }
 
 // quiet routes are asked by machines every second or so.
-var quiet = map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true}
+var quiet = map[string]bool{"/healthz": true, "/readyz": true}
 
 // recover turns a panic into an answer and a log line; the process lives on.
 func (g *Gateway) recover(c *gin.Context) {

@@ -38,6 +38,7 @@ type mall struct {
 	proxies  []netip.Prefix
 	inFlight int64
 	admitted *limit.Admission
+	counts   *edge.Metrics
 	revoked  []authv1.Revocation
 	authDown bool
 	missing  []string         // settings that are not known
@@ -86,6 +87,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 
 	log := slog.New(slog.NewJSONHandler(locked{m}, nil))
 	metrics := edge.NewMetrics()
+	m.counts = metrics
 	revoked := access.NewRevocations(func(context.Context, time.Time, string) (authv1.Revocations, error) {
 		if m.authDown {
 			return authv1.Revocations{}, io.ErrUnexpectedEOF
@@ -128,6 +130,13 @@ func open(t *testing.T, change func(*mall)) *mall {
 	m.front.Start()
 	t.Cleanup(m.front.Close)
 	return m
+}
+
+// metrics is what operators read.
+func (m *mall) metrics() string {
+	rec := httptest.NewRecorder()
+	m.counts.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return rec.Body.String()
 }
 
 // idle waits until no request is in flight.

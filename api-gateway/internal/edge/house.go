@@ -31,16 +31,6 @@ func (g *Gateway) house(e *gin.Engine) {
 	// operator: 503 with what is missing until requests can be served.
 	show("/readyz", g.ready)
 
-	// operator: Prometheus; not for those who come through a proxy or from a public address.
-	metrics := g.Metrics.handler()
-	show("/metrics", func(c *gin.Context) {
-		if fromOutside(c.Request) {
-			g.refuse(c, problem.Missing("address"))
-			return
-		}
-		metrics.ServeHTTP(c.Writer, c.Request)
-	})
-
 	// anyone: the contract, and the same to look at.
 	show("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", g.OpenAPI) })
 	docs := v5emb.NewHandlerWithConfig(swgui.Config{

@@ -5,8 +5,10 @@ package runfile
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -65,8 +67,12 @@ func (a App) Package() (string, error) {
 
 // Ports are all ports of the app and its sidecar by their purpose.
 func (a App) Ports() map[string]int {
-	return map[string]int{"app": a.Port, "dapr_http": a.DaprHTTP, "dapr_grpc": a.DaprGRPC,
+	ports := map[string]int{"app": a.Port, "dapr_http": a.DaprHTTP, "dapr_grpc": a.DaprGRPC,
 		"dapr_internal": a.DaprInternal, "dapr_metrics": a.Metrics}
+	if text, own := a.Env[operatorPort]; own {
+		ports["operator"], _ = strconv.Atoi(text) // check refuses 0
+	}
+	return ports
 }
 
 // Read reads a run file. Fields it does not know are refused: a misspelt one would
@@ -177,8 +183,15 @@ func (a App) check() error {
 	return nil
 }
 
+// operatorPort is the variable that gives an app a second port of its own.
+const operatorPort = "OPERATOR_PORT"
+
 // Shift moves all ports of an app by the same distance.
 func (a App) Shift(by int) App {
+	if port := a.Ports()["operator"]; port != 0 {
+		a.Env = maps.Clone(a.Env)
+		a.Env[operatorPort] = strconv.Itoa(port + by)
+	}
 	a.Port += by
 	a.DaprHTTP += by
 	a.DaprGRPC += by

@@ -51,7 +51,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestShiftMovesEveryPort(t *testing.T) {
-	apps, err := parse([]byte("version: 1\napps:\n - "+one+"}"), "/root")
+	apps, err := parse([]byte("version: 1\napps:\n - "+one+`, env: {OPERATOR_PORT: "8186"}}`), "/root")
 	if err != nil {
 		t.Fatal(err)
 	}
