@@ -153,21 +153,25 @@ func letIn(t *testing.T, op operation, c caller) {
 		m := newMember(t)
 		owner = m.Client
 	}
-	if asks("/v1/products") || asks("/v1/cart") || asks("/v1/checkout") || asks("/v1/orders") || asks("/v1/payments") {
+	if asks("/v1/products") || asks("/v1/cart") || asks("/v1/checkout") || asks("/v1/orders") || asks("/v1/payments") || asks("/v1/sandbox") {
 		theirs.product = product(t, "Matrix tea", 300, 20).ID
 	}
-	if asks("/v1/addresses") || asks("/v1/checkout") || asks("/v1/orders") || asks("/v1/payments") {
+	if asks("/v1/addresses") || asks("/v1/checkout") || asks("/v1/orders") || asks("/v1/payments") || asks("/v1/sandbox") {
 		var err error
 		if theirs.address, err = owner.Address(t.Context(), "Shanghai"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if asks("/v1/orders/") || asks("/v1/payments") {
+	if asks("/v1/orders/") || asks("/v1/payments") || asks("/v1/sandbox") {
 		theirs.order = order(t, owner, theirs.address, theirs.product, 1).ID
 	}
-	if asks("/v1/payments/") {
+	if asks("/v1/payments/") || asks("/v1/sandbox/") {
 		var p shop.Payment
-		a, err := owner.Pay(t.Context(), shop.Key(), theirs.order, shop.CardGood)
+		card := shop.CardGood
+		if asks("/v1/sandbox/") {
+			card = shop.CardAsked
+		}
+		a, err := owner.Pay(t.Context(), shop.Key(), theirs.order, card)
 		if err != nil || a.Status != http.StatusCreated || a.Into(&p) != nil {
 			t.Fatalf("pay: %s, %v", a, err)
 		}
@@ -190,7 +194,12 @@ func letIn(t *testing.T, op operation, c caller) {
 	case "cancelPayment":
 		want = append(want, http.StatusConflict) // settled meanwhile
 	}
-	a := do(t, who, op.Method, theirs.path(op, target), jsonOf(body), headers(op)...)
+	sent, with := jsonOf(body), headers(op)
+	if op.ID == "stripeNotice" {
+		notice, signature := signed("payment_intent.succeeded", `{"id":"pi_1","object":"payment_intent"}`)
+		sent, with = notice, []string{"Stripe-Signature", signature}
+	}
+	a := do(t, who, op.Method, theirs.path(op, target), sent, with...)
 	if !slices.Contains(want, a.Status) {
 		t.Errorf("%s: %s, want %v", c.name, a, want)
 	}

@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"daprmall.dev/deploy/internal/secrets"
 	"daprmall.dev/deploy/internal/shop"
 )
 
@@ -193,7 +195,7 @@ func anotherMall(t *testing.T, name string, shift int, env ...string) another {
 		t.Fatal(err)
 	}
 	m := another{home: home() + "-" + name, base: strconv.Itoa(base + shift)}
-	m.env = append(env, "MALL_SEED=none", "MALL_HOME="+m.home, "MALL_PORT_BASE="+m.base)
+	m.env = append(slices.Concat(stripeEnv, env), "MALL_SEED=none", "MALL_HOME="+m.home, "MALL_PORT_BASE="+m.base)
 	t.Cleanup(func() {
 		if _, err := m.run(context.WithoutCancel(t.Context()), "down", "--purge"); err != nil {
 			t.Error(err)
@@ -237,7 +239,11 @@ func TestReplicas(t *testing.T) {
 		second.must(t, "config", "set", key, value)
 	}
 	there := second.visitor()
-	p := firstProduct(t, there)
+	twice, err := second.chief(t).NewProduct(t.Context(), "Twice served tea", "tests", 100, 25)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := twice.ID
 	me, err := there.SignUp(t.Context(), "shopper@mall.local")
 	if err != nil {
 		t.Fatal(err)
@@ -271,35 +277,38 @@ func TestReplicas(t *testing.T) {
 	second.must(t, "audit", "--wait", "60s")
 }
 
-// firstProduct puts 25 of something on sale in a mall that nobody has been in.
-func firstProduct(t *testing.T, there *shop.Client) string {
+// chief is the first admin of a mall that nobody has been in, who also sells.
+func (m another) chief(t *testing.T) *shop.Client {
 	t.Helper()
-	if _, err := there.SignUp(t.Context(), "admin@mall.local"); err != nil {
+	there := m.visitor()
+	c, err := there.SignUp(t.Context(), "admin@mall.local")
+	if err != nil {
 		t.Fatal(err)
 	}
-	var id string
-	err := eventually(t.Context(), 30*time.Second, func() error {
-		chief, err := there.SignIn(t.Context(), "admin@mall.local")
-		if err != nil {
+	kept, err := secrets.Read(m.home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.BecomeFirstAdmin(t.Context(), kept.FirstAdmin()); err != nil {
+		t.Fatal(err)
+	}
+	var u shop.User
+	err = eventually(t.Context(), 30*time.Second, func() error {
+		if c, err = there.SignIn(t.Context(), "admin@mall.local"); err != nil {
 			return err
 		}
-		var u shop.User
-		if err := chief.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/me", nil, &u); err != nil {
+		if err := c.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/me", nil, &u); err != nil {
 			return err
 		}
 		all := map[string]any{"roles": []string{"customer", "seller", "admin"}}
-		if err := chief.Want(t.Context(), http.StatusOK, http.MethodPut, "/v1/admin/users/"+u.ID+"/roles", all, nil); err != nil {
+		if err := c.Want(t.Context(), http.StatusOK, http.MethodPut, "/v1/admin/users/"+u.ID+"/roles", all, nil); err != nil {
 			return err
 		}
-		if chief, err = there.SignIn(t.Context(), "admin@mall.local"); err != nil {
-			return err
-		}
-		p, err := chief.NewProduct(t.Context(), "Twice served tea", "tests", 100, 25)
-		id = p.ID
+		c, err = there.SignIn(t.Context(), "admin@mall.local")
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return id
+	return c
 }

@@ -156,7 +156,7 @@ func root() string {
 func mall(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, os.Getenv("MALL_BIN"), args...)
 	cmd.Dir = root()
-	cmd.Env = append(os.Environ(), "MALL_SEED=none")
+	cmd.Env = append(os.Environ(), append(stripeEnv, "MALL_SEED=none")...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("mall %v: %w", args, err)

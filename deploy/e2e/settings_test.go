@@ -29,16 +29,18 @@ type settled struct {
 	payments  *sql.DB
 	customers int
 	sold      string // the product that was sold last
+	stripe    *fakeStripe
 }
 
 // settings that differ from the defaults in what a shopper notices.
 var unusual = map[string]string{"mall.currency": "EUR", "payment.provider": "stripe", "checkout.shipping_fee": "321", "gateway.rate.account": "0.001/4",
-	"gateway.rate.signin": "5000/5000", "user.first_admin": "admin@mall.local"}
+	"gateway.rate.signin": "5000/5000"}
 
 // openSettled starts a mall with the settings above and a policy that closes the list of products to visitors.
 func openSettled(t *testing.T) *settled {
 	t.Helper()
-	m := &settled{another: anotherMall(t, "settings", 3000, "MALL_STRIPE_API_KEY=sk_test_e2e", "MALL_STRIPE_API_URL="+newStripe(t)), t: t}
+	stripe := newStripe(t)
+	m := &settled{another: anotherMall(t, "settings", 3000, "MALL_STRIPE_API_URL="+stripe.url), t: t}
 	m.must(t, "up", "--detach")
 	readJSON(t, filepath.Join(m.home, "run", "state.json"), &m.where)
 	m.payments = m.db("payment")
@@ -75,6 +77,7 @@ func openSettled(t *testing.T) *settled {
 			return err
 		})
 	}
+	m.stripe = stripe
 	return m
 }
 
@@ -107,32 +110,12 @@ func (m *settled) db(name string) *sql.DB {
 func (m *settled) people() {
 	m.t.Helper()
 	ctx := m.t.Context()
-	for key, value := range map[string]string{"user.first_admin": "admin@mall.local", "gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000"} {
+	for key, value := range map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000"} {
 		m.must(m.t, "config", "set", key, value)
 	}
+	m.merchant = m.chief(m.t)
 	there := m.visitor()
-	if _, err := there.SignUp(ctx, "admin@mall.local"); err != nil {
-		m.t.Fatal(err)
-	}
-	var chief *shop.Client
-	m.until("the first admin", func() (err error) {
-		if chief, err = there.SignIn(ctx, "admin@mall.local"); err != nil {
-			return err
-		}
-		return chief.Want(ctx, http.StatusOK, http.MethodGet, "/v1/admin/users", nil, nil)
-	})
-	var u shop.User
-	if err := chief.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &u); err != nil {
-		m.t.Fatal(err)
-	}
-	all := map[string]any{"roles": []string{"customer", "seller", "admin"}}
-	if err := chief.Want(ctx, http.StatusOK, http.MethodPut, "/v1/admin/users/"+u.ID+"/roles", all, nil); err != nil {
-		m.t.Fatal(err)
-	}
 	var err error
-	if m.merchant, err = there.SignIn(ctx, "admin@mall.local"); err != nil {
-		m.t.Fatal(err)
-	}
 	if m.me, err = there.SignUp(ctx, "shopper@mall.local"); err != nil {
 		m.t.Fatal(err)
 	}
@@ -198,6 +181,35 @@ func (m *settled) sells(when string) {
 	}
 }
 
+// entersCard pays without a card: it is entered at Stripe, whose notice settles the payment.
+func (m *settled) entersCard() {
+	m.t.Helper()
+	ctx := m.t.Context()
+	a, err := m.me.Buy(ctx, shop.Key(), m.address, shop.Line{ProductID: m.sold, Quantity: 1})
+	var o shop.Order
+	if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil {
+		m.t.Fatalf("checkout: %s, %v", a, err)
+	}
+	a = do(m.t, m.me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID}, "Idempotency-Key", shop.Key())
+	var p payment
+	if a.Status != http.StatusCreated || a.Into(&p) != nil || p.Status != "requires_action" || p.NextAction.Type != "enter_card" || p.NextAction.ClientSecret == "" {
+		m.t.Fatalf("pay without a card: %s, want Stripe's secret", a)
+	}
+	intent := m.stripe.enterCard(p.NextAction.ClientSecret)
+	body, signature := signed("payment_intent.succeeded", fmt.Sprintf(`{"id":%q,"object":"payment_intent"}`, intent))
+	for what, s := range map[string]string{"unsigned": "", "signed by another": signature[:len(signature)-4] + "0000"} {
+		if a := do(m.t, m.visitor(), http.MethodPost, "/v1/webhooks/stripe", body, "Stripe-Signature", s); a.Code() != "bad_signature" {
+			m.t.Errorf("a notice %s: %s, want bad_signature", what, a)
+		}
+	}
+	for range 2 {
+		if a := do(m.t, m.visitor(), http.MethodPost, "/v1/webhooks/stripe", body, "Stripe-Signature", signature); a.Status != http.StatusNoContent {
+			m.t.Errorf("a signed notice: %s, want 204", a)
+		}
+	}
+	waitOrder(m.t, m.me, o.ID, "paid")
+}
+
 // gauge reads one of a service's gauges.
 func (m *settled) gauge(app, name string) (string, error) {
 	res, err := get(m.t, m.where.Apps[app].metrics())
@@ -242,6 +254,7 @@ func (m *settled) restart(apps ...string) {
 func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
 	m := openSettled(t)
 	m.sells("before")
+	m.entersCard()
 
 	record := filepath.Join(m.home, "settings.json") // without it the runner has nothing to write back
 	if err := os.Rename(record, record+".away"); err != nil {

@@ -42,7 +42,7 @@ func newStall(t *testing.T) (stall, member) {
 
 // path fills a route's path with what the stall has.
 func (s stall) path(op operation, me member) string {
-	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order, "/v1/payments": s.payment, "/v1/admin": me.id}
+	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order, "/v1/payments": s.payment, "/v1/sandbox/payments": s.payment, "/v1/admin": me.id}
 	for prefix, v := range id {
 		if strings.HasPrefix(op.Path, prefix) {
 			return strings.ReplaceAll(op.Path, "{id}", v)
@@ -69,6 +69,8 @@ func (s stall) body(op operation) map[string]any {
 		"checkOut":           {"address_id": s.address, "items": []any{line}, "expected_total": 2400},
 		"changeOrderAddress": {"address_id": s.address},
 		"pay":                {"order_id": s.order, "card": map[string]any{"number": shop.CardGood, "exp_month": 12, "exp_year": 2035, "cvc": "123"}},
+		"confirmInSandbox":   {"approve": true},
+		"stripeNotice":       {"id": "evt_1", "type": "payment_intent.succeeded"},
 		"becomeFirstAdmin":   {"secret": firstAdminSecret()},
 		"setRoles":           {"roles": []any{"customer"}},
 		"banUser":            {"reason": "tests"},

@@ -3,30 +3,62 @@
 package e2e
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"daprmall.dev/deploy/internal/shop"
 )
+
+// stripeEnv sets Stripe up in every mall: an address that nobody has, and the secret that signs its notices.
+var stripeEnv = []string{"MALL_STRIPE_API_KEY=sk_test_e2e", "MALL_STRIPE_API_URL=http://stripe.invalid", "MALL_STRIPE_WEBHOOK_SECRET=" + stripeSecret}
+
+const stripeSecret = "whsec_e2e"
+
+// signed is a notice as Stripe would send it.
+func signed(kind, object string) (body []byte, signature string) {
+	at := time.Now().Unix()
+	body = fmt.Appendf(nil, `{"id":"evt_%d","object":"event","type":%q,"created":%d,"data":{"object":%s}}`, at, kind, at, object)
+	mac := hmac.New(sha256.New, []byte(stripeSecret))
+	fmt.Fprintf(mac, "%d.%s", at, body)
+	return body, fmt.Sprintf("t=%d,v1=%x", at, mac.Sum(nil))
+}
 
 // fakeStripe speaks as much of Stripe's API as payment uses, and remembers what it was asked.
 type fakeStripe struct {
+	url     string
 	mu      sync.Mutex
 	intents map[string]map[string]any
 	refunds map[string]map[string]any
 }
 
-// newStripe gives the address of one that approves every card.
-func newStripe(t *testing.T) string {
+// newStripe gives one that approves every card.
+func newStripe(t *testing.T) *fakeStripe {
 	t.Helper()
 	f := &fakeStripe{intents: map[string]map[string]any{}, refunds: map[string]map[string]any{}}
 	s := httptest.NewServer(f)
 	t.Cleanup(s.Close)
-	return s.URL
+	f.url = s.URL
+	return f
+}
+
+// enterCard is what a shopper does in Stripe's own card fields.
+func (f *fakeStripe) enterCard(secret string) (intent string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	intent, _ = strings.CutSuffix(secret, "_secret")
+	f.intents[intent]["status"] = "succeeded"
+	f.intents[intent]["payment_method"] = map[string]any{"id": "pm_1", "object": "payment_method", "card": map[string]string{"brand": "visa", "last4": "4242"}}
+	return intent
 }
 
 func (f *fakeStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -38,6 +70,8 @@ func (f *fakeStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path[0] == "payment_methods":
 		answer = map[string]any{"id": "pm_" + r.Header.Get("Idempotency-Key"), "object": "payment_method"}
+	case path[0] == "refunds" && r.Method == http.MethodGet && len(path) == 1:
+		answer = map[string]any{"object": "list", "data": slices.Collect(maps.Values(f.refunds)), "has_more": false}
 	case path[0] == "refunds" && r.Method == http.MethodPost:
 		id := fmt.Sprintf("re_%d", len(f.refunds)+1)
 		answer = map[string]any{"id": id, "object": "refund", "status": "succeeded", "payment_intent": r.Form.Get("payment_intent"), "amount": f.intents[r.Form.Get("payment_intent")]["amount"]}
@@ -60,4 +94,65 @@ func (f *fakeStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = map[string]any{"error": map[string]string{"type": "invalid_request_error", "message": "no such thing"}}
 	}
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// A card is entered in Stripe's fields, never here: the payment waits with the secret for them, and Stripe's signed notice settles it.
+// A bank's question is answered in the sandbox.
+func TestWhatTheShopperHasToDo(t *testing.T) {
+	ctx := t.Context()
+	me, place := shopper(t)
+	pay := func(card string) (o shop.Order, p payment) {
+		t.Helper()
+		o = order(t, me, place, product(t, "Asked tea", 500, 3).ID, 1)
+		a, err := me.Pay(ctx, shop.Key(), o.ID, card)
+		if err != nil || a.Status != http.StatusCreated || a.Into(&p) != nil || p.Status != "requires_action" || p.NextAction.Type != "confirm_in_sandbox" {
+			t.Fatalf("pay: %s, %v; want it to require an action", a, err)
+		}
+		return o, p
+	}
+	confirm := func(p payment, approve bool) payment {
+		t.Helper()
+		var now payment
+		if err := me.Want(ctx, http.StatusOK, http.MethodPost, p.NextAction.RedirectURL, map[string]bool{"approve": approve}, &now); err != nil {
+			t.Fatal(err)
+		}
+		return now
+	}
+	o, p := pay(shop.CardAsked)
+	if a := do(t, me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID,
+		"card": map[string]any{"number": shop.CardGood, "exp_month": 12, "exp_year": 2035, "cvc": "123"}}, "Idempotency-Key", shop.Key()); a.Code() != "payment_in_progress" {
+		t.Errorf("another payment meanwhile: %s, want payment_in_progress", a)
+	}
+	if now := confirm(p, true); now.Status != "succeeded" || now.NextAction.Type != "" {
+		t.Errorf("after a yes: %+v, want succeeded", now)
+	}
+	waitOrder(t, me, o.ID, "paid")
+
+	o, p = pay(shop.CardAskedEachTime)
+	if now := confirm(p, false); now.Status != "failed" || now.FailureCode != "authentication_failed" {
+		t.Errorf("after a no: %+v, want failed", now)
+	}
+	if a, err := me.Pay(ctx, shop.Key(), o.ID, shop.CardGood); err != nil || a.Status != http.StatusCreated {
+		t.Errorf("another card: %s, %v", a, err)
+	}
+	waitOrder(t, me, o.ID, "paid")
+	if a := do(t, me, http.MethodPost, p.NextAction.RedirectURL, map[string]bool{"approve": true}); a.Code() != "no_action_required" {
+		t.Errorf("an answer nobody asked for: %s, want no_action_required", a)
+	}
+	// A card is missing where the provider has no fields of its own.
+	o = order(t, me, place, product(t, "Asked tea", 500, 3).ID, 1)
+	if a := do(t, me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID}, "Idempotency-Key", shop.Key()); a.Code() != "validation_failed" {
+		t.Errorf("no card: %s, want validation_failed", a)
+	}
+}
+
+// payment is a payment with what only some tests look at.
+type payment struct {
+	ID, Status  string
+	FailureCode string `json:"failure_code"`
+	NextAction  struct {
+		Type         string
+		RedirectURL  string `json:"redirect_url"`
+		ClientSecret string `json:"client_secret"`
+	} `json:"next_action"`
 }

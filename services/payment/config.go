@@ -1,18 +1,33 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 
 	"daprmall.dev/services/kit/config"
 )
 
-// declare says which provider new attempts use; it may change while payment runs, attempts keep the one they began with.
-// It is never replaced by a default once it was chosen.
-func declare(l *config.Live, known map[string]bool) (provider func() string) {
-	return l.String("payment.provider", "sandbox", func(s string) error {
-		if !known[s] {
-			return fmt.Errorf("no payment provider %q is set up", s)
+// settings are what operators may change while payment runs.
+type settings struct {
+	provider  func() string   // of new attempts; attempts keep the one they began with. Never replaced by a default once it was chosen
+	returnURL func() string   // where a bank's page sends shoppers back to; "" leaves that to the provider's script
+	known     map[string]bool // the providers that are set up: filled before the settings are read
+}
+
+func declare(l *config.Live) settings {
+	s := settings{known: map[string]bool{}}
+	s.provider = l.String("payment.provider", "sandbox", func(name string) error {
+		if !s.known[name] {
+			return fmt.Errorf("no payment provider %q is set up", name)
 		}
 		return nil
 	}, config.Chosen)
+	s.returnURL = l.String("payment.return_url", "", func(text string) error {
+		if u, err := url.Parse(text); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+			return errors.New("want a whole address, https://…")
+		}
+		return nil
+	})
+	return s
 }

@@ -3,8 +3,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/room"
@@ -26,28 +27,33 @@ func run(ctx context.Context) error {
 	if err := r.UseIdempotency(ctx); err != nil {
 		return err
 	}
-	providers, err := open(ctx, r)
+	set := declare(r.Live)
+	providers, err := open(ctx, r, set)
 	if err != nil {
 		return err
 	}
-	known := map[string]bool{}
 	for _, p := range providers {
-		known[p.Name()] = true
+		set.known[p.Name()] = true
 	}
-	use := declare(r.Live, known)
-	payments := payment.NewService(store.New(r.DB, r.Outbox), peers.NewOrders(r.Sidecar), providers, use, r.Log)
+	payments := payment.NewService(store.New(r.DB, r.Outbox), peers.NewOrders(r.Sidecar), providers, set.provider, r.Log)
+	health := api.NewHealth(prometheus.DefaultRegisterer, payments, r.Log)
+	r.Server.Check(health.Check())
 	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, payments)
 	r.Go("settle", room.Every(r.Log, time.Second, payments.SettleDue))
 	r.Go("refund", room.Every(r.Log, 500*time.Millisecond, payments.RefundDue))
+	r.Go("health", room.Every(r.Log, 10*time.Second, health.Look))
 	r.Go("outbox", r.Outbox.Run)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
 }
 
-// open prepares each provider that has its secret.
-func open(ctx context.Context, r *room.Room) ([]payment.Provider, error) {
+// open prepares each provider that has its secret. Attempts and refunds of one that has none wait for it.
+func open(ctx context.Context, r *room.Room, set settings) ([]payment.Provider, error) {
 	var providers []payment.Provider
-	if secret, err := r.Sidecar.Secret(ctx, "sandbox-db"); err == nil && secret["dsn"] != "" {
+	secret, err := r.Sidecar.Secret(ctx, "sandbox-db")
+	if err != nil || secret["dsn"] == "" {
+		r.Log.Warn("the payment provider sandbox is not set up", "error", err)
+	} else {
 		opening, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		db, err := postgres.Open(opening, secret["dsn"])
@@ -59,11 +65,11 @@ func open(ctx context.Context, r *room.Room) ([]payment.Provider, error) {
 		}
 		providers = append(providers, sandbox.New(db))
 	}
-	if secret, err := r.Sidecar.Secret(ctx, "stripe"); err == nil && secret["api_key"] != "" {
-		providers = append(providers, stripe.New(secret["api_key"], secret["api_url"]))
-	}
-	if len(providers) == 0 {
-		return nil, errors.New("no payment provider: the secret store has neither sandbox-db nor stripe")
+	secret, err = r.Sidecar.Secret(ctx, "stripe")
+	if err != nil || secret["api_key"] == "" {
+		r.Log.Info("the payment provider stripe is not set up", "error", err)
+	} else {
+		providers = append(providers, stripe.New(stripe.Config{APIKey: secret["api_key"], WebhookSecret: secret["webhook_secret"], URL: secret["api_url"], ReturnURL: set.returnURL}))
 	}
 	return providers, nil
 }

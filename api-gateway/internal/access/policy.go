@@ -57,6 +57,8 @@ p, customer, /v1/orders/{id}/address, PUT
 p, customer, /v1/orders/{id}/cancel, POST
 p, customer, /v1/payments(/{id}/cancel)?, POST
 p, customer, /v1/payments/{id}, GET
+p, customer, /v1/sandbox/payments/{id}/confirm, POST
+p, anonymous, /v1/webhooks/stripe, POST
 p, seller, /v1/products, POST
 p, seller, /v1/products/{id}, PATCH|DELETE
 p, seller, /v1/products/{id}/stock, POST

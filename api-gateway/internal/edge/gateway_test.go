@@ -327,3 +327,18 @@ func TestNothingIsServedBeforeTheSettingsAreKnown(t *testing.T) {
 	m.missing = nil
 	m.do("GET", "/v1/products", "").want(t, "once they are known", 200, "")
 }
+
+// The signature of a webhook is over the body's bytes: both reach payment as they came. On other routes the header stays outside.
+func TestAWebhookArrivesAsItWasSigned(t *testing.T) {
+	m := open(t, nil)
+	const body = "{\n  \"id\": \"evt_1\",\t\"caf\u00e9\": 1.0 ,\"x\":\"\\u00e9\" }\n"
+	const signature = "t=1767225600,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd"
+	m.do("POST", "/v1/webhooks/stripe", body, "Stripe-Signature: "+signature).want(t, "webhook", 200, "")
+	if len(m.seen) != 1 || m.bodies[0] != body || m.seen[0].Header.Get("Stripe-Signature") != signature {
+		t.Fatalf("payment got %q signed %q", m.bodies, m.seen[0].Header.Get("Stripe-Signature"))
+	}
+	m.do("GET", "/v1/products", "", "Stripe-Signature: "+signature).want(t, "another route", 200, "")
+	if got := m.seen[1].Header.Get("Stripe-Signature"); got != "" {
+		t.Errorf("another route forwards %q", got)
+	}
+}

@@ -218,7 +218,7 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 		return nil, problem.Wrap(err, problem.BadRequest, "", "The address cannot be read.")
 	}
 	req.Header = c.header.Clone()
-	for _, name := range forwarded {
+	for _, name := range slices.Concat(forwarded, c.route.Headers) {
 		// Sidecars speak gRPC to each other, which carries printable ASCII: they would fail with anything else.
 		if v := r.Header.Values(name); len(v) > 0 && !slices.ContainsFunc(v, func(s string) bool { return strings.ContainsFunc(s, unprintable) }) {
 			req.Header[name] = v

@@ -40,6 +40,7 @@ type Route struct {
 	Also         []string // roles besides Access that the default policy lets in
 	Key          Key
 	Rate         Rate
+	Headers      []string // of the request that cross the edge besides the usual ones
 }
 
 var admins = []string{"admin"}
@@ -91,6 +92,9 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/payments", App: "payment", Access: Customer, Key: KeyRequired},
 		{Method: "GET", Path: "/v1/payments/{id}", App: "payment", Access: Customer},
 		{Method: "POST", Path: "/v1/payments/{id}/cancel", App: "payment", Access: Customer, Key: KeyOptional},
+		{Method: "POST", Path: "/v1/sandbox/payments/{id}/confirm", App: "payment", Access: Customer},
+		// the signature is over the body's bytes, which reach payment as they came
+		{Method: "POST", Path: "/v1/webhooks/stripe", App: "payment", Access: Anyone, Headers: []string{"Stripe-Signature"}},
 
 		// admin
 		{Method: "GET", Path: "/v1/admin/users", App: "user", Access: Admin},

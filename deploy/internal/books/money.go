@@ -22,6 +22,7 @@ type bill struct {
 type refund struct {
 	payment, amount int64
 	done            bool
+	status          string
 	age             float64
 }
 
@@ -34,7 +35,7 @@ type charge struct {
 
 func (f *facts) loadPayments(ctx context.Context, r *room) error {
 	f.payments, f.bills = map[int64]payment{}, map[int64]bill{}
-	err := r.lines(ctx, `SELECT concat_ws(' ', id, order_id, amount, currency, status, provider, provider_id <> '', `+age("updated_at")+`, `+age("created_at")+`) FROM payments`, func(l *line) {
+	err := r.lines(ctx, `SELECT concat_ws(' ', id, order_id, amount, currency, CASE WHEN next_action IS NULL THEN status ELSE 'requires_action' END, provider, provider_id <> '', `+age("updated_at")+`, `+age("created_at")+`) FROM payments`, func(l *line) {
 		p := payment{id: l.int(), order: l.int(), amount: l.int(), currency: l.word(), status: l.word(), provider: l.word(), opened: l.bool(), age: l.seconds(), made: l.seconds()}
 		f.payments[p.id] = p
 	})
@@ -47,8 +48,8 @@ func (f *facts) loadPayments(ctx context.Context, r *room) error {
 	if err != nil {
 		return err
 	}
-	err = r.lines(ctx, `SELECT concat_ws(' ', payment_id, amount, done_at IS NOT NULL, `+age("created_at")+`) FROM refunds`, func(l *line) {
-		f.refunds = append(f.refunds, refund{payment: l.int(), amount: l.int(), done: l.bool(), age: l.seconds()})
+	err = r.lines(ctx, `SELECT concat_ws(' ', payment_id, amount, done_at IS NOT NULL, status, `+age("created_at")+`) FROM refunds`, func(l *line) {
+		f.refunds = append(f.refunds, refund{payment: l.int(), amount: l.int(), done: l.bool(), status: l.word(), age: l.seconds()})
 	})
 	if err != nil {
 		return err
@@ -122,7 +123,7 @@ func (f *facts) attempt(b *Book, p payment, c charge, ok bool) {
 		captured = p.amount
 	case "refunded":
 		captured, refunded = p.amount, p.amount
-	case "processing": // not known yet; C4 watches that it ends
+	case "processing", "requires_action": // not known yet; C4 watches that it ends
 		return
 	}
 	if c.captured != captured || c.refunded != refunded {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -121,7 +122,7 @@ func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []p
 	case "cancelled", "refunded":
 		if len(kept) > 0 {
 			b.add(level(age), ruleBack, subject, "it is %s and keeps payments %s", o.status, ids(kept))
-		} else if returned := len(paid) > 0; returned != (o.status == "refunded") {
+		} else if returned := slices.ContainsFunc(paid, func(p payment) bool { return p.amount == o.total && p.currency == o.currency }); returned != (o.status == "refunded") {
 			b.add(level(age), ruleBack, subject, "it is %s and has %d payments that went back", o.status, len(paid))
 		}
 	}

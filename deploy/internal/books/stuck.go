@@ -27,15 +27,22 @@ func (f *facts) stuckBook(b *Book) {
 	}
 	processing := 0
 	for id, p := range f.payments {
-		if p.status == "processing" {
+		if p.status == "requires_action" && f.bills[p.order].status == "open" { // as long as there is time to pay
 			processing++
-			b.add(level(p.made), ruleAttempt, fmt.Sprintf("payment %d", id), "order %d: processing for %.0f s", p.order, p.made)
+			continue
+		}
+		if p.status == "processing" || p.status == "requires_action" {
+			processing++
+			b.add(level(p.made), ruleAttempt, fmt.Sprintf("payment %d", id), "order %d: %s for %.0f s", p.order, p.status, p.made)
 		}
 	}
 	pending := 0
 	for _, v := range f.refunds {
 		if !v.done {
 			pending++
+			if v.status == "pending" { // the provider has it, and takes days for some banks
+				continue
+			}
 			b.add(level(v.age), ruleRefund, fmt.Sprintf("payment %d", v.payment), "%d are to go back for %.0f s", v.amount, v.age)
 		}
 	}

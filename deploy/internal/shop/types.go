@@ -118,6 +118,9 @@ const (
 	CardNoFunds    = "4000000000009995"
 	CardUnanswered = "4000000000000259"
 	CardSlow       = "4000000000000341"
+	// The bank of these asks the shopper.
+	CardAsked         = "4000002500003155"
+	CardAskedEachTime = "4000002760003184"
 )
 
 // Pay pays an order with a card.

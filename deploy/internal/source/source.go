@@ -139,11 +139,10 @@ func LookRedis(ctx context.Context, cache string) (Found, error) {
 			if version, err := versionOf(ctx, binary, "--version"); err == nil {
 				return Found{Path: binary, Version: version, From: Embedded}, nil
 			}
-			p, err := here()
-			if err != nil {
+			if _, err := here(); err != nil {
 				return Found{}, err
 			}
-			return toFetch(ctx, p.redisURL())
+			return toFetch(ctx, redisJar)
 		},
 		Apt: lookApt(installedRedis),
 	})

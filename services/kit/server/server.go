@@ -39,6 +39,7 @@ const (
 type Check struct {
 	Name string
 	Ask  func(ctx context.Context) error
+	Soft bool // operators are told; the process serves without it
 }
 
 // Server is a room's engine with the routes every room has.
@@ -50,6 +51,7 @@ type Server struct {
 	log      *slog.Logger
 	verifier *identity.Verifier
 	keys     map[string]string // by caller; nil: callers are believed
+	checks   []Check
 }
 
 // New makes the engine: /healthz, /readyz and /metrics for operators, everything else only for the own
@@ -59,10 +61,10 @@ func New(env config.Env, log *slog.Logger, v *identity.Verifier, checks ...Check
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
-	s := &Server{Engine: e, env: env, log: log, verifier: v}
+	s := &Server{Engine: e, env: env, log: log, verifier: v, checks: checks}
 	e.Use(s.trace, measure, s.recover)
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
-	e.GET("/readyz", ready(checks))
+	e.GET("/readyz", s.ready)
 	e.GET("/metrics", gin.WrapH(promhttp.Handler()))
 	e.NoRoute(Handle(func(*gin.Context) error { return problem.Missing("route") }))
 	e.NoMethod(func(c *gin.Context) {
@@ -119,38 +121,50 @@ func (s *Server) knownCaller(c *gin.Context) {
 	}
 }
 
-func ready(checks []Check) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		ctx, cancel := context.WithTimeout(c.Request.Context(), 3*time.Second)
-		defer cancel()
-		missing := gin.H{}
-		for _, check := range checks {
-			err := check.Ask(ctx)
-			if unmet := (unmetError("")); errors.As(err, &unmet) {
-				missing[check.Name] = string(unmet)
-			} else if err != nil {
-				missing[check.Name] = "not reachable"
-			}
+// Check adds to what /readyz asks; before the server runs.
+func (s *Server) Check(c Check) { s.checks = append(s.checks, c) }
+
+func (s *Server) ready(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), 3*time.Second)
+	defer cancel()
+	missing, degraded := gin.H{}, gin.H{}
+	for _, check := range s.checks {
+		err := check.Ask(ctx)
+		if err == nil {
+			continue
 		}
-		if len(missing) > 0 {
-			c.JSON(http.StatusServiceUnavailable, gin.H{"status": "not ready", "missing": missing})
-			return
+		to, text := missing, "not reachable"
+		if check.Soft {
+			to = degraded
 		}
-		c.JSON(http.StatusOK, gin.H{"status": "ready"})
+		if unmet := (UnmetError("")); errors.As(err, &unmet) {
+			text = string(unmet)
+		}
+		to[check.Name] = text
 	}
+	answer := gin.H{"status": "ready"}
+	if len(degraded) > 0 {
+		answer["degraded"] = degraded
+	}
+	if len(missing) > 0 {
+		answer["status"], answer["missing"] = "not ready", missing
+		c.JSON(http.StatusServiceUnavailable, answer)
+		return
+	}
+	c.JSON(http.StatusOK, answer)
 }
 
-// unmetError is the error of a Check that may be shown to operators as it is.
-type unmetError string
+// UnmetError is the error of a Check that may be shown to operators as it is.
+type UnmetError string
 
-func (u unmetError) Error() string { return string(u) }
+func (u UnmetError) Error() string { return string(u) }
 
 // MissingSettings is the error of settings that are not known, nil if there are none.
 func MissingSettings(keys []string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	return unmetError("not known: " + strings.Join(keys, ", "))
+	return UnmetError("not known: " + strings.Join(keys, ", "))
 }
 
 // WithSettings refuses a route that needs settings while one of them is not known: better nothing than a wrong price, or money

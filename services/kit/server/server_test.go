@@ -241,7 +241,7 @@ func TestRefusalsShowNothingOfTheInside(t *testing.T) {
 
 func TestReadyNamesWhatIsMissing(t *testing.T) {
 	down := errSecret
-	d := open(t, Check{"database", func(context.Context) error { return down }}, Check{"sidecar", func(context.Context) error { return nil }})
+	d := open(t, Check{Name: "database", Ask: func(context.Context) error { return down }}, Check{Name: "sidecar", Ask: func(context.Context) error { return nil }})
 	a := d.ask("GET", "/readyz", "")
 	if a.status != 503 || !strings.Contains(a.body, "database") || strings.Contains(a.body, "sidecar") || strings.Contains(a.body, "pq:") {
 		t.Errorf("not ready: %d %s; want 503, the database named, nothing more", a.status, a.body)
@@ -368,7 +368,7 @@ func TestRunFinishesRequestsUnderWay(t *testing.T) {
 // A route that needs settings is refused while one is not known; the rest is served, and operators see which one it is.
 func TestRoutesThatNeedSettings(t *testing.T) {
 	missing := []string{"mall.currency"}
-	d := open(t, Check{"settings", func(context.Context) error { return MissingSettings(missing) }})
+	d := open(t, Check{Name: "settings", Ask: func(context.Context) error { return MissingSettings(missing) }})
 	d.s.Settings = func() []string { return missing }
 	d.s.GET("/priced", d.s.WithSettings, Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
 	d.s.GET("/plain", Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
@@ -387,5 +387,14 @@ func TestRoutesThatNeedSettings(t *testing.T) {
 	}
 	if a := d.ask("GET", "/readyz", ""); a.status != 200 {
 		t.Errorf("readyz once it is known: %d %s, want 200", a.status, a.body)
+	}
+}
+
+// What a process can serve without is told to operators and does not make it unready.
+func TestAReadyProcessMayBeDegraded(t *testing.T) {
+	d := open(t)
+	d.s.Check(Check{Name: "providers", Soft: true, Ask: func(context.Context) error { return UnmetError("stripe is not set up") }})
+	if a := d.ask("GET", "/readyz", ""); a.status != 200 || !strings.Contains(a.body, `"degraded":{"providers":"stripe is not set up"}`) {
+		t.Errorf("readyz: %d %s, want 200 that says what is degraded", a.status, a.body)
 	}
 }

@@ -29,14 +29,16 @@ type cardInput struct {
 }
 
 type view struct {
-	ID          string    `json:"id"`
-	OrderID     string    `json:"order_id"`
-	Amount      int64     `json:"amount"`
-	Currency    string    `json:"currency"`
-	Status      string    `json:"status"`
-	Card        cardView  `json:"card"`
-	FailureCode string    `json:"failure_code,omitempty"`
-	CreatedAt   time.Time `json:"created_at"`
+	ID       string    `json:"id"`
+	OrderID  string    `json:"order_id"`
+	Amount   int64     `json:"amount"`
+	Currency string    `json:"currency"`
+	Status   string    `json:"status"`
+	Card     *cardView `json:"card,omitempty"` // not known yet while it is entered at the provider
+
+	NextAction  *payment.NextAction `json:"next_action,omitempty"`
+	FailureCode string              `json:"failure_code,omitempty"`
+	CreatedAt   time.Time           `json:"created_at"`
 }
 
 type cardView struct {
@@ -45,7 +47,12 @@ type cardView struct {
 }
 
 func viewOf(p *payment.Payment) view {
-	return view{p.ID, p.OrderID, p.Amount, p.Currency, string(p.Status), cardView(p.Card), p.FailureCode, p.CreatedAt}
+	v := view{ID: p.ID, OrderID: p.OrderID, Amount: p.Amount, Currency: p.Currency, Status: string(p.Status), NextAction: p.NextAction,
+		FailureCode: p.FailureCode, CreatedAt: p.CreatedAt}
+	if !p.Hosted() {
+		v.Card = &cardView{p.Card.Brand, p.Card.Last4}
+	}
+	return v
 }
 
 // run is one request with its key.
@@ -63,8 +70,8 @@ func (h handler) pay(c *gin.Context) error {
 		return server.NeedKey()
 	}
 	var in struct {
-		OrderID string    `json:"order_id"`
-		Card    cardInput `json:"card"`
+		OrderID string     `json:"order_id"`
+		Card    *cardInput `json:"card"` // none: the shopper enters it at the provider
 	}
 	if err := server.Bind(c, &in); err != nil {
 		return err
@@ -72,7 +79,7 @@ func (h handler) pay(c *gin.Context) error {
 	if !ids.Valid(in.OrderID) {
 		return problem.Validation(problem.Field{Field: "order_id", Message: "is not an id"})
 	}
-	card := payment.Card(in.Card)
+	card := (*payment.Card)(in.Card)
 	if err := h.payments.CheckCard(card); err != nil {
 		return err
 	}
@@ -91,7 +98,7 @@ func (h handler) pay(c *gin.Context) error {
 		server.Replay(c, *replay)
 		return nil
 	}
-	outcome := payment.Outcome{State: payment.StateProcessing} // of a resumed attempt: the settler finds out
+	var outcome payment.Outcome // of a resumed attempt: the settler finds out
 	if !resumed {
 		if outcome, err = h.payments.Ask(ctx, p, card); err != nil {
 			h.release(ctx, r)
@@ -102,9 +109,9 @@ func (h handler) pay(c *gin.Context) error {
 }
 
 // begin claims the key and keeps the attempt in one transaction, before the provider hears of it. A refusal is kept with the key.
-func (h handler) begin(ctx context.Context, r run, orderID string, card payment.Card) (p *payment.Payment, resumed bool, replay *idempotency.Answer, err error) {
+func (h handler) begin(ctx context.Context, r run, orderID string, card *payment.Card) (p *payment.Payment, resumed bool, replay *idempotency.Answer, err error) {
 	start := func(ctx context.Context, effectID string) (err error) {
-		p, resumed, err = h.payments.Start(ctx, effectID, r.user, orderID, card.Show())
+		p, resumed, err = h.payments.Start(ctx, effectID, r.user, orderID, card)
 		return err
 	}
 	replay, err = h.claim(ctx, r, start)
@@ -208,5 +215,41 @@ func (h handler) cancel(c *gin.Context) error {
 		return err
 	}
 	c.JSON(http.StatusOK, viewOf(p))
+	return nil
+}
+
+// confirm plays the shopper's part in a challenge of the sandbox.
+func (h handler) confirm(c *gin.Context) error {
+	id, err := server.ID(c, "id", "payment")
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Approve *bool `json:"approve"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if in.Approve == nil {
+		return problem.Validation(problem.Field{Field: "approve", Message: "is missing"})
+	}
+	p, err := h.payments.Answer(c.Request.Context(), server.User(c).ID, id, *in.Approve)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, viewOf(p))
+	return nil
+}
+
+// notice takes a provider's webhook. Its signature is over the body as it was sent.
+func (h handler) notice(c *gin.Context) error {
+	body, err := server.Body(c)
+	if err != nil {
+		return err
+	}
+	if err := h.payments.OnNotice(c.Request.Context(), "stripe", body, c.GetHeader("Stripe-Signature")); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
 	return nil
 }

@@ -23,6 +23,11 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	// shopper: ends a payment that is not settled. 409 once it is.
 	v1.POST("/:id/cancel", server.Idempotent(keys), server.Handle(h.cancel))
 
+	// shopper: plays the bank's question about a card of the sandbox. 404 for a payment of any other provider.
+	s.POST("/v1/sandbox/payments/:id/confirm", server.Callers("api-gateway"), s.SignedIn, server.Handle(h.confirm))
+	// the provider: something has changed there. Signed; safe to repeat and in any order.
+	s.POST("/v1/webhooks/stripe", server.Callers("api-gateway"), server.Handle(h.notice))
+
 	// Events; each safe to repeat and in any order.
 	inbox.OnAll(in, "order", orderv1.TypePlaced, func(ctx context.Context, events []orderv1.Placed) error {
 		bills := make([]payment.Bill, len(events))

@@ -74,11 +74,20 @@ func TestOnlyAnAttemptUnderWaySettles(t *testing.T) {
 			t.Errorf("%s became %s", s, p.Status)
 		}
 	}
-	for state, want := range map[State]Status{StateCreated: Processing, StateProcessing: Processing, StateSucceeded: Succeeded, StateFailed: Failed, StateCancelled: Cancelled} {
+	for state, want := range map[State]Status{"": Processing, StateCreated: Processing, StateProcessing: Processing, StateRequiresAction: RequiresAction,
+		StateSucceeded: Succeeded, StateFailed: Failed, StateCancelled: Cancelled} {
 		p := Payment{Status: Processing}
-		p.Settle(Outcome{State: state}, noon)
-		if p.Status != want {
+		p.Settle(Outcome{State: state, NextAction: &NextAction{Type: ActionStripeSDK}}, noon)
+		if p.Status != want || (p.NextAction != nil) != (want == RequiresAction) {
 			t.Errorf("outcome %s: %s, want %s", state, p.Status, want)
+		}
+	}
+	for state, want := range map[State]Status{"": RequiresAction, StateCreated: RequiresAction, StateProcessing: Processing, StateRequiresAction: RequiresAction,
+		StateSucceeded: Succeeded, StateFailed: Failed, StateCancelled: Cancelled} {
+		p := Payment{Status: RequiresAction, NextAction: &NextAction{Type: ActionStripeSDK}}
+		p.Settle(Outcome{State: state, NextAction: &NextAction{Type: ActionStripeSDK}}, noon)
+		if p.Status != want || (p.NextAction != nil) != (want == RequiresAction) {
+			t.Errorf("outcome %s of one that requires an action: %s, want %s", state, p.Status, want)
 		}
 	}
 }

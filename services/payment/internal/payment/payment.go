@@ -3,7 +3,7 @@
 package payment
 
 import (
-	"context"
+	"errors"
 	"time"
 
 	"daprmall.dev/services/kit/problem"
@@ -34,13 +34,14 @@ type Bill struct {
 // Status is where an attempt stands.
 type Status string
 
-// The states of an attempt. Only Processing is not final, except that money of Succeeded may go back.
+// The states of an attempt. Processing and RequiresAction are under way, the rest is final, except that money of Succeeded may go back.
 const (
-	Processing Status = "processing"
-	Succeeded  Status = "succeeded"
-	Failed     Status = "failed"
-	Cancelled  Status = "cancelled"
-	Refunded   Status = "refunded"
+	Processing     Status = "processing"
+	RequiresAction Status = "requires_action" // the shopper has to do something: NextAction says what
+	Succeeded      Status = "succeeded"
+	Failed         Status = "failed"
+	Cancelled      Status = "cancelled"
+	Refunded       Status = "refunded"
 )
 
 // Failure codes.
@@ -51,6 +52,34 @@ const (
 	Interrupted = "interrupted"
 	// ProviderUnavailable: the provider did not even open the attempt.
 	ProviderUnavailable = "provider_unavailable"
+	// NotChargeable: the provider cannot take this amount in this currency.
+	NotChargeable = "currency_not_supported"
+	// AuthenticationFailed: the shopper did not pass the check of the card's bank.
+	AuthenticationFailed = "authentication_failed"
+	// ActionExpired: the shopper had not done what the provider asked for when the time to pay was over.
+	ActionExpired = "action_expired"
+)
+
+// ErrNotChargeable is the error of Create for an amount or currency that the provider cannot take, now or later.
+var ErrNotChargeable = errors.New("the provider cannot take this amount in this currency")
+
+// NextAction is what a shopper has to do before the money moves.
+type NextAction struct {
+	Type         string `json:"type"`
+	RedirectURL  string `json:"redirect_url,omitempty"`
+	ClientSecret string `json:"client_secret,omitempty"`
+}
+
+// The types of actions.
+const (
+	// ActionRedirect: open RedirectURL; the provider sends the shopper back.
+	ActionRedirect = "redirect_to_url"
+	// ActionStripeSDK: hand ClientSecret to Stripe.js (handleNextAction).
+	ActionStripeSDK = "use_stripe_sdk"
+	// ActionEnterCard: hand ClientSecret to the provider's own card fields and confirm there; the card never comes here.
+	ActionEnterCard = "enter_card"
+	// ActionSandbox: POST {"approve": true} to RedirectURL, a path of this API.
+	ActionSandbox = "confirm_in_sandbox"
 )
 
 // Payment is one attempt to pay a bill.
@@ -63,43 +92,18 @@ type Payment struct {
 	Amount      int64
 	Currency    string
 	Status      Status
-	Card        Shown
+	Card        Shown       // empty while the card is entered at the provider
+	NextAction  *NextAction // of RequiresAction
 	FailureCode string
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
 
-// State is what a provider says of a charge.
-type State string
+// UnderWay says whether the attempt can still bring money.
+func (p Payment) UnderWay() bool { return p.Status == Processing || p.Status == RequiresAction }
 
-// The states at a provider.
-const (
-	StateCreated    State = "created" // no card yet: nothing can be captured
-	StateProcessing State = "processing"
-	StateSucceeded  State = "succeeded"
-	StateFailed     State = "failed"
-	StateCancelled  State = "cancelled"
-)
-
-// Outcome is a provider's answer.
-type Outcome struct {
-	State       State
-	FailureCode string
-}
-
-// Provider moves money. Every call may fail without telling what it did: an error means that the outcome is unknown.
-type Provider interface {
-	Name() string
-	// Create opens a charge without a card. ref makes a repeat give the same id.
-	Create(ctx context.Context, ref string, amount int64, currency string) (id string, err error)
-	// Confirm captures. It is called once per charge.
-	Confirm(ctx context.Context, id string, card Card) (Outcome, error)
-	Get(ctx context.Context, id string) (Outcome, error)
-	// Cancel ends a charge that has captured nothing; the outcome says what it found: a success that was faster stays one.
-	Cancel(ctx context.Context, id string) (Outcome, error)
-	// Refund gives back what a charge captured; ref makes a repeat harmless.
-	Refund(ctx context.Context, id, ref string, amount int64) error
-}
+// Hosted says whether the card is entered at the provider, so that an open charge without one is no sign of a crash.
+func (p Payment) Hosted() bool { return p.Card.Brand == "" }
 
 // CanStart says why no attempt can start on a bill now; live is whether one is under way.
 func (b Bill) CanStart(now time.Time, live bool) error {
@@ -118,9 +122,10 @@ func (b Bill) CanStart(now time.Time, live bool) error {
 
 // Settle applies what the provider said to an attempt under way; it reports whether that changed it.
 func (p *Payment) Settle(o Outcome, at time.Time) bool {
-	if p.Status != Processing {
+	if !p.UnderWay() {
 		return false
 	}
+	before := *p
 	switch o.State {
 	case StateSucceeded:
 		p.Status = Succeeded
@@ -131,11 +136,32 @@ func (p *Payment) Settle(o Outcome, at time.Time) bool {
 		}
 	case StateCancelled:
 		p.Status, p.FailureCode = Cancelled, o.FailureCode
+	case StateRequiresAction:
+		p.Status = RequiresAction
+	case StateProcessing:
+		p.Status = Processing
 	default:
+		return false
+	}
+	p.NextAction = nil
+	if p.Status == RequiresAction {
+		p.NextAction = o.NextAction
+	}
+	if p.Hosted() && o.Card != (Shown{}) {
+		p.Card = o.Card
+	}
+	if p.Status == before.Status && p.Card == before.Card && sameAction(p.NextAction, before.NextAction) {
 		return false
 	}
 	p.UpdatedAt = at
 	return true
+}
+
+func sameAction(a, b *NextAction) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
 }
 
 // Revivable says whether the attempt ended before the provider knew of it: the same request may start it again.
@@ -150,6 +176,10 @@ func (p Payment) Refusal() error {
 		return problem.New(problem.PaymentRequired, InsufficientFunds, "The card has not enough money.")
 	case CardDeclined:
 		return problem.New(problem.PaymentRequired, CardDeclined, "The card was declined.")
+	case AuthenticationFailed:
+		return problem.New(problem.PaymentRequired, AuthenticationFailed, "The card's bank could not confirm that it was you.")
+	case NotChargeable:
+		return problem.New(problem.Conflict, NotChargeable, "The payment provider cannot take this amount in this currency.")
 	case ProviderUnavailable:
 		return problem.New(problem.Unavailable, "unavailable", "The payment provider cannot be reached right now.").After(2 * time.Second)
 	}

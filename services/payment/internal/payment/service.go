@@ -17,36 +17,6 @@ const (
 	askTimeout     = 5 * time.Second
 )
 
-// Store keeps bills, attempts and refunds. now is the database's clock.
-type Store interface {
-	// OpenBills keeps bills of orders that have none yet, open or closed.
-	OpenBills(ctx context.Context, bills ...Bill) error
-	// CloseBill closes an open bill, or writes it closed at once. A paid one stays paid.
-	CloseBill(ctx context.Context, b Bill) error
-	// Start keeps an attempt that decide allows to pay the bill of p's order, under the bill's lock; an attempt with p's id that exists
-	// is returned instead (found), unless it is revivable. ErrNoBill if there is no bill.
-	Start(ctx context.Context, p Payment, decide func(b Bill, now time.Time, live bool) error) (kept *Payment, found bool, err error)
-	// Opened keeps the provider's id of an attempt under way; false if it is not under way any more.
-	Opened(ctx context.Context, id, providerID string) (bool, error)
-	// Abandon cancels an attempt under way that no provider has opened; Opened refuses it from then on. It gives the attempt as it is now.
-	Abandon(ctx context.Context, id, why string) (*Payment, error)
-	Find(ctx context.Context, id string) (*Payment, error)
-	// Settle changes an attempt, its bill, and writes the event of a success, together.
-	Settle(ctx context.Context, id string, o Outcome) (*Payment, error)
-	// NextUnsettled claims an attempt under way whose time to be looked at has come: some seconds after its request must have ended, or
-	// sooner by LookSoon. wanted says whether its bill is still open.
-	NextUnsettled(ctx context.Context) (p *Payment, wanted bool, err error)
-	LookSoon(ctx context.Context, id string) error
-	// AskRefund keeps the request for a refund, once per payment. An unknown payment is an error.
-	AskRefund(ctx context.Context, paymentID string, amount int64) error
-	NextRefund(ctx context.Context) (*Payment, error)
-	// Refunded records that money went back and writes the event.
-	Refunded(ctx context.Context, paymentID string) error
-}
-
-// ErrNoBill says that payment has not heard of an order yet: OpenBill asks for it.
-var ErrNoBill = errors.New("no bill of this order")
-
 // Orders tells of an order whose event has not come yet; nil if there is none.
 type Orders interface {
 	Payable(ctx context.Context, orderID string) (*Bill, error)
@@ -57,6 +27,7 @@ type Service struct {
 	store     Store
 	orders    Orders
 	providers map[string]Provider
+	names     []string      // of providers
 	use       func() string // the provider of new attempts
 	log       *slog.Logger
 	now       func() time.Time
@@ -67,6 +38,7 @@ func NewService(store Store, orders Orders, providers []Provider, use func() str
 	s := &Service{store: store, orders: orders, providers: map[string]Provider{}, use: use, log: log, now: time.Now}
 	for _, p := range providers {
 		s.providers[p.Name()] = p
+		s.names = append(s.names, p.Name())
 	}
 	return s
 }
@@ -87,18 +59,30 @@ func (s *Service) OpenBill(ctx context.Context, userID, orderID string) error {
 	return s.store.OpenBills(ctx, *b)
 }
 
-// CheckCard refuses a card that no provider could take.
-func (s *Service) CheckCard(c Card) error { return c.Check(s.now()) }
+// CheckCard refuses a card that no provider could take. No card at all is right where shoppers can enter it at the provider.
+func (s *Service) CheckCard(c *Card) error {
+	if c != nil {
+		return c.Check(s.now())
+	}
+	if p := s.providers[s.use()]; p != nil && p.HostsCards() {
+		return nil
+	}
+	return problem.Validation(problem.Field{Field: "card", Message: "is missing: the payment provider has no card fields of its own"})
+}
 
 // Start keeps a user's attempt with this id before anybody is asked for money, in the transaction of ctx. resumed means that a run before
-// this one kept it: its card is gone, so it is never charged here. ErrNoBill means that OpenBill has to come first.
-func (s *Service) Start(ctx context.Context, id, userID, orderID string, card Shown) (p *Payment, resumed bool, err error) {
-	provider := s.use()
-	if s.providers[provider] == nil {
-		return nil, false, fmt.Errorf("no payment provider %q", provider)
+// this one kept it: its card is gone, so it is never charged here. ErrNoBill means that OpenBill has to come first. Without a card the
+// shopper enters it at the provider.
+func (s *Service) Start(ctx context.Context, id, userID, orderID string, card *Card) (p *Payment, resumed bool, err error) {
+	provider, err := s.provider(s.use())
+	if err != nil {
+		return nil, false, err
 	}
 	at := s.now().UTC()
-	attempt := Payment{ID: id, OrderID: orderID, UserID: userID, Provider: provider, Status: Processing, Card: card, CreatedAt: at, UpdatedAt: at}
+	attempt := Payment{ID: id, OrderID: orderID, UserID: userID, Provider: provider.Name(), Status: Processing, CreatedAt: at, UpdatedAt: at}
+	if card != nil {
+		attempt.Card = card.Show()
+	}
 	return s.store.Start(ctx, attempt, func(b Bill, now time.Time, live bool) error {
 		if b.UserID != userID {
 			return problem.Missing("order")
@@ -107,23 +91,28 @@ func (s *Service) Start(ctx context.Context, id, userID, orderID string, card Sh
 	})
 }
 
-// Charge asks the provider and keeps what it says.
-func (s *Service) Charge(ctx context.Context, p *Payment, card Card) (*Payment, error) {
-	o, err := s.Ask(ctx, p, card)
-	if err != nil {
-		return nil, err
+// provider gives one that is set up. One whose secret is gone is a fault of ours: its attempts wait.
+func (s *Service) provider(name string) (Provider, error) {
+	if p := s.providers[name]; p != nil {
+		return p, nil
 	}
-	return s.Keep(ctx, p.ID, o)
+	return nil, problem.Busy(fmt.Errorf("payment provider %q is not set up", name), 30*time.Second, "The payment provider cannot be reached right now.")
 }
 
-// Ask asks the provider: first for an id, which is kept, then for the money. StateProcessing means that the outcome is unknown; the settler
-// finds out.
-func (s *Service) Ask(ctx context.Context, p *Payment, card Card) (Outcome, error) {
-	unknown := Outcome{State: StateProcessing}
-	provider := s.providers[p.Provider]
+// Ask asks the provider: first for an id, which is kept, then for the money. An outcome without a state means that it is unknown; the
+// settler finds out.
+func (s *Service) Ask(ctx context.Context, p *Payment, card *Card) (Outcome, error) {
+	provider, err := s.provider(p.Provider)
+	if err != nil {
+		return Outcome{}, err
+	}
 	creating, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
 	id, err := provider.Create(creating, p.ID, p.Amount, p.Currency)
+	if errors.Is(err, ErrNotChargeable) {
+		s.log.ErrorContext(ctx, "the provider cannot take this amount", "payment", p.ID, "currency", p.Currency, "error", err)
+		return Outcome{State: StateFailed, FailureCode: NotChargeable}, nil
+	}
 	if err != nil {
 		s.log.WarnContext(ctx, "provider did not open a charge", "payment", p.ID, "error", err)
 		// Without a kept id no card was ever sent: this is final.
@@ -131,16 +120,31 @@ func (s *Service) Ask(ctx context.Context, p *Payment, card Card) (Outcome, erro
 	}
 	mine, err := s.store.Opened(ctx, p.ID, id)
 	if err != nil || !mine { // cancelled meanwhile
-		return unknown, err
+		return Outcome{}, err
 	}
 	confirming, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
-	o, err := provider.Confirm(confirming, id, card)
+	var o Outcome
+	if card != nil {
+		o, err = provider.Confirm(confirming, id, *card)
+	} else {
+		o, err = s.look(confirming, provider, &Payment{ID: p.ID, ProviderID: id})
+	}
 	if err != nil {
 		s.log.WarnContext(ctx, "outcome of a charge is unknown, the provider will be asked", "payment", p.ID, "error", err)
-		return unknown, s.store.LookSoon(context.WithoutCancel(ctx), p.ID)
+		return Outcome{}, s.store.LookSoon(context.WithoutCancel(ctx), p.ID)
 	}
 	return o, nil
+}
+
+// look asks the provider what became of an attempt. An open charge without a card is one whose shopper has to enter it, if the provider
+// has fields for that.
+func (s *Service) look(ctx context.Context, provider Provider, p *Payment) (Outcome, error) {
+	o, err := provider.Get(ctx, p.ProviderID)
+	if err == nil && o.State == StateCreated && p.Hosted() && o.NextAction != nil {
+		o.State, o.FailureCode = StateRequiresAction, ""
+	}
+	return o, err
 }
 
 // Keep keeps what the provider said, in the transaction of ctx if there is one, and gives the attempt as it is then.
@@ -166,8 +170,8 @@ func (s *Service) Cancel(ctx context.Context, userID, id string) (*Payment, erro
 	if err != nil || p.Status == Cancelled {
 		return p, err
 	}
-	if p.Status == Processing {
-		if p, err = s.end(ctx, p, ""); err != nil {
+	if p.UnderWay() {
+		if p, err = s.end(ctx, p, StateCancelled, ""); err != nil {
 			return nil, problem.Busy(err, 2*time.Second, "The payment provider cannot be reached right now.")
 		}
 	}
@@ -177,23 +181,49 @@ func (s *Service) Cancel(ctx context.Context, userID, id string) (*Payment, erro
 	return p, nil
 }
 
-// end cancels at the provider and keeps what it found.
-func (s *Service) end(ctx context.Context, p *Payment, why string) (*Payment, error) {
+// Answer plays the shopper's part in a provider's challenge, where that is possible: in the sandbox.
+func (s *Service) Answer(ctx context.Context, userID, id string, approve bool) (*Payment, error) {
+	p, err := s.Show(ctx, userID, id)
+	if err != nil {
+		return nil, err
+	}
+	provider, playable := s.providers[p.Provider].(Challenged)
+	if !playable {
+		return nil, problem.Missing("payment")
+	}
+	if p.Status != RequiresAction {
+		return nil, problem.New(problem.Conflict, "no_action_required", "The payment is %s.", p.Status)
+	}
+	if err := provider.Answer(ctx, p.ProviderID, approve); err != nil {
+		return nil, problem.Busy(err, time.Second, "The payment provider cannot be reached right now.")
+	}
+	if err := s.settle(ctx, p, true); err != nil {
+		return nil, err
+	}
+	return s.Show(ctx, userID, id)
+}
+
+// end cancels at the provider and keeps what it found; an attempt that it cancelled ends as state and why say.
+func (s *Service) end(ctx context.Context, p *Payment, state State, why string) (*Payment, error) {
 	if p.ProviderID == "" {
 		now, err := s.store.Abandon(ctx, p.ID, why)
-		if err != nil || now.Status != Processing {
+		if err != nil || !now.UnderWay() {
 			return now, err
 		}
 		p = now // opened since p was read: its card may be on the way, so only the provider can say what became of it
 	}
+	provider, err := s.provider(p.Provider)
+	if err != nil {
+		return nil, err
+	}
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	o, err := s.providers[p.Provider].Cancel(asking, p.ProviderID)
+	o, err := provider.Cancel(asking, p.ProviderID)
 	if err != nil {
 		return nil, fmt.Errorf("cancel at the provider: %w", err)
 	}
 	if o.State == StateCancelled {
-		o.FailureCode = why
+		o.State, o.FailureCode = state, why
 	}
 	return s.store.Settle(ctx, p.ID, o)
 }

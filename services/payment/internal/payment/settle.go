@@ -11,7 +11,7 @@ import (
 func (s *Service) SettleDue(ctx context.Context) error {
 	var problems error
 	for {
-		p, wanted, err := s.store.NextUnsettled(ctx)
+		p, wanted, err := s.store.NextUnsettled(ctx, s.names)
 		if err != nil || p == nil {
 			return errors.Join(problems, err)
 		}
@@ -22,48 +22,36 @@ func (s *Service) SettleDue(ctx context.Context) error {
 }
 
 func (s *Service) settle(ctx context.Context, p *Payment, wanted bool) error {
-	if p.ProviderID == "" || !wanted {
-		_, err := s.end(ctx, p, Interrupted)
+	switch {
+	case !wanted && p.Status == RequiresAction:
+		_, err := s.end(ctx, p, StateCancelled, ActionExpired)
+		return err
+	case p.ProviderID == "" || !wanted:
+		_, err := s.end(ctx, p, StateCancelled, Interrupted)
 		return err
 	}
-	asking, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	o, err := s.providers[p.Provider].Get(asking, p.ProviderID)
+	provider, err := s.provider(p.Provider)
 	if err != nil {
 		return err
 	}
-	if o.State == StateCreated { // the card never arrived and is gone
-		_, err = s.end(ctx, p, Interrupted)
-		return err
-	}
-	if o.State == StateProcessing {
-		return s.store.LookSoon(ctx, p.ID)
-	}
-	_, err = s.store.Settle(ctx, p.ID, o)
-	return err
-}
-
-// RefundDue gives money back for every request; a repeat after a crash is harmless at the provider.
-func (s *Service) RefundDue(ctx context.Context) error {
-	var problems error
-	for {
-		p, err := s.store.NextRefund(ctx)
-		if err != nil || p == nil {
-			return errors.Join(problems, err)
-		}
-		if err := s.refund(ctx, p); err != nil {
-			problems = errors.Join(problems, fmt.Errorf("refund payment %s: %w", p.ID, err))
-		}
-	}
-}
-
-func (s *Service) refund(ctx context.Context, p *Payment) error {
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	if err := s.providers[p.Provider].Refund(asking, p.ProviderID, p.ID, p.Amount); err != nil {
+	o, err := s.look(asking, provider, p)
+	if err != nil {
 		return err
 	}
-	return s.store.Refunded(ctx, p.ID)
+	switch {
+	case o.State == StateCreated && o.FailureCode != "": // the card was refused after all
+		_, err = s.end(ctx, p, StateFailed, o.FailureCode)
+		return err
+	case o.State == StateCreated: // the card never arrived and is gone
+		_, err = s.end(ctx, p, StateCancelled, Interrupted)
+		return err
+	}
+	if p, err = s.store.Settle(ctx, p.ID, o); err != nil || !p.UnderWay() {
+		return err
+	}
+	return s.store.LookSoon(ctx, p.ID)
 }
 
 // OnPlaced opens the bills of orders.
@@ -73,8 +61,3 @@ func (s *Service) OnPlaced(ctx context.Context, bills ...Bill) error {
 
 // OnCancelled closes the bill of an order; attempts under way are ended by the settler.
 func (s *Service) OnCancelled(ctx context.Context, b Bill) error { return s.store.CloseBill(ctx, b) }
-
-// OnRefundRequested keeps the wish; RefundDue carries it out.
-func (s *Service) OnRefundRequested(ctx context.Context, paymentID string, amount int64) error {
-	return s.store.AskRefund(ctx, paymentID, amount)
-}

@@ -26,6 +26,9 @@ const (
 	NoFunds    = "4000000000009995"
 	Unanswered = "4000000000000259" // captured, but the answer is lost
 	Slow       = "4000000000000341" // captured after five seconds
+	// The bank of these asks the shopper (3-D Secure): Answer plays it.
+	Challenges     = "4000002500003155"
+	ChallengesEach = "4000002760003184"
 )
 
 const slowFor = 5 * time.Second
@@ -38,6 +41,9 @@ func New(db *gorm.DB) *Provider { return &Provider{db} }
 
 // Name is how attempts remember it.
 func (*Provider) Name() string { return "sandbox" }
+
+// HostsCards is described at payment.Provider.
+func (*Provider) HostsCards() bool { return false }
 
 // Create is described at payment.Provider.
 func (p *Provider) Create(ctx context.Context, ref string, amount int64, currency string) (string, error) {
@@ -55,11 +61,13 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 		set, args = "state = 'failed', failure_code = ?", []any{payment.CardDeclined}
 	case NoFunds:
 		set, args = "state = 'failed', failure_code = ?", []any{payment.InsufficientFunds}
+	case Challenges, ChallengesEach:
+		set = "state = 'requires_action'"
 	case Slow:
 		set, args = "state = 'processing', ready_at = now() + make_interval(secs => ?)", []any{slowFor.Seconds()}
 	}
 	var now state
-	res := p.db.WithContext(ctx).Raw("UPDATE charges SET "+set+" WHERE id = ? AND state = 'created' RETURNING state, failure_code", append(args, id)...).Scan(&now)
+	res := p.db.WithContext(ctx).Raw("UPDATE charges SET "+set+" WHERE id = ? AND state = 'created' RETURNING ref, state, failure_code", append(args, id)...).Scan(&now)
 	if res.Error != nil {
 		return payment.Outcome{}, res.Error
 	}
@@ -81,10 +89,23 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 }
 
 // state is what is known of a charge.
-type state struct{ State, FailureCode string }
+type state struct{ Ref, State, FailureCode string }
 
 func (s state) outcome() payment.Outcome {
-	return payment.Outcome{State: payment.State(s.State), FailureCode: s.FailureCode}
+	o := payment.Outcome{State: payment.State(s.State), FailureCode: s.FailureCode}
+	if o.State == payment.StateRequiresAction {
+		o.NextAction = &payment.NextAction{Type: payment.ActionSandbox, RedirectURL: "/v1/sandbox/payments/" + s.Ref + "/confirm"}
+	}
+	return o
+}
+
+// Answer is described at payment.Challenged.
+func (p *Provider) Answer(ctx context.Context, id string, approve bool) error {
+	set, args := "state = 'succeeded', captured = amount", []any{id}
+	if !approve {
+		set, args = "state = 'failed', failure_code = ?", []any{payment.AuthenticationFailed, id}
+	}
+	return p.db.WithContext(ctx).Exec("UPDATE charges SET "+set+" WHERE id = ? AND state = 'requires_action'", args...).Error
 }
 
 // Get is described at payment.Provider. A slow charge whose time has come is captured now.
@@ -98,7 +119,7 @@ func (p *Provider) Get(ctx context.Context, id string) (payment.Outcome, error) 
 
 func (p *Provider) read(db *gorm.DB, id string) (payment.Outcome, error) {
 	var r state
-	res := db.Raw("SELECT state, failure_code FROM charges WHERE id = ?", id).Scan(&r)
+	res := db.Raw("SELECT ref, state, failure_code FROM charges WHERE id = ?", id).Scan(&r)
 	if res.Error == nil && res.RowsAffected == 0 {
 		return payment.Outcome{}, fmt.Errorf("no charge %s", id)
 	}
@@ -111,26 +132,35 @@ func (p *Provider) Cancel(ctx context.Context, id string) (payment.Outcome, erro
 		return payment.Outcome{}, err
 	}
 	db := p.db.WithContext(ctx)
-	if err := db.Exec("UPDATE charges SET state = 'cancelled' WHERE id = ? AND state IN ('created', 'processing')", id).Error; err != nil {
+	if err := db.Exec("UPDATE charges SET state = 'cancelled' WHERE id = ? AND state IN ('created', 'processing', 'requires_action')", id).Error; err != nil {
 		return payment.Outcome{}, err
 	}
 	return p.read(db, id)
 }
 
 // Refund is described at payment.Provider.
-func (p *Provider) Refund(ctx context.Context, id, _ string, amount int64) error {
-	db := p.db.WithContext(ctx)
+func (p *Provider) Refund(ctx context.Context, id, _ string, amount int64) (payment.Refund, error) {
 	// The condition makes a repeat harmless: a charge is refunded whole, once.
-	res := db.Exec("UPDATE charges SET refunded = ? WHERE id = ? AND captured = ? AND refunded = 0", amount, id, amount)
-	if res.Error != nil || res.RowsAffected == 1 {
-		return res.Error
+	res := p.db.WithContext(ctx).Exec("UPDATE charges SET refunded = ? WHERE id = ? AND captured = ? AND refunded = 0", amount, id, amount)
+	if res.Error != nil {
+		return payment.Refund{}, res.Error
 	}
-	var refunded int64
-	if err := db.Raw("SELECT refunded FROM charges WHERE id = ?", id).Scan(&refunded).Error; err != nil {
-		return err
+	r, err := p.GetRefund(ctx, id, "")
+	if err == nil && r.State != payment.RefundSucceeded {
+		err = fmt.Errorf("charge %s has not captured %d", id, amount)
 	}
-	if refunded != amount {
-		return fmt.Errorf("charge %s has not captured %d", id, amount)
+	return r, err
+}
+
+// GetRefund is described at payment.Provider.
+func (p *Provider) GetRefund(ctx context.Context, id, _ string) (payment.Refund, error) {
+	var c struct{ Captured, Refunded int64 }
+	if err := p.db.WithContext(ctx).Raw("SELECT captured, refunded FROM charges WHERE id = ?", id).Scan(&c).Error; err != nil {
+		return payment.Refund{}, err
 	}
-	return nil
+	r := payment.Refund{ID: "refund_of_" + id, State: payment.RefundFailed}
+	if c.Captured > 0 && c.Refunded == c.Captured {
+		r.State = payment.RefundSucceeded
+	}
+	return r, nil
 }

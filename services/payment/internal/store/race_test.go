@@ -26,8 +26,8 @@ func (l *late) Find(ctx context.Context, id string) (*payment.Payment, error) {
 	return p, err
 }
 
-func (l *late) NextUnsettled(ctx context.Context) (*payment.Payment, bool, error) {
-	p, wanted, err := l.Store.NextUnsettled(ctx)
+func (l *late) NextUnsettled(ctx context.Context, providers []string) (*payment.Payment, bool, error) {
+	p, wanted, err := l.Store.NextUnsettled(ctx, providers)
 	if l.meanwhile != nil {
 		l.meanwhile()
 		l.meanwhile = nil
@@ -53,7 +53,7 @@ func TestEndingAnAttemptThatIsJustCharged(t *testing.T) {
 			p := d.start("21", d.bill("11"), lost)
 			d.sql(d.db, "UPDATE payments SET look_at = now()")
 			slow := &late{Store: d.store, meanwhile: func() {
-				if _, err := d.Charge(t.Context(), p, lost); err != nil {
+				if _, err := d.charge(p, lost); err != nil {
 					t.Error(err)
 				}
 			}}
@@ -78,7 +78,7 @@ func TestRevivedAttemptHasItsTime(t *testing.T) {
 	if err := d.SettleDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Charge(t.Context(), p, card("4242424242424242")); err != nil {
+	if _, err := d.charge(p, card("4242424242424242")); err != nil {
 		t.Fatal(err)
 	}
 	d.books("21", payment.Succeeded, 210, succeeded)

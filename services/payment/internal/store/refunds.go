@@ -27,19 +27,32 @@ func (s *Store) AskRefund(ctx context.Context, paymentID string, amount int64) e
 }
 
 // NextRefund is described at payment.Store; a claim lasts longer with each try.
-func (s *Store) NextRefund(ctx context.Context) (*payment.Payment, error) {
-	var r row
+func (s *Store) NextRefund(ctx context.Context, providers []string) (*payment.RefundRequest, error) {
+	var r struct {
+		Attempt          row `gorm:"embedded"`
+		ProviderRefundID string
+		Done, Broken     bool
+	}
 	res := s.db.WithContext(ctx).Raw(`UPDATE refunds f SET attempts = attempts + 1, look_at = now() + make_interval(secs => least(300, 5 * power(2, least(attempts, 6))))
-		FROM payments p WHERE p.id = f.payment_id AND f.payment_id = (SELECT payment_id FROM refunds WHERE done_at IS NULL AND look_at <= now()
-			ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING p.*`).Scan(&r)
+		FROM payments p WHERE p.id = f.payment_id AND f.payment_id = (SELECT f.payment_id FROM refunds f JOIN payments p ON p.id = f.payment_id
+			WHERE f.look_at < 'infinity' AND f.look_at <= now() AND (f.done_at IS NULL OR f.provider_refund_id <> '') AND p.provider = ANY(?::text[])
+			ORDER BY f.look_at LIMIT 1 FOR UPDATE OF f SKIP LOCKED)
+		RETURNING p.*, f.provider_refund_id, f.done_at IS NOT NULL AS done, f.status = 'failed' AS broken`, postgres.Array(providers)).Scan(&r)
 	if res.Error != nil || res.RowsAffected == 0 {
 		return nil, res.Error
 	}
-	return r.payment(), nil
+	p, err := r.Attempt.payment()
+	if err != nil {
+		return nil, err
+	}
+	return &payment.RefundRequest{Payment: *p, RefundID: r.ProviderRefundID, Done: r.Done, Failed: r.Broken}, nil
 }
 
-// Refunded is described at payment.Store.
-func (s *Store) Refunded(ctx context.Context, paymentID string) error {
+// maxFailures is how often a refund fails before it waits for an operator.
+const maxFailures = 5
+
+// KeepRefund is described at payment.Store. The bill is locked before the refund, as in Settle.
+func (s *Store) KeepRefund(ctx context.Context, paymentID string, r payment.Refund) error {
 	return postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		p, err := find(tx, paymentID)
 		if err != nil {
@@ -49,21 +62,58 @@ func (s *Store) Refunded(ctx context.Context, paymentID string) error {
 		if err != nil {
 			return err
 		}
-		res := tx.Exec("UPDATE refunds SET done_at = now() WHERE payment_id = ? AND done_at IS NULL", paymentID)
-		if res.Error != nil || res.RowsAffected == 0 {
-			return res.Error
+		switch r.State {
+		case payment.RefundSucceeded:
+			return s.refunded(ctx, tx, p, b, r)
+		case payment.RefundFailed:
+			return refundFailed(tx, paymentID, r)
 		}
-		if err := tx.Exec("UPDATE payments SET status = 'refunded', updated_at = now() WHERE id = ?", paymentID).Error; err != nil {
-			return fmt.Errorf("mark payment %s refunded: %w", paymentID, err)
-		}
-		b.Version++
-		// A second payment's refund leaves the bill paid by the first.
-		err = tx.Exec(`UPDATE bills SET version = ?, updated_at = now(), status = CASE WHEN EXISTS
-			(SELECT 1 FROM payments WHERE order_id = ? AND status = 'succeeded') THEN status ELSE 'refunded' END WHERE order_id = ?`, b.Version, b.OrderID, b.OrderID).Error
-		if err != nil {
-			return fmt.Errorf("settle bill of order %s: %w", b.OrderID, err)
-		}
-		return s.out.Add(ctx, outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeRefunded, Key: p.OrderID, Version: b.Version,
-			Data: paymentv1.Refunded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: b.Version, Amount: p.Amount, Currency: p.Currency, At: time.Now().UTC()}})
+		// Still on its way: looked at less and less often; a notice comes sooner.
+		return tx.Exec(`UPDATE refunds SET status = 'pending', provider_refund_id = ?, look_at = now() + greatest(interval '10 seconds', least(interval '1 hour', (now() - created_at) / 2))
+			WHERE payment_id = ? AND done_at IS NULL`, r.ID, paymentID).Error
 	})
+}
+
+// refunded marks money as returned and tells it, once.
+func (s *Store) refunded(ctx context.Context, tx *gorm.DB, p *payment.Payment, b *payment.Bill, r payment.Refund) error {
+	// A bank may refuse the money later: it is looked at again, after a day and then twice as late each time, for a month.
+	const again = `look_at = CASE WHEN coalesce(done_at, now()) < now() - interval '30 days' THEN 'infinity'
+		ELSE now() + greatest(interval '1 day', now() - coalesce(done_at, now())) END`
+	var done struct{ Before, Told bool }
+	err := tx.Raw("SELECT done_at IS NOT NULL AS before, told_at IS NOT NULL AS told FROM refunds WHERE payment_id = ? FOR UPDATE", p.ID).Scan(&done).Error
+	if err != nil {
+		return err
+	}
+	err = tx.Exec(`UPDATE refunds SET done_at = coalesce(done_at, now()), told_at = coalesce(told_at, now()), status = 'succeeded', provider_refund_id = ?, reason = '', `+again+`
+		WHERE payment_id = ?`, r.ID, p.ID).Error
+	if err != nil || done.Before {
+		return err
+	}
+	if err := tx.Exec("UPDATE payments SET status = 'refunded', updated_at = now() WHERE id = ?", p.ID).Error; err != nil {
+		return fmt.Errorf("mark payment %s refunded: %w", p.ID, err)
+	}
+	if done.Told { // it was done before, and failed afterwards
+		return nil
+	}
+	b.Version++
+	// A second payment's refund leaves the bill paid by the first.
+	err = tx.Exec(`UPDATE bills SET version = ?, updated_at = now(), status = CASE WHEN EXISTS
+		(SELECT 1 FROM payments WHERE order_id = ? AND status = 'succeeded') THEN status ELSE 'refunded' END WHERE order_id = ?`, b.Version, b.OrderID, b.OrderID).Error
+	if err != nil {
+		return fmt.Errorf("settle bill of order %s: %w", b.OrderID, err)
+	}
+	return s.out.Add(ctx, outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeRefunded, Key: p.OrderID, Version: b.Version,
+		Data: paymentv1.Refunded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: b.Version, Amount: p.Amount, Currency: p.Currency, At: time.Now().UTC()}})
+}
+
+// refundFailed opens a refund again, also one that was done: the money is here. It is tried anew, later each time, and after some
+// tries only when an operator says so.
+func refundFailed(tx *gorm.DB, paymentID string, r payment.Refund) error {
+	err := tx.Exec(`UPDATE refunds SET status = 'failed', done_at = NULL, provider_refund_id = ?, reason = ?, failures = failures + 1,
+			look_at = CASE WHEN failures + 1 >= ? THEN 'infinity' ELSE now() + interval '1 minute' * power(4, failures) END
+		WHERE payment_id = ?`, r.ID, r.Reason, maxFailures, paymentID).Error
+	if err != nil {
+		return fmt.Errorf("keep failed refund of payment %s: %w", paymentID, err)
+	}
+	return tx.Exec("UPDATE payments SET status = 'succeeded', updated_at = now() WHERE id = ? AND status = 'refunded'", paymentID).Error
 }

@@ -33,34 +33,6 @@ type Store struct {
 // New makes a store.
 func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: out} }
 
-// row is how an attempt lies in PostgreSQL.
-type row struct {
-	ID          string `gorm:"primaryKey"`
-	OrderID     string
-	UserID      string
-	Provider    string
-	ProviderID  string
-	Amount      int64
-	Currency    string
-	Status      payment.Status
-	CardBrand   string
-	CardLast4   string
-	FailureCode string
-	CreatedAt   time.Time `gorm:"autoCreateTime:false"`
-	UpdatedAt   time.Time `gorm:"autoUpdateTime:false"`
-}
-
-func (row) TableName() string { return "payments" }
-
-func toRow(p payment.Payment) row {
-	return row{p.ID, p.OrderID, p.UserID, p.Provider, p.ProviderID, p.Amount, p.Currency, p.Status, p.Card.Brand, p.Card.Last4, p.FailureCode, p.CreatedAt, p.UpdatedAt}
-}
-
-func (r row) payment() *payment.Payment {
-	return &payment.Payment{ID: r.ID, OrderID: r.OrderID, UserID: r.UserID, Provider: r.Provider, ProviderID: r.ProviderID, Amount: r.Amount, Currency: r.Currency,
-		Status: r.Status, Card: payment.Shown{Brand: r.CardBrand, Last4: r.CardLast4}, FailureCode: r.FailureCode, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
-}
-
 // Start is described at payment.Store. A new attempt is two statements; that at most one is under way is the unique index's business.
 func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b payment.Bill, now time.Time, live bool) error) (kept *payment.Payment, found bool, err error) {
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
@@ -81,7 +53,10 @@ func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b paym
 		kept, found = &p, false
 		refused := decide(payment.Bill(b.Bill), b.Now, false)
 		if refused == nil {
-			r := toRow(p)
+			r, err := toRow(p)
+			if err != nil {
+				return err
+			}
 			res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&r)
 			if res.Error != nil {
 				return fmt.Errorf("keep payment: %w", res.Error)
@@ -122,7 +97,10 @@ func revive(tx *gorm.DB, p payment.Payment, decide func(live bool) error) error 
 	if err := decide(live); err != nil {
 		return err
 	}
-	r := toRow(p)
+	r, err := toRow(p)
+	if err != nil {
+		return err
+	}
 	if err := tx.Save(&r).Error; err != nil {
 		return fmt.Errorf("revive payment %s: %w", p.ID, err)
 	}
@@ -166,12 +144,12 @@ func find(q *gorm.DB, id string) (*payment.Payment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read payment %s: %w", id, err)
 	}
-	return r.payment(), nil
+	return r.payment()
 }
 
 // settled ends an attempt that brought the money. A bill that was closed meanwhile stays closed: order will ask for the money to go back.
 const settled = `WITH p AS (
-		UPDATE payments SET status = ?, failure_code = ?, updated_at = ? WHERE id = ?
+		UPDATE payments SET status = ?, failure_code = ?, card_brand = ?, card_last4 = ?, next_action = NULL, updated_at = ? WHERE id = ?
 	), b AS (
 		UPDATE bills SET status = CASE status WHEN 'open' THEN 'paid' ELSE status END, version = ?, updated_at = now() WHERE order_id = ?
 	)
@@ -194,12 +172,17 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 		if res.RowsAffected == 0 {
 			return problem.Missing("payment")
 		}
-		p = l.Attempt.payment()
-		if !p.Settle(o, l.Now.UTC()) {
-			return nil
+		var err error
+		if p, err = l.Attempt.payment(); err != nil || !p.Settle(o, l.Now.UTC()) {
+			return err
 		}
 		if p.Status != payment.Succeeded {
-			return tx.Exec("UPDATE payments SET status = ?, failure_code = ?, updated_at = ? WHERE id = ?", p.Status, p.FailureCode, p.UpdatedAt, id).Error
+			status, action, err := kept(*p)
+			if err != nil {
+				return err
+			}
+			return tx.Exec("UPDATE payments SET status = ?, failure_code = ?, card_brand = ?, card_last4 = ?, next_action = ?::jsonb, updated_at = ? WHERE id = ?",
+				status, p.FailureCode, p.Card.Brand, p.Card.Last4, action, p.UpdatedAt, id).Error
 		}
 		version := l.BillVersion + 1
 		told, err := s.out.Rows(ctx, outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeSucceeded, Key: p.OrderID, Version: version,
@@ -207,7 +190,7 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 		if err != nil {
 			return err
 		}
-		if err := tx.Exec(settled, p.Status, p.FailureCode, p.UpdatedAt, id, version, p.OrderID, told).Error; err != nil {
+		if err := tx.Exec(settled, p.Status, p.FailureCode, p.Card.Brand, p.Card.Last4, p.UpdatedAt, id, version, p.OrderID, told).Error; err != nil {
 			return fmt.Errorf("settle payment %s: %w", id, err)
 		}
 		s.out.Written(ctx)
@@ -216,25 +199,30 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 	return p, err
 }
 
-// LookSoon is described at payment.Store. The longer an attempt has taken, the less often it is looked at.
+// LookSoon is described at payment.Store. The longer an attempt has taken, the less often it is looked at; one that waits for its shopper
+// is told by a notice, as a rule, and looked at when the time to pay is over.
 func (s *Store) LookSoon(ctx context.Context, id string) error {
-	return s.db.WithContext(ctx).Exec(`UPDATE payments SET look_at = now() + greatest(interval '500 milliseconds', least(interval '10 seconds', (now() - created_at) / 2))
+	return s.db.WithContext(ctx).Exec(`UPDATE payments SET look_at = CASE WHEN next_action IS NULL
+			THEN now() + greatest(interval '500 milliseconds', least(interval '10 seconds', (now() - created_at) / 2))
+			ELSE least(now() + greatest(interval '2 seconds', least(interval '1 minute', (now() - created_at) / 4)),
+				greatest(now() + interval '500 milliseconds', (SELECT due_at FROM bills b WHERE b.order_id = payments.order_id))) END
 		WHERE id = ? AND `+underWay, id).Error
 }
 
 // NextUnsettled is described at payment.Store: a claim lasts ten seconds, so that replicas look at different attempts and a provider that is down
 // is not asked in a loop.
-func (s *Store) NextUnsettled(ctx context.Context) (*payment.Payment, bool, error) {
+func (s *Store) NextUnsettled(ctx context.Context, providers []string) (*payment.Payment, bool, error) {
 	var r struct {
 		Attempt row `gorm:"embedded"`
 		Wanted  bool
 	}
 	res := s.db.WithContext(ctx).Raw(`UPDATE payments p SET look_at = now() + interval '10 seconds' FROM bills b
-		WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now()
+		WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now() AND provider = ANY(?::text[])
 			ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-		RETURNING p.*, b.status = 'open' AS wanted`).Scan(&r)
+		RETURNING p.*, b.status = 'open' AND (p.next_action IS NULL OR b.due_at > now()) AS wanted`, postgres.Array(providers)).Scan(&r)
 	if res.Error != nil || res.RowsAffected == 0 {
 		return nil, false, res.Error
 	}
-	return r.Attempt.payment(), r.Wanted, nil
+	p, err := r.Attempt.payment()
+	return p, r.Wanted, err
 }

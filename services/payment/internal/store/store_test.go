@@ -46,9 +46,9 @@ func (s *shaky) Cancel(ctx context.Context, id string) (payment.Outcome, error) 
 	return s.Provider.Cancel(ctx, id)
 }
 
-func (s *shaky) Refund(ctx context.Context, id, ref string, amount int64) error {
+func (s *shaky) Refund(ctx context.Context, id, ref string, amount int64) (payment.Refund, error) {
 	if s.failRefund {
-		return errors.New("no connection")
+		return payment.Refund{}, errors.New("no connection")
 	}
 	return s.Provider.Refund(ctx, id, ref, amount)
 }
@@ -111,16 +111,26 @@ func card(number string) payment.Card {
 
 func (d desk) start(id string, b payment.Bill, c payment.Card) *payment.Payment {
 	d.t.Helper()
-	p, resumed, err := d.Start(d.t.Context(), id, b.UserID, b.OrderID, c.Show())
+	p, resumed, err := d.Start(d.t.Context(), id, b.UserID, b.OrderID, &c)
 	if err != nil || resumed {
 		d.t.Fatalf("start %s: resumed %v, %v", id, resumed, err)
 	}
 	return p
 }
 
+// charge is what a request does with an attempt that it has started.
+func (d desk) charge(p *payment.Payment, c payment.Card) (*payment.Payment, error) {
+	d.t.Helper()
+	o, err := d.Ask(d.t.Context(), p, &c)
+	if err != nil {
+		return nil, err
+	}
+	return d.Keep(d.t.Context(), p.ID, o)
+}
+
 func (d desk) pay(id string, b payment.Bill, number string) *payment.Payment {
 	d.t.Helper()
-	p, err := d.Charge(d.t.Context(), d.start(id, b, card(number)), card(number))
+	p, err := d.charge(d.start(id, b, card(number)), card(number))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -242,7 +252,7 @@ func TestCrashPoints(t *testing.T) {
 			b := d.bill("100")
 			tt.until(d, d.start("1", b, card("4242424242424242")))
 			// The same request again, while nobody knows: it is told how things stand and charges nothing.
-			if p, resumed, err := d.Start(t.Context(), "1", b.UserID, b.OrderID, payment.Shown{}); err != nil || !resumed || p.Status != payment.Processing {
+			if p, resumed, err := d.Start(t.Context(), "1", b.UserID, b.OrderID, nil); err != nil || !resumed || p.Status != payment.Processing {
 				t.Errorf("repeat: %+v, resumed %v, %v; want the attempt under way", p, resumed, err)
 			}
 			d.later()
@@ -257,7 +267,7 @@ func TestStalledRequestSendsNoCard(t *testing.T) {
 	d := open(t)
 	p := d.start("1", d.bill("100"), card("4242424242424242"))
 	d.later()
-	if p, err := d.Charge(t.Context(), p, card("4242424242424242")); err != nil || p.Status != payment.Cancelled {
+	if p, err := d.charge(p, card("4242424242424242")); err != nil || p.Status != payment.Cancelled {
 		t.Errorf("stalled charge: %+v, %v; want cancelled", p, err)
 	}
 	d.books("1", payment.Cancelled, 0, "[]")
@@ -271,7 +281,7 @@ func TestOneAttemptAtATime(t *testing.T) {
 	codes := map[string]int{}
 	for i := range 10 {
 		wg.Go(func() {
-			_, _, err := d.Start(t.Context(), fmt.Sprint(i+1), b.UserID, b.OrderID, payment.Shown{Brand: "visa", Last4: "4242"})
+			_, _, err := d.Start(t.Context(), fmt.Sprint(i+1), b.UserID, b.OrderID, nil)
 			mu.Lock()
 			codes[problem.CodeOf(err)]++
 			mu.Unlock()
@@ -286,7 +296,7 @@ func TestOneAttemptAtATime(t *testing.T) {
 func TestWhoMayStart(t *testing.T) {
 	d := open(t)
 	start := func(id, user, order string) error {
-		_, _, err := d.Start(t.Context(), id, user, order, payment.Shown{})
+		_, _, err := d.Start(t.Context(), id, user, order, nil)
 		return err
 	}
 	d.pay("1", d.bill("100"), "4242424242424242")
@@ -319,7 +329,7 @@ func TestWaitingForTheBillPastItsTime(t *testing.T) {
 	d.sql(first, "SELECT 1 FROM bills FOR UPDATE")
 	started := make(chan error, 1)
 	go func() {
-		_, _, err := d.Start(t.Context(), "1", "7", "100", payment.Shown{})
+		_, _, err := d.Start(t.Context(), "1", "7", "100", nil)
 		started <- err
 	}()
 	for waits := false; !waits; {
@@ -438,7 +448,7 @@ func TestRefundBeforeTheProviderHeardOfIt(t *testing.T) {
 	if err := d.OnRefundRequested(t.Context(), "1", 210); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := d.store.NextRefund(t.Context()); err != nil || p == nil {
+	if p, err := d.store.NextRefund(t.Context(), []string{"sandbox"}); err != nil || p == nil {
 		t.Fatalf("claim: %+v, %v", p, err) // and here the process dies
 	}
 	if err := d.RefundDue(t.Context()); err != nil {
@@ -466,7 +476,7 @@ func TestRefundCrash(t *testing.T) {
 	if err := d.OnRefundRequested(t.Context(), "1", 210); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.line.Refund(t.Context(), "sbx_1", p.ID, 210); err != nil {
+	if _, err := d.line.Refund(t.Context(), "sbx_1", p.ID, 210); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.RefundDue(t.Context()); err != nil {

@@ -4,7 +4,7 @@ package stripe
 import (
 	"context"
 	"errors"
-	"strconv"
+	"fmt"
 	"strings"
 
 	stripe "github.com/stripe/stripe-go/v82"
@@ -12,69 +12,97 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// Provider is payment.Provider.
-type Provider struct{ api *stripe.Client }
+// Config is how to reach Stripe.
+type Config struct {
+	APIKey        string
+	WebhookSecret string        // of the endpoint, several separated by commas while it is changed; "" refuses notices
+	URL           string        // replaces Stripe's own address, "" keeps it
+	ReturnURL     func() string // where a bank's page sends shoppers back to; "" leaves that to Stripe.js
+}
 
-// New makes a provider; url replaces Stripe's own address, "" keeps it.
-func New(apiKey, url string) *Provider {
+// Provider is payment.Provider and payment.Notifier.
+type Provider struct {
+	api *stripe.Client
+	set Config
+}
+
+// New makes a provider.
+func New(c Config) *Provider {
 	config := &stripe.BackendConfig{MaxNetworkRetries: stripe.Int64(0), LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull}}
-	if url != "" {
-		config.URL = stripe.String(url)
+	if c.URL != "" {
+		config.URL = stripe.String(c.URL)
 	}
-	backends := stripe.NewBackendsWithConfig(config)
-	return &Provider{api: stripe.NewClient(apiKey, stripe.WithBackends(backends))}
+	if c.ReturnURL == nil {
+		c.ReturnURL = func() string { return "" }
+	}
+	return &Provider{api: stripe.NewClient(c.APIKey, stripe.WithBackends(stripe.NewBackendsWithConfig(config))), set: c}
 }
 
 // Name is how attempts remember it.
 func (*Provider) Name() string { return "stripe" }
 
-// Create is described at payment.Provider.
+// HostsCards is described at payment.Provider: Stripe.js has card fields.
+func (*Provider) HostsCards() bool { return true }
+
+// Create is described at payment.Provider. Its idempotency key is a new one each time (the SDK's): Stripe repeats for a day whatever it
+// answered to a key, failures too, and an intent without a card costs nothing.
 func (p *Provider) Create(ctx context.Context, ref string, amount int64, currency string) (string, error) {
-	params := &stripe.PaymentIntentCreateParams{Amount: stripe.Int64(amount), Currency: stripe.String(strings.ToLower(currency)),
-		PaymentMethodTypes: []*string{stripe.String("card")}, Metadata: map[string]string{"payment_id": ref}}
-	params.SetIdempotencyKey("create-" + ref)
-	pi, err := p.api.V1PaymentIntents.Create(ctx, params)
+	units, err := units(amount, currency)
+	if err != nil {
+		return "", err
+	}
+	pi, err := p.api.V1PaymentIntents.Create(ctx, &stripe.PaymentIntentCreateParams{Amount: stripe.Int64(units), Currency: stripe.String(strings.ToLower(currency)),
+		PaymentMethodTypes: []*string{stripe.String("card")}, Metadata: map[string]string{"payment_id": ref}})
 	if err != nil {
 		return "", err
 	}
 	return pi.ID, nil
 }
 
-// Confirm is described at payment.Provider.
+// Confirm is described at payment.Provider. An intent is confirmed once, so its id is the key.
 func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (payment.Outcome, error) {
 	method := &stripe.PaymentMethodCreateParams{Type: stripe.String("card"), Card: &stripe.PaymentMethodCreateCardParams{
 		Number: stripe.String(card.Number), ExpMonth: stripe.Int64(int64(card.ExpMonth)), ExpYear: stripe.Int64(int64(card.ExpYear)), CVC: stripe.String(card.CVC)}}
 	pm, err := p.api.V1PaymentMethods.Create(ctx, method)
-	if o, refused := declined(err); refused {
-		return p.giveUp(ctx, id, o)
+	if code, refused := declined(err); refused {
+		return p.giveUp(ctx, id, code)
 	}
 	if err != nil {
 		return payment.Outcome{}, err
 	}
 	params := &stripe.PaymentIntentConfirmParams{PaymentMethod: stripe.String(pm.ID)}
+	if url := p.set.ReturnURL(); url != "" {
+		params.ReturnURL = stripe.String(url)
+	}
 	params.SetIdempotencyKey("confirm-" + id)
 	pi, err := p.api.V1PaymentIntents.Confirm(ctx, id, params)
-	if o, refused := declined(err); refused {
-		return p.giveUp(ctx, id, o)
+	if code, refused := declined(err); refused {
+		return p.giveUp(ctx, id, code)
 	}
 	if err != nil {
 		return payment.Outcome{}, err
 	}
-	return outcome(pi), nil
-}
-
-// giveUp cancels an intent whose card was declined: Stripe would let another card try, here that is another attempt.
-func (p *Provider) giveUp(ctx context.Context, id string, o payment.Outcome) (payment.Outcome, error) {
-	ended, err := p.Cancel(ctx, id)
-	if err != nil || ended.State == payment.StateSucceeded {
-		return ended, err
+	o := outcome(pi)
+	if o.State == payment.StateCreated && o.FailureCode != "" {
+		return p.giveUp(ctx, id, o.FailureCode)
 	}
 	return o, nil
 }
 
+// giveUp cancels an intent whose card was declined: Stripe would let another card try, here that is another attempt.
+func (p *Provider) giveUp(ctx context.Context, id, code string) (payment.Outcome, error) {
+	ended, err := p.Cancel(ctx, id)
+	if err != nil || ended.State == payment.StateSucceeded {
+		return ended, err
+	}
+	return payment.Outcome{State: payment.StateFailed, FailureCode: code}, nil
+}
+
 // Get is described at payment.Provider.
 func (p *Provider) Get(ctx context.Context, id string) (payment.Outcome, error) {
-	pi, err := p.api.V1PaymentIntents.Retrieve(ctx, id, nil)
+	params := &stripe.PaymentIntentRetrieveParams{}
+	params.AddExpand("payment_method")
+	pi, err := p.api.V1PaymentIntents.Retrieve(ctx, id, params)
 	if err != nil {
 		return payment.Outcome{}, err
 	}
@@ -94,38 +122,112 @@ func (p *Provider) Cancel(ctx context.Context, id string) (payment.Outcome, erro
 	return payment.Outcome{}, err
 }
 
-// Refund is described at payment.Provider.
-func (p *Provider) Refund(ctx context.Context, id, ref string, amount int64) error {
-	params := &stripe.RefundCreateParams{PaymentIntent: stripe.String(id), Amount: stripe.Int64(amount), Metadata: map[string]string{"payment_id": ref}}
-	params.SetIdempotencyKey("refund-" + ref + "-" + strconv.FormatInt(amount, 10))
-	_, err := p.api.V1Refunds.Create(ctx, params)
+// Refund is described at payment.Provider. It looks first: then a repeat after a lost answer finds the refund, and one after a failure
+// can have a new key. Two whole refunds of one charge Stripe refuses itself.
+func (p *Provider) Refund(ctx context.Context, id, ref string, _ int64) (payment.Refund, error) {
+	if r, found, err := p.given(ctx, id, ref); err != nil || found {
+		return r, err
+	}
+	// Without an amount: what is left of the charge, all of it unless somebody gave a part back by hand.
+	r, err := p.api.V1Refunds.Create(ctx, &stripe.RefundCreateParams{PaymentIntent: stripe.String(id), Metadata: map[string]string{"payment_id": ref}})
 	var refused *stripe.Error
 	if errors.As(err, &refused) && refused.Code == stripe.ErrorCodeChargeAlreadyRefunded {
-		return nil
+		if r, found, err := p.given(ctx, id, ""); err != nil || found { // by somebody else, and whole
+			return r, err
+		}
 	}
-	return err
+	if err != nil {
+		return payment.Refund{}, err
+	}
+	return refund(r), nil
 }
 
-func declined(err error) (payment.Outcome, bool) {
-	var refused *stripe.Error
-	if !errors.As(err, &refused) || refused.Type != stripe.ErrorTypeCard {
-		return payment.Outcome{}, false
+// given gives the refund of an intent that went back or is on its way: ours, if ref is given.
+func (p *Provider) given(ctx context.Context, id, ref string) (payment.Refund, bool, error) {
+	for r, err := range p.api.V1Refunds.List(ctx, &stripe.RefundListParams{PaymentIntent: stripe.String(id)}) {
+		if err != nil {
+			return payment.Refund{}, false, err
+		}
+		if now := refund(r); now.State != payment.RefundFailed && (ref == "" || r.Metadata["payment_id"] == ref) {
+			return now, true, nil
+		}
 	}
-	code := payment.CardDeclined
-	if refused.DeclineCode == stripe.DeclineCodeInsufficientFunds {
-		code = payment.InsufficientFunds
+	return payment.Refund{}, false, nil
+}
+
+// GetRefund is described at payment.Provider.
+func (p *Provider) GetRefund(ctx context.Context, _, refundID string) (payment.Refund, error) {
+	r, err := p.api.V1Refunds.Retrieve(ctx, refundID, nil)
+	if err != nil {
+		return payment.Refund{}, err
 	}
-	return payment.Outcome{State: payment.StateFailed, FailureCode: code}, true
+	return refund(r), nil
+}
+
+func refund(r *stripe.Refund) payment.Refund {
+	out := payment.Refund{ID: r.ID, State: payment.RefundPending}
+	switch r.Status {
+	case stripe.RefundStatusSucceeded:
+		out.State = payment.RefundSucceeded
+	case stripe.RefundStatusFailed, stripe.RefundStatusCanceled:
+		out.State, out.Reason = payment.RefundFailed, string(r.Status)
+		if r.FailureReason != "" {
+			out.Reason = string(r.FailureReason)
+		}
+	}
+	return out // pending; requires_action: the shopper has to tell Stripe where to; a word we do not know
+}
+
+func declined(err error) (code string, refused bool) {
+	var e *stripe.Error
+	if !errors.As(err, &e) || e.Type != stripe.ErrorTypeCard {
+		return "", false
+	}
+	return failure(e), true
+}
+
+func failure(e *stripe.Error) string {
+	switch {
+	case e.DeclineCode == stripe.DeclineCodeInsufficientFunds:
+		return payment.InsufficientFunds
+	case e.Code == stripe.ErrorCodePaymentIntentAuthenticationFailure:
+		return payment.AuthenticationFailed
+	}
+	return payment.CardDeclined
 }
 
 func outcome(pi *stripe.PaymentIntent) payment.Outcome {
+	var o payment.Outcome
+	if pi.PaymentMethod != nil && pi.PaymentMethod.Card != nil {
+		o.Card = payment.Shown{Brand: string(pi.PaymentMethod.Card.Brand), Last4: pi.PaymentMethod.Card.Last4}
+	}
 	switch pi.Status {
 	case stripe.PaymentIntentStatusSucceeded:
-		return payment.Outcome{State: payment.StateSucceeded}
+		o.State = payment.StateSucceeded
 	case stripe.PaymentIntentStatusCanceled:
-		return payment.Outcome{State: payment.StateCancelled}
+		o.State = payment.StateCancelled
 	case stripe.PaymentIntentStatusProcessing, stripe.PaymentIntentStatusRequiresCapture:
-		return payment.Outcome{State: payment.StateProcessing}
+		o.State = payment.StateProcessing
+	case stripe.PaymentIntentStatusRequiresAction:
+		o.State, o.NextAction = payment.StateRequiresAction, action(pi)
+	default: // requires a method or a confirmation
+		o.State, o.Card = payment.StateCreated, payment.Shown{}
+		if pi.ClientSecret != "" {
+			o.NextAction = &payment.NextAction{Type: payment.ActionEnterCard, ClientSecret: pi.ClientSecret}
+		}
+		if pi.LastPaymentError != nil {
+			o.FailureCode = failure(pi.LastPaymentError)
+		}
 	}
-	return payment.Outcome{State: payment.StateCreated} // requires a method, a confirmation or an action nobody can take here
+	return o
 }
+
+func action(pi *stripe.PaymentIntent) *payment.NextAction {
+	if n := pi.NextAction; n != nil && n.RedirectToURL != nil && n.RedirectToURL.URL != "" {
+		return &payment.NextAction{Type: payment.ActionRedirect, RedirectURL: n.RedirectToURL.URL, ClientSecret: pi.ClientSecret}
+	}
+	return &payment.NextAction{Type: payment.ActionStripeSDK, ClientSecret: pi.ClientSecret}
+}
+
+// String keeps the keys out of logs.
+func (p *Provider) String() string { return fmt.Sprintf("stripe at %q", p.set.URL) }

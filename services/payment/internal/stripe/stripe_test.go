@@ -1,19 +1,24 @@
 package stripe
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/payment/internal/payment"
+	"daprmall.dev/services/payment/internal/stripe/stripetest"
 )
 
 var good = payment.Card{Number: "4242424242424242", ExpMonth: 12, ExpYear: 2035, CVC: "123"}
@@ -30,7 +35,7 @@ func mock(t *testing.T) string {
 	build.Dir = dir // outside the module
 	build.Env = append(build.Environ(), "GOBIN="+dir, "GOWORK=off", "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Skipf("stripe-mock cannot be built here: %v\n%s", err, out)
+		t.Fatalf("stripe-mock cannot be built here (-short leaves this test out): %v\n%s", err, out)
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -57,7 +62,7 @@ func mock(t *testing.T) string {
 }
 
 func TestStripeUnderstandsUs(t *testing.T) {
-	p := New("sk_test_123", mock(t))
+	p := New(Config{APIKey: "sk_test_123", URL: mock(t)})
 	ctx := t.Context()
 	id, err := p.Create(ctx, "7", 210, "CNY")
 	if err != nil || !strings.HasPrefix(id, "pi_") {
@@ -72,8 +77,12 @@ func TestStripeUnderstandsUs(t *testing.T) {
 	if _, err := p.Cancel(ctx, id); err != nil {
 		t.Errorf("cancel: %v", err)
 	}
-	if err := p.Refund(ctx, id, "7", 210); err != nil {
-		t.Errorf("refund: %v", err)
+	r, err := p.Refund(ctx, id, "7", 210)
+	if err != nil || r.ID == "" {
+		t.Errorf("refund: %+v, %v", r, err)
+	}
+	if _, err := p.GetRefund(ctx, id, r.ID); err != nil {
+		t.Errorf("get refund: %v", err)
 	}
 }
 
@@ -129,7 +138,7 @@ func TestWhatStripeSays(t *testing.T) {
 	for name, tt := range tests {
 		a := &answers{reply: map[string]string{"/v1/payment_methods": method, "/v1/payment_intents/pi_1/confirm": tt.confirm, "/v1/payment_intents/pi_1/cancel": tt.cancel}}
 		s := httptest.NewServer(a)
-		got, err := New("sk_test_123", s.URL).Confirm(t.Context(), "pi_1", good)
+		got, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Confirm(t.Context(), "pi_1", good)
 		s.Close()
 		if got != tt.want || (err != nil) != tt.unknown {
 			t.Errorf("%s: %+v, %v; want %+v, unknown %v", name, got, err, tt.want, tt.unknown)
@@ -137,25 +146,173 @@ func TestWhatStripeSays(t *testing.T) {
 	}
 }
 
-// Cancelling what is settled tells how it settled; a refund that was given counts as given.
-func TestRepeatsAreHarmless(t *testing.T) {
+// Cancelling what is settled tells how it settled.
+func TestCancellingWhatIsSettled(t *testing.T) {
 	a := &answers{reply: map[string]string{
 		"/v1/payment_intents/pi_1/cancel": `{"error":{"type":"invalid_request_error","code":"payment_intent_unexpected_state","message":"succeeded"}}`,
 		"/v1/payment_intents/pi_1":        intent("succeeded"),
-		"/v1/refunds":                     `{"error":{"type":"invalid_request_error","code":"charge_already_refunded","message":"again"}}`,
 	}}
 	s := httptest.NewServer(a)
 	defer s.Close()
-	p := New("sk_test_123", s.URL)
-	if o, err := p.Cancel(t.Context(), "pi_1"); err != nil || o.State != payment.StateSucceeded {
+	if o, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Cancel(t.Context(), "pi_1"); err != nil || o.State != payment.StateSucceeded {
 		t.Errorf("cancel what succeeded: %+v, %v", o, err)
 	}
-	for range 2 {
-		if err := p.Refund(t.Context(), "pi_1", "7", 210); err != nil {
-			t.Errorf("refund: %v", err)
+}
+
+// Only a refund that succeeded counts, one that is on its way is not asked for twice, and one that failed is tried anew: also right
+// away, though Stripe repeats for a day what it answered to a key.
+func TestRefunds(t *testing.T) {
+	open := func(t *testing.T) (*stripetest.Stripe, *Provider, string) {
+		t.Helper()
+		s := stripetest.New(t)
+		p := New(Config{APIKey: "sk_test_123", URL: s.URL})
+		id, err := p.Create(t.Context(), "7", 210, "CNY")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, err := p.Confirm(t.Context(), id, good); err != nil || o.State != payment.StateSucceeded {
+			t.Fatalf("confirm: %+v, %v", o, err)
+		}
+		return s, p, id
+	}
+	for status, want := range map[string]payment.RefundState{"succeeded": payment.RefundSucceeded, "pending": payment.RefundPending,
+		"requires_action": payment.RefundPending, "failed": payment.RefundFailed, "canceled": payment.RefundFailed} {
+		s, p, id := open(t)
+		s.NextRefund(status)
+		r, err := p.Refund(t.Context(), id, "7", 210)
+		if err != nil || r.State != want {
+			t.Errorf("%s: %+v, %v; want %s", status, r, err, want)
+		}
+		if r, err = p.GetRefund(t.Context(), id, r.ID); err != nil || r.State != want {
+			t.Errorf("%s, asked again: %+v, %v; want %s", status, r, err, want)
+		}
+		s.NextRefund("succeeded")
+		again, err := p.Refund(t.Context(), id, "7", 210)
+		if anew := again.ID != r.ID; err != nil || anew != (want == payment.RefundFailed) {
+			t.Errorf("%s, given again: %+v, %v after %+v", status, again, err, r)
 		}
 	}
-	if n := len(a.asked); a.asked[n-1] != "/v1/refunds refund-7-210" || a.asked[n-2] != a.asked[n-1] {
-		t.Errorf("asked %v; want both refunds with one key", a.asked)
+	s, p, id := open(t)
+	s.FailNext("/v1/refunds", http.StatusInternalServerError, http.StatusInternalServerError)
+	for range 2 {
+		if r, err := p.Refund(t.Context(), id, "7", 210); err == nil {
+			t.Errorf("Stripe failed: %+v, want an error", r)
+		}
+	}
+	for range 2 {
+		if r, err := p.Refund(t.Context(), id, "7", 210); err != nil || r.State != payment.RefundSucceeded {
+			t.Errorf("refund: %+v, %v", r, err)
+		}
+	}
+	if n := s.Refunds(); n["succeeded"] != 1 {
+		t.Errorf("refunds %v, want one", n)
+	}
+}
+
+// A failure that Stripe remembers for a day must not be what the next try is told.
+func TestAFailureIsNotRepeatedToTheNextTry(t *testing.T) {
+	s := stripetest.New(t)
+	p := New(Config{APIKey: "sk_test_123", URL: s.URL})
+	s.FailNext("/v1/payment_intents", http.StatusInternalServerError)
+	if _, err := p.Create(t.Context(), "7", 210, "CNY"); err == nil {
+		t.Fatal("create went well though Stripe failed")
+	}
+	if id, err := p.Create(t.Context(), "7", 210, "CNY"); err != nil || id == "" {
+		t.Errorf("create again: %q, %v; want an intent", id, err)
+	}
+}
+
+// A card whose bank asks the shopper waits for them, with what Stripe.js needs; what they answer is found by asking.
+func TestTheBankAsksTheShopper(t *testing.T) {
+	for pass, want := range map[bool]payment.Outcome{
+		true:  {State: payment.StateSucceeded, Card: payment.Shown{Brand: "visa", Last4: "3155"}},
+		false: {State: payment.StateCreated, FailureCode: payment.AuthenticationFailed, NextAction: &payment.NextAction{Type: payment.ActionEnterCard, ClientSecret: "pi_1_secret"}},
+	} {
+		s := stripetest.New(t)
+		p := New(Config{APIKey: "sk_test_123", URL: s.URL})
+		id, err := p.Create(t.Context(), "7", 210, "CNY")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := p.Confirm(t.Context(), id, payment.Card{Number: stripetest.Challenges, ExpMonth: 12, ExpYear: 2035, CVC: "123"})
+		action := payment.NextAction{Type: payment.ActionStripeSDK, ClientSecret: "pi_1_secret"}
+		if err != nil || o.State != payment.StateRequiresAction || o.NextAction == nil || *o.NextAction != action {
+			t.Fatalf("confirm: %+v, %v; want %+v", o, err, action)
+		}
+		s.Authenticate(id, pass)
+		got, err := p.Get(t.Context(), id)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("after the answer %v: %+v, %v; want %+v", pass, got, err, want)
+		}
+	}
+}
+
+// Amounts are the mall's (ISO 4217) outside and Stripe's inside; what is not known is refused before Stripe hears of it.
+func TestAmountsInStripesUnit(t *testing.T) {
+	for _, tt := range []struct {
+		amount   int64
+		currency string
+		want     int64
+	}{
+		{1999, "CNY", 1999}, {1999, "USD", 1999}, {1999, "HUF", 1999}, {1999, "TWD", 1999}, {500, "JPY", 500}, {500, "KRW", 500}, {500, "CLP", 500},
+		{5, "ISK", 500}, {5, "UGX", 500}, {500, "MGA", 5}, {510, "MGA", -1}, {5124, "KWD", 5120}, {5125, "KWD", 5130}, {5126, "TND", 5130}, {5120, "BHD", 5120},
+		{0, "EUR", 0}, {-1, "EUR", -1}, {math.MaxInt64, "ISK", -1}, {100, "XTS", -1}, {100, "usd", -1}, {100, "", -1}, {100, "CLF", -1},
+	} {
+		got, err := units(tt.amount, tt.currency)
+		if errors.Is(err, payment.ErrNotChargeable) != (tt.want < 0) || err == nil && got != tt.want {
+			t.Errorf("%d %s: %d, %v; want %d", tt.amount, tt.currency, got, err, tt.want)
+		}
+	}
+	s := stripetest.New(t)
+	if _, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Create(t.Context(), "7", 210, "XTS"); !errors.Is(err, payment.ErrNotChargeable) || len(s.Asked()) > 0 {
+		t.Errorf("an unknown currency: %v, Stripe was asked %v", err, s.Asked())
+	}
+}
+
+// A notice counts only if Stripe signed it, lately, as it came; it names a charge and nothing more.
+func TestNotices(t *testing.T) {
+	s := stripetest.New(t)
+	p := New(Config{APIKey: "sk_test_123", WebhookSecret: "whsec_old, " + stripetest.Secret, URL: s.URL})
+	now := time.Now()
+	for kind, want := range map[string]payment.Notice{
+		"payment_intent.succeeded":       {ChargeID: "pi_1"},
+		"payment_intent.payment_failed":  {ChargeID: "pi_1"},
+		"payment_intent.requires_action": {ChargeID: "pi_1"},
+		"customer.created":               {},
+	} {
+		body, signature := s.Notice(kind, "pi_1", now, nil)
+		want.ID, want.Kind = "evt_"+kind+"pi_1", kind
+		if n, err := p.Notice(body, signature); err != nil || n != want {
+			t.Errorf("%s: %+v, %v; want %+v", kind, n, err, want)
+		}
+	}
+	for _, kind := range []string{"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"} {
+		body, signature := s.Notice(kind, "re_1", now, map[string]any{"payment_intent": "pi_1", "status": "failed"})
+		if n, err := p.Notice(body, signature); err != nil || n.ChargeID != "pi_1" || !n.Refund {
+			t.Errorf("%s: %+v, %v; want the refund of pi_1", kind, n, err)
+		}
+	}
+	body, signature := s.Notice("charge.dispute.created", "dp_1", now, map[string]any{"payment_intent": "pi_1", "amount": 210, "currency": "cny", "reason": "fraudulent", "status": "needs_response"})
+	want := payment.Dispute{ID: "dp_1", ChargeID: "pi_1", Amount: 210, Currency: "CNY", Reason: "fraudulent", Status: "needs_response", At: now.UTC().Truncate(time.Second)}
+	if n, err := p.Notice(body, signature); err != nil || n.Dispute == nil || *n.Dispute != want || n.ChargeID != "" {
+		t.Errorf("dispute: %+v, %v; want %+v", n.Dispute, err, want)
+	}
+
+	body, signature = s.Notice("payment_intent.succeeded", "pi_1", now, nil)
+	_, old := s.Notice("payment_intent.succeeded", "pi_1", now.Add(-6*time.Minute), nil)
+	for name, c := range map[string]struct{ body, signature string }{
+		"no signature":   {string(body), ""},
+		"another's":      {string(body), signature[:len(signature)-2] + "00"},
+		"another body":   {strings.Replace(string(body), "pi_1", "pi_2", 1), signature},
+		"too old":        {string(body), old},
+		"nonsense":       {string(body), "t=soon,v1=zz"},
+		"only its space": {string(body) + " ", signature},
+	} {
+		if n, err := p.Notice([]byte(c.body), c.signature); problem.CodeOf(err) != "bad_signature" {
+			t.Errorf("%s: %+v, %v; want bad_signature", name, n, err)
+		}
+	}
+	if _, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Notice(body, signature); problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("without a secret: %v, want unavailable", err)
 	}
 }

@@ -1,0 +1,68 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/payment/internal/payment"
+)
+
+// Health shows operators what waits for them.
+type Health struct {
+	read                     func(ctx context.Context) (payment.Health, error)
+	log                      *slog.Logger
+	waiting                  *prometheus.GaugeVec
+	failed, parked, disputes prometheus.Gauge
+	last                     atomic.Pointer[string] // providers that are not set up and have work
+}
+
+// NewHealth makes the metrics of payments.
+func NewHealth(reg prometheus.Registerer, payments *payment.Service, log *slog.Logger) *Health {
+	f := promauto.With(reg)
+	return &Health{read: payments.Health, log: log,
+		waiting: f.NewGaugeVec(prometheus.GaugeOpts{Name: "mall_payment_waiting",
+			Help: "Attempts and refunds that wait because their provider is not set up."}, []string{"provider"}),
+		failed:   f.NewGauge(prometheus.GaugeOpts{Name: "mall_payment_refunds_failed", Help: "Refunds that failed: the money is not back."}),
+		parked:   f.NewGauge(prometheus.GaugeOpts{Name: "mall_payment_refunds_parked", Help: "Of these, those that only an operator tries again."}),
+		disputes: f.NewGauge(prometheus.GaugeOpts{Name: "mall_payment_disputes_open", Help: "Charges that cardholders contest."}),
+	}
+}
+
+// Look reads once what needs an operator, and logs once when work waits for a provider that is not set up.
+func (h *Health) Look(ctx context.Context) error {
+	now, err := h.read(ctx)
+	if err != nil {
+		return fmt.Errorf("health of payments: %w", err)
+	}
+	h.waiting.Reset()
+	for provider, n := range now.Waiting {
+		h.waiting.WithLabelValues(provider).Set(float64(n))
+	}
+	h.failed.Set(float64(now.Failed))
+	h.parked.Set(float64(now.Parked))
+	h.disputes.Set(float64(now.Disputes))
+	missing := strings.Join(slices.Sorted(maps.Keys(now.Waiting)), ", ")
+	if last := h.last.Swap(&missing); missing != "" && (last == nil || *last != missing) {
+		h.log.Error("payments and refunds wait for a provider that is not set up: bring its secret back and restart", "providers", missing)
+	}
+	return nil
+}
+
+// Check is the line of /readyz.
+func (h *Health) Check() server.Check {
+	return server.Check{Name: "providers", Soft: true, Ask: func(context.Context) error {
+		if last := h.last.Load(); last != nil && *last != "" {
+			return server.UnmetError("not set up, and payments wait for it: " + *last)
+		}
+		return nil
+	}}
+}

@@ -1,0 +1,47 @@
+package payment
+
+import (
+	"context"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// OnNotice takes what a provider told of its own accord. Nothing of it is believed but that there is something to look at, so a
+// repeated, late or lost notice changes nothing but the time at which the settler looks.
+func (s *Service) OnNotice(ctx context.Context, provider string, payload []byte, signature string) error {
+	notifier, ok := s.providers[provider].(Notifier)
+	if !ok {
+		return problem.Missing("address")
+	}
+	n, err := notifier.Notice(payload, signature)
+	if err != nil {
+		return err
+	}
+	if n.Dispute != nil {
+		fresh, err := s.store.KeepDispute(ctx, provider, *n.Dispute)
+		if err != nil {
+			return err
+		}
+		if fresh {
+			s.log.ErrorContext(ctx, "a cardholder contests a charge: answer it at the provider", "provider", provider, "dispute", n.Dispute.ID,
+				"charge", n.Dispute.ChargeID, "reason", n.Dispute.Reason)
+		}
+	}
+	if n.ChargeID == "" {
+		return nil
+	}
+	found, asked, err := s.store.LookNow(ctx, provider, n.ChargeID, n.Refund)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !found:
+		s.log.InfoContext(ctx, "a notice of a charge that is not ours", "provider", provider, "notice", n.ID, "kind", n.Kind)
+	case n.Refund && !asked:
+		s.log.ErrorContext(ctx, "a refund that order did not ask for", "provider", provider, "notice", n.ID, "charge", n.ChargeID)
+	}
+	return nil
+}
+
+// Health counts what needs an operator, and logs when work waits for a provider that is not set up.
+func (s *Service) Health(ctx context.Context) (Health, error) { return s.store.Health(ctx, s.names) }

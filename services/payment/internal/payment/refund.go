@@ -1,0 +1,50 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// OnRefundRequested keeps the wish; RefundDue carries it out.
+func (s *Service) OnRefundRequested(ctx context.Context, paymentID string, amount int64) error {
+	return s.store.AskRefund(ctx, paymentID, amount)
+}
+
+// RefundDue gives money back for every request, looks at what is on its way, and looks again at what went back: a bank may refuse it
+// weeks later. A repeat after a crash is harmless at the provider.
+func (s *Service) RefundDue(ctx context.Context) error {
+	var problems error
+	for {
+		r, err := s.store.NextRefund(ctx, s.names)
+		if err != nil || r == nil {
+			return errors.Join(problems, err)
+		}
+		if err := s.refund(ctx, r); err != nil {
+			problems = errors.Join(problems, fmt.Errorf("refund payment %s: %w", r.Payment.ID, err))
+		}
+	}
+}
+
+func (s *Service) refund(ctx context.Context, r *RefundRequest) error {
+	p := r.Payment
+	provider, err := s.provider(p.Provider)
+	if err != nil {
+		return err
+	}
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var now Refund
+	if r.RefundID == "" || r.Failed {
+		now, err = provider.Refund(asking, p.ProviderID, p.ID, p.Amount)
+	} else {
+		now, err = provider.GetRefund(asking, p.ProviderID, r.RefundID)
+	}
+	if err != nil {
+		return err
+	}
+	if now.State == RefundFailed {
+		s.log.ErrorContext(ctx, "a refund failed, the money is still here", "payment", p.ID, "refund", now.ID, "reason", now.Reason, "reopened", r.Done)
+	}
+	return s.store.KeepRefund(ctx, p.ID, now)
+}

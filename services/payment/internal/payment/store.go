@@ -1,0 +1,63 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Store keeps bills, attempts and refunds. now is the database's clock.
+type Store interface {
+	// OpenBills keeps bills of orders that have none yet, open or closed.
+	OpenBills(ctx context.Context, bills ...Bill) error
+	// CloseBill closes an open bill, or writes it closed at once. A paid one stays paid.
+	CloseBill(ctx context.Context, b Bill) error
+	// Start keeps an attempt that decide allows to pay the bill of p's order, under the bill's lock; an attempt with p's id that exists
+	// is returned instead (found), unless it is revivable. ErrNoBill if there is no bill.
+	Start(ctx context.Context, p Payment, decide func(b Bill, now time.Time, live bool) error) (kept *Payment, found bool, err error)
+	// Opened keeps the provider's id of an attempt under way; false if it is not under way any more.
+	Opened(ctx context.Context, id, providerID string) (bool, error)
+	// Abandon cancels an attempt under way that no provider has opened; Opened refuses it from then on. It gives the attempt as it is now.
+	Abandon(ctx context.Context, id, why string) (*Payment, error)
+	Find(ctx context.Context, id string) (*Payment, error)
+	// Settle changes an attempt, its bill, and writes the event of a success, together.
+	Settle(ctx context.Context, id string, o Outcome) (*Payment, error)
+	// NextUnsettled claims an attempt of one of these providers under way whose time to be looked at has come: some seconds after its
+	// request must have ended, or sooner by LookSoon. wanted says whether it may still bring money: its bill is open and, if the shopper
+	// has to do something, the time to pay is not over.
+	NextUnsettled(ctx context.Context, providers []string) (p *Payment, wanted bool, err error)
+	LookSoon(ctx context.Context, id string) error
+	// AskRefund keeps the request for a refund, once per payment. An unknown payment is an error.
+	AskRefund(ctx context.Context, paymentID string, amount int64) error
+	// NextRefund claims a refund of one of these providers that has to be asked for or looked at, also one that was done some time ago.
+	NextRefund(ctx context.Context, providers []string) (*RefundRequest, error)
+	// KeepRefund keeps what a provider says of a refund: money that went back, with its event; money that came back after all; a
+	// refund that waits or has failed, and when it is looked at again.
+	KeepRefund(ctx context.Context, paymentID string, r Refund) error
+	// LookNow makes the settler look at a charge, and at its refund; found is whether there is an attempt with that charge, asked
+	// whether its refund was asked for.
+	LookNow(ctx context.Context, provider, chargeID string, refund bool) (found, asked bool, err error)
+	// KeepDispute keeps a dispute; fresh is whether it was not known before.
+	KeepDispute(ctx context.Context, provider string, d Dispute) (fresh bool, err error)
+	// Health counts what needs an operator: work of providers that are not among these, refunds that failed, open disputes.
+	Health(ctx context.Context, providers []string) (Health, error)
+}
+
+// RefundRequest is a refund that order asked for.
+type RefundRequest struct {
+	Payment  Payment
+	RefundID string // the provider's, "" before it has one
+	Done     bool
+	Failed   bool // the last one failed: another is to be tried
+}
+
+// Health is what needs an operator.
+type Health struct {
+	Waiting  map[string]int64 // by provider: attempts and refunds of one that is not set up
+	Failed   int64            // refunds that failed and are not back yet
+	Parked   int64            // of these, those that are not tried again by themselves
+	Disputes int64            // that are not closed
+}
+
+// ErrNoBill says that payment has not heard of an order yet: OpenBill asks for it.
+var ErrNoBill = errors.New("no bill of this order")

@@ -1,0 +1,211 @@
+package store_test
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/payment/internal/payment"
+	"daprmall.dev/services/payment/internal/stripe/stripetest"
+)
+
+const returned = "[mall.payment.succeeded.v1 mall.payment.refunded.v1]"
+
+// paidBack is a counter with a payment that has to go back.
+func paidBack(t *testing.T, begins string) counter {
+	t.Helper()
+	c := openCounter(t)
+	c.pay("1", c.bill("100"), stripetest.Good)
+	c.stripe.NextRefund(begins)
+	if err := c.OnRefundRequested(t.Context(), "1", 210); err != nil {
+		t.Fatal(err)
+	}
+	c.settle()
+	return c
+}
+
+func (c counter) due() {
+	c.t.Helper()
+	c.sql(c.db, "UPDATE refunds SET look_at = now() WHERE look_at < 'infinity'")
+	c.settle()
+}
+
+func (c counter) health() payment.Health {
+	c.t.Helper()
+	h, err := c.Health(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return h
+}
+
+// Only what Stripe says has succeeded is back: what is pending is asked about, by itself or when Stripe tells.
+func TestAPendingRefundIsNotDone(t *testing.T) {
+	for name, found := range map[string]func(c counter){
+		"by asking":   func(c counter) { c.due() },
+		"by a notice": func(c counter) { c.tell("refund.updated", "re_1", nil, 2); c.settle() },
+	} {
+		for _, begins := range []string{"pending", "requires_action"} {
+			c := paidBack(t, begins)
+			c.is("1", payment.Succeeded)
+			c.due()
+			c.is("1", payment.Succeeded)
+			c.told(succeeded)
+			c.stripe.SetRefunds(begins, "succeeded")
+			found(c)
+			c.is("1", payment.Refunded)
+			c.told(returned)
+			if n := c.stripe.Refunds(); n["succeeded"] != 1 || len(n) != 1 {
+				t.Errorf("%s, %s: refunds %v, want one", name, begins, n)
+			}
+		}
+	}
+}
+
+// A refund that fails is visible, tried again some times, and waits for an operator then. It never counts as given.
+func TestARefundThatFails(t *testing.T) {
+	for _, ends := range []string{"failed", "canceled"} {
+		c := paidBack(t, ends)
+		for range 10 {
+			c.due()
+			c.tell("refund.failed", "re_1", nil, 1) // must not hasten the next try
+			c.settle()
+		}
+		c.is("1", payment.Succeeded)
+		c.told(succeeded)
+		if h := c.health(); h.Failed != 1 || h.Parked != 1 {
+			t.Errorf("%s: %+v, want one failed and parked", ends, h)
+		}
+		if n := c.stripe.Refunds(); n[ends] != 5 {
+			t.Errorf("%s: refunds %v, want five tries", ends, n)
+		}
+		c.stripe.NextRefund("succeeded")
+		c.sql(c.db, "UPDATE refunds SET look_at = now()") // the operator
+		c.settle()
+		c.is("1", payment.Refunded)
+		c.told(returned)
+		if h := c.health(); h.Failed != 0 || h.Parked != 0 {
+			t.Errorf("%s: in the end %+v", ends, h)
+		}
+	}
+}
+
+// A bank sends money back weeks after the refund succeeded: the refund is open again, whether Stripe's notice came or not, and the one
+// that then succeeds tells order nothing new.
+func TestARefundThatFailsLater(t *testing.T) {
+	for name, found := range map[string]func(c counter){
+		"by asking":   func(c counter) { c.due() },
+		"by a notice": func(c counter) { c.tell("charge.refund.updated", "re_1", nil, 1); c.settle() },
+	} {
+		c := paidBack(t, "succeeded")
+		c.is("1", payment.Refunded)
+		c.due() // still so
+		c.is("1", payment.Refunded)
+		c.stripe.SetRefunds("succeeded", "failed")
+		found(c)
+		c.is("1", payment.Succeeded)
+		if h := c.health(); h.Failed != 1 {
+			t.Errorf("%s: %+v, want one failed", name, h)
+		}
+		c.due()
+		c.is("1", payment.Refunded)
+		c.told(returned)
+		if n := c.stripe.Refunds(); n["succeeded"] != 1 || n["failed"] != 1 {
+			t.Errorf("%s: refunds %v, want one that failed and one that succeeded", name, n)
+		}
+	}
+}
+
+// A refund is not looked at for ever.
+func TestAnOldRefundIsLeftAlone(t *testing.T) {
+	c := paidBack(t, "succeeded")
+	c.sql(c.db, "UPDATE refunds SET done_at = now() - interval '31 days', look_at = now()")
+	c.settle()
+	asked := len(c.stripe.Asked())
+	c.due()
+	if n := len(c.stripe.Asked()); n != asked {
+		t.Errorf("asked %d times more", n-asked)
+	}
+	c.is("1", payment.Refunded)
+}
+
+// A dispute is kept once, as it is by the newest notice.
+func TestDisputes(t *testing.T) {
+	c := openCounter(t)
+	c.pay("1", c.bill("100"), stripetest.Good)
+	tell := func(kind, status string, at time.Time) {
+		t.Helper()
+		body, signature := c.stripe.Notice(kind, "dp_1", at, map[string]any{"payment_intent": "pi_1", "amount": 210, "currency": "cny", "reason": "fraudulent", "status": status})
+		if err := c.OnNotice(t.Context(), "stripe", body, signature); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	tell("charge.dispute.created", "needs_response", now.Add(-3*time.Second))
+	tell("charge.dispute.created", "needs_response", now.Add(-3*time.Second))
+	if h := c.health(); h.Disputes != 1 {
+		t.Errorf("%+v, want one dispute", h)
+	}
+	var paymentID string
+	if err := c.db.Raw("SELECT payment_id FROM disputes").Scan(&paymentID).Error; err != nil || paymentID != "1" {
+		t.Errorf("dispute of payment %q, %v; want 1", paymentID, err)
+	}
+	tell("charge.dispute.closed", "lost", now)
+	tell("charge.dispute.updated", "under_review", now.Add(-2*time.Second)) // overtaken
+	if h := c.health(); h.Disputes != 0 {
+		t.Errorf("%+v, want it closed", h)
+	}
+	c.is("1", payment.Succeeded)
+}
+
+// Notices that are not of us, or of nothing we asked for, change nothing.
+func TestForeignNotices(t *testing.T) {
+	c := openCounter(t)
+	c.pay("1", c.bill("100"), stripetest.Good)
+	c.tell("payment_intent.succeeded", "pi_999", nil, 1)
+	c.tell("refund.updated", "re_1", map[string]any{"payment_intent": "pi_1", "status": "succeeded"}, 1) // by hand, at Stripe
+	c.tell("refund.updated", "re_2", map[string]any{"payment_intent": nil}, 1)
+	c.settle()
+	c.is("1", payment.Succeeded)
+	body, _ := c.stripe.Notice("payment_intent.succeeded", "pi_1", time.Now(), nil)
+	if err := c.OnNotice(t.Context(), "stripe", body, "t=1,v1=00"); problem.CodeOf(err) != "bad_signature" {
+		t.Errorf("a forged notice: %v, want bad_signature", err)
+	}
+	d := open(t) // without Stripe
+	if err := d.OnNotice(t.Context(), "stripe", body, ""); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("a notice without the provider: %v, want not found", err)
+	}
+}
+
+// The secret of a provider is gone: its attempts and refunds wait, which operators see; nothing panics, and others go on.
+func TestAProviderThatIsGone(t *testing.T) {
+	c := paidBack(t, "pending")
+	c.bill("101")
+	c.pay("2", payment.Bill{OrderID: "101", UserID: "7"}, stripetest.Challenges)
+	gone := payment.NewService(c.store, noOrders{}, nil, func() string { return "stripe" }, slog.New(slog.DiscardHandler))
+	c.sql(c.db, "UPDATE payments SET look_at = now()")
+	c.sql(c.db, "UPDATE refunds SET look_at = now()")
+	if err := gone.SettleDue(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := gone.RefundDue(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if h, err := gone.Health(t.Context()); err != nil || h.Waiting["stripe"] != 2 {
+		t.Errorf("health %+v, %v; want two that wait for stripe", h, err)
+	}
+	if _, err := gone.Cancel(t.Context(), "7", "2"); problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("cancel: %v, want unavailable", err)
+	}
+	if _, _, err := gone.Start(t.Context(), "3", "7", "101", nil); problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("start: %v, want unavailable", err)
+	}
+	c.is("2", payment.RequiresAction)
+	if h := c.health(); len(h.Waiting) != 0 {
+		t.Errorf("with the provider: %+v, want none that wait", h)
+	}
+	c.stripe.SetRefunds("pending", "succeeded")
+	c.settle()
+	c.is("1", payment.Refunded)
+}

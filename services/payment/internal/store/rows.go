@@ -1,0 +1,60 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"daprmall.dev/services/payment/internal/payment"
+)
+
+// row is how an attempt lies in PostgreSQL. One that waits for the shopper is 'processing' with a next action.
+type row struct {
+	ID          string `gorm:"primaryKey"`
+	OrderID     string
+	UserID      string
+	Provider    string
+	ProviderID  string
+	Amount      int64
+	Currency    string
+	Status      payment.Status
+	CardBrand   string
+	CardLast4   string
+	NextAction  *string
+	FailureCode string
+	CreatedAt   time.Time `gorm:"autoCreateTime:false"`
+	UpdatedAt   time.Time `gorm:"autoUpdateTime:false"`
+}
+
+func (row) TableName() string { return "payments" }
+
+func toRow(p payment.Payment) (row, error) {
+	status, action, err := kept(p)
+	return row{p.ID, p.OrderID, p.UserID, p.Provider, p.ProviderID, p.Amount, p.Currency, status, p.Card.Brand, p.Card.Last4, action, p.FailureCode,
+		p.CreatedAt, p.UpdatedAt}, err
+}
+
+// kept gives the columns that say where an attempt stands.
+func kept(p payment.Payment) (payment.Status, *string, error) {
+	if p.Status != payment.RequiresAction {
+		return p.Status, nil, nil
+	}
+	text, err := json.Marshal(p.NextAction)
+	if err != nil {
+		return "", nil, fmt.Errorf("write next action: %w", err)
+	}
+	action := string(text)
+	return payment.Processing, &action, nil
+}
+
+func (r row) payment() (*payment.Payment, error) {
+	p := &payment.Payment{ID: r.ID, OrderID: r.OrderID, UserID: r.UserID, Provider: r.Provider, ProviderID: r.ProviderID, Amount: r.Amount, Currency: r.Currency,
+		Status: r.Status, Card: payment.Shown{Brand: r.CardBrand, Last4: r.CardLast4}, FailureCode: r.FailureCode, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
+	if r.Status == payment.Processing && r.NextAction != nil {
+		p.Status = payment.RequiresAction
+		if err := json.Unmarshal([]byte(*r.NextAction), &p.NextAction); err != nil {
+			return nil, fmt.Errorf("read next action of payment %s: %w", r.ID, err)
+		}
+	}
+	return p, nil
+}

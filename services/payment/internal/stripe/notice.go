@@ -1,0 +1,72 @@
+package stripe
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	stripe "github.com/stripe/stripe-go/v82"
+	"github.com/stripe/stripe-go/v82/webhook"
+
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/payment/internal/payment"
+)
+
+// Notice is described at payment.Notifier: a webhook, signed by Stripe within the last five minutes (https://docs.stripe.com/webhooks).
+func (p *Provider) Notice(payload []byte, signature string) (payment.Notice, error) {
+	event, err := p.verified(payload, signature)
+	if err != nil {
+		return payment.Notice{}, err
+	}
+	n := payment.Notice{ID: event.ID, Kind: string(event.Type)}
+	// Of every object only what names a charge is read; what has become of it is asked for.
+	var object struct {
+		ID            string `json:"id"`
+		PaymentIntent string `json:"payment_intent"`
+		Amount        int64  `json:"amount"`
+		Currency      string `json:"currency"`
+		Reason        string `json:"reason"`
+		Status        string `json:"status"`
+	}
+	read := func() error {
+		if event.Data == nil || json.Unmarshal(event.Data.Raw, &object) != nil || object.ID == "" {
+			return problem.New(problem.BadRequest, "bad_request", "The event has no object that can be read.")
+		}
+		return nil
+	}
+	switch event.Type {
+	case stripe.EventTypePaymentIntentSucceeded, stripe.EventTypePaymentIntentPaymentFailed, stripe.EventTypePaymentIntentRequiresAction,
+		stripe.EventTypePaymentIntentCanceled, stripe.EventTypePaymentIntentProcessing:
+		if err := read(); err != nil {
+			return n, err
+		}
+		n.ChargeID = object.ID
+	case stripe.EventTypeRefundCreated, stripe.EventTypeRefundUpdated, stripe.EventTypeRefundFailed, stripe.EventTypeChargeRefundUpdated:
+		if err := read(); err != nil {
+			return n, err
+		}
+		n.ChargeID, n.Refund = object.PaymentIntent, true
+	case stripe.EventTypeChargeDisputeCreated, stripe.EventTypeChargeDisputeUpdated, stripe.EventTypeChargeDisputeClosed,
+		stripe.EventTypeChargeDisputeFundsWithdrawn, stripe.EventTypeChargeDisputeFundsReinstated:
+		if err := read(); err != nil {
+			return n, err
+		}
+		n.Dispute = &payment.Dispute{ID: object.ID, ChargeID: object.PaymentIntent, Amount: object.Amount, Currency: strings.ToUpper(object.Currency),
+			Reason: object.Reason, Status: object.Status, At: time.Unix(event.Created, 0).UTC()}
+	}
+	return n, nil
+}
+
+func (p *Provider) verified(payload []byte, signature string) (event stripe.Event, err error) {
+	if p.set.WebhookSecret == "" {
+		return event, problem.Busy(errors.New("the secret stripe has no webhook_secret"), time.Minute, "Webhooks are not set up.")
+	}
+	for secret := range strings.SplitSeq(p.set.WebhookSecret, ",") {
+		event, err = webhook.ConstructEventWithOptions(payload, signature, strings.TrimSpace(secret), webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
+		if err == nil {
+			return event, nil
+		}
+	}
+	return event, problem.Wrap(err, problem.BadRequest, "bad_signature", "The signature is missing, wrong or too old.")
+}
