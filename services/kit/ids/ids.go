@@ -107,8 +107,9 @@ func (s *Source) giveBack(ctx context.Context) error {
 	return s.db.WithContext(ctx).Exec("UPDATE node_leases SET expires_at = now() WHERE node = ? AND owner = ? AND expires_at > now()", s.lease.Load().num, s.owner).Error
 }
 
-// take renews this owner's lease, or takes over the lowest node that is free or has expired long enough ago
-// for a clock that lags by the margin.
+// take renews this owner's lease, or takes over a node that is free or has expired long enough ago for a clock that lags by the margin.
+// Any of them: after the database was restored its leases are old, and the lowest free node would be that of a process which
+// has not noticed yet.
 func (s *Source) take(ctx context.Context) error {
 	asked := time.Now()
 	var num int
@@ -136,13 +137,13 @@ func (s *Source) take(ctx context.Context) error {
 	}
 }
 
-// free leases the lowest free node; found is false if another process was faster, or if there is none.
+// free leases a free node; found is false if another process was faster, or if there is none.
 func (s *Source) free(ctx context.Context) (num int, found bool, err error) {
 	seconds := int(leaseFor / time.Second)
 	res := s.db.WithContext(ctx).Raw(`INSERT INTO node_leases (node, owner, expires_at)
 		SELECT n, ?, now() + make_interval(secs => ?) FROM generate_series(0, 1023) n
 		WHERE NOT EXISTS (SELECT 1 FROM node_leases l WHERE l.node = n AND l.expires_at > now() - make_interval(secs => ?))
-		ORDER BY n LIMIT 1
+		ORDER BY random() LIMIT 1
 		ON CONFLICT (node) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
 		WHERE node_leases.expires_at < now() - make_interval(secs => ?)
 		RETURNING node`, s.owner, seconds, int(margin/time.Second), int(margin/time.Second)).Scan(&num)
