@@ -22,7 +22,7 @@ import (
 // stripeEnv sets Stripe up in every mall: an address that nobody has, and the secret that signs its notices.
 var stripeEnv = []string{"MALL_STRIPE_API_KEY=sk_test_e2e", "MALL_STRIPE_API_URL=http://stripe.invalid", "MALL_STRIPE_WEBHOOK_SECRET=" + stripeSecret}
 
-const stripeSecret = "whsec_e2e"
+const stripeSecret = "whsec_e2e" //nolint:gosec // of tests
 
 // signed is a notice as Stripe would send it.
 func signed(kind, object string) (body []byte, signature string) {

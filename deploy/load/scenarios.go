@@ -38,6 +38,17 @@ func (s *shopper) take() (order string, ok bool) {
 	return order, true
 }
 
+// oldest takes the order that was made first, if more than so many are unpaid.
+func (s *shopper) oldest(than int) (order string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.unpaid) <= than {
+		return "", false
+	}
+	order, s.unpaid = s.unpaid[0], s.unpaid[1:]
+	return order, true
+}
+
 // step is one request of a shopper and the status it should get.
 type step func(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error)
 
@@ -59,6 +70,8 @@ var scenarios = []scenario{
 	{name: "checkout-1", what: "POST /v1/checkout with 1 line", step: checkout(1), events: true},
 	{name: "checkout-3", what: "POST /v1/checkout with 3 lines", step: checkout(3), events: true},
 	{name: "payment", what: "POST /v1/payments of an order made before", step: pay, events: true, pays: true},
+	{name: "purchase", what: "POST /v1/checkout with 1 line and, at once, POST /v1/payments of it", step: purchase, events: true},
+	{name: "purchase-later", what: "the same, but each pays what it bought a while ago: to compare with", step: purchaseLater, events: true},
 	{name: "mix", what: "40% read, 20% list, 15% search, 12% cart, 8% checkout, 5% payment", step: mix, events: true},
 }
 
@@ -122,6 +135,30 @@ func pay(ctx context.Context, _ *load, s *shopper) (shop.Answer, int, error) {
 		return shop.Answer{}, 0, errNothingLeft
 	}
 	a, err := s.c.Pay(ctx, shop.Key(), order, shop.CardGood)
+	return a, http.StatusCreated, err
+}
+
+// purchase pays what it has just bought: payment has heard nothing of the order yet.
+func purchase(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {
+	if a, err := s.buy(ctx, l, 1); err != nil || a.Status != http.StatusCreated {
+		return a, http.StatusCreated, err
+	}
+	return pay(ctx, l, s)
+}
+
+// laterBy is how many orders a shopper of purchaseLater leaves unpaid: by then the events of the oldest have come.
+const laterBy = 10
+
+func purchaseLater(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {
+	a, err := s.buy(ctx, l, 1)
+	if err != nil || a.Status != http.StatusCreated {
+		return a, http.StatusCreated, err
+	}
+	order, ok := s.oldest(laterBy)
+	if !ok {
+		return a, http.StatusCreated, nil
+	}
+	a, err = s.c.Pay(ctx, shop.Key(), order, shop.CardGood)
 	return a, http.StatusCreated, err
 }
 

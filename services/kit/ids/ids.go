@@ -61,6 +61,15 @@ type lease struct {
 	until time.Time
 }
 
+// Made says when an id was made, by the clock of its maker.
+func Made(s string) time.Time {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(n>>idShift + epoch)
+}
+
 // NewSource leases a node; Run keeps the lease.
 func NewSource(ctx context.Context, db *gorm.DB, log *slog.Logger) (*Source, error) {
 	b := make([]byte, 8)

@@ -3,6 +3,7 @@ package ids
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -213,5 +214,17 @@ func TestARestoredTableOfLeases(t *testing.T) {
 	var owners int
 	if err := db.Raw("SELECT count(DISTINCT owner) FROM node_leases WHERE expires_at > now()").Scan(&owners).Error; err != nil || owners != 2 {
 		t.Errorf("%d owners of 2 leases, %v", owners, err)
+	}
+}
+
+// An id tells when it was made.
+func TestMade(t *testing.T) {
+	before := time.Now().Truncate(time.Millisecond)
+	id := strconv.FormatInt((before.UnixMilli()-epoch)<<idShift|7, 10)
+	if made := Made(id); !made.Equal(before) {
+		t.Errorf("made %s, want %s", made, before)
+	}
+	if !Made("x").IsZero() {
+		t.Error("what is no id was made some time")
 	}
 }

@@ -108,11 +108,20 @@ func (h handler) pay(c *gin.Context) error {
 	return h.finish(c, r, p, outcome)
 }
 
+// youngFor is how old an order is when its event has come, as a rule.
+const youngFor = 2 * time.Second
+
 // begin claims the key and keeps the attempt in one transaction, before the provider hears of it. A refusal is kept with the key.
 func (h handler) begin(ctx context.Context, r run, orderID string, card *payment.Card) (p *payment.Payment, resumed bool, replay *idempotency.Answer, err error) {
 	start := func(ctx context.Context, effectID string) (err error) {
 		p, resumed, err = h.payments.Start(ctx, effectID, r.user, orderID, card)
 		return err
+	}
+	// A shopper who pays at once is here before the event of the order.
+	if time.Since(ids.Made(orderID)).Abs() < youngFor {
+		if err := h.payments.AwaitBill(ctx, orderID); err != nil {
+			return nil, false, nil, err
+		}
 	}
 	replay, err = h.claim(ctx, r, start)
 	if !errors.Is(err, payment.ErrNoBill) {

@@ -43,6 +43,25 @@ func NewService(store Store, orders Orders, providers []Provider, use func() str
 	return s
 }
 
+// billPauses are the pauses between two looks for a bill whose event is on its way: about as long as it takes, and not so long
+// that a shopper minds.
+var billPauses = []time.Duration{50 * time.Millisecond, 50 * time.Millisecond, 70 * time.Millisecond, 80 * time.Millisecond}
+
+// AwaitBill waits a moment for the event that opens an order's bill: that costs less than to ask order. It may end without a bill.
+func (s *Service) AwaitBill(ctx context.Context, orderID string) error {
+	for _, pause := range billPauses {
+		if there, err := s.store.HasBill(ctx, orderID); err != nil || there {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+	return nil
+}
+
 // OpenBill opens the bill of a user's own order whose event has not come yet. Someone else's order is a missing one.
 func (s *Service) OpenBill(ctx context.Context, userID, orderID string) error {
 	b, err := s.orders.Payable(ctx, orderID)

@@ -10,6 +10,8 @@ import (
 type Store interface {
 	// OpenBills keeps bills of orders that have none yet, open or closed.
 	OpenBills(ctx context.Context, bills ...Bill) error
+	// HasBill says whether payment has heard of an order.
+	HasBill(ctx context.Context, orderID string) (bool, error)
 	// CloseBill closes an open bill, or writes it closed at once. A paid one stays paid.
 	CloseBill(ctx context.Context, b Bill) error
 	// Start keeps an attempt that decide allows to pay the bill of p's order, under the bill's lock; an attempt with p's id that exists

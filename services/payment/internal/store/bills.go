@@ -49,6 +49,15 @@ func (s *Store) OpenBills(ctx context.Context, bills ...payment.Bill) error {
 	return nil
 }
 
+// HasBill is described at payment.Store.
+func (s *Store) HasBill(ctx context.Context, orderID string) (there bool, err error) {
+	err = s.db.WithContext(ctx).Raw("SELECT EXISTS (SELECT 1 FROM bills WHERE order_id = ?)", orderID).Scan(&there).Error
+	if err != nil {
+		return false, fmt.Errorf("look for the bill of order %s: %w", orderID, err)
+	}
+	return there, nil
+}
+
 // CloseBill is described at payment.Store.
 func (s *Store) CloseBill(ctx context.Context, b payment.Bill) error {
 	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
