@@ -13,7 +13,7 @@ import (
 
 // stall is somebody's things that bad requests aim at.
 type stall struct {
-	product, address, order, payment string
+	product, address, order, payment, session string
 }
 
 // newStall gives somebody one of everything, and nothing that moves by itself.
@@ -37,12 +37,16 @@ func newStall(t *testing.T) (stall, member) {
 		t.Fatal(err)
 	}
 	waitAvailable(t, p.ID, 47)
-	return stall{product: p.ID, address: address, order: unpaid.ID, payment: payment.ID}, me
+	var open struct{ Items []struct{ ID string } }
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/sessions", nil, &open); err != nil || len(open.Items) == 0 {
+		t.Fatalf("sessions: %v, %v", open, err)
+	}
+	return stall{product: p.ID, address: address, order: unpaid.ID, payment: payment.ID, session: open.Items[0].ID}, me
 }
 
 // path fills a route's path with what the stall has.
 func (s stall) path(op operation, me member) string {
-	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order, "/v1/payments": s.payment, "/v1/sandbox/payments": s.payment, "/v1/admin": me.id}
+	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order, "/v1/payments": s.payment, "/v1/sandbox/payments": s.payment, "/v1/admin": me.id, "/v1/sessions": s.session}
 	for prefix, v := range id {
 		if strings.HasPrefix(op.Path, prefix) {
 			return strings.ReplaceAll(op.Path, "{id}", v)
@@ -71,6 +75,11 @@ func (s stall) body(op operation) map[string]any {
 		"pay":                {"order_id": s.order, "card": map[string]any{"number": shop.CardGood, "exp_month": 12, "exp_year": 2035, "cvc": "123"}},
 		"confirmInSandbox":   {"approve": true},
 		"stripeNotice":       {"id": "evt_1", "type": "payment_intent.succeeded"},
+		"askPasswordReset":   {"email": newEmail()},
+		"resetPassword":      {"token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "password": "another pass phrase"},
+		"verifyEmail":        {"token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+		"changePassword":     {"current_password": "not " + shop.Password, "new_password": "another pass phrase"},
+		"deleteAccount":      {"password": "not " + shop.Password},
 		"becomeFirstAdmin":   {"secret": firstAdminSecret()},
 		"setRoles":           {"roles": []any{"customer"}},
 		"banUser":            {"reason": "tests"},

@@ -94,7 +94,7 @@ func TestParkedEvents(t *testing.T) {
 		}
 		return status, reason, due
 	}
-	for _, args := range [][]string{{}, {"e3"}, {"nothing"}, {"e1", "checkout"}} {
+	for _, args := range [][]string{{}, {"e3"}, {"nothing"}, {"e1", "user"}} {
 		if err := tl.retry(ctx, args); err == nil {
 			t.Errorf("retry %v was accepted", args)
 		}
@@ -158,7 +158,7 @@ func TestCursors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"move"}, {"move", "cart", "order", "x"}, {"move", "cart", "order", "-1"}, {"move", "checkout", "order", "1"},
+	for _, args := range [][]string{{"move"}, {"move", "cart", "order", "x"}, {"move", "cart", "order", "-1"}, {"move", "user", "order", "1"},
 		{"move", "cart", "stranger", "1"}, {"seen", "cart"}} {
 		if err := tl.cursors(ctx, args); err == nil {
 			t.Errorf("cursors %v was accepted", args)

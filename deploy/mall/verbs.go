@@ -111,7 +111,7 @@ func purgeHome(at place.Place) error {
 			}
 		}
 	}
-	for _, name := range []string{"bin", "log", "run", "resources", "config", "sock", "postgres", "redis", "test", "e2e",
+	for _, name := range []string{"bin", "log", "run", "resources", "config", "sock", "mail", "postgres", "redis", "test", "e2e",
 		"secrets.json", "settings.json", "runner.json", "names.db", "names.db-shm", "names.db-wal"} {
 		if err := os.RemoveAll(filepath.Join(at.Home, name)); err != nil {
 			return err

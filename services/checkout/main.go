@@ -25,7 +25,8 @@ func run(ctx context.Context) error {
 	set := declare(r.Live)
 	kept, others := store.New(r.DB), peers.New(r.Sidecar)
 	service := checkout.NewService(kept, others, others, others, set.shipping, set.currency, r.Log)
-	api.Routes(r.Server, r.Idempotency, kept, service)
+	api.Routes(r.Server, r.Inbox, r.Idempotency, kept, service)
+	r.Go("inbox", r.Inbox.Run)
 	r.Go("forget", room.Every(r.Log, time.Hour, kept.Forget))
 	return r.Serve(ctx)
 }

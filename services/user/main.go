@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"daprmall.dev/services/kit/room"
 	"daprmall.dev/services/user/internal/api"
@@ -20,10 +21,15 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	users := user.NewService(store.New(r.DB, r.Outbox), argon.New(), strength.Weak,
-		peers.NewSessions(r.Sidecar), peers.NewSecrets(r.Sidecar), r.IDs, r.Log)
+	users := user.NewService(user.Deps{
+		Store: store.New(r.DB, r.Outbox), Hasher: argon.New(), Weak: strength.Weak, Sessions: peers.NewSessions(r.Sidecar),
+		Secrets: peers.NewSecrets(r.Sidecar), Mailer: peers.NewMailer(r.Sidecar), MailLink: r.Live.String("user.mail_link", "", user.CheckMailLink),
+		IDs: r.IDs, Log: r.Log,
+	})
 	api.Routes(r.Server, r.Outbox, users)
 	api.Metrics(users)
 	r.Go("outbox", r.Outbox.Run)
+	r.Go("mail", room.Every(r.Log, time.Second, users.SendMails))
+	r.Go("forget", room.Every(r.Log, 10*time.Minute, users.ForgetMail))
 	return r.Serve(ctx)
 }

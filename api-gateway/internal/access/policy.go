@@ -44,10 +44,15 @@ m = g(r.role, p.role) && regexMatchAll(r.path, p.path) && regexMatchAll(r.method
 const DefaultPolicy = `
 p, anonymous, /v1/users, POST
 p, anonymous, /v1/sessions(/refresh)?, POST
+p, anonymous, /v1/password-resets(/confirm)?, POST
+p, anonymous, /v1/email-verifications/confirm, POST
 p, anonymous, /\.well-known/jwks\.json, GET
 p, anonymous, /v1/products(/{id})?, GET
-p, customer, /v1/sessions/current, DELETE
-p, customer, /v1/me, GET
+p, customer, /v1/sessions, GET
+p, customer, /v1/sessions/(current|{id}), DELETE
+p, customer, /v1/email-verifications, POST
+p, customer, /v1/me, GET|DELETE
+p, customer, /v1/me/password, PUT
 p, customer, /v1/me/admin, POST
 p, customer, /v1/cart(/items(/{product_id})?)?, GET|POST|PUT|DELETE
 p, customer, /v1/addresses(/{id})?, GET|POST|PUT|DELETE

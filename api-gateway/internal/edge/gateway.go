@@ -116,7 +116,7 @@ func (g *Gateway) enter(c *gin.Context, route Route) error {
 		if err := g.slowDown(g.Limits.Users, "user", user.ID); err != nil {
 			return err
 		}
-		roles = user.Roles
+		roles, out.user = user.Roles, user.ID
 		out.header.Set("Authorization", "Bearer "+bearer(r.Header))
 	}
 	if !g.Guard.Allows(route.Method, route.Path, roles) {
@@ -156,6 +156,8 @@ func (g *Gateway) enter(c *gin.Context, route Route) error {
 		return g.signIn(c, client, out)
 	case RateSignUp:
 		return g.signUp(c, client, out)
+	case RatePassword:
+		return g.withPassword(c, out)
 	}
 	return g.Proxy.Forward(c.Writer, r, out)
 }

@@ -57,6 +57,7 @@ func NewProxy(base, daprToken string, key func(app string) string, dapr func(app
 
 // call is a request as the edge has accepted it.
 type call struct {
+	user   string // "" for routes for anyone
 	route  Route
 	target string // path with the caller's ids filled in
 	body   []byte

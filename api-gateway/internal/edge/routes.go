@@ -30,6 +30,8 @@ const (
 	RateUsual  Rate = ""       // the bucket of the user, or of the client's address
 	RateSignIn Rate = "signin" // besides, limits for all replicas: by address, and by account for tries that fail
 	RateSignUp Rate = "signup" // the one by address
+	// RatePassword: besides the usual, by user, for routes that look at the password of who is signed in.
+	RatePassword Rate = "password"
 )
 
 // Route is one line of the table: what comes in, who may send it, who answers it.
@@ -53,8 +55,16 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/users", App: "user", Access: Anyone, Rate: RateSignUp},
 		{Method: "POST", Path: "/v1/sessions", App: "auth", Access: Anyone, Rate: RateSignIn},
 		{Method: "POST", Path: "/v1/sessions/refresh", App: "auth", Access: Anyone},
+		{Method: "GET", Path: "/v1/sessions", App: "auth", Access: Customer},
 		{Method: "DELETE", Path: "/v1/sessions/current", App: "auth", Access: Customer},
+		{Method: "DELETE", Path: "/v1/sessions/{id}", App: "auth", Access: Customer},
+		{Method: "POST", Path: "/v1/password-resets", App: "user", Access: Anyone, Rate: RateSignUp},
+		{Method: "POST", Path: "/v1/password-resets/confirm", App: "user", Access: Anyone, Rate: RateSignUp},
+		{Method: "POST", Path: "/v1/email-verifications", App: "user", Access: Customer},
+		{Method: "POST", Path: "/v1/email-verifications/confirm", App: "user", Access: Anyone, Rate: RateSignUp},
 		{Method: "GET", Path: "/v1/me", App: "user", Access: Customer},
+		{Method: "DELETE", Path: "/v1/me", App: "user", Access: Customer, Rate: RatePassword},
+		{Method: "PUT", Path: "/v1/me/password", App: "user", Access: Customer, Rate: RatePassword},
 		{Method: "POST", Path: "/v1/me/admin", App: "user", Access: Customer, Rate: RateSignUp},
 		{Method: "GET", Path: "/.well-known/jwks.json", App: "auth", Access: Anyone},
 

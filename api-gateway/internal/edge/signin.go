@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -34,6 +35,8 @@ func (g *Gateway) signIn(c *gin.Context, client string, out call) error {
 	err := g.Proxy.Forward(c.Writer, c.Request, out)
 	outcome := limit.Neither
 	switch {
+	case errors.Is(err, errGone): // nobody waited to hear it
+		outcome = limit.Failed
 	case err != nil:
 	case c.Writer.Status() == http.StatusCreated:
 		outcome = limit.SignedIn
@@ -56,6 +59,15 @@ func (g *Gateway) signUp(c *gin.Context, client string, out call) error {
 		g.Limits.SignIn.Remember(ctx, limit.Client{Address: client}, emailIn(out.body))
 	}
 	return err
+}
+
+// withPassword forwards a request that shows the password of the signed-in user: whoever has got hold of a token must not guess it.
+func (g *Gateway) withPassword(c *gin.Context, out call) error {
+	if ok, retry := g.Limits.SignIn.TakePassword(context.WithoutCancel(c.Request.Context()), out.user); !ok {
+		g.Metrics.limited.WithLabelValues("password").Inc()
+		return tooMany(retry)
+	}
+	return g.Proxy.Forward(c.Writer, c.Request, out)
 }
 
 // device gives the device of the client; one that has no name yet gets one.

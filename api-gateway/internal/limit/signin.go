@@ -118,13 +118,21 @@ func (s *SignIn) in(c Client, account string) attemptIn {
 
 // Take takes one try of a client's address alone: what it does concerns no account that exists.
 func (s *SignIn) Take(ctx context.Context, address string) (ok bool, retry time.Duration) {
-	speed := s.Address()
+	return s.take(ctx, "signin:address:"+digest(address), s.Address())
+}
+
+// TakePassword takes one try of a signed-in user to show the password, right or wrong.
+func (s *SignIn) TakePassword(ctx context.Context, userID string) (ok bool, retry time.Duration) {
+	return s.take(ctx, "password:"+digest(userID), s.Place())
+}
+
+func (s *SignIn) take(ctx context.Context, key string, speed Speed) (ok bool, retry time.Duration) {
 	in := struct {
 		Key   string  `json:"key"`
 		Rate  float64 `json:"rate"`
 		Burst int     `json:"burst"`
 		Cost  int     `json:"cost"`
-	}{"signin:address:" + digest(address), speed.PerSecond, speed.Burst, 1}
+	}{key, speed.PerSecond, speed.Burst, 1}
 	var out attemptOut
 	if err := s.ask(ctx, "limit", in, &out); err != nil {
 		return true, 0

@@ -27,6 +27,8 @@ var Subscriptions = []Subscription{
 	{"mall.user.banned.v1", "user", []string{"auth"}},
 	{"mall.user.unbanned.v1", "user", []string{"auth"}},
 	{"mall.user.roles-changed.v1", "user", []string{"auth"}},
+	{"mall.user.password-changed.v1", "user", []string{"auth"}},
+	{"mall.user.deleted.v1", "user", []string{"auth", "cart", "checkout", "order"}},
 }
 
 const (
@@ -93,7 +95,7 @@ func (r *room) buckets(ctx context.Context, table string) (map[bucket]sum, error
 
 var (
 	producers = []string{"order", "payment", "product", "user"}
-	consumers = []string{"order", "payment", "product", "cart", "auth"}
+	consumers = []string{"order", "payment", "product", "cart", "checkout", "auth"}
 )
 
 // eventBook holds outboxes against inboxes.

@@ -93,6 +93,17 @@ func Events() []Event {
 			When:      "An admin replaced the roles of an account.",
 			Consumers: []Consumer{{"auth", "voids tokens that say the old ones, if the direct call has not"}},
 			Sample:    userv1.RolesChanged{UserID: "42", AggregateVersion: 5, Roles: []string{"customer", "seller"}, At: noon.Add(2 * time.Hour)},
+		}, {
+			Type: userv1.TypePassword, Topic: userv1.Topic, Producer: "user", Package: "userv1", Key: "user_id",
+			When:      "Somebody changed the password of the own account, or reset it by mail.",
+			Consumers: []Consumer{{"auth", "ends the other sessions, if the direct call has not"}},
+			Sample:    userv1.PasswordChanged{UserID: "42", AggregateVersion: 6, At: noon.Add(3 * time.Hour)},
+		}, {
+			Type: userv1.TypeDeleted, Topic: userv1.Topic, Producer: "user", Package: "userv1", Key: "user_id",
+			When: "Somebody deleted the own account. It is the last event of an account.",
+			Consumers: []Consumer{{"auth", "voids its tokens and ends its sessions, if the direct call has not"}, {"cart", "forgets the cart"},
+				{"checkout", "forgets addresses, and the records of checkouts"}, {"order", "forgets the names and streets of its orders"}},
+			Sample: userv1.Deleted{UserID: "42", AggregateVersion: 7, At: noon.Add(4 * time.Hour)},
 		},
 	}
 }

@@ -11,6 +11,8 @@ const (
 	TypeBanned       = "mall.user.banned.v1"
 	TypeUnbanned     = "mall.user.unbanned.v1"
 	TypeRolesChanged = "mall.user.roles-changed.v1"
+	TypePassword     = "mall.user.password-changed.v1" //nolint:gosec // the name of an event
+	TypeDeleted      = "mall.user.deleted.v1"
 )
 
 // Banned says that an account may not be used any more; its tokens are void from At.
@@ -35,6 +37,21 @@ type RolesChanged struct {
 	AggregateVersion int64     `json:"aggregate_version"`
 	Roles            []string  `json:"roles"`
 	Banned           bool      `json:"banned"`
+	At               time.Time `json:"at"`
+}
+
+// PasswordChanged says that an account has a new password: what was signed in to with the old one has ended.
+type PasswordChanged struct {
+	UserID           string    `json:"user_id"`
+	AggregateVersion int64     `json:"aggregate_version"`
+	At               time.Time `json:"at"`
+}
+
+// Deleted says that an account is gone for good. Whoever keeps something of the person forgets it; what the law wants kept
+// (orders, payments) stays without a name.
+type Deleted struct {
+	UserID           string    `json:"user_id"`
+	AggregateVersion int64     `json:"aggregate_version"`
 	At               time.Time `json:"at"`
 }
 
@@ -79,4 +96,7 @@ type User struct {
 	Roles   []string `json:"roles"`
 	Banned  bool     `json:"banned"`
 	Version int64    `json:"version"`
+	// PasswordID changes with the password: a session that was opened with another one has ended, except KeptSession.
+	PasswordID  string `json:"password_id,omitempty"`
+	KeptSession string `json:"kept_session,omitempty"`
 }

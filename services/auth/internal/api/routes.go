@@ -35,6 +35,9 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 	s.POST("/v1/sessions/refresh", gateway, server.Handle(h.refresh))
 	// signed in: ends this session. Safe to repeat.
 	s.DELETE("/v1/sessions/current", gateway, s.SignedIn, server.Handle(h.signOut))
+	// signed in: the own open sessions, and ending one of them.
+	s.GET("/v1/sessions", gateway, s.SignedIn, server.Handle(h.listSessions))
+	s.DELETE("/v1/sessions/:id", gateway, s.SignedIn, server.Handle(h.endSession))
 	// every app: the public keys.
 	s.GET("/.well-known/jwks.json", func(c *gin.Context) {
 		c.Header("Cache-Control", "public, max-age=60")
@@ -52,14 +55,20 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 	// user: an account has changed. Auth asks user what it is now; safe to repeat and in any order.
 	s.POST(authv1.PathRevoke, server.Callers("user"), server.Handle(h.revoke))
 
-	// The same by events, for calls that did not come through.
-	inbox.On(in, "user", userv1.TypeBanned, func(ctx context.Context, e userv1.Banned) error {
+	// The same by events, for calls that did not come through. Detached: user is asked, and a doubt outlives the event that failed.
+	inbox.OnDetached(in, "user", userv1.TypeBanned, func(ctx context.Context, e userv1.Banned) error {
 		return sessions.Follow(ctx, e.UserID)
 	})
-	inbox.On(in, "user", userv1.TypeUnbanned, func(ctx context.Context, e userv1.Unbanned) error {
+	inbox.OnDetached(in, "user", userv1.TypeUnbanned, func(ctx context.Context, e userv1.Unbanned) error {
 		return sessions.Follow(ctx, e.UserID)
 	})
-	inbox.On(in, "user", userv1.TypeRolesChanged, func(ctx context.Context, e userv1.RolesChanged) error {
+	inbox.OnDetached(in, "user", userv1.TypePassword, func(ctx context.Context, e userv1.PasswordChanged) error {
+		return sessions.Follow(ctx, e.UserID)
+	})
+	inbox.OnDetached(in, "user", userv1.TypeDeleted, func(ctx context.Context, e userv1.Deleted) error {
+		return sessions.Follow(ctx, e.UserID)
+	})
+	inbox.OnDetached(in, "user", userv1.TypeRolesChanged, func(ctx context.Context, e userv1.RolesChanged) error {
 		return sessions.Follow(ctx, e.UserID)
 	})
 	s.Topics(in)
@@ -119,7 +128,51 @@ func (h handler) refresh(c *gin.Context) error {
 }
 
 func (h handler) signOut(c *gin.Context) error {
-	if err := h.sessions.SignOut(c.Request.Context(), server.User(c).Session); err != nil {
+	u := server.User(c)
+	if err := h.sessions.SignOut(c.Request.Context(), u.ID, u.Session); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+type sessionView struct {
+	ID         string    `json:"id"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastUsedAt time.Time `json:"last_used_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Current    bool      `json:"current"`
+}
+
+func (h handler) listSessions(c *gin.Context) error {
+	if err := server.OnlyQuery(c, "page_size", "page_token"); err != nil {
+		return err
+	}
+	size, err := server.PageSize(c)
+	if err != nil {
+		return err
+	}
+	before, err := server.PageAfter(c)
+	if err != nil {
+		return err
+	}
+	u := server.User(c)
+	list, err := h.sessions.Sessions(c.Request.Context(), u.ID, before, size+1)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, server.PageByID(list, size, func(o auth.Open) string { return o.ID }, func(o auth.Open) sessionView {
+		return sessionView{o.ID, o.Created, o.LastUsed, o.Ends, o.ID == u.Session}
+	}))
+	return nil
+}
+
+func (h handler) endSession(c *gin.Context) error {
+	id, err := server.ID(c, "id", "session")
+	if err != nil {
+		return err
+	}
+	if err := h.sessions.EndSession(c.Request.Context(), server.User(c).ID, id); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)

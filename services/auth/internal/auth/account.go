@@ -15,10 +15,18 @@ type Account struct {
 	Roles   []string
 	Banned  bool
 	Version int64 // what user calls this state; nothing here compares it
+	// PasswordID names the password. Sessions of another one have ended, except KeptSession.
+	PasswordID  string
+	KeptSession string
 }
 
-// Same says whether both allow the same.
-func (a Account) Same(b Account) bool { return a.Banned == b.Banned && slices.Equal(a.Roles, b.Roles) }
+// SameRights says whether both may do the same.
+func (a Account) SameRights(b Account) bool {
+	return a.Banned == b.Banned && slices.Equal(a.Roles, b.Roles)
+}
+
+// Same says whether nothing that matters here has changed.
+func (a Account) Same(b Account) bool { return a.SameRights(b) && a.PasswordID == b.PasswordID }
 
 // Users answers whose credentials these are, and what an account is now.
 type Users interface {
@@ -33,7 +41,7 @@ type Accounts interface {
 	// Revision says how often the state of an account was taken, 0 for never.
 	Revision(ctx context.Context, userID string) (int64, error)
 	// Learn takes a state that user was asked for after revision was read, unless another was taken since (false). What the new
-	// state takes away is void at once: access tokens with other roles, and with a ban all sessions.
+	// state takes away is void at once: access tokens with other roles, sessions of another password, and with a ban all sessions.
 	Learn(ctx context.Context, a Account, revision int64, revocationTTL time.Duration) (bool, error)
 	// Doubt voids the access tokens of an account and lets nobody refresh until its state was learnt.
 	Doubt(ctx context.Context, userID string, revocationTTL time.Duration) error

@@ -47,8 +47,10 @@ type Store interface {
 	Open(ctx context.Context, sessionID string, a Account, token []byte, l Lifetimes) (s Session, now time.Time, err error)
 	// Rotate uses a refresh token up: rotation describes what happened.
 	Rotate(ctx context.Context, token, successor []byte, l Lifetimes, revocationTTL time.Duration) (Rotation, error)
-	// End ends a session and voids its access tokens.
-	End(ctx context.Context, sessionID string, revocationTTL time.Duration) error
+	// End ends a session of a user and voids its access tokens; false if the user has no such session that is open.
+	End(ctx context.Context, userID, sessionID string, revocationTTL time.Duration) (bool, error)
+	// List gives the open sessions of a user, the newest first, those older than the id before ("" for the first).
+	List(ctx context.Context, userID, before string, limit int, sessionTTL time.Duration) ([]Open, error)
 }
 
 // ErrOutdated says that an account is known to be, or doubted to be, other than it was said to be.
@@ -60,6 +62,14 @@ type Rotation struct {
 	Ask     string // nothing happened: ask user for this account first
 	Session Session
 	Now     time.Time
+}
+
+// Open is a session as its owner sees it.
+type Open struct {
+	ID       string
+	Created  time.Time
+	LastUsed time.Time // when it was signed in to or refreshed last
+	Ends     time.Time // without a further refresh
 }
 
 // IDs makes session ids.
@@ -86,30 +96,37 @@ func NewService(
 // RevocationTTL is how long a revocation is listed: until no token issued before it can be alive, whatever the lifetime was then.
 const RevocationTTL = 25 * time.Hour
 
-// SignIn opens a session. If user's answer is not what is known of the account, one of them is old: it is asked again, and what has
-// changed since the last sign-in takes effect on all sessions.
+// SignIn opens a session. If user's answer is not what is known of the account, one of them is old: user is asked what it is now, which
+// takes effect on all sessions, and the password is looked at again, for it may be the old one.
 func (s *Service) SignIn(ctx context.Context, email, password string) (Tokens, error) {
-	account, err := s.users.Verify(ctx, email, password)
-	if err != nil {
-		return Tokens{}, err
-	}
 	id, err := s.ids.Next()
 	if err != nil {
 		return Tokens{}, err
 	}
 	token := make([]byte, 32)
 	_, _ = rand.Read(token) // never fails
-	session, now, err := s.store.Open(ctx, id, account, Hash(token), s.lifetimes())
-	for try := 0; errors.Is(err, ErrOutdated) && try < 3; try++ {
-		if account, err = s.learn(ctx, account.ID); err != nil {
+	for try := 1; ; try++ {
+		account, err := s.users.Verify(ctx, email, password)
+		if err != nil {
 			return Tokens{}, err
 		}
-		session, now, err = s.store.Open(ctx, id, account, Hash(token), s.lifetimes())
+		session, at, err := s.store.Open(ctx, id, account, Hash(token), s.lifetimes())
+		switch {
+		case err == nil:
+			return s.tokens(session, token, at)
+		case !errors.Is(err, ErrOutdated):
+			return Tokens{}, err
+		case try == 4:
+			return Tokens{}, problem.Busy(err, time.Second, "This account changes too fast.")
+		}
+		now, err := s.learn(ctx, account.ID)
+		if err != nil {
+			return Tokens{}, err
+		}
+		if now.Banned {
+			return Tokens{}, problem.New(problem.Forbidden, "banned", "This account is banned.")
+		}
 	}
-	if err != nil {
-		return Tokens{}, err
-	}
-	return s.tokens(session, token, now)
 }
 
 // Refresh exchanges a refresh token. The successor is derived from it, so that a client whose answer was lost gets the same one when it
@@ -141,9 +158,24 @@ func (s *Service) Refresh(ctx context.Context, refresh string) (Tokens, error) {
 	return s.tokens(r.Session, successor, r.Now)
 }
 
-// SignOut ends a session.
-func (s *Service) SignOut(ctx context.Context, sessionID string) error {
-	return s.store.End(ctx, sessionID, RevocationTTL)
+// SignOut ends a session; to end one that has ended is no error.
+func (s *Service) SignOut(ctx context.Context, userID, sessionID string) error {
+	_, err := s.store.End(ctx, userID, sessionID, RevocationTTL)
+	return err
+}
+
+// EndSession ends one of the user's sessions.
+func (s *Service) EndSession(ctx context.Context, userID, sessionID string) error {
+	ok, err := s.store.End(ctx, userID, sessionID, RevocationTTL)
+	if err == nil && !ok {
+		err = problem.Missing("session")
+	}
+	return err
+}
+
+// Sessions gives the open sessions of a user.
+func (s *Service) Sessions(ctx context.Context, userID, before string, limit int) ([]Open, error) {
+	return s.store.List(ctx, userID, before, limit, s.lifetimes().Session)
 }
 
 func (s *Service) tokens(session Session, refresh []byte, now time.Time) (Tokens, error) {

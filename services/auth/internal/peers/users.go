@@ -54,5 +54,6 @@ func (u Users) Find(ctx context.Context, userID string) (auth.Account, error) {
 }
 
 func account(u *userv1.User) auth.Account {
-	return auth.Account{ID: u.ID, Roles: u.Roles, Banned: u.Banned, Version: u.Version}
+	return auth.Account{ID: u.ID, Roles: u.Roles, Banned: u.Banned, Version: u.Version,
+		PasswordID: u.PasswordID, KeptSession: u.KeptSession}
 }

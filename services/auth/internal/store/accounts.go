@@ -23,20 +23,24 @@ type known struct {
 // lockAccount gives and locks the row of an account.
 func lockAccount(tx *gorm.DB, userID string) (k known, found bool, err error) {
 	var r struct {
-		Roles    string
-		Banned   bool
-		Version  int64
-		Revision int64
-		Doubtful bool
+		Roles       string
+		Banned      bool
+		Version     int64
+		PasswordID  string
+		KeptSession string
+		Revision    int64
+		Doubtful    bool
 	}
-	res := tx.Raw("SELECT roles, banned, version, revision, doubtful FROM accounts WHERE user_id = ? FOR UPDATE", userID).Scan(&r)
+	res := tx.Raw(`SELECT roles, banned, version, password_id, kept_session, revision, doubtful FROM accounts WHERE user_id = ?
+		FOR UPDATE`, userID).Scan(&r)
 	if res.Error != nil {
 		return k, false, fmt.Errorf("read account: %w", res.Error)
 	}
 	if res.RowsAffected == 0 {
 		return k, false, nil
 	}
-	k = known{Account: auth.Account{ID: userID, Banned: r.Banned, Version: r.Version}, revision: r.Revision, doubtful: r.Doubtful}
+	k = known{Account: auth.Account{ID: userID, Banned: r.Banned, Version: r.Version, PasswordID: r.PasswordID, KeptSession: r.KeptSession},
+		revision: r.Revision, doubtful: r.Doubtful}
 	return k, true, json.Unmarshal([]byte(r.Roles), &k.Roles)
 }
 
@@ -46,8 +50,8 @@ func insertAccount(tx *gorm.DB, a auth.Account) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	res := tx.Exec("INSERT INTO accounts (user_id, roles, banned, version) VALUES (?, ?, ?, ?) ON CONFLICT (user_id) DO NOTHING",
-		a.ID, string(roles), a.Banned, a.Version)
+	res := tx.Exec(`INSERT INTO accounts (user_id, roles, banned, version, password_id, kept_session) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (user_id) DO NOTHING`, a.ID, string(roles), a.Banned, a.Version, a.PasswordID, a.KeptSession)
 	if res.Error != nil {
 		return false, fmt.Errorf("keep account: %w", res.Error)
 	}
@@ -80,28 +84,41 @@ func (s *Store) Learn(ctx context.Context, a auth.Account, revision int64, revoc
 		if err != nil {
 			return err
 		}
-		if err := tx.Exec(`UPDATE accounts SET roles = ?, banned = ?, version = ?, revision = revision + 1, doubtful = false
-			WHERE user_id = ?`, string(roles), a.Banned, a.Version, a.ID).Error; err != nil {
+		if err := tx.Exec(`UPDATE accounts SET roles = ?, banned = ?, version = ?, password_id = ?, kept_session = ?,
+			revision = revision + 1, doubtful = false WHERE user_id = ?`,
+			string(roles), a.Banned, a.Version, a.PasswordID, a.KeptSession, a.ID).Error; err != nil {
 			return fmt.Errorf("take account: %w", err)
 		}
 		if was.Same(a) {
 			return nil
 		}
-		return void(tx, a, revocationTTL)
+		return void(tx, was.Account, a, revocationTTL)
 	})
 	return ok, err
 }
 
 // void ends what an account had before it became a.
-func void(tx *gorm.DB, a auth.Account, revocationTTL time.Duration) error {
+func void(tx *gorm.DB, was, a auth.Account, revocationTTL time.Duration) error {
 	now, err := clock(tx)
 	if err != nil {
 		return err
 	}
-	if a.Banned {
-		if err := tx.Exec("UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at IS NULL", now, a.ID).Error; err != nil {
-			return fmt.Errorf("end sessions: %w", err)
+	if was.PasswordID != a.PasswordID {
+		if err := tx.Exec("UPDATE sessions SET password_id = ? WHERE user_id = ? AND id::text = ?", a.PasswordID, a.ID, a.KeptSession).Error; err != nil {
+			return fmt.Errorf("keep session: %w", err)
 		}
+	}
+	// Of an ended session nothing is ever valid again: its not_before lies beyond every token.
+	err = tx.Exec(`WITH ended AS (
+			UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at IS NULL AND (? OR password_id <> ?) RETURNING id)
+		INSERT INTO revocations (kind, subject, not_before, created_at, expires_at) SELECT ?, id, ?, ?, ? FROM ended
+		ON CONFLICT (kind, subject) DO NOTHING`,
+		now, a.ID, a.Banned, a.PasswordID, authv1.KindSession, now.Add(revocationTTL), now, now.Add(revocationTTL)).Error
+	if err != nil {
+		return fmt.Errorf("end sessions: %w", err)
+	}
+	if was.SameRights(a) {
+		return nil
 	}
 	return revoke(tx, authv1.KindUser, a.ID, now, now, revocationTTL)
 }

@@ -58,7 +58,8 @@ func (s *Store) Open(ctx context.Context, sessionID string, a auth.Account, toke
 		if now, err = issueTime(tx, a.ID); err != nil {
 			return err
 		}
-		if err := tx.Exec("INSERT INTO sessions (id, user_id, created_at) VALUES (?, ?, ?)", sessionID, a.ID, now).Error; err != nil {
+		if err := tx.Exec("INSERT INTO sessions (id, user_id, created_at, last_used_at, password_id) VALUES (?, ?, ?, ?, ?)",
+			sessionID, a.ID, now, now, a.PasswordID).Error; err != nil {
 			return fmt.Errorf("open session: %w", err)
 		}
 		session = auth.Session{ID: sessionID, UserID: a.ID, Roles: known.Roles, Ends: now.Add(l.Session)}
@@ -152,6 +153,9 @@ func (s *Store) Rotate(ctx context.Context, token, successor []byte, l auth.Life
 			if err := insertToken(tx, successor, session, now.Add(l.Refresh)); err != nil {
 				return err
 			}
+			if err := tx.Exec("UPDATE sessions SET last_used_at = ? WHERE id = ?", now, t.SessionID).Error; err != nil {
+				return err
+			}
 		}
 		r = auth.Rotation{OK: true, Now: now, Session: session}
 		return nil
@@ -170,14 +174,42 @@ func repeatable(tx *gorm.DB, t tokenRow, successor []byte) (bool, error) {
 }
 
 // End is described at auth.Store.
-func (s *Store) End(ctx context.Context, sessionID string, revocationTTL time.Duration) error {
-	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+func (s *Store) End(ctx context.Context, userID, sessionID string, revocationTTL time.Duration) (bool, error) {
+	open := false
+	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		if err := tx.Raw("SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ? AND user_id = ? AND ended_at IS NULL)", sessionID, userID).
+			Scan(&open).Error; err != nil || !open {
+			return err
+		}
 		now, err := clock(tx)
 		if err != nil {
 			return err
 		}
 		return end(tx, sessionID, now, revocationTTL)
 	})
+	return open, err
+}
+
+// List is described at auth.Store.
+func (s *Store) List(ctx context.Context, userID, before string, limit int, sessionTTL time.Duration) ([]auth.Open, error) {
+	q := `SELECT s.id, s.created_at AS created, coalesce(s.last_used_at, s.created_at) AS last_used, max(t.expires_at) AS ends
+		FROM sessions s JOIN refresh_tokens t ON t.session_id = s.id
+		WHERE s.user_id = ? AND s.ended_at IS NULL AND s.created_at > clock_timestamp() - make_interval(secs => ?)`
+	args := []any{userID, sessionTTL.Seconds()}
+	if before != "" {
+		q += " AND s.id < ?"
+		args = append(args, before)
+	}
+	q += " GROUP BY s.id HAVING max(t.expires_at) > clock_timestamp() ORDER BY s.id DESC LIMIT ?"
+	var list []auth.Open
+	if err := s.db.WithContext(ctx).Raw(q, append(args, limit)...).Scan(&list).Error; err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	for i := range list {
+		o := &list[i]
+		o.Created, o.LastUsed, o.Ends = o.Created.UTC(), o.LastUsed.UTC(), o.Ends.UTC()
+	}
+	return list, nil
 }
 
 func end(tx *gorm.DB, sessionID string, now time.Time, revocationTTL time.Duration) error {

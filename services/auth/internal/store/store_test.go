@@ -156,7 +156,7 @@ func TestNothingElseRefreshes(t *testing.T) {
 	if err := db.Exec("UPDATE refresh_tokens SET expires_at = now() WHERE session_id = 1").Error; err != nil {
 		t.Fatal(err)
 	}
-	if err := sessions.SignOut(t.Context(), "2"); err != nil {
+	if err := sessions.SignOut(t.Context(), "7", "2"); err != nil {
 		t.Fatal(err)
 	}
 	for name, token := range map[string]string{"expired": expired.Refresh, "signed out": out.Refresh} {

@@ -10,6 +10,7 @@ import (
 	"daprmall.dev/services/cart/internal/cart"
 	"daprmall.dev/services/contracts/cartv1"
 	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/contracts/userv1"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/inbox"
@@ -35,6 +36,7 @@ func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *c
 
 	// What an order took from the cart leaves it. The effect lies in Redis, so the document itself remembers the order.
 	inbox.OnDetached(in, "order", orderv1.TypePlaced, h.onPlaced)
+	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.onUserDeleted)
 	s.Topics(in)
 }
 
@@ -120,6 +122,10 @@ func (h handler) lines(c *gin.Context) error {
 	}
 	c.JSON(http.StatusOK, out)
 	return nil
+}
+
+func (h handler) onUserDeleted(ctx context.Context, e userv1.Deleted) error {
+	return h.carts.Forget(ctx, e.UserID)
 }
 
 func (h handler) onPlaced(ctx context.Context, e orderv1.Placed) error {

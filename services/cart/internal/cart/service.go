@@ -170,3 +170,12 @@ func (s *Service) render(c Cart, products map[string]Product) (View, error) {
 	v.Total = total.Amount
 	return v, nil
 }
+
+// Forget empties the cart of an account that is gone, for good: nothing of what it had is kept.
+func (s *Service) Forget(ctx context.Context, userID string) error {
+	_, err := s.store.Change(ctx, userID, func(c *Cart) error {
+		*c = Cart{}
+		return nil
+	})
+	return err
+}

@@ -24,6 +24,7 @@ import (
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
@@ -121,7 +122,7 @@ func open(t *testing.T) *counter {
 	s := server.New(config.Env{AppID: "checkout", AppAPIToken: "secret"}, log, identity.NewVerifier(func(context.Context) (identity.KeySet, error) {
 		return identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k", X: base64.RawURLEncoding.EncodeToString(public)}}}, nil
 	}))
-	api.Routes(s, idempotency.New(db, source, []byte("hmac"), log), kept, service)
+	api.Routes(s, inbox.New(db, nil, log), idempotency.New(db, source, []byte("hmac"), log), kept, service)
 	now := time.Now()
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{Roles: []string{"customer"}, Session: "s", Type: identity.AccessType, IssuedMS: now.UnixMilli(),
 		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: "7",

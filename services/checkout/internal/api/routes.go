@@ -2,13 +2,17 @@
 package api
 
 import (
+	"context"
+
 	"daprmall.dev/services/checkout/internal/checkout"
+	"daprmall.dev/services/contracts/userv1"
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/server"
 )
 
 // Routes mounts everything checkout answers.
-func Routes(s *server.Server, keys *idempotency.Store, addresses checkout.Addresses, service *checkout.Service) {
+func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, addresses checkout.Addresses, service *checkout.Service) {
 	gateway := server.Callers("api-gateway", "assistant")
 
 	a := addressHandler{addresses, keys}
@@ -27,4 +31,10 @@ func Routes(s *server.Server, keys *idempotency.Store, addresses checkout.Addres
 	s.POST("/v1/checkout", gateway, s.SignedIn, s.WithSettings, server.Handle(h.checkOut))
 	// shopper: sends an order elsewhere while it awaits payment.
 	s.PUT("/v1/orders/:id/address", gateway, s.SignedIn, server.Handle(h.changeAddress))
+
+	// An account is gone: its addresses go with it. The record of a checkout is forgotten with its key, after two days.
+	inbox.OnDetached(in, "user", userv1.TypeDeleted, func(ctx context.Context, e userv1.Deleted) error {
+		return addresses.RemoveAll(ctx, e.UserID)
+	})
+	s.Topics(in)
 }

@@ -11,4 +11,6 @@ type Addresses interface {
 	List(ctx context.Context, userID, before string, limit int) ([]Address, error)
 	Change(ctx context.Context, a Address) (Address, error)
 	Remove(ctx context.Context, userID, id string) error
+	// RemoveAll forgets the addresses of an account that is gone, removed ones too.
+	RemoveAll(ctx context.Context, userID string) error
 }

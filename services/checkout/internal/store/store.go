@@ -6,7 +6,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -28,11 +27,10 @@ type Store struct{ db *gorm.DB }
 // New makes a store.
 func New(db *gorm.DB) *Store { return &Store{db} }
 
-// old is what no repeated request can ask for any more.
-var old = postgres.Purge{Table: "addresses", Column: "removed_at", Age: 72 * time.Hour}
-
 // Forget removes addresses that were removed days ago.
-func (s *Store) Forget(ctx context.Context) error { return old.Run(ctx, s.db) }
+func (s *Store) Forget(ctx context.Context) error {
+	return s.db.WithContext(ctx).Exec("DELETE FROM addresses WHERE removed_at < now() - interval '72 hours'").Error
+}
 
 type addressRow struct {
 	ID         string `gorm:"primaryKey"`
@@ -123,6 +121,14 @@ func (s *Store) Remove(ctx context.Context, userID, id string) error {
 	}
 	if res.RowsAffected == 0 {
 		return problem.Missing("address")
+	}
+	return nil
+}
+
+// RemoveAll is described at checkout.Addresses.
+func (s *Store) RemoveAll(ctx context.Context, userID string) error {
+	if err := postgres.DB(ctx, s.db).Exec("DELETE FROM addresses WHERE user_id = ?", userID).Error; err != nil {
+		return fmt.Errorf("remove addresses: %w", err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/contracts/paymentv1"
 	"daprmall.dev/services/contracts/stockv1"
+	"daprmall.dev/services/contracts/userv1"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/outbox"
@@ -37,6 +38,8 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	inbox.OnAll(in, "payment", paymentv1.TypeSucceeded, h.onPaymentsSucceeded)
 	inbox.On(in, "payment", paymentv1.TypeRefunded, h.onPaymentRefunded)
 	inbox.On(in, "product", stockv1.TypeRejected, h.onStockRejected)
+	// An account is gone: its orders stay, without a name. Detached: it locks rows that no key of the batch names.
+	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.onUserDeleted)
 	s.Topics(in)
 	s.Feed(out, "product", "cart", "payment")
 }

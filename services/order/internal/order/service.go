@@ -19,6 +19,8 @@ type Store interface {
 	RefundRequests(ctx context.Context, id ID) ([]RefundRequest, error)
 	// List gives a user's orders, newest first, those older than before ("" for all).
 	List(ctx context.Context, userID string, status Status, before ID, limit int) ([]*Order, error)
+	// ForgetBuyer takes name, phone and street out of all orders of an account that is gone.
+	ForgetBuyer(ctx context.Context, userID string) error
 	// Fence says whether an order exists; if not, it never will.
 	Fence(ctx context.Context, id ID) (bool, error)
 	// NextDue locks one order that is past its due time by grace and changes it; found is false when there is none.
@@ -158,4 +160,10 @@ func (s *Service) CancelDue(ctx context.Context) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// ForgetBuyer takes who it was out of the orders of an account that is gone. What the law wants kept stays: what was bought, for how
+// much, and where it was taxed.
+func (s *Service) ForgetBuyer(ctx context.Context, userID string) error {
+	return s.store.ForgetBuyer(ctx, userID)
 }

@@ -29,7 +29,7 @@ func TestUserKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	out := outbox.New(db, "user", nil, log)
-	users := user.NewService(store.New(db, out), argon.New(), strength.Weak, nobody{}, nobody{}, one{}, log)
+	users := user.NewService(user.Deps{Store: store.New(db, out), Hasher: argon.New(), Weak: strength.Weak, Sessions: nobody{}, Secrets: nobody{}, IDs: one{}, Log: log})
 	if _, err := users.Register(t.Context(), "lilei@example.com", "correct horse battery"); err != nil {
 		t.Fatal(err)
 	}

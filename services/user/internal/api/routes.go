@@ -30,6 +30,19 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	// signed in: becomes the first admin, with the secret the mall was set up with. 403 wrong_secret, 409 admin_exists, secret_used.
 	s.POST("/v1/me/admin", gateway, s.SignedIn, server.Handle(h.becomeAdmin))
 
+	// anyone: a mail to set a new password with; the same answer whether there is such an account.
+	s.POST("/v1/password-resets", gateway, server.Handle(h.askReset))
+	// anyone: sets the password with what was mailed, once. Ends all sessions. 422 invalid_token.
+	s.POST("/v1/password-resets/confirm", gateway, server.Handle(h.resetPassword))
+	// anyone: shows that a mail was read. 422 invalid_token.
+	s.POST("/v1/email-verifications/confirm", gateway, server.Handle(h.verifyEmail))
+	// signed in: a mail that verifies the own email. 409 already_verified.
+	s.POST("/v1/email-verifications", gateway, s.SignedIn, server.Handle(h.askVerification))
+	// signed in: a new password for who knows the old one; other sessions end. 403 wrong_password.
+	s.PUT("/v1/me/password", gateway, s.SignedIn, server.Handle(h.changePassword))
+	// signed in: the account is gone for good. 403 wrong_password, 409 last_admin, seller_account.
+	s.DELETE("/v1/me", gateway, s.SignedIn, server.Handle(h.deleteAccount))
+
 	admin := s.Group("/v1/admin/users", gateway, s.SignedIn, onlyAdmin)
 	// admin: accounts, or the one with an email.
 	admin.GET("", server.Handle(h.list))
@@ -43,7 +56,7 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	s.POST(userv1.PathVerify, server.Callers("auth"), server.Handle(h.verify))
 	// auth: an account as it is now.
 	s.POST(userv1.PathGet, server.Callers("auth"), server.Handle(h.get))
-	s.Feed(out, "auth")
+	s.Feed(out, "auth", "cart", "checkout", "order")
 }
 
 func onlyAdmin(c *gin.Context) {
@@ -62,11 +75,13 @@ type profile struct {
 	Email     string    `json:"email"`
 	Roles     []string  `json:"roles"`
 	CreatedAt time.Time `json:"created_at"`
+
+	EmailVerified bool `json:"email_verified"`
 }
 
 func profileOf(u *user.User) profile {
 	s := u.Snapshot()
-	return profile{ID: s.ID, Email: s.Email, Roles: s.Roles, CreatedAt: s.CreatedAt}
+	return profile{ID: s.ID, Email: s.Email, Roles: s.Roles, CreatedAt: s.CreatedAt, EmailVerified: s.EmailVerified}
 }
 
 type account struct {
@@ -256,5 +271,6 @@ func (h handler) get(c *gin.Context) error {
 
 func peer(u *user.User) *userv1.User {
 	s := u.Snapshot()
-	return &userv1.User{ID: s.ID, Roles: s.Roles, Banned: s.Banned, Version: s.Version}
+	return &userv1.User{ID: s.ID, Roles: s.Roles, Banned: s.Banned, Version: s.Version,
+		PasswordID: s.PasswordID, KeptSession: s.KeptSession}
 }

@@ -43,6 +43,10 @@ type row struct {
 	BanReason    string
 	CreatedAt    time.Time `gorm:"autoCreateTime:false"`
 	Version      int64
+
+	EmailVerified bool
+	PasswordID    string
+	KeptSession   string
 }
 
 func (row) TableName() string { return "users" }
@@ -129,6 +133,10 @@ func (s *Store) tell(ctx context.Context, u user.Snapshot, kind user.EventKind) 
 		e.Type, e.Data = userv1.TypeUnbanned, userv1.Unbanned{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles, At: now}
 	case user.RolesChanged:
 		e.Type, e.Data = userv1.TypeRolesChanged, userv1.RolesChanged{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles, Banned: u.Banned, At: now}
+	case user.PasswordChanged:
+		e.Type, e.Data = userv1.TypePassword, userv1.PasswordChanged{UserID: u.ID, AggregateVersion: u.Version, At: now}
+	case user.Deleted:
+		e.Type, e.Data = userv1.TypeDeleted, userv1.Deleted{UserID: u.ID, AggregateVersion: u.Version, At: now}
 	default:
 		return nil
 	}

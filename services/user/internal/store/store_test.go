@@ -108,7 +108,7 @@ func TestABanStandsWithoutAuth(t *testing.T) {
 	db, s := open(t)
 	add(t, s, "1", "a@b.c")
 	auth := &deaf{}
-	accounts := user.NewService(s, nil, nil, auth, nil, nil, slog.New(slog.DiscardHandler))
+	accounts := user.NewService(user.Deps{Store: s, Sessions: auth, Log: slog.New(slog.DiscardHandler)})
 	u, err := accounts.Change(t.Context(), "1", func(u *user.User) (user.EventKind, error) { return u.Ban("stolen cards") })
 	if err != nil || !u.Snapshot().Banned || auth.asked != 1 {
 		t.Errorf("ban: %v, auth asked %d times", err, auth.asked)

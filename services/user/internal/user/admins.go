@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"slices"
 
 	"daprmall.dev/services/kit/problem"
 )
@@ -48,4 +47,4 @@ func (s *Service) AppointFirstAdmin(ctx context.Context, userID, secret string) 
 func (s *Service) CountAdmins(ctx context.Context) (int64, error) { return s.store.CountAdmins(ctx) }
 
 // Rules says whether the account can act as an admin.
-func (s Snapshot) Rules() bool { return slices.Contains(s.Roles, "admin") && !s.Banned }
+func (s Snapshot) Rules() bool { return s.Has("admin") && !s.Banned }

@@ -16,6 +16,9 @@ type Store interface {
 	Find(ctx context.Context, id string) (*User, error)
 	FindByEmail(ctx context.Context, email string) (*User, error)
 	Admins
+	Mails
+	// Delete removes an account that allowed does not refuse; ErrLastAdmin as with Update.
+	Delete(ctx context.Context, id string, allowed func(u *User) error) (*User, error)
 	// Update changes an account under its lock. It refuses with ErrLastAdmin what would leave the mall without an admin.
 	Update(ctx context.Context, id string, change func(u *User) (EventKind, error)) (*User, error)
 	// List gives accounts by id, those after the id after ("" for the first), all or the one with email.
@@ -37,6 +40,19 @@ type Sessions interface {
 // IDs makes account ids.
 type IDs interface{ Next() (string, error) }
 
+// Deps are what the accounts need.
+type Deps struct {
+	Store    Store
+	Hasher   Hasher
+	Weak     Weak
+	Sessions Sessions
+	Secrets  Secrets
+	Mailer   Mailer
+	MailLink func() string // where mails lead to, "" for nowhere: they have a code
+	IDs      IDs
+	Log      *slog.Logger
+}
+
 // Service is what can be done with accounts.
 type Service struct {
 	store    Store
@@ -44,16 +60,17 @@ type Service struct {
 	weak     Weak
 	sessions Sessions
 	secrets  Secrets
+	mailer   Mailer
+	mailLink func() string
 	ids      IDs
 	log      *slog.Logger
 	now      func() time.Time
 }
 
 // NewService wires the accounts.
-func NewService(
-	store Store, hasher Hasher, weak Weak, sessions Sessions, secrets Secrets, ids IDs, log *slog.Logger,
-) *Service {
-	return &Service{store: store, hasher: hasher, weak: weak, sessions: sessions, secrets: secrets, ids: ids, log: log, now: time.Now}
+func NewService(d Deps) *Service {
+	return &Service{store: d.Store, hasher: d.Hasher, weak: d.Weak, sessions: d.Sessions, secrets: d.Secrets,
+		mailer: d.Mailer, mailLink: d.MailLink, ids: d.IDs, log: d.Log, now: time.Now}
 }
 
 // Register opens an account.

@@ -30,7 +30,15 @@ type Snapshot struct {
 	BanReason    string
 	CreatedAt    time.Time
 	Version      int64
+	// EmailVerified says that somebody has read a mail sent there.
+	EmailVerified bool
+	// PasswordID changes with the password. Sessions of another one have ended, except KeptSession.
+	PasswordID  string
+	KeptSession string
 }
+
+// Has says whether the account has a role.
+func (s Snapshot) Has(role string) bool { return slices.Contains(s.Roles, role) }
 
 // Restore brings an account back from its snapshot.
 func Restore(s Snapshot) *User { return &User{s} }
@@ -100,6 +108,8 @@ const (
 	Banned
 	Unbanned
 	RolesChanged
+	PasswordChanged
+	Deleted
 )
 
 // SetRoles replaces all roles.
@@ -155,4 +165,10 @@ func (u *User) Unban() (EventKind, error) {
 	u.s.Banned, u.s.BanReason = false, ""
 	u.s.Version++
 	return Unbanned, nil
+}
+
+// Delete says that the account is gone.
+func (u *User) Delete() EventKind {
+	u.s.Version++
+	return Deleted
 }

@@ -1,0 +1,26 @@
+package sidecar
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	dapr "github.com/dapr/go-sdk/client"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// Mail is the binding that sends mail: an SMTP server, or a folder.
+const Mail = "mail"
+
+// SendMail hands a mail to the binding. name tells it apart from others where mails are files.
+func (c *Client) SendMail(ctx context.Context, to, subject, html, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	_, err := c.grpc.InvokeBinding(ctx, &dapr.InvokeBindingRequest{Name: Mail, Operation: "create", Data: []byte(html),
+		Metadata: map[string]string{"emailTo": to, "subject": subject, "fileName": name + ".html"}})
+	if err != nil {
+		return problem.Busy(fmt.Errorf("binding %s: %w", Mail, err), time.Second, "Mail cannot be sent right now.")
+	}
+	return nil
+}

@@ -1,0 +1,25 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"daprmall.dev/services/kit/postgres"
+)
+
+// forgotten stands where a name was.
+const forgotten = "-"
+
+// ForgetBuyer is described at order.Store. One order at a time: each is locked for a moment, and nothing waits in a circle.
+func (s *Store) ForgetBuyer(ctx context.Context, userID string) error {
+	for {
+		res := postgres.DB(ctx, s.db).Exec(`UPDATE orders SET recipient = ?, phone = '', street = ? WHERE id = (
+			SELECT id FROM orders WHERE user_id = ? AND recipient <> ? ORDER BY id DESC LIMIT 1)`, forgotten, forgotten, userID, forgotten)
+		if res.Error != nil {
+			return fmt.Errorf("forget buyer: %w", res.Error)
+		}
+		if res.RowsAffected == 0 {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/kit/server"
+)
+
+func (h handler) askReset(c *gin.Context) error {
+	var in struct {
+		Email string `json:"email"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if err := h.users.AskReset(c.Request.Context(), in.Email); err != nil {
+		return err
+	}
+	c.Status(http.StatusAccepted)
+	return nil
+}
+
+func (h handler) resetPassword(c *gin.Context) error {
+	var in struct {
+		Token    string `json:"token"`
+		Password string `json:"password"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if err := h.users.ResetPassword(c.Request.Context(), in.Token, in.Password); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h handler) askVerification(c *gin.Context) error {
+	if err := h.users.AskVerification(c.Request.Context(), server.User(c).ID); err != nil {
+		return err
+	}
+	c.Status(http.StatusAccepted)
+	return nil
+}
+
+func (h handler) verifyEmail(c *gin.Context) error {
+	var in struct {
+		Token string `json:"token"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if err := h.users.VerifyEmail(c.Request.Context(), in.Token); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h handler) changePassword(c *gin.Context) error {
+	var in struct {
+		CurrentPassword string `json:"current_password"`
+		NewPassword     string `json:"new_password"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	u := server.User(c)
+	if err := h.users.ChangePassword(c.Request.Context(), u.ID, u.Session, in.CurrentPassword, in.NewPassword); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h handler) deleteAccount(c *gin.Context) error {
+	var in struct {
+		Password string `json:"password"`
+	}
+	if err := server.Bind(c, &in); err != nil {
+		return err
+	}
+	if err := h.users.DeleteAccount(c.Request.Context(), server.User(c).ID, in.Password); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
