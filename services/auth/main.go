@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"daprmall.dev/services/auth/internal/api"
@@ -22,7 +21,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	set := declare(r.Live)
-	vault, secret, err := secrets(ctx, r)
+	raw, err := r.Sidecar.Secret(ctx, "signing-keys")
+	if err != nil {
+		return err
+	}
+	vault, err := signing.NewVault(raw)
 	if err != nil {
 		return err
 	}
@@ -31,30 +34,14 @@ func run(ctx context.Context) error {
 		return err
 	}
 	sessionStore := store.New(r.DB)
-	sessions := auth.NewService(peers.NewUsers(r.Sidecar), keys, sessionStore, r.IDs, secret,
+	sessions := auth.NewService(peers.NewUsers(r.Sidecar), keys, sessionStore, r.IDs, nil,
 		set.accessTTL, set.lifetimes)
+	if err := r.FollowKeys(ctx, "refresh-hmac", sessions.SetSecrets); err != nil {
+		return err
+	}
 	api.Routes(r.Server, r.Inbox, sessions, keys, sessionStore)
 	r.Go("forget", room.Every(r.Log, 10*time.Minute, sessionStore.Forget))
 	r.Go("keys", room.Every(r.Log, time.Second, keys.Refresh))
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
-}
-
-func secrets(ctx context.Context, r *room.Room) (*signing.Vault, []byte, error) {
-	raw, err := r.Sidecar.Secret(ctx, "signing-keys")
-	if err != nil {
-		return nil, nil, err
-	}
-	vault, err := signing.NewVault(raw)
-	if err != nil {
-		return nil, nil, err
-	}
-	hmac, err := r.Sidecar.Secret(ctx, "refresh-hmac")
-	if err != nil {
-		return nil, nil, err
-	}
-	if hmac["key"] == "" {
-		return nil, nil, errors.New("secret refresh-hmac has no key")
-	}
-	return vault, []byte(hmac["key"]), nil
 }

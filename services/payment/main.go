@@ -56,7 +56,7 @@ func open(ctx context.Context, r *room.Room, set settings) ([]payment.Provider, 
 	} else {
 		opening, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		db, err := postgres.Open(opening, secret["dsn"])
+		db, err := r.OpenDB(opening, "sandbox-db")
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -40,15 +42,24 @@ type IDs interface{ Next() (string, error) }
 
 // Store keeps keys in a room's database.
 type Store struct {
-	db     *gorm.DB
-	ids    IDs
-	secret []byte
-	log    *slog.Logger
+	db      *gorm.DB
+	ids     IDs
+	secrets atomic.Pointer[[][]byte]
+	log     *slog.Logger
 }
 
 // New makes a store; secret keys the fingerprints.
 func New(db *gorm.DB, ids IDs, secret []byte, log *slog.Logger) *Store {
-	return &Store{db: db, ids: ids, secret: secret, log: log}
+	s := &Store{db: db, ids: ids, log: log}
+	s.SetSecrets(secret)
+	return s
+}
+
+// SetSecrets changes what keys the fingerprints from now on. Those that the others keyed are recognised too: of before a change, and
+// of replicas that have changed already.
+func (s *Store) SetSecrets(current []byte, others ...[]byte) {
+	all := append([][]byte{current}, others...)
+	s.secrets.Store(&all)
 }
 
 // Answer is what was answered first.
@@ -66,12 +77,29 @@ type Claim struct {
 	Answer   *Answer // not nil: do nothing, answer this
 }
 
-// Fingerprint identifies a request without revealing it.
+// Fingerprint identifies a request without revealing it: one MAC with each secret, the current one's first.
 func (s *Store) Fingerprint(method, path string, body []byte) []byte {
-	h := hmac.New(sha256.New, s.secret)
-	fmt.Fprintf(h, "%s %s\n", method, path)
-	h.Write(body)
-	return h.Sum(nil)
+	var all []byte
+	for _, secret := range *s.secrets.Load() {
+		h := hmac.New(sha256.New, secret)
+		fmt.Fprintf(h, "%s %s\n", method, path)
+		h.Write(body)
+		all = h.Sum(all)
+	}
+	return all
+}
+
+// kept is the part of a fingerprint that is kept: the current secret's.
+func kept(fingerprint []byte) []byte { return fingerprint[:min(len(fingerprint), sha256.Size)] }
+
+// fits says whether one of the secrets has made what was kept.
+func fits(keptOne, fingerprint []byte) bool {
+	for part := range slices.Chunk(fingerprint, sha256.Size) {
+		if bytes.Equal(keptOne, part) {
+			return true
+		}
+	}
+	return len(fingerprint) == 0 && len(keptOne) == 0
 }
 
 type row struct {
@@ -100,7 +128,7 @@ func (s *Store) Seen(ctx context.Context, user, key string) (bool, error) {
 
 func (r row) claim(fingerprint []byte) (Claim, error) {
 	switch {
-	case !bytes.Equal(r.Fingerprint, fingerprint):
+	case !fits(r.Fingerprint, fingerprint):
 		return Claim{}, problem.New(problem.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
 	case r.Status != nil && Kept(*r.Status): // others were kept before Kept knew better
 		body := ""
@@ -137,7 +165,7 @@ func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record
 	err = postgres.Again(ctx, s.db, func(db *gorm.DB) error {
 		res := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, record, lease_until)
 			VALUES (?, ?, ?, ?, ?, now() + make_interval(secs => ?)) ON CONFLICT (user_id, key) DO NOTHING`,
-			user, key, fingerprint, effect, text, leaseFor.Seconds())
+			user, key, kept(fingerprint), effect, text, leaseFor.Seconds())
 		claimed = res.RowsAffected == 1
 		return res.Error
 	})

@@ -245,6 +245,40 @@ func TestAKeptTokenRefusalRunsAgain(t *testing.T) {
 	}
 }
 
+// The secret changes while requests are repeated, on one replica after the other: each knows again what the other has kept.
+func TestTheSecretChangesUnderWay(t *testing.T) {
+	here, db := open(t)
+	there := New(db, &counter{}, []byte("secret"), slog.New(slog.DiscardHandler))
+	answered := func(s *Store, what, key, body string, want bool) {
+		t.Helper()
+		c, err := begin(t, s, "7", key, body)
+		if err != nil || (c.Answer != nil) != want {
+			t.Errorf("%s: %+v, %v; want answered %v", what, c, err, want)
+		}
+	}
+	ask := func(s *Store, key string) {
+		t.Helper()
+		answered(s, "new "+key, key, "{}", false)
+		if err := s.Finish(t.Context(), "7", key, Answer{Status: 201}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask(here, "before")
+	here.SetSecrets([]byte("secret"), []byte("next")) // first every replica learns the next one
+	there.SetSecrets([]byte("secret"), []byte("next"))
+	here.SetSecrets([]byte("next"), []byte("secret")) // then one after the other uses it
+	ask(here, "new secret")
+	ask(there, "old secret")
+	for _, s := range []*Store{here, there} {
+		for _, key := range []string{"before", "new secret", "old secret"} {
+			answered(s, key, key, "{}", true)
+			if _, err := begin(t, s, "7", key, "{1}"); problem.CodeOf(err) != "idempotency_key_reused" {
+				t.Errorf("%s with another body: %v", key, err)
+			}
+		}
+	}
+}
+
 func TestEffect(t *testing.T) {
 	s := New(nil, &counter{}, nil, nil)
 	ctx := WithEffect(t.Context(), "77")

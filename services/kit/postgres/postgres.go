@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
@@ -25,9 +26,15 @@ import (
 // maxConns bounds one process; nine processes share one server with 300 connections.
 const maxConns = 16
 
-// Open connects to the database of a DSN (postgres:// URL) and waits until it answers or ctx ends.
-func Open(ctx context.Context, dsn string) (*gorm.DB, error) {
-	db, err := gorm.Open(postgres.New(postgres.Config{DSN: dsn, OptionOpenDB: []stdlib.OptionOpenDB{stdlib.OptionResetSession(ended)}}), &gorm.Config{
+// Open connects to the database of a DSN (postgres:// URL) and waits until it answers or ctx ends. Each new connection asks for the
+// DSNs, and takes the first whose password is right: a password can change while the process runs.
+func Open(ctx context.Context, dsns func() []string) (*gorm.DB, error) {
+	for _, dsn := range dsns() {
+		if _, err := pgx.ParseConfig(dsn); err != nil {
+			return nil, fmt.Errorf("open database: %w", hideDSN(err))
+		}
+	}
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: sql.OpenDB(connector(dsns))}), &gorm.Config{
 		SkipDefaultTransaction: true, // InTx is the only transaction, and it is visible
 		PrepareStmt:            false,
 		DisableAutomaticPing:   true,
@@ -56,6 +63,32 @@ func Open(ctx context.Context, dsn string) (*gorm.DB, error) {
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// connector makes the connections of a pool.
+type connector func() []string
+
+// Connect is described at driver.Connector.
+func (c connector) Connect(ctx context.Context) (conn driver.Conn, err error) {
+	for _, dsn := range c() {
+		cfg, parseErr := pgx.ParseConfig(dsn)
+		if parseErr != nil {
+			return nil, hideDSN(parseErr)
+		}
+		if conn, err = stdlib.GetConnector(*cfg, stdlib.OptionResetSession(ended)).Connect(ctx); !wrongPassword(err) {
+			return conn, err
+		}
+	}
+	return conn, err
+}
+
+// Driver is described at driver.Connector.
+func (connector) Driver() driver.Driver { return stdlib.GetDefaultDriver() }
+
+// wrongPassword: invalid_password, invalid_authorization_specification (PostgreSQL appendix A).
+func wrongPassword(err error) bool {
+	code := sqlState(err)
+	return code == "28P01" || code == "28000"
 }
 
 // Ping answers whether the database can be reached now.

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -312,8 +315,63 @@ func TestADSNStaysOutOfErrors(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, dsn := range []string{"postgres://order:hunter2@127.0.0.1:1/order", "postgres://order:hunter2@127.0.0.1:bad/order"} {
-		if _, err := postgres.Open(ctx, dsn); err == nil || strings.Contains(err.Error(), "hunter2") {
+		if _, err := postgres.Open(ctx, func() []string { return []string{dsn} }); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("open: %v; want an error that does not tell the password", err)
 		}
+	}
+}
+
+// The password of a role changes while the process runs: with both in the secret no connection fails at any moment.
+func TestAPasswordChangesUnderWay(t *testing.T) {
+	admin := postgrestest.Open(t)
+	role := fmt.Sprintf("role_%d", time.Now().UnixNano())
+	exec := func(format string, args ...any) {
+		t.Helper()
+		if err := admin.Exec(fmt.Sprintf(format, args...)).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("CREATE ROLE %s LOGIN PASSWORD 'old'", role)
+	t.Cleanup(func() { admin.Exec("DROP ROLE " + role) })
+	base, err := url.Parse(os.Getenv("MALL_TEST_POSTGRES_URL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dsn := func(password string) string {
+		u := *base
+		u.User = url.UserPassword(role, password)
+		return u.String()
+	}
+	var dsns atomic.Pointer[[]string]
+	is := func(all ...string) { dsns.Store(&all) }
+	is(dsn("old"))
+	db, err := postgres.Open(t.Context(), func() []string { return *dsns.Load() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool.Close() })
+	connects := func(when string) {
+		t.Helper()
+		pool.SetMaxIdleConns(-1) // each statement has a new connection
+		if err := pool.PingContext(t.Context()); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	connects("before")
+	is(dsn("old"), dsn("new"))
+	connects("the next is known")
+	exec("ALTER ROLE %s PASSWORD 'new'", role)
+	connects("the password has changed")
+	is(dsn("new"), dsn("old"))
+	connects("the next comes first")
+	is(dsn("new"))
+	connects("the old is forgotten")
+	is(dsn("old"))
+	if err := pool.PingContext(t.Context()); err == nil {
+		t.Error("connected with the old password")
 	}
 }

@@ -3,13 +3,13 @@ package room
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -94,11 +94,7 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, err := side.Secret(opening, env.AppID+"-db")
-	if err != nil {
-		return nil, err
-	}
-	if r.DB, err = postgres.Open(opening, secret["dsn"]); err != nil {
+	if r.DB, err = r.OpenDB(opening, env.AppID+"-db"); err != nil {
 		return nil, err
 	}
 	sets := append([]postgres.Migrations{postgres.Defaults, ids.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations, settings.Migrations}, own...)
@@ -126,17 +122,66 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*Room, error) {
 	return r, nil
 }
 
+// secretsEvery is how often secrets are read again: what the store gives while the process runs takes effect without a restart.
+const secretsEvery = 30 * time.Second
+
+// OpenDB opens the database that a secret names: "dsn", or "other_dsn" while the password of the first is not (yet, or any more) right.
+func (r *Room) OpenDB(ctx context.Context, name string) (*gorm.DB, error) {
+	var dsns atomic.Pointer[[]string]
+	read := func(ctx context.Context) error {
+		secret, err := r.Sidecar.Secret(ctx, name)
+		if err != nil {
+			return err
+		}
+		all := []string{secret["dsn"]}
+		if other := secret["other_dsn"]; other != "" {
+			all = append(all, other)
+		}
+		dsns.Store(&all)
+		return nil
+	}
+	if err := read(ctx); err != nil {
+		return nil, err
+	}
+	r.Go("database secret", Every(r.Log, secretsEvery, read))
+	return postgres.Open(ctx, func() []string { return *dsns.Load() })
+}
+
 // UseIdempotency prepares the store of idempotency keys.
 func (r *Room) UseIdempotency(ctx context.Context) error {
-	secret, err := r.Sidecar.Secret(ctx, "idempotency-hmac")
+	r.Idempotency = idempotency.New(r.DB, r.IDs, nil, r.Log)
+	r.Go("idempotency", r.Idempotency.Run)
+	return r.FollowKeys(ctx, "idempotency-hmac", r.Idempotency.SetSecrets)
+}
+
+// keys reads a secret with a "key" that is used, and an "other" that is recognised while one follows the other.
+func (r *Room) keys(ctx context.Context, name string) (current []byte, others [][]byte, err error) {
+	secret, err := r.Sidecar.Secret(ctx, name)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if secret["key"] == "" {
-		return errors.New("secret idempotency-hmac has no key")
+		return nil, nil, fmt.Errorf("secret %s has no key", name)
 	}
-	r.Idempotency = idempotency.New(r.DB, r.IDs, []byte(secret["key"]), r.Log)
-	r.Go("idempotency", r.Idempotency.Run)
+	if other := secret["other"]; other != "" {
+		others = append(others, []byte(other))
+	}
+	return []byte(secret["key"]), others, nil
+}
+
+// FollowKeys calls use with the keys of a secret, now and whenever they are read again.
+func (r *Room) FollowKeys(ctx context.Context, name string, use func(current []byte, others ...[]byte)) error {
+	read := func(ctx context.Context) error {
+		current, others, err := r.keys(ctx, name)
+		if err == nil {
+			use(current, others...)
+		}
+		return err
+	}
+	if err := read(ctx); err != nil {
+		return err
+	}
+	r.Go(name, Every(r.Log, secretsEvery, read))
 	return nil
 }
 

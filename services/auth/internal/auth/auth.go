@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"daprmall.dev/services/kit/problem"
@@ -45,8 +46,8 @@ type Store interface {
 	Accounts
 	// Open starts a session with its first refresh token. ErrOutdated: another state of the account is known than this one.
 	Open(ctx context.Context, sessionID string, a Account, token []byte, l Lifetimes) (s Session, now time.Time, err error)
-	// Rotate uses a refresh token up: rotation describes what happened.
-	Rotate(ctx context.Context, token, successor []byte, l Lifetimes, revocationTTL time.Duration) (Rotation, error)
+	// Rotate uses a refresh token up: rotation describes what happened. The first of the successors follows it, unless another did.
+	Rotate(ctx context.Context, token []byte, successors [][]byte, l Lifetimes, revocationTTL time.Duration) (Rotation, error)
 	// End ends a session of a user and voids its access tokens; false if the user has no such session that is open.
 	End(ctx context.Context, userID, sessionID string, revocationTTL time.Duration) (bool, error)
 	// List gives the open sessions of a user, the newest first, those older than the id before ("" for the first).
@@ -62,6 +63,8 @@ type Rotation struct {
 	Ask     string // nothing happened: ask user for this account first
 	Session Session
 	Now     time.Time
+	// Successor is which of the successors follows the token.
+	Successor int
 }
 
 // Open is a session as its owner sees it.
@@ -81,7 +84,7 @@ type Service struct {
 	signer    Signer
 	store     Store
 	ids       IDs
-	secret    []byte // derives successors of refresh tokens
+	secrets   atomic.Pointer[[][]byte] // derive successors of refresh tokens: the first from now on
 	accessTTL func() time.Duration
 	lifetimes func() Lifetimes
 }
@@ -90,7 +93,16 @@ type Service struct {
 func NewService(
 	users Users, signer Signer, store Store, ids IDs, secret []byte, accessTTL func() time.Duration, lifetimes func() Lifetimes,
 ) *Service {
-	return &Service{users: users, signer: signer, store: store, ids: ids, secret: secret, accessTTL: accessTTL, lifetimes: lifetimes}
+	s := &Service{users: users, signer: signer, store: store, ids: ids, accessTTL: accessTTL, lifetimes: lifetimes}
+	s.SetSecrets(secret)
+	return s
+}
+
+// SetSecrets changes what derives successors from now on. Those that the others derived are recognised too: of before a change, and of
+// replicas that have changed already.
+func (s *Service) SetSecrets(current []byte, others ...[]byte) {
+	all := append([][]byte{current}, others...)
+	s.secrets.Store(&all)
 }
 
 // RevocationTTL is how long a revocation is listed: until no token issued before it can be alive, whatever the lifetime was then.
@@ -137,11 +149,15 @@ func (s *Service) Refresh(ctx context.Context, refresh string) (Tokens, error) {
 	if err != nil || len(token) != 32 {
 		return Tokens{}, invalid
 	}
-	mac := hmac.New(sha256.New, s.secret)
-	mac.Write(token)
-	successor := mac.Sum(nil)
+	var successors, hashes [][]byte
+	for _, secret := range *s.secrets.Load() {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write(token)
+		successors = append(successors, mac.Sum(nil))
+		hashes = append(hashes, Hash(successors[len(successors)-1]))
+	}
 	rotate := func() (Rotation, error) {
-		return s.store.Rotate(ctx, Hash(token), Hash(successor), s.lifetimes(), RevocationTTL)
+		return s.store.Rotate(ctx, Hash(token), hashes, s.lifetimes(), RevocationTTL)
 	}
 	r, err := rotate()
 	if err == nil && r.Ask != "" {
@@ -155,7 +171,7 @@ func (s *Service) Refresh(ctx context.Context, refresh string) (Tokens, error) {
 	if !r.OK {
 		return Tokens{}, invalid
 	}
-	return s.tokens(r.Session, successor, r.Now)
+	return s.tokens(r.Session, successors[r.Successor], r.Now)
 }
 
 // SignOut ends a session; to end one that has ended is no error.

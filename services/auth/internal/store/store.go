@@ -6,6 +6,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,7 +107,7 @@ type tokenRow struct {
 }
 
 // Rotate is described at auth.Store.
-func (s *Store) Rotate(ctx context.Context, token, successor []byte, l auth.Lifetimes, revocationTTL time.Duration) (auth.Rotation, error) {
+func (s *Store) Rotate(ctx context.Context, token []byte, successors [][]byte, l auth.Lifetimes, revocationTTL time.Duration) (auth.Rotation, error) {
 	var r auth.Rotation
 	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		r = auth.Rotation{}
@@ -140,36 +141,39 @@ func (s *Store) Rotate(ctx context.Context, token, successor []byte, l auth.Life
 		}
 		session := auth.Session{ID: t.SessionID, UserID: t.UserID, Roles: account.Roles, Ends: t.CreatedAt.UTC().Add(l.Session)}
 		if t.Used {
-			if ok, err := repeatable(tx, t, successor); err != nil || !ok {
+			if r.Successor = slices.IndexFunc(successors, func(s []byte) bool { return bytes.Equal(s, t.Successor) }); r.Successor < 0 {
+				return end(tx, t.SessionID, now, revocationTTL)
+			}
+			if ok, err := repeatable(tx, t); err != nil || !ok {
 				if err == nil {
 					err = end(tx, t.SessionID, now, revocationTTL)
 				}
 				return err
 			}
 		} else {
-			if err := tx.Exec("UPDATE refresh_tokens SET used_at = ?, successor = ? WHERE hash = ?", now, successor, token).Error; err != nil {
+			if err := tx.Exec("UPDATE refresh_tokens SET used_at = ?, successor = ? WHERE hash = ?", now, successors[0], token).Error; err != nil {
 				return err
 			}
-			if err := insertToken(tx, successor, session, now.Add(l.Refresh)); err != nil {
+			if err := insertToken(tx, successors[0], session, now.Add(l.Refresh)); err != nil {
 				return err
 			}
 			if err := tx.Exec("UPDATE sessions SET last_used_at = ? WHERE id = ?", now, t.SessionID).Error; err != nil {
 				return err
 			}
 		}
-		r = auth.Rotation{OK: true, Now: now, Session: session}
+		r = auth.Rotation{OK: true, Now: now, Session: session, Successor: r.Successor}
 		return nil
 	})
 	return r, err
 }
 
 // repeatable: the answer may have been lost, so the same successor is given again as long as nobody has used it.
-func repeatable(tx *gorm.DB, t tokenRow, successor []byte) (bool, error) {
-	if t.UsedLong || !bytes.Equal(t.Successor, successor) {
+func repeatable(tx *gorm.DB, t tokenRow) (bool, error) {
+	if t.UsedLong {
 		return false, nil
 	}
 	var used bool
-	err := tx.Raw("SELECT used_at IS NOT NULL FROM refresh_tokens WHERE hash = ?", successor).Scan(&used).Error
+	err := tx.Raw("SELECT used_at IS NOT NULL FROM refresh_tokens WHERE hash = ?", t.Successor).Scan(&used).Error
 	return !used, err
 }
 

@@ -88,7 +88,7 @@ func makeTemplate(ctx context.Context, t testing.TB, admin *gorm.DB, server, tem
 
 func open(ctx context.Context, t testing.TB, dsn string) *gorm.DB {
 	t.Helper()
-	db, err := postgres.Open(ctx, dsn)
+	db, err := postgres.Open(ctx, func() []string { return []string{dsn} })
 	if err != nil {
 		t.Fatalf("open test database: %v", err)
 	}

@@ -5,8 +5,17 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
 )
+
+// own turns a missing account into a refused token: it was deleted a moment ago.
+func own(err error) error {
+	if problem.KindOf(err) == problem.NotFound {
+		return problem.Wrap(err, problem.Unauthenticated, "unauthenticated", "Sign in: this account is gone.")
+	}
+	return err
+}
 
 func (h handler) askReset(c *gin.Context) error {
 	var in struct {
@@ -39,7 +48,7 @@ func (h handler) resetPassword(c *gin.Context) error {
 
 func (h handler) askVerification(c *gin.Context) error {
 	if err := h.users.AskVerification(c.Request.Context(), server.User(c).ID); err != nil {
-		return err
+		return own(err)
 	}
 	c.Status(http.StatusAccepted)
 	return nil
@@ -69,7 +78,7 @@ func (h handler) changePassword(c *gin.Context) error {
 	}
 	u := server.User(c)
 	if err := h.users.ChangePassword(c.Request.Context(), u.ID, u.Session, in.CurrentPassword, in.NewPassword); err != nil {
-		return err
+		return own(err)
 	}
 	c.Status(http.StatusNoContent)
 	return nil
@@ -83,7 +92,7 @@ func (h handler) deleteAccount(c *gin.Context) error {
 		return err
 	}
 	if err := h.users.DeleteAccount(c.Request.Context(), server.User(c).ID, in.Password); err != nil {
-		return err
+		return own(err)
 	}
 	c.Status(http.StatusNoContent)
 	return nil

@@ -114,7 +114,7 @@ func (h handler) register(c *gin.Context) error {
 func (h handler) me(c *gin.Context) error {
 	u, err := h.users.Find(c.Request.Context(), server.User(c).ID)
 	if err != nil {
-		return err
+		return own(err)
 	}
 	c.JSON(http.StatusOK, profileOf(u))
 	return nil
@@ -132,7 +132,7 @@ func (h handler) becomeAdmin(c *gin.Context) error {
 	}
 	u, err := h.users.AppointFirstAdmin(c.Request.Context(), server.User(c).ID, in.Secret)
 	if err != nil {
-		return err
+		return own(err)
 	}
 	c.JSON(http.StatusOK, profileOf(u))
 	return nil
