@@ -13,6 +13,7 @@ import (
 	"daprmall.dev/deploy/internal/books"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/running"
+	"daprmall.dev/deploy/internal/settings"
 	"daprmall.dev/deploy/internal/shop"
 )
 
@@ -66,7 +67,7 @@ func raise(ctx context.Context, m running.Mall) (restore func() error, err error
 		var problems error
 		for key, value := range old {
 			if value == "" {
-				_, err = c.Do("DEL", key)
+				_, err = c.Do("SET", key, settings.Unset) // an absent key would change nothing
 			} else {
 				_, err = c.Do("SET", key, value)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/redis"
+	"daprmall.dev/deploy/internal/settings"
 )
 
 // configPrefixes are whose settings they are; everything else in Redis is not configuration.
@@ -62,13 +63,13 @@ func configGet(c *redis.Client, at place.Place, key string) error {
 		if err != nil {
 			return err
 		}
-		if last, ok := rec[key]; ok && last != unsetValue {
+		if last, ok := rec[key]; ok && last != settings.Unset {
 			return fmt.Errorf("%s is lost, it was %s: services go on with that; `config restore` writes it back", key, last)
 		}
 		return fmt.Errorf("%s was never set: its default applies", key)
 	case err != nil:
 		return err
-	case value == unsetValue:
+	case value == settings.Unset:
 		return fmt.Errorf("%s is unset: its default applies", key)
 	}
 	fmt.Println(value)
@@ -81,7 +82,7 @@ func configRestore(c *redis.Client, at place.Place) error {
 		return err
 	}
 	if rec == nil {
-		return fmt.Errorf("nothing is recorded in %s: set each setting again, then `config set %s yes`", recordFile(at), initializedKey)
+		return fmt.Errorf("nothing is recorded in %s: set each setting again, then `config set %s yes`", recordFile(at), settings.Initialized)
 	}
 	restored, err := restoreSettings(c, rec)
 	for _, key := range restored {
@@ -124,10 +125,10 @@ func configUnset(c *redis.Client, at place.Place, key string) error {
 	if err := mustBeSetting(c, key); err != nil {
 		return err
 	}
-	if slices.Contains(chosenSettings, key) || key == initializedKey {
+	if slices.Contains(chosenSettings, key) || key == settings.Initialized {
 		return fmt.Errorf("%s cannot be unset, only set to something else", key)
 	}
-	return writeSetting(c, at, key, unsetValue)
+	return writeSetting(c, at, key, settings.Unset)
 }
 
 func writeSetting(c *redis.Client, at place.Place, key, value string) error {
@@ -152,9 +153,9 @@ func configList(c *redis.Client, at place.Place) error {
 		value, present := values[key]
 		last, recorded := rec[key]
 		switch {
-		case !present && last != unsetValue:
+		case !present && last != settings.Unset:
 			fmt.Printf("! %s=%s is lost: services go on with it; `config restore` writes it back\n", key, last)
-		case value == unsetValue || !present:
+		case value == settings.Unset || !present:
 			fmt.Printf("%s is unset: its default applies\n", key)
 		case recorded && last != value:
 			fmt.Printf("! %s=%s was changed by somebody else; this command last wrote %s\n", key, value, last)

@@ -9,6 +9,7 @@ import (
 
 	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/redis"
+	"daprmall.dev/deploy/internal/settings"
 )
 
 // testRedis is a real one; other tests use it, too.
@@ -70,7 +71,7 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 			t.Errorf("set %s: %v", setting, err)
 		}
 		for range 2 {
-			if err := configUnset(c, at, setting); err != nil || do("GET", setting) != unsetValue {
+			if err := configUnset(c, at, setting); err != nil || do("GET", setting) != settings.Unset {
 				t.Errorf("unset %s: %v", setting, err)
 			}
 		}
@@ -87,10 +88,10 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 	c, do := testRedis(t)
 	at := testPlace(t)
 	lost, unset, kept := "order."+rand.Text(), "order."+rand.Text(), "order."+rand.Text()
-	defer do("DEL", lost, unset, kept, initializedKey)
+	defer do("DEL", lost, unset, kept, settings.Initialized)
 	do("SET", kept, "before") // a mall from before there was a record
-	if _, err := prepareSettings(c, at); err != nil || do("GET", initializedKey) == "" {
-		t.Fatalf("prepare: %v, initialized %q", err, do("GET", initializedKey))
+	if _, err := prepareSettings(c, at, func() (bool, error) { return false, nil }); err != nil || do("GET", settings.Initialized) == "" {
+		t.Fatalf("prepare: %v, initialized %q", err, do("GET", settings.Initialized))
 	}
 	for key, value := range map[string]string{lost: "5s", unset: "6s"} {
 		if err := configSet(c, at, key, value); err != nil {
@@ -100,16 +101,35 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 	if err := configUnset(c, at, unset); err != nil {
 		t.Fatal(err)
 	}
-	do("DEL", lost, unset, kept, initializedKey)
+	do("DEL", lost, unset, kept, settings.Initialized)
 	do("SET", lost, "7s") // somebody was faster
-	restored, err := prepareSettings(c, at)
+	restored, err := prepareSettings(c, at, func() (bool, error) { return false, nil })
 	if err != nil || slices.Contains(restored, lost) {
 		t.Errorf("written back %v, %v", restored, err)
 	}
-	if n := len(restored); n == 0 || restored[n-1] != initializedKey {
+	if n := len(restored); n == 0 || restored[n-1] != settings.Initialized {
 		t.Errorf("written back %v, want the mark last", restored)
 	}
-	if got := []string{do("GET", lost), do("GET", unset), do("GET", kept)}; !slices.Equal(got, []string{"7s", unsetValue, "before"}) {
+	if got := []string{do("GET", lost), do("GET", unset), do("GET", kept)}; !slices.Equal(got, []string{"7s", settings.Unset, "before"}) {
 		t.Errorf("the store has %v", got)
+	}
+}
+
+// A mall that has had settings is not taken for a new one because nobody has them any more: defaults may be laxer than they were.
+func TestAnEmptiedMallIsNotANewOne(t *testing.T) {
+	c, do := testRedis(t)
+	if keys, err := settingKeys(c); err != nil || len(keys) > 0 {
+		t.Fatalf("another test left its settings: %v, %v", keys, err)
+	}
+	at := testPlace(t)
+	defer do("DEL", settings.Initialized)
+	if _, err := prepareSettings(c, at, func() (bool, error) { return true, nil }); !errors.Is(err, errEmptied) || do("GET", settings.Initialized) != "" {
+		t.Errorf("prepare: %v, initialized %q; want errEmptied and nothing written", err, do("GET", settings.Initialized))
+	}
+	if rec, err := readRecord(at); err != nil || rec != nil {
+		t.Errorf("recorded %v, %v", rec, err)
+	}
+	if _, err := prepareSettings(c, at, func() (bool, error) { return false, nil }); err != nil || do("GET", settings.Initialized) == "" {
+		t.Errorf("a new one: %v", err)
 	}
 }

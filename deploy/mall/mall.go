@@ -154,7 +154,7 @@ func (m *mall) startRedis(ctx context.Context) error {
 
 // prepareSettings comes before the first app: one that finds an empty store must know whether it is a new one.
 func (m *mall) prepareSettings(ctx context.Context) error {
-	if m.redis == "" {
+	if m.redis == "" || m.pg == "" { // one alone cannot tell a new mall from an old one
 		return nil
 	}
 	c, err := redis.Dial(ctx, m.redis, m.store.RedisPassword())
@@ -162,7 +162,11 @@ func (m *mall) prepareSettings(ctx context.Context) error {
 		return err
 	}
 	defer c.Close() //nolint:errcheck // every command has been answered
-	_, err = prepareSettings(c, m.at)
+	_, err = prepareSettings(c, m.at, func() (bool, error) { return m.used(ctx) })
+	if errors.Is(err, errEmptied) && len(m.apps) == 0 { // the cure: the servers alone, to set them
+		m.board.Say("  ! %v", err)
+		return nil
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,13 +15,10 @@ import (
 	"time"
 
 	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/redis"
-)
-
-// What services read in the configuration store besides settings (services/kit/config).
-const (
-	unsetValue     = "__unset__"                 // a setting that was unset; an absent key says nothing
-	initializedKey = "mall.settings_initialized" // the store has been set up: what it lacks was never set
+	"daprmall.dev/deploy/internal/secrets"
+	"daprmall.dev/deploy/internal/settings"
 )
 
 // settingsRecord is what the runner last wrote into the configuration store. The store may lose it.
@@ -73,9 +71,9 @@ func changeRecord(at place.Place, change func(settingsRecord)) error {
 // restoreSettings writes back what the store lacks and gives their keys. The mark of an initialised store comes last: until
 // then services know that an absent key may have been lost.
 func restoreSettings(c *redis.Client, rec settingsRecord) (restored []string, err error) {
-	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(rec)), func(k string) bool { return k == initializedKey })
-	if rec[initializedKey] != "" {
-		keys = append(keys, initializedKey)
+	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(rec)), func(k string) bool { return k == settings.Initialized })
+	if rec[settings.Initialized] != "" {
+		keys = append(keys, settings.Initialized)
 	}
 	for _, key := range keys {
 		_, err := c.Do("SET", key, rec[key], "NX")
@@ -88,24 +86,45 @@ func restoreSettings(c *redis.Client, rec settingsRecord) (restored []string, er
 	return restored, nil
 }
 
-// prepareSettings makes a new mall's store an initialised one, and gives one that was emptied its settings back.
-func prepareSettings(c *redis.Client, at place.Place) (restored []string, err error) {
+// errEmptied says that neither the store nor the record knows the settings of a mall that has had some.
+var errEmptied = errors.New("the configuration store is empty and settings.json is gone, but services remember settings: this mall is not new. " +
+	"Start the servers alone (`up --only postgres,redis --detach`), set its settings again, the gateway's above all, then `config set " +
+	settings.Initialized + " yes`, and start it whole")
+
+// prepareSettings makes a new mall's store an initialised one, and gives one that was emptied its settings back. used says
+// whether services remember settings.
+func prepareSettings(c *redis.Client, at place.Place, used func() (bool, error)) (restored []string, err error) {
 	rec, err := readRecord(at)
 	if err != nil {
 		return nil, err
 	}
 	if rec == nil {
-		rec = settingsRecord{initializedKey: time.Now().UTC().Format(time.RFC3339)}
 		present, err := readSettings(c)
 		if err != nil {
 			return nil, err
 		}
+		if len(present) == 0 {
+			if used, err := used(); err != nil || used {
+				return nil, cmp.Or(err, errEmptied)
+			}
+		}
+		rec = settingsRecord{settings.Initialized: time.Now().UTC().Format(time.RFC3339)}
 		maps.Copy(rec, present)
 		if err := changeRecord(at, func(r settingsRecord) { maps.Copy(r, rec) }); err != nil {
 			return nil, err
 		}
 	}
 	return restoreSettings(c, rec)
+}
+
+// used says whether a service remembers settings.
+func (m *mall) used(ctx context.Context) (bool, error) {
+	for _, name := range secrets.Databases {
+		if has, err := postgres.HasRows(ctx, m.store.DSN(name), "settings"); err != nil || has {
+			return has, err
+		}
+	}
+	return false, nil
 }
 
 // guardSettings writes settings back whenever the store has lost some, until ctx ends.

@@ -101,3 +101,18 @@ func names(ctx context.Context, db *sql.DB, query string) (map[string]bool, erro
 	}
 	return out, rows.Err()
 }
+
+// HasRows says whether a table exists and has rows.
+func HasRows(ctx context.Context, dsn, table string) (bool, error) {
+	db, err := sql.Open("postgres", dsn)
+	if err != nil {
+		return false, err
+	}
+	defer db.Close() //nolint:errcheck // nothing was written
+	var there, has bool
+	if err := db.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&there); err != nil || !there {
+		return false, err
+	}
+	err = db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+pq.QuoteIdentifier(table)+")").Scan(&has)
+	return has, err
+}

@@ -43,5 +43,5 @@ func (s *Service) OnNotice(ctx context.Context, provider string, payload []byte,
 	return nil
 }
 
-// Health counts what needs an operator, and logs when work waits for a provider that is not set up.
+// Health counts what needs an operator.
 func (s *Service) Health(ctx context.Context) (Health, error) { return s.store.Health(ctx, s.names) }
