@@ -20,8 +20,11 @@ const (
 
 type gateFacts struct {
 	products map[int64]gateProductRow
-	// overdue is how long a hold's time is over, in seconds; negative: it still runs.
+	// overdue is how long a hold's time is over, in seconds; negative: it still runs. Of all that had a deadline before the products
+	// were read or after it: the gate goes on meanwhile, and a hold comes and goes with its deadline.
 	overdue map[string]float64
+	// lasting are those that had one both times.
+	lasting map[string]bool
 }
 
 type gateProductRow struct {
@@ -44,7 +47,11 @@ func readGate(ctx context.Context, m running.Mall) (*gateFacts, float64, error) 
 			grace = d.Seconds()
 		}
 	}
-	g := &gateFacts{products: map[int64]gateProductRow{}, overdue: map[string]float64{}}
+	before, err := deadlines(c)
+	if err != nil {
+		return nil, 0, err
+	}
+	g := &gateFacts{products: map[int64]gateProductRow{}, overdue: before, lasting: map[string]bool{}}
 	for cursor := "0"; ; {
 		page, err := c.Do("SCAN", cursor, "MATCH", gateProduct+"*", "COUNT", "1000")
 		if err != nil {
@@ -63,7 +70,12 @@ func readGate(ctx context.Context, m running.Mall) (*gateFacts, float64, error) 
 			break
 		}
 	}
-	return g, grace, g.deadlines(c)
+	after, err := deadlines(c)
+	for hold, over := range after {
+		_, g.lasting[hold] = before[hold]
+		g.overdue[hold] = over
+	}
+	return g, grace, err
 }
 
 func (g *gateFacts) product(c *redis.Client, key string) error {
@@ -97,29 +109,30 @@ func (g *gateFacts) product(c *redis.Client, key string) error {
 	return nil
 }
 
-func (g *gateFacts) deadlines(c *redis.Client) error {
+func deadlines(c *redis.Client) (overdue map[string]float64, err error) {
 	clock, err := c.Do("TIME")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	seconds, _, _ := strings.Cut(clock, "\n")
 	now, err := strconv.ParseFloat(seconds, 64)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	overdue = map[string]float64{}
 	all, err := c.Do("ZRANGE", gateDue, "0", "-1", "WITHSCORES")
 	if err != nil || all == "" {
-		return err
+		return overdue, err
 	}
 	members := strings.Split(all, "\n")
 	for i := 0; i+1 < len(members); i += 2 {
 		ms, err := strconv.ParseFloat(members[i+1], 64)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		g.overdue[members[i]] = now - ms/1000
+		overdue[members[i]] = now - ms/1000
 	}
-	return nil
+	return overdue, nil
 }
 
 // gateBook compares the gate with the ledger, and holds with orders.
@@ -157,7 +170,7 @@ func (f *facts) gateBook(b, stuck *Book) {
 		}
 	}
 	for hold, over := range f.gate.overdue {
-		if !seen[hold] {
+		if !seen[hold] && f.gate.lasting[hold] {
 			stuck.add(level(over), ruleHold, "hold "+hold, "it has a deadline and holds nothing")
 		}
 	}

@@ -59,7 +59,7 @@ func TestGateCanFail(t *testing.T) {
 		{"a hold of no order, over", func(f *facts) { holds(f, "80", 5) }, ruleHold, InFlight},
 		{"a hold of no order, long over", func(f *facts) { holds(f, "80", 61) }, ruleHold, Violation},
 		{"a seller's hold, long over", func(f *facts) { holds(f, "adj-9", 61) }, ruleHold, Violation},
-		{"a deadline of nothing", func(f *facts) { f.gate.overdue["90"] = 61 }, ruleHold, Violation},
+		{"a deadline of nothing", func(f *facts) { f.gate.overdue["90"], f.gate.lasting = 61, map[string]bool{"90": true} }, ruleHold, Violation},
 		{"a hold of nobody", func(f *facts) { holds(f, "x", -1) }, ruleHold, Violation},
 	}
 	for _, tt := range tests {
@@ -105,7 +105,34 @@ func TestReadGate(t *testing.T) {
 	}
 }
 
-// fakeRedis answers commands that begin with a key of answers: one element as a string, more as an array.
+// The gate goes on while it is read: a hold that goes with its deadline, or comes with one, is no finding.
+func TestReadGateWhileItChanges(t *testing.T) {
+	due := strconv.FormatInt((time.Now().Unix()-100)*1000, 10)
+	var m running.Mall
+	m.Redis.Addr = fakeRedis(t, map[string][]string{
+		"GET order.cancel_grace":        {"2s||3"},
+		"SCAN 0":                        {"0", "mall:{mall}:product:1"},
+		"HGETALL mall:{mall}:product:1": {"base", "8", "version", "5", "held", "2", "o:71", "1", "o:72", "1"},
+		"TIME":                          {strconv.FormatInt(time.Now().Unix(), 10), "0"},
+		"ZRANGE mall:{mall}:due":        {"70", due, "71", due},
+		"ZRANGE mall:{mall}:due again":  {"72", due, "73", due},
+	})
+	g, _, err := readGate(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &facts{gate: g, orders: map[int64]order{71: {made: 1}, 72: {made: 1}}}
+	stock, stuck := &Book{}, &Book{}
+	f.gateBook(stock, stuck)
+	for _, found := range slices.Concat(stock.Findings, stuck.Findings) {
+		if found.Level == Violation {
+			t.Errorf("%+v", found)
+		}
+	}
+}
+
+// fakeRedis answers commands that begin with a key of answers: one element as a string, more as an array. A key that ends with again
+// answers when the command comes a second time.
 func fakeRedis(t *testing.T, answers map[string][]string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -119,14 +146,20 @@ func fakeRedis(t *testing.T, answers map[string][]string) string {
 			return
 		}
 		defer conn.Close() //nolint:errcheck // a test's
+		times := map[string]int{}
 		for r := bufio.NewReader(conn); ; {
 			command, err := readCommand(r)
 			if err != nil {
 				return
 			}
 			reply := "-ERR " + command + "\r\n"
+			words := strings.Fields(command)
+			again := strings.Join(words[:min(2, len(words))], " ") + " again"
+			if times[again]++; times[again] > 1 && answers[again] != nil {
+				command = again
+			}
 			for prefix, elements := range answers {
-				if command != prefix && !strings.HasPrefix(command, prefix+" ") {
+				if command != prefix && (strings.HasSuffix(command, " again") || !strings.HasPrefix(command, prefix+" ")) {
 					continue
 				}
 				reply = ""

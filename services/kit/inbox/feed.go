@@ -36,19 +36,19 @@ func (in *Inbox) CatchUp(ctx context.Context, age time.Duration) (brought int) {
 	for _, h := range in.handlers {
 		types[h.source] = append(types[h.source], h.event)
 	}
-	lost := 0
+	lost := false
 	for source := range types {
 		f := feed{source, types[source]}
 		n, backlog, err := in.follow(ctx, f, age)
 		brought += n
-		if !backlog {
-			lost += n
-		}
+		lost = lost || n > 0 && !backlog
 		in.report(ctx, f, err)
 	}
-	if lost > 0 {
-		repaired.Add(float64(lost))
-		in.log.Warn("events were missing and came from the feed", "count", lost)
+	if brought > 0 {
+		repaired.Add(float64(brought))
+		in.log.Warn("events were missing and came from the feed", "count", brought)
+	}
+	if lost {
 		in.wakeSidecar(ctx)
 	}
 	return brought
@@ -66,7 +66,7 @@ type position struct {
 	EventID string
 }
 
-// follow reads a feed up to its end. backlog says that it was read from its start: what it brought the broker has not lost.
+// follow reads a feed up to its end. backlog says that it was read from its start: then it does not tell what the broker does now.
 func (in *Inbox) follow(ctx context.Context, f feed, age time.Duration) (brought int, backlog bool, err error) {
 	defer in.releaseLease(ctx, f)
 	for {
