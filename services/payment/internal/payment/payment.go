@@ -147,7 +147,7 @@ func (p *Payment) Settle(o Outcome, at time.Time) bool {
 	if p.Status == RequiresAction {
 		p.NextAction = o.NextAction
 	}
-	if p.Hosted() && o.Card != (Shown{}) {
+	if p.Hosted() && p.Status == Succeeded { // before that another card may follow
 		p.Card = o.Card
 	}
 	if p.Status == before.Status && p.Card == before.Card && sameAction(p.NextAction, before.NextAction) {
