@@ -26,6 +26,7 @@ const usage = `usage: go run ./deploy/mall <verb> [arguments]
   config get [key] | set <key> <value> | unset <key>   the configuration store
   first-admin                       print the one-time secret that makes the first admin
   keys list | rotate | revoke <kid> the keys that sign access tokens
+  secrets rotate <name>             change a secret or a database password of the running mall
   doctor                            what is missing, and the cure
   test [-short] [packages]          format, vet, lint, unit and store tests, end-to-end tests
   audit | events | load [...]       the books, the events, the load test; arguments are passed on
@@ -69,7 +70,7 @@ func run(args []string) error {
 	defer stop()
 	verbs := map[string]func(context.Context, place.Place, []string) error{
 		"up": up, "down": down, "status": status, "logs": logs, "kill": kill, "restart": restart,
-		"config": config, "first-admin": firstAdmin, "keys": keys, "doctor": doctor, "test": test, "daprd": sidecarPath,
+		"config": config, "first-admin": firstAdmin, "keys": keys, "secrets": rotateSecret, "doctor": doctor, "test": test, "daprd": sidecarPath,
 		"audit": tool("audit"), "events": tool("events"), "load": tool("load"), "seed": tool("seed"),
 		"supervise": superviseVerb,
 	}

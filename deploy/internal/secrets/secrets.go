@@ -82,6 +82,33 @@ func (s Store) SetDatabase(name, hostport, options string) {
 	s[name+"-db"]["dsn"] = dsn.String()
 }
 
+// Next makes the value that follows the key of a secret; it is recognised, and not used yet.
+func (s Store) Next(name string) {
+	s[name]["other"] = base64.StdEncoding.EncodeToString(random(32))
+}
+
+// Swap uses the value that was made by Next; the one before is recognised until the next change.
+func (s Store) Swap(name string) {
+	s[name]["key"], s[name]["other"] = s[name]["other"], s[name]["key"]
+}
+
+// NextDSN makes the password that follows that of a database.
+func (s Store) NextDSN(name string) (next string) {
+	next = password()
+	dsn, err := url.Parse(s.DSN(name))
+	if err != nil {
+		return ""
+	}
+	dsn.User = url.UserPassword(name, next)
+	s[name+"-db"]["other_dsn"] = dsn.String()
+	return next
+}
+
+// UseNextDSN forgets the password before the next.
+func (s Store) UseNextDSN(name string) {
+	s[name+"-db"] = map[string]string{"dsn": s[name+"-db"]["other_dsn"]}
+}
+
 // DatabasePassword is the password inside a room's connection string.
 func (s Store) DatabasePassword(name string) string {
 	dsn, err := url.Parse(s[name+"-db"]["dsn"])

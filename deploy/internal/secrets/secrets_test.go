@@ -83,3 +83,30 @@ func TestFormsAndModes(t *testing.T) {
 		t.Errorf("printed: %s", got)
 	}
 }
+
+// While one value follows another both are there, and a database keeps its address.
+func TestSecretsFollowEachOther(t *testing.T) {
+	s, _, err := Load(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetDatabase("order", "127.0.0.1:5", "sslmode=disable")
+	old, oldKey := s.DSN("order"), s["refresh-hmac"]["key"]
+	next := s.NextDSN("order")
+	if s.DSN("order") != old || s["order-db"]["other_dsn"] == "" {
+		t.Errorf("before the change: %v", s["order-db"])
+	}
+	s.UseNextDSN("order")
+	if s.DatabasePassword("order") != next || s["order-db"]["other_dsn"] != "" || s.DSN("order")[len(s.DSN("order"))-15:] != "sslmode=disable" {
+		t.Errorf("after it: %v", s["order-db"])
+	}
+	s.Next("refresh-hmac")
+	nextKey := s["refresh-hmac"]["other"]
+	if s["refresh-hmac"]["key"] != oldKey {
+		t.Error("the next value is used before everybody knows it")
+	}
+	s.Swap("refresh-hmac")
+	if s["refresh-hmac"]["key"] != nextKey || s["refresh-hmac"]["other"] != oldKey {
+		t.Errorf("after the swap: %v", s["refresh-hmac"])
+	}
+}

@@ -122,14 +122,26 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*Room, error) {
 	return r, nil
 }
 
+var secretRead = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "mall_secret_read_timestamp_seconds",
+	Help: "When a secret that may change was read last."}, []string{"secret"})
+
+// readSecret reads a secret that may change.
+func (r *Room) readSecret(ctx context.Context, name string) (map[string]string, error) {
+	secret, err := r.Sidecar.Secret(ctx, name)
+	if err == nil {
+		secretRead.WithLabelValues(name).Set(float64(time.Now().UnixMilli()) / 1000)
+	}
+	return secret, err
+}
+
 // secretsEvery is how often secrets are read again: what the store gives while the process runs takes effect without a restart.
-const secretsEvery = 30 * time.Second
+const secretsEvery = 10 * time.Second
 
 // OpenDB opens the database that a secret names: "dsn", or "other_dsn" while the password of the first is not (yet, or any more) right.
 func (r *Room) OpenDB(ctx context.Context, name string) (*gorm.DB, error) {
 	var dsns atomic.Pointer[[]string]
 	read := func(ctx context.Context) error {
-		secret, err := r.Sidecar.Secret(ctx, name)
+		secret, err := r.readSecret(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -156,7 +168,7 @@ func (r *Room) UseIdempotency(ctx context.Context) error {
 
 // keys reads a secret with a "key" that is used, and an "other" that is recognised while one follows the other.
 func (r *Room) keys(ctx context.Context, name string) (current []byte, others [][]byte, err error) {
-	secret, err := r.Sidecar.Secret(ctx, name)
+	secret, err := r.readSecret(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/postgres"
+	"daprmall.dev/deploy/internal/secrets"
+)
+
+const secretsUsage = "secrets rotate idempotency-hmac | refresh-hmac | <service>-db"
+
+// rotateSecret changes a secret of a running mall: first every service learns the next value, then it is used, and a database password is
+// forgotten after that. Each step restarts the sidecars of the services that may read it, one after the other: they read the file once.
+func rotateSecret(ctx context.Context, at place.Place, args []string) error {
+	if len(args) != 2 || args[0] != "rotate" {
+		return errors.New(secretsUsage)
+	}
+	name := args[1]
+	st, err := readState(at)
+	if err != nil {
+		return err
+	}
+	store, err := secrets.Read(at.Home)
+	if err != nil {
+		return err
+	}
+	r := rotation{at: at, state: st, store: store, name: name}
+	if r.readers, err = readersOf(at, name); err != nil {
+		return err
+	}
+	db, isDB := strings.CutSuffix(name, "-db")
+	switch {
+	case isDB && slices.Contains(secrets.Databases, db):
+		return r.database(ctx, db)
+	case name == "idempotency-hmac" || name == "refresh-hmac":
+		return r.hmac(ctx)
+	}
+	return errors.New(secretsUsage)
+}
+
+type rotation struct {
+	at      place.Place
+	state   state
+	store   secrets.Store
+	name    string
+	readers []string
+}
+
+func (r rotation) hmac(ctx context.Context) error {
+	r.store.Next(r.name)
+	if err := r.spread(ctx, "every service knows the next value"); err != nil {
+		return err
+	}
+	r.store.Swap(r.name)
+	return r.spread(ctx, "it is used; the old one stays known until the next change")
+}
+
+func (r rotation) database(ctx context.Context, db string) error {
+	password := r.store.NextDSN(db)
+	if err := r.spread(ctx, "every service knows the next password"); err != nil {
+		return err
+	}
+	if err := postgres.Databases(ctx, r.state.Postgres, map[string]string{db: password}); err != nil {
+		return err
+	}
+	fmt.Println("  the database has it")
+	r.store.UseNextDSN(db)
+	r.state.Databases[db] = r.store.DSN(db)
+	raw, err := json.MarshalIndent(r.state, "", "  ")
+	if err == nil {
+		err = os.WriteFile(r.at.StateFile(), raw, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	return r.spread(ctx, "the old one is forgotten")
+}
+
+// spread writes the secrets down and has every service that may read this one read it.
+func (r rotation) spread(ctx context.Context, done string) error {
+	if err := secrets.Save(r.at.Home, r.store); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	for name, app := range r.state.Apps {
+		if !slices.Contains(r.readers, app.ID) {
+			continue
+		}
+		sidecar := name + "-daprd"
+		before, err := pidOf(ctx, r.at, sidecar)
+		if err != nil {
+			return err
+		}
+		if _, err := ask(ctx, r.at, http.MethodPost, "/restart/"+sidecar); err != nil {
+			return err
+		}
+		if err := until(ctx, func() bool {
+			now, err := pidOf(ctx, r.at, sidecar)
+			return err == nil && now != 0 && now != before
+		}); err != nil {
+			return fmt.Errorf("%s did not start again: %w", sidecar, err)
+		}
+		started := time.Now()
+		if err := until(ctx, func() bool { return readSince(ctx, app.URL, r.name, started) }); err != nil {
+			return fmt.Errorf("%s did not read %s: %w", name, r.name, err)
+		}
+		fmt.Printf("  %s has read %s\n", name, r.name)
+	}
+	fmt.Println("  " + done)
+	return nil
+}
+
+// readersOf gives the apps whose sidecar configuration lets them read a secret.
+func readersOf(at place.Place, name string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(at.Root, "dapr-config", "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var apps []string
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(strings.Fields(string(raw)), name) {
+			apps = append(apps, strings.TrimSuffix(filepath.Base(f), ".yaml"))
+		}
+	}
+	return apps, nil
+}
+
+func pidOf(ctx context.Context, at place.Place, process string) (int, error) {
+	raw, err := ask(ctx, at, http.MethodGet, "/status")
+	if err != nil {
+		return 0, err
+	}
+	var all []struct {
+		Name string `json:"name"`
+		PID  int    `json:"pid"`
+	}
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return 0, err
+	}
+	for _, p := range all {
+		if p.Name == process {
+			return p.PID, nil
+		}
+	}
+	return 0, fmt.Errorf("there is no process %s", process)
+}
+
+// readSince says whether a service has read a secret since a time, as its metrics tell.
+func readSince(ctx context.Context, url, secret string, since time.Time) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close() //nolint:errcheck // read only
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), `mall_secret_read_timestamp_seconds{secret="`+secret+`"} `); ok {
+			at, err := strconv.ParseFloat(value, 64)
+			return err == nil && at > float64(since.UnixMilli())/1000
+		}
+	}
+	return false
+}
+
+func until(ctx context.Context, done func() bool) error {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
