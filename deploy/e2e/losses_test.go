@@ -23,13 +23,8 @@ import (
 // metric reads a counter of a room, summed over its labels.
 func metric(t *testing.T, room, name string) (sum float64) {
 	t.Helper()
-	res, err := get(t, whereabouts(t).Apps[room].metrics())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), name); ok && (rest[0] == ' ' || rest[0] == '{') {
+	for _, line := range lines(t, room) {
+		if rest, ok := strings.CutPrefix(line, name); ok && (rest[0] == ' ' || rest[0] == '{') {
 			v, err := strconv.ParseFloat(rest[strings.LastIndex(rest, " ")+1:], 64)
 			if err != nil {
 				t.Fatal(err)
@@ -38,6 +33,20 @@ func metric(t *testing.T, room, name string) (sum float64) {
 		}
 	}
 	return sum
+}
+
+// lines are those of an app's metrics.
+func lines(t *testing.T, app string) (all []string) {
+	t.Helper()
+	res, err := get(t, whereabouts(t).Apps[app].metrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		all = append(all, lines.Text())
+	}
+	return all
 }
 
 // The broker loses every event while their consumer is dead, and its sidecar with what it had already fetched: the producer's feed brings them all, and the books balance.

@@ -209,9 +209,21 @@ func TestRoomsThatHang(t *testing.T) {
 	}
 	first.Wait()
 	for app := range hung {
-		wg.Go(func() { refused(app, false) })
+		for range 25 { // a crowd: more than a breaker needs to see
+			wg.Go(func() { refused(app, false) })
+		}
 	}
 	wg.Wait()
+	open := func(app string) bool { // a breaker of the gateway for one of the app's routes
+		return slices.ContainsFunc(lines(t, "api-gateway"), func(line string) bool {
+			return strings.HasPrefix(line, `mall_breaker_state{app="`+app+`",`) && strings.HasSuffix(line, " 2")
+		})
+	}
+	for app := range hung {
+		if !open(app) {
+			t.Errorf("%s: after a crowd of failures no breaker is open", app)
+		}
+	}
 	heal()
 	cutOff()
 	for app, h := range hung {
@@ -223,6 +235,18 @@ func TestRoomsThatHang(t *testing.T) {
 		}
 	}
 	s.comeTrueOf(t, before+1)
+	for app := range hung {
+		err := eventually(ctx, waitFor, func() error {
+			_, err := hung[app].ask(ctx)
+			if err == nil && open(app) {
+				err = errors.New("its breaker is open")
+			}
+			return err
+		})
+		if err != nil {
+			t.Errorf("%s works again: %v", app, err)
+		}
+	}
 	balanced(t)
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"daprmall.dev/services/kit/sidecar"
 )
 
 // Metrics are what the gateway counts. Labels are route templates and codes, never ids.
@@ -25,6 +27,7 @@ type Metrics struct {
 // NewMetrics makes a registry of its own, so that a process can have two gateways (tests do).
 func NewMetrics() *Metrics {
 	r := prometheus.NewRegistry()
+	r.MustRegister(sidecar.BreakerMetrics()...)
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	f := promauto.With(r)
 	return &Metrics{

@@ -37,16 +37,17 @@ var errGone = errors.New("client went away")
 
 // Proxy forwards requests to rooms by the HTTP invocation of the sidecar.
 type Proxy struct {
-	base  string                  // http://127.0.0.1:port/v1.0/invoke/
-	token string                  // what the sidecar wants to see
-	key   func(app string) string // proves to the service that this is the gateway
-	to    http.RoundTripper
-	dapr  func(app, errorCode string) // counts answers that Dapr made in place of the room
+	base     string                  // http://127.0.0.1:port/v1.0/invoke/
+	token    string                  // what the sidecar wants to see
+	key      func(app string) string // proves to the service that this is the gateway
+	to       http.RoundTripper
+	breakers *sidecar.Breakers
+	dapr     func(app, errorCode string) // counts answers that Dapr made in place of the room
 }
 
 // NewProxy makes a proxy to the sidecar at base (http://host:port).
 func NewProxy(base, daprToken string, key func(app string) string, dapr func(app, errorCode string)) *Proxy {
-	return &Proxy{base: base + "/v1.0/invoke/", token: daprToken, key: key, dapr: dapr, to: &http.Transport{
+	return &Proxy{breakers: sidecar.NewBreakers(), base: base + "/v1.0/invoke/", token: daprToken, key: key, dapr: dapr, to: &http.Transport{
 		MaxIdleConnsPerHost: 256, // all go to one host; Go's default of 2 opens a connection per request
 		IdleConnTimeout:     90 * time.Second,
 		DisableCompression:  true, // both ends are on this machine
@@ -95,10 +96,15 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 	if err != nil {
 		return err
 	}
+	done, err := p.breakers.Allow(c.route.App, c.route.Method+" "+c.route.Path)
+	if err != nil {
+		return err
+	}
 	leave := c.slot.take()
 	answered := make(chan answer)
 	go func() {
 		a := p.ask(req, c)
+		done(a.failed())
 		leave()
 		select {
 		case answered <- a:
@@ -143,6 +149,21 @@ func (p *Proxy) ask(req *http.Request, c call) answer {
 	deadline.Stop()
 	cancel()
 	return a
+}
+
+// failed says whether the answer counts against its route.
+func (a answer) failed() bool {
+	if a.err != nil && problem.KindOf(a.err) != problem.NotFound && problem.KindOf(a.err) != problem.BadRequest {
+		return true
+	}
+	if a.status < 500 {
+		return false
+	}
+	var said struct {
+		Code string `json:"code"`
+	}
+	_ = json.Unmarshal(a.body, &said)
+	return sidecar.Failed(a.status, said.Code, false)
 }
 
 // readAnswer reads a whole body.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/backoff"
@@ -49,8 +50,17 @@ func (c *Client) Invoke(ctx context.Context, r Request) error {
 			return err
 		}
 	}
+	route, _, _ := strings.Cut(r.Path, "?")
+	done, err := c.breakers.Allow(r.App, r.Method+" "+route)
+	if err != nil {
+		return err
+	}
 	answered := make(chan answer, 1)
-	go func() { answered <- c.ask(context.WithoutCancel(ctx), r, body) }()
+	go func() {
+		a := c.ask(context.WithoutCancel(ctx), r, body)
+		done(a.failed())
+		answered <- a
+	}()
 	select {
 	case <-ctx.Done():
 		return unreachable(r, ctx.Err())
@@ -80,6 +90,27 @@ func (c *Client) ask(ctx context.Context, r Request, body []byte) answer {
 	defer func() { _ = res.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	return answer{status: res.StatusCode, header: res.Header, body: raw, err: err}
+}
+
+// daprError is what daprd answers in place of a service.
+type daprError struct {
+	ErrorCode string `json:"errorCode"`
+	Message   string `json:"message"`
+}
+
+func (a answer) failed() bool {
+	if a.err != nil {
+		return true
+	}
+	if a.status < 400 {
+		return false
+	}
+	var said struct {
+		daprError
+		Code string `json:"code"`
+	}
+	_ = json.Unmarshal(a.body, &said)
+	return Failed(a.status, said.Code, said.ErrorCode != "")
 }
 
 func (a answer) decode(r Request) error {
@@ -134,10 +165,7 @@ func unreachable(r Request, err error) error {
 
 // refusal tells the peer's own answer from one that daprd made ({"errorCode": "ERR_…"}).
 func refusal(r Request, a answer) error {
-	var made struct {
-		ErrorCode string `json:"errorCode"`
-		Message   string `json:"message"`
-	}
+	var made daprError
 	if json.Unmarshal(a.body, &made) == nil && made.ErrorCode != "" {
 		return problem.Busy(fmt.Errorf("%s %s %s: %s: %s", r.Method, r.App, r.Path, made.ErrorCode, made.Message),
 			time.Second, "A part of the mall cannot be reached right now.")

@@ -31,11 +31,12 @@ const (
 
 // Client speaks to one sidecar. It is safe for concurrent use.
 type Client struct {
-	env  config.Env
-	base string // http://127.0.0.1:port
-	http *http.Client
-	grpc dapr.Client
-	keys map[string]string // by callee
+	env      config.Env
+	base     string // http://127.0.0.1:port
+	http     *http.Client
+	grpc     dapr.Client
+	keys     map[string]string // by callee
+	breakers *Breakers
 }
 
 // New makes a client. Connections are made when they are first needed.
@@ -49,10 +50,11 @@ func New(env config.Env) (*Client, error) {
 		return nil, fmt.Errorf("sidecar: %w", err)
 	}
 	return &Client{
-		env:  env,
-		base: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(env.DaprHTTPPort)),
-		http: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 256, IdleConnTimeout: 90 * time.Second}},
-		grpc: dapr.NewClientWithConnection(conn),
+		env:      env,
+		base:     "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(env.DaprHTTPPort)),
+		http:     &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 256, IdleConnTimeout: 90 * time.Second}},
+		grpc:     dapr.NewClientWithConnection(conn),
+		breakers: NewBreakers(),
 	}, nil
 }
 

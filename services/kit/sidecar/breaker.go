@@ -1,0 +1,93 @@
+package sidecar
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/sony/gobreaker/v2"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// When a breaker opens: half of at least breakerRequests in breakerWindow have failed. It stays open for breakerPause,
+// then lets breakerProbes through, and closes if none of them fails.
+const (
+	breakerRequests = 20
+	breakerWindow   = 10 * time.Second
+	breakerPause    = 5 * time.Second
+	breakerProbes   = 5
+)
+
+// CodeOverloaded is the code of a 503 by which a service sheds load. It is no failure: the others get through.
+const CodeOverloaded = "overloaded"
+
+var (
+	breakerState = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "mall_breaker_state",
+		Help: "Circuit breaker of a route of another app: 0 closed, 1 half open, 2 open."}, []string{"app", "route"})
+	breakerRefused = promauto.NewCounterVec(prometheus.CounterOpts{Name: "mall_breaker_refused_total",
+		Help: "Calls refused at once because the route's breaker was open."}, []string{"app", "route"})
+)
+
+// BreakerMetrics are for a process that has a registry of its own.
+func BreakerMetrics() []prometheus.Collector {
+	return []prometheus.Collector{breakerState, breakerRefused}
+}
+
+// Breakers keep callers from routes that fail. Each route of an app has its own, so that one that fails does not close
+// the others: Dapr's breakers count every 4xx as a failure and know only paths with their ids (ADR 28).
+type Breakers struct {
+	mu sync.Mutex
+	of map[[2]string]*gobreaker.TwoStepCircuitBreaker[any]
+}
+
+// NewBreakers makes an empty set.
+func NewBreakers() *Breakers {
+	return &Breakers{of: map[[2]string]*gobreaker.TwoStepCircuitBreaker[any]{}}
+}
+
+var errFailed = errors.New("failed")
+
+// Allow lets a call of an app's route (method and pattern, without ids) through, or refuses it with Unavailable because
+// too many have failed. The caller says with done whether the call failed.
+func (b *Breakers) Allow(app, route string) (done func(failed bool), err error) {
+	end, err := b.get(app, route).Allow()
+	if err != nil {
+		breakerRefused.WithLabelValues(app, route).Inc()
+		return nil, problem.Busy(fmt.Errorf("%s %s: %w", app, route, err), breakerPause, "A part of the mall does not work right now.")
+	}
+	return func(failed bool) {
+		if failed {
+			end(errFailed)
+			return
+		}
+		end(nil)
+	}, nil
+}
+
+func (b *Breakers) get(app, route string) *gobreaker.TwoStepCircuitBreaker[any] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := [2]string{app, route}
+	if b.of[key] == nil {
+		state := breakerState.WithLabelValues(app, route)
+		b.of[key] = gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
+			Interval: breakerWindow, BucketPeriod: breakerWindow / 10, Timeout: breakerPause, MaxRequests: breakerProbes,
+			ReadyToTrip: func(c gobreaker.Counts) bool {
+				return c.Requests >= breakerRequests && 2*c.TotalFailures >= c.Requests
+			},
+			OnStateChange: func(_ string, _, to gobreaker.State) { state.Set(float64(to)) },
+		})
+	}
+	return b.of[key]
+}
+
+// Failed says whether an answer counts against its route. Dapr's own errors have 403 and 500; those are failures, a
+// service's refusals are not. code is that of the problem document, "" if there is none.
+func Failed(status int, code string, daprMade bool) bool {
+	return daprMade || status >= http.StatusInternalServerError && code != CodeOverloaded
+}

@@ -1,0 +1,122 @@
+package sidecar
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// calls makes so many calls of a route, of which those that are due fail, and gives how many went through.
+func calls(b *Breakers, app, route string, n int, fails func(i int) bool) (through int) {
+	for i := range n {
+		if done, err := b.Allow(app, route); err == nil {
+			through++
+			done(fails(i))
+		}
+	}
+	return through
+}
+
+func always(int) bool       { return true }
+func never(int) bool        { return false }
+func everyOther(i int) bool { return i%2 == 1 }
+func everyThird(i int) bool { return i%3 == 0 }
+
+// A breaker opens when half of enough calls fail, tries a few after a pause, and opens again or closes by how they go.
+func TestABreakerHasThreeStates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBreakers()
+		if n := calls(b, "order", "POST /a", breakerRequests-1, always); n != breakerRequests-1 {
+			t.Errorf("%d of too few calls to tell went through", n)
+		}
+		time.Sleep(breakerWindow + time.Second)
+		if n := calls(b, "order", "POST /a", 300, everyThird); n != 300 {
+			t.Errorf("a third of the calls fails: %d of 300 went through", n)
+		}
+		time.Sleep(breakerWindow + time.Second)
+		if n := calls(b, "order", "POST /a", 300, everyOther); n < breakerRequests || n > breakerRequests+1 {
+			t.Errorf("half of the calls fail: %d went through, want the first %d", n, breakerRequests)
+		}
+		_, err := b.Allow("order", "POST /a")
+		var p *problem.Error
+		if problem.KindOf(err) != problem.Unavailable || !errors.As(err, &p) || p.RetryAfter != breakerPause {
+			t.Errorf("while it is open: %v, want unavailable with advice", err)
+		}
+		if calls(b, "order", "GET /a", 10, never) != 10 || calls(b, "cart", "POST /a", 10, never) != 10 {
+			t.Error("one route's breaker closed another's")
+		}
+		time.Sleep(breakerPause + time.Second)
+		if n := calls(b, "order", "POST /a", 10, always); n != 1 {
+			t.Errorf("half open: %d calls went through, want one that failed", n)
+		}
+		time.Sleep(breakerPause + time.Second)
+		var pending []func(bool)
+		for range 10 {
+			if done, err := b.Allow("order", "POST /a"); err == nil {
+				pending = append(pending, done)
+			}
+		}
+		if len(pending) != breakerProbes {
+			t.Errorf("half open: %d calls at once, want %d", len(pending), breakerProbes)
+		}
+		for _, done := range pending {
+			done(false)
+		}
+		if n := calls(b, "order", "POST /a", 100, never); n != 100 {
+			t.Errorf("after probes that went well: %d of 100 went through", n)
+		}
+	})
+}
+
+// Of the answers of a peer only those count that say that it does not work.
+func TestWhatCountsAgainstAPeer(t *testing.T) {
+	document := func(status int, code string) string {
+		text, err := json.Marshal(problem.Document{Type: "about:blank", Status: status, Code: code})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for what, a := range map[string]struct {
+		status int
+		body   string
+		opens  bool
+	}{
+		"success":                {200, `{}`, false},
+		"not found":              {404, document(404, "not_found"), false},
+		"a conflict":             {409, document(409, "sold_out"), false},
+		"too many":               {429, document(429, "too_many_requests"), false},
+		"shedding load":          {503, document(503, CodeOverloaded), false},
+		"its database is away":   {503, document(503, "unavailable"), true},
+		"a failure":              {500, document(500, "internal"), true},
+		"no address":             {500, `{"errorCode":"ERR_DIRECT_INVOKE","message":"x"}`, true},
+		"not allowed by Dapr":    {403, `{"errorCode":"ERR_DIRECT_INVOKE","message":"x"}`, true},
+		"a connection that ends": {0, "", true},
+	} {
+		var seen atomic.Int64
+		c := open(t, func(w http.ResponseWriter, r *http.Request) {
+			seen.Add(1)
+			_, _ = io.Copy(io.Discard, r.Body)
+			if a.status == 0 {
+				panic(http.ErrAbortHandler)
+			}
+			w.WriteHeader(a.status)
+			_, _ = io.WriteString(w, a.body)
+		})
+		const asked = 3 * breakerRequests
+		for i := range asked {
+			// Ids and queries are no routes of their own.
+			_ = c.Invoke(t.Context(), Request{App: "order", Method: http.MethodPost, Path: "/x?i=" + string(rune('a'+i%26)), In: thing{"5"}})
+		}
+		if opened := seen.Load() < asked; opened != a.opens {
+			t.Errorf("%s: %d of %d calls were sent, want the breaker to open: %v", what, seen.Load(), asked, a.opens)
+		}
+	}
+}
