@@ -66,10 +66,10 @@ func (b *binding) current() *gate.Gate {
 // process it is not called again.
 func (b *binding) Init(_ context.Context, in *proto.OutputBindingInitRequest) (*proto.OutputBindingInitResponse, error) {
 	p := in.GetMetadata().GetProperties()
-	if p["redisHost"] == "" {
+	if p[redisHost] == "" {
 		return &proto.OutputBindingInitResponse{}, nil
 	}
-	opts, err := redisOptions(p["redisHost"], p["redisPassword"], p["redisType"])
+	opts, err := redisOptions(func(name string) string { return p[name] })
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}

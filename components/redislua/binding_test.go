@@ -152,6 +152,12 @@ func TestConfigIsChecked(t *testing.T) {
 		{"REDISLUA_SOCKET": "/tmp/x.sock"},
 		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "no-port"},
 		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TYPE": "sentinel"},
+		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_MASTER": "mall"},
+		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TYPE": "failover"},
+		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TLS": "maybe"},
+		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TLS_CA": "/tmp/ca.pem"},
+		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TLS": "true", "REDISLUA_REDIS_TLS_CA": "/nowhere"},
+		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TLS": "true", "REDISLUA_REDIS_TLS_CERT": "/nowhere"},
 		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_OPERATIONS": "limit,hodl"},
 	} {
 		if cfg, err := configFromEnv(func(k string) string { return env[k] }); err == nil {

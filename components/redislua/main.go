@@ -62,17 +62,14 @@ type config struct {
 	only   []string // operations; none: all
 }
 
-// configFromEnv reads REDISLUA_SOCKET (full path), REDISLUA_REDIS_ADDR (one
-// address, or several separated by commas: a Redis Cluster),
-// REDISLUA_REDIS_PASSWORD, REDISLUA_REDIS_TYPE (node or cluster, for a
-// cluster that is reached through a single address) and REDISLUA_OPERATIONS
-// (the only ones that this sidecar's app may use, separated by commas).
+// configFromEnv reads REDISLUA_SOCKET (full path), REDISLUA_OPERATIONS (the only ones that this sidecar's app may use,
+// separated by commas) and how to reach Redis (redisEnv).
 func configFromEnv(getenv func(string) string) (config, error) {
 	cfg := config{socket: getenv("REDISLUA_SOCKET")}
 	if !filepath.IsAbs(cfg.socket) {
 		return config{}, fmt.Errorf("REDISLUA_SOCKET must be the full path of the socket, got %q", cfg.socket)
 	}
-	opts, err := redisOptions(getenv("REDISLUA_REDIS_ADDR"), getenv("REDISLUA_REDIS_PASSWORD"), getenv("REDISLUA_REDIS_TYPE"))
+	opts, err := redisOptions(func(name string) string { return getenv(redisEnv[name]) })
 	if err != nil {
 		return config{}, err
 	}
@@ -86,34 +83,6 @@ func configFromEnv(getenv func(string) string) (config, error) {
 		}
 	}
 	return cfg, nil
-}
-
-// redisOptions turns the three settings into client options that fail fast: a
-// shopper gets a 503 with Retry-After sooner than a long wait.
-func redisOptions(addr, password, kind string) (*redis.UniversalOptions, error) {
-	if kind != "" && kind != "node" && kind != "cluster" {
-		return nil, fmt.Errorf("redis type must be node or cluster, got %q", kind)
-	}
-	var addrs []string
-	for _, a := range strings.Split(addr, ",") {
-		if _, _, err := net.SplitHostPort(strings.TrimSpace(a)); err != nil {
-			return nil, fmt.Errorf("redis address %q: %w", a, err)
-		}
-		addrs = append(addrs, strings.TrimSpace(a))
-	}
-	return &redis.UniversalOptions{
-		Addrs:         addrs,
-		Password:      password,
-		IsClusterMode: kind == "cluster",
-		DialTimeout:   time.Second,
-		ReadTimeout:   time.Second,
-		WriteTimeout:  time.Second,
-		PoolTimeout:   time.Second,
-		// Every script may be repeated, so one retry over a fresh connection hides
-		// a Redis restart. More would only prolong an outage's queue.
-		MaxRetries: 1,
-		PoolSize:   32,
-	}, nil
 }
 
 // listen takes the socket over. A file left by a dead process would hang daprd,

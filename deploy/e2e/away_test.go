@@ -245,7 +245,6 @@ func except(s shopping, names ...string) (rest []string) {
 
 // Whatever is down, the rest of the mall works, and what cannot be had is refused at once: sooner than a sidecar's shortest patience.
 func TestWhatWorksWithoutWhat(t *testing.T) {
-	rules := readResiliency(t)
 	for names, lost := range map[string][]string{
 		"user cart payment":   {"sign in", "profile", "see cart", "add to cart", "pay"},
 		"auth checkout order": {"sign in", "addresses", "quote", "check out", "orders"},
@@ -259,7 +258,7 @@ func TestWhatWorksWithoutWhat(t *testing.T) {
 			took := s.all(t, names+" down", except(s, lost...)...)
 			heal()
 			for wish, d := range took {
-				if d > rules.timeout(t, "peer") {
+				if d > patience["order"] {
 					t.Errorf("%s down: %s took %s, longer than a peer that hangs", names, wish, d)
 				}
 			}

@@ -8,6 +8,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,6 +81,64 @@ func OpenCluster(t *testing.T) *redis.ClusterClient {
 	return rdb
 }
 
+// Server starts a private server with these arguments besides ("--requirepass", "x"), or skips a test that has only an
+// address. It ends with the test; kill ends it before, as a crash would.
+func Server(t *testing.T, args ...string) (addr string, kill func()) {
+	t.Helper()
+	if _, err := program(); err != nil && os.Getenv("MALL_TEST_REDIS_ADDR") != "" {
+		t.Skip("a server of its own needs redis-server in PATH, or MALL_TEST_REDIS_SERVER")
+	}
+	return startServer(t, args...)
+}
+
+// Sentinel starts a sentinel with a file of its own, which it rewrites.
+func Sentinel(t *testing.T, conf string) (addr string, kill func()) {
+	t.Helper()
+	return Server(t, conf, "--sentinel")
+}
+
+// OpenClusterOf starts a cluster of n masters, each with its part of the slots, and gives the address of the first.
+func OpenClusterOf(t *testing.T, n int) string {
+	t.Helper()
+	ctx := t.Context()
+	var addrs []string
+	var nodes []*redis.Client
+	for range n {
+		addr, _ := Server(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+		node := redis.NewClient(&redis.Options{Addr: addr})
+		t.Cleanup(func() { _ = node.Close() })
+		await(t, node)
+		addrs, nodes = append(addrs, addr), append(nodes, node)
+	}
+	for i, node := range nodes {
+		if err := node.ClusterAddSlotsRange(ctx, i*16384/n, (i+1)*16384/n-1).Err(); err != nil {
+			t.Fatalf("give node %d its slots: %v", i, err)
+		}
+		if host, port, _ := net.SplitHostPort(addrs[i]); i > 0 {
+			if err := nodes[0].ClusterMeet(ctx, host, port).Err(); err != nil {
+				t.Fatalf("meet node %d: %v", i, err)
+			}
+		}
+	}
+	for _, node := range nodes {
+		poll(t, "the cluster does not get ready", func() bool {
+			info, err := node.ClusterInfo(ctx).Result()
+			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_size:%d", n))
+		})
+	}
+	return addrs[0]
+}
+
+// poll waits for something to become true, for 30 s at most.
+func poll(t *testing.T, otherwise string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+		if time.Now().After(end) {
+			t.Fatal(otherwise)
+		}
+	}
+}
+
 func program() (string, error) {
 	if path := os.Getenv("MALL_TEST_REDIS_SERVER"); path != "" {
 		return path, nil
@@ -87,6 +148,12 @@ func program() (string, error) {
 
 func start(t *testing.T, more ...string) string {
 	t.Helper()
+	addr, _ := startServer(t, more...)
+	return addr
+}
+
+func startServer(t *testing.T, more ...string) (addr string, kill func()) {
+	t.Helper()
 	bin, err := program()
 	if err != nil {
 		if testing.Short() {
@@ -95,16 +162,20 @@ func start(t *testing.T, more ...string) string {
 		t.Fatal("no redis-server in PATH and MALL_TEST_REDIS_ADDR is not set; -short runs without")
 	}
 	port := freePort(t)
-	args := append([]string{"--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir()}, more...)
+	args := append(more, "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--dir", t.TempDir()) // a file comes first
+	if !slices.Contains(more, "--sentinel") {
+		args = append(args, "--save", "", "--appendonly", "no")
+	}
 	cmd := exec.Command(bin, args...) //nolint:noctx // it ends in the test's clean-up, after everything that uses it
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start redis-server: %v", err)
 	}
-	t.Cleanup(func() {
+	kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	return fmt.Sprintf("127.0.0.1:%d", port)
+	t.Cleanup(kill)
+	return fmt.Sprintf("127.0.0.1:%d", port), kill
 }
 
 func freePort(t *testing.T) int {

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	proto "github.com/dapr/dapr/pkg/proto/components/v1"
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"daprmall.dev/redislua/internal/redistest"
+)
+
+// sale is everything that product and the gateway ask of the component, in an order that works.
+var sale = []struct{ operation, data, want string }{
+	{"apply", `{"items":[{"product_id":"7","base":5,"version":1}]}`, `{"items":[{"product_id":"7","base":5,"version":1,"held":0}]}`},
+	{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":3}]}`, `{"status":"held","shortages":[],"missing":[]}`},
+	{"hold", `{"order_id":"2","ttl_ms":60000,"lines":[{"product_id":"7","quantity":3}]}`, `{"status":"sold_out","shortages":[{"product_id":"7","available":2}],"missing":[]}`},
+	{"extend", `{"order_id":"1","ttl_ms":60000}`, `{"status":"extended"}`},
+	{"held", `{"limit":10}`, `{"product_ids":["7"],"cursor":""}`},
+	{"due", `{"limit":10}`, `{"holds":[]}`},
+	{"unhold", `{"order_id":"1"}`, `{"status":"released"}`},
+	{"lock", `{"key":"k","owner":"a","ttl_ms":1000}`, `{"acquired":true}`},
+	{"limit", `{"key":"k","rate":1,"burst":1,"cost":1}`, `{"allowed":true,"retry_after_ms":0}`},
+	{"inspect", `{"product_ids":["7"]}`, ""},
+	{"run_id", `{}`, ""},
+}
+
+func sell(t *testing.T, conn *grpc.ClientConn) {
+	t.Helper()
+	for _, s := range sale {
+		res, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: s.operation, Data: []byte(s.data)})
+		if err != nil || s.want != "" && string(res.GetData()) != s.want {
+			t.Errorf("%s %s: %s, %v, want %s", s.operation, s.data, res.GetData(), err, s.want)
+		}
+	}
+}
+
+// refused says that nothing works, and that it is no fault of the request.
+func refused(t *testing.T, what string, conn *grpc.ClientConn) {
+	t.Helper()
+	_, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: "run_id"})
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("%s: %v, want Unavailable", what, err)
+	}
+}
+
+// rights are those that README.md names.
+const rights = "~mall:{mall}:* +@read +@write +@scripting -@dangerous +time +info +ping +hello +client|setinfo"
+
+// A user of Redis' access control list who may do what README.md says, and nothing else, is enough.
+func TestAUserWithFewRights(t *testing.T) {
+	addr, _ := redistest.Server(t, append([]string{"--user", "default", "off", "--user", "mall", "on", ">secret"}, strings.Fields(rights)...)...)
+	wait := func(conn *grpc.ClientConn) {
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+			if _, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: "held", Data: []byte(`{"limit":1}`)}); err == nil {
+				return
+			}
+		}
+	}
+	conn, _ := component(t, addr, "REDISLUA_REDIS_USERNAME=mall", "REDISLUA_REDIS_PASSWORD=secret")
+	wait(conn)
+	sell(t, conn)
+	wrong, _ := component(t, addr, "REDISLUA_REDIS_USERNAME=mall", "REDISLUA_REDIS_PASSWORD=guess")
+	refused(t, "a wrong password", wrong)
+	nobody, _ := component(t, addr)
+	refused(t, "no user", nobody)
+}
+
+// A cluster is found through one of its nodes; everything lies in one slot, on whichever node has it.
+func TestAClusterOfThree(t *testing.T) {
+	conn, _ := component(t, redistest.OpenClusterOf(t, 3), "REDISLUA_REDIS_TYPE=cluster")
+	sell(t, conn)
+}
+
+// When the master dies, sentinels choose another, and the component follows without a restart.
+func TestSentinelsFailOver(t *testing.T) {
+	master, kill := redistest.Server(t)
+	replica, _ := redistest.Server(t)
+	_, port, _ := net.SplitHostPort(master)
+	for _, addr := range []string{master, replica} {
+		rdb := redis.NewClient(&redis.Options{Addr: addr})
+		t.Cleanup(func() { _ = rdb.Close() })
+		until(t, addr+" answers", func() error { return rdb.Ping(t.Context()).Err() })
+		if addr == replica {
+			if err := rdb.SlaveOf(t.Context(), "127.0.0.1", port).Err(); err != nil {
+				t.Fatal(err)
+			}
+			until(t, "the replica follows", func() error {
+				role, err := rdb.Do(t.Context(), "ROLE").Slice()
+				if err == nil && (len(role) < 4 || role[3] != "connected") {
+					err = fmt.Errorf("its role is %v", role)
+				}
+				return err
+			})
+		}
+	}
+	conf := filepath.Join(t.TempDir(), "sentinel.conf")
+	text := fmt.Sprintf("sentinel monitor mall 127.0.0.1 %s 1\nsentinel down-after-milliseconds mall 300\nsentinel failover-timeout mall 3000\n", port)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sentinel, _ := redistest.Sentinel(t, conf)
+	watch := redis.NewSentinelClient(&redis.Options{Addr: sentinel})
+	t.Cleanup(func() { _ = watch.Close() })
+	until(t, "the sentinel knows the replica", func() error {
+		list, err := watch.Replicas(t.Context(), "mall").Result()
+		if err == nil && len(list) == 0 {
+			err = fmt.Errorf("it knows none")
+		}
+		return err
+	})
+	conn, _ := component(t, sentinel, "REDISLUA_REDIS_TYPE=sentinel", "REDISLUA_REDIS_MASTER=mall")
+	sell(t, conn)
+	before := runID(t, conn)
+	kill()
+	until(t, "another master is used", func() error {
+		_, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: "lock", Data: []byte(`{"key":"after","owner":"a","ttl_ms":60000}`)})
+		return err
+	})
+	if after := runID(t, conn); after == before {
+		t.Errorf("run id %s stays after a failover: the gate would not be told what Redis has lost", after)
+	}
+}
+
+func runID(t *testing.T, conn *grpc.ClientConn) string {
+	t.Helper()
+	res, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: "run_id"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(res.GetData())
+}
+
+func until(t *testing.T, what string, done func() error) {
+	t.Helper()
+	for end := time.Now().Add(40 * time.Second); ; time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+		err := done()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("not in time: %s: %v", what, err)
+		}
+	}
+}
+
+// Over TLS the server proves who it is; one that cannot is not used. The server's side is ended in front of a real
+// Redis, as stunnel does: not every build of Redis speaks TLS itself.
+func TestRedisOverTLS(t *testing.T) {
+	ca, addr := overTLS(t, redistest.Addr(t))
+	conn, _ := component(t, addr, "REDISLUA_REDIS_TLS=true", "REDISLUA_REDIS_TLS_CA="+ca)
+	if _, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: "run_id"}); err != nil {
+		t.Errorf("with its authority: %v", err)
+	}
+	for what, vars := range map[string][]string{
+		"an authority nobody knows": {"REDISLUA_REDIS_TLS=true"},
+		"another name":              {"REDISLUA_REDIS_TLS=true", "REDISLUA_REDIS_TLS_CA=" + ca, "REDISLUA_REDIS_TLS_SERVER_NAME=redis.example"},
+		"no TLS":                    {},
+	} {
+		conn, _ := component(t, addr, vars...)
+		refused(t, what, conn)
+	}
+}
+
+// overTLS serves what answers at addr over TLS, with a certificate of its own authority for 127.0.0.1.
+func overTLS(t *testing.T, addr string) (caFile, at string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caFile = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			front, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer front.Close() //nolint:errcheck // either side may have ended it
+				back, err := net.Dial("tcp", addr)
+				if err != nil {
+					return
+				}
+				defer back.Close() //nolint:errcheck // either side may have ended it
+				go func() { _, _ = io.Copy(front, back); _ = front.Close() }()
+				_, _ = io.Copy(back, front)
+			}()
+		}
+	}()
+	return caFile, l.Addr().String()
+}
