@@ -25,6 +25,8 @@ type tests struct {
 	board *steps.Board
 	// mods are the modules of the workspace, as directories below the repository.
 	mods   []string
+	short  bool
+	pooled bool // only through PgBouncer
 	count  gotest.Count
 	failed []string
 }
@@ -34,12 +36,14 @@ type tests struct {
 // only their tests.
 func test(ctx context.Context, at place.Place, args []string) error {
 	began := time.Now()
-	short := false
+	short, pooled := false, false
 	var flags, packages []string
 	for i := 0; i < len(args); i++ {
 		switch a := args[i]; {
 		case a == "-short" || a == "--short":
 			short = true
+		case a == "--pgbouncer":
+			pooled = true
 		case a == "-run" && i+1 < len(args):
 			flags = append(flags, a, args[i+1])
 			i++
@@ -49,12 +53,12 @@ func test(ctx context.Context, at place.Place, args []string) error {
 			packages = append(packages, a)
 		}
 	}
-	t := &tests{at: at, board: steps.New(ctx, os.Stdout)}
+	t := &tests{at: at, short: short, pooled: pooled, board: steps.New(ctx, os.Stdout)}
 	var err error
 	if t.mods, err = modules(ctx, at.Root); err != nil {
 		return err
 	}
-	whole := len(packages) == 0 && len(flags) == 0
+	whole := len(packages) == 0 && len(flags) == 0 && !pooled
 	if whole {
 		t.check(ctx, "gofmt", t.gofmt)
 		t.check(ctx, "vet", t.vet)

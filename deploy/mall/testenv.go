@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"daprmall.dev/deploy/internal/pgbouncer"
 	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/redis"
@@ -61,7 +62,59 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 	} else {
 		t.board.Say("  ! without the race detector: it needs a C compiler")
 	}
-	t.gotest(ctx, false, append(append(args, flags...), packages...), append(without(os.Environ(), "MALL_HOME", "MALL_PORT_BASE"), env...))
+	env = append(without(os.Environ(), "MALL_HOME", "MALL_PORT_BASE"), env...)
+	if !t.pooled {
+		t.gotest(ctx, false, append(append(args, flags...), packages...), env)
+	}
+	if whole := len(flags) == 0 && len(packages) == len(t.patterns()); whole && !t.short && !t.pooled {
+		packages = pooledPackages
+	} else if !t.pooled {
+		return
+	}
+	url, err := pgBouncer(ctx, at, sup, env)
+	if err != nil && t.pooled {
+		t.fail("pgbouncer", err)
+		return
+	}
+	if err != nil {
+		t.board.Say("  ! without PgBouncer: %v", err)
+		return
+	}
+	fmt.Println("  through PgBouncer, in transaction mode")
+	t.gotest(ctx, false, append(append(args, flags...), packages...), append(env, "MALL_TEST_PGBOUNCER_URL="+url))
+}
+
+// pooledPackages are tested through PgBouncer as well: between them they use all that needs a session or a lock.
+var pooledPackages = []string{"./services/kit/ids", "./services/kit/idempotency", "./services/kit/outbox",
+	"./services/order/internal/store", "./services/payment/internal/store"}
+
+// pgBouncer starts one before the PostgreSQL of the tests and gives its DSN.
+func pgBouncer(ctx context.Context, at place.Place, sup *supervise.Supervisor, env []string) (string, error) {
+	user, err := source.Unprivileged()
+	if err != nil {
+		return "", err
+	}
+	found, err := source.PgBouncer(ctx, at.Cache, func(string, ...any) {})
+	if err != nil {
+		return "", err
+	}
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	i := pgbouncer.Instance{Binary: found.Path, Dir: user.DataDir(at.Home, "pgbouncer", place.Hash(at.Home)), Port: port, User: user}
+	for _, e := range env {
+		if dsn, ok := strings.CutPrefix(e, "MALL_TEST_POSTGRES_URL="); ok {
+			i.Server = dsn
+		}
+	}
+	if err := i.Prepare(); err != nil {
+		return "", err
+	}
+	sup.Start(i.Spec("pgbouncer", at.Log("pgbouncer")))
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	return i.URL(), i.Wait(ctx)
 }
 
 // testServers starts both servers and says how to reach them.

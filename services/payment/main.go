@@ -63,6 +63,7 @@ func open(ctx context.Context, r *room.Room, set settings) ([]payment.Provider, 
 		if err := postgres.Migrate(opening, db, sandbox.Migrations); err != nil {
 			return nil, err
 		}
+		r.Pool(db)
 		providers = append(providers, sandbox.New(db))
 	}
 	secret, err = r.Sidecar.Secret(ctx, "stripe")

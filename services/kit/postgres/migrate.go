@@ -54,7 +54,7 @@ func Migrate(ctx context.Context, db *gorm.DB, sets ...Migrations) error {
 		return err
 	}
 	pool.SetMaxIdleConns(0) // ends those that are idle
-	pool.SetMaxIdleConns(maxConns)
+	DefaultPool.set(pool)
 	return nil
 }
 

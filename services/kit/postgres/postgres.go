@@ -23,9 +23,6 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// maxConns bounds one process; nine processes share one server with 300 connections.
-const maxConns = 16
-
 // Open connects to the database of a DSN (postgres:// URL) and waits until it answers or ctx ends. Each new connection asks for the
 // DSNs, and takes the first whose password is right: a password can change while the process runs.
 func Open(ctx context.Context, dsns func() []string) (*gorm.DB, error) {
@@ -49,9 +46,7 @@ func Open(ctx context.Context, dsns func() []string) (*gorm.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	pool.SetMaxOpenConns(maxConns)
-	pool.SetMaxIdleConns(maxConns)
-	pool.SetConnMaxIdleTime(5 * time.Minute)
+	DefaultPool.set(pool)
 	for {
 		err = pool.PingContext(ctx)
 		if err == nil {

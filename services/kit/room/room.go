@@ -117,6 +117,7 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*Room, error) {
 		server.Check{Name: "settings", Ask: func(context.Context) error { return server.MissingSettings(r.Live.Missing()) }})
 	r.Server.Settings = r.Live.Missing
 	r.Server.RequireKeys(callers)
+	r.Pool(r.DB)
 	r.Go("ids", r.IDs.Run)
 	r.Go("configuration", r.Live.Run)
 	return r, nil

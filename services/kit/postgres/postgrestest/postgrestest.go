@@ -23,7 +23,8 @@ var count atomic.Int64
 
 // Open gives a migrated, empty database that is dropped when the test ends. It needs
 // MALL_TEST_POSTGRES_URL, a superuser's DSN, which `go run ./deploy/mall test` sets; without it
-// the test fails, or is skipped under -short.
+// the test fails, or is skipped under -short. With MALL_TEST_PGBOUNCER_URL, the DSN of a PgBouncer in
+// front of the same server, the test uses its database through that.
 func Open(t testing.TB, sets ...postgres.Migrations) *gorm.DB {
 	t.Helper()
 	server := os.Getenv("MALL_TEST_POSTGRES_URL")
@@ -53,7 +54,11 @@ func Open(t testing.TB, sets ...postgres.Migrations) *gorm.DB {
 	if err := admin.Exec(fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy", name, template)).Error; err != nil {
 		t.Fatalf("create test database: %v", err)
 	}
-	db := open(ctx, t, withDatabase(t, server, name))
+	at := server
+	if pooled := os.Getenv("MALL_TEST_PGBOUNCER_URL"); pooled != "" {
+		at = pooled
+	}
+	db := open(ctx, t, withDatabase(t, at, name))
 	t.Cleanup(func() {
 		closeDB(db)
 		last := open(context.Background(), t, server) //nolint:usetesting // t.Context has ended when a test cleans up
