@@ -28,7 +28,7 @@ const usage = `usage: go run ./deploy/mall <verb> [arguments]
   keys list | rotate | revoke <kid> the keys that sign access tokens
   secrets rotate <name>             change a secret or a database password of the running mall
   doctor                            what is missing, and the cure
-  test [-short] [packages]          format, vet, lint, unit and store tests, end-to-end tests
+  test [-short] [--pgbouncer] [packages]  format, vet, lint, unit and store tests, end-to-end tests
   audit | events | load [...]       the books, the events, the load test; arguments are passed on
   seed                              load the demo data into an empty mall, as the first up does
   daprd                             find or build the sidecar and print its path

@@ -50,7 +50,7 @@ func (h *Hasher) enter(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		return problem.New(problem.Unavailable, "overloaded", "Too many people sign in right now.").After(2*time.Second)
+		return problem.New(problem.Unavailable, "overloaded", "Too many people sign in right now.").After(2 * time.Second)
 	}
 }
 
