@@ -23,7 +23,8 @@ func serveOperators(h http.Handler) (work func(context.Context), err error) {
 	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: headersWithin, WriteTimeout: answerWithin, IdleTimeout: 2 * time.Minute}
 	return func(ctx context.Context) {
-		defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
+		stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
+		defer stop()
 		_ = srv.Serve(l) // until it is closed
 	}, nil
 }

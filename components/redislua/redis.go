@@ -30,6 +30,8 @@ const (
 )
 
 // redisEnv are the same in the environment.
+//
+//nolint:gosec // names of variables, not what is in them
 var redisEnv = map[string]string{
 	redisHost: "REDISLUA_REDIS_ADDR", redisUsername: "REDISLUA_REDIS_USERNAME", redisPassword: "REDISLUA_REDIS_PASSWORD",
 	redisType: "REDISLUA_REDIS_TYPE", sentinelMaster: "REDISLUA_REDIS_MASTER",

@@ -99,7 +99,7 @@ func TestSentinelsFailOver(t *testing.T) {
 		t.Cleanup(func() { _ = rdb.Close() })
 		until(t, addr+" answers", func() error { return rdb.Ping(t.Context()).Err() })
 		if addr == replica {
-			if err := rdb.SlaveOf(t.Context(), "127.0.0.1", port).Err(); err != nil {
+			if err := rdb.ReplicaOf(t.Context(), "127.0.0.1", port).Err(); err != nil {
 				t.Fatal(err)
 			}
 			until(t, "the replica follows", func() error {
@@ -209,7 +209,7 @@ func overTLS(t *testing.T, addr string) (caFile, at string) {
 			}
 			go func() {
 				defer front.Close() //nolint:errcheck // either side may have ended it
-				back, err := net.Dial("tcp", addr)
+				back, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
 				if err != nil {
 					return
 				}

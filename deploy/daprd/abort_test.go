@@ -50,7 +50,7 @@ func TestASidecarSurvivesAbortedAnswers(t *testing.T) {
 func TestASidecarGivesUpOnReadersThatStop(t *testing.T) {
 	const timeout = 250 * time.Millisecond
 	caller := startPair(t, timeout)
-	conn, err := net.Dial("tcp", caller.address)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", caller.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,13 +171,17 @@ func start(t *testing.T, binary, dir, id, appPort string) *pair {
 func freePorts(t *testing.T, n int) []string {
 	t.Helper()
 	var ports []string
+	var held []net.Listener // till all are found
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close() //nolint:errcheck // only its number was wanted
+		held = append(held, l)
 		ports = append(ports, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	}
+	for _, l := range held {
+		_ = l.Close()
 	}
 	return ports
 }

@@ -289,20 +289,21 @@ func relay(ctx context.Context, w http.ResponseWriter, from io.ReadCloser) error
 	if err := control.SetWriteDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("lift write deadline: %w", err)
 	}
-	defer context.AfterFunc(ctx, func() { _ = from.Close() })()
+	stop := context.AfterFunc(ctx, func() { _ = from.Close() })
+	defer stop()
 	piece := make([]byte, 4<<10)
 	for {
 		n, err := from.Read(piece)
 		if n > 0 {
 			if _, err := w.Write(piece[:n]); err != nil {
-				return nil //nolint:nilerr // the reader has left
+				return nil // the reader has left
 			}
 			if err := control.Flush(); err != nil {
-				return nil //nolint:nilerr // the reader has left
+				return nil // the reader has left
 			}
 		}
 		if err != nil {
-			return nil //nolint:nilerr // the stream is over, however it ended: its status was sent long ago
+			return nil // the stream is over, however it ended: its status was sent long ago
 		}
 	}
 }

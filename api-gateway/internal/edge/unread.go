@@ -25,7 +25,8 @@ type readingClient struct {
 }
 
 func (w *readingClient) Write(b []byte) (int, error) {
-	defer w.answers.Enter(w.client, len(b), w.cut)()
+	leave := w.answers.Enter(w.client, len(b), w.cut)
+	defer leave()
 	return w.ResponseWriter.Write(b)
 }
 

@@ -26,7 +26,6 @@ func TestAPoolIsResizedWhileItIsUsed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.Close() //nolint:errcheck // given back when its context ends
 			context.AfterFunc(ctx, func() { _ = conn.Close() })
 		}
 		soon, stop := context.WithTimeout(ctx, 50*time.Millisecond)

@@ -24,6 +24,9 @@ func calls(b *Breakers, app, route string, n int, fails func(i int) bool) (throu
 	return through
 }
 
+// later lets a bubble's time pass.
+func later(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // synctest: nobody waits
+
 func always(int) bool       { return true }
 func never(int) bool        { return false }
 func everyOther(i int) bool { return i%2 == 1 }
@@ -36,11 +39,11 @@ func TestABreakerHasThreeStates(t *testing.T) {
 		if n := calls(b, "order", "POST /a", breakerRequests-1, always); n != breakerRequests-1 {
 			t.Errorf("%d of too few calls to tell went through", n)
 		}
-		time.Sleep(breakerWindow + time.Second)
+		later(breakerWindow + time.Second)
 		if n := calls(b, "order", "POST /a", 300, everyThird); n != 300 {
 			t.Errorf("a third of the calls fails: %d of 300 went through", n)
 		}
-		time.Sleep(breakerWindow + time.Second)
+		later(breakerWindow + time.Second)
 		if n := calls(b, "order", "POST /a", 300, everyOther); n < breakerRequests || n > breakerRequests+1 {
 			t.Errorf("half of the calls fail: %d went through, want the first %d", n, breakerRequests)
 		}
@@ -52,11 +55,11 @@ func TestABreakerHasThreeStates(t *testing.T) {
 		if calls(b, "order", "GET /a", 10, never) != 10 || calls(b, "cart", "POST /a", 10, never) != 10 {
 			t.Error("one route's breaker closed another's")
 		}
-		time.Sleep(breakerPause + time.Second)
+		later(breakerPause + time.Second)
 		if n := calls(b, "order", "POST /a", 10, always); n != 1 {
 			t.Errorf("half open: %d calls went through, want one that failed", n)
 		}
-		time.Sleep(breakerPause + time.Second)
+		later(breakerPause + time.Second)
 		var pending []func(bool)
 		for range 10 {
 			if done, err := b.Allow("order", "POST /a"); err == nil {
