@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/redis"
@@ -56,14 +57,15 @@ func config(ctx context.Context, at place.Place, args []string) error {
 }
 
 func configGet(c *redis.Client, at place.Place, key string) error {
-	value, err := c.Do("GET", key)
+	raw, err := c.Do("GET", key)
+	value := settings.Parse(raw).Text
 	switch {
 	case errors.Is(err, redis.ErrNil):
 		rec, err := readRecord(at)
 		if err != nil {
 			return err
 		}
-		if last, ok := rec[key]; ok && last != settings.Unset {
+		if last := settings.Parse(rec[key]).Text; rec[key] != "" && last != settings.Unset {
 			return fmt.Errorf("%s is lost, it was %s: services go on with that; `config restore` writes it back", key, last)
 		}
 		return fmt.Errorf("%s was never set: its default applies", key)
@@ -103,8 +105,8 @@ func configSet(c *redis.Client, at place.Place, key, value string) error {
 		value = string(raw)
 	}
 	// Dapr's Redis store splits the value there: what follows would be a version.
-	if strings.Contains(value, "||") {
-		return errors.New("a value must not contain ||")
+	if strings.Contains(value, settings.Separator) {
+		return errors.New("a value must not contain " + settings.Separator)
 	}
 	if err := writeSetting(c, at, key, value); err != nil {
 		return err
@@ -131,11 +133,20 @@ func configUnset(c *redis.Client, at place.Place, key string) error {
 	return writeSetting(c, at, key, settings.Unset)
 }
 
-func writeSetting(c *redis.Client, at place.Place, key, value string) error {
-	if _, err := c.Do("SET", key, value); err != nil {
-		return err
-	}
-	return changeRecord(at, func(r settingsRecord) { r[key] = value })
+// writeSetting gives the value a version above all that were written before, whatever this machine's clock says.
+func writeSetting(c *redis.Client, at place.Place, key, text string) error {
+	return changeRecord(at, func(r settingsRecord) error {
+		raw, err := c.Do("GET", key)
+		if err != nil && !errors.Is(err, redis.ErrNil) {
+			return err
+		}
+		v := settings.Value{Text: text, Version: max(time.Now().UnixMilli(), settings.Parse(raw).Version+1, settings.Parse(r[key]).Version+1)}
+		if _, err := c.Do("SET", key, v.String()); err != nil {
+			return err
+		}
+		r[key] = v.String()
+		return nil
+	})
 }
 
 func configList(c *redis.Client, at place.Place) error {
@@ -150,17 +161,20 @@ func configList(c *redis.Client, at place.Place) error {
 	keys := slices.Concat(slices.Collect(maps.Keys(values)), slices.Collect(maps.Keys(rec)))
 	slices.Sort(keys)
 	for _, key := range slices.Compact(keys) {
-		value, present := values[key]
-		last, recorded := rec[key]
+		raw, present := values[key]
+		lastRaw, recorded := rec[key]
+		now, last := settings.Parse(raw), settings.Parse(lastRaw)
 		switch {
-		case !present && last != settings.Unset:
-			fmt.Printf("! %s=%s is lost: services go on with it; `config restore` writes it back\n", key, last)
-		case value == settings.Unset || !present:
+		case !present && last.Text != settings.Unset:
+			fmt.Printf("! %s=%s is lost: services go on with it; `config restore` writes it back\n", key, last.Text)
+		case present && now.Version != 0 && now.Version < last.Version:
+			fmt.Printf("! %s=%s was overtaken: services go on with %s; `config restore` writes it back\n", key, now.Text, last.Text)
+		case !present || now.Text == settings.Unset:
 			fmt.Printf("%s is unset: its default applies\n", key)
-		case recorded && last != value:
-			fmt.Printf("! %s=%s was changed by somebody else; this command last wrote %s\n", key, value, last)
+		case recorded && last.Text != now.Text:
+			fmt.Printf("! %s=%s was changed by somebody else; this command last wrote %s\n", key, now.Text, last.Text)
 		default:
-			fmt.Printf("%s=%s\n", key, value)
+			fmt.Printf("%s=%s\n", key, now.Text)
 		}
 	}
 	return nil

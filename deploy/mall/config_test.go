@@ -67,11 +67,11 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 		t.Errorf("%s of 4 keys exist, the stream is a %s, the gate a %s", n, do("TYPE", stream), do("TYPE", gate))
 	}
 	for range 2 { // one that is set, and one that is not, can be unset
-		if err := configSet(c, at, setting, "1/1"); err != nil || do("GET", setting) != "1/1" {
+		if err := configSet(c, at, setting, "1/1"); err != nil || settings.Parse(do("GET", setting)).Text != "1/1" {
 			t.Errorf("set %s: %v", setting, err)
 		}
 		for range 2 {
-			if err := configUnset(c, at, setting); err != nil || do("GET", setting) != settings.Unset {
+			if err := configUnset(c, at, setting); err != nil || settings.Parse(do("GET", setting)).Text != settings.Unset {
 				t.Errorf("unset %s: %v", setting, err)
 			}
 		}
@@ -110,8 +110,20 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 	if n := len(restored); n == 0 || restored[n-1] != settings.Initialized {
 		t.Errorf("written back %v, want the mark last", restored)
 	}
-	if got := []string{do("GET", lost), do("GET", unset), do("GET", kept)}; !slices.Equal(got, []string{"7s", settings.Unset, "before"}) {
+	if got := []string{do("GET", lost), settings.Parse(do("GET", unset)).Text, do("GET", kept)}; !slices.Equal(got, []string{"7s", settings.Unset, "before"}) {
 		t.Errorf("the store has %v", got)
+	}
+	// The store comes back from an older snapshot.
+	old := do("GET", unset)
+	if err := configSet(c, at, unset, "8s"); err != nil {
+		t.Fatal(err)
+	}
+	do("SET", unset, old)
+	if restored, err := prepareSettings(c, at, func() (bool, error) { return false, nil }); err != nil || !slices.Equal(restored, []string{unset}) {
+		t.Errorf("written back %v, %v; want what was overtaken", restored, err)
+	}
+	if got := settings.Parse(do("GET", unset)).Text; got != "8s" {
+		t.Errorf("the store has %q, want 8s", got)
 	}
 }
 

@@ -40,7 +40,7 @@ func readRecord(at place.Place) (settingsRecord, error) {
 }
 
 // changeRecord changes the record under a lock, because commands may run at once.
-func changeRecord(at place.Place, change func(settingsRecord)) error {
+func changeRecord(at place.Place, change func(settingsRecord) error) error {
 	lock, err := os.OpenFile(filepath.Join(at.Run(), "settings.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
@@ -56,7 +56,9 @@ func changeRecord(at place.Place, change func(settingsRecord)) error {
 	if rec == nil {
 		rec = settingsRecord{}
 	}
-	change(rec)
+	if err := change(rec); err != nil {
+		return err
+	}
 	raw, err := json.MarshalIndent(rec, "", "  ")
 	if err != nil {
 		return err
@@ -68,20 +70,36 @@ func changeRecord(at place.Place, change func(settingsRecord)) error {
 	return os.Rename(next, recordFile(at))
 }
 
-// restoreSettings writes back what the store lacks and gives their keys. The mark of an initialised store comes last: until
-// then services know that an absent key may have been lost.
+// replace sets a key only if it still has the value that was read: somebody may be faster.
+const replace = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 1 end return 0"
+
+// restoreSettings writes back what the store lacks or has in an older version, and gives the keys. The mark of an initialised
+// store comes last: until then services know that an absent key may have been lost.
 func restoreSettings(c *redis.Client, rec settingsRecord) (restored []string, err error) {
 	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(rec)), func(k string) bool { return k == settings.Initialized })
 	if rec[settings.Initialized] != "" {
 		keys = append(keys, settings.Initialized)
 	}
 	for _, key := range keys {
-		_, err := c.Do("SET", key, rec[key], "NX")
-		if err == nil {
-			restored = append(restored, key)
-		} else if !errors.Is(err, redis.ErrNil) { // ErrNil: it has a value
+		raw, err := c.Do("GET", key)
+		now, last := settings.Parse(raw), settings.Parse(rec[key])
+		switch {
+		case errors.Is(err, redis.ErrNil):
+			if _, err = c.Do("SET", key, rec[key], "NX"); errors.Is(err, redis.ErrNil) { // it has a value by now
+				continue
+			}
+		case err != nil || now.Version == 0 || now.Version >= last.Version:
+			if err != nil {
+				return restored, err
+			}
+			continue
+		default:
+			_, err = c.Do("EVAL", replace, "1", key, raw, rec[key])
+		}
+		if err != nil {
 			return restored, err
 		}
+		restored = append(restored, key)
 	}
 	return restored, nil
 }
@@ -110,7 +128,7 @@ func prepareSettings(c *redis.Client, at place.Place, used func() (bool, error))
 		}
 		rec = settingsRecord{settings.Initialized: time.Now().UTC().Format(time.RFC3339)}
 		maps.Copy(rec, present)
-		if err := changeRecord(at, func(r settingsRecord) { maps.Copy(r, rec) }); err != nil {
+		if err := changeRecord(at, func(r settingsRecord) error { maps.Copy(r, rec); return nil }); err != nil {
 			return nil, err
 		}
 	}

@@ -1,5 +1,11 @@
-// Package settings names what services read in the configuration store besides settings (services/kit/config).
+// Package settings is how settings lie in the configuration store (services/kit/config reads them there): a text and a version, as
+// Dapr's Redis store splits them.
 package settings
+
+import (
+	"strconv"
+	"strings"
+)
 
 const (
 	// Unset is the value of a setting that was unset. An absent key says nothing: services keep what they had.
@@ -7,3 +13,27 @@ const (
 	// Initialized is a key of a store that has been set up: what such a store lacks was never set.
 	Initialized = "mall.settings_initialized"
 )
+
+// Separator stands between text and version.
+const Separator = "||"
+
+// Value is a setting as it lies in the store. A later one has a higher version; 0 was written by somebody who knows no versions.
+type Value struct {
+	Text    string
+	Version int64
+}
+
+// Parse reads what lies in the store.
+func Parse(raw string) Value {
+	text, version, _ := strings.Cut(raw, Separator)
+	n, _ := strconv.ParseInt(version, 10, 64)
+	return Value{text, n}
+}
+
+// String is how it lies in the store.
+func (v Value) String() string {
+	if v.Version == 0 {
+		return v.Text
+	}
+	return v.Text + Separator + strconv.FormatInt(v.Version, 10)
+}

@@ -26,19 +26,26 @@ const (
 	Initialized = "mall.settings_initialized"
 )
 
+// Value is what was set. A later one has a higher version; 0 is written by somebody who knows no versions, and believed.
+type Value struct {
+	Text    string
+	Version int64
+}
+
 // Store gives the values of keys; an absent key is absent from the answer.
 type Store interface {
-	Config(ctx context.Context, keys []string) (map[string]string, error)
+	Config(ctx context.Context, keys []string) (map[string]Value, error)
 }
 
 // Memory keeps the last good values across restarts. They may be Unset.
 type Memory interface {
-	Load(ctx context.Context) (map[string]string, error)
-	Save(ctx context.Context, values map[string]string) error
+	Load(ctx context.Context) (map[string]Value, error)
+	Save(ctx context.Context, values map[string]Value) error
 }
 
 // Live holds settings that change while the process runs. The last good value stays until the store has another good
-// one or says Unset: neither a bad value nor an absent one nor a store that is away changes anything.
+// one or says Unset: neither a bad value nor an absent one, nor an older one (of a store that was restored), nor a store that is away
+// changes anything.
 type Live struct {
 	store  Store
 	memory Memory // may be nil
@@ -47,7 +54,7 @@ type Live struct {
 	mu       sync.Mutex
 	set      map[string]*setting
 	restored bool
-	dirty    map[string]string // good values that the memory does not have yet
+	dirty    map[string]Value // good values that the memory does not have yet
 	lost     []string
 
 	missing   atomic.Pointer[[]string]
@@ -60,8 +67,9 @@ type setting struct {
 	required bool // see Required
 	chosen   bool // see Chosen
 
-	raw     string // the last good value, or Unset
+	value   Value // the last good one; its text may be Unset
 	known   bool
+	newest  int64   // the version that the store must not be behind
 	kept    bool    // the memory has a value, even if it is not good (any more)
 	refused *string // what was refused last: it is logged once
 }
@@ -79,7 +87,7 @@ func Chosen(s *setting) { s.required, s.chosen = true, true }
 
 // NewLive makes an empty set; declare settings before Run. memory may be nil.
 func NewLive(store Store, memory Memory, log *slog.Logger) *Live {
-	return &Live{store: store, memory: memory, log: log, set: map[string]*setting{}, dirty: map[string]string{}}
+	return &Live{store: store, memory: memory, log: log, set: map[string]*setting{}, dirty: map[string]Value{}}
 }
 
 // Setting declares one setting of any type and gives a function that reads its present value.
@@ -123,9 +131,9 @@ func (l *Live) restore(ctx context.Context) error {
 		return fmt.Errorf("load the last known settings: %w", err)
 	}
 	for key, s := range l.set {
-		if raw, ok := values[key]; ok {
-			l.take(key, s, raw)
-			s.kept = true
+		if v, ok := values[key]; ok {
+			l.take(key, s, v)
+			s.kept, s.newest = true, v.Version
 		}
 	}
 	l.restored = true
@@ -156,16 +164,18 @@ func (l *Live) Refresh(ctx context.Context) error {
 		lost = append(lost, Initialized)
 	}
 	for key, s := range l.set {
-		raw, present := values[key]
+		v, present := values[key]
 		switch {
+		case present && v.Version != 0 && v.Version < s.newest:
+			lost = append(lost, key) // the store was restored from before
 		case present:
-			l.take(key, s, raw)
+			l.take(key, s, v)
 		case s.known || s.kept:
-			if s.raw != Unset {
+			if s.value.Text != Unset {
 				lost = append(lost, key)
 			}
 		case initialized:
-			l.take(key, s, Unset)
+			l.take(key, s, Value{Text: Unset})
 		}
 	}
 	l.noteMissing()
@@ -173,15 +183,18 @@ func (l *Live) Refresh(ctx context.Context) error {
 	return l.save(ctx)
 }
 
-// take makes raw the value of a setting, if it is good.
-func (l *Live) take(key string, s *setting, raw string) {
-	if s.known && s.raw == raw || s.refused != nil && *s.refused == raw {
+// take makes v the value of a setting, if it is good.
+func (l *Live) take(key string, s *setting, v Value) {
+	raw := v.Text
+	if s.known && s.value == v || s.refused != nil && *s.refused == raw {
 		return
 	}
 	err := errors.New("it moves money: set another value instead of unsetting it")
 	switch {
 	case raw != Unset:
 		err = s.apply(raw)
+	case s.known && s.value.Text == Unset: // another version of it
+		err = nil
 	case !s.chosen || !s.known && !s.kept:
 		s.reset()
 		err = nil
@@ -191,11 +204,11 @@ func (l *Live) take(key string, s *setting, raw string) {
 		l.log.Error("configuration value refused, the last good one stays", "key", key, "error", err)
 		return
 	}
-	if s.known {
+	if s.known && s.value.Text != raw {
 		l.log.Info("configuration changed", "key", key)
 	}
-	s.raw, s.known, s.refused = raw, true, nil
-	l.dirty[key] = raw
+	s.value, s.newest, s.known, s.refused = v, v.Version, true, nil
+	l.dirty[key] = v
 }
 
 // tellLost logs once what the store has lost, and once that it has it again.
@@ -206,7 +219,7 @@ func (l *Live) tellLost(lost []string) {
 		return
 	}
 	if len(lost) > 0 {
-		l.log.Error("the configuration store has lost settings, the last good values stay", "keys", lost)
+		l.log.Error("the configuration store has lost settings or has older ones, the last good values stay", "keys", lost)
 	} else {
 		l.log.Info("the configuration store has its settings again")
 	}

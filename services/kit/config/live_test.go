@@ -10,12 +10,17 @@ import (
 )
 
 type fakeStore struct {
-	values map[string]string
-	err    error
+	values   map[string]string
+	versions map[string]int64
+	err      error
 }
 
-func (f *fakeStore) Config(context.Context, []string) (map[string]string, error) {
-	return f.values, f.err
+func (f *fakeStore) Config(context.Context, []string) (map[string]Value, error) {
+	values := map[string]Value{}
+	for key, text := range f.values {
+		values[key] = Value{text, f.versions[key]}
+	}
+	return values, f.err
 }
 
 // A setting follows the store; bad values, a store that is down and absence change nothing; only Unset restores the default.

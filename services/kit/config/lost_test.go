@@ -11,15 +11,15 @@ import (
 
 // fakeMemory is what a service's database remembers.
 type fakeMemory struct {
-	values map[string]string
+	values map[string]Value
 	err    error
 }
 
-func (f *fakeMemory) Load(context.Context) (map[string]string, error) {
+func (f *fakeMemory) Load(context.Context) (map[string]Value, error) {
 	return maps.Clone(f.values), f.err
 }
 
-func (f *fakeMemory) Save(_ context.Context, values map[string]string) error {
+func (f *fakeMemory) Save(_ context.Context, values map[string]Value) error {
 	if f.err == nil {
 		maps.Copy(f.values, values)
 	}
@@ -62,7 +62,7 @@ func (p process) check(t *testing.T, when, currency, fee string, missing, lost i
 // Losing the store, down or emptied, changes nothing: not while the service runs and not across its starts.
 func TestSettingsSurviveTheStore(t *testing.T) {
 	set := map[string]string{Initialized: "yes", "mall.currency": "EUR", "checkout.fee": "5"}
-	store, memory := &fakeStore{values: set}, &fakeMemory{values: map[string]string{}}
+	store, memory := &fakeStore{values: set}, &fakeMemory{values: map[string]Value{}}
 	p := start(t, store, memory)
 	p.check(t, "set", "EUR", "5", 0, 0)
 
@@ -93,7 +93,7 @@ func TestSettingsSurviveTheStore(t *testing.T) {
 
 // A default that moves money is used only if it is sure that nothing was chosen: in a store that somebody has set up.
 func TestADefaultIsNoGuess(t *testing.T) {
-	store, memory := &fakeStore{}, &fakeMemory{values: map[string]string{}}
+	store, memory := &fakeStore{}, &fakeMemory{values: map[string]Value{}}
 	p := start(t, store, memory)
 	p.check(t, "an empty store and no memory", "CNY", "1000", 1, 1)
 	store.err = errors.New("store is down")
@@ -110,7 +110,7 @@ func TestADefaultIsNoGuess(t *testing.T) {
 
 // What moves money is changed, never dropped: neither by Unset nor because its value is not good any more.
 func TestAChosenSettingHasNoDefault(t *testing.T) {
-	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}}, &fakeMemory{values: map[string]string{}}
+	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}}, &fakeMemory{values: map[string]Value{}}
 	p := start(t, store, memory)
 	store.values = map[string]string{Initialized: "yes", "mall.currency": Unset}
 	if err := p.Refresh(t.Context()); err != nil {
@@ -123,15 +123,15 @@ func TestAChosenSettingHasNoDefault(t *testing.T) {
 		"unset": {Initialized: "yes", "mall.currency": Unset}} {
 		store.values = values
 		p = start(t, store, memory, "EUR")
-		if missing := p.Missing(); !slices.Equal(missing, []string{"mall.currency"}) || memory.values["mall.currency"] != "EUR" {
-			t.Errorf("%s, and not good any more: missing %v, remembered %q", what, missing, memory.values["mall.currency"])
+		if missing := p.Missing(); !slices.Equal(missing, []string{"mall.currency"}) || memory.values["mall.currency"].Text != "EUR" {
+			t.Errorf("%s, and not good any more: missing %v, remembered %q", what, missing, memory.values["mall.currency"].Text)
 		}
 	}
 }
 
 // A value that could not be remembered is remembered later.
 func TestAMemoryThatFailsIsTriedAgain(t *testing.T) {
-	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}}, &fakeMemory{values: map[string]string{}}
+	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}}, &fakeMemory{values: map[string]Value{}}
 	live := NewLive(store, memory, slog.New(slog.DiscardHandler))
 	currency := live.Currency()
 	if err := live.Restore(t.Context()); err != nil {
@@ -142,7 +142,43 @@ func TestAMemoryThatFailsIsTriedAgain(t *testing.T) {
 		t.Errorf("refresh: %v, currency %s; want an error and EUR", err, currency())
 	}
 	memory.err = nil
-	if err := live.Refresh(t.Context()); err != nil || memory.values["mall.currency"] != "EUR" {
+	if err := live.Refresh(t.Context()); err != nil || memory.values["mall.currency"].Text != "EUR" {
 		t.Errorf("refresh: %v, remembered %v", err, memory.values)
+	}
+}
+
+// A store that comes back from an older snapshot has values that are good and were overtaken: they are not taken, also by a service that
+// starts then. Somebody who knows no versions is believed.
+func TestAnOlderStoreChangesNothing(t *testing.T) {
+	store, memory := &fakeStore{}, &fakeMemory{values: map[string]Value{}}
+	set := func(currency string, version int64) {
+		store.values = map[string]string{Initialized: "yes", "mall.currency": currency}
+		store.versions = map[string]int64{"mall.currency": version}
+	}
+	set("EUR", 2)
+	p := start(t, store, memory)
+	p.check(t, "set", "EUR", "1000", 0, 0)
+	set("CNY", 1)
+	if err := p.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.check(t, "restored", "EUR", "1000", 0, 1)
+	p = start(t, store, memory)
+	p.check(t, "restored, then started", "EUR", "1000", 0, 1)
+	for _, step := range []struct {
+		currency string
+		version  int64
+	}{{"EUR", 2}, {"USD", 3}, {"GBP", 0}, {"USD", 3}} { // as it was, later, by hand, by the tool again
+		set(step.currency, step.version)
+		if err := p.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.check(t, "set again", step.currency, "1000", 0, 0)
+	}
+	// What is remembered and not good any more must not be overtaken from behind either.
+	set("CNY", 1)
+	p = start(t, store, memory, "USD")
+	if missing := p.Missing(); !slices.Equal(missing, []string{"mall.currency"}) {
+		t.Errorf("older than what is not good any more: missing %v", missing)
 	}
 }

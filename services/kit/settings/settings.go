@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/postgres"
 )
 
@@ -20,28 +21,40 @@ var Migrations = postgres.Migrations{Name: "settings", FS: files}
 // Store is config.Memory.
 type Store struct{ db *gorm.DB }
 
+type row struct {
+	Key     string `json:"key"`
+	Value   string `json:"value"`
+	Version int64  `json:"version"`
+}
+
 // New makes a store on a service's database.
 func New(db *gorm.DB) *Store { return &Store{db} }
 
 // Load gives every value that was kept.
-func (s *Store) Load(ctx context.Context) (map[string]string, error) {
-	var rows []struct{ Key, Value string }
-	if err := s.db.WithContext(ctx).Raw("SELECT key, value FROM settings").Scan(&rows).Error; err != nil {
+func (s *Store) Load(ctx context.Context) (map[string]config.Value, error) {
+	var rows []row
+	if err := s.db.WithContext(ctx).Raw("SELECT key, value, version FROM settings").Scan(&rows).Error; err != nil {
 		return nil, err
 	}
-	values := make(map[string]string, len(rows))
+	values := make(map[string]config.Value, len(rows))
 	for _, r := range rows {
-		values[r.Key] = r.Value
+		values[r.Key] = config.Value{Text: r.Value, Version: r.Version}
 	}
 	return values, nil
 }
 
 // Save keeps values, all or none; in the order of their keys, so that replicas do not wait for each other in a circle.
-func (s *Store) Save(ctx context.Context, values map[string]string) error {
-	text, err := json.Marshal(values)
+func (s *Store) Save(ctx context.Context, values map[string]config.Value) error {
+	rows := make([]row, 0, len(values))
+	for key, v := range values {
+		rows = append(rows, row{key, v.Text, v.Version})
+	}
+	text, err := json.Marshal(rows)
 	if err != nil {
 		return err
 	}
-	return s.db.WithContext(ctx).Exec(`INSERT INTO settings (key, value) SELECT key, value FROM jsonb_each_text(?::jsonb) ORDER BY key
-		ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now() WHERE settings.value <> excluded.value`, string(text)).Error
+	return s.db.WithContext(ctx).Exec(`INSERT INTO settings (key, value, version)
+		SELECT key, value, version FROM jsonb_to_recordset(?::jsonb) r (key text, value text, version bigint) ORDER BY key
+		ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version, updated_at = now()
+			WHERE excluded.version = 0 OR excluded.version >= settings.version`, string(text)).Error
 }

@@ -128,17 +128,18 @@ func (c *Client) Secret(ctx context.Context, name string) (map[string]string, er
 }
 
 // Config gives the values of those keys that are set. It makes Client a config.Store.
-func (c *Client) Config(ctx context.Context, keys []string) (map[string]string, error) {
+func (c *Client) Config(ctx context.Context, keys []string) (map[string]config.Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	items, err := c.grpc.GetConfigurationItems(ctx, ConfigStore, keys)
 	if err != nil {
 		return nil, err
 	}
-	values := make(map[string]string, len(items))
+	values := make(map[string]config.Value, len(items))
 	for k, item := range items {
 		if item != nil {
-			values[k] = item.Value
+			version, _ := strconv.ParseInt(item.Version, 10, 64) // none, or not of ours: 0
+			values[k] = config.Value{Text: item.Value, Version: version}
 		}
 	}
 	return values, nil
