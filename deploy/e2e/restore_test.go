@@ -1,0 +1,89 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"database/sql"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// Product's database comes back as it was a while ago, while the mall runs. What was sold since, product hears again from order's feed,
+// and the books balance; what its seller put in since is lost, and then the gate has more than the ledger until it takes the ledger's word.
+func TestTheLedgerIsRestored(t *testing.T) {
+	ctx := t.Context()
+	me, address := shopper(t)
+	p := product(t, "Restored tea", 300, 20)
+	sell := func(n int) {
+		t.Helper()
+		for range n {
+			o := order(t, me, address, p.ID, 1)
+			if a, err := me.Pay(ctx, shop.Key(), o.ID, shop.CardGood); err != nil || a.Status != http.StatusCreated {
+				t.Fatalf("pay: %s, %v", a, err)
+			}
+			waitOrder(t, me, o.ID, "paid")
+		}
+	}
+	sell(2)
+	balanced(t)
+	db := database(t, "product")
+	restore := backup(t, db)
+	sell(3)
+	if err := seller.Want(ctx, http.StatusOK, http.MethodPost, "/v1/products/"+p.ID+"/stock", map[string]any{"delta": 7, "reason": "delivery"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	waitAvailable(t, p.ID, 22)
+	forks, found := metric(t, "product", "mall_product_ledger_restored_total"), 0.0
+	restore()
+	waitAvailable(t, p.ID, 15) // 20 − 2 − 3: the feed brings what was sold
+	err := eventually(ctx, 100*time.Second, func() error {
+		found = metric(t, "product", "mall_product_ledger_restored_total") - forks
+		if base := redisDo(t, "HGET", "mall:{mall}:product:"+p.ID, "base"); base != "15" || found < 1 {
+			return fmt.Errorf("the gate has base %s, want 15; found restored %v times", base, found)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	sell(1)
+	waitAvailable(t, p.ID, 14)
+	balanced(t)
+}
+
+// backup copies all of a database and gives a function that brings it back, in one moment, under a service that goes on.
+func backup(t *testing.T, db *sql.DB) (restore func()) {
+	t.Helper()
+	ctx := t.Context()
+	exec := func(query string) {
+		t.Helper()
+		if _, err := db.ExecContext(ctx, query); err != nil {
+			t.Fatalf("%v\n%s", err, query)
+		}
+	}
+	var list string
+	err := db.QueryRowContext(ctx, "SELECT string_agg(tablename, ' ') FROM pg_tables WHERE schemaname = 'public'").Scan(&list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := strings.Fields(list)
+	slices.Sort(tables)
+	copies := "DROP SCHEMA IF EXISTS backup CASCADE; CREATE SCHEMA backup;"
+	back := "BEGIN; TRUNCATE " + strings.Join(tables, ", ") + ";"
+	for _, name := range tables {
+		copies += fmt.Sprintf("CREATE TABLE backup.%[1]s AS TABLE public.%[1]s;", name)
+		back += fmt.Sprintf("INSERT INTO public.%[1]s OVERRIDING SYSTEM VALUE TABLE backup.%[1]s;", name)
+	}
+	exec("BEGIN ISOLATION LEVEL REPEATABLE READ; " + copies + " COMMIT")
+	t.Cleanup(func() { _, _ = db.Exec("DROP SCHEMA IF EXISTS backup CASCADE") }) //nolint:noctx // the test's has ended
+	return func() {
+		t.Helper()
+		exec(back + " COMMIT")
+	}
+}
