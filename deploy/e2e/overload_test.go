@@ -80,7 +80,11 @@ func (now times) since(before times) float64 {
 	return (now.sum - before.sum) / (now.count - before.count)
 }
 
+// median is 0 of none: then something else has failed already.
 func median(all []time.Duration) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
 	slices.Sort(all)
 	return all[len(all)/2]
 }
@@ -104,6 +108,9 @@ func TestOverload(t *testing.T) {
 	storm := rushOf(t, 2000, 6*time.Second, buyers, p)
 	t.Logf("64 buyers: %.0f orders a second, %d refused; 2000 buyers: %.0f, %d refused, median %v for an order, %v for a refusal",
 		calm.goodput(), len(calm.refused), storm.goodput(), len(storm.refused), median(storm.bought), median(storm.refused))
+	if len(calm.bought) == 0 || len(storm.bought) == 0 {
+		t.Fatalf("nobody could buy: %d orders before the storm, %d in it, %v", len(calm.bought), len(storm.bought), storm.odd)
+	}
 	for what, n := range storm.odd {
 		t.Errorf("%d times: %s", n, what)
 	}

@@ -33,7 +33,11 @@ func NewServer(room string) *server.Server {
 	return server.New(config.Env{AppID: room, AppAPIToken: "contract"}, slog.New(slog.DiscardHandler), v)
 }
 
-func token() string {
+// token speaks for a user, UserID if none is named.
+func token(user string) string {
+	if user == "" {
+		user = UserID
+	}
 	part := func(v any) string {
 		text, err := json.Marshal(v)
 		if err != nil {
@@ -43,14 +47,14 @@ func token() string {
 	}
 	now := time.Now()
 	text := part(map[string]string{"alg": "EdDSA", "kid": "contract", "typ": "JWT"}) + "." + part(map[string]any{"iss": identity.Issuer, "aud": identity.Audience,
-		"sub": UserID, "iat": now.Unix(), "iat_ms": now.UnixMilli(), "exp": now.Add(time.Minute).Unix(), "roles": []string{identity.Customer}, "sid": "s1", "typ": identity.AccessType})
+		"sub": user, "iat": now.Unix(), "iat_ms": now.UnixMilli(), "exp": now.Add(time.Minute).Unix(), "roles": []string{identity.Customer}, "sid": "s1", "typ": identity.AccessType})
 	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(signingKey, []byte(text)))
 }
 
 // CheckRoom shows that a room keeps to the catalogue: it has exactly those routes for peers, for exactly those callers, takes the
-// examples, refuses what they do not have, answers what the schemas say, and handles exactly the events it is listed for. The
+// examples, refuses what they do not have and, as refusals provoke it, all that they list, answers what the schemas say, and handles exactly the events it is listed for. The
 // server must come from NewServer, and the room must hold what the examples speak of. in is nil for a room without events.
-func CheckRoom(t *testing.T, room string, s *server.Server, in *inbox.Inbox) {
+func CheckRoom(t *testing.T, room string, s *server.Server, in *inbox.Inbox, refusals ...Refusal) {
 	t.Helper()
 	routes := RoutesOf(room)
 	var want, got []string
@@ -86,6 +90,7 @@ func CheckRoom(t *testing.T, room string, s *server.Server, in *inbox.Inbox) {
 	for _, r := range routes {
 		check(t, s, r)
 	}
+	checkRefusals(t, s, routes, refusals)
 }
 
 func check(t *testing.T, s *server.Server, r Route) {
@@ -103,7 +108,7 @@ func check(t *testing.T, s *server.Server, r Route) {
 		if allowed := r.Callers == nil || slices.Contains(r.Callers, app); allowed {
 			continue
 		}
-		if status, answer := ask(s, r, app, token(), body); status != http.StatusForbidden || code(answer) != "caller_not_allowed" {
+		if status, answer := ask(s, r, app, token(""), body); status != http.StatusForbidden || code(answer) != "caller_not_allowed" {
 			t.Errorf("%s from %q: %d %s, want 403 caller_not_allowed", name, app, status, answer)
 		}
 	}
@@ -117,7 +122,7 @@ func check(t *testing.T, s *server.Server, r Route) {
 		}
 	}
 	for _, caller := range append([]string{caller}, r.Callers...) {
-		status, answer := ask(s, r, caller, token(), body)
+		status, answer := ask(s, r, caller, token(""), body)
 		if status != r.Status {
 			t.Errorf("%s from %s: %d %s, want %d", name, caller, status, answer, r.Status)
 			return
@@ -131,7 +136,7 @@ func check(t *testing.T, s *server.Server, r Route) {
 		Valid(t, "answer of "+name, answer, Schema(t, Packages[r.Room]+"/openapi.json", "#/components/schemas/"+SchemaName(r.Out)), r.Out)
 	}
 	if r.In != nil {
-		if status, answer := ask(s, r, caller, token(), `{"no_such_field":1,`+body[1:]); status != http.StatusUnprocessableEntity {
+		if status, answer := ask(s, r, caller, token(""), `{"no_such_field":1,`+body[1:]); status != http.StatusUnprocessableEntity {
 			t.Errorf("%s with a field it does not know: %d %s, want 422", name, status, answer)
 		}
 	}

@@ -25,7 +25,7 @@ type Route struct {
 	Query        []Param
 	Status       int
 	In, Out      any      // examples of the bodies, nil for none
-	Refusals     []string // codes beyond validation_failed and caller_not_allowed
+	Refusals     []string // all codes that it gives beyond validation_failed and caller_not_allowed
 }
 
 // Param is a parameter of the query.
@@ -49,7 +49,7 @@ func Routes() []Route {
 			Room: "order", Name: "changeOrderAddress", Method: http.MethodPost, Path: orderv1.PathAddress, Callers: []string{"checkout"}, User: true, Status: http.StatusOK,
 			Says: "Sends the user's own order elsewhere while it awaits payment.",
 			In:   orderv1.AddressRequest{OrderID: "7001", Address: address},
-			Out:  order(orderv1.Change{Status: "awaiting_payment", At: noon}), Refusals: []string{"not_found", "order_not_payable"},
+			Out:  order(orderv1.Change{Status: "awaiting_payment", At: noon}), Refusals: []string{"not_found", "order_not_changeable"},
 		}, {
 			Room: "order", Name: "fenceOrder", Method: http.MethodPost, Path: orderv1.PathFence, Callers: []string{"product", "checkout"}, Status: http.StatusOK,
 			Says: `Asks for the order of a hold that has run out. "No" is for ever: the order can never be created after it.`,

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"daprmall.dev/services/contracts/contractstest"
+	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/outbox"
@@ -22,5 +23,20 @@ func TestOrderKeepsItsContract(t *testing.T) {
 	orders := order.NewService(store.New(db, out), func() time.Duration { return time.Minute }, func() time.Duration { return 0 })
 	s := contractstest.NewServer("order")
 	api.Routes(s, in, out, idempotency.New(db, nil, nil, log), orders)
-	contractstest.CheckRoom(t, "order", s, in)
+	fenced, unknown := contractstest.Example[orderv1.CreateRequest]("createOrder"), contractstest.Example[orderv1.AddressRequest]("changeOrderAddress")
+	fenced.OrderID, unknown.OrderID = "7002", "7003"
+	contractstest.CheckRoom(t, "order", s, in, append([]contractstest.Refusal{
+		{Name: "createOrder", Code: "order_id_taken", As: "43"},
+		{Name: "createOrder", Code: "checkout_expired", In: fenced, Before: func() {
+			if exists, err := orders.Fence(t.Context(), "7002"); err != nil || exists {
+				t.Fatalf("fence: %v, %v", exists, err)
+			}
+		}},
+		{Name: "changeOrderAddress", Code: "not_found", In: unknown},
+		{Name: "changeOrderAddress", Code: "order_not_changeable", Before: func() {
+			if _, err := orders.Cancel(t.Context(), "7001", contractstest.UserID, ""); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	}, contractstest.FeedRefusals(t, func(sql string) error { return db.Exec(sql).Error })...)...)
 }
