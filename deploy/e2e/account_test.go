@@ -190,6 +190,10 @@ func TestAccountLife(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	if left, err := number(t.Context(), addresses, "SELECT count(*) FROM idempotency_keys WHERE user_id = $1 AND concat(record, body) LIKE '%Century%'", me.id); err != nil || left > 0 {
+		t.Errorf("%d records of checkouts know the street, %v", left, err)
+	}
+	audit(t)
 	if _, err := visitor.SignUp(t.Context(), me.email); err != nil {
 		t.Errorf("signing up with the email again: %v", err)
 	}

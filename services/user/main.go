@@ -3,8 +3,10 @@ package main
 
 import (
 	"context"
+	"strconv"
 	"time"
 
+	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/room"
 	"daprmall.dev/services/user/internal/api"
 	"daprmall.dev/services/user/internal/argon"
@@ -24,7 +26,7 @@ func run(ctx context.Context) error {
 	users := user.NewService(user.Deps{
 		Store: store.New(r.DB, r.Outbox), Hasher: argon.New(), Weak: strength.Weak, Sessions: peers.NewSessions(r.Sidecar),
 		Secrets: peers.NewSecrets(r.Sidecar), Mailer: peers.NewMailer(r.Sidecar), MailLink: r.Live.String("user.mail_link", "", user.CheckMailLink),
-		IDs: r.IDs, Log: r.Log,
+		VerifyAtSignUp: config.Setting(r.Live, "user.verify_at_sign_up", false, strconv.ParseBool), IDs: r.IDs, Log: r.Log,
 	})
 	api.Routes(r.Server, r.Outbox, users)
 	api.Metrics(users)

@@ -214,6 +214,18 @@ func (s *Store) Release(ctx context.Context, user, key string) error {
 	})
 }
 
+// ForgetUser empties what is kept for the keys of an account that is gone: records and answers may say who it was. That there was a
+// request, and what its effect is, stays until the key is forgotten.
+func (s *Store) ForgetUser(ctx context.Context, user string) error {
+	err := postgres.DB(ctx, s.db).Exec(`UPDATE idempotency_keys SET record = CASE WHEN record IS NOT NULL THEN '{}' END,
+		body = CASE WHEN position('"id":"' || effect_id || '"' IN body) > 0 THEN '{"id":"' || effect_id || '"}' WHEN body IS NOT NULL THEN '{}' END
+		WHERE user_id = ?`, user).Error
+	if err != nil {
+		return fmt.Errorf("forget keys of an account: %w", err)
+	}
+	return nil
+}
+
 // Detached gives the context of a run: it lasts as long as its lease. A client that hangs up does not stop a run halfway,
 // for then the key would stay taken until the lease ends; it asks again and finds what the run did.
 func Detached(ctx context.Context) (context.Context, context.CancelFunc) {

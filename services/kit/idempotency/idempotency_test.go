@@ -279,6 +279,33 @@ func TestTheSecretChangesUnderWay(t *testing.T) {
 	}
 }
 
+func TestNothingIsKeptOfWhoIsGone(t *testing.T) {
+	s, db := open(t)
+	for _, user := range []string{"7", "8"} {
+		if _, err := s.Begin(t.Context(), user, "k", s.Fingerprint("POST", "/", nil), []byte(`{"name":"Wei"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Finish(t.Context(), user, "k", Answer{Status: 201, Body: []byte(`{"name":"Wei"}`)}); err != nil {
+			t.Fatal(err)
+		}
+		must(t, s, user, "under way", "{}")
+		made := must(t, s, user, "made", "{}").EffectID
+		if err := s.Finish(t.Context(), user, "made", Answer{Status: 201, Body: []byte(`{"id":"` + made + `","name":"Wei"}`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.ForgetUser(t.Context(), "7"); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	if err := db.Raw("SELECT user_id || coalesce(record, '-') || coalesce(body, '-') FROM idempotency_keys ORDER BY 1").Scan(&left).Error; err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(left, " "); strings.Count(got, "Wei") != 3 || !strings.HasPrefix(got, `7-- 7-{"id":"3"} 7{}{} 8--`) {
+		t.Errorf("kept %s", got)
+	}
+}
+
 func TestEffect(t *testing.T) {
 	s := New(nil, &counter{}, nil, nil)
 	ctx := WithEffect(t.Context(), "77")

@@ -3,6 +3,7 @@ package api
 
 import (
 	"context"
+	"errors"
 
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/contracts/userv1"
@@ -32,9 +33,9 @@ func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, addresse
 	// shopper: sends an order elsewhere while it awaits payment.
 	s.PUT("/v1/orders/:id/address", gateway, s.SignedIn, server.Handle(h.changeAddress))
 
-	// An account is gone: its addresses go with it. The record of a checkout is forgotten with its key, after two days.
+	// An account is gone: its addresses go with it, and what the records of its checkouts say of them.
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, func(ctx context.Context, e userv1.Deleted) error {
-		return addresses.RemoveAll(ctx, e.UserID)
+		return errors.Join(addresses.RemoveAll(ctx, e.UserID), keys.ForgetUser(ctx, e.UserID))
 	})
 	s.Topics(in)
 }

@@ -10,7 +10,6 @@ import (
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/contracts/paymentv1"
 	"daprmall.dev/services/contracts/stockv1"
-	"daprmall.dev/services/contracts/userv1"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
@@ -162,10 +161,6 @@ func (h handler) onPaymentsSucceeded(ctx context.Context, events []paymentv1.Suc
 
 func (h handler) onPaymentRefunded(ctx context.Context, e paymentv1.Refunded) error {
 	return h.orders.MoneyReturned(ctx, order.ID(e.OrderID), e.PaymentID)
-}
-
-func (h handler) onUserDeleted(ctx context.Context, e userv1.Deleted) error {
-	return h.orders.ForgetBuyer(ctx, e.UserID)
 }
 
 func (h handler) onStockRejected(ctx context.Context, e stockv1.Rejected) error {

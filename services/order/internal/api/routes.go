@@ -2,6 +2,9 @@
 package api
 
 import (
+	"context"
+	"errors"
+
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/contracts/paymentv1"
 	"daprmall.dev/services/contracts/stockv1"
@@ -39,7 +42,9 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	inbox.On(in, "payment", paymentv1.TypeRefunded, h.onPaymentRefunded)
 	inbox.On(in, "product", stockv1.TypeRejected, h.onStockRejected)
 	// An account is gone: its orders stay, without a name. Detached: it locks rows that no key of the batch names.
-	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.onUserDeleted)
+	inbox.OnDetached(in, "user", userv1.TypeDeleted, func(ctx context.Context, e userv1.Deleted) error {
+		return errors.Join(orders.ForgetBuyer(ctx, e.UserID), keys.ForgetUser(ctx, e.UserID))
+	})
 	s.Topics(in)
 	s.Feed(out, "product", "cart", "payment")
 }

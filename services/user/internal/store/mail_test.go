@@ -126,7 +126,16 @@ func TestAPasswordIsResetByMail(t *testing.T) {
 
 func TestAnEmailIsVerifiedByMail(t *testing.T) {
 	_, s, users, box := accounts(t)
+	atSignUp := user.NewService(user.Deps{Store: s, Hasher: plain{}, Weak: func(string, string) bool { return false }, IDs: &numbers{},
+		VerifyAtSignUp: func() bool { return true }})
+	if _, err := atSignUp.Register(t.Context(), "new@b.c", "the password"); err != nil {
+		t.Fatal(err)
+	}
 	add(t, s, "1", "a@b.c")
+	must(t, users.SendMails(t.Context()))
+	if len(box.sent) != 1 || box.sent[0].To != "new@b.c" {
+		t.Errorf("at sign-up: sent %+v", box.sent)
+	}
 	must(t, users.AskVerification(t.Context(), "1"))
 	must(t, users.SendMails(t.Context()))
 	token := box.code(t)

@@ -49,8 +49,10 @@ type Deps struct {
 	Secrets  Secrets
 	Mailer   Mailer
 	MailLink func() string // where mails lead to, "" for nowhere: they have a code
-	IDs      IDs
-	Log      *slog.Logger
+	// VerifyAtSignUp says whether signing up sends a mail that verifies the email; else it is sent when the client asks.
+	VerifyAtSignUp func() bool
+	IDs            IDs
+	Log            *slog.Logger
 }
 
 // Service is what can be done with accounts.
@@ -62,6 +64,7 @@ type Service struct {
 	secrets  Secrets
 	mailer   Mailer
 	mailLink func() string
+	verifies func() bool
 	ids      IDs
 	log      *slog.Logger
 	now      func() time.Time
@@ -70,7 +73,7 @@ type Service struct {
 // NewService wires the accounts.
 func NewService(d Deps) *Service {
 	return &Service{store: d.Store, hasher: d.Hasher, weak: d.Weak, sessions: d.Sessions, secrets: d.Secrets,
-		mailer: d.Mailer, mailLink: d.MailLink, ids: d.IDs, log: d.Log, now: time.Now}
+		mailer: d.Mailer, mailLink: d.MailLink, verifies: d.VerifyAtSignUp, ids: d.IDs, log: d.Log, now: time.Now}
 }
 
 // Register opens an account.
@@ -88,7 +91,15 @@ func (s *Service) Register(ctx context.Context, email, password string) (*User, 
 		return nil, err
 	}
 	u := Register(id, email, hash, s.now())
-	return u, s.store.Add(ctx, u)
+	if err := s.store.Add(ctx, u); err != nil {
+		return nil, err
+	}
+	if s.verifies != nil && s.verifies() {
+		if err := s.store.AskMail(ctx, email, Verify); err != nil { // the account is there, and can ask for the mail again
+			s.log.WarnContext(ctx, "no mail to verify the email", "user", id, "error", err)
+		}
+	}
+	return u, nil
 }
 
 // ErrInvalidCredentials is the one answer for a wrong password and an unknown email.
