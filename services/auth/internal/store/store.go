@@ -295,16 +295,3 @@ func place(next string) (at time.Time, kind, subject string, err error) {
 	}
 	return at, "", "", problem.Validation(problem.Field{Field: "after", Message: "is no next of an answer"})
 }
-
-// Forget removes what can have no effect any more.
-func (s *Store) Forget(ctx context.Context) error {
-	db := s.db.WithContext(ctx)
-	if err := db.Exec("DELETE FROM revocations WHERE expires_at < now()").Error; err != nil {
-		return err
-	}
-	if err := db.Exec("DELETE FROM refresh_tokens WHERE expires_at < now() - interval '1 day'").Error; err != nil {
-		return err
-	}
-	return db.Exec(`DELETE FROM sessions s WHERE created_at < now() - interval '1 day'
-		AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.session_id = s.id)`).Error
-}

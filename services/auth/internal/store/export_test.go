@@ -1,0 +1,4 @@
+package store
+
+// ForgetTokens is the statement of Forget whose plan a test looks at.
+const ForgetTokens = forgetTokens

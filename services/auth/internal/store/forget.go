@@ -1,0 +1,41 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"daprmall.dev/services/kit/postgres"
+)
+
+// forgetBatch is how many refresh tokens one statement removes.
+const forgetBatch = 5000
+
+var oldRevocations = postgres.Purge{Table: "revocations", Column: "expires_at"}
+
+// forgetTokens removes the oldest tokens that expired a day ago, and each session that has none left: a session without
+// a token that lives can do nothing. The snapshot still shows the tokens that go, hence the comparison of their age.
+const forgetTokens = `WITH gone AS (
+		DELETE FROM refresh_tokens WHERE hash = ANY(ARRAY(SELECT hash FROM refresh_tokens WHERE expires_at < now() - make_interval(secs => ?)
+			ORDER BY expires_at LIMIT 5000 FOR UPDATE SKIP LOCKED)) RETURNING session_id),
+	ended AS (
+		DELETE FROM sessions s USING (SELECT DISTINCT session_id FROM gone) g WHERE s.id = g.session_id
+			AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.session_id = s.id AND t.expires_at >= now() - make_interval(secs => ?)))
+	SELECT count(*) FROM gone`
+
+// Forget removes what can have no effect any more, in batches.
+func (s *Store) Forget(ctx context.Context) error {
+	if err := oldRevocations.Run(ctx, s.db); err != nil {
+		return err
+	}
+	day := (24 * time.Hour).Seconds()
+	for {
+		var gone int64
+		if err := s.db.WithContext(ctx).Raw(forgetTokens, day, day).Scan(&gone).Error; err != nil {
+			return fmt.Errorf("forget sessions: %w", err)
+		}
+		if gone < forgetBatch {
+			return nil
+		}
+	}
+}
