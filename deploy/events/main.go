@@ -33,7 +33,7 @@ const usage = `usage: go run ./deploy/mall events [...]
 var (
 	producers = []string{"user", "product", "order", "payment"}
 	consumers = []string{"auth", "product", "cart", "checkout", "order", "payment"}
-	all       = []string{"user", "auth", "product", "cart", "order", "payment"}
+	all       = []string{"user", "auth", "product", "cart", "checkout", "order", "payment"}
 )
 
 func main() {
