@@ -46,7 +46,9 @@ func NewRing(store Store, vault *Vault, rotation func() time.Duration) *Ring {
 // Open fills the ring. A mall's first start makes its first keys, an older mall's brings them in.
 func (r *Ring) Open(ctx context.Context) error {
 	_, err := r.change(ctx, func(k *Keys) error {
-		r.vault.Import(k)
+		if len(k.List) == 0 { // once: a key that was revoked and forgotten must not come back
+			r.vault.Import(k)
+		}
 		k.Complete()
 		return nil
 	})

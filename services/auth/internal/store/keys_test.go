@@ -147,6 +147,26 @@ func TestKeysComeFromTheSecretStoreAndAreSealedAnew(t *testing.T) {
 	}
 }
 
+// A stolen key stays revoked, even when its row has been forgotten and the secret store still has it.
+func TestARevokedKeyDoesNotComeBack(t *testing.T) {
+	db := postgrestest.Open(t, store.Migrations)
+	secret := map[string]string{"active": "k1", "k1": key32(7), "wrap": "w1", "wrap-w1": key32(1)}
+	r := ring(t, db, secret, 0)
+	token := sign(t, r)
+	if _, err := r.Revoke(t.Context(), "k1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Exec("UPDATE signing_keys SET revoked_at = revoked_at - interval '100 days' WHERE kid = 'k1'").Error; err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the first start forgets it
+		r = ring(t, db, secret, 0)
+	}
+	if verifies(t, r, token) {
+		t.Error("the stolen key's token is good again")
+	}
+}
+
 // Many replicas start, or find that it is time, at once: one key signs.
 func TestReplicasAgreeOnTheKeys(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
