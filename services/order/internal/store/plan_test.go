@@ -1,0 +1,96 @@
+package store_test
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/order/internal/order"
+	"daprmall.dev/services/order/internal/store"
+)
+
+// Orders are kept for ever, so nothing that a service does may read all of them: with many finished ones every
+// statement finds its rows by an index.
+func TestNothingReadsAllOrders(t *testing.T) {
+	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
+	toldRight(t, db)
+	n := postgrestest.Rows(t)
+	for _, sql := range []string{
+		`INSERT INTO orders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal, shipping, total, currency,
+			from_cart, payment_due_at, created_at, updated_at, version)
+			SELECT i, 1000 + i % 5000, 'paid', 'Li', '', '1 Road', 'Wuhan', 'Hubei', 'CN', '430000', 100, 0, 100, 'CNY', false, now(), now(), now(), 2
+			FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO order_lines SELECT i, 1, 11, 3, 'tea', 100, 1 FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO order_history SELECT i, 1, 'paid', '', now() FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO order_ids (order_id) SELECT i FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO order_refunds SELECT 'p' || i, i, 'cancelled', now() FROM generate_series(1000, 999 + ? / 10) i`,
+	} {
+		if err := db.Exec(sql, n).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Exec("ANALYZE").Error; err != nil {
+		t.Fatal(err)
+	}
+	watched := postgrestest.Watch(db)
+	s := store.New(watched.DB, outbox.New(watched.DB, "order", nil, slog.Default()))
+	orders := order.NewService(s, func() time.Duration { return time.Minute }, func() time.Duration { return 0 })
+	ctx, me := t.Context(), order.Viewer{UserID: "7"}
+	pay := func(id order.ID, amount int64) error {
+		return orders.TakePayments(ctx, order.Arrival{ID: id, Payment: order.Payment{ID: "9" + string(id), Amount: amount, Currency: "CNY"}})
+	}
+	for what, do := range map[string]func() error{
+		"place, pay, show, list": func() error {
+			if _, err := orders.Place(ctx, draft("100", "7")); err != nil {
+				return err
+			}
+			if err := pay("100", 255); err != nil {
+				return err
+			}
+			for _, status := range []order.Status{"", "paid"} {
+				if _, err := orders.List(ctx, "1007", status, "9000", 20); err != nil {
+					return err
+				}
+			}
+			_, err := orders.Show(ctx, "100", me)
+			return err
+		},
+		"change, cancel, pay late, get the money back": func() error {
+			d := draft("101", "7")
+			if _, err := orders.Place(ctx, d); err != nil {
+				return err
+			}
+			if _, err := orders.ChangeAddress(ctx, "101", "7", d.Address); err != nil {
+				return err
+			}
+			if _, err := orders.Cancel(ctx, "101", "7", ""); err != nil {
+				return err
+			}
+			if err := pay("101", 255); err != nil {
+				return err
+			}
+			return orders.MoneyReturned(ctx, "101", "9101")
+		},
+		"fence":     func() error { _, err := orders.Fence(ctx, "102"); return err },
+		"deadlines": func() error { _, err := orders.CancelDue(ctx); return err },
+		"out of stock": func() error {
+			if _, err := orders.Place(ctx, draft("103", "7")); err != nil {
+				return err
+			}
+			return orders.LoseStock(ctx, "103")
+		},
+		"forget buyers": func() error { return orders.ForgetBuyer(ctx, "1008") },
+	} {
+		if err := do(); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if watched.Seen() < 12 {
+		t.Errorf("only %d statements were seen", watched.Seen())
+	}
+	for _, found := range watched.WholeTables(t, "orders", "order_lines", "order_history", "order_ids", "order_refunds") {
+		t.Errorf("reads all of %s", found)
+	}
+}
