@@ -35,7 +35,7 @@ type cursor struct {
 func (t *tool) showCursors(ctx context.Context) error {
 	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
-	say("  service\tsource\ttype\tposition\tof\tlast answer\t")
+	say("  service\tsource\ttype\tposition\tof\tread to its end\t")
 	lost := false
 	for _, service := range consumers {
 		var found []cursor

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -27,10 +28,11 @@ type Store struct{ db *gorm.DB }
 // New makes a store.
 func New(db *gorm.DB) *Store { return &Store{db} }
 
+// old is what no repeated request can ask for any more.
+var old = postgres.Purge{Table: "addresses", Column: "removed_at", Age: 72 * time.Hour}
+
 // Forget removes addresses that were removed days ago.
-func (s *Store) Forget(ctx context.Context) error {
-	return s.db.WithContext(ctx).Exec("DELETE FROM addresses WHERE removed_at < now() - interval '72 hours'").Error
-}
+func (s *Store) Forget(ctx context.Context) error { return old.Run(ctx, s.db) }
 
 type addressRow struct {
 	ID         string `gorm:"primaryKey"`
