@@ -2,7 +2,6 @@ package payment
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -14,16 +13,16 @@ func (s *Service) OnRefundRequested(ctx context.Context, paymentID string, amoun
 // RefundDue gives money back for every request, looks at what is on its way, and looks again at what went back: a bank may refuse it
 // weeks later. A repeat after a crash is harmless at the provider.
 func (s *Service) RefundDue(ctx context.Context) error {
-	var problems error
-	for {
+	return inParallel(func() (bool, error) {
 		r, err := s.store.NextRefund(ctx, s.names)
 		if err != nil || r == nil {
-			return errors.Join(problems, err)
+			return false, err
 		}
 		if err := s.refund(ctx, r); err != nil {
-			problems = errors.Join(problems, fmt.Errorf("refund payment %s: %w", r.Payment.ID, err))
+			return true, fmt.Errorf("refund payment %s: %w", r.Payment.ID, err)
 		}
-	}
+		return true, nil
+	})
 }
 
 func (s *Service) refund(ctx context.Context, r *RefundRequest) error {

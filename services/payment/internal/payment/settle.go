@@ -4,21 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 )
 
 // SettleDue asks the provider about every attempt whose outcome is unknown. One that was never confirmed, or that nobody wants any more, is
 // cancelled there first: "unpaid" is final only then.
 func (s *Service) SettleDue(ctx context.Context) error {
-	var problems error
-	for {
+	return inParallel(func() (bool, error) {
 		p, wanted, err := s.store.NextUnsettled(ctx, s.names)
 		if err != nil || p == nil {
-			return errors.Join(problems, err)
+			return false, err
 		}
 		if err := s.settle(ctx, p, wanted); err != nil {
-			problems = errors.Join(problems, fmt.Errorf("settle payment %s: %w", p.ID, err))
+			return true, fmt.Errorf("settle payment %s: %w", p.ID, err)
 		}
+		return true, nil
+	})
+}
+
+// askers is how many questions to providers are under way at a time: each may take a second, and after an outage there
+// are many.
+const askers = 8
+
+// inParallel does next until none is left; each next claims its own.
+func inParallel(next func() (more bool, err error)) error {
+	errs := make([]error, askers)
+	var all sync.WaitGroup
+	for i := range askers {
+		all.Go(func() {
+			for more := true; more; {
+				var err error
+				more, err = next()
+				errs[i] = errors.Join(errs[i], err)
+			}
+		})
 	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 func (s *Service) settle(ctx context.Context, p *Payment, wanted bool) error {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"testing"
 
 	"daprmall.dev/services/kit/problem"
@@ -14,24 +15,19 @@ import (
 // late gives what it has read only after something else has happened.
 type late struct {
 	*store.Store
+	once      sync.Once
 	meanwhile func()
 }
 
 func (l *late) Find(ctx context.Context, id string) (*payment.Payment, error) {
 	p, err := l.Store.Find(ctx, id)
-	if l.meanwhile != nil {
-		l.meanwhile()
-		l.meanwhile = nil
-	}
+	l.once.Do(l.meanwhile)
 	return p, err
 }
 
 func (l *late) NextUnsettled(ctx context.Context, providers []string) (*payment.Payment, bool, error) {
 	p, wanted, err := l.Store.NextUnsettled(ctx, providers)
-	if l.meanwhile != nil {
-		l.meanwhile()
-		l.meanwhile = nil
-	}
+	l.once.Do(l.meanwhile)
 	return p, wanted, err
 }
 

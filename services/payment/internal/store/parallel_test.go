@@ -1,0 +1,73 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/payment/internal/payment"
+)
+
+// meeting is a provider that answers a question only while another is asked.
+type meeting struct {
+	*shaky
+	mu      sync.Mutex
+	waiting chan struct{}
+	alone   atomic.Int64
+}
+
+func (m *meeting) meet() {
+	m.mu.Lock()
+	if m.waiting != nil {
+		close(m.waiting)
+		m.waiting = nil
+		m.mu.Unlock()
+		return
+	}
+	here := make(chan struct{})
+	m.waiting = here
+	m.mu.Unlock()
+	select {
+	case <-here:
+	case <-time.After(20 * time.Second):
+		m.alone.Add(1)
+	}
+}
+
+func (m *meeting) Get(ctx context.Context, id string) (payment.Outcome, error) {
+	m.meet()
+	return m.shaky.Get(context.WithoutCancel(ctx), id)
+}
+
+// After an outage of the provider many attempts are open: they are not asked for one after the other.
+func TestManyAttemptsAreSettledAtOnce(t *testing.T) {
+	d := open(t)
+	for i := range 6 {
+		b := d.bill(fmt.Sprint(100 + i))
+		d.line.failConfirm = true
+		p := d.pay(fmt.Sprint(1+i), b, "4242424242424242")
+		if p.Status != payment.Processing {
+			t.Fatalf("payment %s is %s", p.ID, p.Status)
+		}
+	}
+	d.line.failConfirm = false
+	if err := d.db.Exec("UPDATE payments SET look_at = now()").Error; err != nil {
+		t.Fatal(err)
+	}
+	m := &meeting{shaky: d.line}
+	service := payment.NewService(d.store, noOrders{}, []payment.Provider{m}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	if err := service.SettleDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := m.alone.Load(); n > 0 {
+		t.Errorf("%d questions were asked alone", n)
+	}
+	var open int64
+	if err := d.db.Raw("SELECT count(*) FROM payments WHERE status = 'processing' AND look_at <= now()").Scan(&open).Error; err != nil || open != 0 {
+		t.Errorf("%d attempts are due still, %v", open, err)
+	}
+}
