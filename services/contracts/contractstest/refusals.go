@@ -30,6 +30,7 @@ func Example[T any](name string) T {
 
 // FeedRefusals are those of a service's feed. exec changes its database: what was removed is no longer there.
 func FeedRefusals(t *testing.T, exec func(sql string) error) []Refusal {
+	t.Helper()
 	return []Refusal{
 		{Name: "readFeed", Code: "feed_forked", Query: map[string]string{"after": "9000000"}},
 		{Name: "readFeed", Code: "feed_gone", Query: map[string]string{"after": "1"}, Before: func() {

@@ -15,6 +15,8 @@ var oldRevocations = postgres.Purge{Table: "revocations", Column: "expires_at"}
 
 // forgetTokens removes the oldest tokens that expired a day ago, and each session that has none left: a session without
 // a token that lives can do nothing. The snapshot still shows the tokens that go, hence the comparison of their age.
+//
+//nolint:gosec // a statement, no secret
 const forgetTokens = `WITH gone AS (
 		DELETE FROM refresh_tokens WHERE hash = ANY(ARRAY(SELECT hash FROM refresh_tokens WHERE expires_at < now() - make_interval(secs => ?)
 			ORDER BY expires_at LIMIT 5000 FOR UPDATE SKIP LOCKED)) RETURNING session_id),
