@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"daprmall.dev/deploy/internal/place"
@@ -32,6 +33,11 @@ func rotateSecret(ctx context.Context, at place.Place, args []string) error {
 	if err != nil {
 		return err
 	}
+	unlock, err := lockSecrets(at)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	store, err := secrets.Read(at.Home)
 	if err != nil {
 		return err
@@ -48,6 +54,18 @@ func rotateSecret(ctx context.Context, at place.Place, args []string) error {
 		return r.hmac(ctx)
 	}
 	return errors.New(secretsUsage)
+}
+
+// lockSecrets lets one command at a time change the secrets: each writes back all that it has read.
+func lockSecrets(at place.Place) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(at.Run(), "secrets.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(errors.New("another command is changing a secret: wait until it has ended"), f.Close())
+	}
+	return func() { _ = f.Close() }, nil // which releases the lock
 }
 
 type rotation struct {

@@ -91,8 +91,12 @@ func (p Place) Make() error {
 			return err
 		}
 	}
-	for _, d := range []string{"bin", "log", "run", "resources", "config"} {
+	for _, d := range []string{"bin", "log", "run", "resources", "config", "mail"} {
 		if err := os.MkdirAll(filepath.Join(p.Home, d), 0o700); err != nil {
+			return err
+		}
+		// One that was there may be open: who reads mail sets passwords.
+		if err := os.Chmod(filepath.Join(p.Home, d), 0o700); err != nil {
 			return err
 		}
 	}

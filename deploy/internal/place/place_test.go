@@ -67,3 +67,18 @@ func TestSocketsLieInADirectoryOfOurOwn(t *testing.T) {
 		t.Error("sockets lie in a directory of another user")
 	}
 }
+
+// What is mailed sets passwords: nobody else on the machine may read it, in a home that is older either.
+func TestMailIsClosedToOthers(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, "mail"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p := Place{Home: home, Sockets: filepath.Join(home, "sock")}
+	if err := p.Make(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(home, "mail")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v (%v), want it closed", info.Mode(), err)
+	}
+}

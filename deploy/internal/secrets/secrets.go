@@ -92,9 +92,13 @@ func (s Store) Swap(name string) {
 	s[name]["key"], s[name]["other"] = s[name]["other"], s[name]["key"]
 }
 
-// NextDSN makes the password that follows that of a database.
+// NextDSN makes the password that follows that of a database. One that a rotation has left half done is taken up again: the database
+// may have it already.
 func (s Store) NextDSN(name string) (next string) {
 	next = password()
+	if half, err := url.Parse(s[name+"-db"]["other_dsn"]); err == nil && half.User != nil {
+		next, _ = half.User.Password()
+	}
 	dsn, err := url.Parse(s.DSN(name))
 	if err != nil {
 		return ""
