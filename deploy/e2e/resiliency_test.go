@@ -293,8 +293,8 @@ func TestComponentsThatHang(t *testing.T) {
 	heal := hang(t, "redis", "product-redislua")
 	var wg sync.WaitGroup
 	for component, e := range map[string]errand{
-		"carts":  {"cart", http.MethodGet, "/v1.0/state/carts/nobody", nil},
-		"config": {"order", http.MethodGet, "/v1.0/configuration/config?key=order.payment_timeout", nil},
+		"carts":        {"cart", http.MethodGet, "/v1.0/state/carts/nobody", nil},
+		"config-order": {"order", http.MethodGet, "/v1.0/configuration/config-order?key=order.payment_timeout", nil},
 		// Redis may take it after all: no room handles its type.
 		"events":    {"order", http.MethodPost, "/v1.0/publish/events/mall.orders", map[string]any{}},
 		"redis-lua": lua,

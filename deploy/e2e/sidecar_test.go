@@ -89,6 +89,30 @@ var peers = []peer{
 // followers take events. They come from the broker, from no peer at all.
 var followers = []string{"auth", "product", "cart", "order", "payment"}
 
+// A sidecar reads the settings of its own app, and those that are for all.
+func TestSidecarsReadTheirOwnSettings(t *testing.T) {
+	own := map[string]string{"api-gateway": "gateway.max_in_flight", "auth": "auth.access_ttl", "user": "user.mail_link", "product": "product.hold_ttl",
+		"checkout": "checkout.shipping_fee", "order": "order.payment_timeout", "payment": "payment.provider"}
+	for name, a := range whereabouts(t).first() {
+		ask := func(key string) shop.Answer {
+			return raw(t, http.MethodGet, a.sidecar("/v1.0/configuration/config-"+name+"?key="+key), nil, map[string]string{"dapr-api-token": a.DaprToken})
+		}
+		for _, key := range []string{"mall.currency", "database.max_connections"} {
+			if got := ask(key); got.Status >= 300 {
+				t.Errorf("%s reads %s: %s, want to read it", name, key, got)
+			}
+		}
+		for app, key := range own {
+			if got := ask(key); (got.Status < 300) != (app == name) { // 204 for one that is not set
+				t.Errorf("%s reads %s: %s", name, key, got)
+			}
+		}
+		if got := ask("mall:{mall}:order:1"); got.Status < 300 {
+			t.Errorf("%s reads what is no setting: %s", name, got)
+		}
+	}
+}
+
 // first are the apps without their replicas.
 func (p place) first() map[string]placeApp {
 	apps := map[string]placeApp{}
@@ -130,7 +154,7 @@ func TestAppPortsServeOnlyTheirSidecar(t *testing.T) {
 func TestSidecarsServeOnlyTheirApp(t *testing.T) {
 	apps := whereabouts(t).first()
 	for name, a := range apps {
-		for _, path := range []string{"/v1.0/metadata", "/v1.0/secrets/secrets/bulk", "/v1.0/invoke/order/method/v1/orders", "/v1.0/configuration/config?key=order.payment_timeout"} {
+		for _, path := range []string{"/v1.0/metadata", "/v1.0/secrets/secrets/bulk", "/v1.0/invoke/order/method/v1/orders", "/v1.0/configuration/config-order?key=order.payment_timeout"} {
 			for what, token := range map[string]string{"no token": "", "another's token": apps["cart"].DaprToken, "the app's token": a.AppToken} {
 				if name == "cart" && what == "another's token" {
 					continue

@@ -134,7 +134,10 @@ func (m *mall) startRedis(ctx context.Context) error {
 		if m.redis = os.Getenv("MALL_REDIS_ADDR"); m.redis != "" {
 			m.store.SetRedisPassword(os.Getenv("MALL_REDIS_PASSWORD"))
 			s.Note("at %s (MALL_REDIS_ADDR)", m.redis)
-			return redis.Wait(ctx, m.redis, m.store.RedisPassword())
+			if err := redis.Wait(ctx, m.redis, m.store.RedisPassword()); err != nil {
+				return err
+			}
+			return m.setRedisUsers(ctx)
 		}
 		found, err := source.Redis(ctx, m.at.Cache, s.Note)
 		if err != nil {
@@ -142,7 +145,8 @@ func (m *mall) startRedis(ctx context.Context) error {
 		}
 		m.redis = net.JoinHostPort("127.0.0.1", strconv.Itoa(m.at.RedisPort()))
 		i := redis.Instance{Binary: found.Path, Dir: m.user.DataDir(m.at.Home, "redis", place.Hash(m.at.Home)),
-			Port: m.at.RedisPort(), Password: m.store.RedisPassword(), User: m.user}
+			Port: m.at.RedisPort(), Password: m.store.RedisPassword(),
+			Users: redis.SettingsReaders(m.store.SettingsReaders()), User: m.user}
 		if err := i.Prepare(); err != nil {
 			return err
 		}
@@ -150,6 +154,16 @@ func (m *mall) startRedis(ctx context.Context) error {
 		s.Note("Redis %s, port %d", found, i.Port)
 		return redis.Wait(ctx, m.redis, i.Password)
 	})
+}
+
+// setRedisUsers makes the users of a Redis that is not ours; our own has them in its file.
+func (m *mall) setRedisUsers(ctx context.Context) error {
+	c, err := redis.Dial(ctx, m.redis, m.store.RedisPassword())
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // every command has been answered
+	return redis.SetUsers(c, redis.SettingsReaders(m.store.SettingsReaders()))
 }
 
 // prepareSettings comes before the first app: one that finds an empty store must know whether it is a new one.

@@ -153,6 +153,9 @@ func (m *mall) guardSettings(ctx context.Context) {
 			return
 		case <-time.After(5 * time.Second):
 		}
+		if os.Getenv("MALL_REDIS_ADDR") != "" { // it may have been restarted, and keeps them only if its owner has it do so
+			_ = m.setRedisUsers(ctx) // again in a moment
+		}
 		restored, err := m.restoreLost(ctx)
 		if err == nil && len(restored) > 0 {
 			m.board.Say("%s the configuration store had lost settings, written back: %s", time.Now().Format(time.TimeOnly), strings.Join(restored, ", "))

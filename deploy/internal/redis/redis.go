@@ -21,6 +21,7 @@ type Instance struct {
 	Dir      string
 	Port     int
 	Password string
+	Users    []SettingsReader
 	User     source.User
 }
 
@@ -30,7 +31,7 @@ func (i Instance) Prepare() error {
 	if err := i.User.MakeDir(i.Dir); err != nil {
 		return err
 	}
-	conf := strings.Join([]string{
+	lines := []string{
 		"bind 127.0.0.1",
 		"port " + strconv.Itoa(i.Port),
 		"dir " + strconv.Quote(i.Dir),
@@ -42,9 +43,11 @@ func (i Instance) Prepare() error {
 		"save 900 1",
 		"daemonize no",
 		"loglevel notice",
-		"",
-	}, "\n")
-	return i.User.Write(filepath.Join(i.Dir, "redis.conf"), []byte(conf))
+	}
+	for _, u := range i.Users {
+		lines = append(lines, "user "+strings.Join(u.rules(), " "))
+	}
+	return i.User.Write(filepath.Join(i.Dir, "redis.conf"), []byte(strings.Join(lines, "\n")+"\n"))
 }
 
 // requirePass leaves a server for tests open: it lives for minutes and holds nothing.

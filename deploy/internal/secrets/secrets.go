@@ -52,6 +52,11 @@ func Load(home string, apps []string) (Store, Own, error) {
 	}
 	store.fill()
 	store.callerKeys(apps)
+	for _, app := range apps {
+		if readers := store.SettingsReaders(); readers[app] == "" {
+			readers[app] = password()
+		}
+	}
 	if own.PostgresPassword == "" {
 		own.PostgresPassword = password()
 	}
@@ -167,6 +172,9 @@ func (s Store) fill() {
 		s[nameSigning]["wrap"], s[nameSigning]["wrap-"+id] = id, base64.StdEncoding.EncodeToString(random(32))
 	}
 }
+
+// SettingsReaders are the passwords with which sidecars read settings from Redis, by app. No app may read them.
+func (s Store) SettingsReaders() map[string]string { return s.at("settings-readers") }
 
 // callerKeys gives each app a key for each other, in the secret of the one that shows it (<app>-peers) and of the one
 // that looks at it (<app>-callers).

@@ -25,7 +25,6 @@ import (
 // Names of the components every room sees under the same name, whatever stands behind them.
 const (
 	SecretStore = "secrets"
-	ConfigStore = "config"
 	PubSub      = "events"
 )
 
@@ -127,11 +126,12 @@ func (c *Client) Secret(ctx context.Context, name string) (map[string]string, er
 	return s, nil
 }
 
-// Config gives the values of those keys that are set. It makes Client a config.Store.
+// Config gives the values of those keys that are set. It makes Client a config.Store. Each app has a store of its own
+// name (config-<app>), so that it can read its own settings only.
 func (c *Client) Config(ctx context.Context, keys []string) (map[string]config.Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	items, err := c.grpc.GetConfigurationItems(ctx, ConfigStore, keys)
+	items, err := c.grpc.GetConfigurationItems(ctx, "config-"+c.env.AppID, keys)
 	if err != nil {
 		return nil, err
 	}
