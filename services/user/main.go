@@ -33,5 +33,6 @@ func run(ctx context.Context) error {
 	r.Go("outbox", r.Outbox.Run)
 	r.Go("mail", room.Every(r.Log, time.Second, users.SendMails))
 	r.Go("forget", room.Every(r.Log, 10*time.Minute, users.ForgetMail))
+	r.Go("deletions", room.Every(r.Log, 10*time.Second, users.TellDeletionsAgain))
 	return r.Serve(ctx)
 }

@@ -100,7 +100,8 @@ func Events() []Event {
 			Sample:    userv1.PasswordChanged{UserID: "42", AggregateVersion: 6, At: noon.Add(3 * time.Hour)},
 		}, {
 			Type: userv1.TypeDeleted, Topic: userv1.Topic, Producer: "user", Package: "userv1", Key: "user_id",
-			When: "Somebody deleted the own account. It is the last event of an account.",
+			When: "Somebody deleted the own account. It is the last event of an account, and comes again after two minutes and after 26 hours: " +
+				"a token that was still alive may have written meanwhile.",
 			Consumers: []Consumer{{"auth", "voids its tokens and ends its sessions, if the direct call has not"}, {"cart", "forgets the cart"},
 				{"checkout", "forgets addresses, and the records of checkouts"}, {"order", "forgets the names and streets of its orders"}},
 			Sample: userv1.Deleted{UserID: "42", AggregateVersion: 7, At: noon.Add(4 * time.Hour)},

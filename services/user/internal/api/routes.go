@@ -40,7 +40,7 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	s.POST("/v1/email-verifications", gateway, s.SignedIn, server.Handle(h.askVerification))
 	// signed in: a new password for who knows the old one; other sessions end. 403 wrong_password.
 	s.PUT("/v1/me/password", gateway, s.SignedIn, server.Handle(h.changePassword))
-	// signed in: the account is gone for good. 403 wrong_password, 409 last_admin, seller_account.
+	// signed in: the account is gone for good. 403 wrong_password, banned, 409 last_admin, seller_account.
 	s.DELETE("/v1/me", gateway, s.SignedIn, server.Handle(h.deleteAccount))
 
 	admin := s.Group("/v1/admin/users", gateway, s.SignedIn, onlyAdmin)

@@ -50,12 +50,17 @@ func (s *Store) AddToken(ctx context.Context, userID, email string, p user.Purpo
 	// hash must not come first: GORM takes bytes right after a parenthesis for a list.
 	res := postgres.DB(ctx, s.db).Exec(`INSERT INTO mail_tokens (user_id, hash, purpose, email, expires_at)
 		SELECT ?, ?::bytea, ?, ?, now() + make_interval(secs => ?)
-		WHERE (SELECT count(*) FROM mail_tokens WHERE user_id = ? AND purpose = ? AND created_at > now() - interval '1 hour') < ?`,
+		WHERE (SELECT count(*) FROM mail_tokens WHERE user_id = ? AND purpose = ? AND sent AND created_at > now() - interval '1 hour') < ?`,
 		userID, hash, p, email, lifetime.Seconds(), userID, p, anHour)
 	if res.Error != nil {
 		return false, fmt.Errorf("keep token: %w", res.Error)
 	}
 	return res.RowsAffected == 1, nil
+}
+
+// TokenUnsent is described at user.Mails.
+func (s *Store) TokenUnsent(ctx context.Context, hash []byte) error {
+	return postgres.DB(ctx, s.db).Exec("UPDATE mail_tokens SET sent = false WHERE hash = ?", hash).Error
 }
 
 // FindToken is described at user.Mails.
@@ -104,34 +109,4 @@ func (s *Store) UseToken(ctx context.Context, p user.Purpose, hash []byte, chang
 // ForgetMail is described at user.Mails.
 func (s *Store) ForgetMail(ctx context.Context) error {
 	return s.db.WithContext(ctx).Exec("DELETE FROM mail_tokens WHERE expires_at < now() - interval '1 hour'").Error
-}
-
-// Delete is described at user.Store.
-func (s *Store) Delete(ctx context.Context, id string, allowed func(u *user.User) error) (*user.User, error) {
-	var u *user.User
-	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		var err error
-		if u, err = lock(tx, id); err != nil {
-			return err
-		}
-		if err := allowed(u); err != nil {
-			return err
-		}
-		if u.Snapshot().Rules() {
-			if err := anotherAdmin(tx, id); err != nil {
-				return err
-			}
-		}
-		kind := u.Delete()
-		for _, q := range []*gorm.DB{
-			tx.Exec("DELETE FROM mail_requests WHERE email = ?", u.Snapshot().Email),
-			tx.Exec("DELETE FROM users WHERE id = ?", id),
-		} {
-			if q.Error != nil {
-				return fmt.Errorf("delete user %s: %w", id, q.Error)
-			}
-		}
-		return s.tell(ctx, u.Snapshot(), kind)
-	})
-	return u, err
 }

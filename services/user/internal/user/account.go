@@ -84,6 +84,9 @@ func (s *Service) DeleteAccount(ctx context.Context, userID, password string) er
 		return err
 	}
 	u, err = s.store.Delete(ctx, u.s.ID, func(u *User) error {
+		if u.s.Banned { // its email must not be free for another account
+			return problem.New(problem.Forbidden, "banned", "This account is banned.")
+		}
 		if u.s.Has("seller") {
 			return problem.New(problem.Conflict, "seller_account", "Shoppers rely on this seller: have an admin take the role away first.")
 		}
@@ -94,4 +97,10 @@ func (s *Service) DeleteAccount(ctx context.Context, userID, password string) er
 	}
 	s.tell(ctx, u)
 	return nil
+}
+
+// TellDeletionsAgain tells those who keep something of people that accounts are gone, once more: a token that was still alive may have
+// written since they heard it.
+func (s *Service) TellDeletionsAgain(ctx context.Context) error {
+	return s.store.TellDeletionsAgain(ctx)
 }

@@ -29,7 +29,7 @@ const (
 	verifyFor = 48 * time.Hour
 	// mailsAnHour bounds the mails of one account and purpose, whoever asks for them.
 	mailsAnHour = 5
-	// mailTries bounds how often a mail is tried to be sent: over half an hour, with growing pauses.
+	// mailTries bounds how often a mail is tried to be sent: over twenty minutes, with growing pauses.
 	mailTries = 8
 )
 
@@ -61,8 +61,10 @@ type Mails interface {
 	// MailDone removes a request; MailLater has it tried again after a pause.
 	MailDone(ctx context.Context, id int64) error
 	MailLater(ctx context.Context, id int64, pause time.Duration) error
-	// AddToken keeps a token for the account, unless it was sent too many in the last hour (false).
+	// AddToken keeps a token for the account, unless it was sent too many in the last hour (false). TokenUnsent: this one does not
+	// count, but is good if it has arrived after all.
 	AddToken(ctx context.Context, userID, email string, p Purpose, hash []byte, lifetime time.Duration, anHour int) (bool, error)
+	TokenUnsent(ctx context.Context, hash []byte) error
 	// FindToken gives the account a token is good for, or invalid_token.
 	FindToken(ctx context.Context, p Purpose, hash []byte) (*User, error)
 	// UseToken uses a token up and changes the account it is good for, in one transaction, or refuses with invalid_token.
@@ -197,7 +199,11 @@ func (s *Service) sendMail(ctx context.Context, r MailRequest) error {
 		body += fmt.Sprintf("<p><a href=\"%s/%s#%s\">%s</a></p>\n", html.EscapeString(strings.TrimSuffix(base, "/")), r.Purpose, token, subject)
 	}
 	body += "<p>If it was not you, ignore this mail: nothing changes.</p>\n"
-	return s.mailer.Send(ctx, Mail{To: r.Email, Subject: subject, HTML: body, Name: fmt.Sprintf("%s-%x", r.Purpose, sum[:8])})
+	err = s.mailer.Send(ctx, Mail{To: r.Email, Subject: subject, HTML: body, Name: fmt.Sprintf("%s-%x", r.Purpose, sum[:8])})
+	if err != nil {
+		return errors.Join(err, s.store.TokenUnsent(ctx, sum[:]))
+	}
+	return nil
 }
 
 // ForgetMail removes what has expired.

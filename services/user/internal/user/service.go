@@ -19,6 +19,8 @@ type Store interface {
 	Mails
 	// Delete removes an account that allowed does not refuse; ErrLastAdmin as with Update.
 	Delete(ctx context.Context, id string, allowed func(u *User) error) (*User, error)
+	// TellDeletionsAgain tells the deletions that are due to be told once more.
+	TellDeletionsAgain(ctx context.Context) error
 	// Update changes an account under its lock. It refuses with ErrLastAdmin what would leave the mall without an admin.
 	Update(ctx context.Context, id string, change func(u *User) (EventKind, error)) (*User, error)
 	// List gives accounts by id, those after the id after ("" for the first), all or the one with email.

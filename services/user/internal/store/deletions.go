@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/user/internal/user"
+)
+
+// toldAgain says how long after a deletion it is told again. By the first no request with a token of the account can be on its way: the
+// gateway lets nobody in on an older list of revocations, and a run ends with its lease. By the second no token is alive, even if
+// auth knew nothing.
+var toldAgain = []time.Duration{2 * time.Minute, 26 * time.Hour}
+
+// toldAtOnce is how many deletions one transaction tells again.
+const toldAtOnce = 100
+
+// Delete is described at user.Store.
+func (s *Store) Delete(ctx context.Context, id string, allowed func(u *user.User) error) (*user.User, error) {
+	var u *user.User
+	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+		var err error
+		if u, err = lock(tx, id); err != nil {
+			return err
+		}
+		if err := allowed(u); err != nil {
+			return err
+		}
+		if u.Snapshot().Rules() {
+			if err := anotherAdmin(tx, id); err != nil {
+				return err
+			}
+		}
+		kind := u.Delete()
+		for _, q := range []*gorm.DB{
+			tx.Exec("DELETE FROM mail_requests WHERE email = ?", u.Snapshot().Email),
+			tx.Exec("DELETE FROM users WHERE id = ?", id),
+		} {
+			if q.Error != nil {
+				return fmt.Errorf("delete user %s: %w", id, q.Error)
+			}
+		}
+		for i, after := range toldAgain {
+			err := tx.Exec("INSERT INTO deletions_to_tell (user_id, version, due_at) VALUES (?, ?, now() + make_interval(secs => ?))",
+				id, u.Snapshot().Version+int64(i)+1, after.Seconds()).Error
+			if err != nil {
+				return fmt.Errorf("keep deletion of %s: %w", id, err)
+			}
+		}
+		return s.tell(ctx, u.Snapshot(), kind)
+	})
+	return u, err
+}
+
+// TellDeletionsAgain is described at user.Store.
+func (s *Store) TellDeletionsAgain(ctx context.Context) error {
+	for {
+		var due []struct {
+			UserID  string
+			Version int64
+		}
+		err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+			due = nil
+			err := tx.Raw(`DELETE FROM deletions_to_tell WHERE (user_id, version) IN (SELECT user_id, version FROM deletions_to_tell
+				WHERE due_at <= now() ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING user_id, version`, toldAtOnce).Scan(&due).Error
+			for _, d := range due {
+				if err == nil {
+					err = s.tell(ctx, user.Snapshot{ID: d.UserID, Version: d.Version}, user.Deleted)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("tell deletions again: %w", err)
+		}
+		if len(due) < toldAtOnce {
+			return nil
+		}
+	}
+}
