@@ -1,0 +1,118 @@
+package store_test
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/payment/internal/payment"
+	"daprmall.dev/services/payment/internal/sandbox"
+	"daprmall.dev/services/payment/internal/store"
+)
+
+// Bills, attempts, refunds and disputes are kept for ever, so nothing that a service does may read all of them: with many
+// finished ones every statement finds its rows by an index. Some attempts wait for a provider that is not set up.
+func TestNothingReadsAllPayments(t *testing.T) {
+	d := open(t)
+	n := postgrestest.Rows(t)
+	for _, sql := range []string{
+		`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version)
+			SELECT i, 1000 + i % 5000, 210, 'CNY', now(), CASE WHEN i % 10 = 0 THEN 'refunded' ELSE 'paid' END, 2 FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO payments (id, order_id, user_id, provider, provider_id, amount, currency, status, card_brand, card_last4, created_at, updated_at, look_at)
+			SELECT i, i, 1000 + i % 5000, 'sandbox', 'sbx_' || i, 210, 'CNY', CASE WHEN i % 10 = 0 THEN 'refunded' ELSE 'succeeded' END, 'visa', '4242', now(), now(), now()
+			FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO refunds (payment_id, amount, done_at, told_at, status, provider_refund_id, look_at)
+			SELECT i * 10, 210, now(), now(), 'succeeded', 're_' || i, CASE WHEN i % 20 = 0 THEN now() + interval '1 day' ELSE 'infinity' END
+			FROM generate_series(100, 99 + ? / 10) i`,
+		`INSERT INTO disputes (provider, id, charge_id, payment_id, amount, currency, reason, status, told_at)
+			SELECT 'sandbox', 'dp_' || i, 'sbx_' || i, i, 210, 'CNY', 'fraudulent', 'lost', now() FROM generate_series(1000, 999 + ? / 10) i`,
+	} {
+		if err := d.db.Exec(sql, n).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.sql(d.db, "UPDATE payments SET status = 'processing', provider = 'gone' WHERE id BETWEEN 1000 AND 1009")
+	d.sql(d.db, "ANALYZE")
+	watched := postgrestest.Watch(d.db)
+	d.store = store.New(watched.DB, outbox.New(watched.DB, "payment", nil, slog.Default()))
+	orders := &anOrder{payment.Bill{OrderID: "110", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Status: payment.Open}}
+	d.Service = payment.NewService(d.store, orders, []payment.Provider{d.line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	ctx := t.Context()
+	for _, do := range []struct {
+		what string
+		do   func() error
+	}{
+		{"pay and get it back", func() error {
+			d.pay("1", d.bill("100"), "4242424242424242")
+			if err := d.OnRefundRequested(ctx, "1", 210); err != nil {
+				return err
+			}
+			return d.RefundDue(ctx)
+		}},
+		{"pay early", func() error {
+			if err := d.AwaitBill(ctx, "110"); err != nil {
+				return err
+			}
+			return d.OpenBill(ctx, "7", "110")
+		}},
+		{"the provider was away", func() error {
+			b := d.bill("101")
+			d.line.failCreate = true
+			d.pay("2", b, "4242424242424242")
+			d.line.failCreate = false
+			d.pay("2", b, sandbox.Declines)
+			return nil
+		}},
+		{"settle", func() error {
+			b := d.bill("102")
+			d.pay("3", b, sandbox.Unanswered)
+			if _, _, err := d.store.LookNow(ctx, "sandbox", "sbx_3", false); err != nil {
+				return err
+			}
+			return d.SettleDue(ctx)
+		}},
+		{"require an action, close and expire", func() error {
+			b := d.bill("103")
+			d.pay("4", b, sandbox.Challenges)
+			if err := d.store.LookSoon(ctx, "4"); err != nil {
+				return err
+			}
+			if err := d.OnCancelled(ctx, b); err != nil {
+				return err
+			}
+			return d.SettleDue(ctx)
+		}},
+		{"abandon", func() error {
+			d.start("5", d.bill("104"), card("4242424242424242"))
+			_, err := d.Cancel(ctx, "7", "5")
+			return err
+		}},
+		{"refunds", func() error {
+			for _, r := range []payment.Refund{{ID: "re_1", State: payment.RefundPending}, {ID: "re_1", State: payment.RefundFailed, Reason: "declined"},
+				{ID: "re_2", State: payment.RefundSucceeded}} {
+				if err := d.store.KeepRefund(ctx, "3", r); err != nil {
+					return err
+				}
+			}
+			_, _, err := d.store.LookNow(ctx, "sandbox", "sbx_3", true)
+			return err
+		}},
+		{"disputes", func() error {
+			_, err := d.store.KeepDispute(ctx, "sandbox", payment.Dispute{ID: "dp_1", ChargeID: "sbx_3", Currency: "CNY", Status: "needs_response", At: time.Now()})
+			return err
+		}},
+		{"health", func() error { _, err := d.Health(ctx); return err }},
+	} {
+		if err := do.do(); err != nil {
+			t.Errorf("%s: %v", do.what, err)
+		}
+	}
+	if watched.Seen() < 25 {
+		t.Errorf("only %d statements were seen", watched.Seen())
+	}
+	for _, found := range watched.WholeTables(t, "bills", "payments", "refunds", "disputes") {
+		t.Errorf("reads all of %s", found)
+	}
+}
