@@ -76,15 +76,25 @@ func (w *Watched) WholeTables(t testing.TB, tables ...string) (found []string) {
 		if err := json.Unmarshal([]byte(strings.Join(text, "\n")), &top); err != nil || len(top) != 1 {
 			t.Fatalf("read the plan of %s: %v", sql, err)
 		}
-		var p Plan
-		p.add(top[0].Plan)
+		whole := wholeTables(top[0].Plan, false)
 		for _, table := range tables {
-			if slices.Contains(p.Scans, "Seq Scan "+table) {
+			if slices.Contains(whole, table) {
 				found = append(found, table+": "+sql)
 			}
 		}
 	}
 	return found
+}
+
+// wholeTables gives the tables that a plan reads from end to end.
+func wholeTables(n node, limited bool) (tables []string) {
+	if n.Kind == "Seq Scan" && !limited {
+		tables = append(tables, n.Table)
+	}
+	for _, below := range n.Plans {
+		tables = append(tables, wholeTables(below, n.Kind == "Limit")...)
+	}
+	return tables
 }
 
 // Seen says how many statements were seen.

@@ -64,7 +64,7 @@ func (s *Store) StockIDs(ctx context.Context, after string, limit int) ([]string
 		from = n
 	}
 	var ids []string
-	err := postgres.DB(ctx, s.db).Raw("SELECT product_id::text FROM stock WHERE product_id > ? ORDER BY product_id LIMIT ?", from, limit).Scan(&ids).Error
+	err := postgres.DB(ctx, s.db).Raw("SELECT product_id::text FROM stock WHERE product_id > ? ORDER BY stock.product_id LIMIT ?", from, limit).Scan(&ids).Error
 	if err != nil {
 		return nil, fmt.Errorf("read products with stock: %w", err)
 	}

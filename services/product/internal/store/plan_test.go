@@ -1,0 +1,112 @@
+package store
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/product/internal/product"
+)
+
+// The ledger is kept for ever and a mall has many products, so nothing may read all of them: with much that is finished every
+// statement finds its rows by an index.
+func TestNothingReadsTheWholeLedger(t *testing.T) {
+	s := open(t)
+	n := postgrestest.Rows(t)
+	for _, fill := range []struct {
+		sql  string
+		rows int
+	}{
+		{`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version, search, created_at, updated_at)
+			SELECT i, 5, 'cup ' || i, repeat('It holds tea. ', 30), 'c' || i % 50, '', 100 + i, 'CNY', 1, setweight(to_tsvector('pg_catalog.simple', 'cup ' || i), 'A'), now(), now()
+			FROM generate_series(1000, 999 + ?) i`, n},
+		{`INSERT INTO stock SELECT i, 1000, 0, 1 FROM generate_series(1000, 999 + ?) i`, n},
+		{`INSERT INTO reservations (order_id, product_id, quantity, state) SELECT i, 1000 + i % 5000, 1, 'deducted' FROM generate_series(10000, 9999 + ?) i`, n},
+		{`INSERT INTO stock_ledger (product_id, stock_version, kind, on_hand_delta, reserved_delta, on_hand, reserved, order_id)
+			SELECT 1000 + i % 5000, 2 + i / 5000, 'reserve', 0, 1, 1000, 1, i FROM generate_series(10000, 9999 + ?) i`, n},
+		{`INSERT INTO rejections (order_id, shortages) SELECT i, '[]' FROM generate_series(1000000000, 999999999 + ?) i`, n},
+		{`INSERT INTO adjustments (id, product_id, delta, reason, actor) SELECT i, 1000 + i % 5000, 1, '', 5 FROM generate_series(10000, 9999 + ?) i`, n},
+	} {
+		must(t, s.db.Exec(fill.sql, fill.rows).Error)
+	}
+	must(t, s.db.Exec("ANALYZE").Error)
+	watched := postgrestest.Watch(s.db)
+	s.store = New(watched.DB, outbox.New(watched.DB, "product", noBroker{}, slog.New(slog.DiscardHandler)), func(items []product.Apply) { s.told = append(s.told, items...) })
+	lives := func() time.Duration { return ttl }
+	s.holds = product.NewHolds(s.store, s.gate, lives, s.meter)
+	s.catalogue = product.NewCatalogue(s.store, s.holds, func() string { return "CNY" }, func() time.Time { return noon })
+	s.ledger = product.NewLedger(s.store, s.meter)
+	s.keeper = product.NewKeeper(s.store, s.gate, s.orders, s.feed, lives, s.meter, slog.New(slog.DiscardHandler))
+
+	tea := s.offer(t, 10)
+	lines := []product.Line{line(tea, 2), line("1001", 1)}
+	s.hold(t, "100", lines...)
+	must(t, s.ledger.Placed(ctx, product.Order{ID: "100", Lines: lines}, product.Order{ID: "101", Lines: []product.Line{line(tea, 100)}}))
+	must(t, s.ledger.Paid(ctx, product.Order{ID: "100", Lines: lines}))
+	must(t, s.ledger.Cancelled(ctx, product.Order{ID: "102", Lines: lines}))
+	must(t, s.store.Lock(ctx, tea, "1001"))
+	_, err := s.catalogue.Adjust(ctx, product.Adjustment{ID: "50", ProductID: tea, Delta: 3, Reason: "found", By: seller})
+	must(t, err)
+	_, err = s.catalogue.Get(ctx, "1002")
+	must(t, err)
+	_, err = s.store.Views(ctx, []string{"1001", "1002", "1003"})
+	must(t, err)
+	_, err = s.store.Change(ctx, "1004", func(*product.Product) error { return nil })
+	must(t, err)
+	many := make([]string, 200)
+	for i := range many {
+		many[i] = fmt.Sprint(20000 + i)
+	}
+	ids, err := s.store.StockIDs(ctx, "2000", 200)
+	must(t, err)
+	_, _, err = s.store.Truth(ctx, ids, append(many, "adj-50"))
+	must(t, err)
+	must(t, s.keeper.Converge(ctx))
+	must(t, s.keeper.ExpireHolds(ctx))
+	low, high := int64(1000), int64(1100)
+	for _, q := range []product.Query{
+		{Sort: product.Newest}, {Sort: product.Newest, After: &product.Cursor{ID: "3000"}},
+		{Sort: product.PriceUp}, {Sort: product.PriceUp, After: &product.Cursor{Price: 2000, ID: "1900"}},
+		{Sort: product.PriceDown, After: &product.Cursor{Price: 2000, ID: "1900"}},
+		{Sort: product.PriceUp, Category: "c7"}, {Sort: product.PriceUp, MinPrice: &low, MaxPrice: &high},
+		{Sort: product.Relevance, Words: "1234"}, {Sort: product.Relevance, Words: "1234", After: &product.Cursor{Rank: 0.1, ID: "1000"}},
+	} {
+		q.PageSize = 20
+		page, err := s.store.Search(ctx, q)
+		if err != nil {
+			t.Errorf("search %+v: %v", q, err)
+		}
+		if q.After == nil && len(page.Items) == 0 {
+			t.Errorf("search %+v found nothing", q)
+		}
+	}
+	if watched.Seen() < 25 {
+		t.Errorf("only %d statements were seen", watched.Seen())
+	}
+	for _, found := range watched.WholeTables(t, "reservations", "stock_ledger", "rejections", "adjustments", "stock", "products") {
+		t.Errorf("reads all of %s", found)
+	}
+}
+
+// Pages go in the order of numbers, whatever their length, and skip nothing.
+func TestStockIDsAreInNumericOrder(t *testing.T) {
+	s := open(t)
+	must(t, s.db.Exec(`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version, search, created_at, updated_at)
+		SELECT i, 5, '', '', '', '', 1, 'CNY', 1, '', now(), now() FROM generate_series(8, 12) i`).Error)
+	must(t, s.db.Exec("INSERT INTO stock SELECT i, 1, 0, 1 FROM generate_series(8, 12) i").Error)
+	var all []string
+	for after := ""; ; {
+		ids, err := s.store.StockIDs(ctx, after, 2)
+		must(t, err)
+		if len(ids) == 0 {
+			break
+		}
+		all, after = append(all, ids...), ids[len(ids)-1]
+	}
+	if fmt.Sprint(all) != "[8 9 10 11 12]" {
+		t.Errorf("pages gave %v", all)
+	}
+}
