@@ -104,7 +104,7 @@ func void(tx *gorm.DB, was, a auth.Account, revocationTTL time.Duration) error {
 		return err
 	}
 	if was.PasswordID != a.PasswordID {
-		if err := tx.Exec("UPDATE sessions SET password_id = ? WHERE user_id = ? AND id::text = ?", a.PasswordID, a.ID, a.KeptSession).Error; err != nil {
+		if err := tx.Exec("UPDATE sessions SET password_id = ? WHERE user_id = ? AND ended_at IS NULL AND id::text = ?", a.PasswordID, a.ID, a.KeptSession).Error; err != nil {
 			return fmt.Errorf("keep session: %w", err)
 		}
 	}
