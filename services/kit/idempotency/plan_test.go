@@ -1,0 +1,36 @@
+package idempotency
+
+import (
+	"log/slog"
+	"testing"
+
+	"daprmall.dev/services/kit/postgres/postgrestest"
+)
+
+// Keys of two days are many: nothing reads all of them.
+func TestNothingReadsAllKeys(t *testing.T) {
+	_, db := open(t)
+	err := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, status, body)
+		SELECT 1000 + i % 5000, 'k' || i, ''::bytea, i, now(), 201, '{}' FROM generate_series(1000, 999 + ?) i`, postgrestest.Rows(t)).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Exec("ANALYZE").Error; err != nil {
+		t.Fatal(err)
+	}
+	watched := postgrestest.Watch(db)
+	s, ctx := New(watched.DB, &counter{}, []byte("secret"), slog.New(slog.DiscardHandler)), t.Context()
+	must(t, s, "7", "a", "{}")
+	_, seen := s.Seen(ctx, "7", "a")
+	finish := s.Finish(ctx, "7", "a", Answer{Status: 201, Body: []byte("{}")})
+	must(t, s, "7", "a", "{}") // a repeat
+	for what, err := range map[string]error{"seen": seen, "finish": finish, "release": s.Release(ctx, "7", "b"), "forget user": s.ForgetUser(ctx, "1007"),
+		"purge": old.Run(ctx, watched.DB)} {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for _, found := range watched.WholeTables(t, "idempotency_keys") {
+		t.Errorf("reads all of %s", found)
+	}
+}
