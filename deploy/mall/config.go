@@ -16,7 +16,7 @@ import (
 )
 
 // configPrefixes are whose settings they are; everything else in Redis is not configuration.
-var configPrefixes = []string{"mall.", "order.", "checkout.", "product.", "cart.", "auth.", "user.", "payment.", "gateway.", "assistant."}
+var configPrefixes = []string{"mall.", "order.", "checkout.", "product.", "cart.", "auth.", "user.", "payment.", "gateway.", "assistant.", "database."}
 
 // chosenSettings move money: they can be changed, never unset.
 var chosenSettings = []string{"mall.currency", "payment.provider"}

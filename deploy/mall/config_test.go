@@ -4,7 +4,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"daprmall.dev/deploy/internal/place"
@@ -143,5 +145,26 @@ func TestAnEmptiedMallIsNotANewOne(t *testing.T) {
 	}
 	if _, err := prepareSettings(c, at, func() (bool, error) { return false, nil }); err != nil || do("GET", settings.Initialized) == "" {
 		t.Errorf("a new one: %v", err)
+	}
+}
+
+// What the runbook calls a setting can be set, is recorded, and is written back.
+func TestEverySettingOfTheRunbookIsOne(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(raw), "## Settings")
+	text, _, _ = strings.Cut(text, "\n## ")
+	keys := 0
+	for _, row := range regexp.MustCompile(`(?m)^\| (`+"`[a-z]+\\.[^|]*"+`) \|`).FindAllStringSubmatch(text, -1) {
+		for _, key := range regexp.MustCompile("`([a-z_.]+)").FindAllStringSubmatch(row[1], -1) {
+			if keys++; !isConfig(key[1] + "x") { // gateway.rate.*
+				t.Errorf("%s cannot be set", key[1])
+			}
+		}
+	}
+	if keys < 20 {
+		t.Errorf("found only %d settings in the runbook", keys)
 	}
 }

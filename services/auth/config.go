@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"daprmall.dev/services/auth/internal/auth"
@@ -19,10 +20,16 @@ type settings struct {
 func declare(l *config.Live) settings {
 	const day = 24 * time.Hour
 	return settings{
-		accessTTL:   l.Duration("auth.access_ttl", 15*time.Minute, time.Second, day), // at most auth.RevocationTTL less an hour
-		refreshTTL:  l.Duration("auth.refresh_ttl", 7*day, time.Minute, 90*day),
-		sessionTTL:  l.Duration("auth.session_ttl", 30*day, time.Minute, 365*day),
-		keyRotation: l.Duration("auth.key_rotation", 90*day, 0, 10*365*day),
+		accessTTL:  l.Duration("auth.access_ttl", 15*time.Minute, time.Second, day), // at most auth.RevocationTTL less an hour
+		refreshTTL: l.Duration("auth.refresh_ttl", 7*day, time.Minute, 90*day),
+		sessionTTL: l.Duration("auth.session_ttl", 30*day, time.Minute, 365*day),
+		keyRotation: config.Setting(l, "auth.key_rotation", 90*day, func(text string) (time.Duration, error) {
+			d, err := time.ParseDuration(text)
+			if err == nil && d != 0 && (d < day || d > 10*365*day) { // each key is published for 25 h after it was followed
+				err = fmt.Errorf("%s is neither 0 nor from 24h to 10 years", d)
+			}
+			return d, err
+		}),
 	}
 }
 
