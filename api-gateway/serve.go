@@ -47,7 +47,7 @@ func serve(ctx context.Context, addr string, log *slog.Logger, h http.Handler, w
 	defer stop()
 
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(edge.Problems(l)) }()
+	go func() { done <- srv.Serve(edge.Problems(srv, l)) }()
 	log.Info("serving", "addr", addr)
 	select {
 	case err := <-done:

@@ -126,7 +126,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 	protocols.SetUnencryptedHTTP2(true)
 	m.front.Config.Protocols = protocols
 	m.front.Config.MaxHeaderBytes = 32 << 10
-	m.front.Listener = edge.Problems(m.front.Listener)
+	m.front.Listener = edge.Problems(m.front.Config, m.front.Listener)
 	m.front.Start()
 	t.Cleanup(m.front.Close)
 	return m

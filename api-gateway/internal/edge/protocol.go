@@ -2,12 +2,14 @@ package edge
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"regexp"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/gin-gonic/gin"
 
@@ -47,21 +49,59 @@ func (g *Gateway) fits(c *gin.Context) {
 }
 
 // Problems makes problem documents of the refusals that net/http writes itself, in plain text and before any handler:
-// malformed requests, unknown versions, transfer codings and expectations, headers without end (HTTP/1.1 only).
-func Problems(l net.Listener) net.Listener { return problemListener{l} }
+// malformed requests, unknown versions, transfer codings and expectations, headers without end (HTTP/1.1 only). The
+// server must serve the listener it gives.
+func Problems(srv *http.Server, l net.Listener) net.Listener {
+	h := srv.Handler
+	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if conn, ok := r.Context().Value(connKey{}).(*problemConn); ok {
+			conn.answers(r.ProtoMajor)
+		}
+		h.ServeHTTP(w, r)
+	})
+	srv.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, conn)
+	}
+	srv.ConnState = func(conn net.Conn, s http.ConnState) {
+		if conn, ok := conn.(*problemConn); ok && s == http.StateIdle {
+			conn.state.CompareAndSwap(answering, waiting)
+		}
+	}
+	return problemListener{l}
+}
+
+type connKey struct{}
 
 type problemListener struct{ net.Listener }
 
 func (l problemListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		return problemConn{tcp}, err
+		return &problemConn{TCPConn: tcp}, err
 	}
 	return conn, err
 }
 
 // problemConn keeps the connection's other methods: net/http half-closes it after a refusal.
-type problemConn struct{ *net.TCPConn }
+type problemConn struct {
+	*net.TCPConn
+	state atomic.Int32
+}
+
+// Only what is written while no handler answers is net/http's own: a piece of an answer may look like a refusal.
+const (
+	waiting   = iota // for a request
+	answering        // until net/http has written all of the answer
+	http2            // many answers at once, and no refusals of this kind
+)
+
+func (c *problemConn) answers(protocol int) {
+	if protocol == 1 {
+		c.state.Store(answering)
+	} else {
+		c.state.Store(http2)
+	}
+}
 
 // A refusal comes in one write. No handler of ours answers in plain text, or what it does not expect.
 var (
@@ -70,8 +110,8 @@ var (
 	statusLine   = []byte("HTTP/1.1 ")
 )
 
-func (c problemConn) Write(b []byte) (int, error) {
-	if !bytes.HasPrefix(b, statusLine) {
+func (c *problemConn) Write(b []byte) (int, error) {
+	if c.state.Load() != waiting || !bytes.HasPrefix(b, statusLine) {
 		return c.TCPConn.Write(b)
 	}
 	status := ""

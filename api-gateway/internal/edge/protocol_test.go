@@ -54,6 +54,24 @@ func TestRefusalsOfTheProtocolAreProblems(t *testing.T) {
 	}
 }
 
+// Only what net/http says is replaced, never a piece of an answer: somebody writes a description that looks like a refusal
+// wherever a write may begin, and the next answer on the connection would be taken for the rest of this one.
+func TestAnswersThatLookLikeRefusalsPass(t *testing.T) {
+	refusal := "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"
+	for _, period := range []string{"HTTP/1.1 417 ", refusal} {
+		for shift := 0; shift < len(period); shift += 1 + len(period)/20 {
+			said := strings.Repeat("x", shift) + strings.Repeat(period, (16<<10)/len(period))
+			m := open(t, func(m *mall) {
+				m.answer = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, said) }
+			})
+			if res := m.do("GET", "/v1/products", ""); res.text != said {
+				t.Fatalf("shifted by %d: %d bytes, want %d", shift, len(res.text), len(said))
+			}
+			m.front.Close()
+		}
+	}
+}
+
 // What just fits is forwarded as it was sent.
 func TestWhatFitsIsForwarded(t *testing.T) {
 	m := open(t, nil)
