@@ -26,16 +26,15 @@ func (s *Service) SettleDue(ctx context.Context) error {
 // are many.
 const askers = 8
 
-// inParallel does next until none is left; each next claims its own.
+// inParallel does next until none is left; each next claims its own. Whoever fails stops: while a provider is silent its claims
+// run out as fast as they are made, and the round would never end. The next round goes on.
 func inParallel(next func() (more bool, err error)) error {
 	errs := make([]error, askers)
 	var all sync.WaitGroup
 	for i := range askers {
 		all.Go(func() {
-			for more := true; more; {
-				var err error
-				more, err = next()
-				errs[i] = errors.Join(errs[i], err)
+			for more := true; more && errs[i] == nil; {
+				more, errs[i] = next()
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"daprmall.dev/services/payment/internal/payment"
+	"daprmall.dev/services/payment/internal/sandbox"
 )
 
 // meeting is a provider that answers a question only while another is asked.
@@ -69,5 +70,52 @@ func TestManyAttemptsAreSettledAtOnce(t *testing.T) {
 	var open int64
 	if err := d.db.Raw("SELECT count(*) FROM payments WHERE status = 'processing' AND look_at <= now()").Scan(&open).Error; err != nil || open != 0 {
 		t.Errorf("%d attempts are due still, %v", open, err)
+	}
+}
+
+// timingOut is a provider whose silence lasts so long that everything is due again.
+type timingOut struct {
+	*shaky
+	d     desk
+	asked atomic.Int64
+	stop  context.CancelFunc
+}
+
+func (p *timingOut) silence() error {
+	if p.asked.Add(1) > 100 {
+		p.stop()
+	}
+	p.d.sql(p.d.db, "UPDATE payments SET look_at = now()")
+	p.d.sql(p.d.db, "UPDATE refunds SET look_at = now() WHERE look_at < 'infinity'")
+	return context.DeadlineExceeded
+}
+
+func (p *timingOut) Get(context.Context, string) (payment.Outcome, error) {
+	return payment.Outcome{}, p.silence()
+}
+
+func (p *timingOut) Refund(context.Context, string, string, int64) (payment.Refund, error) {
+	return payment.Refund{}, p.silence()
+}
+
+// A round ends although the provider is silent: its errors are to be seen, and to stay few.
+func TestARoundEndsThoughTheProviderIsSilent(t *testing.T) {
+	d := open(t)
+	d.pay("1", d.bill("100"), "4242424242424242")
+	if err := d.OnRefundRequested(t.Context(), "1", 210); err != nil {
+		t.Fatal(err)
+	}
+	d.pay("2", d.bill("101"), sandbox.Unanswered)
+	d.sql(d.db, "UPDATE payments SET look_at = now()")
+	p := &timingOut{shaky: d.line, d: d}
+	service := payment.NewService(d.store, noOrders{}, []payment.Provider{p}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	for what, round := range map[string]func(context.Context) error{"settle": service.SettleDue, "refund": service.RefundDue} {
+		ctx, stop := context.WithCancel(t.Context())
+		p.stop = stop
+		p.asked.Store(0)
+		if err := round(ctx); err == nil || p.asked.Load() > 8 {
+			t.Errorf("%s: asked %d times, %v; want an error after at most eight", what, p.asked.Load(), err)
+		}
+		stop()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode"
 
 	stripe "github.com/stripe/stripe-go/v82"
 	"github.com/stripe/stripe-go/v82/webhook"
@@ -59,11 +60,12 @@ func (p *Provider) Notice(payload []byte, signature string) (payment.Notice, err
 }
 
 func (p *Provider) verified(payload []byte, signature string) (event stripe.Event, err error) {
-	if p.set.WebhookSecret == "" {
+	secrets := strings.FieldsFunc(p.set.WebhookSecret, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	if len(secrets) == 0 {
 		return event, problem.Busy(errors.New("the secret stripe has no webhook_secret"), time.Minute, "Webhooks are not set up.")
 	}
-	for secret := range strings.SplitSeq(p.set.WebhookSecret, ",") {
-		event, err = webhook.ConstructEventWithOptions(payload, signature, strings.TrimSpace(secret), webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
+	for _, secret := range secrets {
+		event, err = webhook.ConstructEventWithOptions(payload, signature, secret, webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
 		if err == nil {
 			return event, nil
 		}

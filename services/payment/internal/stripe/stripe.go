@@ -53,8 +53,11 @@ func (p *Provider) Create(ctx context.Context, ref string, amount int64, currenc
 	}
 	pi, err := p.api.V1PaymentIntents.Create(ctx, &stripe.PaymentIntentCreateParams{Amount: stripe.Int64(units), Currency: stripe.String(strings.ToLower(currency)),
 		PaymentMethodTypes: []*string{stripe.String("card")}, Metadata: map[string]string{"payment_id": ref}})
+	if notChargeable(err) {
+		return "", fmt.Errorf("%w: %w", payment.ErrNotChargeable, plain(err))
+	}
 	if err != nil {
-		return "", err
+		return "", plain(err)
 	}
 	return pi.ID, nil
 }
@@ -68,7 +71,7 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 		return p.giveUp(ctx, id, code)
 	}
 	if err != nil {
-		return payment.Outcome{}, err
+		return payment.Outcome{}, plain(err)
 	}
 	params := &stripe.PaymentIntentConfirmParams{PaymentMethod: stripe.String(pm.ID)}
 	if url := p.set.ReturnURL(); url != "" {
@@ -80,7 +83,7 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 		return p.giveUp(ctx, id, code)
 	}
 	if err != nil {
-		return payment.Outcome{}, err
+		return payment.Outcome{}, plain(err)
 	}
 	o := outcome(pi)
 	if o.State == payment.StateCreated && o.FailureCode != "" {
@@ -92,7 +95,7 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 // giveUp cancels an intent whose card was declined: Stripe would let another card try, here that is another attempt.
 func (p *Provider) giveUp(ctx context.Context, id, code string) (payment.Outcome, error) {
 	ended, err := p.Cancel(ctx, id)
-	if err != nil || ended.State == payment.StateSucceeded {
+	if err != nil || ended.State == payment.StateSucceeded || ended.State == payment.StateProcessing {
 		return ended, err
 	}
 	return payment.Outcome{State: payment.StateFailed, FailureCode: code}, nil
@@ -104,7 +107,7 @@ func (p *Provider) Get(ctx context.Context, id string) (payment.Outcome, error) 
 	params.AddExpand("payment_method")
 	pi, err := p.api.V1PaymentIntents.Retrieve(ctx, id, params)
 	if err != nil {
-		return payment.Outcome{}, err
+		return payment.Outcome{}, plain(err)
 	}
 	return outcome(pi), nil
 }
@@ -119,7 +122,7 @@ func (p *Provider) Cancel(ctx context.Context, id string) (payment.Outcome, erro
 	if errors.As(err, &refused) && refused.Code == stripe.ErrorCodePaymentIntentUnexpectedState {
 		return p.Get(ctx, id) // settled meanwhile: what it is, it is
 	}
-	return payment.Outcome{}, err
+	return payment.Outcome{}, plain(err)
 }
 
 // Refund is described at payment.Provider. It looks first: then a repeat after a lost answer finds the refund, and one after a failure
@@ -136,8 +139,11 @@ func (p *Provider) Refund(ctx context.Context, id, ref string, _ int64) (payment
 			return r, err
 		}
 	}
+	if failed, never := notRefunded(err); never {
+		return failed, nil
+	}
 	if err != nil {
-		return payment.Refund{}, err
+		return payment.Refund{}, plain(err)
 	}
 	return refund(r), nil
 }
@@ -146,7 +152,7 @@ func (p *Provider) Refund(ctx context.Context, id, ref string, _ int64) (payment
 func (p *Provider) given(ctx context.Context, id, ref string) (payment.Refund, bool, error) {
 	for r, err := range p.api.V1Refunds.List(ctx, &stripe.RefundListParams{PaymentIntent: stripe.String(id)}) {
 		if err != nil {
-			return payment.Refund{}, false, err
+			return payment.Refund{}, false, plain(err)
 		}
 		if now := refund(r); now.State != payment.RefundFailed && (ref == "" || r.Metadata["payment_id"] == ref) {
 			return now, true, nil
@@ -159,7 +165,7 @@ func (p *Provider) given(ctx context.Context, id, ref string) (payment.Refund, b
 func (p *Provider) GetRefund(ctx context.Context, _, refundID string) (payment.Refund, error) {
 	r, err := p.api.V1Refunds.Retrieve(ctx, refundID, nil)
 	if err != nil {
-		return payment.Refund{}, err
+		return payment.Refund{}, plain(err)
 	}
 	return refund(r), nil
 }

@@ -1,0 +1,56 @@
+package stripe
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	stripe "github.com/stripe/stripe-go/v82"
+
+	"daprmall.dev/services/payment/internal/payment"
+)
+
+// refusedError is an error of Stripe's for logs. Its own text is the whole answer: the client secret of an intent, and what
+// Stripe knows of the card.
+type refusedError struct{ cause *stripe.Error }
+
+func (e refusedError) Error() string {
+	return fmt.Sprintf("Stripe: status %d, type %q, code %q, decline code %q, parameter %q, request %s",
+		e.cause.HTTPStatusCode, e.cause.Type, e.cause.Code, e.cause.DeclineCode, e.cause.Param, e.cause.RequestID)
+}
+
+func (e refusedError) Unwrap() error { return e.cause }
+
+// plain gives an error that may be logged.
+func plain(err error) error {
+	var refused *stripe.Error
+	if errors.As(err, &refused) {
+		return refusedError{refused}
+	}
+	return err
+}
+
+// notChargeable says whether Stripe refused the amount or the currency, as it will again.
+func notChargeable(err error) bool {
+	var e *stripe.Error
+	if !errors.As(err, &e) || e.Type != stripe.ErrorTypeInvalidRequest {
+		return false
+	}
+	switch e.Code {
+	case stripe.ErrorCodeAmountTooSmall, stripe.ErrorCodeAmountTooLarge, stripe.ErrorCodeInvalidChargeAmount:
+		return true
+	}
+	return e.Param == "amount" || e.Param == "currency"
+}
+
+// notRefunded gives the refund that Stripe refused to make. What it does not know may be of another account, whose key will
+// come back.
+func notRefunded(err error) (payment.Refund, bool) {
+	var e *stripe.Error
+	if !errors.As(err, &e) || e.Type != stripe.ErrorTypeInvalidRequest ||
+		!slices.Contains([]int{http.StatusBadRequest, http.StatusPaymentRequired}, e.HTTPStatusCode) {
+		return payment.Refund{}, false
+	}
+	return payment.Refund{State: payment.RefundFailed, Reason: string(e.Code)}, true
+}
