@@ -3,6 +3,7 @@ package sidecar
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -121,5 +122,21 @@ func TestWhatCountsAgainstAPeer(t *testing.T) {
 		if opened := seen.Load() < asked; opened != a.opens {
 			t.Errorf("%s: %d of %d calls were sent, want the breaker to open: %v", what, seen.Load(), asked, a.opens)
 		}
+	}
+}
+
+// A route has one breaker, whatever the ids in its path: one for each id would never open, and never go.
+func TestIDsAreNoRoutesOfTheirOwn(t *testing.T) {
+	var seen atomic.Int64
+	c := open(t, func(w http.ResponseWriter, _ *http.Request) {
+		seen.Add(1)
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	const asked = 3 * breakerRequests
+	for i := range asked {
+		_ = c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet, Path: fmt.Sprintf("/v1/orders/%d?full=%d", 7000+i, i)})
+	}
+	if n := len(c.breakers.of); n != 1 || seen.Load() == asked {
+		t.Errorf("%d breakers, %d of %d calls were sent, want one that opens", n, seen.Load(), asked)
 	}
 }

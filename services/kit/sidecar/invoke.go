@@ -50,8 +50,7 @@ func (c *Client) Invoke(ctx context.Context, r Request) error {
 			return err
 		}
 	}
-	route, _, _ := strings.Cut(r.Path, "?")
-	done, err := c.breakers.Allow(r.App, r.Method+" "+route)
+	done, err := c.breakers.Allow(r.App, r.Method+" "+pattern(r.Path))
 	if err != nil {
 		return err
 	}
@@ -67,6 +66,18 @@ func (c *Client) Invoke(ctx context.Context, r Request) error {
 	case a := <-answered:
 		return a.decode(r)
 	}
+}
+
+// pattern is the path of a route without query and ids: an id is a number, and no other part of a path begins with a digit.
+func pattern(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		if part != "" && part[0] >= '0' && part[0] <= '9' {
+			parts[i] = "{id}"
+		}
+	}
+	return strings.Join(parts, "/")
 }
 
 // answer is what a peer said, read whole.
