@@ -75,6 +75,7 @@ func run(ctx context.Context) error {
 	metrics.Gauge("mall_gateway_revocations_age_seconds", "Age of the list of revocations.", func() float64 { return revoked.Age().Seconds() })
 	metrics.Gauge("mall_settings_missing", "Settings that are needed and not known: nothing is served.", func() float64 { return float64(len(live.Missing())) })
 	metrics.Gauge("mall_settings_lost", "Settings that the configuration store has lost: their last good values are used.", func() float64 { return float64(live.Lost()) })
+	metrics.Register(config.Metrics(live))
 	metrics.Gauge("mall_gateway_in_flight", "Requests being served.", func() float64 { return float64(parts.Limits.Admission.InFlight()) })
 
 	operators, err := serveOperators(metrics.Handler())

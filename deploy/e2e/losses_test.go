@@ -244,9 +244,7 @@ func (m another) visitor() *shop.Client {
 func TestReplicas(t *testing.T) {
 	second := anotherMall(t, "replicas", 2000)
 	second.must(t, "up", "--detach", "--replicas", "order=2,product=2")
-	for key, value := range map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.rate.user": "5000/5000"} {
-		second.must(t, "config", "set", key, value)
-	}
+	second.must(t, configSet(map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.rate.user": "5000/5000"})...)
 	there := second.visitor()
 	twice, err := second.chief(t).NewProduct(t.Context(), "Twice served tea", "tests", 100, 25)
 	if err != nil {

@@ -70,12 +70,19 @@ func testSettings() map[string]string {
 }
 
 func configure(ctx context.Context) error {
-	for key, value := range testSettings() {
-		if out, err := mall(ctx, "config", "set", key, value); err != nil {
-			return fmt.Errorf("%w\n%s", err, out)
-		}
+	if out, err := mall(ctx, configSet(testSettings())...); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
 	}
 	return nil
+}
+
+// configSet gives the command that sets settings.
+func configSet(values map[string]string) []string {
+	args := []string{"config", "set"}
+	for key, value := range values {
+		args = append(args, key, value)
+	}
+	return args
 }
 
 // open starts the mall and brings in its people.

@@ -45,9 +45,7 @@ func openSettled(t *testing.T) *settled {
 	readJSON(t, filepath.Join(m.home, "run", "state.json"), &m.where)
 	m.payments = m.db("payment")
 	m.people()
-	for key, value := range unusual {
-		m.must(t, "config", "set", key, value)
-	}
+	m.must(t, configSet(unusual)...)
 	policy, err := os.ReadFile(filepath.Join(root(), "api-gateway", "internal", "access", "policy.go"))
 	if err != nil {
 		t.Fatal(err)
@@ -110,9 +108,7 @@ func (m *settled) db(name string) *sql.DB {
 func (m *settled) people() {
 	m.t.Helper()
 	ctx := m.t.Context()
-	for key, value := range map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000"} {
-		m.must(m.t, "config", "set", key, value)
-	}
+	m.must(m.t, configSet(map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000"})...)
 	m.merchant = m.chief(m.t)
 	there := m.visitor()
 	var err error

@@ -15,8 +15,8 @@ import (
 func setting(t *testing.T, values map[string]string) {
 	t.Helper()
 	before := testSettings()
-	for key, value := range values {
-		mustMall(t, "config", "set", key, value)
+	mustMall(t, configSet(values)...)
+	for key := range values {
 		t.Cleanup(func() {
 			args := []string{"config", "unset", key}
 			if was, ok := before[key]; ok {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ var configPrefixes = []string{"mall.", "order.", "checkout.", "product.", "cart.
 // chosenSettings move money: they can be changed, never unset.
 var chosenSettings = []string{"mall.currency", "payment.provider"}
 
-const configUsage = "config get [key] | set <key> <value, or @file> | unset <key> | restore"
+const configUsage = "config get [key] | set <key> <value, or @file> [<key> <value>]... | unset <key> | restore"
 
 // config reads and writes the Dapr configuration store of a running mall. Services take a change while they run, and keep
 // it in their databases: what the store loses they go on with.
@@ -46,8 +47,8 @@ func config(ctx context.Context, at place.Place, args []string) error {
 		return configList(c, at)
 	case args[0] == "get" && len(args) == 2:
 		return configGet(c, at, args[1])
-	case args[0] == "set" && len(args) == 3:
-		return configSet(c, at, args[1], args[2])
+	case args[0] == "set" && len(args) > 2 && len(args)%2 == 1:
+		return configTry(ctx, c, at, s, args[1:])
 	case args[0] == "unset" && len(args) == 2:
 		return configUnset(c, at, args[1])
 	case args[0] == "restore" && len(args) == 1:
@@ -93,6 +94,39 @@ func configRestore(c *redis.Client, at place.Place) error {
 	return err
 }
 
+// configTry sets values (key, value, key, value), and takes back those that whoever uses them refuses: they would go on with the last
+// good one, but the gateway remembers nothing and would serve nobody after its next start.
+func configTry(ctx context.Context, c *redis.Client, at place.Place, s state, pairs []string) error {
+	before := map[string]string{}
+	for pair := range slices.Chunk(pairs, 2) {
+		raw, err := c.Do("GET", pair[0])
+		if err != nil && !errors.Is(err, redis.ErrNil) {
+			return err
+		}
+		rec, err := readRecord(at)
+		if err != nil {
+			return err
+		}
+		before[pair[0]] = cmp.Or(settings.Parse(raw).Text, settings.Parse(rec[pair[0]]).Text, settings.Unset)
+		if err := configSet(c, at, pair[0], pair[1]); err != nil {
+			return err
+		}
+	}
+	var refused []error
+	since := time.Now()
+	for pair := range slices.Chunk(pairs, 2) {
+		key := pair[0]
+		by := whoRefuses(ctx, s, key, since)
+		if by == "" {
+			fmt.Println(key, "is set")
+			continue
+		}
+		refused = append(refused, fmt.Errorf("%s cannot use this value of %s, the one before is back: go run ./deploy/mall logs %s", by, key, by),
+			writeSetting(c, at, key, before[key]))
+	}
+	return errors.Join(refused...)
+}
+
 func configSet(c *redis.Client, at place.Place, key, value string) error {
 	if err := mustBeSetting(c, key); err != nil {
 		return err
@@ -108,18 +142,7 @@ func configSet(c *redis.Client, at place.Place, key, value string) error {
 	if strings.Contains(value, settings.Separator) {
 		return errors.New("a value must not contain " + settings.Separator)
 	}
-	if err := writeSetting(c, at, key, value); err != nil {
-		return err
-	}
-	room, _, _ := strings.Cut(key, ".")
-	switch room {
-	case "gateway":
-		room = "api-gateway"
-	case "mall":
-		room = "<process>"
-	}
-	fmt.Printf("%s is set. Who uses it reads it within 4 s; a value that cannot be used is refused there, and the last good one stays:\n  go run ./deploy/mall logs %s\n", key, room)
-	return nil
+	return writeSetting(c, at, key, value)
 }
 
 // configUnset writes that the default applies: an absent key would say nothing.

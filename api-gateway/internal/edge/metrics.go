@@ -65,6 +65,9 @@ func (m *Metrics) cutOff() { m.unreadCut.Inc() }
 // PolicyRefused counts a policy that was not taken.
 func (m *Metrics) PolicyRefused() { m.policyRefused.Inc() }
 
+// Register adds metrics that somebody else collects; before the gateway serves.
+func (m *Metrics) Register(c prometheus.Collector) { m.registry.MustRegister(c) }
+
 // Gauge serves a number that is read when it is asked for.
 func (m *Metrics) Gauge(name, help string, read func() float64) {
 	promauto.With(m.registry).NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read)

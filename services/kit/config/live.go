@@ -59,6 +59,8 @@ type Live struct {
 
 	missing   atomic.Pointer[[]string]
 	lostCount atomic.Int64
+	rejected  atomic.Pointer[[]string]
+	read      atomic.Int64 // when the store was asked last with success, in Unix ms
 }
 
 type setting struct {
@@ -154,6 +156,7 @@ func (l *Live) Refresh(ctx context.Context) error {
 		return err
 	}
 	keys := append(slices.Collect(maps.Keys(l.set)), Initialized)
+	asked := time.Now()
 	values, err := l.store.Config(ctx, keys)
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
@@ -179,6 +182,8 @@ func (l *Live) Refresh(ctx context.Context) error {
 		}
 	}
 	l.noteMissing()
+	l.noteRefused(values)
+	l.read.Store(asked.UnixMilli())
 	l.tellLost(lost)
 	return l.save(ctx)
 }
@@ -249,6 +254,26 @@ func (l *Live) noteMissing() {
 	}
 	slices.Sort(missing)
 	l.missing.Store(&missing)
+}
+
+// noteRefused notes the keys whose value in the store was refused.
+func (l *Live) noteRefused(values map[string]Value) {
+	var refused []string
+	for key, s := range l.set {
+		if v, present := values[key]; present && s.refused != nil && *s.refused == v.Text {
+			refused = append(refused, key)
+		}
+	}
+	slices.Sort(refused)
+	l.rejected.Store(&refused)
+}
+
+// Refused names the settings whose value in the store cannot be used.
+func (l *Live) Refused() []string {
+	if r := l.rejected.Load(); r != nil {
+		return *r
+	}
+	return nil
 }
 
 // Missing names the required settings that are not known: neither the store nor the memory has said what they are.

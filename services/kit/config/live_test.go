@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"testing"
@@ -67,6 +68,35 @@ func TestCurrencyIsACode(t *testing.T) {
 		}
 		if got := currency(); got != c.want {
 			t.Errorf("set to %q: %s, want %s", c.set, got, c.want)
+		}
+	}
+}
+
+// Whoever sets a value that cannot be used can see it: at the next start of who remembers nothing it would be missing.
+func TestRefusedValuesAreNamed(t *testing.T) {
+	store := &fakeStore{}
+	live := NewLive(store, nil, slog.New(slog.DiscardHandler))
+	live.Int("a.good", 1, 1, 9)
+	live.Int("a.bad", 1, 1, 9)
+	for i, s := range []struct {
+		values map[string]string
+		want   string
+	}{
+		{map[string]string{"a.good": "2", "a.bad": "0"}, "[a.bad]"},
+		{map[string]string{"a.good": "2", "a.bad": "0"}, "[a.bad]"}, // again, though nothing is new
+		{map[string]string{"a.good": "2"}, "[]"},
+		{map[string]string{"a.good": "2", "a.bad": "nonsense"}, "[a.bad]"},
+		{map[string]string{"a.good": "2", "a.bad": "3"}, "[]"},
+		{map[string]string{"a.good": "2", "a.bad": "0"}, "[a.bad]"},
+		{map[string]string{"a.good": "2", "a.bad": "3"}, "[]"}, // which it had
+	} {
+		before := time.Now().UnixMilli()
+		store.values = s.values
+		if err := live.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(live.Refused()); got != s.want || live.read.Load() < before {
+			t.Errorf("step %d: refused %s, want %s; read %d ms after the step began", i, got, s.want, live.read.Load()-before)
 		}
 	}
 }

@@ -109,6 +109,7 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*Room, error) {
 		func() float64 { return float64(len(r.Live.Missing())) })
 	promauto.NewGaugeFunc(prometheus.GaugeOpts{Name: "mall_settings_lost", Help: "Settings that the configuration store has lost: their last good values are used."},
 		func() float64 { return float64(r.Live.Lost()) })
+	prometheus.MustRegister(config.Metrics(r.Live))
 	r.Outbox = outbox.New(r.DB, env.AppID, side, log)
 	r.Inbox = inbox.New(r.DB, side, log)
 	r.Server = server.New(env, log, r.Verifier,

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// heardWithin is how long a setting that was set waits for whom it concerns to read it: they read every three or four seconds.
+const heardWithin = 8 * time.Second
+
+// metricsURL is where an app tells its metrics: the gateway on a port of its own.
+func (a stateApp) metricsURL() string {
+	if port := a.Ports["operator"]; port != 0 {
+		return fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
+	}
+	return a.URL + "/metrics"
+}
+
+// readersOfSetting gives the running apps that may read a setting, by their names as processes.
+func (s state) readersOfSetting(key string) (names []string) {
+	room, _, _ := strings.Cut(key, ".")
+	for name, app := range s.Apps {
+		if room == cmp.Or(map[string]string{"api-gateway": "gateway"}[app.ID], app.ID) || room == "mall" || room == "database" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// whoRefuses waits until the apps have read the store since a time, and names the first that cannot use a setting's value. Who is not
+// there, or does not read in time, has no opinion.
+func whoRefuses(ctx context.Context, s state, key string, since time.Time) string {
+	ctx, cancel := context.WithTimeout(ctx, heardWithin)
+	defer cancel()
+	for _, name := range s.readersOfSetting(key) {
+		refuses, read := false, false
+		_ = until(ctx, func() bool {
+			var there bool
+			if refuses, read, there = readMetrics(ctx, s.Apps[name].metricsURL(), key, since); !there {
+				return true
+			}
+			return read
+		})
+		if read && refuses {
+			return name
+		}
+	}
+	return ""
+}
+
+// readMetrics says whether an app refuses the value of a setting that was in the store at a time, and whether it has read it.
+func readMetrics(ctx context.Context, url, key string, since time.Time) (refuses, read, there bool) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false, false, false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false, false, false
+	}
+	defer res.Body.Close() //nolint:errcheck // read only
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), "mall_settings_read_timestamp_seconds "); ok {
+			at, err := strconv.ParseFloat(value, 64)
+			read = err == nil && at > float64(since.UnixMilli())/1000
+		}
+		refuses = refuses || strings.HasPrefix(lines.Text(), `mall_setting_refused{key="`+key+`"}`)
+	}
+	return refuses, read, true
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"daprmall.dev/deploy/internal/settings"
+)
+
+// A value that who reads it refuses does not stay: a gateway that started with it would serve nobody.
+func TestARefusedSettingIsTakenBack(t *testing.T) {
+	c, do := testRedis(t)
+	at := testPlace(t)
+	good, bad := "gateway."+rand.Text(), "gateway."+rand.Text()
+	defer do("DEL", good, bad)
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if settings.Parse(do("GET", bad)).Text == "nonsense" {
+			_, _ = fmt.Fprintf(w, "mall_setting_refused{key=%q} 1\n", bad)
+		}
+		_, _ = fmt.Fprintf(w, "mall_settings_read_timestamp_seconds %g\n", float64(time.Now().Add(time.Second).UnixMilli())/1000)
+	}))
+	defer gateway.Close()
+	where, err := url.Parse(gateway.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(where.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := state{Apps: map[string]stateApp{"api-gateway": {ID: "api-gateway", URL: "http://127.0.0.1:1", Ports: map[string]int{"operator": port}},
+		"order": {ID: "order", URL: "http://127.0.0.1:1"}}}
+	for _, before := range []string{settings.Unset, "5"} {
+		if before != settings.Unset {
+			if err := configTry(t.Context(), c, at, s, []string{bad, before}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err = configTry(t.Context(), c, at, s, []string{bad, "nonsense", good, "7"})
+		if err == nil || !strings.Contains(err.Error(), "api-gateway cannot use this value of "+bad) {
+			t.Errorf("set nonsense: %v", err)
+		}
+		if got := settings.Parse(do("GET", bad)).Text; got != before {
+			t.Errorf("the store has %q, want %q as before", got, before)
+		}
+		if got := settings.Parse(do("GET", good)).Text; got != "7" {
+			t.Errorf("the good one is %q", got)
+		}
+	}
+}
