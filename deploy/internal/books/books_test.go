@@ -80,6 +80,8 @@ func TestBooks(t *testing.T) {
 	w := newWorld(t)
 	t.Run("every book can fail", w.everyBookCanFail)
 	t.Run("settled ends the waiting", w.settledEndsTheWaiting)
+	t.Run("a refund on its way", w.refundOnItsWay)
+	t.Run("a refund that came back", w.refundThatCameBack)
 	t.Run("retention is no violation", w.retentionIsNoViolation)
 	t.Run("drain sees what is under way", w.drainSees)
 }
@@ -122,6 +124,51 @@ func findings(r *Report) []string {
 		}
 	}
 	return out
+}
+
+// A provider takes days for some refunds: meanwhile the order is cancelled and its money is neither kept nor back. A month is too long.
+func (w *world) refundOnItsWay(t *testing.T) {
+	for name, change := range map[string]map[string]string{
+		"paid too late": {"order": "UPDATE orders SET status = 'cancelled' WHERE id = 4", "payment": "UPDATE bills SET status = 'closed' WHERE order_id = 4"},
+		"paid in time":  {"order": "UPDATE orders SET status = 'cancelled', payment_id = '14' WHERE id = 4", "payment": "UPDATE bills SET status = 'paid' WHERE order_id = 4"},
+		"paid twice":    {"order": "UPDATE orders SET status = 'cancelled' WHERE id = 4", "payment": "UPDATE payments SET order_id = 1 WHERE id = 14; UPDATE bills SET status = 'closed' WHERE order_id = 4"},
+	} {
+		w.reset(t)
+		for room, query := range change {
+			w.do(t, room, query)
+		}
+		w.do(t, "payment", "UPDATE payments SET status = 'succeeded', provider = 'stripe' WHERE id = 14; UPDATE refunds SET status = 'pending', done_at = NULL, told_at = NULL")
+		w.do(t, "sandbox", "DELETE FROM charges WHERE ref = '14'")
+		for age, want := range map[string]bool{"2 days": false, "31 days": true} {
+			w.do(t, "payment", "UPDATE refunds SET created_at = now() - interval '"+age+"'")
+			r, err := Audit(t.Context(), w.mall)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range r.Books {
+				stuck := slices.ContainsFunc(b.Findings, func(g Finding) bool { return g.Rule == ruleRefund })
+				if b.ID == "C2" && len(b.Findings) > 0 || b.ID == "C4" && stuck != want {
+					t.Errorf("%s, after %s: %s", name, age, strings.Join(findings(r), "\n"))
+				}
+			}
+		}
+	}
+}
+
+// A bank sent a refund back: the money is here again, but that it had gone was told.
+func (w *world) refundThatCameBack(t *testing.T) {
+	w.reset(t)
+	w.do(t, "payment", "UPDATE payments SET status = 'succeeded' WHERE id = 14; UPDATE refunds SET status = 'failed', told_at = done_at, done_at = NULL")
+	w.do(t, "sandbox", "UPDATE charges SET refunded = 0 WHERE ref = '14'")
+	r, err := Audit(t.Context(), w.mall)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range r.Books {
+		if kept := slices.ContainsFunc(b.Findings, func(g Finding) bool { return g.Rule == ruleBack }); b.ID == "C2" && !kept || b.ID == "C3" && len(b.Findings) > 0 {
+			t.Errorf("%s: %s", b.ID, strings.Join(findings(r), "\n"))
+		}
+	}
 }
 
 // What is still in flight when the waiting is over has had its time.

@@ -10,6 +10,7 @@ type payment struct {
 	id, order, amount          int64
 	currency, status, provider string
 	opened                     bool // the provider's id is known
+	returning                  bool // the provider has taken a refund, which is not done yet
 	age, made                  float64
 }
 
@@ -49,14 +50,20 @@ func (f *facts) loadPayments(ctx context.Context, r *room) error {
 		return err
 	}
 	err = r.lines(ctx, `SELECT concat_ws(' ', payment_id, amount, done_at IS NOT NULL, status, `+age("created_at")+`) FROM refunds`, func(l *line) {
-		f.refunds = append(f.refunds, refund{payment: l.int(), amount: l.int(), done: l.bool(), status: l.word(), age: l.seconds()})
+		r := refund{payment: l.int(), amount: l.int(), done: l.bool(), status: l.word(), age: l.seconds()}
+		f.refunds = append(f.refunds, r)
+		if p, ok := f.payments[r.payment]; ok && r.status == "pending" && !r.done {
+			p.returning = true
+			f.payments[r.payment] = p
+		}
 	})
 	if err != nil {
 		return err
 	}
 	return f.untoldIn(ctx, r, `
 		SELECT order_id::text AS key, 'mall.payment.succeeded.v1' AS type, count(*) AS n, max(updated_at) AS at FROM payments WHERE status IN ('succeeded', 'refunded') GROUP BY 1
-		UNION ALL SELECT order_id::text, 'mall.payment.refunded.v1', count(*), max(updated_at) FROM payments WHERE status = 'refunded' GROUP BY 1`)
+		UNION ALL SELECT order_id::text, 'mall.payment.refunded.v1', count(*), max(coalesce(told_at, done_at)) FROM refunds JOIN payments ON id = payment_id
+			WHERE coalesce(told_at, done_at) IS NOT NULL GROUP BY 1`) // told once, even if the money came back
 }
 
 func (f *facts) loadCharges(ctx context.Context, r *room) error {

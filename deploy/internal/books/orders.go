@@ -64,7 +64,7 @@ func (f *facts) orderBook(b *Book) {
 		subject := fmt.Sprintf("order %d", id)
 		bill, billed := f.bills[id]
 		f.orderMoney(b, subject, o, bill, paidBy[id])
-		f.orderBill(b, subject, o, bill, billed)
+		f.orderBill(b, subject, o, bill, billed, slices.ContainsFunc(paidBy[id], func(p payment) bool { return p.returning }))
 		f.orderStock(b, subject, id, o)
 	}
 	for product, sold := range f.units {
@@ -102,7 +102,7 @@ func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []p
 	kept := make([]payment, 0, 1)
 	for _, p := range paid {
 		age = min(age, p.age)
-		if p.status == "succeeded" {
+		if p.status == "succeeded" && !p.returning {
 			kept = append(kept, p)
 		}
 	}
@@ -122,8 +122,10 @@ func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []p
 	case "cancelled", "refunded":
 		if len(kept) > 0 {
 			b.add(level(age), ruleBack, subject, "it is %s and keeps payments %s", o.status, ids(kept))
-		} else if returned := slices.ContainsFunc(paid, func(p payment) bool { return p.amount == o.total && p.currency == o.currency }); returned != (o.status == "refunded") {
-			b.add(level(age), ruleBack, subject, "it is %s and has %d payments that went back", o.status, len(paid))
+		} else if returned := slices.ContainsFunc(paid, func(p payment) bool {
+			return p.status == "refunded" && p.amount == o.total && p.currency == o.currency
+		}); returned != (o.status == "refunded") {
+			b.add(level(age), ruleBack, subject, "it is %s and has %d payments that went back or are on their way", o.status, len(paid))
 		}
 	}
 }
@@ -139,12 +141,13 @@ func ids(list []payment) string {
 // billStates are the bills an order may have.
 var billStates = map[string]string{"awaiting_payment": "open", "paid": "paid", "cancelled": "closed", "refunded": "refunded"}
 
-func (f *facts) orderBill(b *Book, subject string, o order, bill bill, billed bool) {
+func (f *facts) orderBill(b *Book, subject string, o order, bill bill, billed, returning bool) {
 	switch {
 	case !billed:
 		b.add(level(o.made), ruleBill, subject, "it is %s and has no bill", o.status)
 	case bill.amount != o.total || bill.currency != o.currency:
 		b.add(Violation, ruleBill, subject, "it is over %d %s, its bill over %d %s", o.total, o.currency, bill.amount, bill.currency)
+	case returning && o.status == "cancelled" && bill.status == "paid": // until the money is back
 	case bill.status != billStates[o.status]:
 		b.add(level(min(o.age, bill.age)), ruleBill, subject, "it is %s, its bill is %s", o.status, bill.status)
 	}

@@ -8,6 +8,9 @@ const (
 	ruleRefund  = "no refund that is not done"
 )
 
+// longestRefund is how long, in seconds, a provider may take for a refund before somebody has to ask.
+const longestRefund = 30 * 24 * 3600
+
 // stuckBook looks for what should have ended. Holds were looked at with the gate; reservations without a live order are
 // in C2, where an order's stock follows its status.
 func (f *facts) stuckBook(b *Book) {
@@ -40,7 +43,7 @@ func (f *facts) stuckBook(b *Book) {
 	for _, v := range f.refunds {
 		if !v.done {
 			pending++
-			if v.status == "pending" { // the provider has it, and takes days for some banks
+			if v.status == "pending" && v.age < longestRefund { // the provider has it, and takes days for some banks
 				continue
 			}
 			b.add(level(v.age), ruleRefund, fmt.Sprintf("payment %d", v.payment), "%d are to go back for %.0f s", v.amount, v.age)
