@@ -14,7 +14,8 @@ const forgotten = "-"
 func (s *Store) ForgetBuyer(ctx context.Context, userID string) error {
 	for {
 		res := postgres.DB(ctx, s.db).Exec(`UPDATE orders SET recipient = ?, phone = '', street = ? WHERE id = (
-			SELECT id FROM orders WHERE user_id = ? AND recipient <> ? ORDER BY id DESC LIMIT 1)`, forgotten, forgotten, userID, forgotten)
+			SELECT id FROM orders WHERE user_id = ? AND (recipient, phone, street) <> (?, '', ?) ORDER BY id DESC LIMIT 1)`,
+			forgotten, forgotten, userID, forgotten, forgotten)
 		if res.Error != nil {
 			return fmt.Errorf("forget buyer: %w", res.Error)
 		}

@@ -481,3 +481,39 @@ func TestListPages(t *testing.T) {
 		t.Errorf("cancelled: %d, %v; want 1", len(page), err)
 	}
 }
+
+// Whatever a buyer called themselves, nothing of who it was stays; another's orders do.
+func TestABuyerIsForgotten(t *testing.T) {
+	_, orders := open(t)
+	for id, address := range map[string]order.Address{
+		"420": {Recipient: "Li", Phone: "123", Street: "1 Road", City: "Wuhan", Country: "CN"},
+		"421": {Recipient: "-", Phone: "123", Street: "1 Road", City: "Wuhan", Country: "CN"},
+		"422": {Recipient: "-", Phone: "", Street: "1 Road", City: "Wuhan", Country: "CN"},
+	} {
+		d := draft(id, "7")
+		d.Address = address
+		if _, err := orders.Place(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := orders.Place(t.Context(), draft("423", "8")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := orders.ForgetBuyer(t.Context(), "7"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []order.ID{"420", "421", "422"} {
+		o, err := orders.Find(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := o.Snapshot().Address; a.Recipient != "-" || a.Phone != "" || a.Street != "-" || a.City != "Wuhan" {
+			t.Errorf("order %s: %+v, want neither name, phone nor street", id, a)
+		}
+	}
+	if o, err := orders.Find(t.Context(), "423"); err != nil || o.Snapshot().Address.Recipient != "Li" {
+		t.Errorf("another's order: %+v, %v", o, err)
+	}
+}
