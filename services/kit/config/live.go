@@ -112,9 +112,26 @@ func Setting[T any](l *Live, key string, def T, parse func(string) (T, error), o
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if first := l.set[key]; first != nil {
+		s.follow(first)
+	}
 	l.set[key] = s
 	l.noteMissing()
 	return func() T { return *value.Load() }
+}
+
+// follow makes a setting that is declared again take the first declaration along: whoever reads that one must not be
+// left with the default.
+func (s *setting) follow(first *setting) {
+	apply, reset := s.apply, s.reset
+	s.required, s.chosen = s.required || first.required, s.chosen || first.chosen
+	s.reset = func() { first.reset(); reset() }
+	s.apply = func(raw string) error {
+		if err := first.apply(raw); err != nil {
+			return err
+		}
+		return apply(raw)
+	}
 }
 
 // Restore loads what the memory has, once.

@@ -182,3 +182,17 @@ func TestAnOlderStoreChangesNothing(t *testing.T) {
 		t.Errorf("older than what is not good any more: missing %v", missing)
 	}
 }
+
+// A setting may be declared for more than one reader (the pools of a service with two databases): all follow it.
+func TestASettingThatIsDeclaredTwice(t *testing.T) {
+	store := &fakeStore{values: map[string]string{Initialized: "yes", "database.max_connections": "5"}}
+	live := NewLive(store, nil, slog.New(slog.DiscardHandler))
+	first := live.Int("database.max_connections", 10, 2, 500)
+	second := live.Int("database.max_connections", 10, 2, 500)
+	for _, want := range []int64{5, 10} {
+		if err := live.Refresh(t.Context()); err != nil || first() != want || second() != want {
+			t.Errorf("%d and %d, %v, want %d for both", first(), second(), err, want)
+		}
+		store.values["database.max_connections"] = Unset
+	}
+}
