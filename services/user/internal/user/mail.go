@@ -176,7 +176,7 @@ func (s *Service) SendMails(ctx context.Context) error {
 // sendMail sends a mail to the account of an email, if there is one.
 func (s *Service) sendMail(ctx context.Context, r MailRequest) error {
 	u, err := s.store.FindByEmail(ctx, r.Email)
-	if problem.KindOf(err) == problem.NotFound || strings.ContainsAny(r.Email, " \",;:<>()[]\\") { // nothing that a mailer could read as two
+	if problem.KindOf(err) == problem.NotFound || !mailable(r.Email) {
 		return nil
 	}
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -64,6 +66,9 @@ func NormalEmail(raw string) (string, bool) {
 	return strings.ToLower(raw), true
 }
 
+// mailable says whether mail is sent to an email: not if a mailer could read it as two.
+func mailable(email string) bool { return !strings.ContainsAny(email, " \",;:<>()[]\\") }
+
 // Weak says whether a password is easy to guess for somebody who knows the account's email.
 type Weak func(password, email string) bool
 
@@ -71,7 +76,8 @@ type Weak func(password, email string) bool
 func (weak Weak) CheckRegistration(email, password string) (string, error) {
 	var fields []problem.Field
 	normal, ok := NormalEmail(email)
-	if !ok {
+	// A letter can be written in several ways that look alike: one of them makes an account. Older accounts are as they are.
+	if !ok || !norm.NFKC.IsNormalString(normal) || !mailable(normal) {
 		fields = append(fields, problem.Field{Field: "email", Message: "is not an email address"})
 	}
 	fields = append(fields, weak.check("password", password, normal)...)
