@@ -221,6 +221,9 @@ func (s *Stripe) create(r *http.Request) answer {
 }
 
 func (s *Stripe) confirm(i object, number string) answer {
+	if i["status"] == "succeeded" || i["status"] == "canceled" {
+		return refused(http.StatusBadRequest, "invalid_request_error", "payment_intent_unexpected_state", "")
+	}
 	i["payment_method"] = method("pm_x", number)
 	switch number {
 	case Declines:
