@@ -74,5 +74,7 @@ func (s *Store) Change(ctx context.Context, userID string, change func(c *cart.C
 		case <-time.After(rand.N(time.Duration(try+1) * 3 * time.Millisecond)):
 		}
 	}
-	return cart.Cart{}, problem.Busy(sidecar.ErrStale, time.Second, "The cart is being changed by many requests at once.")
+	// Its owner did that: no failure, by which a breaker would close carts to everybody.
+	return cart.Cart{}, problem.Wrap(sidecar.ErrStale, problem.Unavailable, sidecar.CodeOverloaded, "The cart is being changed by many requests at once.").
+		After(time.Second)
 }
