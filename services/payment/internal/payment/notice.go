@@ -35,6 +35,9 @@ func (s *Service) OnNotice(ctx context.Context, provider string, payload []byte,
 		return err
 	}
 	switch {
+	case !found && n.Captured != "": // a database that was restored has forgotten it
+		s.log.ErrorContext(ctx, "the provider has captured money for a payment that is not known here", "provider", provider, "notice", n.ID,
+			"charge", n.ChargeID, "payment", n.Captured)
 	case !found:
 		s.log.InfoContext(ctx, "a notice of a charge that is not ours", "provider", provider, "notice", n.ID, "kind", n.Kind)
 	case n.Refund && !asked:

@@ -76,6 +76,7 @@ type Notice struct {
 	Kind     string // the provider's word, for the log
 	ChargeID string // the charge to look at, "" for none
 	Refund   bool   // look at its refund
+	Captured string // the payment for which, as the provider says, the charge has captured money
 	Dispute  *Dispute
 }
 

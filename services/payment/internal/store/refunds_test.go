@@ -1,12 +1,15 @@
 package store_test
 
 import (
+	"bytes"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/payment/internal/payment"
+	"daprmall.dev/services/payment/internal/stripe"
 	"daprmall.dev/services/payment/internal/stripe/stripetest"
 )
 
@@ -175,6 +178,32 @@ func TestForeignNotices(t *testing.T) {
 	d := open(t) // without Stripe
 	if err := d.OnNotice(t.Context(), "stripe", body, ""); problem.KindOf(err) != problem.NotFound {
 		t.Errorf("a notice without the provider: %v, want not found", err)
+	}
+}
+
+// Money was captured for a payment that a restored database has forgotten: nobody looks for it, so the notice says so.
+func TestMoneyOfAForgottenPayment(t *testing.T) {
+	c := openCounter(t)
+	c.pay("1", c.bill("100"), stripetest.Good)
+	c.sql(c.db, "DELETE FROM payments")
+	var said bytes.Buffer
+	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", WebhookSecret: stripetest.Secret, URL: c.stripe.URL})
+	service := payment.NewService(c.store, noOrders{}, []payment.Provider{provider}, func() string { return "stripe" },
+		slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelError})))
+	for _, kind := range []string{"payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.succeeded of another shop"} {
+		said.Reset()
+		kind, foreign := strings.CutSuffix(kind, " of another shop")
+		changed := map[string]any{}
+		if foreign {
+			changed["metadata"] = map[string]any{}
+		}
+		body, signature := c.stripe.Notice(kind, "pi_1", time.Now(), changed)
+		if err := service.OnNotice(t.Context(), "stripe", body, signature); err != nil {
+			t.Fatal(err)
+		}
+		if want := kind == "payment_intent.succeeded" && !foreign; strings.Contains(said.String(), "payment=1") != want {
+			t.Errorf("%s, foreign %v: the log says %q", kind, foreign, said.String())
+		}
 	}
 }
 

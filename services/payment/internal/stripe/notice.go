@@ -29,6 +29,9 @@ func (p *Provider) Notice(payload []byte, signature string) (payment.Notice, err
 		Currency      string `json:"currency"`
 		Reason        string `json:"reason"`
 		Status        string `json:"status"`
+		Metadata      struct {
+			PaymentID string `json:"payment_id"`
+		} `json:"metadata"`
 	}
 	read := func() error {
 		if event.Data == nil || json.Unmarshal(event.Data.Raw, &object) != nil || object.ID == "" {
@@ -43,6 +46,9 @@ func (p *Provider) Notice(payload []byte, signature string) (payment.Notice, err
 			return n, err
 		}
 		n.ChargeID = object.ID
+		if event.Type == stripe.EventTypePaymentIntentSucceeded {
+			n.Captured = object.Metadata.PaymentID
+		}
 	case stripe.EventTypeRefundCreated, stripe.EventTypeRefundUpdated, stripe.EventTypeRefundFailed, stripe.EventTypeChargeRefundUpdated:
 		if err := read(); err != nil {
 			return n, err
