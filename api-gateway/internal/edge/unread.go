@@ -12,7 +12,8 @@ import (
 // boundUnread counts what a client has not read yet, whoever wrote it.
 func (g *Gateway) boundUnread(c *gin.Context) {
 	client := household(clientAddr(c.Request, g.Proxies()))
-	c.Writer = &readingClient{ResponseWriter: c.Writer, answers: g.Limits.Answers, client: client, cutOff: g.Metrics.cutOff}
+	c.Writer = &readingClient{ResponseWriter: c.Writer, answers: g.Limits.Answers, client: client, cutOff: g.Metrics.cutOff,
+		multiplexed: c.Request.ProtoMajor > 1}
 	c.Next()
 }
 
@@ -22,12 +23,18 @@ type readingClient struct {
 	answers *limit.Answers
 	client  string
 	cutOff  func()
+
+	multiplexed bool // a stream's window may be closed: what is buffered then waits in this process, not in the socket
 }
 
 func (w *readingClient) Write(b []byte) (int, error) {
 	leave := w.answers.Enter(w.client, len(b), w.cut)
 	defer leave()
-	return w.ResponseWriter.Write(b)
+	n, err := w.ResponseWriter.Write(b)
+	if err == nil && w.multiplexed {
+		err = http.NewResponseController(w.ResponseWriter).Flush() // here, where it counts, and not after the handler
+	}
+	return n, err
 }
 
 func (w *readingClient) WriteString(s string) (int, error) { return w.Write([]byte(s)) }

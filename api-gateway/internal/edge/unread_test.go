@@ -114,8 +114,29 @@ func askInText(t *testing.T, address string, n int) {
 	}
 }
 
+// Small answers count, too: on a stream without a window they wait as big ones do, and nobody reads them either.
+func TestSmallAnswersThatNobodyReadsAreCutOff(t *testing.T) {
+	m := open(t, nil)
+	const allowed, beyond = 64, 20
+	frames := openStreams(t, strings.TrimPrefix(m.front.URL, "http://"), allowed+beyond)
+	for cut := 0; cut < beyond; {
+		f, err := frames.ReadFrame()
+		if err != nil {
+			t.Fatalf("%d of %d streams were cut off: %v", cut, beyond, err)
+		}
+		if f.Header().Type == http2.FrameRSTStream {
+			cut++
+		}
+	}
+}
+
 // askInFrames sends requests on the streams of one connection, and lets the server send nothing.
 func askInFrames(t *testing.T, address string, n int) {
+	t.Helper()
+	openStreams(t, address, n)
+}
+
+func openStreams(t *testing.T, address string, n int) *http2.Framer {
 	t.Helper()
 	conn := dial(t, address)
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
@@ -138,4 +159,5 @@ func askInFrames(t *testing.T, address string, n int) {
 			t.Fatal(err)
 		}
 	}
+	return frames
 }
