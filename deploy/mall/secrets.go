@@ -51,7 +51,7 @@ func rotateSecret(ctx context.Context, at place.Place, args []string) error {
 	case isDB && slices.Contains(secrets.Databases, db):
 		return r.database(ctx, db)
 	case name == "idempotency-hmac" || name == "refresh-hmac":
-		return r.hmac(ctx)
+		return r.hmac(ctx, r.spread)
 	}
 	return errors.New(secretsUsage)
 }
@@ -76,13 +76,24 @@ type rotation struct {
 	readers []string
 }
 
-func (r rotation) hmac(ctx context.Context) error {
+// hmac changes a secret with a key. One that was cut off is brought to its end first: some services may still use what the next value would
+// make unknown.
+func (r rotation) hmac(ctx context.Context, spread func(ctx context.Context, done string) error) error {
+	if !r.store.IsSettled(r.name) {
+		if err := spread(ctx, "what was changed before is used everywhere"); err != nil {
+			return err
+		}
+	}
 	r.store.Next(r.name)
-	if err := r.spread(ctx, "every service knows the next value"); err != nil {
+	if err := spread(ctx, "every service knows the next value"); err != nil {
 		return err
 	}
 	r.store.Swap(r.name)
-	return r.spread(ctx, "it is used; the old one stays known until the next change")
+	if err := spread(ctx, "it is used; the old one stays known until the next change"); err != nil {
+		return err
+	}
+	r.store.Settled(r.name)
+	return secrets.Save(r.at.Home, r.store)
 }
 
 func (r rotation) database(ctx context.Context, db string) error {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"os"
 	"testing"
 
 	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/secrets"
 )
 
 // Two rotations at once would each write back what the other has changed: a service would get a password that its database no longer has.
@@ -26,4 +29,46 @@ func TestOneCommandChangesSecrets(t *testing.T) {
 		t.Fatalf("the first has ended: %v", err)
 	}
 	again()
+}
+
+// A rotation is cut off while some services use the new value and some the old one: the next rotation must not make the old one unknown
+// before nobody uses it.
+func TestARotationThatWasCutOffEndsFirst(t *testing.T) {
+	const name = "refresh-hmac"
+	store, _, err := secrets.Load(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rotation{at: place.Place{Home: t.TempDir()}, store: store, name: name}
+	var seen []map[string]string
+	calls, cut := 0, 2
+	spread := func(context.Context, string) error {
+		calls++
+		seen = append(seen, map[string]string{"key": store[name]["key"], "other": store[name]["other"]})
+		if calls == cut {
+			return errors.New("cut off")
+		}
+		return nil
+	}
+	if err := r.hmac(t.Context(), spread); err == nil {
+		t.Fatal("it was not cut off")
+	}
+	if err := r.hmac(t.Context(), spread); err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{seen[0]["key"]: true} // by somebody, when the next values are spread
+	for i, s := range seen {
+		for key := range used {
+			if key != s["key"] && key != s["other"] {
+				t.Fatalf("spread %d: a value that somebody uses is unknown", i+1)
+			}
+		}
+		if i+1 != cut { // everybody has read it
+			clear(used)
+		}
+		used[s["key"]] = true
+	}
+	if err := r.hmac(t.Context(), spread); err != nil || calls != 7 {
+		t.Errorf("a third one took %d spreads, %v; want 2", calls-5, err)
+	}
 }

@@ -92,10 +92,20 @@ func (s Store) Next(name string) {
 	s[name]["other"] = base64.StdEncoding.EncodeToString(random(32))
 }
 
-// Swap uses the value that was made by Next; the one before is recognised until the next change.
+// Swap uses the value that was made by Next; the one before is recognised until the next change. Until Settled somebody may use that.
 func (s Store) Swap(name string) {
 	s[name]["key"], s[name]["other"] = s[name]["other"], s[name]["key"]
+	s[name][unsettled] = "yes"
 }
+
+// unsettled marks a secret whose value before may still be in use.
+const unsettled = "unsettled"
+
+// Settled says that everybody uses the value of the last Swap.
+func (s Store) Settled(name string) { delete(s[name], unsettled) }
+
+// IsSettled says whether everybody does.
+func (s Store) IsSettled(name string) bool { return s[name][unsettled] == "" }
 
 // NextDSN makes the password that follows that of a database. One that a rotation has left half done is taken up again: the database
 // may have it already.
