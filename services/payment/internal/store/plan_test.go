@@ -116,3 +116,27 @@ func TestNothingReadsAllPayments(t *testing.T) {
 		t.Errorf("reads all of %s", found)
 	}
 }
+
+// After an outage of a provider thousands of attempts and refunds are due: a claim reads one of them, not all.
+func TestAClaimReadsOneOfMany(t *testing.T) {
+	d := open(t)
+	n := postgrestest.Rows(t) / 5
+	for _, sql := range []string{
+		`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version) SELECT i, 7, 210, 'CNY', now(), 'open', 1 FROM generate_series(1, 2 * ?) i`,
+		`INSERT INTO payments (id, order_id, user_id, provider, provider_id, amount, currency, status, card_brand, card_last4, created_at, updated_at, look_at)
+			SELECT i, i, 7, 'sandbox', 'sbx_' || i, 210, 'CNY', CASE WHEN i % 2 = 0 THEN 'processing' ELSE 'succeeded' END, 'visa', '4242', now(), now(),
+				now() - make_interval(secs => i / 10.0) FROM generate_series(1, 2 * ?) i`,
+		`INSERT INTO refunds (payment_id, amount, look_at) SELECT i * 2 - 1, 210, now() - make_interval(secs => i / 10.0) FROM generate_series(1, ?) i`,
+	} {
+		if err := d.db.Exec(sql, n).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.sql(d.db, "ANALYZE")
+	for what, statement := range map[string]string{"settle": store.NextUnsettled, "refund": store.NextRefund} {
+		plan := postgrestest.Explain(t, d.db, statement, "{sandbox,stripe}")
+		if plan.Rows > 20 {
+			t.Errorf("%s: %.0f rows were read for one of %d: %q", what, plan.Rows, n, plan.Scans)
+		}
+	}
+}

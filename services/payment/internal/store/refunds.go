@@ -26,6 +26,13 @@ func (s *Store) AskRefund(ctx context.Context, paymentID string, amount int64) e
 	return db.Exec("INSERT INTO refunds (payment_id, amount) VALUES (?, ?) ON CONFLICT (payment_id) DO NOTHING", paymentID, amount).Error
 }
 
+const nextRefund = `UPDATE refunds f
+	SET attempts = attempts + 1, look_at = now() + make_interval(secs => least(300, 5 * power(2, least(attempts, 6))))
+	FROM payments p WHERE p.id = f.payment_id AND f.payment_id = (SELECT f.payment_id FROM refunds f JOIN payments p ON p.id = f.payment_id
+		WHERE f.look_at < 'infinity' AND f.look_at <= now() AND (f.done_at IS NULL OR f.provider_refund_id <> '') AND p.provider = ANY(?::text[])
+		ORDER BY f.look_at LIMIT 1 FOR UPDATE OF f SKIP LOCKED)
+	RETURNING p.*, f.provider_refund_id, f.done_at IS NOT NULL AS done, f.status = 'failed' AS broken`
+
 // NextRefund is described at payment.Store; a claim lasts longer with each try.
 func (s *Store) NextRefund(ctx context.Context, providers []string) (*payment.RefundRequest, error) {
 	var r struct {
@@ -33,11 +40,7 @@ func (s *Store) NextRefund(ctx context.Context, providers []string) (*payment.Re
 		ProviderRefundID string
 		Done, Broken     bool
 	}
-	res := s.db.WithContext(ctx).Raw(`UPDATE refunds f SET attempts = attempts + 1, look_at = now() + make_interval(secs => least(300, 5 * power(2, least(attempts, 6))))
-		FROM payments p WHERE p.id = f.payment_id AND f.payment_id = (SELECT f.payment_id FROM refunds f JOIN payments p ON p.id = f.payment_id
-			WHERE f.look_at < 'infinity' AND f.look_at <= now() AND (f.done_at IS NULL OR f.provider_refund_id <> '') AND p.provider = ANY(?::text[])
-			ORDER BY f.look_at LIMIT 1 FOR UPDATE OF f SKIP LOCKED)
-		RETURNING p.*, f.provider_refund_id, f.done_at IS NOT NULL AS done, f.status = 'failed' AS broken`, postgres.Array(providers)).Scan(&r)
+	res := s.db.WithContext(ctx).Raw(nextRefund, postgres.Array(providers)).Scan(&r)
 	if res.Error != nil || res.RowsAffected == 0 {
 		return nil, res.Error
 	}

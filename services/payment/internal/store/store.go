@@ -209,6 +209,11 @@ func (s *Store) LookSoon(ctx context.Context, id string) error {
 		WHERE id = ? AND `+underWay, id).Error
 }
 
+const nextUnsettled = `UPDATE payments p SET look_at = now() + interval '10 seconds' FROM bills b
+	WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now() AND provider = ANY(?::text[])
+		ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+	RETURNING p.*, b.status = 'open' AND (p.next_action IS NULL OR b.due_at > now()) AS wanted`
+
 // NextUnsettled is described at payment.Store: a claim lasts ten seconds, so that replicas look at different attempts and a provider that is down
 // is not asked in a loop.
 func (s *Store) NextUnsettled(ctx context.Context, providers []string) (*payment.Payment, bool, error) {
@@ -216,10 +221,7 @@ func (s *Store) NextUnsettled(ctx context.Context, providers []string) (*payment
 		Attempt row `gorm:"embedded"`
 		Wanted  bool
 	}
-	res := s.db.WithContext(ctx).Raw(`UPDATE payments p SET look_at = now() + interval '10 seconds' FROM bills b
-		WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now() AND provider = ANY(?::text[])
-			ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-		RETURNING p.*, b.status = 'open' AND (p.next_action IS NULL OR b.due_at > now()) AS wanted`, postgres.Array(providers)).Scan(&r)
+	res := s.db.WithContext(ctx).Raw(nextUnsettled, postgres.Array(providers)).Scan(&r)
 	if res.Error != nil || res.RowsAffected == 0 {
 		return nil, false, res.Error
 	}
