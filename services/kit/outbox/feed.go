@@ -26,6 +26,10 @@ type Page struct {
 	Head   int64  `json:"head"`
 }
 
+// maxPage bounds the events of a page, in bytes: a caller takes 8 MiB at most (kit/sidecar), and a page that it cannot read
+// would stop it there for good.
+const maxPage = 4 << 20
+
 // Item is an event at its position.
 type Item struct {
 	Pos   int64           `json:"pos"`
@@ -107,8 +111,10 @@ func (o *Outbox) Feed(ctx context.Context, q Query) (Page, error) {
 		return Page{}, problem.New(problem.Gone, "feed_gone", "Events up to %d were removed; the feed begins after them.", h.PurgedThrough)
 	}
 	p := Page{Events: []Item{}, Next: q.After, Head: h.Head}
+	bytes := 0
 	for _, r := range rows {
-		if r.Pos == nil || !r.Ripe { // the cursor must not pass an event that was not handed out
+		bytes += len(r.Payload)
+		if r.Pos == nil || !r.Ripe || bytes > maxPage && len(p.Events) > 0 { // the cursor must not pass an event that was not handed out
 			break
 		}
 		p.Events = append(p.Events, Item{Pos: *r.Pos, Event: json.RawMessage(r.Payload)})

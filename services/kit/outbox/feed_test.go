@@ -44,6 +44,30 @@ func TestWhatIsRolledBackTellsNothing(t *testing.T) {
 	}
 }
 
+// A page is no larger than a caller reads, whatever shoppers have ordered: else nobody would get past it.
+func TestAPageOfLargeEventsIsShorter(t *testing.T) {
+	o, db, _ := open(t)
+	const events, size = 20, 1 << 20
+	err := db.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload)
+		SELECT 'e' || n, 't', 'y', 'k', 1, '"' || repeat('x', ?) || '"' FROM generate_series(1, ?) n`, size, events).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	number(t, o)
+	got := 0
+	for after := int64(0); after < events; {
+		page := feed(t, o, Query{After: after})
+		text, err := json.Marshal(page)
+		if err != nil || len(text) > 8<<20 || len(page.Events) == 0 {
+			t.Fatalf("after %d: %d events of %d bytes, %v", after, len(page.Events), len(text), err)
+		}
+		got, after = got+len(page.Events), page.Next
+	}
+	if got != events {
+		t.Errorf("%d of %d events were read", got, events)
+	}
+}
+
 // A transaction that drew its sequence number early and commits late comes after what was numbered meanwhile:
 // whoever follows the feed by position sees it.
 func TestLateCommitsAreNeverSkipped(t *testing.T) {
