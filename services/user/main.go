@@ -10,6 +10,7 @@ import (
 	"daprmall.dev/services/kit/room"
 	"daprmall.dev/services/user/internal/api"
 	"daprmall.dev/services/user/internal/argon"
+	"daprmall.dev/services/user/internal/lookalike"
 	"daprmall.dev/services/user/internal/peers"
 	"daprmall.dev/services/user/internal/store"
 	"daprmall.dev/services/user/internal/strength"
@@ -24,7 +25,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	users := user.NewService(user.Deps{
-		Store: store.New(r.DB, r.Outbox), Hasher: argon.New(), Weak: strength.Weak, Sessions: peers.NewSessions(r.Sidecar),
+		Store: store.New(r.DB, r.Outbox), Hasher: argon.New(), Weak: strength.Weak, LooksAlike: lookalike.Has, Sessions: peers.NewSessions(r.Sidecar),
 		Secrets: peers.NewSecrets(r.Sidecar), Mailer: peers.NewMailer(r.Sidecar), MailLink: r.Live.String("user.mail_link", "", user.CheckMailLink),
 		VerifyAtSignUp: config.Setting(r.Live, "user.verify_at_sign_up", false, strconv.ParseBool), IDs: r.IDs, Log: r.Log,
 	})

@@ -13,6 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/user/internal/lookalike"
 	"daprmall.dev/services/user/internal/store"
 	"daprmall.dev/services/user/internal/user"
 )
@@ -62,7 +63,7 @@ func accounts(t *testing.T) (*gorm.DB, *store.Store, *user.Service, *postbox) {
 	db, s := open(t)
 	box := &postbox{}
 	return db, s, user.NewService(user.Deps{Store: s, Hasher: plain{}, Weak: func(p, _ string) bool { return p == "easy to guess" }, Sessions: &deaf{},
-		Mailer: box, MailLink: func() string { return "https://mall.example/account" }, IDs: &numbers{}, Log: slog.New(slog.DiscardHandler)}), box
+		Mailer: box, LooksAlike: lookalike.Has, MailLink: func() string { return "https://mall.example/account" }, IDs: &numbers{}, Log: slog.New(slog.DiscardHandler)}), box
 }
 
 func must(t *testing.T, err error) {
@@ -271,4 +272,13 @@ func TestADeletionIsToldAgain(t *testing.T) {
 	must(t, db.Exec("UPDATE deletions_to_tell SET due_at = due_at - interval '26 hours'").Error)
 	told("when no token can be alive", 3)
 	told("then never", 3)
+}
+
+// Two accounts do not look the same: a letter with its accent beside it, or a wide one, is another's.
+func TestNoTwoAccountsLookAlike(t *testing.T) {
+	_, _, users, _ := accounts(t)
+	for email, want := range map[string]string{"m\u00fcller@mall.example": "", "mu\u0308ller@mall.example": "validation_failed", "\uff57ei@mall.example": "validation_failed"} {
+		_, err := users.Register(t.Context(), email, "violet canyon 83")
+		wantCode(t, email, err, want)
+	}
 }

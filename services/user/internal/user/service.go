@@ -44,13 +44,15 @@ type IDs interface{ Next() (string, error) }
 
 // Deps are what the accounts need.
 type Deps struct {
-	Store    Store
-	Hasher   Hasher
-	Weak     Weak
-	Sessions Sessions
-	Secrets  Secrets
-	Mailer   Mailer
-	MailLink func() string // where mails lead to, "" for nowhere: they have a code
+	Store  Store
+	Hasher Hasher
+	Weak   Weak
+	// LooksAlike says whether an email may look like another one: it makes no account. Older accounts are as they are.
+	LooksAlike func(email string) bool
+	Sessions   Sessions
+	Secrets    Secrets
+	Mailer     Mailer
+	MailLink   func() string // where mails lead to, "" for nowhere: they have a code
 	// VerifyAtSignUp says whether signing up sends a mail that verifies the email; else it is sent when the client asks.
 	VerifyAtSignUp func() bool
 	IDs            IDs
@@ -62,6 +64,7 @@ type Service struct {
 	store    Store
 	hasher   Hasher
 	weak     Weak
+	alike    func(email string) bool
 	sessions Sessions
 	secrets  Secrets
 	mailer   Mailer
@@ -74,13 +77,16 @@ type Service struct {
 
 // NewService wires the accounts.
 func NewService(d Deps) *Service {
-	return &Service{store: d.Store, hasher: d.Hasher, weak: d.Weak, sessions: d.Sessions, secrets: d.Secrets,
+	return &Service{store: d.Store, hasher: d.Hasher, weak: d.Weak, alike: d.LooksAlike, sessions: d.Sessions, secrets: d.Secrets,
 		mailer: d.Mailer, mailLink: d.MailLink, verifies: d.VerifyAtSignUp, ids: d.IDs, log: d.Log, now: time.Now}
 }
 
 // Register opens an account.
 func (s *Service) Register(ctx context.Context, email, password string) (*User, error) {
 	email, err := s.weak.CheckRegistration(email, password)
+	if err == nil && s.alike != nil && s.alike(email) {
+		err = problem.Validation(problem.Field{Field: "email", Message: "has letters that look like others"})
+	}
 	if err != nil {
 		return nil, err
 	}

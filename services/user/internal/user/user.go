@@ -9,8 +9,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
-
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -76,8 +74,7 @@ type Weak func(password, email string) bool
 func (weak Weak) CheckRegistration(email, password string) (string, error) {
 	var fields []problem.Field
 	normal, ok := NormalEmail(email)
-	// A letter can be written in several ways that look alike: one of them makes an account. Older accounts are as they are.
-	if !ok || !norm.NFKC.IsNormalString(normal) || !mailable(normal) {
+	if !ok || !mailable(normal) {
 		fields = append(fields, problem.Field{Field: "email", Message: "is not an email address"})
 	}
 	fields = append(fields, weak.check("password", password, normal)...)
