@@ -31,12 +31,13 @@ func (s *Store) LookNow(ctx context.Context, provider, chargeID string, refund b
 	return found, asked, err
 }
 
-// KeepDispute is described at payment.Store.
+// KeepDispute is described at payment.Store. Stripe's clock has whole seconds: within one, what closes a dispute is the last word.
 func (s *Store) KeepDispute(ctx context.Context, provider string, d payment.Dispute) (bool, error) {
 	var fresh bool
 	err := s.db.WithContext(ctx).Raw(`INSERT INTO disputes AS d (provider, id, charge_id, payment_id, amount, currency, reason, status, told_at)
 		VALUES (?, ?, ?, (SELECT id FROM payments WHERE provider = ? AND provider_id = ? AND provider_id <> ''), ?, ?, ?, ?, ?)
-		ON CONFLICT (provider, id) DO UPDATE SET reason = excluded.reason, status = excluded.status, told_at = excluded.told_at WHERE d.told_at <= excluded.told_at
+		ON CONFLICT (provider, id) DO UPDATE SET reason = excluded.reason, status = excluded.status, told_at = excluded.told_at
+			WHERE d.told_at < excluded.told_at OR d.told_at = excluded.told_at AND d.status NOT IN ('won', 'lost', 'warning_closed')
 		RETURNING xmax = 0`, // true for a row that this statement inserted
 		provider, d.ID, d.ChargeID, provider, d.ChargeID, d.Amount, d.Currency, d.Reason, d.Status, d.At).Scan(&fresh).Error
 	if err != nil {

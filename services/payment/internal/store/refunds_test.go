@@ -156,6 +156,7 @@ func TestDisputes(t *testing.T) {
 	}
 	tell("charge.dispute.closed", "lost", now)
 	tell("charge.dispute.updated", "under_review", now.Add(-2*time.Second)) // overtaken
+	tell("charge.dispute.updated", "under_review", now)                     // overtaken within the second
 	if h := c.health(); h.Disputes != 0 {
 		t.Errorf("%+v, want it closed", h)
 	}

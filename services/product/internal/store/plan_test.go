@@ -56,13 +56,13 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	must(t, err)
 	_, err = s.store.Change(ctx, "1004", func(*product.Product) error { return nil })
 	must(t, err)
-	many := make([]string, 200)
-	for i := range many {
-		many[i] = fmt.Sprint(20000 + i)
+	holds := []string{"adj-50"}
+	for i := range 200 {
+		holds = append(holds, fmt.Sprint(20000+i))
 	}
 	ids, err := s.store.StockIDs(ctx, "2000", 200)
 	must(t, err)
-	_, _, err = s.store.Truth(ctx, ids, append(many, "adj-50"))
+	_, _, err = s.store.Truth(ctx, ids, holds)
 	must(t, err)
 	must(t, s.keeper.Converge(ctx))
 	must(t, s.keeper.ExpireHolds(ctx))
