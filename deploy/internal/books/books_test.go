@@ -128,16 +128,22 @@ func findings(r *Report) []string {
 
 // A provider takes days for some refunds: meanwhile the order is cancelled and its money is neither kept nor back. A month is too long.
 func (w *world) refundOnItsWay(t *testing.T) {
+	const another = `INSERT INTO payments (id, order_id, user_id, provider, amount, currency, status, card_brand, card_last4, created_at, updated_at)
+			SELECT 15, 4, 7, 'stripe', 2000, 'CNY', 'refunded', '', '', created_at, updated_at FROM payments WHERE id = 14;
+		INSERT INTO refunds (payment_id, amount, done_at, told_at, status) VALUES (15, 2000, now(), now(), 'succeeded');
+		UPDATE bills SET status = 'closed' WHERE order_id = 4;`
 	for name, change := range map[string]map[string]string{
-		"paid too late": {"order": "UPDATE orders SET status = 'cancelled' WHERE id = 4", "payment": "UPDATE bills SET status = 'closed' WHERE order_id = 4"},
-		"paid in time":  {"order": "UPDATE orders SET status = 'cancelled', payment_id = '14' WHERE id = 4", "payment": "UPDATE bills SET status = 'paid' WHERE order_id = 4"},
-		"paid twice":    {"order": "UPDATE orders SET status = 'cancelled' WHERE id = 4", "payment": "UPDATE payments SET order_id = 1 WHERE id = 14; UPDATE bills SET status = 'closed' WHERE order_id = 4"},
+		"paid twice too late, the other is back": {"order": "UPDATE orders SET status = 'cancelled' WHERE id = 4", "payment": another},
+		"paid twice too late, its own is back":   {"order": "UPDATE orders SET status = 'refunded' WHERE id = 4", "payment": another},
+		"paid too late":                          {"order": "UPDATE orders SET status = 'cancelled' WHERE id = 4", "payment": "UPDATE bills SET status = 'closed' WHERE order_id = 4"},
+		"paid in time":                           {"order": "UPDATE orders SET status = 'cancelled', payment_id = '14' WHERE id = 4", "payment": "UPDATE bills SET status = 'paid' WHERE order_id = 4"},
+		"paid twice":                             {"order": "UPDATE orders SET status = 'cancelled' WHERE id = 4", "payment": "UPDATE payments SET order_id = 1 WHERE id = 14; UPDATE bills SET status = 'closed' WHERE order_id = 4"},
 	} {
 		w.reset(t)
 		for room, query := range change {
 			w.do(t, room, query)
 		}
-		w.do(t, "payment", "UPDATE payments SET status = 'succeeded', provider = 'stripe' WHERE id = 14; UPDATE refunds SET status = 'pending', done_at = NULL, told_at = NULL")
+		w.do(t, "payment", "UPDATE payments SET status = 'succeeded', provider = 'stripe' WHERE id = 14; UPDATE refunds SET status = 'pending', done_at = NULL, told_at = NULL WHERE payment_id = 14")
 		w.do(t, "sandbox", "DELETE FROM charges WHERE ref = '14'")
 		for age, want := range map[string]bool{"2 days": false, "31 days": true} {
 			w.do(t, "payment", "UPDATE refunds SET created_at = now() - interval '"+age+"'")

@@ -64,7 +64,7 @@ func (f *facts) orderBook(b *Book) {
 		subject := fmt.Sprintf("order %d", id)
 		bill, billed := f.bills[id]
 		f.orderMoney(b, subject, o, bill, paidBy[id])
-		f.orderBill(b, subject, o, bill, billed, slices.ContainsFunc(paidBy[id], func(p payment) bool { return p.returning }))
+		f.orderBill(b, subject, o, bill, billed, slices.ContainsFunc(paidBy[id], returning))
 		f.orderStock(b, subject, id, o)
 	}
 	for product, sold := range f.units {
@@ -122,13 +122,18 @@ func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []p
 	case "cancelled", "refunded":
 		if len(kept) > 0 {
 			b.add(level(age), ruleBack, subject, "it is %s and keeps payments %s", o.status, ids(kept))
-		} else if returned := slices.ContainsFunc(paid, func(p payment) bool {
+			return
+		}
+		back := slices.ContainsFunc(paid, func(p payment) bool {
 			return p.status == "refunded" && p.amount == o.total && p.currency == o.currency
-		}); returned != (o.status == "refunded") {
-			b.add(level(age), ruleBack, subject, "it is %s and has %d payments that went back or are on their way", o.status, len(paid))
+		})
+		if back != (o.status == "refunded") && !slices.ContainsFunc(paid, returning) { // which of them is the order's own, only order knows
+			b.add(level(age), ruleBack, subject, "it is %s and has %d payments that went back", o.status, len(paid))
 		}
 	}
 }
+
+func returning(p payment) bool { return p.returning }
 
 func ids(list []payment) string {
 	out := make([]int64, len(list))
@@ -147,7 +152,7 @@ func (f *facts) orderBill(b *Book, subject string, o order, bill bill, billed, r
 		b.add(level(o.made), ruleBill, subject, "it is %s and has no bill", o.status)
 	case bill.amount != o.total || bill.currency != o.currency:
 		b.add(Violation, ruleBill, subject, "it is over %d %s, its bill over %d %s", o.total, o.currency, bill.amount, bill.currency)
-	case returning && o.status == "cancelled" && bill.status == "paid": // until the money is back
+	case returning && (o.status == "cancelled" || o.status == "refunded") && bill.status != "open": // until all money is back
 	case bill.status != billStates[o.status]:
 		b.add(level(min(o.age, bill.age)), ruleBill, subject, "it is %s, its bill is %s", o.status, bill.status)
 	}
