@@ -86,7 +86,7 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 
 // pooledPackages are tested through PgBouncer as well: between them they use all that needs a session or a lock.
 var pooledPackages = []string{"./services/kit/ids", "./services/kit/idempotency", "./services/kit/outbox",
-	"./services/order/internal/store", "./services/payment/internal/store"}
+	"./services/order/internal/store"}
 
 // pgBouncer starts one before the PostgreSQL of the tests and gives its DSN.
 func pgBouncer(ctx context.Context, at place.Place, sup *supervise.Supervisor, env []string) (string, error) {
