@@ -130,6 +130,10 @@ func TestSaveKeepsToWhatWasRead(t *testing.T) {
 	if err := c.Save(t.Context(), "carts", doc); !errors.Is(err, ErrStale) {
 		t.Errorf("changed meanwhile: %v, want ErrStale", err)
 	}
+	d.err = status.Error(codes.Internal, "failed saving state in state store carts: failed to set key carts||7: ERR user_script:14: failed to set key carts||7")
+	if err := c.Save(t.Context(), "carts", Document{Key: "7"}); !errors.Is(err, ErrStale) {
+		t.Errorf("made by somebody else meanwhile: %v, want ErrStale", err)
+	}
 	for _, code := range []codes.Code{codes.Unavailable, codes.Internal} {
 		d.err = status.Error(code, "redis is down")
 		_, loadErr := c.Load(t.Context(), "carts", "7")

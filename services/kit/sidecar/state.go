@@ -3,6 +3,7 @@ package sidecar
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	dapr "github.com/dapr/go-sdk/client"
@@ -32,6 +33,10 @@ func (c *Client) Load(ctx context.Context, store, key string) (Document, error) 
 	return Document{Key: key, Value: item.Value, ETag: item.Etag}, nil
 }
 
+// lostRace is in what Dapr's Redis store says when a document without an ETag exists already: its script refuses, nothing
+// is written, and Dapr has no code for it (components-contrib, state/redis). Any other failure has no script in it.
+const lostRace = "user_script"
+
 // Save writes a document that was read: it must still have its ETag, one that did not exist must still not exist. Else nothing is
 // written and the error is ErrStale.
 func (c *Client) Save(ctx context.Context, store string, d Document) error {
@@ -47,7 +52,7 @@ func (c *Client) Save(ctx context.Context, store string, d Document) error {
 	switch {
 	case err == nil:
 		return nil
-	case status.Code(err) == codes.Aborted:
+	case status.Code(err) == codes.Aborted, d.ETag == "" && strings.Contains(err.Error(), lostRace):
 		return ErrStale
 	}
 	return failed(err, "state %s", store)
