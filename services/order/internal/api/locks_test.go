@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"daprmall.dev/services/contracts/stockv1"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/inbox/inboxtest"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/order/internal/api"
@@ -42,28 +42,18 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 		api.Routes(contractstest.NewServer("order"), replicas[i], out, idempotency.New(db, nil, nil, log), orders)
 	}
 	began := time.Now()
-	for round := range rounds {
-		var wg sync.WaitGroup
-		for i, in := range replicas {
-			batch := make([][]byte, 2*half)
-			for n := range batch {
-				id := 1 + round*len(batch) + n
-				if (n < half) == (i == 0) {
-					batch[n] = event(t, "payment", paymentv1.TypeSucceeded, id, paymentv1.Succeeded{OrderID: fmt.Sprint(id), PaymentID: fmt.Sprint(90_000 + id), Amount: 100, Currency: "CNY"})
-				} else {
-					batch[n] = event(t, "product", stockv1.TypeRejected, id, stockv1.Rejected{OrderID: fmt.Sprint(id)})
-				}
+	inboxtest.Together(t, replicas, rounds, func(round, i int) [][]byte {
+		batch := make([][]byte, 2*half)
+		for n := range batch {
+			id := 1 + round*len(batch) + n
+			if (n < half) == (i == 0) {
+				batch[n] = event(t, "payment", paymentv1.TypeSucceeded, id, paymentv1.Succeeded{OrderID: fmt.Sprint(id), PaymentID: fmt.Sprint(90_000 + id), Amount: 100, Currency: "CNY"})
+			} else {
+				batch[n] = event(t, "product", stockv1.TypeRejected, id, stockv1.Rejected{OrderID: fmt.Sprint(id)})
 			}
-			wg.Go(func() {
-				for _, err := range in.Receive(t.Context(), batch...) {
-					if err != nil {
-						t.Error(err)
-					}
-				}
-			})
 		}
-		wg.Wait()
-	}
+		return batch
+	})
 	t.Logf("%d events in %v, %d deadlocks", 4*rounds*half, time.Since(began).Round(time.Millisecond), deadlocks.Load())
 	var found struct{ Waiting, Parked int }
 	err := db.Raw(`SELECT count(*) FILTER (WHERE status = 'awaiting_payment') AS waiting,

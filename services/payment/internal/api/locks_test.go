@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/inbox/inboxtest"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/payment/internal/api"
@@ -34,27 +34,17 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 		api.Routes(contractstest.NewServer("payment"), replicas[i], out, idempotency.New(db, nil, nil, log), payments)
 	}
 	began := time.Now()
-	for round := range rounds {
-		var wg sync.WaitGroup
-		for i, in := range replicas {
-			batch := make([][]byte, 2*half)
-			for n := range batch {
-				kind := orderv1.TypePlaced
-				if (n >= half) == (i == 0) {
-					kind = orderv1.TypeCancelled
-				}
-				batch[n] = orderEvent(t, kind, 1+round*len(batch)+n)
+	inboxtest.Together(t, replicas, rounds, func(round, i int) [][]byte {
+		batch := make([][]byte, 2*half)
+		for n := range batch {
+			kind := orderv1.TypePlaced
+			if (n >= half) == (i == 0) {
+				kind = orderv1.TypeCancelled
 			}
-			wg.Go(func() {
-				for _, err := range in.Receive(t.Context(), batch...) {
-					if err != nil {
-						t.Error(err)
-					}
-				}
-			})
+			batch[n] = orderEvent(t, kind, 1+round*len(batch)+n)
 		}
-		wg.Wait()
-	}
+		return batch
+	})
 	t.Logf("%d events in %v, %d deadlocks", 4*rounds*half, time.Since(began).Round(time.Millisecond), deadlocks.Load())
 	var found struct{ Closed, Parked int }
 	err := db.Raw(`SELECT count(*) FILTER (WHERE status = 'closed') AS closed,

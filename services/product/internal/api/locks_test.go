@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/inbox/inboxtest"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/product/internal/product"
@@ -43,32 +43,22 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 		Subscribe(replicas[i], product.NewLedger(st, meter))
 	}
 	began, order := time.Now(), 1000
-	for range rounds {
-		var wg sync.WaitGroup
-		for i, in := range replicas {
-			var batch [][]byte
-			for n := range 2 * half {
-				// Replica 0 places the lower products and is paid for the upper ones, replica 1 the other way round.
-				kind, id := orderv1.TypePlaced, n%half*products/(2*half)
-				if n >= half {
-					kind = orderv1.TypePaid
-				}
-				if (n >= half) == (i == 0) {
-					id += products / 2
-				}
-				order++
-				batch = append(batch, orderEvent(t, kind, order, 100+id))
+	inboxtest.Together(t, replicas, rounds, func(_, i int) [][]byte {
+		var batch [][]byte
+		for n := range 2 * half {
+			// Replica 0 places the lower products and is paid for the upper ones, replica 1 the other way round.
+			kind, id := orderv1.TypePlaced, n%half*products/(2*half)
+			if n >= half {
+				kind = orderv1.TypePaid
 			}
-			wg.Go(func() {
-				for _, err := range in.Receive(t.Context(), batch...) {
-					if err != nil {
-						t.Error(err)
-					}
-				}
-			})
+			if (n >= half) == (i == 0) {
+				id += products / 2
+			}
+			order++
+			batch = append(batch, orderEvent(t, kind, order, 100+id))
 		}
-		wg.Wait()
-	}
+		return batch
+	})
 	t.Logf("%d events in %v, %d deadlocks", 4*rounds*half, time.Since(began).Round(time.Millisecond), deadlocks.Load())
 	var sum struct{ OnHand, Reserved, Parked int64 }
 	err := db.Raw(`SELECT sum(on_hand) AS on_hand, sum(reserved) AS reserved,
