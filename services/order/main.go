@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"daprmall.dev/services/kit/archive"
 	"daprmall.dev/services/kit/room"
 	"daprmall.dev/services/order/internal/api"
 	"daprmall.dev/services/order/internal/order"
@@ -22,7 +23,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	set := declare(r.Live)
-	orders := order.NewService(store.New(r.DB, r.Outbox), set.paymentTimeout, set.cancelGrace)
+	kept := store.New(r.DB, r.Outbox)
+	orders := order.NewService(kept, set.paymentTimeout, set.cancelGrace)
 	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, orders)
 	r.Go("deadlines", room.Every(r.Log, time.Second, func(ctx context.Context) error {
 		n, err := orders.CancelDue(ctx)
@@ -31,6 +33,7 @@ func run(ctx context.Context) error {
 		}
 		return err
 	}))
+	r.Go("archive", room.Every(r.Log, archive.Every, func(ctx context.Context) error { return kept.Archive(ctx, set.archiveAfter()) }))
 	r.Go("outbox", r.Outbox.Run)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)

@@ -4,15 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
+	"daprmall.dev/services/kit/archive"
 	"daprmall.dev/services/kit/config"
 )
 
 // settings are what operators may change while payment runs.
 type settings struct {
-	provider  func() string   // of new attempts; attempts keep the one they began with. Never replaced by a default once it was chosen
-	returnURL func() string   // where a bank's page sends shoppers back to; "" leaves that to the provider's script
-	known     map[string]bool // the providers that are set up: filled before the settings are read
+	provider  func() string        // of new attempts; attempts keep the one they began with. Never replaced by a default once it was chosen
+	returnURL func() string        // where a bank's page sends shoppers back to; "" leaves that to the provider's script
+	archive   func() time.Duration // how old a finished bill is when it is archived
+	known     map[string]bool      // the providers that are set up: filled before the settings are read
 }
 
 func declare(l *config.Live) settings {
@@ -29,5 +32,6 @@ func declare(l *config.Live) settings {
 		}
 		return nil
 	})
+	s.archive = archive.After(l)
 	return s
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"daprmall.dev/services/kit/archive"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/room"
 	"daprmall.dev/services/payment/internal/api"
@@ -35,13 +36,15 @@ func run(ctx context.Context) error {
 	for _, p := range providers {
 		set.known[p.Name()] = true
 	}
-	payments := payment.NewService(store.New(r.DB, r.Outbox), peers.NewOrders(r.Sidecar), providers, set.provider, r.Log)
+	kept := store.New(r.DB, r.Outbox)
+	payments := payment.NewService(kept, peers.NewOrders(r.Sidecar), providers, set.provider, r.Log)
 	health := api.NewHealth(prometheus.DefaultRegisterer, payments, r.Log)
 	r.Server.Check(health.Check())
 	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, payments)
 	r.Go("settle", room.Every(r.Log, time.Second, payments.SettleDue))
 	r.Go("refund", room.Every(r.Log, 500*time.Millisecond, payments.RefundDue))
 	r.Go("health", room.Every(r.Log, 10*time.Second, health.Look))
+	r.Go("archive", room.Every(r.Log, archive.Every, func(ctx context.Context) error { return kept.Archive(ctx, set.archive()) }))
 	r.Go("outbox", r.Outbox.Run)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)

@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"daprmall.dev/services/kit/archive"
 	"daprmall.dev/services/kit/config"
 )
 
@@ -10,6 +11,7 @@ import (
 type settings struct {
 	currency func() string
 	holdTTL  func() time.Duration
+	archive  func() time.Duration // how old what is finished is when it is archived
 }
 
 func newSettings(live *config.Live) settings {
@@ -18,5 +20,6 @@ func newSettings(live *config.Live) settings {
 		// Long enough for a checkout to place its order, short enough that what a dead
 		// one held comes back while shoppers wait for it.
 		holdTTL: live.Duration("product.hold_ttl", time.Minute, 5*time.Second, time.Hour),
+		archive: archive.After(live),
 	}
 }

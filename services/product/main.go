@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"daprmall.dev/services/kit/archive"
 	"daprmall.dev/services/kit/room"
 	"daprmall.dev/services/product/internal/api"
 	"daprmall.dev/services/product/internal/peers"
@@ -44,6 +45,7 @@ func run(ctx context.Context) error {
 	r.Go("expired holds", every(r.Log, "expired holds", time.Second, keeper.ExpireHolds))
 	r.Go("gate convergence", every(r.Log, "gate convergence", 30*time.Second, keeper.Converge))
 	r.Go("redis watch", every(r.Log, "redis watch", 2*time.Second, keeper.WatchRedis))
+	r.Go("archive", every(r.Log, "archive", archive.Every, func(ctx context.Context) error { return ledger.Archive(ctx, cfg.archive()) }))
 	r.Go("outbox", r.Outbox.Run)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)

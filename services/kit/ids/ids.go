@@ -70,6 +70,9 @@ func Made(s string) time.Time {
 	return time.UnixMilli(n>>idShift + epoch)
 }
 
+// First is the smallest id that can have been made at t.
+func First(t time.Time) int64 { return max(0, t.UnixMilli()-epoch) << idShift }
+
 // NewSource leases a node; Run keeps the lease.
 func NewSource(ctx context.Context, db *gorm.DB, log *slog.Logger) (*Source, error) {
 	b := make([]byte, 8)

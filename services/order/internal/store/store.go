@@ -43,7 +43,11 @@ func (s *Store) Create(ctx context.Context, id order.ID, build func(now time.Tim
 	if err != nil {
 		return nil, err
 	}
-	created, err := s.insert(ctx, o.Snapshot(), events)
+	created := false
+	err = past.With(ctx, s.db, []string{string(id)}, func(ctx context.Context) (err error) {
+		created, err = s.insert(ctx, o.Snapshot(), events)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("insert order %s: %w", id, err)
 	}
@@ -111,9 +115,11 @@ func texts(parts ...any) ([]any, error) {
 // Fence is described at order.Store.
 func (s *Store) Fence(ctx context.Context, id order.ID) (bool, error) {
 	var fenced bool
-	// The update changes nothing: it lets the statement return the row that is there.
-	err := postgres.DB(ctx, s.db).Raw(`INSERT INTO order_ids (order_id, fenced) VALUES (?, true)
-		ON CONFLICT (order_id) DO UPDATE SET order_id = excluded.order_id RETURNING fenced`, id).Scan(&fenced).Error
+	err := past.With(ctx, s.db, []string{string(id)}, func(ctx context.Context) error {
+		// The update changes nothing: it lets the statement return the row that is there.
+		return postgres.DB(ctx, s.db).Raw(`INSERT INTO order_ids (order_id, fenced) VALUES (?, true)
+			ON CONFLICT (order_id) DO UPDATE SET order_id = excluded.order_id RETURNING fenced`, id).Scan(&fenced).Error
+	})
 	if err != nil {
 		return false, fmt.Errorf("fence order %s: %w", id, err)
 	}

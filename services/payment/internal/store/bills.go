@@ -30,19 +30,21 @@ func (billRow) TableName() string { return "bills" }
 
 // OpenBills is described at payment.Store. In the order of their ids, so that two replicas with the same orders do not wait for
 // each other in a circle.
-func (s *Store) OpenBills(ctx context.Context, bills ...payment.Bill) error {
-	rows := make([]billRow, len(bills))
-	for i, b := range bills {
+func (s *Store) OpenBills(ctx context.Context, opened ...payment.Bill) error {
+	rows, orderIDs := make([]billRow, len(opened)), make([]string, len(opened))
+	for i, b := range opened {
 		b.Status = payment.Open
-		rows[i] = billRow(b)
+		rows[i], orderIDs[i] = billRow(b), b.OrderID
 	}
 	text, err := json.Marshal(rows)
 	if err != nil {
 		return err
 	}
-	err = postgres.DB(ctx, s.db).Exec(`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version)
-		SELECT order_id, user_id, amount, currency, due_at, status, version FROM jsonb_populate_recordset(NULL::bills, ?::jsonb)
-		ORDER BY order_id ON CONFLICT (order_id) DO NOTHING`, string(text)).Error
+	err = past.With(ctx, s.db, orderIDs, func(ctx context.Context) error {
+		return postgres.DB(ctx, s.db).Exec(`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version)
+			SELECT order_id, user_id, amount, currency, due_at, status, version FROM jsonb_populate_recordset(NULL::bills, ?::jsonb)
+			ORDER BY order_id ON CONFLICT (order_id) DO NOTHING`, string(text)).Error
+	})
 	if err != nil {
 		return fmt.Errorf("open bills: %w", err)
 	}
@@ -61,6 +63,9 @@ func (s *Store) HasBill(ctx context.Context, orderID string) (there bool, err er
 // CloseBill is described at payment.Store.
 func (s *Store) CloseBill(ctx context.Context, b payment.Bill) error {
 	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		if err := past.Wake(tx, b.OrderID); err != nil {
+			return err
+		}
 		err := tx.Exec(`INSERT INTO bills AS b (order_id, user_id, amount, currency, due_at, status, version) VALUES (?, ?, ?, ?, ?, 'closed', ?)
 			ON CONFLICT (order_id) DO UPDATE SET status = 'closed', version = excluded.version, updated_at = now() WHERE b.status = 'open'`,
 			b.OrderID, b.UserID, b.Amount, b.Currency, b.DueAt, b.Version).Error
@@ -72,6 +77,9 @@ func (s *Store) CloseBill(ctx context.Context, b payment.Bill) error {
 }
 
 func lockBill(tx *gorm.DB, orderID string) (*payment.Bill, error) {
+	if err := past.Wake(tx, orderID); err != nil {
+		return nil, err
+	}
 	var r billRow
 	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("order_id = ?", orderID).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {

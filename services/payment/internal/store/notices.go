@@ -13,20 +13,24 @@ import (
 // LookNow is described at payment.Store. A refund that failed keeps its time to be tried again: the notice of its failure must not hasten it.
 func (s *Store) LookNow(ctx context.Context, provider, chargeID string, refund bool) (found, asked bool, err error) {
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
-		var ids []string
-		if err := tx.Raw("SELECT id::text FROM payments WHERE provider = ? AND provider_id = ? AND provider_id <> ''", provider, chargeID).Scan(&ids).Error; err != nil {
-			return fmt.Errorf("find payment of charge %s: %w", chargeID, err)
+		var p struct{ ID, OrderID string }
+		res := tx.Raw("SELECT id, order_id FROM payments WHERE provider = ? AND provider_id = ? AND provider_id <> '' LIMIT 1", provider, chargeID).Scan(&p)
+		if res.Error != nil {
+			return fmt.Errorf("find payment of charge %s: %w", chargeID, res.Error)
 		}
-		if found = len(ids) > 0; !found {
+		if found = res.RowsAffected > 0; !found {
 			return nil
 		}
-		if !refund {
-			return tx.Exec("UPDATE payments SET look_at = now() WHERE id = ? AND "+underWay, ids[0]).Error
-		}
-		if err := tx.Raw("SELECT EXISTS (SELECT 1 FROM refunds WHERE payment_id = ?)", ids[0]).Scan(&asked).Error; err != nil {
+		if err := past.Wake(tx, p.OrderID); err != nil {
 			return err
 		}
-		return tx.Exec("UPDATE refunds SET look_at = now() WHERE payment_id = ? AND status <> 'failed'", ids[0]).Error
+		if !refund {
+			return tx.Exec("UPDATE payments SET look_at = now() WHERE id = ? AND "+underWay, p.ID).Error
+		}
+		if err := tx.Raw("SELECT EXISTS (SELECT 1 FROM refunds WHERE payment_id = ?)", p.ID).Scan(&asked).Error; err != nil {
+			return err
+		}
+		return tx.Exec("UPDATE refunds SET look_at = now() WHERE payment_id = ? AND status <> 'failed'", p.ID).Error
 	})
 	return found, asked, err
 }

@@ -15,20 +15,22 @@ import (
 
 // AskRefund is described at payment.Store.
 func (s *Store) AskRefund(ctx context.Context, paymentID string, amount int64) error {
-	db := postgres.DB(ctx, s.db)
-	p, err := find(db, paymentID)
+	p, err := s.Find(ctx, paymentID)
 	if err != nil {
 		return err
 	}
 	if amount != p.Amount {
 		return fmt.Errorf("payment %s: asked to refund %d of %d", paymentID, amount, p.Amount)
 	}
-	return db.Exec("INSERT INTO refunds (payment_id, amount) VALUES (?, ?) ON CONFLICT (payment_id) DO NOTHING", paymentID, amount).Error
+	return past.With(ctx, s.db, []string{p.OrderID}, func(ctx context.Context) error {
+		return postgres.DB(ctx, s.db).Exec("INSERT INTO refunds (payment_id, amount) VALUES (?, ?) ON CONFLICT (payment_id) DO NOTHING",
+			paymentID, amount).Error
+	})
 }
 
-const nextRefund = `UPDATE refunds f
+const nextRefund = `UPDATE ONLY refunds f
 	SET attempts = attempts + 1, look_at = now() + make_interval(secs => least(300, 5 * power(2, least(attempts, 6))))
-	FROM payments p WHERE p.id = f.payment_id AND f.payment_id = (SELECT f.payment_id FROM refunds f JOIN payments p ON p.id = f.payment_id
+	FROM ONLY payments p WHERE p.id = f.payment_id AND f.payment_id = (SELECT f.payment_id FROM ONLY refunds f JOIN ONLY payments p ON p.id = f.payment_id
 		WHERE f.look_at < 'infinity' AND f.look_at <= now() AND (f.done_at IS NULL OR f.provider_refund_id <> '') AND p.provider = ANY(?::text[])
 		ORDER BY f.look_at LIMIT 1 FOR UPDATE OF f SKIP LOCKED)
 	RETURNING p.*, f.provider_refund_id, f.done_at IS NOT NULL AS done, f.status = 'failed' AS broken`

@@ -36,12 +36,15 @@ func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: ou
 // Start is described at payment.Store. A new attempt is two statements; that at most one is under way is the unique index's business.
 func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b payment.Bill, now time.Time, live bool) error) (kept *payment.Payment, found bool, err error) {
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		if err := past.Wake(tx, p.OrderID); err != nil {
+			return err
+		}
 		var b struct {
 			Bill billRow `gorm:"embedded"`
 			Now  time.Time
 		}
 		// What a statement selects it reads before it waits for its locks: the clock is read by an outer one, which has the bill.
-		res := tx.Raw(`WITH b AS MATERIALIZED (SELECT * FROM bills WHERE order_id = ? FOR UPDATE)
+		res := tx.Raw(`WITH b AS MATERIALIZED (SELECT * FROM ONLY bills WHERE order_id = ? FOR UPDATE)
 			SELECT b.*, clock_timestamp() AS now FROM b`, p.OrderID).Scan(&b)
 		if res.Error != nil {
 			return fmt.Errorf("lock bill of order %s: %w", p.OrderID, res.Error)
@@ -209,8 +212,8 @@ func (s *Store) LookSoon(ctx context.Context, id string) error {
 		WHERE id = ? AND `+underWay, id).Error
 }
 
-const nextUnsettled = `UPDATE payments p SET look_at = now() + interval '10 seconds' FROM bills b
-	WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now() AND provider = ANY(?::text[])
+const nextUnsettled = `UPDATE ONLY payments p SET look_at = now() + interval '10 seconds' FROM ONLY bills b
+	WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM ONLY payments WHERE status = 'processing' AND look_at <= now() AND provider = ANY(?::text[])
 		ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 	RETURNING p.*, b.status = 'open' AND (p.next_action IS NULL OR b.due_at > now()) AS wanted`
 

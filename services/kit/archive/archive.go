@@ -1,0 +1,149 @@
+// Package archive keeps what is old and finished out of the tables that a service works with, so that those stay as small as its
+// recent business. An archived table inherits from its live one (PostgreSQL 5.11): who reads orders reads both, who writes names the
+// live one. A unique key holds within each of the two, so a writer brings back first what lies in the archive (Wake).
+package archive
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/postgres"
+)
+
+// Least is the least age of what is archived: longer than events and inboxes are kept, so that as a rule nothing wakes it.
+const Least = 60 * 24 * time.Hour
+
+// Every is how often a service looks for what has become old.
+const Every = 10 * time.Minute
+
+// After is the setting mall.archive_after: how old what is finished is when it is archived, a year by default.
+func After(l *config.Live) func() time.Duration {
+	return l.Duration("mall.archive_after", 365*24*time.Hour, Least, 100*365*24*time.Hour)
+}
+
+// margin is how far the clocks of those who make ids, archive and wake may lie apart.
+const margin = 24 * time.Hour
+
+const (
+	lock  = 0x6d616c6c02 // the advisory lock of who archives (alone) and who wakes (together)
+	batch = 500          // records per transaction: few enough that its locks hold nobody up
+)
+
+var archived = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_archived_total",
+	Help: "Old records (orders, bills, reservations, ledger entries) that were moved into the archive."})
+
+// Table is a live table; its archive is archived_<Name>.
+type Table struct {
+	Name string
+	Of   string // the condition for rows of records whose ids are given as one array: "order_id = ANY(?::bigint[])"
+}
+
+// Archive is what belongs to one kind of record. Its id, a Snowflake, says how old it is.
+type Archive struct {
+	// Old is a query for records in live tables that nothing changes any more: ids below the first argument, in order, at most as
+	// many as the second says.
+	Old string
+	// Tables hold the records; one that refers to another comes after it.
+	Tables []Table
+}
+
+// move takes rows out of one table into another that has the same columns, in the same order: inheritance sees to it.
+const move = "WITH rows AS (DELETE FROM ONLY %s WHERE %s RETURNING *) INSERT INTO %s SELECT * FROM rows"
+
+// With runs f, with records that may lie in the archive brought back in the same transaction. Without such ids it only runs f.
+func (a Archive) With(ctx context.Context, db *gorm.DB, recordIDs []string, f func(ctx context.Context) error) error {
+	if len(old(recordIDs)) == 0 {
+		return f(ctx)
+	}
+	return postgres.InTx(ctx, db, func(ctx context.Context, tx *gorm.DB) error {
+		if err := a.Wake(tx, recordIDs...); err != nil {
+			return err
+		}
+		return f(ctx)
+	})
+}
+
+// Wake brings records back into the live tables, where they stay at least until tx ends. Young ones are there: they cost nothing.
+func (a Archive) Wake(tx *gorm.DB, recordIDs ...string) error {
+	found := old(recordIDs)
+	if len(found) == 0 {
+		return nil
+	}
+	if err := tx.Exec("SELECT pg_advisory_xact_lock_shared(?)", lock).Error; err != nil {
+		return fmt.Errorf("lock the archive: %w", err)
+	}
+	for _, t := range a.Tables {
+		sql := fmt.Sprintf(move, "archived_"+t.Name, t.Of, t.Name)
+		if err := tx.Exec(sql, postgres.Array(found)).Error; err != nil {
+			return fmt.Errorf("bring %s back from the archive: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// old gives the ids of records that may have been archived.
+func old(recordIDs []string) []string {
+	var out []string
+	for _, id := range recordIDs {
+		if ids.Valid(id) && time.Since(ids.Made(id)) > Least-margin {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Run archives what is older than age, a batch after the other, each in its own transaction; of several replicas one does it.
+func (a Archive) Run(ctx context.Context, db *gorm.DB, age time.Duration) error {
+	before := ids.First(time.Now().Add(-max(age, Least)))
+	for {
+		n := 0
+		err := alone(ctx, db, func(tx *gorm.DB) (err error) {
+			n, err = a.move(tx, before)
+			return err
+		})
+		if err != nil || n < batch {
+			return err
+		}
+	}
+}
+
+// alone runs f in a transaction during which nobody else archives or wakes, or not at all if somebody does so now. It
+// rather fails than waits for long: who holds its rows may wait for it in turn.
+func alone(ctx context.Context, db *gorm.DB, f func(tx *gorm.DB) error) error {
+	return postgres.InTx(ctx, db, func(_ context.Context, tx *gorm.DB) error {
+		var mine bool
+		if err := tx.Raw("SELECT pg_try_advisory_xact_lock(?)", lock).Scan(&mine).Error; err != nil || !mine {
+			return err
+		}
+		if err := tx.Exec("SET LOCAL lock_timeout = '500ms'").Error; err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+func (a Archive) move(tx *gorm.DB, before int64) (int, error) {
+	var found []string
+	if err := tx.Raw(a.Old, before, batch).Scan(&found).Error; err != nil {
+		return 0, fmt.Errorf("look for what is old: %w", err)
+	}
+	if len(found) == 0 {
+		return 0, nil
+	}
+	for i := len(a.Tables) - 1; i >= 0; i-- {
+		t := a.Tables[i]
+		sql := fmt.Sprintf(move, t.Name, t.Of, "archived_"+t.Name)
+		if err := tx.Exec(sql, postgres.Array(found)).Error; err != nil {
+			return 0, fmt.Errorf("archive %s: %w", t.Name, err)
+		}
+	}
+	archived.Add(float64(len(found)))
+	return len(found), nil
+}

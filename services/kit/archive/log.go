@@ -1,0 +1,37 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Log is a live table whose rows are written once and never changed. What it says must not depend on its old rows being live.
+type Log struct {
+	Name, At string // the table, and its column that says when a row was written: it has an index
+}
+
+const logBatch = 10 * batch
+
+// Run archives rows older than age, the oldest first, a batch after the other.
+func (l Log) Run(ctx context.Context, db *gorm.DB, age time.Duration) error {
+	rows := fmt.Sprintf(move, l.Name, fmt.Sprintf("ctid = ANY(ARRAY(SELECT ctid FROM ONLY %s WHERE %s < now() - make_interval(secs => ?) ORDER BY %s LIMIT %d))",
+		l.Name, l.At, l.At, logBatch), "archived_"+l.Name)
+	for {
+		n := int64(0)
+		err := alone(ctx, db, func(tx *gorm.DB) error {
+			res := tx.Exec(rows, max(age, Least).Seconds())
+			n = res.RowsAffected
+			return res.Error
+		})
+		if err != nil {
+			return fmt.Errorf("archive %s: %w", l.Name, err)
+		}
+		archived.Add(float64(n))
+		if n < logBatch {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"daprmall.dev/services/kit/archive"
+)
+
+// orders are archived with all that belongs to them, and fences too. An order that awaits payment is not finished, however old it is.
+var past = archive.Archive{
+	Old: `SELECT order_id FROM ONLY order_ids WHERE order_id < ? AND NOT EXISTS (
+			SELECT 1 FROM ONLY orders WHERE id = order_id AND status = 'awaiting_payment')
+		ORDER BY order_id LIMIT ?`,
+	Tables: []archive.Table{
+		{Name: "order_ids", Of: "order_id = ANY(?::bigint[])"},
+		{Name: "orders", Of: "id = ANY(?::bigint[])"},
+		{Name: "order_lines", Of: "order_id = ANY(?::bigint[])"},
+		{Name: "order_history", Of: "order_id = ANY(?::bigint[])"},
+		{Name: "order_refunds", Of: "order_id = ANY(?::bigint[])"},
+	},
+}
+
+// Archive moves finished orders older than age out of the live tables.
+func (s *Store) Archive(ctx context.Context, age time.Duration) error {
+	return past.Run(ctx, s.db, age)
+}

@@ -1,0 +1,26 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"daprmall.dev/services/kit/archive"
+)
+
+// bills are archived with their attempts and refunds, once no attempt is under way and no refund is to be looked at again.
+var past = archive.Archive{
+	Old: `SELECT order_id FROM ONLY bills b WHERE order_id < ? AND status <> 'open' AND NOT EXISTS (
+			SELECT 1 FROM ONLY payments p LEFT JOIN ONLY refunds f ON f.payment_id = p.id
+			WHERE p.order_id = b.order_id AND (p.status = 'processing' OR f.look_at < 'infinity' OR f.payment_id IS NOT NULL AND f.done_at IS NULL))
+		ORDER BY order_id LIMIT ?`,
+	Tables: []archive.Table{
+		{Name: "bills", Of: "order_id = ANY(?::bigint[])"},
+		{Name: "payments", Of: "order_id = ANY(?::bigint[])"},
+		{Name: "refunds", Of: "payment_id IN (SELECT id FROM payments WHERE order_id = ANY(?::bigint[]))"},
+	},
+}
+
+// Archive moves finished bills older than age out of the live tables.
+func (s *Store) Archive(ctx context.Context, age time.Duration) error {
+	return past.Run(ctx, s.db, age)
+}
