@@ -1,34 +1,40 @@
 package store_test
 
 import (
+	"fmt"
 	"log/slog"
+	"strconv"
 	"testing"
 	"time"
 
+	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/order/internal/order"
 	"daprmall.dev/services/order/internal/store"
 )
 
-// Orders are kept for ever, so nothing that a service does may read all of them: with many finished ones every
-// statement finds its rows by an index.
+// Orders are kept for ever, so nothing that a service does may read all of them: with many finished ones, live
+// and archived, every statement finds its rows by an index.
 func TestNothingReadsAllOrders(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	toldRight(t, db)
 	n := postgrestest.Rows(t)
-	for _, sql := range []string{
-		`INSERT INTO orders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal, shipping, total, currency,
-			from_cart, payment_due_at, created_at, updated_at, version)
-			SELECT i, 1000 + i % 5000, 'paid', 'Li', '', '1 Road', 'Wuhan', 'Hubei', 'CN', '430000', 100, 0, 100, 'CNY', false, now(), now(), now(), 2
-			FROM generate_series(1000, 999 + ?) i`,
-		`INSERT INTO order_lines SELECT i, 1, 11, 3, 'tea', 100, 1 FROM generate_series(1000, 999 + ?) i`,
-		`INSERT INTO order_history SELECT i, 1, 'paid', '', now() FROM generate_series(1000, 999 + ?) i`,
-		`INSERT INTO order_ids (order_id) SELECT i FROM generate_series(1000, 999 + ?) i`,
-		`INSERT INTO order_refunds SELECT 'p' || i, i, 'cancelled', now() FROM generate_series(1000, 999 + ? / 10) i`,
-	} {
-		if err := db.Exec(sql, n).Error; err != nil {
-			t.Fatal(err)
+	young := ids.First(time.Now().Add(-24 * time.Hour))
+	for table, first := range map[string]int64{"": young, "archived_": 1000} {
+		for _, sql := range []string{
+			`INSERT INTO %sorders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal, shipping, total, currency,
+				from_cart, payment_due_at, created_at, updated_at, version)
+				SELECT i, 1000 + i %% 5000, 'paid', 'Li', '', '1 Road', 'Wuhan', 'Hubei', 'CN', '430000', 100, 0, 100, 'CNY', false, now(), now(), now(), 2
+				FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %sorder_lines SELECT i, 1, 11, 3, 'tea', 100, 1 FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %sorder_history SELECT i, 1, 'paid', '', now() FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %sorder_ids (order_id) SELECT i FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %sorder_refunds SELECT 'p' || i, i, 'cancelled', now() FROM generate_series(?::bigint, ?, 10) i`,
+		} {
+			if err := db.Exec(fmt.Sprintf(sql, table), first, first+int64(n)-1).Error; err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if err := db.Exec("ANALYZE").Error; err != nil {
@@ -50,7 +56,7 @@ func TestNothingReadsAllOrders(t *testing.T) {
 				return err
 			}
 			for _, status := range []order.Status{"", "paid"} {
-				if _, err := orders.List(ctx, "1007", status, "9000", 20); err != nil {
+				if _, err := orders.List(ctx, "1007", status, order.ID(strconv.FormatInt(young+9000, 10)), 20); err != nil {
 					return err
 				}
 			}
@@ -81,6 +87,7 @@ func TestNothingReadsAllOrders(t *testing.T) {
 			}
 			return orders.LoseStock(ctx, "103")
 		},
+		"archive":       func() error { return s.Archive(ctx, 0) },
 		"forget buyers": func() error { return orders.ForgetBuyer(ctx, "1008") },
 	} {
 		if err := do(); err != nil {
@@ -90,7 +97,8 @@ func TestNothingReadsAllOrders(t *testing.T) {
 	if watched.Seen() < 12 {
 		t.Errorf("only %d statements were seen", watched.Seen())
 	}
-	for _, found := range watched.WholeTables(t, "orders", "order_lines", "order_history", "order_ids", "order_refunds") {
+	for _, found := range watched.WholeTables(t, "orders", "order_lines", "order_history", "order_ids", "order_refunds",
+		"archived_orders", "archived_order_lines", "archived_order_history", "archived_order_ids", "archived_order_refunds") {
 		t.Errorf("reads all of %s", found)
 	}
 }

@@ -7,11 +7,12 @@ import (
 	"daprmall.dev/services/kit/archive"
 )
 
-// bills are archived with their attempts and refunds, once no attempt is under way and no refund is to be looked at again.
+// bills are archived with their attempts and refunds, once no attempt is under way and no refund is to be looked at again. A subquery with an
+// aggregate is asked per bill; as a join, PostgreSQL would read all payments.
 var past = archive.Archive{
-	Old: `SELECT order_id FROM ONLY bills b WHERE order_id < ? AND status <> 'open' AND NOT EXISTS (
-			SELECT 1 FROM ONLY payments p LEFT JOIN ONLY refunds f ON f.payment_id = p.id
-			WHERE p.order_id = b.order_id AND (p.status = 'processing' OR f.look_at < 'infinity' OR f.payment_id IS NOT NULL AND f.done_at IS NULL))
+	Old: `SELECT order_id FROM ONLY bills b WHERE order_id < ? AND status <> 'open' AND NOT (
+			SELECT coalesce(bool_or(p.status = 'processing' OR f.look_at < 'infinity' OR f.payment_id IS NOT NULL AND f.done_at IS NULL), false)
+			FROM ONLY payments p LEFT JOIN ONLY refunds f ON f.payment_id = p.id WHERE p.order_id = b.order_id)
 		ORDER BY order_id LIMIT ?`,
 	Tables: []archive.Table{
 		{Name: "bills", Of: "order_id = ANY(?::bigint[])"},

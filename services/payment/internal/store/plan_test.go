@@ -1,10 +1,12 @@
 package store_test
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
 
+	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/payment/internal/payment"
@@ -13,27 +15,36 @@ import (
 )
 
 // Bills, attempts, refunds and disputes are kept for ever, so nothing that a service does may read all of them: with many
-// finished ones every statement finds its rows by an index. Some attempts wait for a provider that is not set up.
+// finished ones, live and archived, every statement finds its rows by an index. Some attempts wait for a provider that is not set up.
 func TestNothingReadsAllPayments(t *testing.T) {
 	d := open(t)
 	n := postgrestest.Rows(t)
-	for _, sql := range []string{
-		`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version)
-			SELECT i, 1000 + i % 5000, 210, 'CNY', now(), CASE WHEN i % 10 = 0 THEN 'refunded' ELSE 'paid' END, 2 FROM generate_series(1000, 999 + ?) i`,
-		`INSERT INTO payments (id, order_id, user_id, provider, provider_id, amount, currency, status, card_brand, card_last4, created_at, updated_at, look_at)
-			SELECT i, i, 1000 + i % 5000, 'sandbox', 'sbx_' || i, 210, 'CNY', CASE WHEN i % 10 = 0 THEN 'refunded' ELSE 'succeeded' END, 'visa', '4242', now(), now(), now()
-			FROM generate_series(1000, 999 + ?) i`,
-		`INSERT INTO refunds (payment_id, amount, done_at, told_at, status, provider_refund_id, look_at)
-			SELECT i * 10, 210, now(), now(), 'succeeded', 're_' || i, CASE WHEN i % 20 = 0 THEN now() + interval '1 day' ELSE 'infinity' END
-			FROM generate_series(100, 99 + ? / 10) i`,
-		`INSERT INTO disputes (provider, id, charge_id, payment_id, amount, currency, reason, status, told_at)
-			SELECT 'sandbox', 'dp_' || i, 'sbx_' || i, i, 210, 'CNY', 'fraudulent', 'lost', now() FROM generate_series(1000, 999 + ? / 10) i`,
-	} {
-		if err := d.db.Exec(sql, n).Error; err != nil {
-			t.Fatal(err)
+	young := ids.First(time.Now().Add(-24*time.Hour)) / 100 * 100
+	for table, first := range map[string]int64{"": young, "archived_": 1000} {
+		for _, sql := range []string{
+			`INSERT INTO %sbills (order_id, user_id, amount, currency, due_at, status, version)
+				SELECT i, 1000 + i %% 5000, 210, 'CNY', now(), CASE WHEN i %% 10 = 0 THEN 'refunded' ELSE 'paid' END, 2 FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %spayments (id, order_id, user_id, provider, provider_id, amount, currency, status, card_brand, card_last4, created_at, updated_at, look_at)
+				SELECT i, i, 1000 + i %% 5000, 'sandbox', 'sbx_' || i, 210, 'CNY', CASE WHEN i %% 10 = 0 THEN 'refunded' ELSE 'succeeded' END, 'visa', '4242', now(), now(), now()
+				FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %srefunds (payment_id, amount, done_at, told_at, status, provider_refund_id, look_at)
+				SELECT i, 210, now(), now(), 'succeeded', 're_' || i, 'infinity' FROM generate_series(?::bigint, ?, 10) i`,
+		} {
+			if err := d.db.Exec(fmt.Sprintf(sql, table), first, first+int64(n)-1).Error; err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	d.sql(d.db, "UPDATE payments SET status = 'processing', provider = 'gone' WHERE id BETWEEN 1000 AND 1009")
+	d.sql(d.db, "UPDATE ONLY refunds SET look_at = now() + interval '1 day' WHERE payment_id % 20 = 0")
+	err := d.db.Exec(`INSERT INTO disputes (provider, id, charge_id, payment_id, amount, currency, reason, status, told_at)
+		SELECT 'sandbox', 'dp_' || i, 'sbx_' || i, i, 210, 'CNY', 'fraudulent', 'lost', now() FROM generate_series(1000, 999 + ? / 10) i`, n).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = d.db.Exec("UPDATE payments SET status = 'processing', provider = 'gone' WHERE id BETWEEN ? AND ?", young, young+9).Error
+	if err != nil {
+		t.Fatal(err)
+	}
 	d.sql(d.db, "ANALYZE")
 	watched := postgrestest.Watch(d.db)
 	d.store = store.New(watched.DB, outbox.New(watched.DB, "payment", nil, slog.Default()))
@@ -103,6 +114,7 @@ func TestNothingReadsAllPayments(t *testing.T) {
 			_, err := d.store.KeepDispute(ctx, "sandbox", payment.Dispute{ID: "dp_1", ChargeID: "sbx_3", Currency: "CNY", Status: "needs_response", At: time.Now()})
 			return err
 		}},
+		{"archive", func() error { return d.store.Archive(ctx, 0) }},
 		{"health", func() error { _, err := d.Health(ctx); return err }},
 	} {
 		if err := do.do(); err != nil {
@@ -112,7 +124,7 @@ func TestNothingReadsAllPayments(t *testing.T) {
 	if watched.Seen() < 25 {
 		t.Errorf("only %d statements were seen", watched.Seen())
 	}
-	for _, found := range watched.WholeTables(t, "bills", "payments", "refunds", "disputes") {
+	for _, found := range watched.WholeTables(t, "bills", "payments", "refunds", "disputes", "archived_bills", "archived_payments", "archived_refunds") {
 		t.Errorf("reads all of %s", found)
 	}
 }

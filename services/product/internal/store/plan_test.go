@@ -6,31 +6,36 @@ import (
 	"testing"
 	"time"
 
+	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/product/internal/product"
 )
 
-// The ledger is kept for ever and a mall has many products, so nothing may read all of them: with much that is finished every
-// statement finds its rows by an index.
+// The ledger is kept for ever and a mall has many products, so nothing may read all of them: with much that is finished, live and archived,
+// every statement finds its rows by an index.
 func TestNothingReadsTheWholeLedger(t *testing.T) {
 	s := open(t)
 	n := postgrestest.Rows(t)
-	for _, fill := range []struct {
-		sql  string
-		rows int
-	}{
-		{`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version, search, created_at, updated_at)
+	young := ids.First(time.Now().Add(-24 * time.Hour))
+	for _, sql := range []string{
+		`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version, search, created_at, updated_at)
 			SELECT i, 5, 'cup ' || i, repeat('It holds tea. ', 30), 'c' || i % 50, '', 100 + i, 'CNY', 1, setweight(to_tsvector('pg_catalog.simple', 'cup ' || i), 'A'), now(), now()
-			FROM generate_series(1000, 999 + ?) i`, n},
-		{`INSERT INTO stock SELECT i, 1000, 0, 1 FROM generate_series(1000, 999 + ?) i`, n},
-		{`INSERT INTO reservations (order_id, product_id, quantity, state) SELECT i, 1000 + i % 5000, 1, 'deducted' FROM generate_series(10000, 9999 + ?) i`, n},
-		{`INSERT INTO stock_ledger (product_id, stock_version, kind, on_hand_delta, reserved_delta, on_hand, reserved, order_id)
-			SELECT 1000 + i % 5000, 2 + i / 5000, 'reserve', 0, 1, 1000, 1, i FROM generate_series(10000, 9999 + ?) i`, n},
-		{`INSERT INTO rejections (order_id, shortages) SELECT i, '[]' FROM generate_series(1000000000, 999999999 + ?) i`, n},
-		{`INSERT INTO adjustments (id, product_id, delta, reason, actor) SELECT i, 1000 + i % 5000, 1, '', 5 FROM generate_series(10000, 9999 + ?) i`, n},
+			FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO stock SELECT i, 1000, 0, 1 FROM generate_series(1000, 999 + ?) i`,
 	} {
-		must(t, s.db.Exec(fill.sql, fill.rows).Error)
+		must(t, s.db.Exec(sql, n).Error)
+	}
+	for table, first := range map[string]int64{"": young, "archived_": 1_000_000} {
+		for _, sql := range []string{
+			`INSERT INTO %sreservations (order_id, product_id, quantity, state) SELECT i, 1000 + i %% 5000, 1, 'deducted' FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %sstock_ledger (product_id, stock_version, kind, on_hand_delta, reserved_delta, on_hand, reserved, order_id)
+				SELECT 1000 + i %% 5000, 2 + i / 5000, 'reserve', 0, 1, 1000, 1, i FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %srejections (order_id, shortages) SELECT i + 5000000, '[]' FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %sadjustments (id, product_id, delta, reason, actor) SELECT i, 1000 + i %% 5000, 1, '', 5 FROM generate_series(?::bigint, ?) i`,
+		} {
+			must(t, s.db.Exec(fmt.Sprintf(sql, table), first, first+int64(n)-1).Error)
+		}
 	}
 	must(t, s.db.Exec("ANALYZE").Error)
 	watched := postgrestest.Watch(s.db)
@@ -66,6 +71,7 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	must(t, err)
 	must(t, s.keeper.Converge(ctx))
 	must(t, s.keeper.ExpireHolds(ctx))
+	must(t, s.store.Archive(ctx, 0))
 	low, high := int64(1000), int64(1100)
 	for _, q := range []product.Query{
 		{Sort: product.Newest}, {Sort: product.Newest, After: &product.Cursor{ID: "3000"}},
@@ -86,7 +92,8 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	if watched.Seen() < 25 {
 		t.Errorf("only %d statements were seen", watched.Seen())
 	}
-	for _, found := range watched.WholeTables(t, "reservations", "stock_ledger", "rejections", "adjustments", "stock", "products") {
+	for _, found := range watched.WholeTables(t, "reservations", "stock_ledger", "rejections", "adjustments", "stock", "products",
+		"archived_reservations", "archived_stock_ledger", "archived_rejections", "archived_adjustments") {
 		t.Errorf("reads all of %s", found)
 	}
 }

@@ -1,0 +1,138 @@
+package store_test
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/order/internal/order"
+	"daprmall.dev/services/order/internal/store"
+)
+
+// archiveAll archives what is finished, and says how many orders are live afterwards.
+func archiveAll(t *testing.T, db *gorm.DB) (live int) {
+	t.Helper()
+	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
+	if err := s.Archive(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Raw("SELECT count(*) FROM ONLY orders").Scan(&live).Error; err != nil {
+		t.Fatal(err)
+	}
+	return live
+}
+
+// An archived order is shown and listed as before, and what comes for it late has its one effect: no second order under its
+// id, no second refund, no way around its fence.
+func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
+	db, orders := open(t)
+	ctx, d := t.Context(), draft("100", "7")
+	for _, id := range []order.ID{"100", "101"} {
+		d.ID = id
+		if _, err := orders.Place(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if exists, err := orders.Fence(ctx, "102"); err != nil || exists {
+		t.Fatalf("fence: %v, %v", exists, err)
+	}
+	if _, err := orders.Cancel(ctx, "100", "7", ""); err != nil {
+		t.Fatal(err)
+	}
+	late := order.Arrival{ID: "100", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}
+	want := events(t, db, "100")
+	for _, step := range []struct {
+		what string
+		do   func() error
+		told []string // by this step
+	}{
+		{"placed again", func() error {
+			d.ID = "100"
+			o, err := orders.Place(ctx, d)
+			if err == nil && o.Snapshot().Status != order.Cancelled {
+				err = fmt.Errorf("it is %s", o.Snapshot().Status)
+			}
+			return err
+		}, nil},
+		{"paid late", func() error { return orders.TakePayments(ctx, late) }, []string{"mall.order.refund-requested.v1"}},
+		{"the same again", func() error { return orders.TakePayments(ctx, late) }, nil},
+		{"money back", func() error { return orders.MoneyReturned(ctx, "100", "9") }, nil},
+		{"fenced", func() error {
+			if exists, err := orders.Fence(ctx, "100"); err != nil || !exists {
+				return fmt.Errorf("the order exists: %v, %w", exists, err)
+			}
+			return nil
+		}, nil},
+		{"placed after its fence", func() error {
+			d.ID = "102"
+			if _, err := orders.Place(ctx, d); problem.CodeOf(err) != "checkout_expired" {
+				return fmt.Errorf("want checkout_expired: %w", err)
+			}
+			return nil
+		}, nil},
+		{"its buyer forgotten", func() error { return orders.ForgetBuyer(ctx, "7") }, nil},
+	} {
+		if live := archiveAll(t, db); live != 1 { // the one that awaits payment
+			t.Fatalf("before %q %d orders are live", step.what, live)
+		}
+		if err := step.do(); err != nil {
+			t.Errorf("%s: %v", step.what, err)
+		}
+		if want = append(want, step.told...); fmt.Sprint(events(t, db, "100")) != fmt.Sprint(want) {
+			t.Errorf("%s: events %v, want %v", step.what, events(t, db, "100"), want)
+		}
+	}
+	archiveAll(t, db)
+	o, err := orders.Show(ctx, "100", order.Viewer{UserID: "7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := o.Snapshot(); s.Status != order.Refunded || len(s.Lines) != 2 || len(s.History) != 3 || s.Address.Recipient != "-" {
+		t.Errorf("archived: %+v", s)
+	}
+	for status, n := range map[order.Status]int{"": 2, order.Refunded: 1} {
+		if list, err := orders.List(ctx, "7", status, "", 20); err != nil || len(list) != n || n == 2 && list[0].Snapshot().ID != "101" {
+			t.Errorf("list %q: %d orders, %v; want %d, the newest first", status, len(list), err, n)
+		}
+	}
+}
+
+// Late money comes while the order is being archived, again and again: it has one refund, and the order is there once.
+func TestALatePaymentRacesWithTheArchive(t *testing.T) {
+	db, orders := open(t)
+	ctx := t.Context()
+	first := ids.First(time.Now().Add(-2 * 365 * 24 * time.Hour))
+	for i := range int64(20) {
+		d := draft(strconv.FormatInt(first+i, 10), "7")
+		if _, err := orders.Place(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := orders.Cancel(ctx, d.ID, "7", ""); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				err := orders.TakePayments(ctx, order.Arrival{ID: d.ID, Payment: order.Payment{ID: "9" + string(d.ID[8:]), Amount: 255, Currency: "CNY"}})
+				if err != nil {
+					t.Errorf("pay: %v", err)
+				}
+			})
+		}
+		wg.Go(func() { archiveAll(t, db) })
+		wg.Wait()
+		var n struct{ Orders, Refunds, Lines int }
+		err := db.Raw("SELECT count(*) AS orders, (SELECT count(*) FROM order_refunds WHERE order_id = id) AS refunds, (SELECT count(*) FROM order_lines WHERE order_id = id) AS lines FROM orders WHERE id = ? GROUP BY id", d.ID).Scan(&n).Error
+		if err != nil || n.Orders != 1 || n.Refunds != 1 || n.Lines != 2 {
+			t.Fatalf("%+v, %v", n, err)
+		}
+	}
+}
