@@ -91,6 +91,7 @@ func (f *facts) orderBook(b *Book) {
 	for _, id := range f.unfenced {
 		b.add(Violation, ruleFence, fmt.Sprintf("order %d", id), "it exists although its hold was released through the fence")
 	}
+	b.report(f.doubled)
 	b.look("%d orders against %d payments, %d bills, %d reservations, %d rejections", len(f.orders), len(f.payments), len(f.bills), len(f.reservations), len(f.rejections))
 }
 

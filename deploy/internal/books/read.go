@@ -38,8 +38,9 @@ type facts struct {
 	answered      []answeredKey // by checkout
 	charged       []answeredKey // by payment
 
-	mu     sync.Mutex
-	untold []fault
+	mu      sync.Mutex
+	untold  []fault
+	doubled []fault
 }
 
 // fault is a row of a query that only returns what is wrong.
@@ -76,10 +77,10 @@ func read(ctx context.Context, m running.Mall) (*facts, error) {
 		f.rooms[name] = r
 	}
 	loads := map[string][]func(context.Context, *room) error{
-		"order":    {f.loadOrders, f.loadOrderEvents},
-		"payment":  {f.loadPayments, f.loadPaymentKeys},
+		"order":    {f.loadDoubled, f.loadOrders, f.loadOrderEvents},
+		"payment":  {f.loadDoubled, f.loadPayments, f.loadPaymentKeys},
 		"sandbox":  {f.loadCharges},
-		"product":  {f.loadStock, f.loadReservations, f.loadRejectionEvents},
+		"product":  {f.loadDoubled, f.loadStock, f.loadReservations, f.loadRejectionEvents},
 		"checkout": {f.loadCheckouts},
 	}
 	var wg sync.WaitGroup

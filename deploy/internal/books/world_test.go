@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"daprmall.dev/deploy/internal/running"
@@ -168,6 +170,21 @@ func (w *world) reset(t *testing.T) {
 			if values.Valid {
 				w.do(t, consumer, "INSERT INTO inbox (id, source, type, key, status, via, received_at, handled_at) VALUES "+values.String)
 			}
+		}
+	}
+}
+
+// resetArchived brings the past back and archives it, all but order 2, which goes on.
+func (w *world) resetArchived(t *testing.T) {
+	t.Helper()
+	w.reset(t)
+	for room, tables := range map[string]map[string]string{
+		"order":   {"order_lines": "order_id <> 2", "order_history": "order_id <> 2", "order_refunds": "order_id <> 2", "orders": "id <> 2", "order_ids": "order_id <> 2"},
+		"payment": {"refunds": "true", "payments": "order_id <> 2", "bills": "order_id <> 2"},
+		"product": {"reservations": "order_id <> 2", "rejections": "true", "adjustments": "true", "stock_ledger": "stock_version < 8"},
+	} {
+		for _, table := range slices.Sorted(maps.Keys(tables)) {
+			w.do(t, room, "BEGIN; SET LOCAL session_replication_role = replica; WITH rows AS (DELETE FROM ONLY "+table+" WHERE "+tables[table]+" RETURNING *) INSERT INTO archived_"+table+" SELECT * FROM rows; COMMIT")
 		}
 	}
 }

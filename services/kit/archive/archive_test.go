@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -123,7 +124,7 @@ func TestWakeBringsBack(t *testing.T) {
 	if err := things.Run(t.Context(), db, year); err != nil {
 		t.Fatal(err)
 	}
-	fail := fmt.Errorf("broken")
+	fail := errors.New("broken")
 	for _, end := range []error{fail, nil} {
 		err := things.With(t.Context(), db, []string{id, aged(0, 1), "nonsense"}, func(ctx context.Context) error {
 			tx := postgres.DB(ctx, db)
@@ -133,7 +134,7 @@ func TestWakeBringsBack(t *testing.T) {
 			exec(t, tx, "INSERT INTO things (id, open) VALUES (?, true) ON CONFLICT (id) DO UPDATE SET n = things.n + 1", id)
 			return end
 		})
-		if err != end {
+		if !errors.Is(err, end) {
 			t.Fatal(err)
 		}
 		if end != nil && where(t, db, id) != away {
@@ -176,7 +177,7 @@ func TestArchivingRacesWithWriters(t *testing.T) {
 	for range 2 {
 		movers.Go(func() {
 			for {
-				if err := things.Run(context.Background(), db, year); err != nil && !strings.Contains(err.Error(), "55P03") {
+				if err := things.Run(t.Context(), db, year); err != nil && !strings.Contains(err.Error(), "55P03") {
 					t.Errorf("archive: %v", err)
 				}
 				select {
@@ -191,7 +192,7 @@ func TestArchivingRacesWithWriters(t *testing.T) {
 		writers.Go(func() {
 			for r := range rounds {
 				id := known[(w*7+r*3)%records]
-				err := things.With(context.Background(), db, []string{id}, func(ctx context.Context) error {
+				err := things.With(t.Context(), db, []string{id}, func(ctx context.Context) error {
 					return postgres.DB(ctx, db).Exec("INSERT INTO things (id, open, n) VALUES (?, false, 1) ON CONFLICT (id) DO UPDATE SET n = things.n + 1", id).Error
 				})
 				if err != nil {
