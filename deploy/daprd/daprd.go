@@ -55,6 +55,9 @@ var added = map[string][]byte{
 	"cmd/daprd/components/nameresolution_sqlite.go": resolverFile,
 }
 
+// FromSource is where a sidecar comes from that was built just now.
+const FromSource = "built from source"
+
 // Binary is a sidecar that can be started.
 type Binary struct {
 	Path, Version, From string
@@ -118,8 +121,9 @@ func Build(ctx context.Context, cache string, progress func(packages int)) (Bina
 		return Binary{}, err
 	}
 	defer unlock()
-	built := Binary{binaryPath(cache), Version, "built from source"}
+	built := Binary{binaryPath(cache), Version, FromSource}
 	if isFile(built.Path) { // by another mall, while we waited
+		built.From = "built earlier"
 		return built, nil
 	}
 	work, err := os.MkdirTemp(cache, "daprd-build-")

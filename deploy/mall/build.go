@@ -117,6 +117,9 @@ func sidecar(ctx context.Context, at place.Place, s *steps.Step) (string, error)
 			return "", err
 		}
 	}
+	if found.From == daprd.FromSource {
+		s.Changed("%s", filepath.Dir(found.Path))
+	}
 	s.Note("%s, %s (%s)", found.Version, found.From, found.Path)
 	return found.Path, nil
 }
@@ -125,6 +128,7 @@ func sidecar(ctx context.Context, at place.Place, s *steps.Step) (string, error)
 func sidecarPath(ctx context.Context, at place.Place, _ []string) error {
 	board := steps.New(ctx, os.Stderr)
 	var path string
+	defer board.SayChanges()
 	err := board.Do(ctx, "daprd", func(s *steps.Step) (err error) {
 		path, err = sidecar(ctx, at, s)
 		return err

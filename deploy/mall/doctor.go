@@ -164,6 +164,9 @@ func answers(what, variable string, ask func() error) finding {
 
 // server takes an error apart: its last line says what to do.
 func server(what string, found source.Found, err error) finding {
+	if err == nil && found.Package != "" {
+		return finding{what: what, got: found.From, cure: "go run ./deploy/mall up --install"}
+	}
 	if err == nil {
 		return finding{what: what, got: found.String()}
 	}

@@ -17,7 +17,7 @@ import (
 
 const usage = `usage: go run ./deploy/mall <verb> [arguments]
 
-  up [--detach] [--only a,b] [--replicas order=2]   start everything (or some), and keep it running
+  up [--detach] [--only a,b] [--replicas order=2] [--install]   start everything (or some), and keep it running
   down [--purge]                    stop everything; --purge also deletes the data
   status [--json]                   every process: pid, port, state, restarts, memory
   logs <process> [-f] [-n lines]    what a process wrote
@@ -28,11 +28,12 @@ const usage = `usage: go run ./deploy/mall <verb> [arguments]
   keys list | rotate | revoke <kid> the keys that sign access tokens
   secrets rotate <name>             change a secret or a database password of the running mall
   doctor                            what is missing, and the cure
-  test [-short] [--pgbouncer] [packages]  format, vet, lint, unit and store tests, end-to-end tests
+  test [-short] [--pgbouncer] [--install] [packages]  format, vet, lint, unit and store tests, end-to-end tests
   audit | events | load [...]       the books, the events, the load test; arguments are passed on
   seed                              load the demo data into an empty mall, as the first up does
   daprd                             find or build the sidecar and print its path
 
+--install (or MALL_INSTALL=1) lets apt-get install system packages, where nothing else brings a server that is missing.
 MALL_HOME (default .mall) and MALL_PORT_BASE (default 8080) let several malls run side by side.
 `
 

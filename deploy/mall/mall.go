@@ -139,12 +139,14 @@ func (m *mall) startRedis(ctx context.Context) error {
 			}
 			return m.setRedisUsers(ctx)
 		}
-		found, err := source.Redis(ctx, m.at.Cache, s.Note)
+		found, err := source.Redis(ctx, m.machine(s))
 		if err != nil {
 			return err
 		}
 		m.redis = net.JoinHostPort("127.0.0.1", strconv.Itoa(m.at.RedisPort()))
-		i := redis.Instance{Binary: found.Path, Dir: m.user.DataDir(m.at.Home, "redis", place.Hash(m.at.Home)),
+		dir := m.user.DataDir(m.at.Home, "redis", place.Hash(m.at.Home))
+		sayOutside(m.at, dir, s)
+		i := redis.Instance{Binary: found.Path, Dir: dir,
 			Port: m.at.RedisPort(), Password: m.store.RedisPassword(),
 			Users: redis.SettingsReaders(m.store.SettingsReaders()), User: m.user}
 		if err := i.Prepare(); err != nil {
@@ -216,13 +218,28 @@ func (m *mall) startPostgres(ctx context.Context) error {
 	})
 }
 
+func (m *mall) machine(s *steps.Step) source.Machine {
+	return source.Machine{Cache: m.at.Cache, Install: m.o.install, Report: s}
+}
+
+// sayOutside tells of a new data directory outside the home, as root's databases may need.
+func sayOutside(at place.Place, dir string, s *steps.Step) {
+	if rel, err := filepath.Rel(at.Home, dir); err == nil && filepath.IsLocal(rel) {
+		return
+	}
+	if _, err := os.Stat(dir); os.IsNotExist(err) {
+		s.Changed("%s: data of this mall", dir)
+	}
+}
+
 func postgresData(at place.Place, user source.User) string {
 	return filepath.Join(user.DataDir(at.Home, "postgres", place.Hash(at.Home)), "data")
 }
 
 func (m *mall) ownPostgres(ctx context.Context, s *steps.Step) error {
 	dir := postgresData(m.at, m.user)
-	found, err := source.Postgres(ctx, m.at.Cache, postgres.DataMajor(dir), s.Note)
+	sayOutside(m.at, dir, s)
+	found, err := source.Postgres(ctx, m.machine(s), postgres.DataMajor(dir))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type options struct {
 	only     []string
 	replicas map[string]int
 	noBuild  bool
+	install  bool // apt-get may install what nothing else brings
 	patience time.Duration
 }
 
@@ -28,6 +29,11 @@ func parseUp(args []string) (options, error) {
 	f.BoolVar(&o.detach, "detach", false, "")
 	f.BoolVar(&o.detach, "d", false, "")
 	f.BoolVar(&o.noBuild, "no-build", false, "")
+	install, err := installByEnvironment()
+	if err != nil {
+		return o, err
+	}
+	f.BoolVar(&o.install, "install", install, "")
 	f.DurationVar(&o.patience, "patience", 2*time.Minute, "")
 	f.Func("replicas", "", func(s string) error {
 		for part := range strings.SplitSeq(s, ",") {
@@ -65,6 +71,9 @@ func (o options) args() []string {
 	}
 	if o.noBuild {
 		out = append(out, "--no-build")
+	}
+	if o.install {
+		out = append(out, "--install")
 	}
 	return append(out, "--patience", o.patience.String())
 }

@@ -27,8 +27,10 @@ type tests struct {
 	mods   []string
 	short  bool
 	pooled bool // only through PgBouncer
-	count  gotest.Count
-	failed []string
+	// install allows apt-get to install what nothing else brings.
+	install bool
+	count   gotest.Count
+	failed  []string
 }
 
 // test runs everything: formatting, vet, lint, unit and store tests with the race
@@ -37,6 +39,10 @@ type tests struct {
 func test(ctx context.Context, at place.Place, args []string) error {
 	began := time.Now()
 	short, pooled := false, false
+	install, err := installByEnvironment()
+	if err != nil {
+		return err
+	}
 	var flags, packages []string
 	for i := 0; i < len(args); i++ {
 		switch a := args[i]; {
@@ -44,6 +50,8 @@ func test(ctx context.Context, at place.Place, args []string) error {
 			short = true
 		case a == "--pgbouncer":
 			pooled = true
+		case a == "--install":
+			install = true
 		case a == "-run" && i+1 < len(args):
 			flags = append(flags, a, args[i+1])
 			i++
@@ -53,8 +61,12 @@ func test(ctx context.Context, at place.Place, args []string) error {
 			packages = append(packages, a)
 		}
 	}
-	t := &tests{at: at, short: short, pooled: pooled, board: steps.New(ctx, os.Stdout)}
-	var err error
+	if !install && askable() {
+		if install, err = mayInstall(os.Stdin, os.Stdout, needsPackages(ctx, at)); err != nil {
+			return err
+		}
+	}
+	t := &tests{at: at, short: short, pooled: pooled, install: install, board: steps.New(ctx, os.Stdout)}
 	if t.mods, err = modules(ctx, at.Root); err != nil {
 		return err
 	}
@@ -76,6 +88,7 @@ func test(ctx context.Context, at place.Place, args []string) error {
 		t.failed = append(t.failed, "interrupted")
 		t.count.Failed++
 	}
+	t.board.SayChanges()
 	fmt.Printf("\nafter %v\n", time.Since(began).Round(time.Second))
 	for _, f := range t.failed {
 		fmt.Println("  ✗", f)
@@ -160,7 +173,7 @@ func (t *tests) lint(ctx context.Context, s *steps.Step) error {
 	binary := filepath.Join(dir, "golangci-lint")
 	if _, err := os.Stat(binary); err != nil {
 		s.Note("building golangci-lint %s, once per machine", lintVersion)
-		if err := t.installLint(ctx, dir); err != nil {
+		if err := t.installLint(ctx, dir, s); err != nil {
 			return err
 		}
 	}
@@ -169,7 +182,7 @@ func (t *tests) lint(ctx context.Context, s *steps.Step) error {
 }
 
 // installLint builds outside the workspace, and moves the program into its place whole.
-func (t *tests) installLint(ctx context.Context, dir string) error {
+func (t *tests) installLint(ctx context.Context, dir string, s *steps.Step) error {
 	if err := os.MkdirAll(t.at.Cache, 0o755); err != nil {
 		return err
 	}
@@ -184,7 +197,11 @@ func (t *tests) installLint(ctx context.Context, dir string) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
-	return os.Rename(tmp, dir)
+	if err := os.Rename(tmp, dir); err != nil {
+		return err
+	}
+	s.Changed("%s", dir)
+	return nil
 }
 
 // tool runs a checker; what it finds is the error.

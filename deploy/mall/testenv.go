@@ -46,7 +46,7 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 	defer sup.StopAll()
 	var env []string
 	err = t.board.Do(ctx, "servers", func(s *steps.Step) (err error) {
-		env, err = testServers(ctx, at, sup, s)
+		env, err = testServers(ctx, at, sup, t.machine(at, s), s)
 		return err
 	})
 	if err != nil {
@@ -71,17 +71,28 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 	} else if !t.pooled {
 		return
 	}
-	url, err := pgBouncer(ctx, at, sup, env)
-	if err != nil && t.pooled {
-		t.fail("pgbouncer", err)
-		return
-	}
+	url, left := "", false
+	err = t.board.Do(ctx, "pgbouncer", func(s *steps.Step) (err error) {
+		url, err = pgBouncer(ctx, at, sup, t.machine(at, s), env)
+		if err != nil && !t.pooled {
+			left = true
+			s.LeaveOut("%v", err)
+			return nil
+		}
+		return err
+	})
 	if err != nil {
-		t.board.Say("  ! without PgBouncer: %v", err)
+		t.fail("pgbouncer", err)
+	}
+	if err != nil || left {
 		return
 	}
 	fmt.Println("  through PgBouncer, in transaction mode")
 	t.gotest(ctx, false, append(append(args, flags...), packages...), append(env, "MALL_TEST_PGBOUNCER_URL="+url))
+}
+
+func (t *tests) machine(at place.Place, s *steps.Step) source.Machine {
+	return source.Machine{Cache: at.Cache, Install: t.install, Report: s}
 }
 
 // pooledPackages are tested through PgBouncer as well: between them they use all that needs a session or a lock.
@@ -89,12 +100,12 @@ var pooledPackages = []string{"./services/kit/ids", "./services/kit/idempotency"
 	"./services/order/internal/store"}
 
 // pgBouncer starts one before the PostgreSQL of the tests and gives its DSN.
-func pgBouncer(ctx context.Context, at place.Place, sup *supervise.Supervisor, env []string) (string, error) {
+func pgBouncer(ctx context.Context, at place.Place, sup *supervise.Supervisor, m source.Machine, env []string) (string, error) {
 	user, err := source.Unprivileged()
 	if err != nil {
 		return "", err
 	}
-	found, err := source.PgBouncer(ctx, at.Cache, func(string, ...any) {})
+	found, err := source.PgBouncer(ctx, m)
 	if err != nil {
 		return "", err
 	}
@@ -118,20 +129,21 @@ func pgBouncer(ctx context.Context, at place.Place, sup *supervise.Supervisor, e
 }
 
 // testServers starts both servers and says how to reach them.
-func testServers(ctx context.Context, at place.Place, sup *supervise.Supervisor, s *steps.Step) ([]string, error) {
+func testServers(ctx context.Context, at place.Place, sup *supervise.Supervisor, m source.Machine, s *steps.Step) ([]string, error) {
 	user, err := source.Unprivileged()
 	if err != nil {
 		return nil, err
 	}
 	hash := place.Hash(at.Home)
 	dir := filepath.Join(user.DataDir(at.Home, "postgres", hash), "data")
+	sayOutside(at, dir, s)
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
 	}
 	const password = "only-for-tests"
 	env := environ{list: []string{"MALL_CACHE=" + at.Cache}}
 	err = steps.Go(ctx, func(ctx context.Context) error {
-		found, err := source.Postgres(ctx, at.Cache, 0, s.Note)
+		found, err := source.Postgres(ctx, m, 0)
 		if err != nil {
 			return err
 		}
@@ -148,7 +160,7 @@ func testServers(ctx context.Context, at place.Place, sup *supervise.Supervisor,
 		defer cancel()
 		return postgres.Wait(ctx, env.set("MALL_TEST_POSTGRES_URL", i.URL()))
 	}, func(ctx context.Context) error {
-		found, err := source.Redis(ctx, at.Cache, s.Note)
+		found, err := source.Redis(ctx, m)
 		if err != nil {
 			return err
 		}
@@ -224,7 +236,7 @@ func (t *tests) endToEnd(ctx context.Context, flags []string) {
 		return
 	}
 	env := append(without(os.Environ(), "MALL_ONLY", "MALL_SEED"), "MALL_HOME="+home, fmt.Sprintf("MALL_PORT_BASE=%d", e2eBase),
-		"MALL_CACHE="+t.at.Cache, "MALL_BIN="+self, "MALL_E2E=1")
+		"MALL_CACHE="+t.at.Cache, "MALL_BIN="+self, "MALL_E2E=1", fmt.Sprintf("MALL_INSTALL=%t", t.install))
 	takeDown := func(args ...string) {
 		cmd := exec.Command(self, append([]string{"down"}, args...)...)
 		cmd.Dir, cmd.Env = t.at.Root, env

@@ -32,6 +32,11 @@ func up(ctx context.Context, at place.Place, args []string) error {
 	if _, err := plan(at, o); err != nil {
 		return err
 	}
+	if !o.install && askable() {
+		if o.install, err = mayInstall(os.Stdin, os.Stdout, needsPackages(ctx, at)); err != nil {
+			return err
+		}
+	}
 	if o.detach {
 		return detach(ctx, at, o)
 	}
@@ -84,6 +89,7 @@ func (m *mall) live(ctx context.Context, started func(error)) error {
 	switch {
 	case err == nil:
 		m.welcome(ctx)
+		m.board.SayChanges()
 		started(nil)
 		if m.redis != "" {
 			go m.guardSettings(ctx)
@@ -97,6 +103,7 @@ func (m *mall) live(ctx context.Context, started func(error)) error {
 	}
 	began := time.Now()
 	m.stop()
+	m.board.SayChanges()
 	m.board.Say("everything is down (%.1f s)", time.Since(began).Seconds())
 	if err != nil && ctx.Err() == nil {
 		return exitCode(1)

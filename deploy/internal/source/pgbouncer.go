@@ -6,9 +6,9 @@ import (
 	"os/exec"
 )
 
-// PgBouncer finds a pgbouncer that is installed, or installs Debian's. Only tests want one.
-func PgBouncer(ctx context.Context, cache string, note func(string, ...any)) (Found, error) {
-	return byApt(cache, "pgbouncer", installedPgBouncer, note)(ctx)
+// PgBouncer finds a pgbouncer that is installed, or installs Debian's where that is allowed. Only tests want one.
+func PgBouncer(ctx context.Context, m Machine) (Found, error) {
+	return m.byApt(pgBouncerPackage, installedPgBouncer)(ctx)
 }
 
 func installedPgBouncer(ctx context.Context) (Found, error) {

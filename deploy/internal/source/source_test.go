@@ -1,11 +1,27 @@
 package source
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
+
+// report keeps what is said to have changed.
+type report struct {
+	mu      sync.Mutex
+	changed []string
+}
+
+func (r *report) Note(string, ...any) {}
+
+func (r *report) Changed(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changed = append(r.changed, fmt.Sprintf(format, args...))
+}
 
 // program is a stand-in that only says its version.
 func program(t *testing.T, path, says string) {
@@ -58,7 +74,7 @@ func TestWhatIsSaidWhenNothingCanBeHad(t *testing.T) {
 		"misspelt":  {"ebmedded", []string{"MALL_REDIS=ebmedded", "want one of installed, embedded, apt"}, "MALL_POSTGRES"},
 	} {
 		t.Setenv("MALL_REDIS", c.forced)
-		_, err := Redis(t.Context(), t.TempDir(), func(string, ...any) {})
+		_, err := Redis(t.Context(), Machine{Cache: t.TempDir(), Report: &report{}})
 		if err == nil {
 			t.Errorf("%s: found something", name)
 			continue
@@ -83,7 +99,7 @@ func TestLookingFindsWhatAStartWouldUse(t *testing.T) {
 	for forced, want := range map[string]string{"": Installed, Installed: Installed, Embedded: Embedded} {
 		t.Setenv("MALL_REDIS", forced)
 		look, err := LookRedis(t.Context(), cache)
-		start, startErr := Redis(t.Context(), cache, func(string, ...any) {})
+		start, startErr := Redis(t.Context(), Machine{Cache: cache, Report: &report{}})
 		if err != nil || startErr != nil || look != start || look.From != want {
 			t.Errorf("MALL_REDIS=%q: looking finds %v, %v; a start uses %v, %v; want %s", forced, look, err, start, startErr, want)
 		}
@@ -96,31 +112,5 @@ func TestLookingFindsWhatAStartWouldUse(t *testing.T) {
 	t.Setenv("MALL_POSTGRES", Embedded)
 	if look, err := LookPostgres(t.Context(), cache, embeddedPostgresMajor-1); err == nil {
 		t.Errorf("data of version %d: looking finds %v, which cannot read them", embeddedPostgresMajor-1, look)
-	}
-}
-
-// PostgreSQL and Redis are brought side by side, and apt-get refuses to run twice at a time.
-func TestOneAptAtATime(t *testing.T) {
-	dir, cache := t.TempDir(), t.TempDir()
-	t.Setenv("PATH", dir+":/usr/bin:/bin")
-	busy := filepath.Join(dir, "busy")
-	script := "#!/bin/sh\nmkdir " + busy + " || exit 100\nsleep 0.1\nrmdir " + busy + "\n"
-	if err := os.WriteFile(filepath.Join(dir, "apt-get"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	policy := filepath.Join(dir, "policy-rc.d")
-	errs := make(chan error)
-	for _, pkg := range []string{"postgresql", "redis-server"} {
-		go func() {
-			errs <- aptInstall(t.Context(), cache, policy, pkg, func(string, ...any) {})
-		}()
-	}
-	for range 2 {
-		if err := <-errs; err != nil {
-			t.Error(err)
-		}
-	}
-	if _, err := os.Stat(policy); err == nil {
-		t.Error("the policy is left behind")
 	}
 }

@@ -20,6 +20,7 @@ type Board struct {
 	mu      sync.Mutex
 	running map[string]*Step
 	order   []string
+	changed []string
 }
 
 // Step is one piece of work in progress.
@@ -28,6 +29,7 @@ type Step struct {
 	began time.Time
 	board *Board
 	note  string
+	left  bool
 }
 
 // sign is how often long steps show that they live.
@@ -70,6 +72,8 @@ func (b *Board) Do(ctx context.Context, name string, work func(*Step) error) err
 		mark, note = "-", "given up"
 	case err != nil:
 		mark, note = "✗", err.Error()
+	case s.left:
+		mark = "-"
 	}
 	fmt.Fprintf(b.out, "  %s %-12s %-7s %s\n", mark, name, seconds(time.Since(s.began)), note)
 	return err
@@ -100,6 +104,29 @@ func (s *Step) Note(format string, args ...any) {
 	s.board.mu.Lock()
 	defer s.board.mu.Unlock()
 	s.note = fmt.Sprintf(format, args...)
+}
+
+// LeaveOut says why the step is not done, although nothing is wrong.
+func (s *Step) LeaveOut(format string, args ...any) {
+	s.Note("left out: "+format, args...)
+	s.left = true
+}
+
+// Changed says what stays on the machine, outside the mall's home: a package, a file in a cache.
+func (s *Step) Changed(format string, args ...any) {
+	s.board.mu.Lock()
+	defer s.board.mu.Unlock()
+	s.board.changed = append(s.board.changed, fmt.Sprintf(format, args...))
+}
+
+// SayChanges prints what has changed on the machine since it was last called, if anything has.
+func (b *Board) SayChanges() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.changed) > 0 {
+		fmt.Fprintf(b.out, "\n  changed on this machine:\n    %s\n", strings.Join(b.changed, "\n    "))
+	}
+	b.changed = nil
 }
 
 // Say prints a line at once.

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/postgres"
+	"daprmall.dev/deploy/internal/source"
+
+	"golang.org/x/term"
+)
+
+// installByEnvironment is what --install says, for scripts.
+func installByEnvironment() (bool, error) {
+	text := os.Getenv("MALL_INSTALL")
+	if text == "" {
+		return false, nil
+	}
+	allowed, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, fmt.Errorf("MALL_INSTALL=%q: want 1 or 0", text)
+	}
+	return allowed, nil
+}
+
+// askable says whether somebody sits there to answer. Continuous integration may have a terminal and nobody at it.
+func askable() bool {
+	return os.Getenv("CI") == "" && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
+}
+
+// needsPackages are the system packages without which no server can be had.
+func needsPackages(ctx context.Context, at place.Place) (packages []string) {
+	if os.Getenv("MALL_POSTGRES_URL") == "" {
+		if user, err := source.Unprivileged(); err == nil {
+			found, err := source.LookPostgres(ctx, at.Cache, postgres.DataMajor(postgresData(at, user)))
+			if err == nil && found.Package != "" {
+				packages = append(packages, found.Package)
+			}
+		}
+	}
+	if os.Getenv("MALL_REDIS_ADDR") == "" {
+		if found, err := source.LookRedis(ctx, at.Cache); err == nil && found.Package != "" {
+			packages = append(packages, found.Package)
+		}
+	}
+	return packages
+}
+
+// mayInstall asks whether apt-get may install packages. There is nothing to ask where none is missing.
+func mayInstall(in io.Reader, out io.Writer, packages []string) (bool, error) {
+	if len(packages) == 0 {
+		return false, nil
+	}
+	_, err := fmt.Fprintf(out, "The mall needs %s. May apt-get install it on this machine? [y/N] ", strings.Join(packages, " and "))
+	if err != nil {
+		return false, err
+	}
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes", nil
+}
