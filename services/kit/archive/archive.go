@@ -1,6 +1,6 @@
 // Package archive keeps what is old and finished out of the tables that a service works with, so that those stay as small as its
 // recent business. An archived table inherits from its live one (PostgreSQL 5.11): who reads orders reads both, who writes names the
-// live one. A unique key holds within each of the two, so a writer brings back first what lies in the archive (Wake).
+// live one. A unique key holds within each of the two, so a writer brings back first what lies in the archive (Unarchive).
 package archive
 
 import (
@@ -17,7 +17,7 @@ import (
 	"daprmall.dev/services/kit/postgres"
 )
 
-// Least is the least age of what is archived: longer than events and inboxes are kept, so that as a rule nothing wakes it.
+// Least is the least age of what is archived: longer than events and inboxes are kept, so that as a rule nothing comes back.
 const Least = 60 * 24 * time.Hour
 
 // Every is how often a service looks for what has become old.
@@ -32,7 +32,7 @@ func After(l *config.Live) func() time.Duration {
 const margin = 24 * time.Hour
 
 const (
-	lock  = 0x6d616c6c02 // the advisory lock of who archives (alone) and who wakes (together)
+	lock  = 0x6d616c6c02 // the advisory lock of who archives (exclusive) and who unarchives (shared)
 	batch = 500          // records per transaction: few enough that its locks hold nobody up
 )
 
@@ -57,21 +57,21 @@ type Archive struct {
 // move takes rows out of one table into another that has the same columns, in the same order: inheritance sees to it.
 const move = "WITH rows AS (DELETE FROM ONLY %s WHERE %s RETURNING *) INSERT INTO %s SELECT * FROM rows"
 
-// With runs f, with records that may lie in the archive brought back in the same transaction. Without such ids it only runs f.
-func (a Archive) With(ctx context.Context, db *gorm.DB, recordIDs []string, f func(ctx context.Context) error) error {
+// WithLive runs f, with records that may lie in the archive brought back in the same transaction. Without such ids it only runs f.
+func (a Archive) WithLive(ctx context.Context, db *gorm.DB, recordIDs []string, f func(ctx context.Context) error) error {
 	if len(old(recordIDs)) == 0 {
 		return f(ctx)
 	}
 	return postgres.InTx(ctx, db, func(ctx context.Context, tx *gorm.DB) error {
-		if err := a.Wake(tx, recordIDs...); err != nil {
+		if err := a.Unarchive(tx, recordIDs...); err != nil {
 			return err
 		}
 		return f(ctx)
 	})
 }
 
-// Wake brings records back into the live tables, where they stay at least until tx ends. Young ones are there: they cost nothing.
-func (a Archive) Wake(tx *gorm.DB, recordIDs ...string) error {
+// Unarchive brings records back into the live tables, where they stay at least until tx ends. Young ones are there: they cost nothing.
+func (a Archive) Unarchive(tx *gorm.DB, recordIDs ...string) error {
 	found := old(recordIDs)
 	if len(found) == 0 {
 		return nil
@@ -104,7 +104,7 @@ func (a Archive) Run(ctx context.Context, db *gorm.DB, age time.Duration) error 
 	before := ids.First(time.Now().Add(-max(age, Least)))
 	for {
 		n := 0
-		err := alone(ctx, db, func(tx *gorm.DB) (err error) {
+		err := exclusively(ctx, db, func(tx *gorm.DB) (err error) {
 			n, err = a.move(tx, before)
 			return err
 		})
@@ -114,9 +114,9 @@ func (a Archive) Run(ctx context.Context, db *gorm.DB, age time.Duration) error 
 	}
 }
 
-// alone runs f in a transaction during which nobody else archives or wakes, or not at all if somebody does so now. It
+// exclusively runs f in a transaction during which nobody else archives or unarchives, or not at all if somebody does so now. It
 // rather fails than waits for long: who holds its rows may wait for it in turn.
-func alone(ctx context.Context, db *gorm.DB, f func(tx *gorm.DB) error) error {
+func exclusively(ctx context.Context, db *gorm.DB, f func(tx *gorm.DB) error) error {
 	return postgres.InTx(ctx, db, func(_ context.Context, tx *gorm.DB) error {
 		var mine bool
 		if err := tx.Raw("SELECT pg_try_advisory_xact_lock(?)", lock).Scan(&mine).Error; err != nil || !mine {

@@ -114,7 +114,7 @@ func TestNothingYoungIsArchived(t *testing.T) {
 
 // Who writes has the record in the live tables until the end of the transaction, whole, with columns that were added since; if it fails,
 // nothing has moved.
-func TestWakeBringsBack(t *testing.T) {
+func TestUnarchiveBringsBack(t *testing.T) {
 	db := postgrestest.Open(t, migrations)
 	id, other := aged(2*year, 0), aged(2*year, 1)
 	add(t, db, id, false)
@@ -126,7 +126,7 @@ func TestWakeBringsBack(t *testing.T) {
 	}
 	fail := errors.New("broken")
 	for _, end := range []error{fail, nil} {
-		err := things.With(t.Context(), db, []string{id, aged(0, 1), "nonsense"}, func(ctx context.Context) error {
+		err := things.WithLive(t.Context(), db, []string{id, aged(0, 1), "nonsense"}, func(ctx context.Context) error {
 			tx := postgres.DB(ctx, db)
 			if got := where(t, tx, id); got != live {
 				t.Errorf("awake it lies in %q", got)
@@ -145,18 +145,18 @@ func TestWakeBringsBack(t *testing.T) {
 		t.Errorf("brought back: %q", got)
 	}
 	if where(t, db, other) != away {
-		t.Error("another record was woken")
+		t.Error("another record was unarchived")
 	}
 }
 
 // Young records cost no statement, and no transaction.
 func TestYoungRecordsCostNothing(t *testing.T) {
 	watched := postgrestest.Watch(postgrestest.Open(t, migrations))
-	err := things.With(t.Context(), watched.DB, []string{aged(archive.Least-48*time.Hour, 0)}, func(ctx context.Context) error {
+	err := things.WithLive(t.Context(), watched.DB, []string{aged(archive.Least-48*time.Hour, 0)}, func(ctx context.Context) error {
 		if postgres.DB(ctx, watched.DB).Statement.ConnPool != watched.DB.Statement.ConnPool {
 			t.Error("a transaction was begun")
 		}
-		return things.Wake(watched.DB, aged(0, 0))
+		return things.Unarchive(watched.DB, aged(0, 0))
 	})
 	if err != nil || watched.Seen() != 0 {
 		t.Errorf("%v, %d statements", err, watched.Seen())
@@ -192,7 +192,7 @@ func TestArchivingRacesWithWriters(t *testing.T) {
 		writers.Go(func() {
 			for r := range rounds {
 				id := known[(w*7+r*3)%records]
-				err := things.With(t.Context(), db, []string{id}, func(ctx context.Context) error {
+				err := things.WithLive(t.Context(), db, []string{id}, func(ctx context.Context) error {
 					return postgres.DB(ctx, db).Exec("INSERT INTO things (id, open, n) VALUES (?, false, 1) ON CONFLICT (id) DO UPDATE SET n = things.n + 1", id).Error
 				})
 				if err != nil {
@@ -220,7 +220,7 @@ func TestArchivingGivesWay(t *testing.T) {
 	if err := things.Run(t.Context(), db, year); err == nil || !strings.Contains(err.Error(), "55P03") {
 		t.Fatalf("archived what another transaction has: %v", err)
 	}
-	if err := things.Wake(tx, id); err != nil {
+	if err := things.Unarchive(tx, id); err != nil {
 		t.Fatal(err)
 	}
 	if err := tx.Commit().Error; err != nil || where(t, db, id) != live {

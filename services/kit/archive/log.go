@@ -21,7 +21,7 @@ func (l Log) Run(ctx context.Context, db *gorm.DB, age time.Duration) error {
 		l.Name, l.At, l.At, logBatch), "archived_"+l.Name)
 	for {
 		n := int64(0)
-		err := alone(ctx, db, func(tx *gorm.DB) error {
+		err := exclusively(ctx, db, func(tx *gorm.DB) error {
 			res := tx.Exec(rows, max(age, Least).Seconds())
 			n = res.RowsAffected
 			return res.Error

@@ -8,7 +8,7 @@ import (
 )
 
 // orders are archived with all that belongs to them, and fences too. An order that awaits payment is not finished, however old it is.
-var past = archive.Archive{
+var orderArchive = archive.Archive{
 	Old: `SELECT order_id FROM ONLY order_ids WHERE order_id < ?
 			AND (SELECT status FROM ONLY orders WHERE id = order_id) IS DISTINCT FROM 'awaiting_payment'
 		ORDER BY order_id LIMIT ?`,
@@ -23,5 +23,5 @@ var past = archive.Archive{
 
 // Archive moves finished orders older than age out of the live tables.
 func (s *Store) Archive(ctx context.Context, age time.Duration) error {
-	return past.Run(ctx, s.db, age)
+	return orderArchive.Run(ctx, s.db, age)
 }

@@ -44,7 +44,7 @@ func (s *Store) Create(ctx context.Context, id order.ID, build func(now time.Tim
 		return nil, err
 	}
 	created := false
-	err = past.With(ctx, s.db, []string{string(id)}, func(ctx context.Context) (err error) {
+	err = orderArchive.WithLive(ctx, s.db, []string{string(id)}, func(ctx context.Context) (err error) {
 		created, err = s.insert(ctx, o.Snapshot(), events)
 		return err
 	})
@@ -115,7 +115,7 @@ func texts(parts ...any) ([]any, error) {
 // Fence is described at order.Store.
 func (s *Store) Fence(ctx context.Context, id order.ID) (bool, error) {
 	var fenced bool
-	err := past.With(ctx, s.db, []string{string(id)}, func(ctx context.Context) error {
+	err := orderArchive.WithLive(ctx, s.db, []string{string(id)}, func(ctx context.Context) error {
 		// The update changes nothing: it lets the statement return the row that is there.
 		return postgres.DB(ctx, s.db).Raw(`INSERT INTO order_ids (order_id, fenced) VALUES (?, true)
 			ON CONFLICT (order_id) DO UPDATE SET order_id = excluded.order_id RETURNING fenced`, id).Scan(&fenced).Error

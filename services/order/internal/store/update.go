@@ -32,7 +32,7 @@ func (s *Store) Update(ctx context.Context, wishes ...order.Wish) ([]*order.Orde
 	ids = slices.Compact(ids)
 	var changed []*order.Order
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		if err := past.Wake(tx, ids...); err != nil {
+		if err := orderArchive.Unarchive(tx, ids...); err != nil {
 			return err
 		}
 		var found []locked

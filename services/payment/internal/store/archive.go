@@ -9,7 +9,7 @@ import (
 
 // bills are archived with their attempts and refunds, once no attempt is under way and no refund is to be looked at again. A subquery with an
 // aggregate is asked per bill; as a join, PostgreSQL would read all payments.
-var past = archive.Archive{
+var billArchive = archive.Archive{
 	Old: `SELECT order_id FROM ONLY bills b WHERE order_id < ? AND status <> 'open' AND NOT (
 			SELECT coalesce(bool_or(p.status = 'processing' OR f.look_at < 'infinity' OR f.payment_id IS NOT NULL AND f.done_at IS NULL), false)
 			FROM ONLY payments p LEFT JOIN ONLY refunds f ON f.payment_id = p.id WHERE p.order_id = b.order_id)
@@ -23,5 +23,5 @@ var past = archive.Archive{
 
 // Archive moves finished bills older than age out of the live tables.
 func (s *Store) Archive(ctx context.Context, age time.Duration) error {
-	return past.Run(ctx, s.db, age)
+	return billArchive.Run(ctx, s.db, age)
 }

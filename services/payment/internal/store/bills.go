@@ -40,7 +40,7 @@ func (s *Store) OpenBills(ctx context.Context, opened ...payment.Bill) error {
 	if err != nil {
 		return err
 	}
-	err = past.With(ctx, s.db, orderIDs, func(ctx context.Context) error {
+	err = billArchive.WithLive(ctx, s.db, orderIDs, func(ctx context.Context) error {
 		return postgres.DB(ctx, s.db).Exec(`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version)
 			SELECT order_id, user_id, amount, currency, due_at, status, version FROM jsonb_populate_recordset(NULL::bills, ?::jsonb)
 			ORDER BY order_id ON CONFLICT (order_id) DO NOTHING`, string(text)).Error
@@ -63,7 +63,7 @@ func (s *Store) HasBill(ctx context.Context, orderID string) (there bool, err er
 // CloseBill is described at payment.Store.
 func (s *Store) CloseBill(ctx context.Context, b payment.Bill) error {
 	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
-		if err := past.Wake(tx, b.OrderID); err != nil {
+		if err := billArchive.Unarchive(tx, b.OrderID); err != nil {
 			return err
 		}
 		err := tx.Exec(`INSERT INTO bills AS b (order_id, user_id, amount, currency, due_at, status, version) VALUES (?, ?, ?, ?, ?, 'closed', ?)
@@ -77,7 +77,7 @@ func (s *Store) CloseBill(ctx context.Context, b payment.Bill) error {
 }
 
 func lockBill(tx *gorm.DB, orderID string) (*payment.Bill, error) {
-	if err := past.Wake(tx, orderID); err != nil {
+	if err := billArchive.Unarchive(tx, orderID); err != nil {
 		return nil, err
 	}
 	var r billRow

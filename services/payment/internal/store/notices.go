@@ -21,7 +21,7 @@ func (s *Store) LookNow(ctx context.Context, provider, chargeID string, refund b
 		if found = res.RowsAffected > 0; !found {
 			return nil
 		}
-		if err := past.Wake(tx, p.OrderID); err != nil {
+		if err := billArchive.Unarchive(tx, p.OrderID); err != nil {
 			return err
 		}
 		if !refund {

@@ -22,7 +22,7 @@ func (s *Store) AskRefund(ctx context.Context, paymentID string, amount int64) e
 	if amount != p.Amount {
 		return fmt.Errorf("payment %s: asked to refund %d of %d", paymentID, amount, p.Amount)
 	}
-	return past.With(ctx, s.db, []string{p.OrderID}, func(ctx context.Context) error {
+	return billArchive.WithLive(ctx, s.db, []string{p.OrderID}, func(ctx context.Context) error {
 		return postgres.DB(ctx, s.db).Exec("INSERT INTO refunds (payment_id, amount) VALUES (?, ?) ON CONFLICT (payment_id) DO NOTHING",
 			paymentID, amount).Error
 	})

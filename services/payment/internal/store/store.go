@@ -36,7 +36,7 @@ func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: ou
 // Start is described at payment.Store. A new attempt is two statements; that at most one is under way is the unique index's business.
 func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b payment.Bill, now time.Time, live bool) error) (kept *payment.Payment, found bool, err error) {
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
-		if err := past.Wake(tx, p.OrderID); err != nil {
+		if err := billArchive.Unarchive(tx, p.OrderID); err != nil {
 			return err
 		}
 		var b struct {

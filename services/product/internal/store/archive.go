@@ -10,7 +10,7 @@ import (
 
 var (
 	// What an order reserved, that it was rejected, and changes by hand: each by its own id.
-	past = archive.Archive{
+	holdArchive = archive.Archive{
 		Old: `WITH given (before, most) AS (VALUES (?::bigint, ?::bigint))
 			SELECT id FROM (
 				(SELECT order_id AS id FROM ONLY reservations WHERE order_id < (SELECT before FROM given)
@@ -25,10 +25,10 @@ var (
 		},
 	}
 	// A new entry follows from the stock's own row, whatever became of those before it.
-	pastEntries = archive.Log{Name: "stock_ledger", At: "at"}
+	ledgerArchive = archive.Log{Name: "stock_ledger", At: "at"}
 )
 
 // Archive moves what is finished and older than age out of the live tables.
 func (s *Store) Archive(ctx context.Context, age time.Duration) error {
-	return errors.Join(past.Run(ctx, s.db, age), pastEntries.Run(ctx, s.db, age))
+	return errors.Join(holdArchive.Run(ctx, s.db, age), ledgerArchive.Run(ctx, s.db, age))
 }

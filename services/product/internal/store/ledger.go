@@ -69,7 +69,7 @@ func (s *Store) Book(ctx context.Context, orders []product.Order, f func(*produc
 	var rejections []product.Rejection
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		rejections = nil
-		if err := past.Wake(tx, orderIDs...); err != nil {
+		if err := holdArchive.Unarchive(tx, orderIDs...); err != nil {
 			return err
 		}
 		books, err := readBooks(tx, orderIDs, productIDs)
@@ -180,7 +180,7 @@ func (s *Store) reject(ctx context.Context, tx *gorm.DB, r product.Rejection) er
 func (s *Store) Adjust(ctx context.Context, a product.Adjustment, f func(*product.Stock) (product.Entry, error)) (product.Stock, error) {
 	var after product.Stock
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		if err := past.Wake(tx, a.ID); err != nil {
+		if err := holdArchive.Unarchive(tx, a.ID); err != nil {
 			return err
 		}
 		stock, err := lock(tx, []string{a.ProductID})
