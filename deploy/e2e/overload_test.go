@@ -91,12 +91,7 @@ func median(all []time.Duration) time.Duration {
 
 // Many times as many buyers as the mall can serve: it goes on selling, refuses the rest early and cleanly, and is itself again afterwards.
 func TestOverload(t *testing.T) {
-	mustMall(t, "config", "set", "gateway.max_in_flight", "512") // the default
-	t.Cleanup(func() {
-		if out, err := mall(context.WithoutCancel(t.Context()), "config", "set", "gateway.max_in_flight", "2000"); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
-	})
+	setInFlight(t, 512) // the default
 	buyers := make([]shopping, 8)
 	for i := range buyers {
 		buyers[i] = newShopping(t)
