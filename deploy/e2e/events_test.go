@@ -184,7 +184,7 @@ func eventSchemas() (map[string]*jsonschema.Schema, error) {
 }
 
 func outbox(ctx context.Context, dsn string) (events [][]byte, err error) {
-	db, err := sql.Open("postgres", dsn)
+	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return nil, err
 	}

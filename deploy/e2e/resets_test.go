@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -45,16 +43,9 @@ func resets(t *testing.T) map[string]reset {
 	t.Helper()
 	at := whereabouts(t)
 	all := map[string]reset{"redis": func(ctx context.Context) (int64, error) {
-		c, err := redis.Dial(ctx, at.Redis.Addr, at.Redis.Password)
-		if err != nil {
-			return 0, err
-		}
+		c := redis.Open(at.Redis.Addr, at.Redis.Password)
 		defer c.Close() //nolint:errcheck // the reply has been read
-		killed, err := c.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-		if err != nil {
-			return 0, err
-		}
-		return strconv.ParseInt(strings.TrimPrefix(killed, ":"), 10, 64)
+		return c.ClientKillByFilter(ctx, "TYPE", "normal", "SKIPME", "yes").Result()
 	}}
 	for room := range at.Databases {
 		db := database(t, room)

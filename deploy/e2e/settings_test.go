@@ -96,7 +96,7 @@ func (m *settled) until(what string, try func() error) {
 // db opens a service's database.
 func (m *settled) db(name string) *sql.DB {
 	m.t.Helper()
-	db, err := sql.Open("postgres", m.where.Databases[name])
+	db, err := sql.Open("pgx", m.where.Databases[name])
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -256,12 +256,9 @@ func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
 	if err := os.Rename(record, record+".away"); err != nil {
 		t.Fatal(err)
 	}
-	c, err := redis.Dial(t.Context(), m.where.Redis.Addr, m.where.Redis.Password)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := redis.Open(m.where.Redis.Addr, m.where.Redis.Password)
 	defer c.Close() //nolint:errcheck // every command has been answered
-	if _, err := c.Do("FLUSHALL"); err != nil {
+	if err := c.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	readers := []string{"payment", "product", "checkout", "api-gateway"}
@@ -271,7 +268,7 @@ func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
 
 	// The store comes back from an older snapshot: what lies in it was good, once.
 	for key, old := range map[string]string{"mall.settings_initialized": "yes", "mall.currency": "CNY||1", "payment.provider": "sandbox||1", "checkout.shipping_fee": "5||1"} {
-		if _, err := c.Do("SET", key, old); err != nil {
+		if err := c.Set(t.Context(), key, old, 0).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -285,7 +282,7 @@ func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
 	m.sees(true, readers...)
 	m.sells("emptied, then started")
 
-	if _, err := c.Do("DEL", "mall.settings_initialized"); err != nil {
+	if err := c.Del(t.Context(), "mall.settings_initialized").Err(); err != nil {
 		t.Fatal(err)
 	}
 	m.restart("api-gateway")

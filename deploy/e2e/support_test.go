@@ -16,7 +16,7 @@ import (
 	"sync"
 	"testing"
 
-	_ "github.com/lib/pq" // the driver of what looks into the rooms' databases
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver of what looks into the rooms' databases
 
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/shop"
@@ -73,7 +73,7 @@ func whereabouts(t *testing.T) place {
 // database opens a room's database as the room itself would.
 func database(t *testing.T, room string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("postgres", whereabouts(t).Databases[room])
+	db, err := sql.Open("pgx", whereabouts(t).Databases[room])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func database(t *testing.T, room string) *sql.DB {
 // ping tries to get into a database.
 func ping(t *testing.T, dsn string) error {
 	t.Helper()
-	db, err := sql.Open("postgres", dsn)
+	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,19 +99,16 @@ func number(ctx context.Context, db *sql.DB, query string, args ...any) (n int64
 }
 
 // redisDo sends one command to the mall's Redis.
-func redisDo(t *testing.T, args ...string) string {
+func redisDo(t *testing.T, args ...any) string {
 	t.Helper()
 	p := whereabouts(t)
-	c, err := redis.Dial(t.Context(), p.Redis.Addr, p.Redis.Password)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := redis.Open(p.Redis.Addr, p.Redis.Password)
 	defer c.Close() //nolint:errcheck // the reply has been read
-	out, err := c.Do(args...)
+	out, err := c.Do(t.Context(), args...).Result()
 	if err != nil {
 		t.Fatalf("redis %s: %v", args[0], err)
 	}
-	return out
+	return fmt.Sprint(out)
 }
 
 // internals are words of ours that no refusal may show.

@@ -13,7 +13,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lib/pq"
+	"github.com/jackc/pgx/v5/pgconn"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 
 	"daprmall.dev/deploy/internal/running"
 )
@@ -107,7 +108,7 @@ func (t *tool) db(room string) (*sql.DB, error) {
 	if db := t.dbs[room]; db != nil {
 		return db, nil
 	}
-	db, err := sql.Open("postgres", t.mall.Databases[room])
+	db, err := sql.Open("pgx", t.mall.Databases[room])
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +211,7 @@ func (t *tool) change(ctx context.Context, room, query string, args ...any) (int
 			return total, err
 		}
 		res, err := db.ExecContext(ctx, query, args...)
-		if pe := (*pq.Error)(nil); errors.As(err, &pe) {
+		if pe := (*pgconn.PgError)(nil); errors.As(err, &pe) {
 			return total, fmt.Errorf("%s: %s", name, pe.Message)
 		} else if err != nil {
 			return total, fmt.Errorf("%s: %w", name, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,38 +46,29 @@ type load struct {
 
 // raise widens the gateway's limits and gives a function that puts them back.
 func raise(ctx context.Context, m running.Mall) (restore func() error, err error) {
-	c, err := redis.Dial(ctx, m.Redis.Addr, m.Redis.Password)
-	if err != nil {
-		return nil, err
-	}
+	c := redis.Open(m.Redis.Addr, m.Redis.Password)
 	defer c.Close() //nolint:errcheck // every command has been answered
 	old := map[string]string{}
 	for key := range limits {
-		v, err := c.Do("GET", key)
+		v, err := c.Get(ctx, key).Result()
 		if err != nil && !errors.Is(err, redis.ErrNil) {
 			return nil, err
 		}
 		old[key] = v
 	}
 	restore = func() error {
-		c, err := redis.Dial(context.Background(), m.Redis.Addr, m.Redis.Password)
-		if err != nil {
-			return err
-		}
+		ctx := context.WithoutCancel(ctx)
+		c := redis.Open(m.Redis.Addr, m.Redis.Password)
 		defer c.Close() //nolint:errcheck // every command has been answered
 		var problems error
 		for key, value := range old {
-			if value == "" {
-				_, err = c.Do("SET", key, settings.Unset) // an absent key would change nothing
-			} else {
-				_, err = c.Do("SET", key, value)
-			}
-			problems = errors.Join(problems, err)
+			value = cmp.Or(value, settings.Unset) // an absent key would change nothing
+			problems = errors.Join(problems, c.Set(ctx, key, value, 0).Err())
 		}
 		return problems
 	}
 	for key, value := range limits {
-		if _, err := c.Do("SET", key, value); err != nil {
+		if err := c.Set(ctx, key, value, 0).Err(); err != nil {
 			return restore, err
 		}
 	}

@@ -37,28 +37,25 @@ func config(ctx context.Context, at place.Place, args []string) error {
 	if s.Redis.Addr == "" {
 		return errors.New("this mall runs without Redis")
 	}
-	c, err := redis.Dial(ctx, s.Redis.Addr, s.Redis.Password)
-	if err != nil {
-		return err
-	}
+	c := redis.Open(s.Redis.Addr, s.Redis.Password)
 	defer c.Close() //nolint:errcheck // every command has been answered
 	switch {
 	case args[0] == "get" && len(args) == 1:
-		return configList(c, at)
+		return configList(ctx, c, at)
 	case args[0] == "get" && len(args) == 2:
-		return configGet(c, at, args[1])
+		return configGet(ctx, c, at, args[1])
 	case args[0] == "set" && len(args) > 2 && len(args)%2 == 1:
 		return configTry(ctx, c, at, s, args[1:])
 	case args[0] == "unset" && len(args) == 2:
-		return configUnset(c, at, args[1])
+		return configUnset(ctx, c, at, args[1])
 	case args[0] == "restore" && len(args) == 1:
-		return configRestore(c, at)
+		return configRestore(ctx, c, at)
 	}
 	return errors.New(configUsage)
 }
 
-func configGet(c *redis.Client, at place.Place, key string) error {
-	raw, err := c.Do("GET", key)
+func configGet(ctx context.Context, c *redis.Client, at place.Place, key string) error {
+	raw, err := c.Get(ctx, key).Result()
 	value := settings.Parse(raw).Text
 	switch {
 	case errors.Is(err, redis.ErrNil):
@@ -79,7 +76,7 @@ func configGet(c *redis.Client, at place.Place, key string) error {
 	return nil
 }
 
-func configRestore(c *redis.Client, at place.Place) error {
+func configRestore(ctx context.Context, c *redis.Client, at place.Place) error {
 	rec, err := readRecord(at)
 	if err != nil {
 		return err
@@ -87,7 +84,7 @@ func configRestore(c *redis.Client, at place.Place) error {
 	if rec == nil {
 		return fmt.Errorf("nothing is recorded in %s: set each setting again, then `config set %s yes`", recordFile(at), settings.Initialized)
 	}
-	restored, err := restoreSettings(c, rec)
+	restored, err := restoreSettings(ctx, c, rec)
 	for _, key := range restored {
 		fmt.Println("written back:", key)
 	}
@@ -99,7 +96,7 @@ func configRestore(c *redis.Client, at place.Place) error {
 func configTry(ctx context.Context, c *redis.Client, at place.Place, s state, pairs []string) error {
 	before := map[string]string{}
 	for pair := range slices.Chunk(pairs, 2) {
-		raw, err := c.Do("GET", pair[0])
+		raw, err := c.Get(ctx, pair[0]).Result()
 		if err != nil && !errors.Is(err, redis.ErrNil) {
 			return err
 		}
@@ -108,7 +105,7 @@ func configTry(ctx context.Context, c *redis.Client, at place.Place, s state, pa
 			return err
 		}
 		before[pair[0]] = cmp.Or(settings.Parse(raw).Text, settings.Parse(rec[pair[0]]).Text, settings.Unset)
-		if err := configSet(c, at, pair[0], pair[1]); err != nil {
+		if err := configSet(ctx, c, at, pair[0], pair[1]); err != nil {
 			return err
 		}
 	}
@@ -122,13 +119,13 @@ func configTry(ctx context.Context, c *redis.Client, at place.Place, s state, pa
 			continue
 		}
 		refused = append(refused, fmt.Errorf("%s cannot use this value of %s, the one before is back: go run ./deploy/mall logs %s", by, key, by),
-			writeSetting(c, at, key, before[key]))
+			writeSetting(ctx, c, at, key, before[key]))
 	}
 	return errors.Join(refused...)
 }
 
-func configSet(c *redis.Client, at place.Place, key, value string) error {
-	if err := mustBeSetting(c, key); err != nil {
+func configSet(ctx context.Context, c *redis.Client, at place.Place, key, value string) error {
+	if err := mustBeSetting(ctx, c, key); err != nil {
 		return err
 	}
 	if file, ok := strings.CutPrefix(value, "@"); ok {
@@ -142,29 +139,29 @@ func configSet(c *redis.Client, at place.Place, key, value string) error {
 	if strings.Contains(value, settings.Separator) {
 		return errors.New("a value must not contain " + settings.Separator)
 	}
-	return writeSetting(c, at, key, value)
+	return writeSetting(ctx, c, at, key, value)
 }
 
 // configUnset writes that the default applies: an absent key would say nothing.
-func configUnset(c *redis.Client, at place.Place, key string) error {
-	if err := mustBeSetting(c, key); err != nil {
+func configUnset(ctx context.Context, c *redis.Client, at place.Place, key string) error {
+	if err := mustBeSetting(ctx, c, key); err != nil {
 		return err
 	}
 	if slices.Contains(chosenSettings, key) || key == settings.Initialized {
 		return fmt.Errorf("%s cannot be unset, only set to something else", key)
 	}
-	return writeSetting(c, at, key, settings.Unset)
+	return writeSetting(ctx, c, at, key, settings.Unset)
 }
 
 // writeSetting gives the value a version above all that were written before, whatever this machine's clock says.
-func writeSetting(c *redis.Client, at place.Place, key, text string) error {
+func writeSetting(ctx context.Context, c *redis.Client, at place.Place, key, text string) error {
 	return changeRecord(at, func(r settingsRecord) error {
-		raw, err := c.Do("GET", key)
+		raw, err := c.Get(ctx, key).Result()
 		if err != nil && !errors.Is(err, redis.ErrNil) {
 			return err
 		}
 		v := settings.Value{Text: text, Version: max(time.Now().UnixMilli(), settings.Parse(raw).Version+1, settings.Parse(r[key]).Version+1)}
-		if _, err := c.Do("SET", key, v.String()); err != nil {
+		if err := c.Set(ctx, key, v.String(), 0).Err(); err != nil {
 			return err
 		}
 		r[key] = v.String()
@@ -172,8 +169,8 @@ func writeSetting(c *redis.Client, at place.Place, key, text string) error {
 	})
 }
 
-func configList(c *redis.Client, at place.Place) error {
-	values, err := readSettings(c)
+func configList(ctx context.Context, c *redis.Client, at place.Place) error {
+	values, err := readSettings(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -203,20 +200,23 @@ func configList(c *redis.Client, at place.Place) error {
 	return nil
 }
 
-func settingKeys(c *redis.Client) ([]string, error) {
-	out, err := c.Do("KEYS", "*.*")
-	if err != nil {
-		return nil, err
+func settingKeys(ctx context.Context, c *redis.Client) ([]string, error) {
+	found := map[string]bool{} // a key may come twice
+	all := c.Scan(ctx, 0, "*.*", 1000).Iterator()
+	for all.Next(ctx) {
+		if isConfig(all.Val()) {
+			found[all.Val()] = true
+		}
 	}
-	return slices.DeleteFunc(strings.Split(out, "\n"), func(key string) bool { return !isConfig(key) }), nil
+	return slices.Sorted(maps.Keys(found)), all.Err()
 }
 
 // mustBeSetting refuses what only shares the Redis of the settings: the streams of events are called mall.orders and the like.
-func mustBeSetting(c *redis.Client, key string) error {
+func mustBeSetting(ctx context.Context, c *redis.Client, key string) error {
 	if !isConfig(key) {
 		return fmt.Errorf("%s is not a setting: they begin with %s", key, strings.Join(configPrefixes, " "))
 	}
-	kind, err := c.Do("TYPE", key)
+	kind, err := c.Type(ctx, key).Result()
 	if err != nil {
 		return err
 	}

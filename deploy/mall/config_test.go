@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -24,18 +26,22 @@ func testRedis(t *testing.T) (c *redis.Client, do func(args ...string) string) {
 	case server == "":
 		t.Fatal("MALL_TEST_REDIS_ADDR is not set: run the tests with `go run ./deploy/mall test`, or give the address of a Redis")
 	}
-	c, err := redis.Dial(t.Context(), server, os.Getenv("MALL_TEST_REDIS_PASSWORD"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c = redis.Open(server, os.Getenv("MALL_TEST_REDIS_PASSWORD"))
 	t.Cleanup(func() { _ = c.Close() })
 	return c, func(args ...string) string {
 		t.Helper()
-		out, err := c.Do(args...)
-		if err != nil && !errors.Is(err, redis.ErrNil) {
+		var command []any
+		for _, a := range args {
+			command = append(command, a)
+		}
+		out, err := c.Do(context.WithoutCancel(t.Context()), command...).Result()
+		if errors.Is(err, redis.ErrNil) {
+			return ""
+		}
+		if err != nil {
 			t.Fatalf("%v: %v", args, err)
 		}
-		return out
+		return fmt.Sprint(out)
 	}
 }
 
@@ -58,10 +64,10 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 	do("HSET", gate, "base", "7")
 	defer do("DEL", stream, gate, setting)
 	for _, key := range []string{stream, gate, "mall.", "nonsense-" + name} {
-		if err := configSet(c, at, key, "x"); err == nil {
+		if err := configSet(t.Context(), c, at, key, "x"); err == nil {
 			t.Errorf("set %s", key)
 		}
-		if err := configUnset(c, at, key); err == nil {
+		if err := configUnset(t.Context(), c, at, key); err == nil {
 			t.Errorf("unset %s", key)
 		}
 	}
@@ -69,17 +75,17 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 		t.Errorf("%s of 4 keys exist, the stream is a %s, the gate a %s", n, do("TYPE", stream), do("TYPE", gate))
 	}
 	for range 2 { // one that is set, and one that is not, can be unset
-		if err := configSet(c, at, setting, "1/1"); err != nil || settings.Parse(do("GET", setting)).Text != "1/1" {
+		if err := configSet(t.Context(), c, at, setting, "1/1"); err != nil || settings.Parse(do("GET", setting)).Text != "1/1" {
 			t.Errorf("set %s: %v", setting, err)
 		}
 		for range 2 {
-			if err := configUnset(c, at, setting); err != nil || settings.Parse(do("GET", setting)).Text != settings.Unset {
+			if err := configUnset(t.Context(), c, at, setting); err != nil || settings.Parse(do("GET", setting)).Text != settings.Unset {
 				t.Errorf("unset %s: %v", setting, err)
 			}
 		}
 	}
 	for _, key := range chosenSettings {
-		if err := configUnset(c, at, key); err == nil {
+		if err := configUnset(t.Context(), c, at, key); err == nil {
 			t.Errorf("unset %s, which moves money", key)
 		}
 	}
@@ -92,20 +98,20 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 	lost, unset, kept := "order."+rand.Text(), "order."+rand.Text(), "order."+rand.Text()
 	defer do("DEL", lost, unset, kept, settings.Initialized)
 	do("SET", kept, "before") // a mall from before there was a record
-	if _, err := prepareSettings(c, at, func() (bool, error) { return false, nil }); err != nil || do("GET", settings.Initialized) == "" {
+	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil || do("GET", settings.Initialized) == "" {
 		t.Fatalf("prepare: %v, initialized %q", err, do("GET", settings.Initialized))
 	}
 	for key, value := range map[string]string{lost: "5s", unset: "6s"} {
-		if err := configSet(c, at, key, value); err != nil {
+		if err := configSet(t.Context(), c, at, key, value); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := configUnset(c, at, unset); err != nil {
+	if err := configUnset(t.Context(), c, at, unset); err != nil {
 		t.Fatal(err)
 	}
 	do("DEL", lost, unset, kept, settings.Initialized)
 	do("SET", lost, "7s") // somebody was faster
-	restored, err := prepareSettings(c, at, func() (bool, error) { return false, nil })
+	restored, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil })
 	if err != nil || slices.Contains(restored, lost) {
 		t.Errorf("written back %v, %v", restored, err)
 	}
@@ -117,11 +123,11 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 	}
 	// The store comes back from an older snapshot.
 	old := do("GET", unset)
-	if err := configSet(c, at, unset, "8s"); err != nil {
+	if err := configSet(t.Context(), c, at, unset, "8s"); err != nil {
 		t.Fatal(err)
 	}
 	do("SET", unset, old)
-	if restored, err := prepareSettings(c, at, func() (bool, error) { return false, nil }); err != nil || !slices.Equal(restored, []string{unset}) {
+	if restored, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil || !slices.Equal(restored, []string{unset}) {
 		t.Errorf("written back %v, %v; want what was overtaken", restored, err)
 	}
 	if got := settings.Parse(do("GET", unset)).Text; got != "8s" {
@@ -132,18 +138,18 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 // A mall that has had settings is not taken for a new one because nobody has them any more: defaults may be laxer than they were.
 func TestAnEmptiedMallIsNotANewOne(t *testing.T) {
 	c, do := testRedis(t)
-	if keys, err := settingKeys(c); err != nil || len(keys) > 0 {
+	if keys, err := settingKeys(t.Context(), c); err != nil || len(keys) > 0 {
 		t.Fatalf("another test left its settings: %v, %v", keys, err)
 	}
 	at := testPlace(t)
 	defer do("DEL", settings.Initialized)
-	if _, err := prepareSettings(c, at, func() (bool, error) { return true, nil }); !errors.Is(err, errEmptied) || do("GET", settings.Initialized) != "" {
+	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return true, nil }); !errors.Is(err, errEmptied) || do("GET", settings.Initialized) != "" {
 		t.Errorf("prepare: %v, initialized %q; want errEmptied and nothing written", err, do("GET", settings.Initialized))
 	}
 	if rec, err := readRecord(at); err != nil || rec != nil {
 		t.Errorf("recorded %v, %v", rec, err)
 	}
-	if _, err := prepareSettings(c, at, func() (bool, error) { return false, nil }); err != nil || do("GET", settings.Initialized) == "" {
+	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil || do("GET", settings.Initialized) == "" {
 		t.Errorf("a new one: %v", err)
 	}
 }

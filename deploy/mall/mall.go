@@ -160,12 +160,9 @@ func (m *mall) startRedis(ctx context.Context) error {
 
 // setRedisUsers makes the users of a Redis that is not ours; our own has them in its file.
 func (m *mall) setRedisUsers(ctx context.Context) error {
-	c, err := redis.Dial(ctx, m.redis, m.store.RedisPassword())
-	if err != nil {
-		return err
-	}
+	c := redis.Open(m.redis, m.store.RedisPassword())
 	defer c.Close() //nolint:errcheck // every command has been answered
-	return redis.SetUsers(c, redis.SettingsReaders(m.store.SettingsReaders()))
+	return redis.SetUsers(ctx, c, redis.SettingsReaders(m.store.SettingsReaders()))
 }
 
 // prepareSettings comes before the first app: one that finds an empty store must know whether it is a new one.
@@ -173,12 +170,9 @@ func (m *mall) prepareSettings(ctx context.Context) error {
 	if m.redis == "" || m.pg == "" { // one alone cannot tell a new mall from an old one
 		return nil
 	}
-	c, err := redis.Dial(ctx, m.redis, m.store.RedisPassword())
-	if err != nil {
-		return err
-	}
+	c := redis.Open(m.redis, m.store.RedisPassword())
 	defer c.Close() //nolint:errcheck // every command has been answered
-	_, err = prepareSettings(c, m.at, func() (bool, error) { return m.used(ctx) })
+	_, err := prepareSettings(ctx, c, m.at, func() (bool, error) { return m.used(ctx) })
 	if errors.Is(err, errEmptied) && len(m.apps) == 0 { // the cure: the servers alone, to set them
 		m.board.Say("  ! %v", err)
 		return nil

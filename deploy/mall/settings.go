@@ -75,17 +75,18 @@ const replace = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET',
 
 // restoreSettings writes back what the store lacks or has in an older version, and gives the keys. The mark of an initialised
 // store comes last: until then services know that an absent key may have been lost.
-func restoreSettings(c *redis.Client, rec settingsRecord) (restored []string, err error) {
+func restoreSettings(ctx context.Context, c *redis.Client, rec settingsRecord) (restored []string, err error) {
 	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(rec)), func(k string) bool { return k == settings.Initialized })
 	if rec[settings.Initialized] != "" {
 		keys = append(keys, settings.Initialized)
 	}
 	for _, key := range keys {
-		raw, err := c.Do("GET", key)
+		raw, err := c.Get(ctx, key).Result()
 		now, last := settings.Parse(raw), settings.Parse(rec[key])
 		switch {
 		case errors.Is(err, redis.ErrNil):
-			if _, err = c.Do("SET", key, rec[key], "NX"); errors.Is(err, redis.ErrNil) { // it has a value by now
+			var set bool
+			if set, err = c.SetNX(ctx, key, rec[key], 0).Result(); err == nil && !set { // it has a value by now
 				continue
 			}
 		case err != nil || now.Version == 0 || now.Version >= last.Version:
@@ -94,7 +95,7 @@ func restoreSettings(c *redis.Client, rec settingsRecord) (restored []string, er
 			}
 			continue
 		default:
-			_, err = c.Do("EVAL", replace, "1", key, raw, rec[key])
+			err = c.Eval(ctx, replace, []string{key}, raw, rec[key]).Err()
 		}
 		if err != nil {
 			return restored, err
@@ -111,13 +112,13 @@ var errEmptied = errors.New("the configuration store is empty and settings.json 
 
 // prepareSettings makes a new mall's store an initialised one, and gives one that was emptied its settings back. used says
 // whether services remember settings.
-func prepareSettings(c *redis.Client, at place.Place, used func() (bool, error)) (restored []string, err error) {
+func prepareSettings(ctx context.Context, c *redis.Client, at place.Place, used func() (bool, error)) (restored []string, err error) {
 	rec, err := readRecord(at)
 	if err != nil {
 		return nil, err
 	}
 	if rec == nil {
-		present, err := readSettings(c)
+		present, err := readSettings(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +133,7 @@ func prepareSettings(c *redis.Client, at place.Place, used func() (bool, error))
 			return nil, err
 		}
 	}
-	return restoreSettings(c, rec)
+	return restoreSettings(ctx, c, rec)
 }
 
 // used says whether a service remembers settings.
@@ -168,24 +169,21 @@ func (m *mall) restoreLost(ctx context.Context) ([]string, error) {
 	if err != nil || rec == nil {
 		return nil, err
 	}
-	c, err := redis.Dial(ctx, m.redis, m.store.RedisPassword())
-	if err != nil {
-		return nil, err
-	}
+	c := redis.Open(m.redis, m.store.RedisPassword())
 	defer c.Close() //nolint:errcheck // every command has been answered
-	return restoreSettings(c, rec)
+	return restoreSettings(ctx, c, rec)
 }
 
 // readSettings gives every setting that the store has.
-func readSettings(c *redis.Client) (map[string]string, error) {
-	keys, err := settingKeys(c)
+func readSettings(ctx context.Context, c *redis.Client) (map[string]string, error) {
+	keys, err := settingKeys(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	values := map[string]string{}
 	for _, key := range keys {
 		// Keys of other types may share a prefix.
-		if value, err := c.Do("GET", key); err == nil {
+		if value, err := c.Get(ctx, key).Result(); err == nil {
 			values[key] = value
 		}
 	}

@@ -25,7 +25,7 @@ func NewDrain(m running.Mall) (*Drain, error) {
 		if d.dbs[name] != nil {
 			continue
 		}
-		db, err := sql.Open("postgres", m.Databases[name])
+		db, err := sql.Open("pgx", m.Databases[name])
 		if err != nil {
 			return nil, err
 		}

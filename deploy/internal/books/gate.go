@@ -35,42 +35,34 @@ type gateProductRow struct {
 
 // readGate reads the gate, and from the same Redis how long order waits after an order was due.
 func readGate(ctx context.Context, m running.Mall) (*gateFacts, float64, error) {
-	c, err := redis.Dial(ctx, m.Redis.Addr, m.Redis.Password)
-	if err != nil {
-		return nil, 0, err
-	}
+	c := redis.Open(m.Redis.Addr, m.Redis.Password)
 	defer c.Close() //nolint:errcheck // every command has been answered
+	return scanGate(ctx, c)
+}
+
+func scanGate(ctx context.Context, c *redis.Client) (*gateFacts, float64, error) {
 	grace := 15.0
-	if v, err := c.Do("GET", "order.cancel_grace"); err == nil {
+	if v, err := c.Get(ctx, "order.cancel_grace").Result(); err == nil {
 		v, _, _ = strings.Cut(v, "||")
 		if d, err := time.ParseDuration(v); err == nil {
 			grace = d.Seconds()
 		}
 	}
-	before, err := deadlines(c)
+	before, err := deadlines(ctx, c)
 	if err != nil {
 		return nil, 0, err
 	}
 	g := &gateFacts{products: map[int64]gateProductRow{}, overdue: before, lasting: map[string]bool{}}
-	for cursor := "0"; ; {
-		page, err := c.Do("SCAN", cursor, "MATCH", gateProduct+"*", "COUNT", "1000")
-		if err != nil {
+	keys := c.Scan(ctx, 0, gateProduct+"*", 1000).Iterator()
+	for keys.Next(ctx) {
+		if err := g.product(ctx, c, keys.Val()); err != nil {
 			return nil, 0, err
 		}
-		lines := strings.Split(page, "\n")
-		for _, key := range lines[1:] {
-			if key == "" {
-				continue
-			}
-			if err := g.product(c, key); err != nil {
-				return nil, 0, err
-			}
-		}
-		if cursor = lines[0]; cursor == "0" {
-			break
-		}
 	}
-	after, err := deadlines(c)
+	if err := keys.Err(); err != nil {
+		return nil, 0, err
+	}
+	after, err := deadlines(ctx, c)
 	for hold, over := range after {
 		_, g.lasting[hold] = before[hold]
 		g.overdue[hold] = over
@@ -78,23 +70,22 @@ func readGate(ctx context.Context, m running.Mall) (*gateFacts, float64, error) 
 	return g, grace, err
 }
 
-func (g *gateFacts) product(c *redis.Client, key string) error {
+func (g *gateFacts) product(ctx context.Context, c *redis.Client, key string) error {
 	id, err := strconv.ParseInt(strings.TrimPrefix(key, gateProduct), 10, 64)
 	if err != nil {
 		return fmt.Errorf("key %s: %w", key, err)
 	}
-	all, err := c.Do("HGETALL", key)
+	fields, err := c.HGetAll(ctx, key).Result()
 	if err != nil {
 		return err
 	}
 	p := gateProductRow{holds: map[string]int64{}}
-	fields := strings.Split(all, "\n")
-	for i := 0; i+1 < len(fields); i += 2 {
-		n, err := strconv.ParseInt(fields[i+1], 10, 64)
+	for field, value := range fields {
+		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
-			return fmt.Errorf("key %s, field %s: %w", key, fields[i], err)
+			return fmt.Errorf("key %s, field %s: %w", key, field, err)
 		}
-		switch order, hold := strings.CutPrefix(fields[i], "o:"); {
+		switch order, hold := strings.CutPrefix(field, "o:"); {
 		case hold:
 			p.holds[order] = n
 		case order == "base":
@@ -109,28 +100,18 @@ func (g *gateFacts) product(c *redis.Client, key string) error {
 	return nil
 }
 
-func deadlines(c *redis.Client) (overdue map[string]float64, err error) {
-	clock, err := c.Do("TIME")
+func deadlines(ctx context.Context, c *redis.Client) (overdue map[string]float64, err error) {
+	now, err := c.Time(ctx).Result()
 	if err != nil {
 		return nil, err
 	}
-	seconds, _, _ := strings.Cut(clock, "\n")
-	now, err := strconv.ParseFloat(seconds, 64)
+	all, err := c.ZRangeWithScores(ctx, gateDue, 0, -1).Result()
 	if err != nil {
 		return nil, err
 	}
 	overdue = map[string]float64{}
-	all, err := c.Do("ZRANGE", gateDue, "0", "-1", "WITHSCORES")
-	if err != nil || all == "" {
-		return overdue, err
-	}
-	members := strings.Split(all, "\n")
-	for i := 0; i+1 < len(members); i += 2 {
-		ms, err := strconv.ParseFloat(members[i+1], 64)
-		if err != nil {
-			return nil, err
-		}
-		overdue[members[i]] = now - ms/1000
+	for _, z := range all {
+		overdue[fmt.Sprint(z.Member)] = float64(now.Unix()) - z.Score/1000
 	}
 	return overdue, nil
 }

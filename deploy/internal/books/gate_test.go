@@ -1,17 +1,18 @@
 package books
 
 import (
-	"bufio"
-	"fmt"
-	"io"
+	"context"
 	"net"
+	"os"
+	osexec "os/exec"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
+	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/running"
+
+	goredis "github.com/redis/go-redis/v9"
 )
 
 // gated is a gate in order: product 1 with a hold of a checkout that runs, and one whose order waits for its reservation.
@@ -82,44 +83,45 @@ func TestGateCanFail(t *testing.T) {
 }
 
 func TestReadGate(t *testing.T) {
-	now := time.Now().Unix()
-	addr := fakeRedis(t, map[string][]string{
-		"AUTH secret":                   {"OK"},
-		"GET order.cancel_grace":        {"2s||3"},
-		"SCAN 0":                        {"7", "mall:{mall}:product:1"},
-		"SCAN 7":                        {"0", "mall:{mall}:product:2"},
-		"HGETALL mall:{mall}:product:1": {"base", "8", "version", "5", "held", "2", "o:71", "2"},
-		"HGETALL mall:{mall}:product:2": {"base", "0", "version", "1", "held", "0"},
-		"TIME":                          {strconv.FormatInt(now, 10), "0"},
-		"ZRANGE mall:{mall}:due":        {"71", strconv.FormatInt((now+30)*1000, 10)},
-	})
+	c := gateRedis(t)
+	now := float64(time.Now().Unix())
+	c.Set(t.Context(), "order.cancel_grace", "2s||3", 0)
+	c.HSet(t.Context(), gateProduct+"1", "base", 8, "version", 5, "held", 2, "o:71", 2)
+	c.HSet(t.Context(), gateProduct+"2", "base", 0, "version", 1, "held", 0)
+	c.ZAdd(t.Context(), gateDue, goredis.Z{Score: (now + 3600) * 1000, Member: "71"})
 	var m running.Mall
-	m.Redis.Addr, m.Redis.Password = addr, "secret"
+	m.Redis.Addr, m.Redis.Password = c.Options().Addr, c.Options().Password
 	g, grace, err := readGate(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := g.products[1]
-	if len(g.products) != 2 || grace != 2 || p.base != 8 || p.version != 5 || p.held != 2 || !p.present || p.holds["71"] != 2 || g.overdue["71"] != -30 {
-		t.Errorf("gate %+v, overdue %v, grace %v", g.products, g.overdue, grace)
+	if len(g.products) != 2 || grace != 2 || p.base != 8 || p.version != 5 || p.held != 2 || !p.present || p.holds["71"] != 2 {
+		t.Errorf("gate %+v, grace %v", g.products, grace)
+	}
+	if over := g.overdue["71"]; over < -3600 || over > -3000 {
+		t.Errorf("overdue %v, want an hour to go", g.overdue)
 	}
 }
 
 // The gate goes on while it is read: a hold that goes with its deadline, or comes with one, is no finding.
 func TestReadGateWhileItChanges(t *testing.T) {
-	due := strconv.FormatInt((time.Now().Unix()-100)*1000, 10)
-	var m running.Mall
-	m.Redis.Addr = fakeRedis(t, map[string][]string{
-		"GET order.cancel_grace":        {"2s||3"},
-		"SCAN 0":                        {"0", "mall:{mall}:product:1"},
-		"HGETALL mall:{mall}:product:1": {"base", "8", "version", "5", "held", "2", "o:71", "1", "o:72", "1"},
-		"TIME":                          {strconv.FormatInt(time.Now().Unix(), 10), "0"},
-		"ZRANGE mall:{mall}:due":        {"70", due, "71", due},
-		"ZRANGE mall:{mall}:due again":  {"72", due, "73", due},
-	})
-	g, _, err := readGate(t.Context(), m)
+	c := gateRedis(t)
+	due := float64(time.Now().Unix()-100) * 1000
+	c.ZAdd(t.Context(), gateDue, goredis.Z{Score: due, Member: "70"}, goredis.Z{Score: due, Member: "71"})
+	c.HSet(t.Context(), gateProduct+"1", "base", 8, "version", 5, "held", 2, "o:71", 1, "o:72", 1)
+	reader := redis.Open(c.Options().Addr, c.Options().Password)
+	defer reader.Close()                   //nolint:errcheck // a test's
+	reader.AddHook(before{"scan", func() { // between the deadlines and the products
+		c.ZRem(t.Context(), gateDue, "70", "71")
+		c.ZAdd(t.Context(), gateDue, goredis.Z{Score: due, Member: "72"}, goredis.Z{Score: due, Member: "73"})
+	}})
+	g, _, err := scanGate(t.Context(), reader)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(g.overdue) != 4 {
+		t.Fatalf("overdue %v: nothing has changed while it was read", g.overdue)
 	}
 	f := &facts{gate: g, orders: map[int64]order{71: {made: 1}, 72: {made: 1}}}
 	stock, stuck := &Book{}, &Book{}
@@ -131,70 +133,56 @@ func TestReadGateWhileItChanges(t *testing.T) {
 	}
 }
 
-// fakeRedis answers commands that begin with a key of answers: one element as a string, more as an array. A key that ends with again
-// answers when the command comes a second time.
-func fakeRedis(t *testing.T, answers map[string][]string) string {
+// before does something ahead of a command.
+type before struct {
+	command string
+	do      func()
+}
+
+func (b before) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (b before) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		if cmd.Name() == b.command {
+			b.do()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (b before) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}
+
+// gateRedis is a server of this test's own: a gate's keys have fixed names.
+func gateRedis(t *testing.T) *redis.Client {
 	t.Helper()
+	binary := os.Getenv("MALL_TEST_REDIS_SERVER")
+	switch {
+	case binary == "" && testing.Short():
+		t.Skip("no Redis")
+	case binary == "":
+		t.Fatal("MALL_TEST_REDIS_SERVER is not set: run the tests with `go run ./deploy/mall test`, or give the path of a redis-server")
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		conn, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close() //nolint:errcheck // a test's
-		times := map[string]int{}
-		for r := bufio.NewReader(conn); ; {
-			command, err := readCommand(r)
-			if err != nil {
-				return
-			}
-			reply := "-ERR " + command + "\r\n"
-			words := strings.Fields(command)
-			again := strings.Join(words[:min(2, len(words))], " ") + " again"
-			if times[again]++; times[again] > 1 && answers[again] != nil {
-				command = again
-			}
-			for prefix, elements := range answers {
-				if command != prefix && (strings.HasSuffix(command, " again") || !strings.HasPrefix(command, prefix+" ")) {
-					continue
-				}
-				reply = ""
-				if len(elements) != 1 {
-					reply = fmt.Sprintf("*%d\r\n", len(elements))
-				}
-				for _, e := range elements {
-					reply += fmt.Sprintf("$%d\r\n%s\r\n", len(e), e)
-				}
-			}
-			_, _ = io.WriteString(conn, reply)
-		}
-	}()
-	return l.Addr().String()
-}
-
-func readCommand(r *bufio.Reader) (string, error) {
-	line, err := r.ReadString('\n')
-	if err != nil {
-		return "", err
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	server := osexec.CommandContext(t.Context(), binary, "--bind", "127.0.0.1", "--port", port, "--requirepass", "secret",
+		"--dir", t.TempDir(), "--save", "")
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(line[1:]))
-	if err != nil {
-		return "", err
+	t.Cleanup(func() { _ = server.Wait() }) // it ends with the test's context
+	addr := net.JoinHostPort("127.0.0.1", port)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := redis.Wait(ctx, addr, "secret"); err != nil {
+		t.Fatal(err)
 	}
-	var words []string
-	for range n {
-		if _, err := r.ReadString('\n'); err != nil {
-			return "", err
-		}
-		word, err := r.ReadString('\n')
-		if err != nil {
-			return "", err
-		}
-		words = append(words, strings.TrimRight(word, "\r\n"))
-	}
-	return strings.Join(words, " "), nil
+	c := redis.Open(addr, "secret")
+	t.Cleanup(func() { _ = c.Close() })
+	return c
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"math"
-
-	"github.com/lib/pq"
 )
 
 type event struct {
@@ -16,7 +14,7 @@ type event struct {
 func (r *room) eventIDs(ctx context.Context, table, clock, typ string, prefixes []string) (map[string]event, error) {
 	out := map[string]event{}
 	err := r.each(ctx, `SELECT id, key, extract(epoch FROM clock_timestamp() - `+clock+`) FROM `+table+` WHERE type = $1 AND left(id, 8) = ANY($2)`,
-		[]any{typ, pq.Array(prefixes)}, func(rows *sql.Rows) error {
+		[]any{typ, prefixes}, func(rows *sql.Rows) error {
 			var id string
 			var e event
 			err := rows.Scan(&id, &e.key, &e.age)

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"sync"
 
-	_ "github.com/lib/pq" // the driver
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 
 	"daprmall.dev/deploy/internal/running"
 )
@@ -107,7 +107,7 @@ func openRoom(ctx context.Context, name, dsn string) (*room, error) {
 	if dsn == "" {
 		return nil, errors.New("the runner does not know it")
 	}
-	db, err := sql.Open("postgres", dsn)
+	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return nil, err
 	}

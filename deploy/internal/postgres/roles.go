@@ -8,11 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lib/pq"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 )
 
 func ping(ctx context.Context, dsn string) error {
-	db, err := sql.Open("postgres", dsn)
+	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return err
 	}
@@ -25,7 +27,7 @@ func ping(ctx context.Context, dsn string) error {
 // Databases makes sure that each name has a role with its password and a database that
 // this role owns and no other may enter. It may run any number of times.
 func Databases(ctx context.Context, dsn string, passwords map[string]string) error {
-	db, err := sql.Open("postgres", dsn)
+	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return err
 	}
@@ -40,12 +42,15 @@ func Databases(ctx context.Context, dsn string, passwords map[string]string) err
 		return err
 	}
 	for name, password := range passwords {
-		role, secret := pq.QuoteIdentifier(name), pq.QuoteLiteral(password)
 		verb := "CREATE"
 		if roles[name] {
 			verb = "ALTER"
 		}
-		statements := []string{fmt.Sprintf("%s ROLE %s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %s", verb, role, secret)}
+		if err := login(ctx, db, verb, name, password); err != nil {
+			return fmt.Errorf("%s ROLE %s: %w", verb, name, err)
+		}
+		role := pgx.Identifier{name}.Sanitize()
+		var statements []string
 		if !databases[name] {
 			statements = append(statements,
 				// A superuser of a managed server must be a member to give it a database.
@@ -55,7 +60,7 @@ func Databases(ctx context.Context, dsn string, passwords map[string]string) err
 		statements = append(statements, fmt.Sprintf("REVOKE ALL ON DATABASE %s FROM PUBLIC", role))
 		for _, s := range statements {
 			if _, err := db.ExecContext(ctx, s); err != nil {
-				return fmt.Errorf("%s: %w", strings.ReplaceAll(s, secret, "***"), err)
+				return fmt.Errorf("%s: %w", s, err)
 			}
 		}
 	}
@@ -68,11 +73,23 @@ func Databases(ctx context.Context, dsn string, passwords map[string]string) err
 	return statistics(ctx, db)
 }
 
+// login makes a role that may sign in, or changes its password. Such a statement takes no parameters: the server quotes.
+func login(ctx context.Context, db *sql.DB, verb, name, password string) error {
+	var statement string
+	err := db.QueryRowContext(ctx, `SELECT format('%s ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %L',
+		$1::text, $2::text, $3::text)`, verb, name, password).Scan(&statement)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, statement)
+	return err
+}
+
 // statistics are for finding slow queries; a server without them is as good.
 func statistics(ctx context.Context, db *sql.DB) error {
 	var loaded string
 	if err := db.QueryRowContext(ctx, "SHOW shared_preload_libraries").Scan(&loaded); err != nil {
-		var refused *pq.Error
+		var refused *pgconn.PgError
 		if errors.As(err, &refused) {
 			return nil // a managed server does not tell
 		}
@@ -104,7 +121,7 @@ func names(ctx context.Context, db *sql.DB, query string) (map[string]bool, erro
 
 // HasRows says whether a table exists and has rows.
 func HasRows(ctx context.Context, dsn, table string) (bool, error) {
-	db, err := sql.Open("postgres", dsn)
+	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return false, err
 	}
@@ -113,6 +130,6 @@ func HasRows(ctx context.Context, dsn, table string) (bool, error) {
 	if err := db.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&there); err != nil || !there {
 		return false, err
 	}
-	err = db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+pq.QuoteIdentifier(table)+")").Scan(&has)
+	err = db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+pgx.Identifier{table}.Sanitize()+")").Scan(&has)
 	return has, err
 }

@@ -82,11 +82,7 @@ func Wait(ctx context.Context, addr, password string) error {
 }
 
 func ping(ctx context.Context, addr, password string) error {
-	c, err := Dial(ctx, addr, password)
-	if err != nil {
-		return err
-	}
+	c := Open(addr, password)
 	defer c.Close() //nolint:errcheck // nothing was written
-	_, err = c.Do("PING")
-	return err
+	return c.Ping(ctx).Err()
 }

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,10 +29,11 @@ func (u SettingsReader) rules() []string {
 }
 
 // SetUsers makes the users of a server that is not ours, or makes them anew.
-func SetUsers(c *Client, users []SettingsReader) error {
+func SetUsers(ctx context.Context, c *Client, users []SettingsReader) error {
 	for _, u := range users {
-		if _, err := c.Do(append([]string{"ACL", "SETUSER"}, u.rules()...)...); err != nil {
-			return fmt.Errorf("redis user %s: %w", u.rules()[0], err)
+		name, rules := u.rules()[0], u.rules()[1:]
+		if err := c.ACLSetUser(ctx, name, rules...).Err(); err != nil {
+			return fmt.Errorf("redis user %s: %w", name, err)
 		}
 	}
 	return nil
