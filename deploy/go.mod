@@ -3,7 +3,7 @@ module daprmall.dev/deploy
 go 1.26.6
 
 require (
-	github.com/dapr/dapr v1.18.3
+	github.com/dapr/dapr v1.18.0
 	github.com/jackc/pgx/v5 v5.10.0
 	github.com/pb33f/jsonschema/v6 v6.0.3
 	github.com/pb33f/libopenapi v0.42.4
