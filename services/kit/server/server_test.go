@@ -22,10 +22,11 @@ import (
 func TestBindIsStrict(t *testing.T) {
 	d := open(t)
 	type thing struct {
-		Name  string   `json:"name"`
-		Count int64    `json:"count"`
-		Tags  []string `json:"tags"`
-		Sub   *thing   `json:"sub"`
+		Name  string            `json:"name"`
+		Count int64             `json:"count"`
+		Tags  []string          `json:"tags"`
+		Sub   *thing            `json:"sub"`
+		Facts map[string]string `json:"facts"`
 	}
 	d.s.POST("/things", Handle(func(c *gin.Context) error {
 		var in thing
@@ -53,7 +54,15 @@ func TestBindIsStrict(t *testing.T) {
 		"unknown field below":       {`{"sub":{"user_id":"1"}}`, 422, "validation_failed", "user_id"},
 		"another case":              {`{"Name":"x"}`, 422, "validation_failed", "Name"},
 		"another case below":        {`{"sub":{"COUNT":1}}`, 422, "validation_failed", "COUNT"},
-		"a name in disguise":        {`{"\u004eame":"x"}`, 422, "validation_failed", `\u004eame`},
+		"a name in disguise":        {`{"\u004eame":"x"}`, 422, "validation_failed", "Name"},
+		"a name that is escaped":    {`{"\u006eame":"x"}`, 200, "", ""},
+		"a name twice":              {`{"name":"x","name":"x"}`, 422, "validation_failed", "name"},
+		"a name twice, escaped":     {`{"name":"x","\u006eame":"y"}`, 422, "validation_failed", "name"},
+		"a name twice below":        {`{"sub":{"count":1,"tags":[],"count":1}}`, 422, "validation_failed", "count"},
+		"a name on two levels":      {`{"name":"x","sub":{"name":"x"}}`, 200, "", ""},
+		"capitals in a map":         {`{"facts":{"Colour":"red","Größe":"M"}}`, 200, "", ""},
+		"a key twice in a map":      {`{"facts":{"Colour":"red","Colour":"blue"}}`, 422, "validation_failed", "Colour"},
+		"NUL in a key":              {`{"facts":{"a\u0000":"x"}}`, 400, "bad_json", ""},
 		"a long s for an s":         {`{"ſub":{}}`, 422, "validation_failed", "ſub"},
 		"null":                      {`{"sub":null}`, 422, "validation_failed", "sub"},
 		"null in a list":            {`{"tags":["a",null]}`, 422, "validation_failed", "tags"},

@@ -1,0 +1,38 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// The body of a checkout and one of the largest that anybody sends.
+func BenchmarkDecode(b *testing.B) {
+	type line struct {
+		ProductID string `json:"product_id"`
+		Quantity  int64  `json:"quantity"`
+		Note      string `json:"note"`
+	}
+	var lines []string
+	for i := range 200 {
+		lines = append(lines, fmt.Sprintf(`{"product_id":"%d","quantity":%d,"note":"\u8336 %s"}`, 1<<40+i, i, strings.Repeat("tea ", 20)))
+	}
+	for name, body := range map[string]string{
+		"small": `{"address_id":"1234567890123","lines":[{"product_id":"1234567890123","quantity":2}]}`,
+		"large": `{"address_id":"1234567890123","lines":[` + strings.Join(lines, ",") + `]}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				var in struct {
+					AddressID string `json:"address_id"`
+					Lines     []line `json:"lines"`
+				}
+				if err := Decode([]byte(body), &in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
