@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"os"
@@ -70,20 +71,10 @@ func TestBrokerLosesEverything(t *testing.T) {
 		waitOrder(t, me, id, "paid")
 	}
 	ledger, inbox := database(t, "order"), database(t, "product")
-	err := eventually(ctx, waitFor, func() error {
-		n, err := number(ctx, ledger, "SELECT count(*) FROM outbox WHERE published_at IS NULL")
-		if err == nil && n > 0 {
-			err = fmt.Errorf("%d events are not published", n)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	redisDo(t, "DEL", "mall.orders", "mall.payments", "mall.stock", "mall.users")
+	brokerForgets(t, ledger)
 	up()
 	const brought = "SELECT count(*) FROM inbox WHERE status = 'done' AND type = 'mall.order.paid.v1' AND key = ANY(string_to_array($1, ','))"
-	err = eventually(ctx, 100*time.Second, func() error {
+	err := eventually(ctx, 100*time.Second, func() error {
 		n, err := number(ctx, inbox, brought, strings.Join(ids, ","))
 		if err == nil && n != orders {
 			err = fmt.Errorf("product knows of %d paid orders, want %d", n, orders)
@@ -104,6 +95,22 @@ func TestBrokerLosesEverything(t *testing.T) {
 		t.Errorf("on hand %d, %v, want %d", left, err, stock-orders)
 	}
 	balanced(t)
+}
+
+// brokerForgets waits until a producer has published all it has to tell, and takes every event from the broker.
+func brokerForgets(t *testing.T, producer *sql.DB) {
+	t.Helper()
+	err := eventually(t.Context(), waitFor, func() error {
+		n, err := number(t.Context(), producer, "SELECT count(*) FROM outbox WHERE published_at IS NULL")
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d events are not published", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	redisDo(t, "DEL", "mall.orders", "mall.payments", "mall.stock", "mall.users")
 }
 
 // Redis forgets everything in the middle of a sale: the gate is built again, nothing is oversold, and what is left can be bought.

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,12 +67,14 @@ func backup(t *testing.T, db *sql.DB) (restore func()) {
 		}
 	}
 	var list string
-	err := db.QueryRowContext(ctx, "SELECT string_agg(tablename, ' ') FROM pg_tables WHERE schemaname = 'public'").Scan(&list)
+	// Those that refer to others come last.
+	err := db.QueryRowContext(ctx, `SELECT string_agg(relname, ' ' ORDER BY refers, relname) FROM (
+		SELECT relname, EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND contype = 'f') AS refers
+		FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace) t`).Scan(&list)
 	if err != nil {
 		t.Fatal(err)
 	}
 	tables := strings.Fields(list)
-	slices.Sort(tables)
 	copies := "DROP SCHEMA IF EXISTS backup CASCADE; CREATE SCHEMA backup;"
 	back := "BEGIN; TRUNCATE " + strings.Join(tables, ", ") + ";"
 	for _, name := range tables {
