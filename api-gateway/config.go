@@ -8,6 +8,7 @@ import (
 	"daprmall.dev/api-gateway/internal/edge"
 	"daprmall.dev/api-gateway/internal/limit"
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // settings come from the configuration store and may change while the gateway runs. A value
@@ -29,24 +30,21 @@ func declare(live *config.Live, policyRefused func()) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	speed := func(key string, perSecond float64, burst int) func() limit.Speed {
-		return config.Setting(live, key, limit.Speed{PerSecond: perSecond, Burst: burst}, limit.ParseSpeed, config.Required)
-	}
 	return settings{
-		policy: config.Setting(live, "gateway.policy", standard, func(text string) (*access.Policy, error) {
+		policy: config.Setting(live, keys.GatewayPolicy.Name, standard, func(text string) (*access.Policy, error) {
 			p, err := access.NewPolicy(text, doors())
 			if err != nil {
 				policyRefused()
 			}
 			return p, err
 		}, config.Required),
-		anonymous:   speed("gateway.rate.anonymous", 200, 400),
-		user:        speed("gateway.rate.user", 100, 200),
-		signIn:      speed("gateway.rate.signin", 10, 60),
-		account:     speed("gateway.rate.account", 0.05, 20),
-		place:       speed("gateway.rate.place", 0.05, 10),
-		proxies:     config.Setting(live, "gateway.trusted_proxies", nil, edge.ParseProxies, config.Required),
-		maxInFlight: live.Int("gateway.max_in_flight", 512, 1, 100_000, config.Required),
+		anonymous:   config.Of(live, keys.RateAnonymous),
+		user:        config.Of(live, keys.RateUser),
+		signIn:      config.Of(live, keys.RateSignIn),
+		account:     config.Of(live, keys.RateAccount),
+		place:       config.Of(live, keys.RatePlace),
+		proxies:     config.Setting(live, keys.TrustedProxies.Name, nil, edge.ParseProxies, config.Required),
+		maxInFlight: config.Of(live, keys.MaxInFlight),
 	}, nil
 }
 

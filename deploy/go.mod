@@ -3,6 +3,7 @@ module daprmall.dev/deploy
 go 1.26.6
 
 require (
+	daprmall.dev/services v0.0.0
 	github.com/dapr/dapr v1.18.0
 	github.com/jackc/pgx/v5 v5.10.0
 	github.com/pb33f/jsonschema/v6 v6.0.3
@@ -35,3 +36,5 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
 )
+
+replace daprmall.dev/services => ../services

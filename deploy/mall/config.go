@@ -5,24 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"io"
 	"os"
 	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/settings"
+	"daprmall.dev/services/kit/config/keys"
 )
 
-// configPrefixes are whose settings they are; everything else in Redis is not configuration.
-var configPrefixes = []string{"mall.", "order.", "checkout.", "product.", "cart.", "auth.", "user.", "payment.", "gateway.", "assistant.", "database."}
-
-// chosenSettings move money: they can be changed, never unset.
-var chosenSettings = []string{"mall.currency", "payment.provider"}
-
-const configUsage = "config get [key] | set <key> <value, or @file> [<key> <value>]... | unset <key> | restore"
+const configUsage = "config list | get <key> | set <key> <value, or @file> [<key> <value>]... | unset <key> | restore"
 
 // config reads and writes the Dapr configuration store of a running mall. Services take a change while they run, and keep
 // it in their databases: what the store loses they go on with.
@@ -40,8 +36,8 @@ func config(ctx context.Context, at place.Place, args []string) error {
 	c := redis.Open(s.Redis.Addr, s.Redis.Password)
 	defer c.Close() //nolint:errcheck // every command has been answered
 	switch {
-	case args[0] == "get" && len(args) == 1:
-		return configList(ctx, c, at)
+	case (args[0] == "list" || args[0] == "get") && len(args) == 1:
+		return configList(ctx, c, at, os.Stdout)
 	case args[0] == "get" && len(args) == 2:
 		return configGet(ctx, c, at, args[1])
 	case args[0] == "set" && len(args) > 2 && len(args)%2 == 1:
@@ -66,11 +62,11 @@ func configGet(ctx context.Context, c *redis.Client, at place.Place, key string)
 		if last := settings.Parse(rec[key]).Text; rec[key] != "" && last != settings.Unset {
 			return fmt.Errorf("%s is lost, it was %s: services go on with that; `config restore` writes it back", key, last)
 		}
-		return fmt.Errorf("%s was never set: its default applies", key)
+		return fmt.Errorf("%s was never set: its default%s applies", key, standard(key))
 	case err != nil:
 		return err
 	case value == settings.Unset:
-		return fmt.Errorf("%s is unset: its default applies", key)
+		return fmt.Errorf("%s is unset: its default%s applies", key, standard(key))
 	}
 	fmt.Println(value)
 	return nil
@@ -95,7 +91,11 @@ func configRestore(ctx context.Context, c *redis.Client, at place.Place) error {
 // good one, but the gateway remembers nothing and would serve nobody after its next start.
 func configTry(ctx context.Context, c *redis.Client, at place.Place, s state, pairs []string) error {
 	before := map[string]string{}
-	for pair := range slices.Chunk(pairs, 2) {
+	values, err := checked(pairs)
+	if err != nil {
+		return err
+	}
+	for pair := range slices.Chunk(values, 2) {
 		raw, err := c.Get(ctx, pair[0]).Result()
 		if err != nil && !errors.Is(err, redis.ErrNil) {
 			return err
@@ -105,7 +105,7 @@ func configTry(ctx context.Context, c *redis.Client, at place.Place, s state, pa
 			return err
 		}
 		before[pair[0]] = cmp.Or(settings.Parse(raw).Text, settings.Parse(rec[pair[0]]).Text, settings.Unset)
-		if err := configSet(ctx, c, at, pair[0], pair[1]); err != nil {
+		if err := writeSetting(ctx, c, at, pair[0], pair[1]); err != nil {
 			return err
 		}
 	}
@@ -124,30 +124,76 @@ func configTry(ctx context.Context, c *redis.Client, at place.Place, s state, pa
 	return errors.Join(refused...)
 }
 
-func configSet(ctx context.Context, c *redis.Client, at place.Place, key, value string) error {
-	if err := mustBeSetting(ctx, c, key); err != nil {
-		return err
-	}
-	if file, ok := strings.CutPrefix(value, "@"); ok {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			return err
+// checked reads the values (key, value, key, value) that come from files, and refuses all when one cannot be meant.
+func checked(pairs []string) ([]string, error) {
+	var out []string
+	var wrong []error
+	for pair := range slices.Chunk(pairs, 2) {
+		key, value := pair[0], pair[1]
+		if file, ok := strings.CutPrefix(value, "@"); ok {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			value = string(raw)
 		}
-		value = string(raw)
+		wrong = append(wrong, checkSetting(key, value))
+		out = append(out, key, value)
+	}
+	return out, errors.Join(wrong...)
+}
+
+func checkSetting(key, value string) error {
+	if key == settings.Initialized {
+		return nil
+	}
+	known, err := knownSetting(key)
+	if err != nil {
+		return err
 	}
 	// Dapr's Redis store splits the value there: what follows would be a version.
 	if strings.Contains(value, settings.Separator) {
-		return errors.New("a value must not contain " + settings.Separator)
+		return fmt.Errorf("%s: a value must not contain %s", key, settings.Separator)
 	}
-	return writeSetting(ctx, c, at, key, value)
+	if err := known.Check(value); err != nil {
+		return fmt.Errorf("%s=%s: %w (%s)", key, value, err, known.Form)
+	}
+	return nil
+}
+
+// knownSetting finds a setting; the error names those that may have been meant.
+func knownSetting(key string) (keys.Entry, error) {
+	if known, ok := keys.Find(key); ok {
+		return known, nil
+	}
+	service, _, _ := strings.Cut(key, ".")
+	var meant []string
+	for _, k := range keys.All() {
+		if strings.HasPrefix(k.Name, service+".") {
+			meant = append(meant, k.Name)
+		}
+	}
+	if len(meant) == 0 {
+		return keys.Entry{}, fmt.Errorf("%s is not a setting; `config list` shows all", key)
+	}
+	return keys.Entry{}, fmt.Errorf("%s is not a setting; there are %s", key, strings.Join(meant, ", "))
+}
+
+// standard is the default of a setting, for a sentence.
+func standard(key string) string {
+	if known, ok := keys.Find(key); ok && known.Default != "" {
+		return " " + known.Default
+	}
+	return ""
 }
 
 // configUnset writes that the default applies: an absent key would say nothing.
 func configUnset(ctx context.Context, c *redis.Client, at place.Place, key string) error {
-	if err := mustBeSetting(ctx, c, key); err != nil {
+	known, err := knownSetting(key)
+	if err != nil {
 		return err
 	}
-	if slices.Contains(chosenSettings, key) || key == settings.Initialized {
+	if known.Chosen {
 		return fmt.Errorf("%s cannot be unset, only set to something else", key)
 	}
 	return writeSetting(ctx, c, at, key, settings.Unset)
@@ -169,7 +215,8 @@ func writeSetting(ctx context.Context, c *redis.Client, at place.Place, key, tex
 	})
 }
 
-func configList(ctx context.Context, c *redis.Client, at place.Place) error {
+// configList shows every setting with the value in force, its default and what it is for.
+func configList(ctx context.Context, c *redis.Client, at place.Place, out io.Writer) error {
 	values, err := readSettings(ctx, c)
 	if err != nil {
 		return err
@@ -178,54 +225,61 @@ func configList(ctx context.Context, c *redis.Client, at place.Place) error {
 	if err != nil {
 		return err
 	}
-	keys := slices.Concat(slices.Collect(maps.Keys(values)), slices.Collect(maps.Keys(rec)))
-	slices.Sort(keys)
-	for _, key := range slices.Compact(keys) {
-		raw, present := values[key]
-		lastRaw, recorded := rec[key]
-		now, last := settings.Parse(raw), settings.Parse(lastRaw)
-		switch {
-		case !present && last.Text != settings.Unset:
-			fmt.Printf("! %s=%s is lost: services go on with it; `config restore` writes it back\n", key, last.Text)
-		case present && now.Version != 0 && now.Version < last.Version:
-			fmt.Printf("! %s=%s was overtaken: services go on with %s; `config restore` writes it back\n", key, now.Text, last.Text)
-		case !present || now.Text == settings.Unset:
-			fmt.Printf("%s is unset: its default applies\n", key)
-		case recorded && last.Text != now.Text:
-			fmt.Printf("! %s=%s was changed by somebody else; this command last wrote %s\n", key, now.Text, last.Text)
-		default:
-			fmt.Printf("%s=%s\n", key, now.Text)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "  setting\tin force\tdefault\tvalues\tfor")
+	var notes []string
+	for _, k := range keys.All() {
+		value, note := inForce(k, values, rec)
+		mark := " "
+		if note != "" {
+			mark = "!"
+			notes = append(notes, "! "+k.Name+" "+note)
 		}
+		_, _ = fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\t%s\n", mark, k.Name, oneLine(value), oneLine(k.Default), k.Form, k.Doc)
 	}
-	return nil
-}
-
-func settingKeys(ctx context.Context, c *redis.Client) ([]string, error) {
-	found := map[string]bool{} // a key may come twice
-	all := c.Scan(ctx, 0, "*.*", 1000).Iterator()
-	for all.Next(ctx) {
-		if isConfig(all.Val()) {
-			found[all.Val()] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(found)), all.Err()
-}
-
-// mustBeSetting refuses what only shares the Redis of the settings: the streams of events are called mall.orders and the like.
-func mustBeSetting(ctx context.Context, c *redis.Client, key string) error {
-	if !isConfig(key) {
-		return fmt.Errorf("%s is not a setting: they begin with %s", key, strings.Join(configPrefixes, " "))
-	}
-	kind, err := c.Type(ctx, key).Result()
-	if err != nil {
+	if err := w.Flush(); err != nil {
 		return err
 	}
-	if kind != "string" && kind != "none" {
-		return fmt.Errorf("%s is not a setting: it holds a %s", key, kind)
+	if _, ok := values[settings.Initialized]; !ok {
+		notes = append(notes, "! "+settings.Initialized+" is lost; `config restore` writes it back")
+	}
+	for _, note := range notes {
+		_, _ = fmt.Fprintln(out, note)
 	}
 	return nil
 }
 
-func isConfig(key string) bool {
-	return slices.ContainsFunc(configPrefixes, func(p string) bool { return strings.HasPrefix(key, p) && len(key) > len(p) })
+// inForce is what services use, as far as the store and this command's record tell, and what is wrong with it.
+func inForce(k keys.Entry, values map[string]string, rec settingsRecord) (value, note string) {
+	raw, present := values[k.Name]
+	lastRaw, recorded := rec[k.Name]
+	now, last := settings.Parse(raw), settings.Parse(lastRaw)
+	value = now.Text
+	switch {
+	case !present && recorded && last.Text != settings.Unset:
+		value, note = last.Text, "is lost: services go on with it; `config restore` writes it back"
+	case present && now.Version != 0 && now.Version < last.Version:
+		value, note = last.Text, "was overtaken: the store has "+oneLine(now.Text)+"; `config restore` writes it back"
+	case present && recorded && last.Text != now.Text:
+		note = "was changed by somebody else; this command last wrote " + oneLine(last.Text)
+	case present && now.Text != settings.Unset && k.Check(now.Text) != nil:
+		note = "is not valid: services go on with the last good value"
+	}
+	if !present && value == "" || value == settings.Unset {
+		value = k.Default
+	}
+	return value, note
+}
+
+// oneLine shortens a value for a table.
+func oneLine(text string) string {
+	const most = 24
+	line, rest, _ := strings.Cut(text, "\n")
+	if r := []rune(line); rest != "" || len(r) > most {
+		return string(r[:min(len(r), most)]) + "…"
+	}
+	if line == "" {
+		return "-"
+	}
+	return line
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/settings"
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // testRedis is a real one; other tests use it, too.
@@ -54,28 +54,29 @@ func testPlace(t *testing.T) place.Place {
 	return at
 }
 
-// Streams, carts and the gate lie in the same Redis, some under names that begin like a setting's.
+// Streams, carts and the gate lie in the same Redis, some under names that begin like a setting's. A typo is none, and
+// nonsense is no value: of several settings none is set then.
 func TestConfigChangesNothingButSettings(t *testing.T) {
 	c, do := testRedis(t)
 	at := testPlace(t)
-	name := rand.Text()
-	stream, gate, setting := "mall.orders-"+name, "mall:{"+name+"}:product:1", "gateway.rate."+name
-	do("XADD", stream, "*", "data", "{}")
-	do("HSET", gate, "base", "7")
-	defer do("DEL", stream, gate, setting)
-	for _, key := range []string{stream, gate, "mall.", "nonsense-" + name} {
-		if err := configSet(t.Context(), c, at, key, "x"); err == nil {
-			t.Errorf("set %s", key)
+	const setting = "gateway.rate.anonymous"
+	defer do("DEL", setting)
+	for _, wrong := range [][]string{{"mall.orders", "1"}, {"mall:{mall}:product:1", "1"}, {"gateway.rate.anonymus", "1/1"},
+		{"nonsense", "1"}, {"order.payment_timeout", "soon"}, {setting, "1/1||7"}} {
+		if err := configTry(t.Context(), c, at, state{}, append([]string{setting, "2/2"}, wrong...)); err == nil {
+			t.Errorf("set %v", wrong)
 		}
+		if do("GET", setting) != "" || do("EXISTS", wrong[0]) != "0" {
+			t.Fatalf("set %v: something was written", wrong)
+		}
+	}
+	for _, key := range []string{"mall.orders", "nonsense", "mall.currency", "payment.provider", settings.Initialized} {
 		if err := configUnset(t.Context(), c, at, key); err == nil {
 			t.Errorf("unset %s", key)
 		}
 	}
-	if n := do("EXISTS", stream, gate, "mall.", "nonsense-"+name); n != "2" || do("TYPE", stream) != "stream" || do("TYPE", gate) != "hash" {
-		t.Errorf("%s of 4 keys exist, the stream is a %s, the gate a %s", n, do("TYPE", stream), do("TYPE", gate))
-	}
 	for range 2 { // one that is set, and one that is not, can be unset
-		if err := configSet(t.Context(), c, at, setting, "1/1"); err != nil || settings.Parse(do("GET", setting)).Text != "1/1" {
+		if err := configTry(t.Context(), c, at, state{}, []string{setting, "1/1"}); err != nil || settings.Parse(do("GET", setting)).Text != "1/1" {
 			t.Errorf("set %s: %v", setting, err)
 		}
 		for range 2 {
@@ -84,10 +85,32 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 			}
 		}
 	}
-	for _, key := range chosenSettings {
-		if err := configUnset(t.Context(), c, at, key); err == nil {
-			t.Errorf("unset %s, which moves money", key)
+}
+
+func TestConfigListShowsWhatIsInForce(t *testing.T) {
+	c, do := testRedis(t)
+	at := testPlace(t)
+	defer do("DEL", "order.cancel_grace", "mall.archive_after", "mall.currency", settings.Initialized)
+	do("SET", settings.Initialized, "yes")
+	set := []string{"order.cancel_grace", "2s", "mall.currency", "EUR"}
+	if err := configTry(t.Context(), c, at, state{}, set); err != nil {
+		t.Fatal(err)
+	}
+	do("DEL", "mall.currency")
+	do("SET", "mall.archive_after", "1h") // by another way
+	var out strings.Builder
+	if err := configList(t.Context(), c, at, &out); err != nil {
+		t.Fatal(err)
+	}
+	list := regexp.MustCompile(" +").ReplaceAllString(out.String(), " ")
+	for _, want := range []string{" order.cancel_grace 2s 15s duration", " order.payment_timeout 15m 15m", "! mall.currency EUR CNY",
+		"! mall.currency is lost", "! mall.archive_after is not valid", " payment.return_url - -"} {
+		if !strings.Contains(list, want) {
+			t.Errorf("the list does not say %q:\n%s", want, out.String())
 		}
+	}
+	if strings.Contains(list, settings.Initialized) {
+		t.Errorf("the list says that the store is not set up:\n%s", out.String())
 	}
 }
 
@@ -95,14 +118,14 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 func TestLostSettingsAreWrittenBack(t *testing.T) {
 	c, do := testRedis(t)
 	at := testPlace(t)
-	lost, unset, kept := "order."+rand.Text(), "order."+rand.Text(), "order."+rand.Text()
+	const lost, unset, kept = "order.payment_timeout", "order.cancel_grace", "product.hold_ttl"
 	defer do("DEL", lost, unset, kept, settings.Initialized)
 	do("SET", kept, "before") // a mall from before there was a record
 	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil || do("GET", settings.Initialized) == "" {
 		t.Fatalf("prepare: %v, initialized %q", err, do("GET", settings.Initialized))
 	}
 	for key, value := range map[string]string{lost: "5s", unset: "6s"} {
-		if err := configSet(t.Context(), c, at, key, value); err != nil {
+		if err := writeSetting(t.Context(), c, at, key, value); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -123,7 +146,7 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 	}
 	// The store comes back from an older snapshot.
 	old := do("GET", unset)
-	if err := configSet(t.Context(), c, at, unset, "8s"); err != nil {
+	if err := writeSetting(t.Context(), c, at, unset, "8s"); err != nil {
 		t.Fatal(err)
 	}
 	do("SET", unset, old)
@@ -138,8 +161,8 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 // A mall that has had settings is not taken for a new one because nobody has them any more: defaults may be laxer than they were.
 func TestAnEmptiedMallIsNotANewOne(t *testing.T) {
 	c, do := testRedis(t)
-	if keys, err := settingKeys(t.Context(), c); err != nil || len(keys) > 0 {
-		t.Fatalf("another test left its settings: %v, %v", keys, err)
+	if left, err := readSettings(t.Context(), c); err != nil || len(left) > 0 {
+		t.Fatalf("another test left its settings: %v, %v", left, err)
 	}
 	at := testPlace(t)
 	defer do("DEL", settings.Initialized)
@@ -154,23 +177,33 @@ func TestAnEmptiedMallIsNotANewOne(t *testing.T) {
 	}
 }
 
-// What the runbook calls a setting can be set, is recorded, and is written back.
-func TestEverySettingOfTheRunbookIsOne(t *testing.T) {
+// The runbook's table names every setting and its default.
+func TestEverySettingIsInTheRunbook(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/runbook.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, text, _ := strings.Cut(string(raw), "## Settings")
 	text, _, _ = strings.Cut(text, "\n## ")
-	keys := 0
-	for _, row := range regexp.MustCompile(`(?m)^\| (`+"`[a-z]+\\.[^|]*"+`) \|`).FindAllStringSubmatch(text, -1) {
-		for _, key := range regexp.MustCompile("`([a-z_.]+)").FindAllStringSubmatch(row[1], -1) {
-			if keys++; !isConfig(key[1] + "x") { // gateway.rate.*
-				t.Errorf("%s cannot be set", key[1])
+	documented := map[string]string{} // setting → default
+	quoted := regexp.MustCompile("`([^`]*)`")
+	for _, row := range regexp.MustCompile(`(?m)^\| (`+"`[a-z]+\\.[^|]*"+`) \|([^|]*)\|`).FindAllStringSubmatch(text, -1) {
+		defaults := quoted.FindAllStringSubmatch(row[2], -1)
+		for i, key := range quoted.FindAllStringSubmatch(row[1], -1) {
+			documented[key[1]] = ""
+			if i < len(defaults) {
+				documented[key[1]] = defaults[i][1]
 			}
 		}
 	}
-	if keys < 20 {
-		t.Errorf("found only %d settings in the runbook", keys)
+	for _, k := range keys.All() {
+		def, ok := documented[k.Name]
+		if !ok || def != k.Default {
+			t.Errorf("%s, default %q: the runbook says %q, %v", k.Name, k.Default, def, ok)
+		}
+		delete(documented, k.Name)
+	}
+	if len(documented) > 0 {
+		t.Errorf("the runbook names settings that are none: %v", documented)
 	}
 }

@@ -17,8 +17,8 @@ import (
 
 const keysUsage = "keys list | keys rotate | keys revoke <kid>"
 
-// keys shows and changes the keys that sign access tokens.
-func keys(ctx context.Context, at place.Place, args []string) error {
+// signingKeys shows and changes the keys that sign access tokens.
+func signingKeys(ctx context.Context, at place.Place, args []string) error {
 	switch {
 	case len(args) == 0 || len(args) == 1 && args[0] == "list":
 		return changeKeys(ctx, at, http.MethodGet, "")

@@ -23,7 +23,7 @@ const usage = `usage: go run ./deploy/mall <verb> [arguments]
   logs <process> [-f] [-n lines]    what a process wrote
   kill <process>                    end it with SIGKILL, as a crash would
   restart [process]                 restart one (an app is built anew), or the whole mall
-  config get [key] | set <key> <value> | unset <key>   the configuration store
+  config list | get <key> | set <key> <value> | unset <key>   the settings of the mall
   first-admin                       print the one-time secret that makes the first admin
   keys list | rotate | revoke <kid> the keys that sign access tokens
   secrets rotate <name>             change a secret or a database password of the running mall
@@ -71,7 +71,7 @@ func run(args []string) error {
 	defer stop()
 	verbs := map[string]func(context.Context, place.Place, []string) error{
 		"up": up, "down": down, "status": status, "logs": logs, "kill": kill, "restart": restart,
-		"config": config, "first-admin": firstAdmin, "keys": keys, "secrets": rotateSecret, "doctor": doctor, "test": test, "daprd": sidecarPath,
+		"config": config, "first-admin": firstAdmin, "keys": signingKeys, "secrets": rotateSecret, "doctor": doctor, "test": test, "daprd": sidecarPath,
 		"audit": tool("audit"), "events": tool("events"), "load": tool("load"), "seed": tool("seed"),
 		"supervise": superviseVerb,
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +17,7 @@ import (
 func TestARefusedSettingIsTakenBack(t *testing.T) {
 	c, do := testRedis(t)
 	at := testPlace(t)
-	good, bad := "gateway."+rand.Text(), "gateway."+rand.Text()
+	const good, bad = "gateway.max_in_flight", "gateway.policy"
 	defer do("DEL", good, bad)
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if settings.Parse(do("GET", bad)).Text == "nonsense" {

@@ -19,6 +19,7 @@ import (
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/secrets"
 	"daprmall.dev/deploy/internal/settings"
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // settingsRecord is what the runner last wrote into the configuration store. The store may lose it.
@@ -76,11 +77,11 @@ const replace = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET',
 // restoreSettings writes back what the store lacks or has in an older version, and gives the keys. The mark of an initialised
 // store comes last: until then services know that an absent key may have been lost.
 func restoreSettings(ctx context.Context, c *redis.Client, rec settingsRecord) (restored []string, err error) {
-	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(rec)), func(k string) bool { return k == settings.Initialized })
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(rec)), func(k string) bool { return k == settings.Initialized })
 	if rec[settings.Initialized] != "" {
-		keys = append(keys, settings.Initialized)
+		names = append(names, settings.Initialized)
 	}
-	for _, key := range keys {
+	for _, key := range names {
 		raw, err := c.Get(ctx, key).Result()
 		now, last := settings.Parse(raw), settings.Parse(rec[key])
 		switch {
@@ -176,15 +177,18 @@ func (m *mall) restoreLost(ctx context.Context) ([]string, error) {
 
 // readSettings gives every setting that the store has.
 func readSettings(ctx context.Context, c *redis.Client) (map[string]string, error) {
-	keys, err := settingKeys(ctx, c)
+	names := []string{settings.Initialized}
+	for _, k := range keys.All() {
+		names = append(names, k.Name)
+	}
+	found, err := c.MGet(ctx, names...).Result()
 	if err != nil {
 		return nil, err
 	}
 	values := map[string]string{}
-	for _, key := range keys {
-		// Keys of other types may share a prefix.
-		if value, err := c.Get(ctx, key).Result(); err == nil {
-			values[key] = value
+	for i, value := range found {
+		if text, ok := value.(string); ok {
+			values[names[i]] = text
 		}
 	}
 	return values, nil

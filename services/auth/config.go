@@ -1,11 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"daprmall.dev/services/auth/internal/auth"
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // settings are what operators may change while auth runs; they hold for tokens issued from then on.
@@ -18,18 +18,11 @@ type settings struct {
 }
 
 func declare(l *config.Live) settings {
-	const day = 24 * time.Hour
 	return settings{
-		accessTTL:  l.Duration("auth.access_ttl", 15*time.Minute, time.Second, day), // at most auth.RevocationTTL less an hour
-		refreshTTL: l.Duration("auth.refresh_ttl", 7*day, time.Minute, 90*day),
-		sessionTTL: l.Duration("auth.session_ttl", 30*day, time.Minute, 365*day),
-		keyRotation: config.Setting(l, "auth.key_rotation", 90*day, func(text string) (time.Duration, error) {
-			d, err := time.ParseDuration(text)
-			if err == nil && d != 0 && (d < day || d > 10*365*day) { // each key is published for 25 h after it was followed
-				err = fmt.Errorf("%s is neither 0 nor from 24h to 10 years", d)
-			}
-			return d, err
-		}),
+		accessTTL:   config.Of(l, keys.AccessTTL), // at most auth.RevocationTTL less an hour
+		refreshTTL:  config.Of(l, keys.RefreshTTL),
+		sessionTTL:  config.Of(l, keys.SessionTTL),
+		keyRotation: config.Of(l, keys.KeyRotation), // each key is published for 25 h after it was followed
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"daprmall.dev/services/cart/internal/cart"
 	"daprmall.dev/services/cart/internal/peers"
 	"daprmall.dev/services/cart/internal/store"
+	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
 	"daprmall.dev/services/kit/room"
 )
 
@@ -22,7 +24,7 @@ func run(ctx context.Context) error {
 	if err := r.UseIdempotency(ctx); err != nil {
 		return err
 	}
-	carts := cart.NewService(store.New(r.Sidecar), peers.NewCatalogue(r.Sidecar), r.Live.Currency())
+	carts := cart.NewService(store.New(r.Sidecar), peers.NewCatalogue(r.Sidecar), config.Of(r.Live, keys.Currency))
 	api.Routes(r.Server, r.Inbox, r.Idempotency, carts)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)

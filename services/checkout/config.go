@@ -3,6 +3,7 @@ package main
 import (
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // settings are what operators may change while checkout runs.
@@ -13,9 +14,9 @@ type settings struct {
 
 func declare(l *config.Live) settings {
 	return settings{
-		fee:      l.Int("checkout.shipping_fee", 1000, 0, 1_000_000_000),
-		freeFrom: l.Int("checkout.free_shipping_from", 20000, 0, 1_000_000_000_000),
-		currency: l.Currency(),
+		fee:      config.Of(l, keys.ShippingFee),
+		freeFrom: config.Of(l, keys.FreeShippingFrom),
+		currency: config.Of(l, keys.Currency),
 	}
 }
 

@@ -3,8 +3,8 @@ package main
 import (
 	"time"
 
-	"daprmall.dev/services/kit/archive"
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // settings are what operators may change while order runs.
@@ -16,8 +16,8 @@ type settings struct {
 
 func declare(l *config.Live) settings {
 	return settings{
-		paymentTimeout: l.Duration("order.payment_timeout", 15*time.Minute, time.Second, 30*24*time.Hour),
-		cancelGrace:    l.Duration("order.cancel_grace", 15*time.Second, time.Second, time.Hour),
-		archiveAfter:   archive.After(l),
+		paymentTimeout: config.Of(l, keys.PaymentTimeout),
+		cancelGrace:    config.Of(l, keys.CancelGrace),
+		archiveAfter:   config.Of(l, keys.ArchiveAfter),
 	}
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
-	"daprmall.dev/services/kit/archive"
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // settings are what operators may change while payment runs.
@@ -20,18 +18,14 @@ type settings struct {
 
 func declare(l *config.Live) settings {
 	s := settings{known: map[string]bool{}}
-	s.provider = l.String("payment.provider", "sandbox", func(name string) error {
+	provider := keys.PaymentProvider
+	s.provider = config.Setting(l, provider.Name, provider.Standard(), func(name string) (string, error) {
 		if !s.known[name] {
-			return fmt.Errorf("no payment provider %q is set up", name)
+			return "", fmt.Errorf("no payment provider %q is set up", name)
 		}
-		return nil
-	}, config.Chosen)
-	s.returnURL = l.String("payment.return_url", "", func(text string) error {
-		if u, err := url.Parse(text); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-			return errors.New("want a whole address, https://…")
-		}
-		return nil
-	})
-	s.archive = archive.After(l)
+		return name, nil
+	}, config.Options(provider)...)
+	s.returnURL = config.Of(l, keys.PaymentReturnURL)
+	s.archive = config.Of(l, keys.ArchiveAfter)
 	return s
 }

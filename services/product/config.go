@@ -3,8 +3,8 @@ package main
 import (
 	"time"
 
-	"daprmall.dev/services/kit/archive"
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // settings are what may change while the room runs.
@@ -16,10 +16,10 @@ type settings struct {
 
 func newSettings(live *config.Live) settings {
 	return settings{
-		currency: live.Currency(),
+		currency: config.Of(live, keys.Currency),
 		// Long enough for a checkout to place its order, short enough that what a dead
 		// one held comes back while shoppers wait for it.
-		holdTTL: live.Duration("product.hold_ttl", time.Minute, 5*time.Second, time.Hour),
-		archive: archive.After(live),
+		holdTTL: config.Of(live, keys.HoldTTL),
+		archive: config.Of(live, keys.ArchiveAfter),
 	}
 }

@@ -3,10 +3,10 @@ package main
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
 	"daprmall.dev/services/kit/room"
 	"daprmall.dev/services/user/internal/api"
 	"daprmall.dev/services/user/internal/argon"
@@ -26,8 +26,8 @@ func run(ctx context.Context) error {
 	}
 	users := user.NewService(user.Deps{
 		Store: store.New(r.DB, r.Outbox), Hasher: argon.New(), Weak: strength.Weak, LooksAlike: lookalike.Has, Sessions: peers.NewSessions(r.Sidecar),
-		Secrets: peers.NewSecrets(r.Sidecar), Mailer: peers.NewMailer(r.Sidecar), MailLink: r.Live.String("user.mail_link", "", user.CheckMailLink),
-		VerifyAtSignUp: config.Setting(r.Live, "user.verify_at_sign_up", false, strconv.ParseBool), IDs: r.IDs, Log: r.Log,
+		Secrets: peers.NewSecrets(r.Sidecar), Mailer: peers.NewMailer(r.Sidecar), MailLink: config.Of(r.Live, keys.MailLink),
+		VerifyAtSignUp: config.Of(r.Live, keys.VerifyAtSignUp), IDs: r.IDs, Log: r.Log,
 	})
 	api.Routes(r.Server, r.Outbox, users)
 	api.Metrics(users)

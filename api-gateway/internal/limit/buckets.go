@@ -1,37 +1,16 @@
 package limit
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
+
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // Speed is so many requests a second, and so many at once after a rest.
-type Speed struct {
-	PerSecond float64
-	Burst     int
-}
-
-// ParseSpeed reads "rate/burst", as in "100/200".
-func ParseSpeed(s string) (Speed, error) {
-	perSecond, burst, ok := strings.Cut(strings.TrimSpace(s), "/")
-	if !ok {
-		return Speed{}, fmt.Errorf("%q is not rate/burst", s)
-	}
-	r, err := strconv.ParseFloat(perSecond, 64)
-	if err != nil || !(r > 0 && r <= 1e6) { // NaN is neither
-		return Speed{}, fmt.Errorf("rate %q is not a number above 0 and up to 1000000", perSecond)
-	}
-	b, err := strconv.Atoi(burst)
-	if err != nil || b < 1 || b > 1e6 {
-		return Speed{}, fmt.Errorf("burst %q is not between 1 and 1000000", burst)
-	}
-	return Speed{PerSecond: r, Burst: b}, nil
-}
+type Speed = keys.Rate
 
 // remembered bounds how many buckets there are. An attacker with more addresses than this
 // gets fresh buckets, but no more of our memory (about 10 MB).

@@ -12,21 +12,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"gorm.io/gorm"
 
-	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/postgres"
 )
 
 // Least is the least age of what is archived: longer than events and inboxes are kept, so that as a rule nothing comes back.
-const Least = 60 * 24 * time.Hour
+const Least = keys.LeastArchiveAge
 
 // Every is how often a service looks for what has become old.
 const Every = 10 * time.Minute
-
-// After is the setting mall.archive_after: how old what is finished is when it is archived, a year by default.
-func After(l *config.Live) func() time.Duration {
-	return l.Duration("mall.archive_after", 365*24*time.Hour, Least, 100*365*24*time.Hour)
-}
 
 // margin is how far the clocks of those who make ids, archive and wake may lie apart.
 const margin = 24 * time.Hour

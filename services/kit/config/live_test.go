@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+
+	"daprmall.dev/services/kit/config/keys"
 )
 
 type fakeStore struct {
@@ -28,7 +30,7 @@ func (f *fakeStore) Config(context.Context, []string) (map[string]Value, error) 
 func TestSettingKeepsLastGoodValue(t *testing.T) {
 	store := &fakeStore{}
 	live := NewLive(store, nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	timeout := live.Duration("order.payment_timeout", 15*time.Minute, time.Second, time.Hour)
+	timeout := Of(live, keys.PaymentTimeout)
 
 	steps := []struct {
 		values map[string]string
@@ -60,7 +62,7 @@ func TestSettingKeepsLastGoodValue(t *testing.T) {
 func TestCurrencyIsACode(t *testing.T) {
 	store := &fakeStore{}
 	live := NewLive(store, nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	currency := live.Currency()
+	currency := Of(live, keys.Currency)
 	for _, c := range []struct{ set, want string }{{"EUR", "EUR"}, {"cny", "EUR"}, {"EU", "EUR"}, {"EURO", "EUR"}, {"茶", "EUR"}, {"", "EUR"}, {"USD", "USD"}} {
 		store.values = map[string]string{"mall.currency": c.set}
 		if err := live.Refresh(t.Context()); err != nil {
@@ -76,8 +78,8 @@ func TestCurrencyIsACode(t *testing.T) {
 func TestRefusedValuesAreNamed(t *testing.T) {
 	store := &fakeStore{}
 	live := NewLive(store, nil, slog.New(slog.DiscardHandler))
-	live.Int("a.good", 1, 1, 9)
-	live.Int("a.bad", 1, 1, 9)
+	Of(live, keys.Int("a.good", "1", 1, 9, ""))
+	Of(live, keys.Int("a.bad", "1", 1, 9, ""))
 	for i, s := range []struct {
 		values map[string]string
 		want   string

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"testing"
+
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // fakeMemory is what a service's database remembers.
@@ -37,13 +39,13 @@ func start(t *testing.T, store Store, memory Memory, gone ...string) process {
 	t.Helper()
 	live := NewLive(store, memory, slog.New(slog.DiscardHandler))
 	p := process{Live: live}
-	p.currency = live.String("mall.currency", "CNY", func(s string) error {
+	p.currency = Setting(live, "mall.currency", "CNY", func(s string) (string, error) {
 		if slices.Contains(gone, s) {
-			return errors.New("no such currency")
+			return "", errors.New("no such currency")
 		}
-		return nil
+		return s, nil
 	}, Chosen)
-	p.fee = live.String("checkout.fee", "1000", nil)
+	p.fee = Setting(live, "checkout.fee", "1000", func(s string) (string, error) { return s, nil })
 	if err := live.Restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +135,7 @@ func TestAChosenSettingHasNoDefault(t *testing.T) {
 func TestAMemoryThatFailsIsTriedAgain(t *testing.T) {
 	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}}, &fakeMemory{values: map[string]Value{}}
 	live := NewLive(store, memory, slog.New(slog.DiscardHandler))
-	currency := live.Currency()
+	currency := Of(live, keys.Currency)
 	if err := live.Restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -187,8 +189,8 @@ func TestAnOlderStoreChangesNothing(t *testing.T) {
 func TestASettingThatIsDeclaredTwice(t *testing.T) {
 	store := &fakeStore{values: map[string]string{Initialized: "yes", "database.max_connections": "5"}}
 	live := NewLive(store, nil, slog.New(slog.DiscardHandler))
-	first := live.Int("database.max_connections", 10, 2, 500)
-	second := live.Int("database.max_connections", 10, 2, 500)
+	first := Of(live, keys.MaxConnections)
+	second := Of(live, keys.MaxConnections)
 	for _, want := range []int64{5, 10} {
 		if err := live.Refresh(t.Context()); err != nil || first() != want || second() != want {
 			t.Errorf("%d and %d, %v, want %d for both", first(), second(), err, want)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // Pool says how many connections a process keeps, and for how long.
@@ -17,7 +19,7 @@ type Pool struct {
 
 // DefaultPool fits a server with PostgreSQL's own default of 100 connections: one replica of each service, and some left
 // for operators. In measurements 8 were as fast as 16.
-var DefaultPool = Pool{Conns: 10, Life: time.Hour, Idle: 5 * time.Minute}
+var DefaultPool = Pool{Conns: int(keys.MaxConnections.Standard()), Life: keys.ConnectionLifetime.Standard(), Idle: keys.IdleTime.Standard()}
 
 // Resize changes the pool of an open database. Connections beyond its size end when they are given back.
 func Resize(db *gorm.DB, p Pool) error {

@@ -6,6 +6,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
 	"daprmall.dev/services/kit/postgres"
 )
 
@@ -15,10 +17,7 @@ const poolEvery = 5 * time.Second
 // Pool makes the pool of an open database follow the settings database.max_connections, database.connection_lifetime
 // and database.idle_time, which hold for each replica of each service.
 func (r *Room) Pool(db *gorm.DB) {
-	d := postgres.DefaultPool
-	conns := r.Live.Int("database.max_connections", int64(d.Conns), 2, 500)
-	life := r.Live.Duration("database.connection_lifetime", d.Life, time.Minute, 24*time.Hour)
-	idle := r.Live.Duration("database.idle_time", d.Idle, time.Second, time.Hour)
+	conns, life, idle := config.Of(r.Live, keys.MaxConnections), config.Of(r.Live, keys.ConnectionLifetime), config.Of(r.Live, keys.IdleTime)
 	r.Go("pool", Every(r.Log, poolEvery, func(context.Context) error {
 		return postgres.Resize(db, postgres.Pool{Conns: int(conns()), Life: life(), Idle: idle()})
 	}))

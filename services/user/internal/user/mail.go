@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"html"
-	"net/url"
 	"strings"
 	"time"
 
@@ -208,12 +207,3 @@ func (s *Service) sendMail(ctx context.Context, r MailRequest) error {
 
 // ForgetMail removes what has expired.
 func (s *Service) ForgetMail(ctx context.Context) error { return s.store.ForgetMail(ctx) }
-
-// CheckMailLink refuses what is no address to put into a mail.
-func CheckMailLink(link string) error {
-	u, err := url.Parse(link)
-	if link != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
-		return errors.New("is not an http or https address")
-	}
-	return nil
-}
