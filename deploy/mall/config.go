@@ -18,36 +18,21 @@ import (
 	"daprmall.dev/services/kit/config/keys"
 )
 
-const configUsage = "config list | get <key> | set <key> <value, or @file> [<key> <value>]... | unset <key> | restore"
-
-// config reads and writes the Dapr configuration store of a running mall. Services take a change while they run, and keep
+// onStore opens the Dapr configuration store of the running mall for a command. Services take a change while they run, and keep
 // it in their databases: what the store loses they go on with.
-func config(ctx context.Context, at place.Place, args []string) error {
-	if len(args) == 0 {
-		return errors.New(configUsage)
+func onStore(do func(ctx context.Context, c *redis.Client, at place.Place, s state, args []string) error) func(context.Context, place.Place, []string) error {
+	return func(ctx context.Context, at place.Place, args []string) error {
+		s, err := readState(at)
+		if err != nil {
+			return err
+		}
+		if s.Redis.Addr == "" {
+			return errors.New("this mall runs without Redis")
+		}
+		c := redis.Open(s.Redis.Addr, s.Redis.Password)
+		defer c.Close() //nolint:errcheck // every command has been answered
+		return do(ctx, c, at, s, args)
 	}
-	s, err := readState(at)
-	if err != nil {
-		return err
-	}
-	if s.Redis.Addr == "" {
-		return errors.New("this mall runs without Redis")
-	}
-	c := redis.Open(s.Redis.Addr, s.Redis.Password)
-	defer c.Close() //nolint:errcheck // every command has been answered
-	switch {
-	case (args[0] == "list" || args[0] == "get") && len(args) == 1:
-		return configList(ctx, c, at, os.Stdout)
-	case args[0] == "get" && len(args) == 2:
-		return configGet(ctx, c, at, args[1])
-	case args[0] == "set" && len(args) > 2 && len(args)%2 == 1:
-		return configTry(ctx, c, at, s, args[1:])
-	case args[0] == "unset" && len(args) == 2:
-		return configUnset(ctx, c, at, args[1])
-	case args[0] == "restore" && len(args) == 1:
-		return configRestore(ctx, c, at)
-	}
-	return errors.New(configUsage)
 }
 
 func configGet(ctx context.Context, c *redis.Client, at place.Place, key string) error {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -15,21 +14,7 @@ import (
 	"daprmall.dev/deploy/internal/place"
 )
 
-const keysUsage = "keys list | keys rotate | keys revoke <kid>"
-
-// signingKeys shows and changes the keys that sign access tokens.
-func signingKeys(ctx context.Context, at place.Place, args []string) error {
-	switch {
-	case len(args) == 0 || len(args) == 1 && args[0] == "list":
-		return changeKeys(ctx, at, http.MethodGet, "")
-	case len(args) == 1 && args[0] == "rotate":
-		return changeKeys(ctx, at, http.MethodPost, "/rotate")
-	case len(args) == 2 && args[0] == "revoke":
-		return changeKeys(ctx, at, http.MethodPost, "/"+url.PathEscape(args[1])+"/revoke")
-	}
-	return errors.New(keysUsage)
-}
-
+// changeKeys shows or changes the keys that sign access tokens.
 func changeKeys(ctx context.Context, at place.Place, method, path string) error {
 	s, err := readState(at)
 	if err != nil {

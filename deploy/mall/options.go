@@ -1,14 +1,13 @@
 package main
 
 import (
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 // options are what up was asked for; a detached supervisor gets them as arguments.
@@ -21,43 +20,26 @@ type options struct {
 	patience time.Duration
 }
 
-func parseUp(args []string) (options, error) {
-	o := options{replicas: map[string]int{}}
-	f := flag.NewFlagSet("up", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	only := f.String("only", os.Getenv("MALL_ONLY"), "")
-	f.BoolVar(&o.detach, "detach", false, "")
-	f.BoolVar(&o.detach, "d", false, "")
-	f.BoolVar(&o.noBuild, "no-build", false, "")
-	install, err := installByEnvironment()
-	if err != nil {
-		return o, err
-	}
-	f.BoolVar(&o.install, "install", install, "")
-	f.DurationVar(&o.patience, "patience", 2*time.Minute, "")
-	f.Func("replicas", "", func(s string) error {
-		for part := range strings.SplitSeq(s, ",") {
-			app, count, ok := strings.Cut(part, "=")
-			n, err := strconv.Atoi(count)
-			if !ok || err != nil {
-				return fmt.Errorf("want app=number, such as order=2")
-			}
-			o.replicas[app] = n
-		}
-		return nil
-	})
-	if err := f.Parse(args); err != nil {
-		return o, err
-	}
-	if f.NArg() > 0 {
-		return o, fmt.Errorf("up: what is %q?", f.Arg(0))
-	}
-	for name := range strings.SplitSeq(*only, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			o.only = append(o.only, name)
-		}
-	}
-	return o, nil
+// flags declares them. A value of the environment that cannot be read is like an argument that cannot.
+func (o *options) flags(f *pflag.FlagSet) {
+	f.BoolVarP(&o.detach, "detach", "d", false, "leave it running behind, and end when it is ready")
+	f.StringSliceVar(&o.only, "only", fields(os.Getenv("MALL_ONLY")), "only these services, with what they need")
+	f.StringToIntVar(&o.replicas, "replicas", nil, "how many processes of a service, as in order=2,product=2")
+	f.BoolVar(&o.noBuild, "no-build", false, "start what was built before")
+	f.DurationVar(&o.patience, "patience", 2*time.Minute, "how long everything may take to become ready")
+	f.BoolVar(&o.install, "install", installByEnvironment(),
+		"apt-get may install system packages, where nothing else brings a server that is missing (MALL_INSTALL=1)")
+}
+
+// parseOptions reads what args has written.
+func parseOptions(args []string) (o options, err error) {
+	f := pflag.NewFlagSet("up", pflag.ContinueOnError)
+	o.flags(f)
+	return o, f.Parse(args)
+}
+
+func fields(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // args says the same to a supervisor in another process.

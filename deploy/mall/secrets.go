@@ -20,15 +20,11 @@ import (
 	"daprmall.dev/deploy/internal/secrets"
 )
 
-const secretsUsage = "secrets rotate idempotency-hmac | refresh-hmac | <service>-db"
+var errNoSuchSecret = errors.New("secrets rotate takes idempotency-hmac, refresh-hmac or <service>-db")
 
 // rotateSecret changes a secret of a running mall: first every service learns the next value, then it is used, and a database password is
 // forgotten after that. Each step restarts the sidecars of the services that may read it, one after the other: they read the file once.
-func rotateSecret(ctx context.Context, at place.Place, args []string) error {
-	if len(args) != 2 || args[0] != "rotate" {
-		return errors.New(secretsUsage)
-	}
-	name := args[1]
+func rotateSecret(ctx context.Context, at place.Place, name string) error {
 	st, err := readState(at)
 	if err != nil {
 		return err
@@ -53,7 +49,7 @@ func rotateSecret(ctx context.Context, at place.Place, args []string) error {
 	case name == "idempotency-hmac" || name == "refresh-hmac":
 		return r.hmac(ctx, r.spread)
 	}
-	return errors.New(secretsUsage)
+	return errNoSuchSecret
 }
 
 // lockSecrets lets one command at a time change the secrets: each writes back all that it has read.

@@ -39,10 +39,7 @@ type tests struct {
 func test(ctx context.Context, at place.Place, args []string) error {
 	began := time.Now()
 	short, pooled := false, false
-	install, err := installByEnvironment()
-	if err != nil {
-		return err
-	}
+	install := installByEnvironment()
 	var flags, packages []string
 	for i := 0; i < len(args); i++ {
 		switch a := args[i]; {
@@ -61,6 +58,7 @@ func test(ctx context.Context, at place.Place, args []string) error {
 			packages = append(packages, a)
 		}
 	}
+	var err error
 	if !install && askable() {
 		if install, err = mayInstall(os.Stdin, os.Stdout, needsPackages(ctx, at)); err != nil {
 			return err

@@ -9,28 +9,28 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/proc"
+	"daprmall.dev/deploy/internal/runfile"
+	"daprmall.dev/deploy/internal/supervise"
 )
 
 // supervisorName is the supervisor's own pid record; it is no process to be ended as a leftover.
 const supervisorName = "supervisor"
 
 // up starts the mall here, until Ctrl-C, or leaves it to a supervisor of its own.
-func up(ctx context.Context, at place.Place, args []string) error {
-	o, err := parseUp(args)
+func up(ctx context.Context, at place.Place, o options) error {
+	wanted, err := plan(at, o)
 	if err != nil {
 		return err
 	}
 	if r, err := proc.Read(at.Run(), supervisorName); err == nil && r.Alive() {
-		fmt.Printf("This mall is running already (supervisor pid %d).\n\n", r.PID)
-		return status(ctx, at, nil)
-	}
-	if _, err := plan(at, o); err != nil {
-		return err
+		return runsAlready(ctx, at, r.PID, wanted)
 	}
 	if !o.install && askable() {
 		if o.install, err = mayInstall(os.Stdin, os.Stdout, needsPackages(ctx, at)); err != nil {
@@ -41,6 +41,30 @@ func up(ctx context.Context, at place.Place, args []string) error {
 		return detach(ctx, at, o)
 	}
 	return keep(ctx, at, o, os.Stdout, func(error) {})
+}
+
+// runsAlready says that nothing was done. What was asked for and does not run is an error.
+func runsAlready(ctx context.Context, at place.Place, pid int, wanted []runfile.App) error {
+	fmt.Printf("This mall is running already (supervisor pid %d): nothing was started or stopped.\n\n", pid)
+	list, err := processList(ctx, at)
+	if err != nil {
+		return err
+	}
+	printTable(os.Stdout, list)
+	if missing := notRunning(list, wanted); len(missing) > 0 {
+		return fmt.Errorf("not among them: %s. To have them, take it down first: go run ./deploy/mall down", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// notRunning names the apps that a mall does not have.
+func notRunning(list []supervise.Status, wanted []runfile.App) (missing []string) {
+	for _, a := range wanted {
+		if !slices.ContainsFunc(list, func(s supervise.Status) bool { return s.Name == a.Name() }) {
+			missing = append(missing, a.Name())
+		}
+	}
+	return missing
 }
 
 // keep runs a mall from its start to its end. It says once how the start went.
@@ -192,13 +216,9 @@ func detach(ctx context.Context, at place.Place, o options) error {
 	}
 }
 
-// superviseVerb is what a detached supervisor runs.
-func superviseVerb(ctx context.Context, at place.Place, args []string) error {
+// superviseDetached is what a detached supervisor runs.
+func superviseDetached(ctx context.Context, at place.Place, o options) error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	o, err := parseUp(args)
-	if err != nil {
-		return err
-	}
 	return keep(ctx, at, o, os.Stdout, func(err error) {
 		if err == nil {
 			_ = os.WriteFile(filepath.Join(at.Run(), "outcome"), []byte("ready\n"), 0o600)

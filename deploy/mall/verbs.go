@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,12 +23,7 @@ import (
 )
 
 // down ends a mall, whether its supervisor still lives or not.
-func down(ctx context.Context, at place.Place, args []string) error {
-	f := flag.NewFlagSet("down", flag.ExitOnError)
-	purge := f.Bool("purge", false, "also delete the data")
-	if err := f.Parse(args); err != nil {
-		return err
-	}
+func down(ctx context.Context, at place.Place, purge bool) error {
 	began := time.Now()
 	r, err := proc.Read(at.Run(), supervisorName)
 	if err != nil {
@@ -51,7 +45,7 @@ func down(ctx context.Context, at place.Place, args []string) error {
 	if err := clean(at, os.Stdout); err != nil {
 		return err
 	}
-	if *purge {
+	if purge {
 		if err := purgeHome(at); err != nil {
 			return err
 		}
@@ -121,31 +115,30 @@ func purgeHome(at place.Place) error {
 	return nil
 }
 
-func status(ctx context.Context, at place.Place, args []string) error {
-	f := flag.NewFlagSet("status", flag.ExitOnError)
-	asJSON := f.Bool("json", false, "as a list for programs")
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	raw, err := ask(ctx, at, http.MethodGet, "/status")
-	if errors.Is(err, errDown) && *asJSON {
+func status(ctx context.Context, at place.Place, asJSON bool) error {
+	list, err := processList(ctx, at)
+	if errors.Is(err, errDown) && asJSON {
 		fmt.Println("[]")
 		return exitCode(1)
 	}
 	if err != nil {
 		return err
 	}
-	var list []supervise.Status
-	if err := json.Unmarshal(raw, &list); err != nil {
-		return err
-	}
-	if *asJSON {
+	if asJSON {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")
 		return enc.Encode(list)
 	}
 	printTable(os.Stdout, list)
 	return nil
+}
+
+func processList(ctx context.Context, at place.Place) (list []supervise.Status, err error) {
+	raw, err := ask(ctx, at, http.MethodGet, "/status")
+	if err != nil {
+		return nil, err
+	}
+	return list, json.Unmarshal(raw, &list)
 }
 
 func printTable(out io.Writer, list []supervise.Status) {
@@ -160,33 +153,37 @@ func printTable(out io.Writer, list []supervise.Status) {
 		}
 		_, _ = fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s\t%d\t%d MB\n", s.Name, s.Kind, s.PID, port, s.State, s.Restarts, s.Memory>>20)
 	}
-	_, _ = fmt.Fprintf(w, "  %d processes\t\t\t\t\t\t%d MB\n", len(list), total>>20)
+	noun := "processes"
+	if len(list) == 1 {
+		noun = "process"
+	}
+	_, _ = fmt.Fprintf(w, "  %d %s\t\t\t\t\t\t%d MB\n", len(list), noun, total>>20)
 	_ = w.Flush()
 }
 
-func logs(ctx context.Context, at place.Place, args []string) error {
-	follow, lines := false, 50
-	f := flag.NewFlagSet("logs", flag.ExitOnError)
-	f.BoolVar(&follow, "f", false, "go on as it grows")
-	f.IntVar(&lines, "n", lines, "how many lines to begin with")
-	// The name may stand before its flags or after them.
-	name := ""
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		name, args = args[0], args[1:]
+// logNames are the processes that have written something.
+func logNames(at place.Place) []string {
+	files, _ := filepath.Glob(filepath.Join(at.Home, "log", "*.log"))
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(filepath.Base(f), ".log")
 	}
-	if err := f.Parse(args); err != nil {
-		return err
+	slices.Sort(files) // a name comes before those it begins
+	return files
+}
+
+func listLogs(at place.Place) error {
+	names := logNames(at)
+	if len(names) == 0 {
+		return errors.New("there are no logs yet: start the mall")
 	}
-	if name == "" {
-		name = f.Arg(0)
-	}
+	fmt.Println(strings.Join(names, "\n"))
+	return nil
+}
+
+func logs(ctx context.Context, at place.Place, name string, follow bool, lines int) error {
 	file, err := os.Open(at.Log(filepath.Base(name)))
-	if err != nil || name == "" {
-		known, _ := filepath.Glob(at.Log("*"))
-		for i, k := range known {
-			known[i] = strings.TrimSuffix(filepath.Base(k), ".log")
-		}
-		return fmt.Errorf("logs of %q: there are none; there are %s", name, strings.Join(known, ", "))
+	if err != nil {
+		return fmt.Errorf("there is no log of %q; there are %s", name, strings.Join(logNames(at), ", "))
 	}
 	defer file.Close() //nolint:errcheck // read only
 	raw, err := io.ReadAll(file)
@@ -205,9 +202,6 @@ func logs(ctx context.Context, at place.Place, args []string) error {
 }
 
 func kill(ctx context.Context, at place.Place, args []string) error {
-	if len(args) != 1 {
-		return errors.New("kill what? Name one process, as status shows it")
-	}
 	if _, err := ask(ctx, at, http.MethodPost, "/kill/"+url.PathEscape(args[0])); err != nil {
 		return err
 	}
@@ -223,10 +217,14 @@ func restart(ctx context.Context, at place.Place, args []string) error {
 		if err != nil {
 			return err
 		}
-		if err := down(ctx, at, nil); err != nil {
+		o, err := parseOptions(append(s.Up, "--detach"))
+		if err != nil {
 			return err
 		}
-		return up(ctx, at, append(s.Up, "--detach"))
+		if err := down(ctx, at, false); err != nil {
+			return err
+		}
+		return up(ctx, at, o)
 	}
 	apps, err := runfile.Read(filepath.Join(at.Root, "dapr.yaml"))
 	if err != nil {

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/redis"
+	"daprmall.dev/services/kit/config/keys"
+
+	"github.com/spf13/cobra"
+)
+
+// commands are all that mall can do. `--help` explains each; `completion bash` (or zsh, fish) is for the shell.
+func commands() *cobra.Command {
+	root := &cobra.Command{Use: "mall", Short: "Run the whole mall on one machine, and look after it",
+		Long: "Run the whole mall on one machine, and look after it: go run ./deploy/mall <command>.\n\n" +
+			"MALL_HOME (default .mall) and MALL_PORT_BASE (default 8080) let several malls run side by side.",
+		SilenceUsage: true, SilenceErrors: true}
+	root.AddCommand(upCommand("up"), upCommand("supervise"), downCommand(), statusCommand(), logsCommand(),
+		command("kill <process>", "End a process with SIGKILL, as a crash would", cobra.ExactArgs(1), kill),
+		command("restart [process]", "Restart a process, an app built anew, or the whole mall", cobra.MaximumNArgs(1), restart),
+		configCommand(), keysCommand(), secretsCommand(),
+		command("first-admin", "Print the one-time secret that makes the first admin", cobra.NoArgs, firstAdmin),
+		command("doctor", "Say what is missing on this machine, and the cure", cobra.NoArgs, doctor),
+		testCommand(),
+		passedOn("audit", "Check that the books balance; its flags: audit -h"),
+		passedOn("events", "Show and mend events; its commands: events help"),
+		passedOn("load", "Run the load test; its flags: load -h"),
+		passedOn("seed", "Load the demo data into an empty mall, as the first up does"),
+		command("daprd", "Find or build the sidecar and print its path", cobra.NoArgs, sidecarPath))
+	return root
+}
+
+// command is one without flags. What it takes are names of processes, if anything.
+func command(use, short string, args cobra.PositionalArgs, do action) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: args, ValidArgsFunction: processes, RunE: here(do)}
+}
+
+// action is what a command does with the mall of this repository.
+type action = func(ctx context.Context, at place.Place, args []string) error
+
+// here finds out where the mall lives.
+func here(do action) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		at, err := place.Find()
+		if err != nil {
+			return err
+		}
+		return do(c.Context(), at, args)
+	}
+}
+
+func upCommand(name string) *cobra.Command {
+	var o options
+	do := up
+	c := &cobra.Command{Use: name, Short: "Start everything (or some) and keep it running, until Ctrl-C",
+		Args: cobra.NoArgs, Example: "  up --detach\n  up --only order,product\n  up --replicas order=2,product=2"}
+	if name == "supervise" { // what a detached supervisor runs
+		do, c.Hidden = superviseDetached, true
+	}
+	c.RunE = here(func(ctx context.Context, at place.Place, _ []string) error { return do(ctx, at, o) })
+	o.flags(c.Flags())
+	return c
+}
+
+func downCommand() *cobra.Command {
+	c := &cobra.Command{Use: "down", Short: "Stop everything", Args: cobra.NoArgs}
+	purge := c.Flags().Bool("purge", false, "also delete the data")
+	c.RunE = here(func(ctx context.Context, at place.Place, _ []string) error { return down(ctx, at, *purge) })
+	return c
+}
+
+func statusCommand() *cobra.Command {
+	c := &cobra.Command{Use: "status", Short: "Show every process: pid, port, state, restarts, memory", Args: cobra.NoArgs}
+	asJSON := c.Flags().Bool("json", false, "as a list for programs")
+	c.RunE = here(func(ctx context.Context, at place.Place, _ []string) error { return status(ctx, at, *asJSON) })
+	return c
+}
+
+func logsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "logs [process]", Short: "Show what a process wrote; without a name, which there are",
+		Args: cobra.MaximumNArgs(1), Example: "  logs order -f", ValidArgsFunction: processes}
+	follow := c.Flags().BoolP("follow", "f", false, "go on as it grows")
+	lines := c.Flags().IntP("lines", "n", 50, "how many lines to begin with")
+	c.RunE = here(func(ctx context.Context, at place.Place, args []string) error {
+		if len(args) == 0 {
+			return listLogs(at)
+		}
+		return logs(ctx, at, args[0], *follow, *lines)
+	})
+	return c
+}
+
+func configCommand() *cobra.Command {
+	type change = func(ctx context.Context, c *redis.Client, at place.Place, s state, args []string) error
+	setting := func(use, short string, args cobra.PositionalArgs, do change) *cobra.Command {
+		return &cobra.Command{Use: use, Short: short, Args: args, ValidArgsFunction: settingNames, RunE: here(onStore(do))}
+	}
+	c := &cobra.Command{Use: "config", Short: "Show and change the settings of the running mall", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(
+		setting("list", "Show every setting with the value in force", cobra.NoArgs,
+			func(ctx context.Context, c *redis.Client, at place.Place, _ state, _ []string) error {
+				return configList(ctx, c, at, os.Stdout)
+			}),
+		setting("get <key>", "Print what a setting was set to", cobra.ExactArgs(1),
+			func(ctx context.Context, c *redis.Client, at place.Place, _ state, args []string) error {
+				return configGet(ctx, c, at, args[0])
+			}),
+		setting("set <key> <value, or @file> [<key> <value>]...", "Change settings; services take them while they run",
+			pairs, configTry),
+		setting("unset <key>", "Let the default apply", cobra.ExactArgs(1),
+			func(ctx context.Context, c *redis.Client, at place.Place, _ state, args []string) error {
+				return configUnset(ctx, c, at, args[0])
+			}),
+		setting("restore", "Write back what the store has lost", cobra.NoArgs,
+			func(ctx context.Context, c *redis.Client, at place.Place, _ state, _ []string) error {
+				return configRestore(ctx, c, at)
+			}))
+	return c
+}
+
+// pairs accepts keys that each have a value.
+func pairs(c *cobra.Command, args []string) error {
+	if len(args) == 0 || len(args)%2 != 0 {
+		return cobra.MinimumNArgs(len(args)+1)(c, args)
+	}
+	return nil
+}
+
+func keysCommand() *cobra.Command {
+	list := func(ctx context.Context, at place.Place, _ []string) error {
+		return changeKeys(ctx, at, http.MethodGet, "")
+	}
+	c := command("keys", "Show and change the keys that sign access tokens", cobra.NoArgs, list)
+	c.AddCommand(
+		command("list", "Show the keys", cobra.NoArgs, list),
+		command("rotate", "Sign with the next key", cobra.NoArgs,
+			func(ctx context.Context, at place.Place, _ []string) error {
+				return changeKeys(ctx, at, http.MethodPost, "/rotate")
+			}),
+		command("revoke <kid>", "Make all tokens of a key void", cobra.ExactArgs(1),
+			func(ctx context.Context, at place.Place, args []string) error {
+				return changeKeys(ctx, at, http.MethodPost, "/"+url.PathEscape(args[0])+"/revoke")
+			}))
+	return c
+}
+
+func secretsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "secrets", Short: "Change a secret or a database password of the running mall",
+		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(command("rotate idempotency-hmac | refresh-hmac | <service>-db", "Bring a new value to all that use it",
+		cobra.ExactArgs(1), func(ctx context.Context, at place.Place, args []string) error {
+			return rotateSecret(ctx, at, args[0])
+		}))
+	return c
+}
+
+// testCommand takes the flags of go test as they are.
+func testCommand() *cobra.Command {
+	c := &cobra.Command{Use: "test [-short] [-run pattern] [--pgbouncer] [--install] [packages]", DisableFlagParsing: true,
+		Short: "Check format, vet and lint, run all tests and the end-to-end tests; with packages, only theirs",
+		Long: "Check format, vet and lint, run all tests and the end-to-end tests; with packages, only their tests.\n\n" +
+			"  -short       nothing that takes long, no end-to-end tests\n" +
+			"  -run <name>  only tests of that name; other flags of go test work, too\n" +
+			"  --pgbouncer  through PgBouncer\n" +
+			"  --install    apt-get may install system packages, where nothing else brings a server that is missing"}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if slices.ContainsFunc(args, func(a string) bool { return a == "-h" || a == "--help" }) {
+			return c.Help()
+		}
+		return here(test)(c, args)
+	}
+	return c
+}
+
+// passedOn is a program of its own, which gets its arguments as they are.
+func passedOn(name, short string) *cobra.Command {
+	return &cobra.Command{Use: name, Short: short, DisableFlagParsing: true, RunE: here(tool(name))}
+}
+
+// processes completes the name of a process, where one is taken.
+func processes(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	at, err := place.Find()
+	if err != nil || len(args) > 0 || !strings.Contains(c.Use, "process") {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return logNames(at), cobra.ShellCompDirectiveNoFileComp
+}
+
+// settingNames complete the key of a setting, where one is due; values may be files.
+func settingNames(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+	if len(args)%2 == 1 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	for _, k := range keys.All() {
+		names = append(names, k.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/runfile"
+	"daprmall.dev/deploy/internal/supervise"
+
+	"github.com/spf13/cobra"
+)
+
+func TestEveryCommandSaysWhatItDoes(t *testing.T) {
+	var all func(c *cobra.Command)
+	all = func(c *cobra.Command) {
+		var out bytes.Buffer
+		c.SetOut(&out)
+		if err := c.Help(); err != nil || c.Short == "" || !strings.Contains(out.String(), cmp.Or(c.Long, c.Short)) {
+			t.Errorf("%s: %v, help %q", c.CommandPath(), err, out.String())
+		}
+		for _, below := range c.Commands() {
+			all(below)
+		}
+	}
+	all(commands())
+}
+
+func TestWhatIsNoCommandIsRefused(t *testing.T) {
+	for _, args := range [][]string{{"upp"}, {"up", "order"}, {"up", "--replica", "order=2"}, {"up", "--replicas", "order=many"},
+		{"kill"}, {"kill", "a", "b"}, {"config", "set", "mall.currency"}, {"config", "sett", "a", "b"}, {"keys", "revoke"}, {"secrets", "rotate"}} {
+		if err := run(args); err == nil {
+			t.Errorf("%v is taken", args)
+		}
+	}
+}
+
+// A detached supervisor is told what up was told.
+func TestOptionsArriveAtTheSupervisor(t *testing.T) {
+	t.Setenv("MALL_ONLY", "")
+	asked := []string{"--only", "order,product", "--replicas", "order=2,product=3", "--no-build", "--install", "--patience", "3m0s"}
+	o, err := parseOptions(asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := parseOptions(o.args())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(again.only, []string{"order", "product"}) || again.replicas["order"] != 2 || again.replicas["product"] != 3 ||
+		!again.noBuild || !again.install || again.patience != o.patience {
+		t.Errorf("%v became %+v", asked, again)
+	}
+	t.Setenv("MALL_ONLY", "cart, user")
+	if o, err := parseOptions(nil); err != nil || !slices.Equal(o.only, []string{"cart", "user"}) {
+		t.Errorf("MALL_ONLY: %+v, %v", o, err)
+	}
+}
+
+// Who asks a running mall for more than it has is told what is missing.
+func TestWhatARunningMallLacks(t *testing.T) {
+	list := []supervise.Status{{Name: "order"}, {Name: "redis"}}
+	wanted := []runfile.App{{ID: "order", Replica: 1}, {ID: "cart", Replica: 1}}
+	if missing := notRunning(list, wanted); !slices.Equal(missing, []string{"cart"}) {
+		t.Errorf("missing %v, want cart", missing)
+	}
+	if missing := notRunning(list, wanted[:1]); missing != nil {
+		t.Errorf("missing %v, want nothing", missing)
+	}
+}
+
+func TestLogsWithoutANameAreListed(t *testing.T) {
+	at := place.Place{Home: t.TempDir()}
+	if err := listLogs(at); err == nil {
+		t.Error("no logs, and no word about it")
+	}
+	if err := os.Mkdir(at.Home+"/log", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"order", "order-daprd"} {
+		for _, file := range []string{at.Log(name), at.Log(name) + ".1"} { // one has been rotated
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if names := logNames(at); !slices.Equal(names, []string{"order", "order-daprd"}) {
+		t.Errorf("logs of %v", names)
+	}
+}
