@@ -13,8 +13,11 @@ import (
 // Mail is the binding that sends mail: an SMTP server, or a folder.
 const Mail = "mail"
 
-// SendMail hands a mail to the binding. name tells it apart from others where mails are files.
+// SendMail hands a mail to the binding. name tells it apart from others where mails are files. Mails of one moment go one
+// after the other: bindings.smtp (components-contrib 1.18) keeps the address of a mail where the next one overwrites it.
 func (c *Client) SendMail(ctx context.Context, to, subject, html, name string) error {
+	c.mailing.Lock()
+	defer c.mailing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	_, err := c.grpc.InvokeBinding(ctx, &dapr.InvokeBindingRequest{Name: Mail, Operation: "create", Data: []byte(html),

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	dapr "github.com/dapr/go-sdk/client"
@@ -36,6 +37,7 @@ type Client struct {
 	grpc     dapr.Client
 	keys     map[string]string // by callee
 	breakers *Breakers
+	mailing  sync.Mutex // see SendMail
 }
 
 // New makes a client. Connections are made when they are first needed.
