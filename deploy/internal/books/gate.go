@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/running"
+	"daprmall.dev/deploy/internal/settings"
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // The gate's keys, as components/redislua lays them out.
@@ -41,10 +42,9 @@ func readGate(ctx context.Context, m running.Mall) (*gateFacts, float64, error) 
 }
 
 func scanGate(ctx context.Context, c *redis.Client) (*gateFacts, float64, error) {
-	grace := 15.0
-	if v, err := c.Get(ctx, "order.cancel_grace").Result(); err == nil {
-		v, _, _ = strings.Cut(v, "||")
-		if d, err := time.ParseDuration(v); err == nil {
+	grace := keys.CancelGrace.Standard().Seconds()
+	if raw, err := c.Get(ctx, keys.CancelGrace.Name).Result(); err == nil {
+		if d, err := keys.CancelGrace.Parse(settings.Parse(raw).Text); err == nil {
 			grace = d.Seconds()
 		}
 	}
@@ -53,13 +53,13 @@ func scanGate(ctx context.Context, c *redis.Client) (*gateFacts, float64, error)
 		return nil, 0, err
 	}
 	g := &gateFacts{products: map[int64]gateProductRow{}, overdue: before, lasting: map[string]bool{}}
-	keys := c.Scan(ctx, 0, gateProduct+"*", 1000).Iterator()
-	for keys.Next(ctx) {
-		if err := g.product(ctx, c, keys.Val()); err != nil {
+	products := c.Scan(ctx, 0, gateProduct+"*", 1000).Iterator()
+	for products.Next(ctx) {
+		if err := g.product(ctx, c, products.Val()); err != nil {
 			return nil, 0, err
 		}
 	}
-	if err := keys.Err(); err != nil {
+	if err := products.Err(); err != nil {
 		return nil, 0, err
 	}
 	after, err := deadlines(ctx, c)

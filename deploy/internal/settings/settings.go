@@ -5,13 +5,15 @@ package settings
 import (
 	"strconv"
 	"strings"
+
+	"daprmall.dev/services/kit/config/keys"
 )
 
 const (
 	// Unset is the value of a setting that was unset. An absent key says nothing: services keep what they had.
-	Unset = "__unset__"
+	Unset = keys.Unset
 	// Initialized is a key of a store that has been set up: what such a store lacks was never set.
-	Initialized = "mall.settings_initialized"
+	Initialized = keys.Initialized
 )
 
 // Separator stands between text and version.

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // pollEvery is how often the store is read. The store's subscription dies silently
@@ -19,11 +21,8 @@ const pollEvery = 3 * time.Second
 
 // What the store holds besides settings.
 const (
-	// Unset is the value of a setting that was unset: its default applies. A key that is merely absent says nothing.
-	Unset = "__unset__"
-	// Initialized is a key that the store holds once somebody has set it up. Only then does an absent key that no
-	// service has ever known mean its default: a store without it is a new one, or one that lost everything.
-	Initialized = "mall.settings_initialized"
+	Unset       = keys.Unset
+	Initialized = keys.Initialized
 )
 
 // Value is what was set. A later one has a higher version; 0 is written by somebody who knows no versions, and believed.
@@ -172,9 +171,9 @@ func (l *Live) Refresh(ctx context.Context) error {
 	if err := l.restore(ctx); err != nil {
 		return err
 	}
-	keys := append(slices.Collect(maps.Keys(l.set)), Initialized)
+	names := append(slices.Collect(maps.Keys(l.set)), Initialized)
 	asked := time.Now()
-	values, err := l.store.Config(ctx, keys)
+	values, err := l.store.Config(ctx, names)
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}

@@ -4,6 +4,15 @@ package keys
 
 import "fmt"
 
+// What the configuration store holds besides values.
+const (
+	// Unset is the value of a setting that was unset: its default applies. A key that is merely absent says nothing.
+	Unset = "__unset__"
+	// Initialized is a key that the store holds once somebody has set it up. Only then does an absent key that no
+	// service has ever known mean its default: a store without it is a new one, or one that lost everything.
+	Initialized = "mall.settings_initialized"
+)
+
 // Key is one setting.
 type Key[T any] struct {
 	Name    string
