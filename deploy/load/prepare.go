@@ -199,14 +199,16 @@ func (l *load) ready(ctx context.Context, sc scenario, n int) error {
 			return err
 		}
 	}
-	if !sc.pays {
+	want := sc.owes
+	if sc.pays { // as many as can be paid in the time: one shopper waits for each answer, a crowd is as fast as the machine
+		want = int(l.seconds.Seconds()*payableRate(n))/n + 1
+	}
+	if want == 0 {
 		return nil
 	}
 	if err := l.drain.Mark(ctx); err != nil {
 		return err
 	}
-	// As many as can be paid in the time: one shopper waits for each answer, a crowd is as fast as the machine.
-	want := int(l.seconds.Seconds()*payableRate(n))/n + 1
 	err := l.each(ctx, 16, func(ctx context.Context, i int, s *shopper) error {
 		for i < n && len(s.unpaid) < want {
 			if err := l.order(ctx, s); err != nil {
