@@ -51,6 +51,13 @@ func token(user string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(signingKey, []byte(text)))
 }
 
+// Authorize makes a request to a server of NewServer one of a signed-in user (UserID for "") that an app passes on.
+func Authorize(req *http.Request, caller, user string) {
+	req.Header.Set("dapr-api-token", "contract")
+	req.Header.Set("dapr-caller-app-id", caller)
+	req.Header.Set("Authorization", "Bearer "+token(user))
+}
+
 // CheckRoom shows that a room keeps to the catalogue: it has exactly those routes for peers, for exactly those callers, takes the
 // examples, refuses what they do not have and, as refusals provoke it, all that they list, answers what the schemas say, and handles exactly the events it is listed for. The
 // server must come from NewServer, and the room must hold what the examples speak of. in is nil for a room without events.

@@ -154,6 +154,12 @@ func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record
 	if err != nil {
 		return Claim{}, err
 	}
+	return s.BeginAs(ctx, Run{user, key, fingerprint}, effect, record)
+}
+
+// BeginAs is Begin with the effect's id for a key that is new. A key that this run has claimed with this id already is its own.
+func (s *Store) BeginAs(ctx context.Context, run Run, effect string, record []byte) (Claim, error) {
+	user, key, fingerprint := run.User, run.Key, run.Fingerprint
 	var text *string
 	if record != nil {
 		r := string(record)
@@ -161,6 +167,7 @@ func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record
 	}
 	mine := Claim{EffectID: effect, Fresh: true, Record: record}
 	claimed := false
+	var err error
 	// One statement for a key that is new, as almost every key is.
 	err = postgres.Again(ctx, s.db, func(db *gorm.DB) error {
 		res := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, record, lease_until)
@@ -182,7 +189,7 @@ func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record
 		if err != nil {
 			return fmt.Errorf("read idempotency key: %w", err)
 		}
-		if r.EffectID == effect { // claimed a moment ago, by a connection that broke before it could say so
+		if r.EffectID == effect { // claimed a moment ago: by ClaimPart, or by a connection that broke before it could say so
 			claim = mine
 			return nil
 		}

@@ -183,6 +183,11 @@ func AfterCommit(ctx context.Context, db *gorm.DB, f func()) {
 	f()
 }
 
+// Undone says whether a statement by itself that failed has had no effect for sure, and may have one if it is repeated.
+func Undone(err error) bool {
+	return repeatable(err) || pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn) || sqlState(err) != "" && Away(err)
+}
+
 // repeatable: serialization_failure and deadlock_detected (PostgreSQL appendix A).
 func repeatable(err error) bool {
 	code := sqlState(err)

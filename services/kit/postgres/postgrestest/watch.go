@@ -32,11 +32,14 @@ type Watched struct {
 
 	mu         sync.Mutex
 	statements map[string]string // a statement with values, by itself without
+	runs       int
+	ran        *sync.Cond
 }
 
 // Watch gives a database like db that remembers the statements of a service, to look at their plans.
 func Watch(db *gorm.DB) *Watched {
 	w := &Watched{statements: map[string]string{}}
+	w.ran = sync.NewCond(&w.mu)
 	w.DB = db.Session(&gorm.Session{NewDB: true, Logger: tracer{w}})
 	return w
 }
@@ -51,6 +54,8 @@ func (r tracer) Trace(_ context.Context, _ time.Time, said func() (string, int64
 	sql, _ := said()
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
+	r.w.runs++
+	r.w.ran.Broadcast()
 	r.w.statements[shape.ReplaceAllString(sql, "?")] = sql
 }
 
@@ -97,7 +102,23 @@ func wholeTables(n node, limited bool) (tables []string) {
 	return tables
 }
 
-// Seen says how many statements were seen.
+// Runs says how many statements were run, BEGIN and COMMIT apart.
+func (w *Watched) Runs() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.runs
+}
+
+// Await waits until so many statements were run.
+func (w *Watched) Await(runs int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.runs < runs {
+		w.ran.Wait()
+	}
+}
+
+// Seen says how many different statements were seen.
 func (w *Watched) Seen() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -55,12 +55,6 @@ func viewOf(p *payment.Payment) view {
 	return v
 }
 
-// run is one request with its key.
-type run struct {
-	user, key   string
-	fingerprint []byte
-}
-
 func (h handler) pay(c *gin.Context) error {
 	key, err := server.Key(c)
 	if err != nil {
@@ -87,7 +81,7 @@ func (h handler) pay(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	r := run{server.User(c).ID, key, h.keys.Fingerprint(http.MethodPost, "/v1/payments", body)}
+	r := idempotency.Run{User: server.User(c).ID, Key: key, Fingerprint: h.keys.Fingerprint(http.MethodPost, "/v1/payments", body)}
 	ctx, done := idempotency.Detached(c.Request.Context())
 	defer done()
 	p, resumed, replay, err := h.begin(ctx, r, in.OrderID, card)
@@ -111,42 +105,61 @@ func (h handler) pay(c *gin.Context) error {
 // youngFor is how old an order is when its event has come, as a rule.
 const youngFor = 2 * time.Second
 
-// begin claims the key and keeps the attempt in one transaction, before the provider hears of it. A refusal is kept with the key.
-func (h handler) begin(ctx context.Context, r run, orderID string, card *payment.Card) (p *payment.Payment, resumed bool, replay *idempotency.Answer, err error) {
+// begin claims the key and keeps the attempt together, before the provider hears of it. A refusal is kept with the key.
+func (h handler) begin(ctx context.Context, r idempotency.Run, orderID string, card *payment.Card) (p *payment.Payment, resumed bool, replay *idempotency.Answer, err error) {
+	effectID, err := h.keys.NextEffect()
+	if err != nil {
+		return nil, false, nil, err
+	}
+	if p, err = h.beginNew(ctx, r, effectID, orderID, card); p != nil || err != nil {
+		return p, false, nil, err
+	}
 	start := func(ctx context.Context, effectID string) (err error) {
-		p, resumed, err = h.payments.Start(ctx, effectID, r.user, orderID, card)
+		p, resumed, err = h.payments.Start(ctx, effectID, r.User, orderID, card)
 		return err
 	}
-	// A shopper who pays at once is here before the event of the order.
-	if time.Since(ids.Made(orderID)).Abs() < youngFor {
-		if err := h.payments.AwaitBill(ctx, orderID); err != nil {
-			return nil, false, nil, err
-		}
-	}
-	replay, err = h.claim(ctx, r, start)
+	replay, err = h.claim(ctx, r, effectID, start)
 	if !errors.Is(err, payment.ErrNoBill) {
 		return p, resumed, replay, err
 	}
-	if refused := h.payments.OpenBill(ctx, r.user, orderID); refused != nil {
+	if refused := h.payments.OpenBill(ctx, r.User, orderID); refused != nil {
 		start = func(context.Context, string) error { return refused }
 	}
-	replay, err = h.claim(ctx, r, start)
+	replay, err = h.claim(ctx, r, effectID, start)
 	return p, resumed, replay, err
 }
 
+// beginNew begins where nothing is in the way, with one statement; else it gives nil. A shopper who pays at once is here before the
+// event of the order: it is waited for, without holding anything.
+func (h handler) beginNew(ctx context.Context, r idempotency.Run, effectID, orderID string, card *payment.Card) (*payment.Payment, error) {
+	if time.Since(ids.Made(orderID)).Abs() > youngFor {
+		return h.payments.StartNew(ctx, effectID, orderID, card, r)
+	}
+	there, done := h.payments.AwaitBill(orderID)
+	defer done()
+	if p, err := h.payments.StartNew(ctx, effectID, orderID, card, r); p != nil || err != nil {
+		return p, err
+	}
+	if err := there(ctx); err != nil {
+		return nil, err
+	}
+	return h.payments.StartNew(ctx, effectID, orderID, card, r)
+}
+
 // claim claims the key together with what start keeps, or with its refusal.
-func (h handler) claim(ctx context.Context, r run, start func(ctx context.Context, effectID string) error) (*idempotency.Answer, error) {
+func (h handler) claim(ctx context.Context, r idempotency.Run, effectID string, start func(ctx context.Context, effectID string) error,
+) (*idempotency.Answer, error) {
 	var claim idempotency.Claim
 	var refused error
 	err := h.keys.Tx(ctx, func(ctx context.Context) error {
 		var err error
 		refused = nil
-		if claim, err = h.keys.Begin(ctx, r.user, r.key, r.fingerprint, nil); err != nil || claim.Answer != nil {
+		if claim, err = h.keys.BeginAs(ctx, r, effectID, nil); err != nil || claim.Answer != nil {
 			return err
 		}
 		switch refused = start(ctx, claim.EffectID); problem.KindOf(refused) {
 		case problem.Conflict, problem.NotFound:
-			return h.keys.Finish(ctx, r.user, r.key, server.Refusal(ctx, refused))
+			return h.keys.Finish(ctx, r.User, r.Key, server.Refusal(ctx, refused))
 		}
 		return refused
 	})
@@ -157,9 +170,14 @@ func (h handler) claim(ctx context.Context, r run, start func(ctx context.Contex
 }
 
 // finish keeps what became of the attempt together with the answer of the key, and gives the answer.
-func (h handler) finish(c *gin.Context, r run, p *payment.Payment, o payment.Outcome) error {
+func (h handler) finish(c *gin.Context, r idempotency.Run, p *payment.Payment, o payment.Outcome) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), 3*time.Second)
 	defer cancel()
+	// What fails here is done below, also if it was done and its connection broke.
+	if answer, err := h.payments.KeepNew(ctx, p, o, r, created); err == nil && answer != nil {
+		c.Data(answer.Status, "application/json; charset=utf-8", answer.Body)
+		return nil
+	}
 	var answer idempotency.Answer
 	var refused error
 	err := h.keys.Tx(ctx, func(ctx context.Context) error {
@@ -172,17 +190,13 @@ func (h handler) finish(c *gin.Context, r run, p *payment.Payment, o payment.Out
 		}
 		if refused != nil {
 			answer = server.Refusal(ctx, refused)
-		} else {
-			body, err := json.Marshal(viewOf(p))
-			if err != nil {
-				return err
-			}
-			answer = idempotency.Answer{Status: http.StatusCreated, Body: body}
+		} else if answer, err = created(p); err != nil {
+			return err
 		}
 		if !idempotency.Kept(answer.Status) {
-			return h.keys.Release(ctx, r.user, r.key)
+			return h.keys.Release(ctx, r.User, r.Key)
 		}
-		return h.keys.Finish(ctx, r.user, r.key, answer)
+		return h.keys.Finish(ctx, r.User, r.Key, answer)
 	})
 	if err != nil {
 		h.release(c.Request.Context(), r)
@@ -191,14 +205,20 @@ func (h handler) finish(c *gin.Context, r run, p *payment.Payment, o payment.Out
 	if refused != nil {
 		return refused
 	}
-	c.Data(http.StatusCreated, "application/json; charset=utf-8", answer.Body)
+	c.Data(answer.Status, "application/json; charset=utf-8", answer.Body)
 	return nil
 }
 
-func (h handler) release(ctx context.Context, r run) {
+// created answers with an attempt.
+func created(p *payment.Payment) (idempotency.Answer, error) {
+	body, err := json.Marshal(viewOf(p))
+	return idempotency.Answer{Status: http.StatusCreated, Body: body}, err
+}
+
+func (h handler) release(ctx context.Context, r idempotency.Run) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
-	_ = h.keys.Release(ctx, r.user, r.key) // if it fails, the lease ends by itself
+	_ = h.keys.Release(ctx, r.User, r.Key) // if it fails, the lease ends by itself
 }
 
 func (h handler) show(c *gin.Context) error {

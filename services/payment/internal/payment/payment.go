@@ -97,7 +97,19 @@ type Payment struct {
 	FailureCode string
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+
+	Started Started // only of one that StartNew has given
 }
+
+// Started is what was known when an attempt began.
+type Started struct {
+	BillVersion int64
+	At          time.Time // by the database's clock
+	Read        time.Time // by ours
+}
+
+// now is what the database's clock shows.
+func (s Started) now() time.Time { return s.At.Add(time.Since(s.Read)).UTC() }
 
 // UnderWay says whether the attempt can still bring money.
 func (p Payment) UnderWay() bool { return p.Status == Processing || p.Status == RequiresAction }

@@ -13,15 +13,17 @@ func (s *Service) OnRefundRequested(ctx context.Context, paymentID string, amoun
 // RefundDue gives money back for every request, looks at what is on its way, and looks again at what went back: a bank may refuse it
 // weeks later. A repeat after a crash is harmless at the provider.
 func (s *Service) RefundDue(ctx context.Context) error {
-	return inParallel(func() (bool, error) {
+	return inParallel(func() (func() error, error) {
 		r, err := s.store.NextRefund(ctx, s.names)
 		if err != nil || r == nil {
-			return false, err
+			return nil, err
 		}
-		if err := s.refund(ctx, r); err != nil {
-			return true, fmt.Errorf("refund payment %s: %w", r.Payment.ID, err)
-		}
-		return true, nil
+		return func() error {
+			if err := s.refund(ctx, r); err != nil {
+				return fmt.Errorf("refund payment %s: %w", r.Payment.ID, err)
+			}
+			return nil
+		}, nil
 	})
 }
 

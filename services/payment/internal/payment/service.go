@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -43,23 +44,24 @@ func NewService(store Store, orders Orders, providers []Provider, use func() str
 	return s
 }
 
-// billPauses are the pauses between two looks for a bill whose event is on its way: about as long as it takes, and not so long
-// that a shopper minds.
-var billPauses = []time.Duration{50 * time.Millisecond, 50 * time.Millisecond, 70 * time.Millisecond, 80 * time.Millisecond}
+// billPatience is how long the event of an order is waited for: as a rule it has come then, and a shopper does not mind.
+const billPatience = 250 * time.Millisecond
 
 // AwaitBill waits a moment for the event that opens an order's bill: that costs less than to ask order. It may end without a bill.
-func (s *Service) AwaitBill(ctx context.Context, orderID string) error {
-	for _, pause := range billPauses {
-		if there, err := s.store.HasBill(ctx, orderID); err != nil || there {
-			return err
-		}
+// What opens the bill after AwaitBill has begun and before there is called does not escape it.
+func (s *Service) AwaitBill(orderID string) (there func(context.Context) error, done func()) {
+	opened, done := s.store.AwaitBill(orderID)
+	return func(ctx context.Context) error {
+		patience := time.NewTimer(billPatience)
+		defer patience.Stop()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(pause):
+		case <-opened:
+		case <-patience.C:
 		}
-	}
-	return nil
+		return nil
+	}, done
 }
 
 // OpenBill opens the bill of a user's own order whose event has not come yet. Someone else's order is a missing one.
@@ -93,14 +95,9 @@ func (s *Service) CheckCard(c *Card) error {
 // this one kept it: its card is gone, so it is never charged here. ErrNoBill means that OpenBill has to come first. Without a card the
 // shopper enters it at the provider.
 func (s *Service) Start(ctx context.Context, id, userID, orderID string, card *Card) (p *Payment, resumed bool, err error) {
-	provider, err := s.provider(s.use())
+	attempt, err := s.attempt(id, userID, orderID, card)
 	if err != nil {
 		return nil, false, err
-	}
-	at := s.now().UTC()
-	attempt := Payment{ID: id, OrderID: orderID, UserID: userID, Provider: provider.Name(), Status: Processing, CreatedAt: at, UpdatedAt: at}
-	if card != nil {
-		attempt.Card = card.Show()
 	}
 	return s.store.Start(ctx, attempt, func(b Bill, now time.Time, live bool) error {
 		if b.UserID != userID {
@@ -108,6 +105,30 @@ func (s *Service) Start(ctx context.Context, id, userID, orderID string, card *C
 		}
 		return b.CanStart(now, live)
 	})
+}
+
+// StartNew is Start together with the claim of the request's key, for what almost every request is: the first one with its key, for an
+// open bill that nobody else is paying. Else it starts nothing and gives nil; Start says why. The key may be claimed then, with this id.
+func (s *Service) StartNew(ctx context.Context, id, orderID string, card *Card, run idempotency.Run) (*Payment, error) {
+	attempt, err := s.attempt(id, run.User, orderID, card)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.StartNew(ctx, attempt, run)
+}
+
+// attempt gives a new one.
+func (s *Service) attempt(id, userID, orderID string, card *Card) (Payment, error) {
+	provider, err := s.provider(s.use())
+	if err != nil {
+		return Payment{}, err
+	}
+	at := s.now().UTC()
+	p := Payment{ID: id, OrderID: orderID, UserID: userID, Provider: provider.Name(), Status: Processing, CreatedAt: at, UpdatedAt: at}
+	if card != nil {
+		p.Card = card.Show()
+	}
+	return p, nil
 }
 
 // provider gives one that is set up. One whose secret is gone is a fault of ours: its attempts wait.
@@ -169,6 +190,25 @@ func (s *Service) look(ctx context.Context, provider Provider, p *Payment) (Outc
 // Keep keeps what the provider said, in the transaction of ctx if there is one, and gives the attempt as it is then.
 func (s *Service) Keep(ctx context.Context, id string, o Outcome) (*Payment, error) {
 	return s.store.Settle(context.WithoutCancel(ctx), id, o)
+}
+
+// KeepNew is Keep together with the answer of the request's key, for what almost every attempt comes to: StartNew has kept it, it has
+// brought the money, and nobody has changed it or its bill meanwhile; it gives that answer. Else it keeps nothing and gives nil, and
+// Keep does it.
+func (s *Service) KeepNew(ctx context.Context, p *Payment, o Outcome, run idempotency.Run, answer func(*Payment) (idempotency.Answer, error),
+) (*idempotency.Answer, error) {
+	after := *p
+	if p.Started.Read.IsZero() || !after.Settle(o, p.Started.now()) || after.Status != Succeeded {
+		return nil, nil
+	}
+	a, err := answer(&after)
+	if err != nil {
+		return nil, err
+	}
+	if kept, err := s.store.SettleNew(context.WithoutCancel(ctx), after, run, a); err != nil || !kept {
+		return nil, err
+	}
+	return &a, nil
 }
 
 // Show gives a user's own attempt.

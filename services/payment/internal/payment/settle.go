@@ -10,15 +10,17 @@ import (
 // SettleDue asks the provider about every attempt whose outcome is unknown. One that was never confirmed, or that nobody wants any more, is
 // cancelled there first: "unpaid" is final only then.
 func (s *Service) SettleDue(ctx context.Context) error {
-	return inParallel(func() (bool, error) {
+	return inParallel(func() (func() error, error) {
 		p, wanted, err := s.store.NextUnsettled(ctx, s.names)
 		if err != nil || p == nil {
-			return false, err
+			return nil, err
 		}
-		if err := s.settle(ctx, p, wanted); err != nil {
-			return true, fmt.Errorf("settle payment %s: %w", p.ID, err)
-		}
-		return true, nil
+		return func() error {
+			if err := s.settle(ctx, p, wanted); err != nil {
+				return fmt.Errorf("settle payment %s: %w", p.ID, err)
+			}
+			return nil
+		}, nil
 	})
 }
 
@@ -26,20 +28,37 @@ func (s *Service) SettleDue(ctx context.Context) error {
 // are many.
 const askers = 8
 
-// inParallel does next until none is left; each next claims its own. Whoever fails stops: while a provider is silent its claims
-// run out as fast as they are made, and the round would never end. The next round goes on.
-func inParallel(next func() (more bool, err error)) error {
+// inParallel claims work and does it until none is left. Whoever fails stops: while a provider is silent its claims run out as fast
+// as they are made, and the round would never end. The next round goes on. As a rule there is none: then it was claimed for once.
+func inParallel(claim func() (do func() error, err error)) error {
+	first, err := claim()
+	if err != nil || first == nil {
+		return err
+	}
 	errs := make([]error, askers)
 	var all sync.WaitGroup
 	for i := range askers {
-		all.Go(func() {
-			for more := true; more && errs[i] == nil; {
-				more, errs[i] = next()
-			}
-		})
+		do := first
+		first = nil
+		all.Go(func() { errs[i] = drain(do, claim) })
 	}
 	all.Wait()
 	return errors.Join(errs...)
+}
+
+// drain does what is claimed already (nil: nothing), and then what it claims.
+func drain(do func() error, claim func() (do func() error, err error)) (err error) {
+	for {
+		if do == nil {
+			if do, err = claim(); err != nil || do == nil {
+				return err
+			}
+		}
+		if err := do(); err != nil {
+			return err
+		}
+		do = nil
+	}
 }
 
 func (s *Service) settle(ctx context.Context, p *Payment, wanted bool) error {

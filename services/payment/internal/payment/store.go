@@ -4,19 +4,29 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"daprmall.dev/services/kit/idempotency"
 )
 
 // Store keeps bills, attempts and refunds. now is the database's clock.
 type Store interface {
 	// OpenBills keeps bills of orders that have none yet, open or closed.
 	OpenBills(ctx context.Context, bills ...Bill) error
-	// HasBill says whether payment has heard of an order.
-	HasBill(ctx context.Context, orderID string) (bool, error)
+	// AwaitBill gives a channel that is closed when payment hears of an order from now on, or has heard of it already as far as can be
+	// told; done ends the waiting.
+	AwaitBill(orderID string) (there <-chan struct{}, done func())
 	// CloseBill closes an open bill, or writes it closed at once. A paid one stays paid.
 	CloseBill(ctx context.Context, b Bill) error
 	// Start keeps an attempt that decide allows to pay the bill of p's order, under the bill's lock; an attempt with p's id that exists
 	// is returned instead (found), unless it is revivable. ErrNoBill if there is no bill.
 	Start(ctx context.Context, p Payment, decide func(b Bill, now time.Time, live bool) error) (kept *Payment, found bool, err error)
+	// StartNew is Start and the claim of a key by one statement, where nothing is in its way: an open bill of p's user, a key that
+	// nobody has claimed, no other attempt under way. Else it starts nothing and gives nil; a bill that changes at the same moment
+	// leaves the key claimed with p's id.
+	StartNew(ctx context.Context, p Payment, run idempotency.Run) (*Payment, error)
+	// SettleNew keeps a success of an attempt that StartNew has kept, its event, and the answer of its key by one statement, where
+	// nobody has changed bill or attempt since. Else it keeps nothing and gives false.
+	SettleNew(ctx context.Context, p Payment, run idempotency.Run, answer idempotency.Answer) (bool, error)
 	// Opened keeps the provider's id of an attempt under way; false if it is not under way any more.
 	Opened(ctx context.Context, id, providerID string) (bool, error)
 	// Abandon cancels an attempt under way that no provider has opened; Opened refuses it from then on. It gives the attempt as it is now.

@@ -48,16 +48,13 @@ func (s *Store) OpenBills(ctx context.Context, opened ...payment.Bill) error {
 	if err != nil {
 		return fmt.Errorf("open bills: %w", err)
 	}
+	postgres.AfterCommit(ctx, s.db, func() { s.awaited.wake(orderIDs...) })
 	return nil
 }
 
-// HasBill is described at payment.Store.
-func (s *Store) HasBill(ctx context.Context, orderID string) (there bool, err error) {
-	err = s.db.WithContext(ctx).Raw("SELECT EXISTS (SELECT 1 FROM bills WHERE order_id = ?)", orderID).Scan(&there).Error
-	if err != nil {
-		return false, fmt.Errorf("look for the bill of order %s: %w", orderID, err)
-	}
-	return there, nil
+// AwaitBill is described at payment.Store.
+func (s *Store) AwaitBill(orderID string) (there <-chan struct{}, done func()) {
+	return s.awaited.add(orderID)
 }
 
 // CloseBill is described at payment.Store.

@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/payment/internal/payment"
 	"daprmall.dev/services/payment/internal/sandbox"
+	"daprmall.dev/services/payment/internal/store"
 )
 
 // meeting is a provider that answers a question only while another is asked.
@@ -117,5 +120,19 @@ func TestARoundEndsThoughTheProviderIsSilent(t *testing.T) {
 			t.Errorf("%s: asked %d times, %v; want an error after at most eight", what, p.asked.Load(), err)
 		}
 		stop()
+	}
+}
+
+// With nothing to do a round is one statement: it comes every second, and as a rule there is nothing.
+func TestARoundWithoutWorkIsOneStatement(t *testing.T) {
+	d := open(t)
+	watched := postgrestest.Watch(d.db)
+	s := store.New(watched.DB, outbox.New(watched.DB, "payment", nil, slog.Default()))
+	service := payment.NewService(s, noOrders{}, []payment.Provider{d.line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	for what, round := range map[string]func(context.Context) error{"settle": service.SettleDue, "refund": service.RefundDue} {
+		before := watched.Runs()
+		if err := round(t.Context()); err != nil || watched.Runs()-before != 1 {
+			t.Errorf("%s: %d statements, %v; want 1", what, watched.Runs()-before, err)
+		}
 	}
 }

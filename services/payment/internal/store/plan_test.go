@@ -63,7 +63,9 @@ func TestNothingReadsAllPayments(t *testing.T) {
 			return d.RefundDue(ctx)
 		}},
 		{"pay early", func() error {
-			if err := d.AwaitBill(ctx, "110"); err != nil {
+			there, done := d.AwaitBill("110")
+			defer done()
+			if err := there(ctx); err != nil {
 				return err
 			}
 			return d.OpenBill(ctx, "7", "110")

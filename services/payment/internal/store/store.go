@@ -11,7 +11,6 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
-	"daprmall.dev/services/contracts/paymentv1"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/problem"
@@ -26,12 +25,15 @@ var Migrations = postgres.Migrations{Name: "payment", FS: files}
 
 // Store is payment.Store on PostgreSQL.
 type Store struct {
-	db  *gorm.DB
-	out *outbox.Outbox
+	db      *gorm.DB
+	out     *outbox.Outbox
+	awaited *awaited
 }
 
 // New makes a store.
-func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: out} }
+func New(db *gorm.DB, out *outbox.Outbox) *Store {
+	return &Store{db: db, out: out, awaited: &awaited{db: db}}
+}
 
 // Start is described at payment.Store. A new attempt is two statements; that at most one is under way is the unique index's business.
 func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b payment.Bill, now time.Time, live bool) error) (kept *payment.Payment, found bool, err error) {
@@ -188,8 +190,7 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 				status, p.FailureCode, p.Card.Brand, p.Card.Last4, action, p.UpdatedAt, id).Error
 		}
 		version := l.BillVersion + 1
-		told, err := s.out.Rows(ctx, outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeSucceeded, Key: p.OrderID, Version: version,
-			Data: paymentv1.Succeeded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: version, Amount: p.Amount, Currency: p.Currency, At: p.UpdatedAt}})
+		told, err := s.out.Rows(ctx, succeeded(*p, version))
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,154 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/contracts/contractstest"
+	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/payment/internal/api"
+	"daprmall.dev/services/payment/internal/payment"
+	"daprmall.dev/services/payment/internal/sandbox"
+	"daprmall.dev/services/payment/internal/store"
+)
+
+type effects struct{ n atomic.Int64 }
+
+func (e *effects) Next() (string, error) { return strconv.FormatInt(e.n.Add(1), 10), nil }
+
+// orders is the order service with one order, and counts who asks.
+type orders struct {
+	asked atomic.Int64
+	bill  *payment.Bill
+}
+
+func (o *orders) Payable(context.Context, string) (*payment.Bill, error) {
+	o.asked.Add(1)
+	return o.bill, nil
+}
+
+// service is payment with everything but its sidecar; its statements are counted.
+type service struct {
+	t       *testing.T
+	routes  http.Handler
+	in      *inbox.Inbox
+	db      *gorm.DB
+	orders  orders
+	watched *postgrestest.Watched
+	bank    *postgrestest.Watched
+}
+
+func openService(t *testing.T) *service {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	s := &service{t: t, db: postgrestest.Open(t, outbox.Migrations, inbox.Migrations, idempotency.Migrations, store.Migrations)}
+	s.watched, s.bank = postgrestest.Watch(s.db), postgrestest.Watch(postgrestest.Open(t, sandbox.Migrations))
+	out, server := outbox.New(s.watched.DB, "payment", nil, log), contractstest.NewServer("payment")
+	s.in, s.routes = inbox.New(s.db, nil, log), server
+	payments := payment.NewService(store.New(s.watched.DB, out), &s.orders, []payment.Provider{sandbox.New(s.bank.DB)},
+		func() string { return "sandbox" }, log)
+	api.Routes(server, s.in, out, idempotency.New(s.watched.DB, &effects{}, []byte("secret"), log), payments)
+	return s
+}
+
+// pay pays an order, and gives the answer and how many statements it took here and at the bank.
+func (s *service) pay(key, order, card string) (answer *httptest.ResponseRecorder, here, bank int) {
+	s.t.Helper()
+	here, bank = s.watched.Runs(), s.bank.Runs()
+	body := fmt.Sprintf(`{"order_id":%q,"card":{"number":%q,"exp_month":12,"exp_year":2035,"cvc":"123"}}`, order, card)
+	req := httptest.NewRequest(http.MethodPost, "/v1/payments", strings.NewReader(body))
+	req.Header.Set("Idempotency-Key", key)
+	contractstest.Authorize(req, "api-gateway", "")
+	answer = httptest.NewRecorder()
+	s.routes.ServeHTTP(answer, req)
+	return answer, s.watched.Runs() - here, s.bank.Runs() - bank
+}
+
+func (s *service) placed(order string) {
+	s.t.Helper()
+	data, err := json.Marshal(orderv1.Placed{OrderID: order, UserID: contractstest.UserID, AggregateVersion: 1, Total: 210, Currency: "CNY",
+		PlacedAt: time.Now(), PaymentDueAt: time.Now().Add(time.Minute)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	event, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: "placed-" + order, Source: "order", Type: orderv1.TypePlaced, Subject: order, Data: data})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.in.Receive(s.t.Context(), event)[0]; err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// A payment is three statements here, each a transaction by itself, and two at the provider: what is done at the same moment is done
+// by one statement. docs/performance.md counts on it.
+func TestAPaymentIsFiveStatements(t *testing.T) {
+	s := openService(t)
+	s.placed("100")
+	answer, here, bank := s.pay("k1", "100", "4242424242424242")
+	if answer.Code != http.StatusCreated || !strings.Contains(answer.Body.String(), `"status":"succeeded"`) {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	if here > 3 || bank > 2 {
+		t.Errorf("%d statements here, %d at the provider, want 3 and 2", here, bank)
+	}
+	again, _, bank := s.pay("k1", "100", "4242424242424242")
+	if again.Code != answer.Code || again.Body.String() != answer.Body.String() || again.Header().Get("Idempotent-Replayed") != "true" || bank > 0 {
+		t.Errorf("again: %d %s, %d statements at the provider", again.Code, again.Body, bank)
+	}
+	if again, _, _ = s.pay("k1", "100", sandbox.Declines); again.Code != http.StatusUnprocessableEntity {
+		t.Errorf("the key of another request: %d %s", again.Code, again.Body)
+	}
+	if other, _, bank := s.pay("k2", "100", "4242424242424242"); other.Code != http.StatusConflict || bank > 0 || !strings.Contains(other.Body.String(), "already_paid") {
+		t.Errorf("paid already: %d %s", other.Code, other.Body)
+	}
+}
+
+// Who pays before the event of the order has come waits for it: that costs the one try that was too early, and perhaps a look.
+func TestPayingAtOnceCostsOneStatementMore(t *testing.T) {
+	s := openService(t)
+	young := strconv.FormatInt(ids.First(time.Now()), 10)
+	s.orders.bill = &payment.Bill{OrderID: young, UserID: contractstest.UserID, Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Status: payment.Open}
+	paid := make(chan *httptest.ResponseRecorder, 1)
+	before := s.watched.Runs()
+	go func() {
+		answer, _, _ := s.pay("k1", young, "4242424242424242")
+		paid <- answer
+	}()
+	s.watched.Await(before + 1) // until it has tried
+	s.placed(young)
+	if answer := <-paid; answer.Code != http.StatusCreated || !strings.Contains(answer.Body.String(), `"status":"succeeded"`) {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	opening, look := 1, 1
+	if n := s.watched.Runs() - before - opening; n > 4+look || s.orders.asked.Load() > 0 {
+		t.Errorf("%d statements and %d questions to order, want %d and none", n, s.orders.asked.Load(), 4+look)
+	}
+}
+
+// An event that does not come in time is not waited for: order is asked, once.
+func TestPayingAtOnceWithoutTheEvent(t *testing.T) {
+	s := openService(t)
+	young := strconv.FormatInt(ids.First(time.Now()), 10)
+	s.orders.bill = &payment.Bill{OrderID: young, UserID: contractstest.UserID, Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Status: payment.Open}
+	answer, _, _ := s.pay("k1", young, "4242424242424242")
+	if answer.Code != http.StatusCreated || !strings.Contains(answer.Body.String(), `"status":"succeeded"`) || s.orders.asked.Load() != 1 {
+		t.Errorf("%d %s, order asked %d times", answer.Code, answer.Body, s.orders.asked.Load())
+	}
+}

@@ -1,0 +1,84 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/contracts/contractstest"
+	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/kit/outbox"
+)
+
+// Repeats of one request, other requests and the cancellation of the order, all at once: what was captured is told once, at most once
+// per order, and answers of one key are one answer.
+func TestPayingOneOrderManyTimesAtOnce(t *testing.T) {
+	s := openService(t)
+	const orders, keys, repeats = 25, 3, 3
+	for n := range orders {
+		order := fmt.Sprint(100 + n)
+		s.placed(order)
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		created := map[string]int{} // by body
+		for k := range keys {
+			for range repeats {
+				wg.Go(func() {
+					answer, _, _ := s.pay(fmt.Sprint(order, "-", k), order, "4242424242424242")
+					mu.Lock()
+					defer mu.Unlock()
+					switch answer.Code {
+					case http.StatusCreated:
+						created[answer.Body.String()]++
+					case http.StatusConflict:
+					default:
+						t.Errorf("order %s: %d %s", order, answer.Code, answer.Body)
+					}
+				})
+			}
+		}
+		if n%2 == 0 {
+			wg.Go(func() { s.cancelled(order) })
+		}
+		wg.Wait()
+		paid := 0
+		for body := range created {
+			if strings.Contains(body, `"succeeded"`) {
+				paid++
+			}
+		}
+		var told, succeeded, captured int
+		for into, sql := range map[*int]string{&told: "outbox WHERE key = ?", &succeeded: "payments WHERE status = 'succeeded' AND order_id = ?"} {
+			if err := s.db.Raw("SELECT count(*) FROM "+sql, order).Scan(into).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := s.bank.DB.Raw("SELECT count(*) FROM charges WHERE captured > 0 AND id LIKE 'sbx_%'").Scan(&captured).Error
+		if err != nil || paid > 1 || told != paid || succeeded != paid {
+			t.Errorf("order %s: answered %v, %d succeeded, told %d times, %v", order, created, succeeded, told, err)
+		}
+		if err := s.db.Raw("SELECT count(*) FROM payments WHERE status = 'succeeded'").Scan(&told).Error; err != nil || captured != told {
+			t.Errorf("captured %d times in all, kept %d, %v", captured, told, err)
+		}
+	}
+}
+
+func (s *service) cancelled(order string) {
+	data, err := json.Marshal(orderv1.Cancelled{OrderID: order, UserID: contractstest.UserID, AggregateVersion: 2, Total: 210, Currency: "CNY", At: time.Now()})
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	event, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: "cancelled-" + order, Source: "order", Type: orderv1.TypeCancelled, Subject: order, Data: data})
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	if err := s.in.Receive(s.t.Context(), event)[0]; err != nil {
+		s.t.Error(err)
+	}
+}

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/postgres"
+)
+
+const (
+	// lookEvery is how often bills that are waited for are looked for: another replica may have opened them.
+	lookEvery = 50 * time.Millisecond
+	lookFor   = time.Second
+)
+
+// awaited wakes who waits for the bill of an order: as soon as this process has written it, and a moment later if another replica
+// has. Looks are shared by all who wait.
+type awaited struct {
+	db      *gorm.DB
+	mu      sync.Mutex
+	waiting map[string][]chan struct{} // by order; closed when its bill is there
+	looking bool
+}
+
+// add gives a channel that is closed when the order has a bill, and a function that ends the waiting.
+func (a *awaited) add(orderID string) (there <-chan struct{}, done func()) {
+	c := make(chan struct{})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.waiting == nil {
+		a.waiting = map[string][]chan struct{}{}
+	}
+	a.waiting[orderID] = append(a.waiting[orderID], c)
+	if !a.looking {
+		a.looking = true
+		go a.look()
+	}
+	return c, func() { a.drop(orderID, c) }
+}
+
+func (a *awaited) drop(orderID string, c chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := a.waiting[orderID]
+	for i, other := range all {
+		if other == c {
+			all = append(all[:i:i], all[i+1:]...)
+		}
+	}
+	if a.waiting[orderID] = all; len(all) == 0 {
+		delete(a.waiting, orderID)
+	}
+}
+
+// wake tells that orders have bills now.
+func (a *awaited) wake(orderIDs ...string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, id := range orderIDs {
+		for _, c := range a.waiting[id] {
+			close(c)
+		}
+		delete(a.waiting, id)
+	}
+}
+
+// look looks for what other replicas have written until nobody waits any more. Who waits gives up by itself if it fails.
+func (a *awaited) look() {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for range tick.C {
+		a.mu.Lock()
+		wanted := make([]string, 0, len(a.waiting))
+		for id := range a.waiting {
+			wanted = append(wanted, id)
+		}
+		if len(wanted) == 0 {
+			a.looking = false
+			a.mu.Unlock()
+			return
+		}
+		a.mu.Unlock()
+		ctx, cancel := context.WithTimeout(context.Background(), lookFor)
+		var found []string
+		err := a.db.WithContext(ctx).Raw("SELECT order_id FROM ONLY bills WHERE order_id = ANY(?::bigint[])", postgres.Array(wanted)).Scan(&found).Error
+		cancel()
+		if err == nil {
+			a.wake(found...)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"daprmall.dev/services/contracts/paymentv1"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/payment/internal/payment"
+)
+
+// payable is what payment.Bill.CanStart and the owner ask of a bill.
+const payable = "user_id = ? AND status = 'open' AND due_at > clock_timestamp()"
+
+// startNew claims the key if it looks as if the attempt could start, and then locks the bill and looks again, in the order of claim
+// and Start. What a statement selects it reads before it waits for its locks: the clock is read by an outer query, which has the bill.
+var startNew = `WITH k AS (
+		` + idempotency.ClaimPart("EXISTS (SELECT 1 FROM ONLY bills WHERE order_id = ? AND "+payable+")") + `
+	), locked AS MATERIALIZED (
+		SELECT b.* FROM k JOIN ONLY bills b ON b.order_id = ? FOR UPDATE OF b
+	), b AS MATERIALIZED (
+		SELECT *, clock_timestamp() AS now FROM locked WHERE ` + payable + `
+	), p AS (
+		INSERT INTO payments (id, order_id, user_id, provider, amount, currency, status, card_brand, card_last4,
+			created_at, updated_at)
+		SELECT ?::bigint, order_id, user_id, ?, amount, currency, 'processing', ?, ?, ?::timestamptz, ?::timestamptz FROM b
+		RETURNING id
+	)
+	SELECT b.amount, b.currency, b.version, b.now FROM p, b`
+
+// StartNew is described at payment.Store.
+func (s *Store) StartNew(ctx context.Context, p payment.Payment, run idempotency.Run) (*payment.Payment, error) {
+	args := append(run.ClaimArgs(p.ID), p.OrderID, p.UserID, p.OrderID, p.UserID,
+		p.ID, p.Provider, p.Card.Brand, p.Card.Last4, p.CreatedAt, p.UpdatedAt)
+	var kept struct {
+		Amount, Version int64
+		Currency        string
+		Now             time.Time
+	}
+	res := s.db.WithContext(ctx).Raw(startNew, args...).Scan(&kept)
+	switch {
+	case postgres.IsUnique(res.Error, ""), postgres.Undone(res.Error): // another attempt is under way; Start tries again
+		return nil, nil
+	case res.Error != nil:
+		return nil, fmt.Errorf("start payment %s: %w", p.ID, res.Error)
+	case res.RowsAffected == 0:
+		return nil, nil
+	}
+	p.Amount, p.Currency = kept.Amount, kept.Currency
+	p.Started = payment.Started{BillVersion: kept.Version, At: kept.Now, Read: time.Now()}
+	return &p, nil
+}
+
+// settleNew changes the bill only from the version that the event counts on.
+var settleNew = `WITH b AS MATERIALIZED (
+		SELECT order_id FROM ONLY bills WHERE order_id = ? AND version = ? AND status = 'open' FOR UPDATE
+	), p AS (
+		UPDATE ONLY payments p SET status = 'succeeded', card_brand = ?, card_last4 = ?, next_action = NULL, updated_at = ?
+		FROM b WHERE p.id = ? AND p.order_id = b.order_id AND ` + underWay + ` RETURNING p.id
+	), paid AS (
+		UPDATE ONLY bills SET status = 'paid', version = ?, updated_at = now() WHERE order_id = ? AND EXISTS (SELECT 1 FROM p)
+	), k AS (
+		` + idempotency.FinishPart("EXISTS (SELECT 1 FROM p)") + `
+	)
+	` + outbox.Insert + ` WHERE EXISTS (SELECT 1 FROM p)`
+
+// SettleNew is described at payment.Store.
+func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run idempotency.Run, answer idempotency.Answer) (bool, error) {
+	version := p.Started.BillVersion + 1
+	told, err := s.out.Rows(ctx, succeeded(p, version))
+	if err != nil {
+		return false, err
+	}
+	args := slices.Concat([]any{p.OrderID, p.Started.BillVersion, p.Card.Brand, p.Card.Last4, p.UpdatedAt, p.ID, version, p.OrderID},
+		run.FinishArgs(answer), []any{told})
+	res := s.db.WithContext(ctx).Exec(settleNew, args...)
+	if res.Error != nil {
+		return false, fmt.Errorf("settle payment %s: %w", p.ID, res.Error)
+	}
+	if res.RowsAffected == 0 {
+		return false, nil
+	}
+	s.out.Written(ctx)
+	return true, nil
+}
+
+func succeeded(p payment.Payment, version int64) outbox.Event {
+	return outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeSucceeded, Key: p.OrderID, Version: version,
+		Data: paymentv1.Succeeded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: version, Amount: p.Amount, Currency: p.Currency, At: p.UpdatedAt}}
+}

@@ -1,0 +1,165 @@
+package store_test
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/payment/internal/payment"
+	"daprmall.dev/services/payment/internal/sandbox"
+	"daprmall.dev/services/payment/internal/store"
+)
+
+// openJoined is open with keys beside the payments.
+func openJoined(t *testing.T) desk {
+	t.Helper()
+	db := postgrestest.Open(t, outbox.Migrations, idempotency.Migrations, store.Migrations)
+	toldRight(t, db)
+	bank := postgrestest.Open(t, sandbox.Migrations)
+	line := &shaky{Provider: sandbox.New(bank)}
+	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
+	service := payment.NewService(s, noOrders{}, []payment.Provider{line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	return desk{service, t, db, bank, line, s}
+}
+
+func (d desk) count(sql string) (n int) {
+	d.t.Helper()
+	if err := d.db.Raw("SELECT count(*) FROM " + sql).Scan(&n).Error; err != nil {
+		d.t.Fatal(err)
+	}
+	return n
+}
+
+// The one statement starts exactly what Start would start without an objection; else it keeps nothing, no key either.
+func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
+	d := openJoined(t)
+	n := 0
+	for _, status := range []payment.BillStatus{payment.Open, payment.Paid, payment.Closed, payment.BillRefunded} {
+		for _, due := range []time.Duration{time.Minute, -time.Second} {
+			for _, user := range []string{"7", "8"} {
+				for _, live := range []bool{false, true} {
+					for _, taken := range []bool{false, true} {
+						n++
+						b := d.bill(fmt.Sprint(100 + n))
+						if live {
+							d.start(fmt.Sprint(1000+n), b, card("4242424242424242"))
+						}
+						d.sql(d.db, fmt.Sprintf("UPDATE bills SET status = '%s', due_at = now() + interval '%d seconds' WHERE order_id = %s",
+							status, int(due.Seconds()), b.OrderID))
+						run := idempotency.Run{User: user, Key: fmt.Sprint("k", n), Fingerprint: []byte("f")}
+						if taken {
+							d.sql(d.db, fmt.Sprintf("INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until) VALUES (%s, '%s', 'f', 1, now())", user, run.Key))
+						}
+						what := fmt.Sprintf("a bill that is %s, due in %s, of 7, for %s; under way %v, key taken %v", status, due, user, live, taken)
+						c := card("4242424242424242")
+						p, err := d.StartNew(t.Context(), fmt.Sprint(2000+n), b.OrderID, &c, run)
+						if err != nil {
+							t.Fatalf("%s: %v", what, err)
+						}
+						want := 0
+						if (payment.Bill{Status: status, DueAt: time.Now().Add(due)}).CanStart(time.Now(), live) == nil && user == "7" && !taken {
+							want = 1
+						}
+						if (p != nil) != (want == 1) || d.count(fmt.Sprint("payments WHERE id = ", 2000+n)) != want ||
+							d.count(fmt.Sprint("idempotency_keys WHERE effect_id = ", 2000+n)) != want {
+							t.Errorf("%s: started %+v, want %d", what, p, want)
+						}
+						if p == nil {
+							continue
+						}
+						if found, err := d.store.Find(t.Context(), p.ID); err != nil || found.Amount != 210 || found.Card.Last4 != "4242" || found.Status != payment.Processing {
+							t.Errorf("%s: kept %+v, %v", what, found, err)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// An attempt or a bill that somebody changed since is not settled by the one statement: it keeps nothing, and Keep decides.
+func TestSettlingByOneStatementGivesWay(t *testing.T) {
+	d := openJoined(t)
+	paid := payment.Outcome{State: payment.StateSucceeded}
+	answer := func(*payment.Payment) (idempotency.Answer, error) {
+		return idempotency.Answer{Status: 201, Body: []byte("{}")}, nil
+	}
+	for i, meanwhile := range []struct {
+		what, sql string
+		kept      bool
+	}{
+		{"nothing", "SELECT 1", true},
+		{"the order was cancelled", "UPDATE bills SET status = 'closed' WHERE order_id = %[1]s", false},
+		{"another payment was refunded", "UPDATE bills SET version = version + 1 WHERE order_id = %[1]s", false},
+		{"the attempt was cancelled", "UPDATE payments SET status = 'cancelled' WHERE id = %[2]s", false},
+		{"the settler was faster", "UPDATE payments SET status = 'succeeded' WHERE id = %[2]s", false},
+	} {
+		b, id := d.bill(fmt.Sprint(100+i)), fmt.Sprint(1+i)
+		run := idempotency.Run{User: "7", Key: "k" + id, Fingerprint: []byte("f")}
+		c := card("4242424242424242")
+		p, err := d.StartNew(t.Context(), id, b.OrderID, &c, run)
+		if err != nil || p == nil {
+			t.Fatalf("start: %+v, %v", p, err)
+		}
+		d.sql(d.db, fmt.Sprintf(meanwhile.sql+" -- %[1]s %[2]s", b.OrderID, id))
+		a, err := d.KeepNew(t.Context(), p, paid, run, answer)
+		if err != nil || (a != nil) != meanwhile.kept {
+			t.Errorf("%s meanwhile: answer %+v, %v; want one: %v", meanwhile.what, a, err, meanwhile.kept)
+		}
+		want := map[bool]int{true: 1}[meanwhile.kept]
+		if events, keys := d.count("outbox WHERE key = '"+b.OrderID+"'"), d.count("idempotency_keys WHERE status = 201 AND key = 'k"+id+"'"); events != want || keys != want {
+			t.Errorf("%s meanwhile: %d events, %d answers, want %d", meanwhile.what, events, keys, want)
+		}
+		if meanwhile.kept {
+			after, err := d.store.Find(t.Context(), id)
+			if err != nil || after.Status != payment.Succeeded || d.status(b.OrderID) != payment.Paid {
+				t.Errorf("kept %+v, %v, bill %s", after, err, d.status(b.OrderID))
+			}
+		}
+	}
+}
+
+// A bill that somebody holds is looked at again when they let it go: an attempt starts on the bill as it is then, or not at all, and
+// the run goes on with the key that it has claimed.
+func TestStartingWaitsForTheBillAndLooksAgain(t *testing.T) {
+	d := openJoined(t)
+	keys := idempotency.New(d.db, nil, []byte("secret"), slog.New(slog.DiscardHandler))
+	for i, meanwhile := range []struct {
+		sql   string
+		start bool
+	}{{"UPDATE bills SET amount = 300, version = 5", true}, {"UPDATE bills SET status = 'closed'", false}} {
+		b, id, c := d.bill(fmt.Sprint(100+i)), fmt.Sprint(1+i), card("4242424242424242")
+		run := idempotency.Run{User: "7", Key: "k" + id, Fingerprint: []byte("f")}
+		holder := d.db.Begin()
+		d.sql(holder, meanwhile.sql+" WHERE order_id = "+b.OrderID)
+		type outcome struct {
+			p   *payment.Payment
+			err error
+		}
+		started := make(chan outcome, 1)
+		go func() {
+			p, err := d.StartNew(t.Context(), id, b.OrderID, &c, run)
+			started <- outcome{p, err}
+		}()
+		for d.count("pg_stat_activity, pg_sleep(0.01) WHERE datname = current_database() AND wait_event_type = 'Lock'") == 0 {
+			if t.Context().Err() != nil {
+				t.Fatal("nobody waits for the bill")
+			}
+		}
+		if err := holder.Commit().Error; err != nil {
+			t.Fatal(err)
+		}
+		o := <-started
+		if o.err != nil || (o.p != nil) != meanwhile.start || o.p != nil && (o.p.Amount != 300 || o.p.Started.BillVersion != 5) {
+			t.Errorf("after %s: %+v, %v", meanwhile.sql, o.p, o.err)
+		}
+		claim, err := keys.BeginAs(t.Context(), run, id, nil)
+		if err != nil || claim.EffectID != id || claim.Answer != nil {
+			t.Errorf("after %s the run goes on with %+v, %v", meanwhile.sql, claim, err)
+		}
+	}
+}
