@@ -133,17 +133,17 @@ func (h handler) begin(ctx context.Context, r idempotency.Run, orderID string, c
 // event of the order: it is waited for, without holding anything.
 func (h handler) beginNew(ctx context.Context, r idempotency.Run, effectID, orderID string, card *payment.Card) (*payment.Payment, error) {
 	if time.Since(ids.Made(orderID)).Abs() > youngFor {
-		return h.payments.StartNew(ctx, effectID, orderID, card, r)
+		return h.payments.StartNew(ctx, effectID, orderID, card, payment.Run(r))
 	}
 	there, done := h.payments.AwaitBill(orderID)
 	defer done()
-	if p, err := h.payments.StartNew(ctx, effectID, orderID, card, r); p != nil || err != nil {
+	if p, err := h.payments.StartNew(ctx, effectID, orderID, card, payment.Run(r)); p != nil || err != nil {
 		return p, err
 	}
 	if err := there(ctx); err != nil {
 		return nil, err
 	}
-	return h.payments.StartNew(ctx, effectID, orderID, card, r)
+	return h.payments.StartNew(ctx, effectID, orderID, card, payment.Run(r))
 }
 
 // claim claims the key together with what start keeps, or with its refusal.
@@ -174,7 +174,7 @@ func (h handler) finish(c *gin.Context, r idempotency.Run, p *payment.Payment, o
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), 3*time.Second)
 	defer cancel()
 	// What fails here is done below, also if it was done and its connection broke.
-	if answer, err := h.payments.KeepNew(ctx, p, o, r, created); err == nil && answer != nil {
+	if answer, err := h.payments.KeepNew(ctx, p, o, payment.Run(r), created); err == nil && answer != nil {
 		c.Data(answer.Status, "application/json; charset=utf-8", answer.Body)
 		return nil
 	}
@@ -190,8 +190,12 @@ func (h handler) finish(c *gin.Context, r idempotency.Run, p *payment.Payment, o
 		}
 		if refused != nil {
 			answer = server.Refusal(ctx, refused)
-		} else if answer, err = created(p); err != nil {
-			return err
+		} else {
+			made, err := created(p)
+			if err != nil {
+				return err
+			}
+			answer = idempotency.Answer(made)
 		}
 		if !idempotency.Kept(answer.Status) {
 			return h.keys.Release(ctx, r.User, r.Key)
@@ -210,9 +214,9 @@ func (h handler) finish(c *gin.Context, r idempotency.Run, p *payment.Payment, o
 }
 
 // created answers with an attempt.
-func created(p *payment.Payment) (idempotency.Answer, error) {
+func created(p *payment.Payment) (payment.Answer, error) {
 	body, err := json.Marshal(viewOf(p))
-	return idempotency.Answer{Status: http.StatusCreated, Body: body}, err
+	return payment.Answer{Status: http.StatusCreated, Body: body}, err
 }
 
 func (h handler) release(ctx context.Context, r idempotency.Run) {

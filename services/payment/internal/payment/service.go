@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -109,7 +108,7 @@ func (s *Service) Start(ctx context.Context, id, userID, orderID string, card *C
 
 // StartNew is Start together with the claim of the request's key, for what almost every request is: the first one with its key, for an
 // open bill that nobody else is paying. Else it starts nothing and gives nil; Start says why. The key may be claimed then, with this id.
-func (s *Service) StartNew(ctx context.Context, id, orderID string, card *Card, run idempotency.Run) (*Payment, error) {
+func (s *Service) StartNew(ctx context.Context, id, orderID string, card *Card, run Run) (*Payment, error) {
 	attempt, err := s.attempt(id, run.User, orderID, card)
 	if err != nil {
 		return nil, err
@@ -195,8 +194,8 @@ func (s *Service) Keep(ctx context.Context, id string, o Outcome) (*Payment, err
 // KeepNew is Keep together with the answer of the request's key, for what almost every attempt comes to: StartNew has kept it, it has
 // brought the money, and nobody has changed it or its bill meanwhile; it gives that answer. Else it keeps nothing and gives nil, and
 // Keep does it.
-func (s *Service) KeepNew(ctx context.Context, p *Payment, o Outcome, run idempotency.Run, answer func(*Payment) (idempotency.Answer, error),
-) (*idempotency.Answer, error) {
+func (s *Service) KeepNew(ctx context.Context, p *Payment, o Outcome, run Run, answer func(*Payment) (Answer, error),
+) (*Answer, error) {
 	after := *p
 	if p.Started.Read.IsZero() || !after.Settle(o, p.Started.now()) || after.Status != Succeeded {
 		return nil, nil

@@ -33,8 +33,8 @@ var startNew = `WITH k AS (
 	SELECT b.amount, b.currency, b.version, b.now FROM p, b`
 
 // StartNew is described at payment.Store.
-func (s *Store) StartNew(ctx context.Context, p payment.Payment, run idempotency.Run) (*payment.Payment, error) {
-	args := append(run.ClaimArgs(p.ID), p.OrderID, p.UserID, p.OrderID, p.UserID,
+func (s *Store) StartNew(ctx context.Context, p payment.Payment, run payment.Run) (*payment.Payment, error) {
+	args := append(idempotency.Run(run).ClaimArgs(p.ID), p.OrderID, p.UserID, p.OrderID, p.UserID,
 		p.ID, p.Provider, p.Card.Brand, p.Card.Last4, p.CreatedAt, p.UpdatedAt)
 	var kept struct {
 		Amount, Version int64
@@ -69,14 +69,14 @@ var settleNew = `WITH b AS MATERIALIZED (
 	` + outbox.Insert + ` WHERE EXISTS (SELECT 1 FROM p)`
 
 // SettleNew is described at payment.Store.
-func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run idempotency.Run, answer idempotency.Answer) (bool, error) {
+func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run payment.Run, answer payment.Answer) (bool, error) {
 	version := p.Started.BillVersion + 1
 	told, err := s.out.Rows(ctx, succeeded(p, version))
 	if err != nil {
 		return false, err
 	}
 	args := slices.Concat([]any{p.OrderID, p.Started.BillVersion, p.Card.Brand, p.Card.Last4, p.UpdatedAt, p.ID, version, p.OrderID},
-		run.FinishArgs(answer), []any{told})
+		idempotency.Run(run).FinishArgs(idempotency.Answer(answer)), []any{told})
 	res := s.db.WithContext(ctx).Exec(settleNew, args...)
 	if res.Error != nil {
 		return false, fmt.Errorf("settle payment %s: %w", p.ID, res.Error)

@@ -50,7 +50,7 @@ func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
 						}
 						d.sql(d.db, fmt.Sprintf("UPDATE bills SET status = '%s', due_at = now() + interval '%d seconds' WHERE order_id = %s",
 							status, int(due.Seconds()), b.OrderID))
-						run := idempotency.Run{User: user, Key: fmt.Sprint("k", n), Fingerprint: []byte("f")}
+						run := payment.Run{User: user, Key: fmt.Sprint("k", n), Fingerprint: []byte("f")}
 						if taken {
 							d.sql(d.db, fmt.Sprintf("INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until) VALUES (%s, '%s', 'f', 1, now())", user, run.Key))
 						}
@@ -85,8 +85,8 @@ func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
 func TestSettlingByOneStatementGivesWay(t *testing.T) {
 	d := openJoined(t)
 	paid := payment.Outcome{State: payment.StateSucceeded}
-	answer := func(*payment.Payment) (idempotency.Answer, error) {
-		return idempotency.Answer{Status: 201, Body: []byte("{}")}, nil
+	answer := func(*payment.Payment) (payment.Answer, error) {
+		return payment.Answer{Status: 201, Body: []byte("{}")}, nil
 	}
 	for i, meanwhile := range []struct {
 		what, sql string
@@ -99,7 +99,7 @@ func TestSettlingByOneStatementGivesWay(t *testing.T) {
 		{"the settler was faster", "UPDATE payments SET status = 'succeeded' WHERE id = %[2]s", false},
 	} {
 		b, id := d.bill(fmt.Sprint(100+i)), fmt.Sprint(1+i)
-		run := idempotency.Run{User: "7", Key: "k" + id, Fingerprint: []byte("f")}
+		run := payment.Run{User: "7", Key: "k" + id, Fingerprint: []byte("f")}
 		c := card("4242424242424242")
 		p, err := d.StartNew(t.Context(), id, b.OrderID, &c, run)
 		if err != nil || p == nil {
@@ -133,7 +133,7 @@ func TestStartingWaitsForTheBillAndLooksAgain(t *testing.T) {
 		start bool
 	}{{"UPDATE bills SET amount = 300, version = 5", true}, {"UPDATE bills SET status = 'closed'", false}} {
 		b, id, c := d.bill(fmt.Sprint(100+i)), fmt.Sprint(1+i), card("4242424242424242")
-		run := idempotency.Run{User: "7", Key: "k" + id, Fingerprint: []byte("f")}
+		run := payment.Run{User: "7", Key: "k" + id, Fingerprint: []byte("f")}
 		holder := d.db.Begin()
 		d.sql(holder, meanwhile.sql+" WHERE order_id = "+b.OrderID)
 		type outcome struct {
@@ -157,7 +157,7 @@ func TestStartingWaitsForTheBillAndLooksAgain(t *testing.T) {
 		if o.err != nil || (o.p != nil) != meanwhile.start || o.p != nil && (o.p.Amount != 300 || o.p.Started.BillVersion != 5) {
 			t.Errorf("after %s: %+v, %v", meanwhile.sql, o.p, o.err)
 		}
-		claim, err := keys.BeginAs(t.Context(), run, id, nil)
+		claim, err := keys.BeginAs(t.Context(), idempotency.Run(run), id, nil)
 		if err != nil || claim.EffectID != id || claim.Answer != nil {
 			t.Errorf("after %s the run goes on with %+v, %v", meanwhile.sql, claim, err)
 		}
