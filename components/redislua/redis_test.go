@@ -161,26 +161,40 @@ func until(t *testing.T, what string, done func() error) {
 	}
 }
 
-// Over TLS the server proves who it is; one that cannot is not used. The server's side is ended in front of a real
-// Redis, as stunnel does: not every build of Redis speaks TLS itself.
+// Over TLS the server proves who it is; one that cannot is not used. Redis ends TLS itself, or something in front of it
+// does, as stunnel: not every build of Redis speaks TLS.
 func TestRedisOverTLS(t *testing.T) {
-	ca, addr := overTLS(t, redistest.Addr(t))
-	conn, _ := component(t, addr, "REDISLUA_REDIS_TLS=true", "REDISLUA_REDIS_TLS_CA="+ca)
-	if _, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: "run_id"}); err != nil {
-		t.Errorf("with its authority: %v", err)
-	}
-	for what, vars := range map[string][]string{
-		"an authority nobody knows": {"REDISLUA_REDIS_TLS=true"},
-		"another name":              {"REDISLUA_REDIS_TLS=true", "REDISLUA_REDIS_TLS_CA=" + ca, "REDISLUA_REDIS_TLS_SERVER_NAME=redis.example"},
-		"no TLS":                    {},
+	for who, serve := range map[string]func(t *testing.T) (caFile, addr string){
+		"in front of Redis": func(t *testing.T) (string, string) {
+			t.Helper()
+			return overTLS(t, redistest.Addr(t))
+		},
+		"by Redis itself": func(t *testing.T) (string, string) {
+			t.Helper()
+			cert, keyFile := certificate(t)
+			return cert, redistest.TLS(t, cert, keyFile)
+		},
 	} {
-		conn, _ := component(t, addr, vars...)
-		refused(t, what, conn)
+		t.Run(who, func(t *testing.T) {
+			ca, addr := serve(t)
+			conn, _ := component(t, addr, "REDISLUA_REDIS_TLS=true", "REDISLUA_REDIS_TLS_CA="+ca)
+			if _, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: "run_id"}); err != nil {
+				t.Errorf("with its authority: %v", err)
+			}
+			for what, vars := range map[string][]string{
+				"an authority nobody knows": {"REDISLUA_REDIS_TLS=true"},
+				"another name":              {"REDISLUA_REDIS_TLS=true", "REDISLUA_REDIS_TLS_CA=" + ca, "REDISLUA_REDIS_TLS_SERVER_NAME=redis.example"},
+				"no TLS":                    {},
+			} {
+				conn, _ := component(t, addr, vars...)
+				refused(t, what, conn)
+			}
+		})
 	}
 }
 
-// overTLS serves what answers at addr over TLS, with a certificate of its own authority for 127.0.0.1.
-func overTLS(t *testing.T, addr string) (caFile, at string) {
+// certificate makes one for this machine, which is its own authority.
+func certificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -192,11 +206,29 @@ func overTLS(t *testing.T, addr string) (caFile, at string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	caFile = filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12})
+	write := func(name, kind string, content []byte) string {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", private)
+}
+
+// overTLS serves what answers at addr over TLS, with a certificate of its own authority for 127.0.0.1.
+func overTLS(t *testing.T, addr string) (caFile, at string) {
+	t.Helper()
+	caFile, keyFile := certificate(t)
+	pair, err := tls.LoadX509KeyPair(caFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	if err != nil {
 		t.Fatal(err)
 	}

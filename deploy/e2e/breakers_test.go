@@ -56,14 +56,19 @@ func TestBreakersOfBothKindsOfHops(t *testing.T) {
 			}
 		})
 	}
-	onEach("works", func(t *testing.T, h hop) { h.until(t, breakerClosed, 1, works) })
+	onEach("works", func(t *testing.T, h hop) {
+		t.Helper()
+		h.until(t, breakerClosed, 1, works)
+	})
 	heal := down(t, "product")
 	onEach("down", func(t *testing.T, h hop) {
+		t.Helper()
 		h.until(t, breakerOpen, 25, fails)
 		h.refusesAtOnce(t)
 	})
 	p.serve(t, apps["product"].Ports["app"])
 	onEach("back, failing, slow", func(t *testing.T, h hop) {
+		t.Helper()
 		h.probe(t, http.StatusInternalServerError)
 		h.until(t, breakerOpen, 1, fails) // again, by one probe
 		h.probe(t, http.StatusOK)
@@ -85,6 +90,7 @@ func TestBreakersOfBothKindsOfHops(t *testing.T) {
 	p.stop()
 	heal()
 	onEach("recovered", func(t *testing.T, h hop) {
+		t.Helper()
 		h.until(t, breakerClosed, 1, func(shop.Answer) string { return "" })
 		h.until(t, breakerClosed, 30, works)
 	})
@@ -166,7 +172,7 @@ func (h hop) refusesAtOnce(t *testing.T) {
 		seen, refused := h.seen(), h.metric(t, "mall_breaker_refused_total")
 		a, err := h.ask(t.Context())
 		if wrong := unavailable(a); err != nil || wrong != "" {
-			return fmt.Errorf("%s, %v", wrong, err)
+			return errors.Join(errors.New(wrong), err)
 		}
 		if h.seen() != seen || h.metric(t, "mall_breaker_refused_total") == refused {
 			return errors.New("product was asked")
@@ -195,7 +201,7 @@ func (h hop) probe(t *testing.T, status int) {
 	go func() {
 		probed <- eventually(t.Context(), waitFor, func() error {
 			if a, err := h.ask(t.Context()); h.seen() == before {
-				return fmt.Errorf("no call goes through: %s, %v", a, err)
+				return errors.Join(fmt.Errorf("no call goes through: %s", a), err)
 			}
 			return nil
 		})

@@ -4,6 +4,8 @@
 package redistest
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"os"
@@ -91,6 +93,34 @@ func Server(t *testing.T, args ...string) (addr string, kill func()) {
 	return startServer(t, args...)
 }
 
+// TLS starts a Redis that serves only TLS. The test is skipped if this build of Redis does not speak it.
+func TLS(t *testing.T, certFile, keyFile string) (addr string) {
+	t.Helper()
+	bin, err := program()
+	if err != nil {
+		t.Skip("a server of its own needs redis-server in PATH, or MALL_TEST_REDIS_SERVER")
+	}
+	// A build without TLS says so before it looks at the files: Valkey, and Redis.
+	out, _ := exec.CommandContext(t.Context(), bin, "--port", "0", "--tls-port", "1", "--tls-cert-file", "none").CombinedOutput()
+	if said := string(out); strings.Contains(said, "Failed finding TLS support") || strings.Contains(said, "Bad directive") {
+		t.Skipf("%s is a build without TLS", bin)
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(pair.Leaf)
+	port := fmt.Sprint(freePort(t))
+	addr = net.JoinHostPort("127.0.0.1", port)
+	rdb := redis.NewClient(&redis.Options{Addr: addr, TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
+	t.Cleanup(func() { _ = rdb.Close() })
+	run(t, bin, "--port", "0", "--tls-port", port, "--tls-cert-file", certFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", certFile,
+		"--tls-auth-clients", "no", "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
+	await(t, rdb)
+	return addr
+}
+
 // Sentinel starts a sentinel with a file of its own, which it rewrites.
 func Sentinel(t *testing.T, conf string) (addr string, kill func()) {
 	t.Helper()
@@ -166,6 +196,12 @@ func startServer(t *testing.T, more ...string) (addr string, kill func()) {
 	if !slices.Contains(more, "--sentinel") {
 		args = append(args, "--save", "", "--appendonly", "no")
 	}
+	kill = run(t, bin, args...)
+	return fmt.Sprintf("127.0.0.1:%d", port), kill
+}
+
+func run(t *testing.T, bin string, args ...string) (kill func()) {
+	t.Helper()
 	cmd := exec.Command(bin, args...) //nolint:noctx // it ends in the test's clean-up, after everything that uses it
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start redis-server: %v", err)
@@ -175,7 +211,7 @@ func startServer(t *testing.T, more ...string) (addr string, kill func()) {
 		_ = cmd.Wait()
 	})
 	t.Cleanup(kill)
-	return fmt.Sprintf("127.0.0.1:%d", port), kill
+	return kill
 }
 
 func freePort(t *testing.T) int {

@@ -250,7 +250,7 @@ func startSidecar(t *testing.T, server *mailServer) *sidecar.Client {
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil { //nolint:gosec // a file of the test's own
 			t.Fatal(err)
 		}
 		return file
@@ -270,7 +270,7 @@ func startSidecar(t *testing.T, server *mailServer) *sidecar.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(daprd, "--app-id", env.AppID, "--resources-path", filepath.Join(dir, "resources"), "--config", settings, //nolint:noctx // it ends in the test's clean-up
+	cmd := exec.Command(daprd, "--app-id", env.AppID, "--resources-path", filepath.Join(dir, "resources"), "--config", settings, //nolint:noctx,gosec // the sidecar under test; it ends in the test's clean-up
 		"--dapr-http-port", strconv.Itoa(env.DaprHTTPPort), "--dapr-grpc-port", strconv.Itoa(env.DaprGRPCPort),
 		"--dapr-internal-grpc-port", strconv.Itoa(freePort(t)), "--enable-metrics=false", "--dapr-listen-addresses", "127.0.0.1",
 		"--dapr-internal-grpc-listen-address", "127.0.0.1", "--log-level", "error")
