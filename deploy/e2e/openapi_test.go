@@ -35,15 +35,20 @@ type parameter struct {
 
 type schema map[string]any
 
-// operations reads openapi.yaml.
-func operations(t *testing.T) []operation {
-	t.Helper()
+// openAPI reads openapi.yaml.
+func openAPI() (doc schema, err error) {
 	raw, err := os.ReadFile(filepath.Join(root(), "api-gateway", "openapi.yaml"))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	var doc schema
-	if err := yaml.Unmarshal(raw, &doc); err != nil {
+	return doc, yaml.Unmarshal(raw, &doc)
+}
+
+// operations are all that openapi.yaml has.
+func operations(t *testing.T) []operation {
+	t.Helper()
+	doc, err := openAPI()
+	if err != nil {
 		t.Fatal(err)
 	}
 	var found []operation

@@ -1,0 +1,162 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"daprmall.dev/deploy/internal/shop"
+)
+
+// refusals are the listed and the given refusals of every operation: "pay 409 already_paid". What is given and not
+// listed is found by the contract's validator, answer by answer; what is listed and never given is found here.
+type refusals struct {
+	listed map[string]bool
+	routes []route
+
+	mu    sync.Mutex
+	given map[string]bool
+}
+
+type route struct {
+	operation, method string
+	path              *regexp.Regexp
+}
+
+// newRefusals reads what an openapi.yaml lists. Left out is what no request alone can provoke: limits, and faults.
+func newRefusals(doc schema) *refusals {
+	r := &refusals{listed: map[string]bool{}, given: map[string]bool{}}
+	for path, methods := range doc.at("paths") {
+		pattern := regexp.MustCompile("^" + regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(regexp.QuoteMeta(path), `[^/]+`) + "$")
+		for method, v := range asSchema(methods) {
+			op := doc.deref(asSchema(v))
+			r.routes = append(r.routes, route{op.text("operationId"), strings.ToUpper(method), pattern})
+			for status, answer := range op.at("responses") {
+				if status[0] != '4' || status == "429" {
+					continue
+				}
+				for _, code := range codesIn(answer) {
+					r.listed[fmt.Sprintf("%s %s %s", op.text("operationId"), status, code)] = true
+				}
+			}
+		}
+	}
+	// A literal path before one that matches it by a parameter.
+	slices.SortFunc(r.routes, func(a, b route) int {
+		return strings.Count(a.path.String(), "[^/]+") - strings.Count(b.path.String(), "[^/]+")
+	})
+	return r
+}
+
+// codesIn finds the codes that the schema of an answer lists.
+func codesIn(v any) (codes []string) {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			codes = append(codes, codesIn(item)...)
+		}
+	case schema:
+		for name, inner := range v {
+			if name != "code" {
+				codes = append(codes, codesIn(inner)...)
+				continue
+			}
+			for _, code := range asSchema(inner).list("enum") {
+				codes = append(codes, code.(string))
+			}
+		}
+	}
+	return codes
+}
+
+// see remembers an answer.
+func (r *refusals) see(req *http.Request, a shop.Answer) {
+	if a.Status < 400 {
+		return
+	}
+	for _, route := range r.routes {
+		if route.method == req.Method && route.path.MatchString(req.URL.Path) {
+			r.mu.Lock()
+			r.given[fmt.Sprintf("%s %d %s", route.operation, a.Status, a.Code())] = true
+			r.mu.Unlock()
+			return
+		}
+	}
+}
+
+// unmet are listed refusals that no end-to-end test provokes, and why. Those between services are provoked one by one
+// by each service's contract test.
+var unmet = []string{
+	// Every role is a customer by the default policy; another policy may forbid any route.
+	"addAddress 403 forbidden", "addToCart 403 forbidden", "askEmailVerification 403 forbidden", "becomeFirstAdmin 403 forbidden",
+	"cancelOrder 403 forbidden", "cancelPayment 403 forbidden", "changeOrderAddress 403 forbidden", "changePassword 403 forbidden",
+	"checkOut 403 forbidden", "clearCart 403 forbidden", "confirmInSandbox 403 forbidden", "deleteAccount 403 forbidden",
+	"deleteAddress 403 forbidden", "endSession 403 forbidden", "getAddress 403 forbidden", "getCart 403 forbidden", "getMe 403 forbidden",
+	"getOrder 403 forbidden", "getPayment 403 forbidden", "listAddresses 403 forbidden", "listOrders 403 forbidden",
+	"listSessions 403 forbidden", "pay 403 forbidden", "quote 403 forbidden", "removeFromCart 403 forbidden", "replaceAddress 403 forbidden",
+	"setInCart 403 forbidden", "signOut 403 forbidden",
+	// Moments, or settings that a whole mall's tests do not change; the services' tests have them.
+	"askEmailVerification 409 already_verified", "becomeFirstAdmin 409 secret_used", "cancelOrder 409 request_in_progress",
+	"cancelPayment 409 request_in_progress", "checkOut 409 checkout_expired", "deleteAccount 403 banned", "pay 402 authentication_failed",
+	"pay 409 currency_not_supported", "quote 409 request_in_progress", "stripeNotice 404 not_found",
+	// Not yet.
+	"cancelPayment 422 idempotency_key_reused",
+}
+
+// never gives those that are listed and that no test has met.
+func (r *refusals) never() (missing []string) {
+	for refusal := range r.listed {
+		if !r.given[refusal] && !slices.Contains(unmet, refusal) {
+			missing = append(missing, refusal)
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
+
+// Refusals that no other test meets, each on its route.
+func TestRefusalsOfOneRoute(t *testing.T) {
+	mine, me := newStall(t)
+	stranger, merchant := newMember(t), newMember(t)
+	roles := map[string]any{"roles": []string{"customer", "seller"}}
+	if err := admin.Want(t.Context(), http.StatusOK, http.MethodPut, "/v1/admin/users/"+merchant.id+"/roles", roles, nil); err != nil {
+		t.Fatal(err)
+	}
+	merchant = signIn(t, merchant.email)
+	const nowhere = "4611686018427387904"
+	line := func(id string) map[string]any {
+		return map[string]any{"items": []any{map[string]any{"product_id": id, "quantity": 1}}}
+	}
+	key, other := shop.Key(), order(t, me.Client, mine.address, mine.product, 1)
+	for _, c := range []struct {
+		who          *shop.Client
+		method, path string
+		body         any
+		key, code    string // "": no key; no refusal
+	}{
+		{me.Client, "POST", "/v1/cart/items", map[string]any{"product_id": nowhere, "quantity": 1}, "", "not_found"},
+		{me.Client, "POST", "/v1/checkout/quote", line(nowhere), "", "not_found"},
+		{stranger.Client, "POST", "/v1/checkout/quote", map[string]any{}, "", "empty_cart"},
+		{me.Client, "POST", "/v1/checkout/quote", line(mine.product), key, ""},
+		{me.Client, "POST", "/v1/checkout/quote", map[string]any{}, key, "idempotency_key_reused"},
+		{me.Client, "POST", "/v1/orders/" + mine.order + "/cancel", nil, key + "c", ""},
+		{me.Client, "POST", "/v1/orders/" + other.ID + "/cancel", nil, key + "c", "idempotency_key_reused"},
+		{seller, "POST", "/v1/products/" + mine.product + "/stock", map[string]any{"delta": -1000, "reason": "loss"}, "", "insufficient_stock"},
+		{merchant.Client, "DELETE", "/v1/me", map[string]any{"password": shop.Password}, "", "seller_account"},
+		{admin, "DELETE", "/v1/me", map[string]any{"password": shop.Password}, "", "last_admin"},
+	} {
+		var with []string
+		if c.key != "" {
+			with = []string{"Idempotency-Key", c.key}
+		}
+		if a := do(t, c.who, c.method, c.path, c.body, with...); a.Code() != c.code || c.code == "" && a.Status >= 300 {
+			t.Errorf("%s %s: %s, want %q", c.method, c.path, a, c.code)
+		}
+	}
+}
