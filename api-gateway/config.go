@@ -15,14 +15,14 @@ import (
 // that is not valid is refused and logged; the last good one stays. All are required: the gateway has no database to
 // remember them, so it serves nobody until the store has told it what they are.
 type settings struct {
-	policy      func() *access.Policy // gateway.policy: Casbin CSV
-	anonymous   func() limit.Speed    // gateway.rate.anonymous: a client's address
-	user        func() limit.Speed    // gateway.rate.user
-	signIn      func() limit.Speed    // gateway.rate.signin: an address signing in or up, all replicas together
-	account     func() limit.Speed    // gateway.rate.account: failed sign-ins to an account from places unknown to it
-	place       func() limit.Speed    // gateway.rate.place: failed sign-ins to an account from one place
-	proxies     func() []netip.Prefix // gateway.trusted_proxies: whose X-Forwarded-For is believed
-	maxInFlight func() int64          // gateway.max_in_flight: beyond it requests get 503 at once
+	policy      func() *access.Policy  // gateway.policy: Casbin CSV
+	anonymous   func() limit.RateLimit // gateway.rate.anonymous: a client's address
+	user        func() limit.RateLimit // gateway.rate.user
+	signIn      func() limit.RateLimit // gateway.rate.signin: an address signing in or up, all replicas together
+	account     func() limit.RateLimit // gateway.rate.account: failed sign-ins to an account from places unknown to it
+	place       func() limit.RateLimit // gateway.rate.place: failed sign-ins to an account from one place
+	proxies     func() []netip.Prefix  // gateway.trusted_proxies: whose X-Forwarded-For is believed
+	maxInFlight func() int64           // gateway.max_in_flight: beyond it requests get 503 at once
 }
 
 func declare(live *config.Live, policyRefused func()) (settings, error) {

@@ -1,5 +1,5 @@
 // Command api-gateway is the mall's front door: it knows who calls, what they may do and how
-// much of it, and hands what is left to the rooms through its sidecar.
+// much of it, and hands what is left to the services through its sidecar.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	debug.SetGCPercent(400) // as kit/room does: little memory lives long, and processor time is what is short
+	debug.SetGCPercent(400) // as kit/app does: little memory lives long, and processor time is what is short
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()
@@ -56,7 +56,7 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("default settings: %w", err)
 	}
 	revoked := access.NewRevocations(revocations(dapr), log)
-	parts := edge.Parts{
+	parts := edge.Deps{
 		Guard: &access.Guard{Verify: identity.NewVerifier(dapr.Keys).Verify, Revoked: revoked, Policy: set.policy},
 		Proxy: edge.NewProxy(fmt.Sprintf("http://127.0.0.1:%d", env.DaprHTTPPort), env.DaprAPIToken, dapr.PeerKey, metrics.DaprError),
 		Limits: edge.Limits{

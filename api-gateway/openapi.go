@@ -13,10 +13,10 @@ import (
 var openAPI []byte
 
 // doors are the routes as a policy sees them.
-func doors() []access.Door {
-	var ds []access.Door
+func doors() []access.RouteKey {
+	var ds []access.RouteKey
 	for _, r := range edge.Routes() {
-		ds = append(ds, access.Door{Method: r.Method, Path: r.Path})
+		ds = append(ds, access.RouteKey{Method: r.Method, Path: r.Path})
 	}
 	return ds
 }

@@ -100,7 +100,7 @@ func TestRoutesAreThoseOfTheContract(t *testing.T) {
 			t.Errorf("%s: openapi security %v does not fit access %s", name, signed, r.Access)
 		}
 		for role, want := range allowed(r) {
-			if got := policy.Allows(access.Door{Method: r.Method, Path: r.Path}, role.list()); got != want {
+			if got := policy.Allows(access.RouteKey{Method: r.Method, Path: r.Path}, role.list()); got != want {
 				t.Errorf("%s for %q: the default policy says %v, the table %v", name, role, got, want)
 			}
 		}

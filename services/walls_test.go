@@ -1,4 +1,4 @@
-// Package services_test holds the walls between rooms: they are tests, not wishes.
+// Package services_test holds the walls between services: they are tests, not wishes.
 package services_test
 
 import (
@@ -17,7 +17,7 @@ import (
 
 const module = "daprmall.dev/services/"
 
-var rooms = []string{"assistant", "auth", "cart", "checkout", "order", "payment", "product", "user"}
+var services = []string{"assistant", "auth", "cart", "checkout", "order", "payment", "product", "user"}
 
 type pkg struct {
 	ImportPath string
@@ -30,10 +30,10 @@ type pkg struct {
 // path is the package's place below services/.
 func (p pkg) path() string { return strings.TrimPrefix(p.ImportPath, module) }
 
-// room is the room a package belongs to, "" for kit and contracts.
-func (p pkg) room() string {
+// serviceName is the service a package belongs to, "" for kit and contracts.
+func (p pkg) serviceName() string {
 	first, _, _ := strings.Cut(p.path(), "/")
-	if slices.Contains(rooms, first) {
+	if slices.Contains(services, first) {
 		return first
 	}
 	return ""
@@ -61,7 +61,7 @@ func packages(t *testing.T) []pkg {
 	}
 }
 
-// only says who may import something, by path prefixes below services/ ("*/" stands for any room).
+// only says who may import something, by path prefixes below services/ ("*/" stands for any service).
 var only = []struct {
 	dep, why string
 	who      []string
@@ -71,17 +71,17 @@ var only = []struct {
 	{"github.com/dapr/go-sdk", "kit/sidecar is the only door to Dapr", []string{"kit/sidecar"}},
 	{"github.com/golang-jwt/", "tokens are made by auth and read by kit/identity", []string{"auth/internal/signing", "kit/identity"}},
 	{"github.com/stripe/", "one adapter knows Stripe", []string{"payment/internal/stripe"}},
-	{"os", "a room takes nothing from its environment; kit/config does", []string{"kit/config", "kit/room", "kit/postgres/postgrestest"}},
+	{"os", "a service takes nothing from its environment; kit/config does", []string{"kit/config", "kit/app", "kit/postgres/postgrestest"}},
 }
 
 func allowed(p pkg, who []string) bool {
 	path := p.path() + "/"
 	for _, w := range who {
 		if rest, any := strings.CutPrefix(w, "*/"); any {
-			if p.room() == "" {
+			if p.serviceName() == "" {
 				continue
 			}
-			w = p.room() + "/" + rest
+			w = p.serviceName() + "/" + rest
 		}
 		if strings.HasPrefix(path, strings.TrimSuffix(w, "/")+"/") {
 			return true
@@ -104,21 +104,21 @@ func TestWalls(t *testing.T) {
 			}
 			to := pkg{ImportPath: dep}
 			switch {
-			case to.room() != "" && to.room() != p.room():
-				t.Errorf("%s imports %s: rooms never import rooms", p.path(), to.path())
+			case to.serviceName() != "" && to.serviceName() != p.serviceName():
+				t.Errorf("%s imports %s: services never import services", p.path(), to.path())
 			case strings.HasPrefix(p.path(), "kit/") && strings.HasPrefix(to.path(), "contracts/"):
 				t.Errorf("%s imports %s: the kit knows no contract", p.path(), to.path())
 			case strings.HasPrefix(p.path(), "contracts") && p.path() != "contracts/contractstest" && strings.HasPrefix(to.path(), "kit/"):
 				t.Errorf("%s imports %s: a contract needs only the standard library", p.path(), to.path())
 			}
 		}
-		if p.room() != "" && p.path() == p.room()+"/internal/"+p.room() {
+		if p.serviceName() != "" && p.path() == p.serviceName()+"/internal/"+p.serviceName() {
 			domain(t, p)
 		}
 	}
 }
 
-// domain: a room's domain needs only the standard library, money and problem.
+// domain: a service's domain needs only the standard library, money and problem.
 func domain(t *testing.T, p pkg) {
 	t.Helper()
 	for _, dep := range p.Imports {
@@ -137,10 +137,10 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	}
 }
 
-// Every room has the shape of a room: README, main of at most 80 lines, files a person can read at a sitting.
-func TestRoomsHaveTheirShape(t *testing.T) {
+// Every service has the shape of a service: README, main of at most 80 lines, files a person can read at a sitting.
+func TestServicesHaveTheirShape(t *testing.T) {
 	for _, p := range packages(t) {
-		if p.room() == p.path() {
+		if p.serviceName() == p.path() {
 			if _, err := os.Stat(filepath.Join(p.Dir, "README.md")); err != nil {
 				t.Errorf("%s has no README.md", p.path())
 			}
@@ -163,7 +163,7 @@ func TestRoomsHaveTheirShape(t *testing.T) {
 // removal is what the version before may still need, or what it could not write any more.
 var removal = regexp.MustCompile(`(?i)\b(DROP\s+(TABLE|COLUMN|SCHEMA)|RENAME\s+(TO|COLUMN)|SET\s+NOT\s+NULL)\b`)
 
-// Two versions of a room may run side by side, so migrations only expand.
+// Two versions of a service may run side by side, so migrations only expand.
 func TestMigrationsOnlyExpand(t *testing.T) {
 	files, err := filepath.Glob("*/*/migrations/*.sql")
 	if err != nil {

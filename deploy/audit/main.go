@@ -13,7 +13,7 @@ import (
 	"os/signal"
 	"time"
 
-	"daprmall.dev/deploy/internal/books"
+	"daprmall.dev/deploy/internal/audit"
 	"daprmall.dev/deploy/internal/running"
 )
 
@@ -46,11 +46,11 @@ func run(args []string, out io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	var r *books.Report
+	var r *audit.Report
 	if *settled {
-		r, err = books.Settled(ctx, m, *wait)
+		r, err = audit.Settled(ctx, m, *wait)
 	} else {
-		r, err = books.Audit(ctx, m)
+		r, err = audit.Audit(ctx, m)
 	}
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func run(args []string, out io.Writer) error {
 	return err
 }
 
-func print(out io.Writer, r *books.Report) {
+func print(out io.Writer, r *audit.Report) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 	for _, b := range r.Books {
 		mark := map[string]string{"balanced": "✓", "in flight": "…", "violated": "✗"}[b.Verdict]
@@ -76,7 +76,7 @@ func print(out io.Writer, r *books.Report) {
 		for _, l := range b.Looked {
 			say("      %s", l)
 		}
-		for _, level := range []books.Level{books.Violation, books.Parked, books.InFlight} {
+		for _, level := range []audit.Level{audit.Violation, audit.Parked, audit.InFlight} {
 			n := 0
 			for _, f := range b.Findings {
 				if f.Level != level {

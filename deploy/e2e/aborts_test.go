@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // Clients hang up in the middle of every kind of request for a minute: no process of the mall ends, and nobody else is
@@ -28,7 +28,7 @@ func TestAbortedRequestsHarmNobody(t *testing.T) {
 	for range 3 {
 		wg.Go(func() {
 			for stop.Err() == nil {
-				rude.buy, rude.pay = shop.Key(), shop.Key()
+				rude.buy, rude.pay = apiclient.Key(), apiclient.Key()
 				wishes := rude.wishes()
 				names := slices.Collect(maps.Keys(wishes))
 				name := names[rand.IntN(len(names))]
@@ -48,7 +48,7 @@ func TestAbortedRequestsHarmNobody(t *testing.T) {
 		wg.Go(func() {
 			for stop.Err() == nil {
 				polite := polite
-				polite.buy, polite.pay = shop.Key(), shop.Key()
+				polite.buy, polite.pay = apiclient.Key(), apiclient.Key()
 				for name, wish := range polite.wishes() {
 					if a, err := wish(t.Context()); err != nil || a.Status >= 500 || a.Status == 429 {
 						t.Errorf("beside aborted requests: %s: %s, %v", name, a, err)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // caller is somebody at the door, and what they may pass for.
@@ -51,7 +51,7 @@ func ban(t *testing.T, who member) {
 }
 
 // gone waits until a token is void.
-func gone(t *testing.T, c *shop.Client) {
+func gone(t *testing.T, c *apiclient.Client) {
 	t.Helper()
 	err := eventually(t.Context(), 10*time.Second, func() error {
 		a, err := c.Do(t.Context(), http.MethodGet, "/v1/me", nil)
@@ -99,7 +99,7 @@ func ownerOf(op operation, c caller) bool {
 // Every route, asked by everybody, answers as openapi.yaml declares. A route that does not say who it is for fails.
 func TestAccessMatrix(t *testing.T) {
 	ops := operations(t)
-	mine, me := newStall(t)
+	mine, me := newTargets(t)
 	everybody := callers(t, me)
 	before := mine.belongings(t, me)
 	t.Run("refused", func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestAccessMatrix(t *testing.T) {
 func letIn(t *testing.T, op operation, c caller) {
 	t.Helper()
 	who := visitor.As(c.token)
-	theirs := stall{}
+	theirs := targets{}
 	target := member{}
 	asks := func(prefix string) bool { return strings.HasPrefix(op.Path, prefix) }
 	// Whose things: the caller's own where the caller is a customer, the seller's product, anybody's for an admin.
@@ -166,12 +166,12 @@ func letIn(t *testing.T, op operation, c caller) {
 		theirs.order = order(t, owner, theirs.address, theirs.product, 1).ID
 	}
 	if asks("/v1/payments/") || asks("/v1/sandbox/") {
-		var p shop.Payment
-		card := shop.CardGood
+		var p apiclient.Payment
+		card := apiclient.CardGood
 		if asks("/v1/sandbox/") {
-			card = shop.CardAsked
+			card = apiclient.CardAsked
 		}
-		a, err := owner.Pay(t.Context(), shop.Key(), theirs.order, card)
+		a, err := owner.Pay(t.Context(), apiclient.Key(), theirs.order, card)
 		if err != nil || a.Status != http.StatusCreated || a.Into(&p) != nil {
 			t.Fatalf("pay: %s, %v", a, err)
 		}
@@ -194,10 +194,10 @@ func letIn(t *testing.T, op operation, c caller) {
 		who, theirs.session = m.Client, sessionOf(t, m.Client)
 	case "changePassword":
 		m := newMember(t)
-		who, body["current_password"] = m.Client, shop.Password
+		who, body["current_password"] = m.Client, apiclient.Password
 	case "deleteAccount":
 		m := newMember(t)
-		who, body["password"] = m.Client, shop.Password
+		who, body["password"] = m.Client, apiclient.Password
 	case "askEmailVerification":
 		who = newMember(t).Client
 	case "resetPassword", "verifyEmail":
@@ -220,10 +220,10 @@ func letIn(t *testing.T, op operation, c caller) {
 
 // Somebody else's order, payment, address and product look exactly like ones that do not exist.
 func TestSomebodyElsesThingsLookMissing(t *testing.T) {
-	mine, me := newStall(t)
+	mine, me := newTargets(t)
 	stranger := newMember(t)
 	before := mine.belongings(t, me)
-	nowhere := stall{product: "4611686018427387904", address: "4611686018427387904", order: "4611686018427387904", payment: "4611686018427387904",
+	nowhere := targets{product: "4611686018427387904", address: "4611686018427387904", order: "4611686018427387904", payment: "4611686018427387904",
 		session: "4611686018427387904"}
 	for _, op := range operations(t) {
 		if !op.Owner {
@@ -249,8 +249,8 @@ func TestSomebodyElsesThingsLookMissing(t *testing.T) {
 		"checking out to a foreign address": {"/v1/checkout", map[string]any{"address_id": mine.address, "items": []any{line}}, map[string]any{"address_id": nowhere.address, "items": []any{line}}},
 		"paying a foreign order":            {"/v1/payments", map[string]any{"order_id": mine.order, "card": card}, map[string]any{"order_id": nowhere.order, "card": card}},
 	} {
-		foreign := do(t, stranger.Client, http.MethodPost, c.path, c.foreign, "Idempotency-Key", shop.Key())
-		absent := do(t, stranger.Client, http.MethodPost, c.path, c.none, "Idempotency-Key", shop.Key())
+		foreign := do(t, stranger.Client, http.MethodPost, c.path, c.foreign, "Idempotency-Key", apiclient.Key())
+		absent := do(t, stranger.Client, http.MethodPost, c.path, c.none, "Idempotency-Key", apiclient.Key())
 		if wrong := refusal(foreign, http.StatusNotFound); wrong != "" || !sameRefusal(foreign, absent) {
 			t.Errorf("%s: %s %s; one that does not exist: %s", what, foreign, wrong, absent)
 		}

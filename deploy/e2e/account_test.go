@@ -11,11 +11,11 @@ import (
 	"strings"
 	"testing"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // sessionOf gives the id of a client's own session.
-func sessionOf(t *testing.T, c *shop.Client) string {
+func sessionOf(t *testing.T, c *apiclient.Client) string {
 	t.Helper()
 	var page struct {
 		Items []struct {
@@ -64,10 +64,10 @@ func mail(t *testing.T, purpose, to string) string {
 	return found
 }
 
-func signInWith(t *testing.T, email, password string) (shop.Session, shop.Answer) {
+func signInWith(t *testing.T, email, password string) (apiclient.Session, apiclient.Answer) {
 	t.Helper()
 	a := do(t, visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": email, "password": password})
-	var s shop.Session
+	var s apiclient.Session
 	if a.Status == http.StatusCreated {
 		if err := a.Into(&s); err != nil {
 			t.Fatal(err)
@@ -79,7 +79,7 @@ func signInWith(t *testing.T, email, password string) (shop.Session, shop.Answer
 // An account from its first mail to its end: verified, its password changed and reset, its sessions seen and ended, and deleted.
 func TestAccountLife(t *testing.T) {
 	me := newMember(t)
-	post := func(c *shop.Client, path string, body any, status int) {
+	post := func(c *apiclient.Client, path string, body any, status int) {
 		t.Helper()
 		if a := do(t, c, http.MethodPost, path, body); a.Status != status {
 			t.Fatalf("%s: %s, want %d", path, a, status)
@@ -96,16 +96,16 @@ func TestAccountLife(t *testing.T) {
 	}
 
 	// The password, changed here: another device is signed out, this one is not.
-	other, _ := signInWith(t, me.email, shop.Password)
+	other, _ := signInWith(t, me.email, apiclient.Password)
 	otherOne := visitor.As(other.AccessToken)
 	const changed, reset = "four words and then some", "five words that come by mail"
 	if a := do(t, me.Client, http.MethodPut, "/v1/me/password", map[string]string{"current_password": "a guess of it", "new_password": changed}); a.Code() != "wrong_password" {
 		t.Errorf("a wrong password: %s", a)
 	}
-	if a := do(t, me.Client, http.MethodPut, "/v1/me/password", map[string]string{"current_password": shop.Password, "new_password": "password12"}); a.Code() != "validation_failed" {
+	if a := do(t, me.Client, http.MethodPut, "/v1/me/password", map[string]string{"current_password": apiclient.Password, "new_password": "password12"}); a.Code() != "validation_failed" {
 		t.Errorf("a known password: %s", a)
 	}
-	if a := do(t, me.Client, http.MethodPut, "/v1/me/password", map[string]string{"current_password": shop.Password, "new_password": changed}); a.Status != http.StatusNoContent {
+	if a := do(t, me.Client, http.MethodPut, "/v1/me/password", map[string]string{"current_password": apiclient.Password, "new_password": changed}); a.Status != http.StatusNoContent {
 		t.Fatalf("change: %s", a)
 	}
 	gone(t, otherOne)
@@ -115,7 +115,7 @@ func TestAccountLife(t *testing.T) {
 	if a := do(t, me.Client, http.MethodGet, "/v1/me", nil); a.Status != http.StatusOK {
 		t.Errorf("this device: %s", a)
 	}
-	if _, a := signInWith(t, me.email, shop.Password); a.Code() != "invalid_credentials" {
+	if _, a := signInWith(t, me.email, apiclient.Password); a.Code() != "invalid_credentials" {
 		t.Errorf("the old password: %s", a)
 	}
 
@@ -152,11 +152,11 @@ func TestAccountLife(t *testing.T) {
 	}
 	p := product(t, "Farewell tea", 500, 10)
 	bought := order(t, me.Client, address, p.ID, 1)
-	if a, err := me.Pay(t.Context(), shop.Key(), bought.ID, shop.CardGood); err != nil || a.Status != http.StatusCreated {
+	if a, err := me.Pay(t.Context(), apiclient.Key(), bought.ID, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
 		t.Fatalf("pay: %s, %v", a, err)
 	}
 	waitOrder(t, me.Client, bought.ID, "paid")
-	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", shop.Line{ProductID: p.ID, Quantity: 1}, nil); err != nil {
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 1}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if a := do(t, me.Client, http.MethodDelete, "/v1/me", map[string]string{"password": "a guess of it"}); a.Code() != "wrong_password" {

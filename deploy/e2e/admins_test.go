@@ -6,18 +6,18 @@ import (
 	"net/http"
 	"testing"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // The mall keeps its last admin, and the secret that made the first one makes no second.
 func TestTheMallKeepsAnAdmin(t *testing.T) {
-	var boss shop.User
+	var boss apiclient.User
 	if err := admin.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/me", nil, &boss); err != nil {
 		t.Fatal(err)
 	}
 	me := newMember(t)
 	for _, c := range []struct {
-		who          *shop.Client
+		who          *apiclient.Client
 		method, path string
 		body         any
 		status       int

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // parent gives the parent of a process.
@@ -129,8 +129,8 @@ func newShopping(t *testing.T) shopping {
 		t.Fatal(err)
 	}
 	p := product(t, "Untroubled tea", 700, 100_000)
-	s := shopping{me: me, address: place, product: p.ID, unpaid: order(t, me.Client, place, p.ID, 1).ID, buy: shop.Key(), pay: shop.Key()}
-	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", shop.Line{ProductID: p.ID, Quantity: 1}, nil); err != nil {
+	s := shopping{me: me, address: place, product: p.ID, unpaid: order(t, me.Client, place, p.ID, 1).ID, buy: apiclient.Key(), pay: apiclient.Key()}
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 1}, nil); err != nil {
 		t.Fatal(err)
 	}
 	waitAvailable(t, p.ID, 99_999)
@@ -148,23 +148,27 @@ func newShopping(t *testing.T) shopping {
 }
 
 // wishes are what a shopper may want, by name.
-func (s shopping) wishes() map[string]func(ctx context.Context) (shop.Answer, error) {
-	line := shop.Line{ProductID: s.product, Quantity: 1}
-	as := func(who *shop.Client, method, path string, body any, headers ...string) func(context.Context) (shop.Answer, error) {
-		return func(ctx context.Context) (shop.Answer, error) { return who.Do(ctx, method, path, body, headers...) }
+func (s shopping) wishes() map[string]func(ctx context.Context) (apiclient.Answer, error) {
+	line := apiclient.Line{ProductID: s.product, Quantity: 1}
+	as := func(who *apiclient.Client, method, path string, body any, headers ...string) func(context.Context) (apiclient.Answer, error) {
+		return func(ctx context.Context) (apiclient.Answer, error) {
+			return who.Do(ctx, method, path, body, headers...)
+		}
 	}
-	return map[string]func(ctx context.Context) (shop.Answer, error){
+	return map[string]func(ctx context.Context) (apiclient.Answer, error){
 		"search":      as(visitor, http.MethodGet, "/v1/products?q=untroubled", nil),
 		"look":        as(visitor, http.MethodGet, "/v1/products/"+s.product, nil),
-		"sign in":     as(visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": s.me.email, "password": shop.Password}),
+		"sign in":     as(visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": s.me.email, "password": apiclient.Password}),
 		"profile":     as(s.me.Client, http.MethodGet, "/v1/me", nil),
 		"see cart":    as(s.me.Client, http.MethodGet, "/v1/cart", nil),
-		"add to cart": as(s.me.Client, http.MethodPost, "/v1/cart/items", line, "Idempotency-Key", shop.Key()),
+		"add to cart": as(s.me.Client, http.MethodPost, "/v1/cart/items", line, "Idempotency-Key", apiclient.Key()),
 		"addresses":   as(s.me.Client, http.MethodGet, "/v1/addresses", nil),
-		"quote":       as(s.me.Client, http.MethodPost, "/v1/checkout/quote", map[string]any{"items": []shop.Line{line}}),
-		"check out":   func(ctx context.Context) (shop.Answer, error) { return s.me.Buy(ctx, s.buy, s.address, line) },
+		"quote":       as(s.me.Client, http.MethodPost, "/v1/checkout/quote", map[string]any{"items": []apiclient.Line{line}}),
+		"check out":   func(ctx context.Context) (apiclient.Answer, error) { return s.me.Buy(ctx, s.buy, s.address, line) },
 		"orders":      as(s.me.Client, http.MethodGet, "/v1/orders", nil),
-		"pay":         func(ctx context.Context) (shop.Answer, error) { return s.me.Pay(ctx, s.pay, s.unpaid, shop.CardGood) },
+		"pay": func(ctx context.Context) (apiclient.Answer, error) {
+			return s.me.Pay(ctx, s.pay, s.unpaid, apiclient.CardGood)
+		},
 	}
 }
 
@@ -200,7 +204,7 @@ func (s shopping) all(t *testing.T, during string, works ...string) map[string]t
 }
 
 // unavailable says what is wrong with an answer that should be "not now, come again", "" if nothing.
-func unavailable(a shop.Answer) string {
+func unavailable(a apiclient.Answer) string {
 	if wrong := refusal(a, http.StatusServiceUnavailable, http.StatusGatewayTimeout); wrong != "" {
 		return wrong
 	}

@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // States of a breaker, as mall_breaker_state tells them.
@@ -31,16 +31,16 @@ const (
 // opens them again, probes that go well close them.
 func TestBreakersOfBothKindsOfHops(t *testing.T) {
 	s := newShopping(t)
-	apps, keys := whereabouts(t).first(), secretStore(t)
+	apps, keys := mallUnderTest(t).first(), secretStore(t)
 	gate := apps["api-gateway"]
-	side := &shop.Client{Base: gate.sidecar(""), HTTP: visitor.HTTP, Token: s.me.Token}
+	side := &apiclient.Client{Base: gate.sidecar(""), HTTP: visitor.HTTP, Token: s.me.Token}
 	p := &brokenProduct{routes: map[string]*brokenRoute{}}
-	hops := []hop{{"api-gateway", "GET /v1/products", p, func(ctx context.Context) (shop.Answer, error) {
+	hops := []hop{{"api-gateway", "GET /v1/products", p, func(ctx context.Context) (apiclient.Answer, error) {
 		return visitor.Do(ctx, http.MethodGet, "/v1/products", nil)
-	}}, {"checkout", "POST /internal/products/get", p, func(ctx context.Context) (shop.Answer, error) {
+	}}, {"checkout", "POST /internal/products/get", p, func(ctx context.Context) (apiclient.Answer, error) {
 		// Past the gateway, whose own breaker for quotes would open, too.
 		return side.Do(ctx, http.MethodPost, "/v1.0/invoke/checkout/method/v1/checkout/quote",
-			map[string]any{"items": []shop.Line{{ProductID: s.product, Quantity: 1}}},
+			map[string]any{"items": []apiclient.Line{{ProductID: s.product, Quantity: 1}}},
 			"dapr-api-token", gate.DaprToken, "Mall-Caller-Key", keys["api-gateway-peers"]["checkout"])
 	}}}
 	for _, h := range hops {
@@ -74,7 +74,7 @@ func TestBreakersOfBothKindsOfHops(t *testing.T) {
 		h.probe(t, http.StatusOK)
 		h.until(t, breakerClosed, 1, works)
 		h.set(failsHalf)
-		h.until(t, breakerOpen, 4, func(a shop.Answer) string {
+		h.until(t, breakerOpen, 4, func(a apiclient.Answer) string {
 			if works(a) == "" {
 				return ""
 			}
@@ -91,20 +91,20 @@ func TestBreakersOfBothKindsOfHops(t *testing.T) {
 	heal()
 	onEach("recovered", func(t *testing.T, h hop) {
 		t.Helper()
-		h.until(t, breakerClosed, 1, func(shop.Answer) string { return "" })
+		h.until(t, breakerClosed, 1, func(apiclient.Answer) string { return "" })
 		h.until(t, breakerClosed, 30, works)
 	})
 	s.comeTrue(t)
 }
 
-func works(a shop.Answer) string {
+func works(a apiclient.Answer) string {
 	if a.Status == http.StatusOK {
 		return ""
 	}
 	return fmt.Sprintf("%s, want it to work", a)
 }
 
-func fails(a shop.Answer) string {
+func fails(a apiclient.Answer) string {
 	return refusal(a, http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout)
 }
 
@@ -112,7 +112,7 @@ func fails(a shop.Answer) string {
 type hop struct {
 	caller, route string
 	product       *brokenProduct
-	ask           func(ctx context.Context) (shop.Answer, error)
+	ask           func(ctx context.Context) (apiclient.Answer, error)
 }
 
 func (h hop) seen() int64 { return h.product.routes[h.route].seen.Load() }
@@ -150,10 +150,10 @@ func (h hop) state(t *testing.T, want float64) error {
 }
 
 // until asks, so many at once, until the breaker is in a state. wrong says what is wrong with an answer meanwhile.
-func (h hop) until(t *testing.T, state float64, atOnce int, wrong func(a shop.Answer) string) {
+func (h hop) until(t *testing.T, state float64, atOnce int, wrong func(a apiclient.Answer) string) {
 	t.Helper()
 	err := eventually(t.Context(), waitFor, func() error {
-		for _, a := range together(t, atOnce, func(int) (shop.Answer, error) { return h.ask(t.Context()) }) {
+		for _, a := range together(t, atOnce, func(int) (apiclient.Answer, error) { return h.ask(t.Context()) }) {
 			if w := wrong(a); w != "" {
 				t.Error(w)
 			}

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // refusals are the listed and the given refusals of every operation: "pay 409 already_paid". What is given and not
@@ -76,7 +76,7 @@ func codesIn(v any) (codes []string) {
 }
 
 // see remembers an answer.
-func (r *refusals) see(req *http.Request, a shop.Answer) {
+func (r *refusals) see(req *http.Request, a apiclient.Answer) {
 	if a.Status < 400 {
 		return
 	}
@@ -122,7 +122,7 @@ func (r *refusals) never() (missing []string) {
 
 // Refusals that no other test meets, each on its route.
 func TestRefusalsOfOneRoute(t *testing.T) {
-	mine, me := newStall(t)
+	mine, me := newTargets(t)
 	stranger, merchant := newMember(t), newMember(t)
 	roles := map[string]any{"roles": []string{"customer", "seller"}}
 	if err := admin.Want(t.Context(), http.StatusOK, http.MethodPut, "/v1/admin/users/"+merchant.id+"/roles", roles, nil); err != nil {
@@ -133,9 +133,9 @@ func TestRefusalsOfOneRoute(t *testing.T) {
 	line := func(id string) map[string]any {
 		return map[string]any{"items": []any{map[string]any{"product_id": id, "quantity": 1}}}
 	}
-	key, other := shop.Key(), order(t, me.Client, mine.address, mine.product, 1)
+	key, other := apiclient.Key(), order(t, me.Client, mine.address, mine.product, 1)
 	for _, c := range []struct {
-		who          *shop.Client
+		who          *apiclient.Client
 		method, path string
 		body         any
 		key, code    string // "": no key; no refusal
@@ -148,8 +148,8 @@ func TestRefusalsOfOneRoute(t *testing.T) {
 		{me.Client, "POST", "/v1/orders/" + mine.order + "/cancel", nil, key + "c", ""},
 		{me.Client, "POST", "/v1/orders/" + other.ID + "/cancel", nil, key + "c", "idempotency_key_reused"},
 		{seller, "POST", "/v1/products/" + mine.product + "/stock", map[string]any{"delta": -1000, "reason": "loss"}, "", "insufficient_stock"},
-		{merchant.Client, "DELETE", "/v1/me", map[string]any{"password": shop.Password}, "", "seller_account"},
-		{admin, "DELETE", "/v1/me", map[string]any{"password": shop.Password}, "", "last_admin"},
+		{merchant.Client, "DELETE", "/v1/me", map[string]any{"password": apiclient.Password}, "", "seller_account"},
+		{admin, "DELETE", "/v1/me", map[string]any{"password": apiclient.Password}, "", "last_admin"},
 	} {
 		var with []string
 		if c.key != "" {

@@ -17,7 +17,7 @@ import (
 
 	"github.com/pb33f/jsonschema/v6"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // Every type of event that has a contract is told by what it says, and every consumer does what it is for: audit compares the outboxes
@@ -28,7 +28,7 @@ func TestEveryEventIsTold(t *testing.T) {
 	p := product(t, "Talking tea", 400, 3)
 
 	paid := order(t, me, address, p.ID, 1)
-	if a, err := me.Pay(ctx, shop.Key(), paid.ID, shop.CardGood); err != nil || a.Status != http.StatusCreated {
+	if a, err := me.Pay(ctx, apiclient.Key(), paid.ID, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
 		t.Fatalf("pay: %s, %v", a, err)
 	}
 	waitOrder(t, me, paid.ID, "paid")
@@ -38,7 +38,7 @@ func TestEveryEventIsTold(t *testing.T) {
 	payments, charges := database(t, "payment"), database(t, "sandbox")
 	paying := make(chan error, 1)
 	go func() {
-		_, err := me.Pay(context.WithoutCancel(ctx), shop.Key(), late.ID, shop.CardUnanswered)
+		_, err := me.Pay(context.WithoutCancel(ctx), apiclient.Key(), late.ID, apiclient.CardUnanswered)
 		paying <- err
 	}()
 	err := eventually(ctx, waitFor, func() error {
@@ -72,14 +72,14 @@ func TestEveryEventIsTold(t *testing.T) {
 
 	u, _ := shopper(t)
 	leaver, _ := shopper(t)
-	var who, left shop.User
+	var who, left apiclient.User
 	err = errors.Join(u.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who), leaver.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &left))
 	if err != nil {
 		t.Fatal(err)
 	}
-	account, changed := "/v1/admin/users/"+who.ID, "another "+shop.Password
+	account, changed := "/v1/admin/users/"+who.ID, "another "+apiclient.Password
 	for _, change := range []struct {
-		by           *shop.Client
+		by           *apiclient.Client
 		method, path string
 		body         any
 		status       int
@@ -87,7 +87,7 @@ func TestEveryEventIsTold(t *testing.T) {
 		{admin, http.MethodPut, account + "/roles", map[string]any{"roles": []string{"customer", "seller"}}, http.StatusOK},
 		{admin, http.MethodPut, account + "/ban", map[string]any{"reason": "tests"}, http.StatusNoContent},
 		{admin, http.MethodDelete, account + "/ban", map[string]any{"reason": "tests"}, http.StatusNoContent},
-		{leaver, http.MethodPut, "/v1/me/password", map[string]any{"current_password": shop.Password, "new_password": changed}, http.StatusNoContent},
+		{leaver, http.MethodPut, "/v1/me/password", map[string]any{"current_password": apiclient.Password, "new_password": changed}, http.StatusNoContent},
 		{leaver, http.MethodDelete, "/v1/me", map[string]any{"password": changed}, http.StatusNoContent},
 	} {
 		if err := change.by.Want(ctx, change.status, change.method, change.path, change.body, nil); err != nil {
@@ -106,9 +106,9 @@ func TestEveryEventIsTold(t *testing.T) {
 	slices.Sort(want)
 	err = eventually(ctx, waitFor, func() error {
 		var told []string
-		for _, room := range []string{"order", "payment", "product", "user"} {
+		for _, service := range []string{"order", "payment", "product", "user"} {
 			var types string
-			err := database(t, room).QueryRowContext(ctx, `SELECT coalesce(json_agg(DISTINCT type), '[]') FROM outbox
+			err := database(t, service).QueryRowContext(ctx, `SELECT coalesce(json_agg(DISTINCT type), '[]') FROM outbox
 				WHERE published_at IS NOT NULL AND key IN ($1, $2, $3, $4, $5)`, paid.ID, late.ID, rejected.ID, who.ID, left.ID).Scan(&types)
 			var some []string
 			if err = errors.Join(err, json.Unmarshal([]byte(types), &some)); err != nil {
@@ -127,14 +127,14 @@ func TestEveryEventIsTold(t *testing.T) {
 	balanced(t)
 }
 
-// misfits holds every event that the suite made the rooms tell to its JSON Schema, as a consumer in another language would. Sixteen
+// misfits holds every event that the suite made the services tell to its JSON Schema, as a consumer in another language would. Sixteen
 // are enough to see what is wrong. That there are events of every type is up to TestEveryEventIsTold.
 func misfits(ctx context.Context) []string {
 	raw, err := os.ReadFile(home("run", "state.json"))
 	if err != nil {
 		return []string{err.Error()}
 	}
-	var at place
+	var at mallAccess
 	if err := json.Unmarshal(raw, &at); err != nil {
 		return []string{err.Error()}
 	}
@@ -143,10 +143,10 @@ func misfits(ctx context.Context) []string {
 		return []string{err.Error()}
 	}
 	var found []string
-	for _, room := range []string{"order", "payment", "product", "user"} {
-		events, err := outbox(ctx, at.Databases[room])
+	for _, service := range []string{"order", "payment", "product", "user"} {
+		events, err := outbox(ctx, at.Databases[service])
 		if err != nil {
-			return append(found, fmt.Sprintf("events of %s: %v", room, err))
+			return append(found, fmt.Sprintf("events of %s: %v", service, err))
 		}
 		for _, text := range events {
 			value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))

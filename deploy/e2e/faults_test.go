@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // victims are killed in turn, each once the one before is back.
@@ -50,7 +50,7 @@ func get(t *testing.T, url string) (*http.Response, error) {
 func ready(t *testing.T) error {
 	t.Helper()
 	var missing []error
-	for name, a := range whereabouts(t).Apps {
+	for name, a := range mallUnderTest(t).Apps {
 		if err := readyOne(t, a); err != nil {
 			missing = append(missing, fmt.Errorf("%s: %w", name, err))
 		}
@@ -58,7 +58,7 @@ func ready(t *testing.T) error {
 	return errors.Join(missing...)
 }
 
-func readyOne(t *testing.T, a placeApp) error {
+func readyOne(t *testing.T, a appAccess) error {
 	t.Helper()
 	res, err := get(t, a.URL+"/readyz")
 	if err != nil {
@@ -72,13 +72,13 @@ func readyOne(t *testing.T, a placeApp) error {
 }
 
 // known is an answer that settles something: not "try again", not silence.
-func known(a shop.Answer, err error) bool {
+func known(a apiclient.Answer, err error) bool {
 	return err == nil && a.Status < 500 && a.Status != http.StatusTooManyRequests && a.Code() != "request_in_progress"
 }
 
 // insist asks until there is an answer, as a real client must: the same request with the same key.
-func insist(ctx context.Context, ask func(ctx context.Context) (shop.Answer, error)) (shop.Answer, error) {
-	var a shop.Answer
+func insist(ctx context.Context, ask func(ctx context.Context) (apiclient.Answer, error)) (apiclient.Answer, error) {
+	var a apiclient.Answer
 	err := eventually(ctx, 90*time.Second, func() error {
 		try, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
@@ -93,21 +93,21 @@ func insist(ctx context.Context, ask func(ctx context.Context) (shop.Answer, err
 
 // bought is an order as its shopper was told of it.
 type bought struct {
-	order   shop.Order
-	payment shop.Payment // what the payment answered; no id: never paid, or refused
-	refused string       // the code that refused the payment
+	order   apiclient.Order
+	payment apiclient.Payment // what the payment answered; no id: never paid, or refused
+	refused string            // the code that refused the payment
 }
 
 // customer is a shopper in the crowd, with everything that was answered.
 type customer struct {
-	c       *shop.Client
+	c       *apiclient.Client
 	address string
 	orders  []bought
 	odd     []string // answers that nobody should get
 }
 
 // shop buys and pays until ctx ends; then the purchase under way is finished.
-func (s *customer) shop(ctx, stop context.Context, products []shop.Product) {
+func (s *customer) shop(ctx, stop context.Context, products []apiclient.Product) {
 	for stop.Err() == nil && ctx.Err() == nil {
 		if err := s.once(ctx, products); err != nil {
 			s.odd = append(s.odd, err.Error())
@@ -116,13 +116,13 @@ func (s *customer) shop(ctx, stop context.Context, products []shop.Product) {
 	}
 }
 
-func (s *customer) once(ctx context.Context, products []shop.Product) error {
-	var lines []shop.Line
+func (s *customer) once(ctx context.Context, products []apiclient.Product) error {
+	var lines []apiclient.Line
 	for _, i := range rand.Perm(len(products))[:1+rand.IntN(len(products))] {
-		lines = append(lines, shop.Line{ProductID: products[i].ID, Quantity: 1 + rand.Int64N(2)})
+		lines = append(lines, apiclient.Line{ProductID: products[i].ID, Quantity: 1 + rand.Int64N(2)})
 	}
-	key := shop.Key()
-	a, err := insist(ctx, func(ctx context.Context) (shop.Answer, error) { return s.c.Buy(ctx, key, s.address, lines...) })
+	key := apiclient.Key()
+	a, err := insist(ctx, func(ctx context.Context) (apiclient.Answer, error) { return s.c.Buy(ctx, key, s.address, lines...) })
 	if err != nil {
 		return fmt.Errorf("checkout: %w", err)
 	}
@@ -141,9 +141,9 @@ func (s *customer) once(ctx context.Context, products []shop.Product) error {
 	if rand.IntN(5) == 0 {
 		return nil // changed their mind: the order times out
 	}
-	key = shop.Key()
-	card := []string{shop.CardGood, shop.CardGood, shop.CardGood, shop.CardUnanswered, shop.CardDeclined}[rand.IntN(5)]
-	a, err = insist(ctx, func(ctx context.Context) (shop.Answer, error) { return s.c.Pay(ctx, key, b.order.ID, card) })
+	key = apiclient.Key()
+	card := []string{apiclient.CardGood, apiclient.CardGood, apiclient.CardGood, apiclient.CardUnanswered, apiclient.CardDeclined}[rand.IntN(5)]
+	a, err = insist(ctx, func(ctx context.Context) (apiclient.Answer, error) { return s.c.Pay(ctx, key, b.order.ID, card) })
 	if err != nil {
 		return fmt.Errorf("pay: %w", err)
 	}
@@ -158,9 +158,9 @@ func (s *customer) once(ctx context.Context, products []shop.Product) error {
 }
 
 // settled waits until an order is in its last state, and holds it against what its shopper was told.
-func (b bought) settled(t *testing.T, s *customer) shop.Order {
+func (b bought) settled(t *testing.T, s *customer) apiclient.Order {
 	t.Helper()
-	var o shop.Order
+	var o apiclient.Order
 	err := eventually(t.Context(), 90*time.Second, func() (err error) {
 		if o, err = s.c.Order(t.Context(), b.order.ID); err == nil && o.Status == "awaiting_payment" {
 			err = fmt.Errorf("order %s still awaits payment, due %s", o.ID, o.PaymentDueAt)
@@ -181,7 +181,7 @@ func (b bought) settled(t *testing.T, s *customer) shop.Order {
 		return o
 	}
 	err = eventually(t.Context(), 90*time.Second, func() error {
-		var p shop.Payment
+		var p apiclient.Payment
 		if err := s.c.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/payments/"+b.payment.ID, nil, &p); err != nil {
 			return err
 		}
@@ -207,7 +207,7 @@ func (b bought) settled(t *testing.T, s *customer) shop.Order {
 // what was refused does not, every order is paid or timed out, the stock is what was not paid for, and the books balance.
 func TestKillEverything(t *testing.T) {
 	const shoppers, stock = 6, 100_000
-	products := []shop.Product{product(t, "Sturdy tea", 500, stock), product(t, "Sturdy cup", 300, stock), product(t, "Sturdy tray", 800, stock)}
+	products := []apiclient.Product{product(t, "Sturdy tea", 500, stock), product(t, "Sturdy cup", 300, stock), product(t, "Sturdy tray", 800, stock)}
 	payWithin(t, 20*time.Second)
 	crowd := make([]*customer, shoppers)
 	for i := range crowd {
@@ -272,11 +272,11 @@ func TestKillEverything(t *testing.T) {
 }
 
 // allOrders are the ids of all orders of a shopper.
-func allOrders(t *testing.T, c *shop.Client) (ids []string) {
+func allOrders(t *testing.T, c *apiclient.Client) (ids []string) {
 	t.Helper()
 	for next := ""; ; {
 		var page struct {
-			Items []shop.Order
+			Items []apiclient.Order
 			Next  string `json:"next_page_token"`
 		}
 		path := "/v1/orders?page_size=100"

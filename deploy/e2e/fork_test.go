@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // Order's database comes back as it was a while ago, and its feed goes on with another history: it gives the positions
@@ -32,7 +32,7 @@ func TestAForkedFeedIsReadAgain(t *testing.T) {
 	pay := func(ids []string) {
 		t.Helper()
 		for _, id := range ids {
-			if a, err := me.Pay(ctx, shop.Key(), id, shop.CardGood); err != nil || a.Status != http.StatusCreated {
+			if a, err := me.Pay(ctx, apiclient.Key(), id, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
 				t.Fatalf("pay: %s, %v", a, err)
 			}
 			waitOrder(t, me, id, "paid")

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 var errNotYet = errors.New("not yet")
@@ -17,13 +17,13 @@ var errNotYet = errors.New("not yet")
 const waitFor = 60 * time.Second
 
 // order buys a product and gives the order.
-func order(t *testing.T, c *shop.Client, address, productID string, quantity int64) shop.Order {
+func order(t *testing.T, c *apiclient.Client, address, productID string, quantity int64) apiclient.Order {
 	t.Helper()
-	a, err := c.Buy(t.Context(), shop.Key(), address, shop.Line{ProductID: productID, Quantity: quantity})
+	a, err := c.Buy(t.Context(), apiclient.Key(), address, apiclient.Line{ProductID: productID, Quantity: quantity})
 	if err != nil || a.Status != http.StatusCreated {
 		t.Fatalf("checkout: %s, %v", a, err)
 	}
-	var o shop.Order
+	var o apiclient.Order
 	if err := a.Into(&o); err != nil {
 		t.Fatal(err)
 	}

@@ -13,12 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // deed is something worth doing once, and how often it was done.
 type deed struct {
-	who          *shop.Client
+	who          *apiclient.Client
 	method, path string
 	body, other  any // other: the same route with another body
 	success      int
@@ -32,7 +32,7 @@ func deeds(t *testing.T) map[string]deed {
 	me, place := shopper(t)
 	p := product(t, "Once tea", 1000, 500)
 	unpaid := order(t, me, place, p.ID, 1)
-	line := shop.Line{ProductID: p.ID, Quantity: 1}
+	line := apiclient.Line{ProductID: p.ID, Quantity: 1}
 	count := func(path string) func() (int64, error) {
 		return func() (int64, error) {
 			var list struct{ Items []any }
@@ -44,18 +44,18 @@ func deeds(t *testing.T) map[string]deed {
 	card := func(number string) map[string]any {
 		return map[string]any{"order_id": unpaid.ID, "card": map[string]any{"number": number, "exp_month": 12, "exp_year": 2035, "cvc": "123"}}
 	}
-	name := "Once only tea " + shop.Key()
+	name := "Once only tea " + apiclient.Key()
 	fresh := map[string]any{"name": name, "description": "d", "price": 100, "stock": 3}
 	dearer := maps.Clone(fresh)
 	dearer["price"] = 200
 	return map[string]deed{
-		"checkout": {me, http.MethodPost, "/v1/checkout", map[string]any{"address_id": place, "items": []shop.Line{line}},
-			map[string]any{"address_id": place, "items": []shop.Line{{ProductID: p.ID, Quantity: 2}}}, http.StatusCreated, count("/v1/orders")},
-		"payment": {me, http.MethodPost, "/v1/payments", card(shop.CardGood), card(shop.CardDeclined), http.StatusCreated, func() (int64, error) {
+		"checkout": {me, http.MethodPost, "/v1/checkout", map[string]any{"address_id": place, "items": []apiclient.Line{line}},
+			map[string]any{"address_id": place, "items": []apiclient.Line{{ProductID: p.ID, Quantity: 2}}}, http.StatusCreated, count("/v1/orders")},
+		"payment": {me, http.MethodPost, "/v1/payments", card(apiclient.CardGood), card(apiclient.CardDeclined), http.StatusCreated, func() (int64, error) {
 			return number(ctx, payments, "SELECT count(*) FROM payments WHERE order_id = $1", unpaid.ID)
 		}},
-		"cart add": {me, http.MethodPost, "/v1/cart/items", line, shop.Line{ProductID: p.ID, Quantity: 2}, http.StatusOK, func() (int64, error) {
-			var c shop.Cart
+		"cart add": {me, http.MethodPost, "/v1/cart/items", line, apiclient.Line{ProductID: p.ID, Quantity: 2}, http.StatusOK, func() (int64, error) {
+			var c apiclient.Cart
 			if err := me.Want(ctx, http.StatusOK, http.MethodGet, "/v1/cart", nil, &c); err != nil || len(c.Items) == 0 {
 				return 0, err
 			}
@@ -82,8 +82,8 @@ func TestTwentyAtOnceHappenOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			key := strings.Repeat("k", 255-26) + shop.Key() // as long as a key may be
-			ask := func(int) (shop.Answer, error) {
+			key := strings.Repeat("k", 255-26) + apiclient.Key() // as long as a key may be
+			ask := func(int) (apiclient.Answer, error) {
 				return d.who.Do(t.Context(), d.method, d.path, d.body, "Idempotency-Key", key)
 			}
 			first := ""
@@ -121,13 +121,13 @@ func TestTwentyAtOnceHappenOnce(t *testing.T) {
 
 // A key belongs to its user: somebody else's is another key.
 func TestKeysBelongToUsers(t *testing.T) {
-	key := shop.Key()
+	key := apiclient.Key()
 	p := product(t, "Shared key tea", 700, 10)
 	ids := map[string]bool{}
 	for range 2 {
 		me, place := shopper(t)
-		a, err := me.Buy(t.Context(), key, place, shop.Line{ProductID: p.ID, Quantity: 1})
-		var o shop.Order
+		a, err := me.Buy(t.Context(), key, place, apiclient.Line{ProductID: p.ID, Quantity: 1})
+		var o apiclient.Order
 		if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil || a.Header.Get("Idempotent-Replayed") != "" {
 			t.Fatalf("checkout: %s, %v", a, err)
 		}
@@ -142,7 +142,7 @@ func TestKeysBelongToUsers(t *testing.T) {
 func TestRefusalsAreReplayed(t *testing.T) {
 	me, place := shopper(t)
 	p := product(t, "Last tea", 700, 1)
-	key, want := shop.Key(), shop.Line{ProductID: p.ID, Quantity: 2}
+	key, want := apiclient.Key(), apiclient.Line{ProductID: p.ID, Quantity: 2}
 	refusedFirst, err := me.Buy(t.Context(), key, place, want)
 	if err != nil || refusedFirst.Code() != "sold_out" {
 		t.Fatalf("checkout: %s, %v", refusedFirst, err)
@@ -154,7 +154,7 @@ func TestRefusalsAreReplayed(t *testing.T) {
 	if err != nil || again.Header.Get("Idempotent-Replayed") != "true" || string(again.Body) != string(refusedFirst.Body) {
 		t.Errorf("the same key: %s, %v, want the first answer again", again, err)
 	}
-	if a, err := me.Buy(t.Context(), shop.Key(), place, want); err != nil || a.Status != http.StatusCreated {
+	if a, err := me.Buy(t.Context(), apiclient.Key(), place, want); err != nil || a.Status != http.StatusCreated {
 		t.Errorf("a new key: %s, %v, want 201", a, err)
 	}
 }
@@ -178,10 +178,10 @@ func TestHangingUpAndAskingAgain(t *testing.T) {
 	audit(t)
 }
 
-func hangUp(t *testing.T, p shop.Product, payments, charges *sql.DB) {
+func hangUp(t *testing.T, p apiclient.Product, payments, charges *sql.DB) {
 	t.Helper()
 	me, place := shopper(t)
-	impatient := func(ask func(ctx context.Context) (shop.Answer, error)) shop.Answer {
+	impatient := func(ask func(ctx context.Context) (apiclient.Answer, error)) apiclient.Answer {
 		t.Helper()
 		for range 6 {
 			ctx, hangUp := context.WithTimeout(t.Context(), time.Duration(rand.IntN(12_000))*time.Microsecond)
@@ -191,7 +191,7 @@ func hangUp(t *testing.T, p shop.Product, payments, charges *sql.DB) {
 				break
 			}
 		}
-		var a shop.Answer
+		var a apiclient.Answer
 		err := eventually(t.Context(), waitFor, func() (err error) {
 			if a, err = ask(t.Context()); err == nil && (a.Status >= 500 || a.Code() == "request_in_progress") {
 				err = fmt.Errorf("%s", a)
@@ -203,20 +203,20 @@ func hangUp(t *testing.T, p shop.Product, payments, charges *sql.DB) {
 		}
 		return a
 	}
-	key := shop.Key()
-	a := impatient(func(ctx context.Context) (shop.Answer, error) {
-		return me.Buy(ctx, key, place, shop.Line{ProductID: p.ID, Quantity: 1})
+	key := apiclient.Key()
+	a := impatient(func(ctx context.Context) (apiclient.Answer, error) {
+		return me.Buy(ctx, key, place, apiclient.Line{ProductID: p.ID, Quantity: 1})
 	})
-	var o shop.Order
+	var o apiclient.Order
 	if a.Status != http.StatusCreated || a.Into(&o) != nil {
 		t.Fatalf("checkout: %s", a)
 	}
-	var mine struct{ Items []shop.Order }
+	var mine struct{ Items []apiclient.Order }
 	if err := me.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/orders", nil, &mine); err != nil || len(mine.Items) != 1 {
 		t.Errorf("%d orders, %v, want 1", len(mine.Items), err)
 	}
-	key = shop.Key()
-	a = impatient(func(ctx context.Context) (shop.Answer, error) { return me.Pay(ctx, key, o.ID, shop.CardGood) })
+	key = apiclient.Key()
+	a = impatient(func(ctx context.Context) (apiclient.Answer, error) { return me.Pay(ctx, key, o.ID, apiclient.CardGood) })
 	if a.Status != http.StatusCreated {
 		t.Fatalf("pay: %s", a)
 	}
@@ -238,11 +238,11 @@ func TestEveryKeyIsHonoured(t *testing.T) {
 		}
 		t.Run(op.ID, func(t *testing.T) {
 			t.Parallel()
-			mine, me := newStall(t)
+			mine, me := newTargets(t)
 			body := mine.body(op)
 			delete(body, "expected_total")
-			key := shop.Key()
-			ask := func() shop.Answer {
+			key := apiclient.Key()
+			ask := func() apiclient.Answer {
 				return do(t, as(op, me), op.Method, mine.path(op, me), jsonOf(body), "Idempotency-Key", key)
 			}
 			first, second := ask(), ask()

@@ -151,7 +151,7 @@ func TestBadBodiesChangeNothing(t *testing.T) {
 	for _, op := range ops {
 		t.Run(op.ID, func(t *testing.T) {
 			t.Parallel()
-			mine, me := newStall(t)
+			mine, me := newTargets(t)
 			good := mine.body(op)
 			if good == nil {
 				t.Fatalf("a new route with a body: say in body() what a good one is")

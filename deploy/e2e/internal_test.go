@@ -16,15 +16,15 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/anypb"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // sidecarCall is what one sidecar asks of another, through the port that they keep for each other.
-type sidecarCall func(method, path string, body any, headers map[string]string) (shop.Answer, error)
+type sidecarCall func(method, path string, body any, headers map[string]string) (apiclient.Answer, error)
 
 // internalPort gives both ways to call through the internal port of an app's sidecar, as a program on the same machine
 // can: it needs no token, and writes whatever headers it likes.
-func internalPort(t *testing.T, a placeApp) map[string]sidecarCall {
+func internalPort(t *testing.T, a appAccess) map[string]sidecarCall {
 	t.Helper()
 	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", a.Ports["dapr_internal"]), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -33,22 +33,22 @@ func internalPort(t *testing.T, a placeApp) map[string]sidecarCall {
 	t.Cleanup(func() { _ = conn.Close() })
 	side := dapr.NewServiceInvocationClient(conn)
 	return map[string]sidecarCall{
-		"CallLocal": func(method, path string, body any, headers map[string]string) (shop.Answer, error) {
+		"CallLocal": func(method, path string, body any, headers map[string]string) (apiclient.Answer, error) {
 			req, content, err := internalRequest(method, path, body, headers)
 			if err != nil {
-				return shop.Answer{}, err
+				return apiclient.Answer{}, err
 			}
 			req.Message.Data = &anypb.Any{Value: content}
 			res, err := side.CallLocal(t.Context(), req)
 			if err != nil {
-				return shop.Answer{}, err
+				return apiclient.Answer{}, err
 			}
-			return shop.Answer{Status: int(res.GetStatus().GetCode()), Body: res.GetMessage().GetData().GetValue()}, nil
+			return apiclient.Answer{Status: int(res.GetStatus().GetCode()), Body: res.GetMessage().GetData().GetValue()}, nil
 		},
-		"CallLocalStream": func(method, path string, body any, headers map[string]string) (shop.Answer, error) {
+		"CallLocalStream": func(method, path string, body any, headers map[string]string) (apiclient.Answer, error) {
 			req, content, err := internalRequest(method, path, body, headers)
 			if err != nil {
-				return shop.Answer{}, err
+				return apiclient.Answer{}, err
 			}
 			return callInPieces(t.Context(), side, req, content)
 		},
@@ -70,7 +70,7 @@ func internalRequest(method, path string, body any, headers map[string]string) (
 	}}, content, nil
 }
 
-func callInPieces(ctx context.Context, side dapr.ServiceInvocationClient, req *dapr.InternalInvokeRequest, content []byte) (a shop.Answer, err error) {
+func callInPieces(ctx context.Context, side dapr.ServiceInvocationClient, req *dapr.InternalInvokeRequest, content []byte) (a apiclient.Answer, err error) {
 	stream, err := side.CallLocalStream(ctx)
 	if err != nil {
 		return a, err
@@ -99,11 +99,11 @@ func callInPieces(ctx context.Context, side dapr.ServiceInvocationClient, req *d
 // any service does anything for it, neither by one way nor by the other. With the caller's key the same call gets
 // through, so it is the key that is missed and nothing else.
 func TestTheInternalPortOfASidecarOpensNothing(t *testing.T) {
-	apps := whereabouts(t).first()
+	apps := mallUnderTest(t).first()
 	keys := secretStore(t)
 	for _, p := range peers {
 		for way, call := range internalPort(t, apps[p.app]) {
-			ask := func(caller, key string) shop.Answer {
+			ask := func(caller, key string) apiclient.Answer {
 				t.Helper()
 				headers := map[string]string{"Authorization": "Bearer " + admin.Token}
 				if caller != "" {
@@ -119,7 +119,7 @@ func TestTheInternalPortOfASidecarOpensNothing(t *testing.T) {
 				return a
 			}
 			for _, caller := range append([]string{"", p.app}, p.callers...) {
-				for what, key := range map[string]string{"no key": "", "a guessed key": shop.Key(), "an empty one": " "} {
+				for what, key := range map[string]string{"no key": "", "a guessed key": apiclient.Key(), "an empty one": " "} {
 					if a := ask(caller, key); a.Status != http.StatusForbidden || a.Code() != "caller_not_allowed" {
 						t.Errorf("%s %s %s of %s as %q with %s: %s, want 403 caller_not_allowed", way, p.method, p.path, p.app, caller, what, a)
 					}

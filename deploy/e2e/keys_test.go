@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // activeKey reads which key signs off the runner's list.
@@ -33,7 +33,7 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 	var refused atomic.Int64
 	var load sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
-	shopping := func(c *shop.Client) {
+	shopping := func(c *apiclient.Client) {
 		for ctx.Err() == nil {
 			for _, path := range []string{"/v1/me", "/v1/cart", "/v1/orders", "/v1/addresses"} { // four services, each with its own keys
 				if a, err := c.Do(ctx, http.MethodGet, path, nil); err == nil && a.Status != http.StatusOK {

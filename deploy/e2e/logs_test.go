@@ -12,7 +12,7 @@ import (
 	"strings"
 	"sync"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // private are shapes that must not be in any log, whoever wrote it.
@@ -30,8 +30,8 @@ var issued sync.Map
 
 // leaks reads every log of the mall after the suite and names what should not be there.
 func leaks() []string {
-	words := map[string]string{shop.Password: "the shoppers' password", "a wrong password": "a password that was tried"}
-	for _, card := range []string{shop.CardGood, shop.CardDeclined, shop.CardNoFunds, shop.CardUnanswered, shop.CardSlow, "4242424242424241"} {
+	words := map[string]string{apiclient.Password: "the shoppers' password", "a wrong password": "a password that was tried"}
+	for _, card := range []string{apiclient.CardGood, apiclient.CardDeclined, apiclient.CardNoFunds, apiclient.CardUnanswered, apiclient.CardSlow, "4242424242424241"} {
 		words[card] = "a card number"
 	}
 	issued.Range(func(token, _ any) bool {

@@ -17,14 +17,14 @@ import (
 	"testing"
 	"time"
 
+	"daprmall.dev/deploy/internal/apiclient"
 	"daprmall.dev/deploy/internal/secrets"
-	"daprmall.dev/deploy/internal/shop"
 )
 
-// metric reads a counter of a room, summed over its labels.
-func metric(t *testing.T, room, name string) (sum float64) {
+// metric reads a counter of a service, summed over its labels.
+func metric(t *testing.T, service, name string) (sum float64) {
 	t.Helper()
-	for _, line := range lines(t, room) {
+	for _, line := range lines(t, service) {
 		if rest, ok := strings.CutPrefix(line, name); ok && (rest[0] == ' ' || rest[0] == '{') {
 			v, err := strconv.ParseFloat(rest[strings.LastIndex(rest, " ")+1:], 64)
 			if err != nil {
@@ -39,7 +39,7 @@ func metric(t *testing.T, room, name string) (sum float64) {
 // lines are those of an app's metrics.
 func lines(t *testing.T, app string) (all []string) {
 	t.Helper()
-	res, err := get(t, whereabouts(t).Apps[app].metrics())
+	res, err := get(t, mallUnderTest(t).Apps[app].metrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestBrokerLosesEverything(t *testing.T) {
 	}
 	waitAvailable(t, p.ID, stock-orders)
 	up := down(t, "product", "product-daprd")
-	for _, a := range together(t, orders, func(i int) (shop.Answer, error) { return me.Pay(ctx, shop.Key(), ids[i], shop.CardGood) }) {
+	for _, a := range together(t, orders, func(i int) (apiclient.Answer, error) { return me.Pay(ctx, apiclient.Key(), ids[i], apiclient.CardGood) }) {
 		if a.Status != http.StatusCreated {
 			t.Errorf("pay while product is down: %s", a)
 		}
@@ -147,11 +147,11 @@ func TestRedisWipedDuringASale(t *testing.T) {
 				}
 			}()
 			for range 2 { // each tries to get two, one by one
-				key := shop.Key()
-				a, err := insist(t.Context(), func(ctx context.Context) (shop.Answer, error) {
-					return s.c.Buy(ctx, key, s.address, shop.Line{ProductID: p.ID, Quantity: 1})
+				key := apiclient.Key()
+				a, err := insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
+					return s.c.Buy(ctx, key, s.address, apiclient.Line{ProductID: p.ID, Quantity: 1})
 				})
-				var b shop.Order
+				var b apiclient.Order
 				switch {
 				case err != nil:
 					t.Error(err)
@@ -159,8 +159,10 @@ func TestRedisWipedDuringASale(t *testing.T) {
 				case a.Status != http.StatusCreated || a.Into(&b) != nil:
 					t.Errorf("checkout: %s", a)
 				default:
-					key := shop.Key()
-					paid, err := insist(t.Context(), func(ctx context.Context) (shop.Answer, error) { return s.c.Pay(ctx, key, b.ID, shop.CardGood) })
+					key := apiclient.Key()
+					paid, err := insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
+						return s.c.Pay(ctx, key, b.ID, apiclient.CardGood)
+					})
 					if err != nil || paid.Status != http.StatusCreated && paid.Code() != "order_not_payable" { // cancelled: out of stock
 						t.Errorf("pay: %s, %v", paid, err)
 					}
@@ -187,12 +189,12 @@ func TestRedisWipedDuringASale(t *testing.T) {
 	t.Logf("%d orders answered, %d units paid, %d left", bought, paid, onHand)
 	if onHand > 0 { // what a rejection gave back is on sale again
 		s := crowd[0]
-		if a, err := s.c.Buy(t.Context(), shop.Key(), s.address, shop.Line{ProductID: p.ID, Quantity: onHand}); err != nil || a.Status != http.StatusCreated {
+		if a, err := s.c.Buy(t.Context(), apiclient.Key(), s.address, apiclient.Line{ProductID: p.ID, Quantity: onHand}); err != nil || a.Status != http.StatusCreated {
 			t.Errorf("buying the last %d: %s, %v", onHand, a, err)
 		}
 	}
 	s := crowd[1]
-	if a, err := s.c.Buy(t.Context(), shop.Key(), s.address, shop.Line{ProductID: p.ID, Quantity: 1}); err != nil || a.Code() != "sold_out" {
+	if a, err := s.c.Buy(t.Context(), apiclient.Key(), s.address, apiclient.Line{ProductID: p.ID, Quantity: 1}); err != nil || a.Code() != "sold_out" {
 		t.Errorf("one more: %s, %v, want sold_out", a, err)
 	}
 }
@@ -241,13 +243,13 @@ func (m another) must(t *testing.T, args ...string) string {
 }
 
 // visitor is somebody at this mall's door.
-func (m another) visitor() *shop.Client {
+func (m another) visitor() *apiclient.Client {
 	c := *visitor
 	c.Base, c.Token = "http://127.0.0.1:"+m.base, ""
 	return &c
 }
 
-// A mall with two of some rooms, in a home of its own: replicas share the work and the books.
+// A mall with two of some services, in a home of its own: replicas share the work and the books.
 func TestReplicas(t *testing.T) {
 	second := anotherMall(t, "replicas", 2000)
 	second.must(t, "up", "--detach", "--replicas", "order=2,product=2")
@@ -268,16 +270,16 @@ func TestReplicas(t *testing.T) {
 	}
 	const buys, stock = 40, 25
 	outcomes := map[int]int{}
-	for _, a := range together(t, buys, func(int) (shop.Answer, error) {
-		key := shop.Key()
-		a, err := insist(t.Context(), func(ctx context.Context) (shop.Answer, error) {
-			return me.Buy(ctx, key, place, shop.Line{ProductID: p, Quantity: 1})
+	for _, a := range together(t, buys, func(int) (apiclient.Answer, error) {
+		key := apiclient.Key()
+		a, err := insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
+			return me.Buy(ctx, key, place, apiclient.Line{ProductID: p, Quantity: 1})
 		})
-		var o shop.Order
+		var o apiclient.Order
 		if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil {
 			return a, err
 		}
-		if paid, err := me.Pay(t.Context(), shop.Key(), o.ID, shop.CardGood); err != nil || paid.Status != http.StatusCreated {
+		if paid, err := me.Pay(t.Context(), apiclient.Key(), o.ID, apiclient.CardGood); err != nil || paid.Status != http.StatusCreated {
 			return paid, err
 		}
 		waitOrder(t, me, o.ID, "paid")
@@ -292,7 +294,7 @@ func TestReplicas(t *testing.T) {
 }
 
 // chief is the first admin of a mall that nobody has been in, who also sells.
-func (m another) chief(t *testing.T) *shop.Client {
+func (m another) chief(t *testing.T) *apiclient.Client {
 	t.Helper()
 	there := m.visitor()
 	c, err := there.SignUp(t.Context(), "admin@mall.local")
@@ -306,7 +308,7 @@ func (m another) chief(t *testing.T) *shop.Client {
 	if err := c.BecomeFirstAdmin(t.Context(), kept.FirstAdmin()); err != nil {
 		t.Fatal(err)
 	}
-	var u shop.User
+	var u apiclient.User
 	err = eventually(t.Context(), 30*time.Second, func() error {
 		if c, err = there.SignIn(t.Context(), "admin@mall.local"); err != nil {
 			return err

@@ -20,16 +20,16 @@ import (
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 
+	"daprmall.dev/deploy/internal/apiclient"
 	"daprmall.dev/deploy/internal/secrets"
-	"daprmall.dev/deploy/internal/shop"
 )
 
 // The mall under test and the people in it.
 var (
-	visitor *shop.Client
-	admin   *shop.Client
-	seller  *shop.Client
-	rival   *shop.Client // another seller
+	visitor *apiclient.Client
+	admin   *apiclient.Client
+	seller  *apiclient.Client
+	rival   *apiclient.Client // another seller
 
 	met *refusals // what tests were refused with
 )
@@ -111,8 +111,8 @@ func open(ctx context.Context) error {
 		return err
 	}
 	met = newRefusals(doc)
-	visitor = shop.New("http://127.0.0.1:" + os.Getenv("MALL_PORT_BASE"))
-	visitor.Seen = func(req *http.Request, body []byte, a shop.Answer) {
+	visitor = apiclient.New("http://127.0.0.1:" + os.Getenv("MALL_PORT_BASE"))
+	visitor.Seen = func(req *http.Request, body []byte, a apiclient.Answer) {
 		contract.check(req, body, a)
 		met.see(req, a)
 	}
@@ -140,7 +140,7 @@ func open(ctx context.Context) error {
 
 // wideLimits says whether the gateway has read the settings of these tests: more wrong passwords than usual are looked at.
 func wideLimits(ctx context.Context) error {
-	probe := map[string]string{"email": shop.Key() + "@mall.local", "password": "wrong"}
+	probe := map[string]string{"email": apiclient.Key() + "@mall.local", "password": "wrong"}
 	for range 12 {
 		if err := visitor.Want(ctx, http.StatusUnauthorized, http.MethodPost, "/v1/sessions", probe, nil); err != nil {
 			return err
@@ -155,12 +155,12 @@ func firstAdminSecret() string {
 	return store.FirstAdmin()
 }
 
-func newSeller(ctx context.Context, email string) (*shop.Client, error) {
+func newSeller(ctx context.Context, email string) (*apiclient.Client, error) {
 	c, err := visitor.SignUp(ctx, email)
 	if err != nil {
 		return nil, err
 	}
-	var u shop.User
+	var u apiclient.User
 	if err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &u); err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func payWithin(t *testing.T, d time.Duration) {
 	p := product(t, "Probe", 1, 1000)
 	read := func(ctx context.Context, want time.Duration) error {
 		return eventually(ctx, waitFor, func() error {
-			a, err := me.Buy(ctx, shop.Key(), address, shop.Line{ProductID: p.ID, Quantity: 1})
+			a, err := me.Buy(ctx, apiclient.Key(), address, apiclient.Line{ProductID: p.ID, Quantity: 1})
 			if err != nil {
 				return err
 			}
@@ -262,11 +262,11 @@ func eventually(ctx context.Context, within time.Duration, try func() error) err
 
 var (
 	people atomic.Int64
-	today  = shop.Key()[:6] // a mall that was kept knows the people of the last run
+	today  = apiclient.Key()[:6] // a mall that was kept knows the people of the last run
 )
 
 // shopper signs up somebody new with an address.
-func shopper(t *testing.T) (c *shop.Client, address string) {
+func shopper(t *testing.T) (c *apiclient.Client, address string) {
 	t.Helper()
 	c, err := visitor.SignUp(t.Context(), fmt.Sprintf("shopper-%s-%d@mall.local", today, people.Add(1)))
 	if err != nil {
@@ -278,7 +278,7 @@ func shopper(t *testing.T) (c *shop.Client, address string) {
 	return c, address
 }
 
-func product(t *testing.T, name string, price, stock int64) shop.Product {
+func product(t *testing.T, name string, price, stock int64) apiclient.Product {
 	t.Helper()
 	p, err := seller.NewProduct(t.Context(), name, "tests", price, stock)
 	if err != nil {
@@ -302,9 +302,9 @@ func audit(t *testing.T) {
 }
 
 // waitOrder waits until an order has a status.
-func waitOrder(t *testing.T, c *shop.Client, id, status string) shop.Order {
+func waitOrder(t *testing.T, c *apiclient.Client, id, status string) apiclient.Order {
 	t.Helper()
-	var o shop.Order
+	var o apiclient.Order
 	err := eventually(t.Context(), 60*time.Second, func() error {
 		var err error
 		if o, err = c.Order(t.Context(), id); err == nil && o.Status != status {
@@ -356,7 +356,7 @@ func newContract(file string) (*contract, error) {
 	return &contract{v: v, bad: map[string]bool{}}, nil
 }
 
-func (c *contract) check(req *http.Request, body []byte, a shop.Answer) {
+func (c *contract) check(req *http.Request, body []byte, a apiclient.Answer) {
 	c.mu.Lock() // the validator compiles schemas as it meets them
 	defer c.mu.Unlock()
 	asked := req.Clone(context.Background())

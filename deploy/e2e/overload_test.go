@@ -11,22 +11,22 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// rush is what a crowd of buyers met.
-type rush struct {
+// crowdResult is what a crowd of buyers met.
+type crowdResult struct {
 	bought, refused []time.Duration // how long each answer took
 	odd             map[string]int  // what no buyer should meet
 	took            time.Duration
 }
 
-func (r rush) goodput() float64 { return float64(len(r.bought)) / r.took.Seconds() }
+func (r crowdResult) goodput() float64 { return float64(len(r.bought)) / r.took.Seconds() }
 
-// rushOf lets a crowd buy for a while, each one order after the other. A refusal is taken as it is told: come again after a second.
-func rushOf(t *testing.T, crowd int, lasts time.Duration, buyers []shopping, p shop.Product) rush {
+// runCrowd lets a crowd buy for a while, each one order after the other. A refusal is taken as it is told: come again after a second.
+func runCrowd(t *testing.T, crowd int, lasts time.Duration, buyers []shopping, p apiclient.Product) crowdResult {
 	t.Helper()
-	r := rush{odd: map[string]int{}}
+	r := crowdResult{odd: map[string]int{}}
 	began := time.Now()
 	stop, cancel := context.WithTimeout(t.Context(), lasts)
 	defer cancel()
@@ -37,7 +37,7 @@ func rushOf(t *testing.T, crowd int, lasts time.Duration, buyers []shopping, p s
 			me := buyers[i%len(buyers)]
 			for stop.Err() == nil {
 				asked := time.Now()
-				a, err := me.me.Buy(t.Context(), shop.Key(), me.address, shop.Line{ProductID: p.ID, Quantity: 1})
+				a, err := me.me.Buy(t.Context(), apiclient.Key(), me.address, apiclient.Line{ProductID: p.ID, Quantity: 1})
 				took := time.Since(asked)
 				mu.Lock()
 				switch {
@@ -97,10 +97,10 @@ func TestOverload(t *testing.T) {
 		buyers[i] = newShopping(t)
 	}
 	p := product(t, "Rush tea", 900, 1_000_000)
-	rushOf(t, 64, time.Second, buyers, p) // nobody's first request counts
-	calm := rushOf(t, 64, 3*time.Second, buyers, p)
+	runCrowd(t, 64, time.Second, buyers, p) // nobody's first request counts
+	calm := runCrowd(t, 64, 3*time.Second, buyers, p)
 	before, served, refused := metric(t, "api-gateway", "mall_gateway_limited_total"), timesOf(t, http.StatusCreated), timesOf(t, http.StatusServiceUnavailable)
-	storm := rushOf(t, 2000, 6*time.Second, buyers, p)
+	storm := runCrowd(t, 2000, 6*time.Second, buyers, p)
 	t.Logf("64 buyers: %.0f orders a second, %d refused; 2000 buyers: %.0f, %d refused, median %v for an order, %v for a refusal",
 		calm.goodput(), len(calm.refused), storm.goodput(), len(storm.refused), median(storm.bought), median(storm.refused))
 	if len(calm.bought) == 0 || len(storm.bought) == 0 {
@@ -121,7 +121,7 @@ func TestOverload(t *testing.T) {
 	if refusal > order/4 || median(storm.refused) > median(storm.bought) {
 		t.Errorf("a refusal took %v, an order %v (in the gateway %.4f s and %.4f s); want refusals early", median(storm.refused), median(storm.bought), refusal, order)
 	}
-	after := rushOf(t, 64, 3*time.Second, buyers, p)
+	after := runCrowd(t, 64, 3*time.Second, buyers, p)
 	if len(after.odd) > 0 || len(after.refused) > 0 || after.goodput() < calm.goodput()/2 {
 		t.Errorf("after the storm: %.0f orders a second (%.0f before it), %d refused, %v", after.goodput(), calm.goodput(), len(after.refused), after.odd)
 	}

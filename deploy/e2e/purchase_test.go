@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // From sign-up to deducted stock: three products from a cart, paid, and everybody agrees.
@@ -19,13 +19,13 @@ func TestPurchase(t *testing.T) {
 	me, address := shopper(t)
 	tea, cup, tray := product(t, "紫砂茶壶 Purple clay teapot", 12900, 10), product(t, "青瓷杯 Celadon cup", 3900, 10), product(t, "竹茶盘 Bamboo tray", 8800, 10)
 	for _, q := range []string{"茶壶", "celadon", "bamboo trays"} {
-		var list struct{ Items []shop.Product }
+		var list struct{ Items []apiclient.Product }
 		if err := visitor.Want(ctx, http.StatusOK, http.MethodGet, "/v1/products?q="+url.QueryEscape(q), nil, &list); err != nil || len(list.Items) == 0 {
 			t.Errorf("search %q: %d found, %v", q, len(list.Items), err)
 		}
 	}
-	for p, n := range map[shop.Product]int64{tea: 1, cup: 4, tray: 1} {
-		if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items", shop.Line{ProductID: p.ID, Quantity: n}, nil); err != nil {
+	for p, n := range map[apiclient.Product]int64{tea: 1, cup: 4, tray: 1} {
+		if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: n}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -33,21 +33,21 @@ func TestPurchase(t *testing.T) {
 	if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/checkout/quote", map[string]any{}, &quote); err != nil || quote.Total != 12900+4*3900+8800 {
 		t.Fatalf("quote %+v, %v", quote, err)
 	}
-	var o shop.Order
-	err := me.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address, "expected_total": quote.Total}, &o, "Idempotency-Key", shop.Key())
+	var o apiclient.Order
+	err := me.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address, "expected_total": quote.Total}, &o, "Idempotency-Key", apiclient.Key())
 	if err != nil || o.Status != "awaiting_payment" || o.Total != quote.Total || len(o.Lines) != 3 {
 		t.Fatalf("checkout %+v, %v", o, err)
 	}
-	a, err := me.Pay(ctx, shop.Key(), o.ID, shop.CardGood)
+	a, err := me.Pay(ctx, apiclient.Key(), o.ID, apiclient.CardGood)
 	if err != nil || a.Status != http.StatusCreated {
 		t.Fatalf("pay: %s, %v", a, err)
 	}
 	waitOrder(t, me, o.ID, "paid")
-	for p, left := range map[shop.Product]int64{tea: 9, cup: 6, tray: 9} {
+	for p, left := range map[apiclient.Product]int64{tea: 9, cup: 6, tray: 9} {
 		waitAvailable(t, p.ID, left)
 	}
 	err = eventually(ctx, waitFor, func() error {
-		var c shop.Cart
+		var c apiclient.Cart
 		if err := me.Want(ctx, http.StatusOK, http.MethodGet, "/v1/cart", nil, &c); err != nil || len(c.Items) == 0 {
 			return err
 		}
@@ -56,7 +56,7 @@ func TestPurchase(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if a, err := me.Pay(ctx, shop.Key(), o.ID, shop.CardGood); err != nil || a.Code() != "already_paid" {
+	if a, err := me.Pay(ctx, apiclient.Key(), o.ID, apiclient.CardGood); err != nil || a.Code() != "already_paid" {
 		t.Errorf("paying again: %s, %v", a, err)
 	}
 	if a, err := me.Do(ctx, http.MethodPost, "/v1/orders/"+o.ID+"/cancel", nil); err != nil || a.Code() != "order_not_cancellable" {
@@ -78,7 +78,7 @@ func TestUnpaidOrderTimesOut(t *testing.T) {
 		t.Errorf("cancelled order %+v", o)
 	}
 	waitAvailable(t, p.ID, 5)
-	if a, err := me.Pay(ctx, shop.Key(), o.ID, shop.CardGood); err != nil || a.Code() != "order_not_payable" {
+	if a, err := me.Pay(ctx, apiclient.Key(), o.ID, apiclient.CardGood); err != nil || a.Code() != "order_not_payable" {
 		t.Errorf("pay after the time: %s, %v", a, err)
 	}
 	audit(t)
@@ -91,18 +91,18 @@ func TestEachCard(t *testing.T) {
 		code   string
 		order  string
 	}{
-		shop.CardGood:       {http.StatusCreated, "", "paid"},
-		shop.CardDeclined:   {http.StatusPaymentRequired, "card_declined", "awaiting_payment"},
-		shop.CardNoFunds:    {http.StatusPaymentRequired, "insufficient_funds", "awaiting_payment"},
-		shop.CardUnanswered: {http.StatusCreated, "", "paid"},
-		shop.CardSlow:       {http.StatusCreated, "", "paid"},
-		"4242424242424241":  {http.StatusUnprocessableEntity, "validation_failed", "awaiting_payment"},
+		apiclient.CardGood:       {http.StatusCreated, "", "paid"},
+		apiclient.CardDeclined:   {http.StatusPaymentRequired, "card_declined", "awaiting_payment"},
+		apiclient.CardNoFunds:    {http.StatusPaymentRequired, "insufficient_funds", "awaiting_payment"},
+		apiclient.CardUnanswered: {http.StatusCreated, "", "paid"},
+		apiclient.CardSlow:       {http.StatusCreated, "", "paid"},
+		"4242424242424241":       {http.StatusUnprocessableEntity, "validation_failed", "awaiting_payment"},
 	} {
 		t.Run(card, func(t *testing.T) {
 			t.Parallel()
 			me, address := shopper(t)
 			o := order(t, me, address, product(t, "Card tea", 500, 3).ID, 1)
-			key := shop.Key()
+			key := apiclient.Key()
 			a, err := me.Pay(t.Context(), key, o.ID, card)
 			if err != nil || a.Status != want.status || a.Code() != want.code {
 				t.Fatalf("pay: %s, %v; want %d %s", a, err, want.status, want.code)
@@ -113,7 +113,7 @@ func TestEachCard(t *testing.T) {
 			}
 			waitOrder(t, me, o.ID, want.order)
 			if want.order == "awaiting_payment" { // a failed attempt leaves the bill open
-				if a, err := me.Pay(t.Context(), shop.Key(), o.ID, shop.CardGood); err != nil || a.Status != http.StatusCreated {
+				if a, err := me.Pay(t.Context(), apiclient.Key(), o.ID, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
 					t.Errorf("another card: %s, %v", a, err)
 				}
 				waitOrder(t, me, o.ID, "paid")
@@ -127,7 +127,7 @@ func TestFlashSale(t *testing.T) {
 	const shoppers, stock = 200, 20
 	p := product(t, "Flash tea", 900, stock)
 	type buyer struct {
-		c       *shop.Client
+		c       *apiclient.Client
 		address string
 	}
 	crowd := make([]buyer, shoppers)
@@ -149,11 +149,11 @@ func TestFlashSale(t *testing.T) {
 	}
 	for _, b := range crowd {
 		wg.Go(func() {
-			key := shop.Key()
-			var a shop.Answer
+			key := apiclient.Key()
+			var a apiclient.Answer
 			err := eventually(t.Context(), waitFor, func() error { // 503 means: come back, with the same key
 				var err error
-				if a, err = b.c.Buy(t.Context(), key, b.address, shop.Line{ProductID: p.ID, Quantity: 1}); err == nil && a.Status >= 500 {
+				if a, err = b.c.Buy(t.Context(), key, b.address, apiclient.Line{ProductID: p.ID, Quantity: 1}); err == nil && a.Status >= 500 {
 					err = fmt.Errorf("%s", a)
 				}
 				return err
@@ -166,7 +166,7 @@ func TestFlashSale(t *testing.T) {
 			}
 			outcomes[fmt.Sprint(a.Status, " ", a.Code())]++
 			if a.Status == http.StatusCreated {
-				var o shop.Order
+				var o apiclient.Order
 				if err := a.Into(&o); err != nil {
 					t.Error(err)
 				}
@@ -182,7 +182,7 @@ func TestFlashSale(t *testing.T) {
 		t.Fatalf("outcomes %v, want %d sold and the rest sold out", outcomes, stock)
 	}
 	for _, s := range sold {
-		if a, err := s.c.Pay(t.Context(), shop.Key(), s.id, shop.CardGood); err != nil || a.Status != http.StatusCreated {
+		if a, err := s.c.Pay(t.Context(), apiclient.Key(), s.id, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
 			t.Errorf("pay: %s, %v", a, err)
 		}
 	}
@@ -199,16 +199,16 @@ func TestShopperCancels(t *testing.T) {
 	p := product(t, "Regretted tea", 700, 4)
 	o := order(t, me, address, p.ID, 3)
 	waitAvailable(t, p.ID, 1)
-	key := shop.Key()
+	key := apiclient.Key()
 	for range 2 {
-		var got shop.Order
+		var got apiclient.Order
 		if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/orders/"+o.ID+"/cancel", nil, &got, "Idempotency-Key", key); err != nil || got.Status != "cancelled" {
 			t.Errorf("cancel: %+v, %v", got, err)
 		}
 	}
 	waitAvailable(t, p.ID, 4)
 	err := eventually(t.Context(), waitFor, func() error {
-		a, err := me.Pay(t.Context(), shop.Key(), o.ID, shop.CardGood)
+		a, err := me.Pay(t.Context(), apiclient.Key(), o.ID, apiclient.CardGood)
 		if err == nil && a.Code() != "order_not_payable" {
 			err = fmt.Errorf("pay a cancelled order: %s", a)
 		}

@@ -10,12 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // Every id in a path that is malformed, unknown or not of this kind is a missing object, on every route.
 func TestBadIDsNameNothing(t *testing.T) {
-	mine, me := newStall(t)
+	mine, me := newTargets(t)
 	before := mine.belongings(t, me)
 	for _, op := range operations(t) {
 		if !strings.Contains(op.Path, "{") {
@@ -47,7 +47,7 @@ func jsonOf(body map[string]any) any {
 
 // Query parameters are as strict as bodies: unknown, doubled and wrong ones are refused.
 func TestBadQueries(t *testing.T) {
-	mine, me := newStall(t)
+	mine, me := newTargets(t)
 	for _, op := range operations(t) {
 		if op.Access == "operator" || op.ID == "index" || op.ID == "openapi" { // the gateway's own, which look at no query
 			continue
@@ -93,7 +93,7 @@ func TestBadQueries(t *testing.T) {
 
 // Sidecars take Accept: text/event-stream for a wish of theirs, and break at a byte that is not ASCII. Neither is the client's business.
 func TestOddHeadersChangeNoAnswer(t *testing.T) {
-	mine, me := newStall(t)
+	mine, me := newTargets(t)
 	odd := []string{"Accept", "text/event-stream", "Last-Event-ID", "schlüssel", "If-None-Match", `"é"`, "User-Agent", "钥匙"}
 	for _, op := range operations(t) {
 		if op.Method != http.MethodGet {
@@ -111,7 +111,7 @@ func TestOddHeadersChangeNoAnswer(t *testing.T) {
 
 // An Idempotency-Key is 1 to 255 printable characters; where money or stock is at stake there must be one.
 func TestBadIdempotencyKeys(t *testing.T) {
-	mine, me := newStall(t)
+	mine, me := newTargets(t)
 	before := mine.belongings(t, me)
 	for _, op := range operations(t) {
 		if !op.KeyTaken {
@@ -155,18 +155,18 @@ func TestNoSuchRoute(t *testing.T) {
 // Who signs up needs an address that can be written to and a password of 10 to 128 characters.
 func TestSignUpRefuses(t *testing.T) {
 	for what, c := range map[string]struct{ email, password string }{
-		"no at":                {"shopper.mall.local", shop.Password},
-		"no name":              {"@mall.local", shop.Password},
-		"no host":              {"shopper@", shop.Password},
-		"a host without a dot": {"shopper@local", shop.Password},
-		"two at":               {"a@b@mall.local", shop.Password},
-		"a display name":       {"Wei <wei@mall.local>", shop.Password},
-		"two addresses":        {"a@mall.local, b@mall.local", shop.Password},
-		"a line break":         {"a@mall.local\r\nBcc: x@mall.local", shop.Password},
-		"a blank":              {"a b@mall.local", shop.Password},
-		"turned writing":       {"turned@mall.local\u202e", shop.Password},
-		"too long":             {strings.Repeat("a", 250) + "@mall.local", shop.Password},
-		"a script":             {"<script>alert(1)</script>@mall.local", shop.Password},
+		"no at":                {"shopper.mall.local", apiclient.Password},
+		"no name":              {"@mall.local", apiclient.Password},
+		"no host":              {"shopper@", apiclient.Password},
+		"a host without a dot": {"shopper@local", apiclient.Password},
+		"two at":               {"a@b@mall.local", apiclient.Password},
+		"a display name":       {"Wei <wei@mall.local>", apiclient.Password},
+		"two addresses":        {"a@mall.local, b@mall.local", apiclient.Password},
+		"a line break":         {"a@mall.local\r\nBcc: x@mall.local", apiclient.Password},
+		"a blank":              {"a b@mall.local", apiclient.Password},
+		"turned writing":       {"turned@mall.local\u202e", apiclient.Password},
+		"too long":             {strings.Repeat("a", 250) + "@mall.local", apiclient.Password},
+		"a script":             {"<script>alert(1)</script>@mall.local", apiclient.Password},
 		"nine characters":      {"nine@mall.local", "123456789"},
 		"129 characters":       {"long@mall.local", strings.Repeat("p", 129)},
 		"a huge password":      {"huge@mall.local", strings.Repeat("p", 500_000)},
@@ -183,11 +183,11 @@ func TestSignUpRefuses(t *testing.T) {
 			t.Errorf("%s: there is an account now", what)
 		}
 	}
-	taken := do(t, visitor, http.MethodPost, "/v1/users", map[string]string{"email": "SELLER@mall.local", "password": shop.Password})
+	taken := do(t, visitor, http.MethodPost, "/v1/users", map[string]string{"email": "SELLER@mall.local", "password": apiclient.Password})
 	if wrong := refusal(taken, http.StatusConflict); wrong != "" || taken.Code() != "email_taken" {
 		t.Errorf("an email in other letters: %s %s", taken, wrong)
 	}
-	unknown := do(t, visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": "nobody@mall.local", "password": shop.Password})
+	unknown := do(t, visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": "nobody@mall.local", "password": apiclient.Password})
 	wrongPassword := do(t, visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": "seller@mall.local", "password": "not this one"})
 	if wrong := refusal(unknown, http.StatusUnauthorized); wrong != "" || !sameRefusal(unknown, wrongPassword) {
 		t.Errorf("an unknown email: %s %s; a wrong password: %s", unknown, wrong, wrongPassword)
@@ -199,7 +199,7 @@ func TestInjectionIsText(t *testing.T) {
 	me := newMember(t)
 	for _, text := range []string{"'; DROP TABLE products; --", "\" OR \"1\"=\"1", "<script>alert(1)</script>", "${jndi:ldap://x}", "{{7*7}}", "%s%n%p", "../../../etc/passwd",
 		"' UNION SELECT password_hash FROM users --", "\\", "\u202e\u0000x"[:len("\u202e")], "茶'茶", "a & b | c ! (d) :*", "<->", "\n\r\n"} {
-		var p shop.Product
+		var p apiclient.Product
 		a := do(t, seller, http.MethodPost, "/v1/products", map[string]any{"name": "X " + text, "description": text, "category": "injection", "price": 100, "stock": 1})
 		switch a.Status {
 		case http.StatusCreated:
@@ -275,7 +275,7 @@ func TestStaleChangesAreRefused(t *testing.T) {
 
 // A card that cannot be charged is refused before anybody is asked, and the answer never repeats it.
 func TestBadCards(t *testing.T) {
-	mine, me := newStall(t)
+	mine, me := newTargets(t)
 	before := mine.belongings(t, me)
 	for what, card := range map[string]map[string]any{
 		"fails the Luhn check": {"number": "4242424242424241"},
@@ -293,7 +293,7 @@ func TestBadCards(t *testing.T) {
 		body := mine.body(operation{ID: "pay"})
 		c := body["card"].(map[string]any)
 		maps.Copy(c, card)
-		a := do(t, me.Client, http.MethodPost, "/v1/payments", body, "Idempotency-Key", shop.Key())
+		a := do(t, me.Client, http.MethodPost, "/v1/payments", body, "Idempotency-Key", apiclient.Key())
 		if wrong := refusal(a, http.StatusUnprocessableEntity); wrong != "" {
 			t.Errorf("%s: %s", what, wrong)
 		}

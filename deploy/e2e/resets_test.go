@@ -15,41 +15,43 @@ import (
 	"testing"
 	"time"
 
+	"daprmall.dev/deploy/internal/apiclient"
 	"daprmall.dev/deploy/internal/redis"
-	"daprmall.dev/deploy/internal/shop"
 )
 
 // buyAndPay makes one purchase as a client does that never gives up: the same keys until there is an answer.
 func buyAndPay(ctx context.Context, s shopping) (orderID string, err error) {
-	buy, pay := shop.Key(), shop.Key()
-	a, err := insist(ctx, func(ctx context.Context) (shop.Answer, error) {
-		return s.me.Buy(ctx, buy, s.address, shop.Line{ProductID: s.product, Quantity: 1})
+	buy, pay := apiclient.Key(), apiclient.Key()
+	a, err := insist(ctx, func(ctx context.Context) (apiclient.Answer, error) {
+		return s.me.Buy(ctx, buy, s.address, apiclient.Line{ProductID: s.product, Quantity: 1})
 	})
-	var o shop.Order
+	var o apiclient.Order
 	if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil {
 		return "", fmt.Errorf("checkout: %s, %w", a, errors.Join(err, errors.New("want an order")))
 	}
-	a, err = insist(ctx, func(ctx context.Context) (shop.Answer, error) { return s.me.Pay(ctx, pay, o.ID, shop.CardGood) })
+	a, err = insist(ctx, func(ctx context.Context) (apiclient.Answer, error) {
+		return s.me.Pay(ctx, pay, o.ID, apiclient.CardGood)
+	})
 	if err != nil || a.Status != http.StatusCreated {
 		return o.ID, fmt.Errorf("pay: %s, %w", a, errors.Join(err, errors.New("want a payment")))
 	}
 	return o.ID, nil
 }
 
-// reset breaks every connection to Redis or to one room's database, and says how many there were.
+// reset breaks every connection to Redis or to one service's database, and says how many there were.
 type reset func(ctx context.Context) (int64, error)
 
 func resets(t *testing.T) map[string]reset {
 	t.Helper()
-	at := whereabouts(t)
+	at := mallUnderTest(t)
 	all := map[string]reset{"redis": func(ctx context.Context) (int64, error) {
 		c := redis.Open(at.Redis.Addr, at.Redis.Password)
 		defer c.Close() //nolint:errcheck // the reply has been read
 		return c.ClientKillByFilter(ctx, "TYPE", "normal", "SKIPME", "yes").Result()
 	}}
-	for room := range at.Databases {
-		db := database(t, room)
-		all[room] = func(ctx context.Context) (int64, error) { return terminate(ctx, db) }
+	for service := range at.Databases {
+		db := database(t, service)
+		all[service] = func(ctx context.Context) (int64, error) { return terminate(ctx, db) }
 	}
 	return all
 }
@@ -124,7 +126,7 @@ func TestRollingRestart(t *testing.T) {
 	var wg sync.WaitGroup
 	var doorClosed atomic.Bool // the gateway itself is being restarted: there is only one
 	var answers, later, bought atomic.Int64
-	check := func(a shop.Answer) {
+	check := func(a apiclient.Answer) {
 		switch {
 		case a.Status < 300:
 			answers.Add(1)
@@ -136,7 +138,7 @@ func TestRollingRestart(t *testing.T) {
 	}
 	for _, s := range crowd {
 		seen := s.me.Seen
-		s.me.Seen = func(req *http.Request, body []byte, a shop.Answer) {
+		s.me.Seen = func(req *http.Request, body []byte, a apiclient.Answer) {
 			seen(req, body, a)
 			check(a)
 		}
@@ -173,7 +175,7 @@ func TestRollingRestart(t *testing.T) {
 				if p := now[app]; p.Restarts <= before[app].Restarts || p.State != "running" {
 					return fmt.Errorf("%s is %s", app, p.State)
 				}
-				if err := readyOne(t, whereabouts(t).Apps[app]); err != nil {
+				if err := readyOne(t, mallUnderTest(t).Apps[app]); err != nil {
 					return err
 				}
 			}
@@ -193,11 +195,11 @@ func TestRollingRestart(t *testing.T) {
 	balanced(t)
 }
 
-// A room whose subscription went deaf has its sidecar shut down (kit/inbox): it ends, is started again, and hears what comes then.
+// A service whose subscription has stalled has its sidecar shut down (kit/inbox): it ends, is started again, and gets what comes then.
 func TestASidecarThatIsShutDownComesBack(t *testing.T) {
 	s := newShopping(t)
 	before := status(t)["cart-daprd"]
-	cart := whereabouts(t).Apps["cart"]
+	cart := mallUnderTest(t).Apps["cart"]
 	if a := raw(t, http.MethodPost, cart.sidecar("/v1.0/shutdown"), nil, map[string]string{"dapr-api-token": cart.DaprToken}); a.Status != http.StatusNoContent {
 		t.Fatalf("shutdown: %s", a)
 	}
@@ -210,8 +212,8 @@ func TestASidecarThatIsShutDownComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := shop.Key()
-	a, err := insist(t.Context(), func(ctx context.Context) (shop.Answer, error) {
+	key := apiclient.Key()
+	a, err := insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
 		return s.me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": s.address}, "Idempotency-Key", key)
 	})
 	if err != nil || a.Status != http.StatusCreated {
@@ -230,9 +232,9 @@ func TestASidecarThatIsShutDownComesBack(t *testing.T) {
 }
 
 // orderIn gives the id of the order that an answer shows.
-func orderIn(t *testing.T, a shop.Answer) string {
+func orderIn(t *testing.T, a apiclient.Answer) string {
 	t.Helper()
-	var o shop.Order
+	var o apiclient.Order
 	if err := a.Into(&o); err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"daprmall.dev/deploy/internal/apiclient"
 	"daprmall.dev/deploy/internal/runfile"
-	"daprmall.dev/deploy/internal/shop"
 )
 
 // resiliency is dapr-config/resiliency.yaml.
@@ -138,41 +138,41 @@ func about(took, timeout time.Duration) bool {
 	return took > timeout*9/10 && took < timeout*3/2
 }
 
-// Every room hangs. Its caller gives up when its patience ends, and sends nothing again; soon everybody is refused at once.
-// When the rooms go on, what was under way has happened once or not at all, and its key finds out which. Meanwhile the gateway cuts off
+// Every service hangs. Its caller gives up when its patience ends, and sends nothing again; soon everybody is refused at once.
+// When the services go on, what was under way has happened once or not at all, and its key finds out which. Meanwhile the gateway cuts off
 // clients that send a byte and then nothing.
-func TestRoomsThatHang(t *testing.T) {
+func TestServicesThatHang(t *testing.T) {
 	s := newShopping(t)
 	cutOff := slowClients(t, s.me)
 	me, ctx := s.me, t.Context()
 	regretted := order(t, me.Client, s.address, s.product, 1)
-	email, name, key := newEmail(), "Hanging tea "+shop.Key(), shop.Key()
+	email, name, key := newEmail(), "Hanging tea "+apiclient.Key(), apiclient.Key()
 	wish := s.wishes()
 	before := len(allOrders(t, me.Client))
 	hung := map[string]struct {
-		ask   func(ctx context.Context) (shop.Answer, error)
+		ask   func(ctx context.Context) (apiclient.Answer, error)
 		times func() (int64, error) // how often it happened
 	}{
 		"auth": {wish["sign in"], func() (int64, error) { return 1, nil }},
-		"user": {func(ctx context.Context) (shop.Answer, error) {
-			return visitor.Do(ctx, http.MethodPost, "/v1/users", map[string]string{"email": email, "password": shop.Password})
+		"user": {func(ctx context.Context) (apiclient.Answer, error) {
+			return visitor.Do(ctx, http.MethodPost, "/v1/users", map[string]string{"email": email, "password": apiclient.Password})
 		}, func() (int64, error) {
-			var list struct{ Items []shop.User }
+			var list struct{ Items []apiclient.User }
 			err := admin.Want(ctx, http.StatusOK, http.MethodGet, "/v1/admin/users?email="+email, nil, &list)
 			return int64(len(list.Items)), err
 		}},
-		"product": {func(ctx context.Context) (shop.Answer, error) {
+		"product": {func(ctx context.Context) (apiclient.Answer, error) {
 			return seller.Do(ctx, http.MethodPost, "/v1/products", map[string]any{"name": name, "description": "d", "price": 100, "stock": 3}, "Idempotency-Key", key)
 		}, func() (int64, error) {
 			return number(ctx, database(t, "product"), "SELECT count(*) FROM products WHERE name = $1", name)
 		}},
 		"cart": {wish["add to cart"], func() (int64, error) {
-			var c shop.Cart
+			var c apiclient.Cart
 			err := me.Want(ctx, http.StatusOK, http.MethodGet, "/v1/cart", nil, &c)
 			return c.Items[0].Quantity - 1, err
 		}},
 		"checkout": {wish["check out"], func() (int64, error) { return int64(len(allOrders(t, me.Client)) - before), nil }},
-		"order": {func(ctx context.Context) (shop.Answer, error) {
+		"order": {func(ctx context.Context) (apiclient.Answer, error) {
 			return me.Do(ctx, http.MethodPost, "/v1/orders/"+regretted.ID+"/cancel", nil, "Idempotency-Key", key)
 		}, func() (int64, error) {
 			return number(ctx, database(t, "order"), "SELECT count(*) FROM order_history WHERE order_id = $1 AND status = 'cancelled'", regretted.ID)
@@ -250,7 +250,7 @@ func TestRoomsThatHang(t *testing.T) {
 	balanced(t)
 }
 
-// The room in the middle of a checkout hangs: the checkout does not wait longer for it than for any peer, and what it holds becomes one order.
+// The service in the middle of a checkout hangs: the checkout does not wait longer for it than for any peer, and what it holds becomes one order.
 func TestAPeerThatHangsInTheMiddle(t *testing.T) {
 	peer := patience["order"]
 	s := newShopping(t)
@@ -278,12 +278,12 @@ type errand struct {
 // nothing. The gate's breaker opens, so that a crowd does not queue, and closes when Redis is back.
 func TestComponentsThatHang(t *testing.T) {
 	rules := readResiliency(t)
-	apps := whereabouts(t).first()
+	apps := mallUnderTest(t).first()
 	s := newShopping(t)
 	lua := errand{"product", http.MethodPost, "/v1.0/bindings/redis-lua", map[string]any{"operation": "run_id", "data": map[string]any{}}}
-	run := func(e errand) (shop.Answer, time.Duration) {
+	run := func(e errand) (apiclient.Answer, time.Duration) {
 		began := time.Now()
-		side := shop.Client{Base: apps[e.app].sidecar(""), HTTP: visitor.HTTP}
+		side := apiclient.Client{Base: apps[e.app].sidecar(""), HTTP: visitor.HTTP}
 		a, err := side.Do(t.Context(), e.method, e.path, e.body, "dapr-api-token", apps[e.app].DaprToken)
 		if err != nil {
 			t.Errorf("sidecar of %s: %v", e.app, err)
@@ -295,7 +295,7 @@ func TestComponentsThatHang(t *testing.T) {
 	for component, e := range map[string]errand{
 		"carts":        {"cart", http.MethodGet, "/v1.0/state/carts/nobody", nil},
 		"config-order": {"order", http.MethodGet, "/v1.0/configuration/config-order?key=order.payment_timeout", nil},
-		// Redis may take it after all: no room handles its type.
+		// Redis may take it after all: no service handles its type.
 		"events":    {"order", http.MethodPost, "/v1.0/publish/events/mall.orders", map[string]any{}},
 		"redis-lua": lua,
 	} {

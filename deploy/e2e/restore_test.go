@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // Product's database comes back as it was a while ago, while the mall runs. What was sold since, product hears again from order's feed,
@@ -23,7 +23,7 @@ func TestTheLedgerIsRestored(t *testing.T) {
 		t.Helper()
 		for range n {
 			o := order(t, me, address, p.ID, 1)
-			if a, err := me.Pay(ctx, shop.Key(), o.ID, shop.CardGood); err != nil || a.Status != http.StatusCreated {
+			if a, err := me.Pay(ctx, apiclient.Key(), o.ID, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
 				t.Fatalf("pay: %s, %v", a, err)
 			}
 			waitOrder(t, me, o.ID, "paid")

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"testing"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // The password of a database and the secret that derives refresh tokens change in a running mall: what was begun before goes on after,
@@ -14,25 +14,25 @@ import (
 func TestSecretsChange(t *testing.T) {
 	me := newMember(t)
 	p := product(t, "Secret tea", 700, 5)
-	old := whereabouts(t).Databases["cart"]
-	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", shop.Line{ProductID: p.ID, Quantity: 1}, nil, "Idempotency-Key", "once"); err != nil {
+	old := mallUnderTest(t).Databases["cart"]
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 1}, nil, "Idempotency-Key", "once"); err != nil {
 		t.Fatal(err)
 	}
 	mustMall(t, "secrets", "rotate", "cart-db")
 	if err := ping(t, old); err == nil {
 		t.Error("the old password still lets in")
 	}
-	if err := ping(t, whereabouts(t).Databases["cart"]); err != nil {
+	if err := ping(t, mallUnderTest(t).Databases["cart"]); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
 	err := eventually(t.Context(), waitFor, func() error { // its sidecar has just started again
-		return me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", shop.Line{ProductID: p.ID, Quantity: 1}, nil, "Idempotency-Key", "once")
+		return me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 1}, nil, "Idempotency-Key", "once")
 	})
 	if err != nil {
 		t.Error(err)
 	}
 	mustMall(t, "secrets", "rotate", "refresh-hmac")
-	var s shop.Session
+	var s apiclient.Session
 	err = eventually(t.Context(), waitFor, func() error {
 		return visitor.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/sessions/refresh", map[string]string{"refresh_token": me.refresh}, &s)
 	})

@@ -14,17 +14,17 @@ import (
 	"strings"
 	"testing"
 
+	"daprmall.dev/deploy/internal/apiclient"
 	"daprmall.dev/deploy/internal/redis"
-	"daprmall.dev/deploy/internal/shop"
 )
 
 // settled is a mall whose settings are not the defaults, and what shows which ones it uses.
 type settled struct {
 	another
 	t         *testing.T
-	where     place
-	me        *shop.Client
-	merchant  *shop.Client
+	where     mallAccess
+	me        *apiclient.Client
+	merchant  *apiclient.Client
 	address   string
 	payments  *sql.DB
 	customers int
@@ -80,7 +80,7 @@ func openSettled(t *testing.T) *settled {
 }
 
 // visitor is held to no contract: a policy of its own refuses what openapi.yaml promises to everybody.
-func (m *settled) visitor() *shop.Client {
+func (m *settled) visitor() *apiclient.Client {
 	c := m.another.visitor()
 	c.Seen = nil
 	return c
@@ -128,7 +128,7 @@ func (m *settled) unchanged() error {
 	}
 	// The limit: the fifth wrong password of one account is one too many.
 	m.customers++
-	var last shop.Answer
+	var last apiclient.Answer
 	for range 5 {
 		var err error
 		last, err = m.visitor().Do(ctx, http.MethodPost, "/v1/sessions", map[string]string{"email": fmt.Sprintf("nobody-%d@mall.local", m.customers), "password": "wrong password"})
@@ -146,14 +146,14 @@ func (m *settled) unchanged() error {
 func (m *settled) sells(when string) {
 	m.t.Helper()
 	ctx := m.t.Context()
-	p, err := m.merchant.NewProduct(ctx, "Settled tea "+shop.Key(), "tests", 400, 5)
+	p, err := m.merchant.NewProduct(ctx, "Settled tea "+apiclient.Key(), "tests", 400, 5)
 	if err != nil {
 		m.t.Fatalf("%s: %v", when, err)
 	}
 	m.sold = p.ID
-	key := shop.Key()
-	a, err := insist(ctx, func(ctx context.Context) (shop.Answer, error) {
-		return m.me.Buy(ctx, key, m.address, shop.Line{ProductID: p.ID, Quantity: 1})
+	key := apiclient.Key()
+	a, err := insist(ctx, func(ctx context.Context) (apiclient.Answer, error) {
+		return m.me.Buy(ctx, key, m.address, apiclient.Line{ProductID: p.ID, Quantity: 1})
 	})
 	var o struct {
 		ID       string `json:"id"`
@@ -166,8 +166,10 @@ func (m *settled) sells(when string) {
 	if o.Currency != "EUR" || o.Shipping != 321 {
 		m.t.Errorf("%s: order in %s with shipping %d, want EUR and 321", when, o.Currency, o.Shipping)
 	}
-	key = shop.Key()
-	a, err = insist(ctx, func(ctx context.Context) (shop.Answer, error) { return m.me.Pay(ctx, key, o.ID, shop.CardGood) })
+	key = apiclient.Key()
+	a, err = insist(ctx, func(ctx context.Context) (apiclient.Answer, error) {
+		return m.me.Pay(ctx, key, o.ID, apiclient.CardGood)
+	})
 	if err != nil || a.Status != http.StatusCreated {
 		m.t.Errorf("%s: pay: %s, %v", when, a, err)
 	}
@@ -181,12 +183,12 @@ func (m *settled) sells(when string) {
 func (m *settled) entersCard() {
 	m.t.Helper()
 	ctx := m.t.Context()
-	a, err := m.me.Buy(ctx, shop.Key(), m.address, shop.Line{ProductID: m.sold, Quantity: 1})
-	var o shop.Order
+	a, err := m.me.Buy(ctx, apiclient.Key(), m.address, apiclient.Line{ProductID: m.sold, Quantity: 1})
+	var o apiclient.Order
 	if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil {
 		m.t.Fatalf("checkout: %s, %v", a, err)
 	}
-	a = do(m.t, m.me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID}, "Idempotency-Key", shop.Key())
+	a = do(m.t, m.me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID}, "Idempotency-Key", apiclient.Key())
 	var p payment
 	if a.Status != http.StatusCreated || a.Into(&p) != nil || p.Status != "requires_action" || p.NextAction.Type != "enter_card" || p.NextAction.ClientSecret == "" {
 		m.t.Fatalf("pay without a card: %s, want Stripe's secret", a)
@@ -321,8 +323,8 @@ func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
 		var q struct {
 			Shipping int64 `json:"shipping"`
 		}
-		line := shop.Line{ProductID: m.sold, Quantity: 1}
-		if err := m.me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/checkout/quote", map[string]any{"items": []shop.Line{line}}, &q); err != nil {
+		line := apiclient.Line{ProductID: m.sold, Quantity: 1}
+		if err := m.me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/checkout/quote", map[string]any{"items": []apiclient.Line{line}}, &q); err != nil {
 			return err
 		}
 		if q.Shipping != 1000 {

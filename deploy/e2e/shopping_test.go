@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // Twenty adds at once all count, and what is set, removed and cleared is.
@@ -23,7 +23,7 @@ func TestCartCountsEveryAdd(t *testing.T) {
 	for range 20 {
 		wg.Go(func() {
 			err := eventually(ctx, waitFor, func() error {
-				return me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items", shop.Line{ProductID: tea.ID, Quantity: 1}, nil)
+				return me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: tea.ID, Quantity: 1}, nil)
 			})
 			if err != nil {
 				t.Error(err)
@@ -31,9 +31,9 @@ func TestCartCountsEveryAdd(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	cart := func(method, path string, body any) shop.Cart {
+	cart := func(method, path string, body any) apiclient.Cart {
 		t.Helper()
-		var c shop.Cart
+		var c apiclient.Cart
 		if err := me.Want(ctx, http.StatusOK, method, path, body, &c); err != nil {
 			t.Fatal(err)
 		}
@@ -51,11 +51,11 @@ func TestCartCountsEveryAdd(t *testing.T) {
 	if c := cart(http.MethodDelete, "/v1/cart/items/"+cup.ID, nil); len(c.Items) != 0 {
 		t.Errorf("after remove: %+v", c)
 	}
-	cart(http.MethodPost, "/v1/cart/items", shop.Line{ProductID: tea.ID, Quantity: 1})
+	cart(http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: tea.ID, Quantity: 1})
 	if err := me.Want(ctx, http.StatusNoContent, http.MethodDelete, "/v1/cart", nil, nil); err != nil {
 		t.Error(err)
 	}
-	if a, err := me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": tea.ID}, "Idempotency-Key", shop.Key()); err != nil || a.Status != http.StatusNotFound {
+	if a, err := me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": tea.ID}, "Idempotency-Key", apiclient.Key()); err != nil || a.Status != http.StatusNotFound {
 		t.Errorf("checkout to an address that is none: %s, %v", a, err)
 	}
 }
@@ -65,24 +65,24 @@ func TestOrderTakesOnlyWhatItBought(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	me, address := shopper(t)
-	if a, err := me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address}, "Idempotency-Key", shop.Key()); err != nil || a.Code() != "empty_cart" {
+	if a, err := me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address}, "Idempotency-Key", apiclient.Key()); err != nil || a.Code() != "empty_cart" {
 		t.Errorf("checkout of nothing: %s, %v", a, err)
 	}
 	p := product(t, "Kept tea", 100, 100)
 	add := func() {
-		if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items", shop.Line{ProductID: p.ID, Quantity: 3}, nil); err != nil {
+		if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 3}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	add()
-	var o shop.Order
-	if err := me.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address}, &o, "Idempotency-Key", shop.Key()); err != nil {
+	var o apiclient.Order
+	if err := me.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address}, &o, "Idempotency-Key", apiclient.Key()); err != nil {
 		t.Fatal(err)
 	}
 	add()
 	order(t, me, address, p.ID, 2) // not from the cart: takes nothing out of it
 	err := eventually(ctx, waitFor, func() error {
-		var c shop.Cart
+		var c apiclient.Cart
 		if err := me.Want(ctx, http.StatusOK, http.MethodGet, "/v1/cart", nil, &c); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func TestAddressOfAnOrder(t *testing.T) {
 	if o, err = me.Order(ctx, o.ID); err != nil || o.Address.City != "Wuhan" {
 		t.Errorf("an order keeps its address: %+v, %v", o, err)
 	}
-	if a, err := me.Pay(ctx, shop.Key(), o.ID, shop.CardGood); err != nil || a.Status != http.StatusCreated {
+	if a, err := me.Pay(ctx, apiclient.Key(), o.ID, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
 		t.Fatalf("pay: %s, %v", a, err)
 	}
 	waitOrder(t, me, o.ID, "paid")
@@ -128,7 +128,7 @@ func TestAddressOfAnOrder(t *testing.T) {
 func TestPagesAreStable(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	category := "pages-" + shop.Key()[:8]
+	category := "pages-" + apiclient.Key()[:8]
 	for i := range 7 {
 		if _, err := seller.NewProduct(ctx, fmt.Sprintf("Page tea %d", i), category, int64(100+i), 10); err != nil {
 			t.Fatal(err)
@@ -146,7 +146,7 @@ func TestPagesAreStable(t *testing.T) {
 				q.Set("page_token", token)
 			}
 			var page struct {
-				Items []shop.Product
+				Items []apiclient.Product
 				Next  *string `json:"next_page_token"`
 				Total int
 			}
@@ -181,7 +181,7 @@ func TestPagesAreStable(t *testing.T) {
 	path := "/v1/orders?page_size=2"
 	for path != "" {
 		var page struct {
-			Items []shop.Order
+			Items []apiclient.Order
 			Next  *string `json:"next_page_token"`
 		}
 		if err := me.Want(ctx, http.StatusOK, http.MethodGet, path, nil, &page); err != nil {
@@ -206,7 +206,7 @@ func TestRefusedCheckoutsHoldNothing(t *testing.T) {
 	ctx := t.Context()
 	me, address := shopper(t)
 	p, q := product(t, "Scarce tea", 100, 2), product(t, "Plenty tea", 100, 100)
-	a, err := me.Buy(ctx, shop.Key(), address, shop.Line{ProductID: q.ID, Quantity: 1}, shop.Line{ProductID: p.ID, Quantity: 3})
+	a, err := me.Buy(ctx, apiclient.Key(), address, apiclient.Line{ProductID: q.ID, Quantity: 1}, apiclient.Line{ProductID: p.ID, Quantity: 3})
 	var refused struct {
 		Code   string
 		Errors []struct{ Field, Message string }
@@ -215,7 +215,7 @@ func TestRefusedCheckoutsHoldNothing(t *testing.T) {
 		t.Errorf("sold out: %s, %v", a, err)
 	}
 	a, err = me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address, "expected_total": 1,
-		"items": []shop.Line{{ProductID: p.ID, Quantity: 2}}}, "Idempotency-Key", shop.Key())
+		"items": []apiclient.Line{{ProductID: p.ID, Quantity: 2}}}, "Idempotency-Key", apiclient.Key())
 	if err != nil || a.Code() != "price_changed" {
 		t.Errorf("wrong total: %s, %v", a, err)
 	}

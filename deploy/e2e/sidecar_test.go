@@ -17,11 +17,11 @@ import (
 	"strings"
 	"testing"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // raw asks an address that is no part of the public contract.
-func raw(t *testing.T, method, url string, body any, headers map[string]string) shop.Answer {
+func raw(t *testing.T, method, url string, body any, headers map[string]string) apiclient.Answer {
 	t.Helper()
 	var reader io.Reader
 	if body != nil {
@@ -46,20 +46,20 @@ func raw(t *testing.T, method, url string, body any, headers map[string]string) 
 		t.Fatalf("%s %s: %v", method, url, err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	a := shop.Answer{Status: res.StatusCode, Header: res.Header}
+	a := apiclient.Answer{Status: res.StatusCode, Header: res.Header}
 	if a.Body, err = io.ReadAll(res.Body); err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
-// peer is a route that rooms call, and which of them may.
+// peer is a route that services call, and which of them may.
 type peer struct {
 	app, method, path string
 	callers           []string
 }
 
-// peers are the ways from room to room; whoever is not listed must be refused.
+// peers are the ways from service to service; whoever is not listed must be refused.
 var peers = []peer{
 	{"auth", "GET", "/internal/revocations", []string{"api-gateway"}},
 	{"auth", "POST", "/internal/revocations/create", []string{"user"}},
@@ -93,8 +93,8 @@ var followers = []string{"auth", "product", "cart", "order", "payment"}
 func TestSidecarsReadTheirOwnSettings(t *testing.T) {
 	own := map[string]string{"api-gateway": "gateway.max_in_flight", "auth": "auth.access_ttl", "user": "user.mail_link", "product": "product.hold_ttl",
 		"checkout": "checkout.shipping_fee", "order": "order.payment_timeout", "payment": "payment.provider"}
-	for name, a := range whereabouts(t).first() {
-		ask := func(key string) shop.Answer {
+	for name, a := range mallUnderTest(t).first() {
+		ask := func(key string) apiclient.Answer {
 			return raw(t, http.MethodGet, a.sidecar("/v1.0/configuration/config-"+name+"?key="+key), nil, map[string]string{"dapr-api-token": a.DaprToken})
 		}
 		for _, key := range []string{"mall.currency", "database.max_connections"} {
@@ -114,8 +114,8 @@ func TestSidecarsReadTheirOwnSettings(t *testing.T) {
 }
 
 // first are the apps without their replicas.
-func (p place) first() map[string]placeApp {
-	apps := map[string]placeApp{}
+func (p mallAccess) first() map[string]appAccess {
+	apps := map[string]appAccess{}
 	for name, a := range p.Apps {
 		if name == a.ID {
 			apps[name] = a
@@ -124,23 +124,23 @@ func (p place) first() map[string]placeApp {
 	return apps
 }
 
-func (a placeApp) sidecar(path string) string {
+func (a appAccess) sidecar(path string) string {
 	return fmt.Sprintf("http://127.0.0.1:%d%s", a.Ports["dapr_http"], path)
 }
 
-// A room's port serves its own sidecar, which shows a token, and nobody else.
+// A service's port serves its own sidecar, which shows a token, and nobody else.
 func TestAppPortsServeOnlyTheirSidecar(t *testing.T) {
-	apps := whereabouts(t).first()
+	apps := mallUnderTest(t).first()
 	for _, p := range peers {
 		a := apps[p.app]
 		for what, headers := range map[string]map[string]string{
-			"no token":               {},
-			"an empty token":         {"dapr-api-token": ""},
-			"a wrong token":          {"dapr-api-token": "x"},
-			"its sidecar's token":    {"dapr-api-token": a.DaprToken},
-			"another room's token":   {"dapr-api-token": apps["api-gateway"].AppToken},
-			"a caller without token": {"dapr-caller-app-id": "api-gateway"},
-			"a user's token":         {"Authorization": "Bearer " + admin.Token},
+			"no token":                {},
+			"an empty token":          {"dapr-api-token": ""},
+			"a wrong token":           {"dapr-api-token": "x"},
+			"its sidecar's token":     {"dapr-api-token": a.DaprToken},
+			"another service's token": {"dapr-api-token": apps["api-gateway"].AppToken},
+			"a caller without token":  {"dapr-caller-app-id": "api-gateway"},
+			"a user's token":          {"Authorization": "Bearer " + admin.Token},
 		} {
 			got := raw(t, p.method, a.URL+p.path, map[string]any{}, headers)
 			if got.Status != http.StatusForbidden || got.Code() != "not_through_sidecar" {
@@ -152,7 +152,7 @@ func TestAppPortsServeOnlyTheirSidecar(t *testing.T) {
 
 // A sidecar obeys only its own app.
 func TestSidecarsServeOnlyTheirApp(t *testing.T) {
-	apps := whereabouts(t).first()
+	apps := mallUnderTest(t).first()
 	for name, a := range apps {
 		for _, path := range []string{"/v1.0/metadata", "/v1.0/secrets/secrets/bulk", "/v1.0/invoke/order/method/v1/orders", "/v1.0/configuration/config-order?key=order.payment_timeout"} {
 			for what, token := range map[string]string{"no token": "", "another's token": apps["cart"].DaprToken, "the app's token": a.AppToken} {
@@ -167,13 +167,13 @@ func TestSidecarsServeOnlyTheirApp(t *testing.T) {
 	}
 }
 
-// Each room may call what it needs of another and nothing more, even with an admin's token and in another's name.
+// Each service may call what it needs of another and nothing more, even with an admin's token and in another's name.
 func TestPeersCallOnlyWhatTheyMay(t *testing.T) {
-	apps := whereabouts(t).first()
+	apps := mallUnderTest(t).first()
 	keys := secretStore(t)
 	for _, p := range peers {
 		for caller, side := range apps {
-			if slices.Contains(p.callers, caller) || caller == p.app { // what a room does to itself is its own affair
+			if slices.Contains(p.callers, caller) || caller == p.app { // what a service does to itself is its own affair
 				continue
 			}
 			for _, pretends := range append([]string{"", p.app}, p.callers...) {
@@ -204,7 +204,7 @@ func secretStore(t *testing.T) map[string]map[string]string {
 // A caller's name is not enough: whoever reaches a sidecar's internal port can write any. It needs that caller's key for
 // the service it calls.
 func TestACallersNameNeedsItsKey(t *testing.T) {
-	apps := whereabouts(t).first()
+	apps := mallUnderTest(t).first()
 	keys := secretStore(t)
 	for _, p := range peers {
 		for _, caller := range p.callers {
@@ -212,7 +212,7 @@ func TestACallersNameNeedsItsKey(t *testing.T) {
 			if !known {
 				continue
 			}
-			ask := func(key string) shop.Answer {
+			ask := func(key string) apiclient.Answer {
 				headers := map[string]string{"dapr-api-token": side.DaprToken, "Authorization": "Bearer " + admin.Token}
 				if key != "" {
 					headers["Mall-Caller-Key"] = key
@@ -250,11 +250,11 @@ func eventsTokens(t *testing.T) map[string]string {
 	return tokens
 }
 
-// An event is taken only on the path that the room's own sidecar knows. A peer that makes its call look like nobody's does not know it.
+// An event is taken only on the path that the service's own sidecar knows. A peer that makes its call look like nobody's does not know it.
 func TestPeersCannotForgeEvents(t *testing.T) {
-	apps := whereabouts(t).first()
+	apps := mallUnderTest(t).first()
 	tokens := eventsTokens(t)
-	forged := map[string]any{"specversion": "1.0", "id": "forged-" + shop.Key(), "source": "order", "type": "mall.order.placed.v1", "data": map[string]any{}}
+	forged := map[string]any{"specversion": "1.0", "id": "forged-" + apiclient.Key(), "source": "order", "type": "mall.order.placed.v1", "data": map[string]any{}}
 	for _, app := range followers {
 		secret := "/events/" + tokens[app]
 		if tokens[app] == "" {
@@ -285,8 +285,8 @@ func TestPeersCannotForgeEvents(t *testing.T) {
 	}
 }
 
-// What a room must not have, its sidecar does not give: others' secrets, topics and components.
-func TestSidecarsKeepRoomsApart(t *testing.T) {
+// What a service must not have, its sidecar does not give: others' secrets, topics and components.
+func TestSidecarsKeepServicesApart(t *testing.T) {
 	may := map[string][]string{
 		"api-gateway": {"api-gateway-peers"},
 		"auth":        {"auth-db", "signing-keys", "refresh-hmac"},
@@ -304,9 +304,11 @@ func TestSidecarsKeepRoomsApart(t *testing.T) {
 	}
 	publishes := map[string]string{"user": "mall.users", "product": "mall.stock", "order": "mall.orders", "payment": "mall.payments"}
 	secrets := secretStore(t)
-	for name, a := range whereabouts(t).first() {
+	for name, a := range mallUnderTest(t).first() {
 		own := map[string]string{"dapr-api-token": a.DaprToken}
-		ask := func(method, path string, body any) shop.Answer { return raw(t, method, a.sidecar(path), body, own) }
+		ask := func(method, path string, body any) apiclient.Answer {
+			return raw(t, method, a.sidecar(path), body, own)
+		}
 		for secret := range secrets {
 			want := http.StatusForbidden
 			if slices.Contains(may[name], secret) {
@@ -348,17 +350,17 @@ func TestSidecarsKeepRoomsApart(t *testing.T) {
 	}
 }
 
-// A room's database lets in that room only.
-func TestRoomsReachOnlyTheirDatabase(t *testing.T) {
-	p := whereabouts(t)
-	for room, dsn := range p.Databases {
+// A service's database lets in that service only.
+func TestServicesReachOnlyTheirDatabase(t *testing.T) {
+	p := mallUnderTest(t)
+	for service, dsn := range p.Databases {
 		for other := range p.Databases {
-			if other == room || room == "payment" && other == "sandbox" {
+			if other == service || service == "payment" && other == "sandbox" {
 				continue
 			}
 			foreign := dsn[:strings.LastIndex(dsn, "/")+1] + other + "?sslmode=disable"
 			if err := ping(t, foreign); err == nil {
-				t.Errorf("%s gets into the database of %s", room, other)
+				t.Errorf("%s gets into the database of %s", service, other)
 			}
 		}
 	}

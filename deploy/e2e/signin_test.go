@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"testing"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // setting changes settings of the gateway for the rest of one test.
@@ -34,11 +34,11 @@ func setting(t *testing.T, values map[string]string) {
 func TestTheOwnerSignsInUnderAttack(t *testing.T) {
 	setting(t, map[string]string{"gateway.trusted_proxies": "127.0.0.0/8"}) // first: the gateway reads all settings at once
 	setting(t, map[string]string{"gateway.rate.account": "0.001/5", "gateway.rate.place": "0.001/3"})
-	from := func(address string, body map[string]string, headers ...string) shop.Answer {
+	from := func(address string, body map[string]string, headers ...string) apiclient.Answer {
 		return do(t, visitor, http.MethodPost, "/v1/sessions", body, append(headers, "X-Forwarded-For", address)...)
 	}
 	err := eventually(t.Context(), waitFor, func() error { // until they count
-		probe := map[string]string{"email": shop.Key() + "@mall.local", "password": "x"}
+		probe := map[string]string{"email": apiclient.Key() + "@mall.local", "password": "x"}
 		for i := range 30 {
 			if from(fmt.Sprintf("203.0.113.%d", i), probe).Status == http.StatusTooManyRequests {
 				return nil
@@ -50,7 +50,7 @@ func TestTheOwnerSignsInUnderAttack(t *testing.T) {
 		t.Fatal(err)
 	}
 	me := newMember(t)
-	right := map[string]string{"email": me.email, "password": shop.Password}
+	right := map[string]string{"email": me.email, "password": apiclient.Password}
 	wrong := map[string]string{"email": me.email, "password": "not the password"}
 	first := from("198.51.100.7:4711", right)
 	if first.Status != http.StatusCreated {

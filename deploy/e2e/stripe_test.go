@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // stripeEnv sets Stripe up in every mall: an address that nobody has, and the secret that signs its notices.
@@ -101,10 +101,10 @@ func (f *fakeStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestWhatTheShopperHasToDo(t *testing.T) {
 	ctx := t.Context()
 	me, place := shopper(t)
-	pay := func(card string) (o shop.Order, p payment) {
+	pay := func(card string) (o apiclient.Order, p payment) {
 		t.Helper()
 		o = order(t, me, place, product(t, "Asked tea", 500, 3).ID, 1)
-		a, err := me.Pay(ctx, shop.Key(), o.ID, card)
+		a, err := me.Pay(ctx, apiclient.Key(), o.ID, card)
 		if err != nil || a.Status != http.StatusCreated || a.Into(&p) != nil || p.Status != "requires_action" || p.NextAction.Type != "confirm_in_sandbox" {
 			t.Fatalf("pay: %s, %v; want it to require an action", a, err)
 		}
@@ -118,9 +118,9 @@ func TestWhatTheShopperHasToDo(t *testing.T) {
 		}
 		return now
 	}
-	o, p := pay(shop.CardAsked)
+	o, p := pay(apiclient.CardAsked)
 	if a := do(t, me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID,
-		"card": map[string]any{"number": shop.CardGood, "exp_month": 12, "exp_year": 2035, "cvc": "123"}}, "Idempotency-Key", shop.Key()); a.Code() != "payment_in_progress" {
+		"card": map[string]any{"number": apiclient.CardGood, "exp_month": 12, "exp_year": 2035, "cvc": "123"}}, "Idempotency-Key", apiclient.Key()); a.Code() != "payment_in_progress" {
 		t.Errorf("another payment meanwhile: %s, want payment_in_progress", a)
 	}
 	if now := confirm(p, true); now.Status != "succeeded" || now.NextAction.Type != "" {
@@ -128,11 +128,11 @@ func TestWhatTheShopperHasToDo(t *testing.T) {
 	}
 	waitOrder(t, me, o.ID, "paid")
 
-	o, p = pay(shop.CardAskedEachTime)
+	o, p = pay(apiclient.CardAskedEachTime)
 	if now := confirm(p, false); now.Status != "failed" || now.FailureCode != "authentication_failed" {
 		t.Errorf("after a no: %+v, want failed", now)
 	}
-	if a, err := me.Pay(ctx, shop.Key(), o.ID, shop.CardGood); err != nil || a.Status != http.StatusCreated {
+	if a, err := me.Pay(ctx, apiclient.Key(), o.ID, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
 		t.Errorf("another card: %s, %v", a, err)
 	}
 	waitOrder(t, me, o.ID, "paid")
@@ -141,7 +141,7 @@ func TestWhatTheShopperHasToDo(t *testing.T) {
 	}
 	// A card is missing where the provider has no fields of its own.
 	o = order(t, me, place, product(t, "Asked tea", 500, 3).ID, 1)
-	if a := do(t, me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID}, "Idempotency-Key", shop.Key()); a.Code() != "validation_failed" {
+	if a := do(t, me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID}, "Idempotency-Key", apiclient.Key()); a.Code() != "validation_failed" {
 		t.Errorf("no card: %s, want validation_failed", a)
 	}
 }

@@ -16,23 +16,23 @@ import (
 	"sync"
 	"testing"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver of what looks into the rooms' databases
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver of what looks into the services' databases
 
+	"daprmall.dev/deploy/internal/apiclient"
 	"daprmall.dev/deploy/internal/redis"
-	"daprmall.dev/deploy/internal/shop"
 )
 
-// place is how to reach the parts of the mall under test, as the runner wrote it down. Shoppers never see any of it.
-type place struct {
+// mallAccess is how to reach the parts of the mall under test, as the runner wrote it down. Shoppers never see any of it.
+type mallAccess struct {
 	Databases map[string]string `json:"databases"`
 	Redis     struct {
 		Addr     string `json:"addr"`
 		Password string `json:"password"`
 	} `json:"redis"`
-	Apps map[string]placeApp `json:"apps"`
+	Apps map[string]appAccess `json:"apps"`
 }
 
-type placeApp struct {
+type appAccess struct {
 	ID        string         `json:"id"`
 	URL       string         `json:"url"`
 	Ports     map[string]int `json:"ports"`
@@ -41,7 +41,7 @@ type placeApp struct {
 }
 
 // metrics is where an app's metrics are: the gateway has a port of its own for them.
-func (a placeApp) metrics() string {
+func (a appAccess) metrics() string {
 	if port := a.Ports["operator"]; port != 0 {
 		return fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
 	}
@@ -63,17 +63,17 @@ func readJSON(t *testing.T, file string, into any) {
 	}
 }
 
-func whereabouts(t *testing.T) place {
+func mallUnderTest(t *testing.T) mallAccess {
 	t.Helper()
-	var p place
+	var p mallAccess
 	readJSON(t, home("run", "state.json"), &p)
 	return p
 }
 
-// database opens a room's database as the room itself would.
-func database(t *testing.T, room string) *sql.DB {
+// database opens a service's database as the service itself would.
+func database(t *testing.T, service string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("pgx", whereabouts(t).Databases[room])
+	db, err := sql.Open("pgx", mallUnderTest(t).Databases[service])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func ping(t *testing.T, dsn string) error {
 	return db.PingContext(t.Context())
 }
 
-// number asks a room's database for one number.
+// number asks a service's database for one number.
 func number(ctx context.Context, db *sql.DB, query string, args ...any) (n int64, err error) {
 	err = db.QueryRowContext(ctx, query, args...).Scan(&n)
 	return n, err
@@ -101,7 +101,7 @@ func number(ctx context.Context, db *sql.DB, query string, args ...any) (n int64
 // redisDo sends one command to the mall's Redis.
 func redisDo(t *testing.T, args ...any) string {
 	t.Helper()
-	p := whereabouts(t)
+	p := mallUnderTest(t)
 	c := redis.Open(p.Redis.Addr, p.Redis.Password)
 	defer c.Close() //nolint:errcheck // the reply has been read
 	out, err := c.Do(t.Context(), args...).Result()
@@ -115,7 +115,7 @@ func redisDo(t *testing.T, args ...any) string {
 var internals = regexp.MustCompile(`(?i)\b(pgx|gorm|goroutine|daprd?|sqlstate|select |insert |update |postgres|redis|panic|runtime error|json: |unmarshal|127\.0\.0\.1|localhost)\b|\.go:\d|/services/|/internal/|/tmp/|/home/`)
 
 // refusal says what is wrong with an answer that should be a refusal with one of these statuses, "" if nothing.
-func refusal(a shop.Answer, statuses ...int) string {
+func refusal(a apiclient.Answer, statuses ...int) string {
 	allowed := false
 	for _, s := range statuses {
 		allowed = allowed || a.Status == s
@@ -133,18 +133,18 @@ func refusal(a shop.Answer, statuses ...int) string {
 }
 
 // sameRefusal compares two refusals without their trace.
-func sameRefusal(a, b shop.Answer) bool {
+func sameRefusal(a, b apiclient.Answer) bool {
 	return a.Status == b.Status && withoutTrace(a) == withoutTrace(b)
 }
 
 var trace = regexp.MustCompile(`"trace_id":"[0-9a-f]+"`)
 
-func withoutTrace(a shop.Answer) string { return trace.ReplaceAllString(string(a.Body), "") }
+func withoutTrace(a apiclient.Answer) string { return trace.ReplaceAllString(string(a.Body), "") }
 
 // together runs something n times at once and gives the answers.
-func together(t *testing.T, n int, ask func(i int) (shop.Answer, error)) []shop.Answer {
+func together(t *testing.T, n int, ask func(i int) (apiclient.Answer, error)) []apiclient.Answer {
 	t.Helper()
-	answers := make([]shop.Answer, n)
+	answers := make([]apiclient.Answer, n)
 	errs := make([]error, n)
 	start := make(chan struct{})
 	var wg sync.WaitGroup
@@ -165,7 +165,7 @@ func together(t *testing.T, n int, ask func(i int) (shop.Answer, error)) []shop.
 }
 
 // do asks and fails the test if there is no answer at all.
-func do(t *testing.T, c *shop.Client, method, path string, body any, headers ...string) shop.Answer {
+func do(t *testing.T, c *apiclient.Client, method, path string, body any, headers ...string) apiclient.Answer {
 	t.Helper()
 	a, err := c.Do(t.Context(), method, path, body, headers...)
 	if err != nil {
@@ -176,21 +176,21 @@ func do(t *testing.T, c *shop.Client, method, path string, body any, headers ...
 
 // member is a shopper with what tests need to know of them.
 type member struct {
-	*shop.Client
+	*apiclient.Client
 	id, email, refresh string
 }
 
 // signIn opens another session of an account.
 func signIn(t *testing.T, email string) member {
 	t.Helper()
-	var s shop.Session
-	err := visitor.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/sessions", map[string]string{"email": email, "password": shop.Password}, &s)
+	var s apiclient.Session
+	err := visitor.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/sessions", map[string]string{"email": email, "password": apiclient.Password}, &s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	issued.Store(s.RefreshToken, true)
 	m := member{Client: visitor.As(s.AccessToken), email: email, refresh: s.RefreshToken}
-	var u shop.User
+	var u apiclient.User
 	if err := m.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/me", nil, &u); err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func newEmail() string {
 func newMember(t *testing.T) member {
 	t.Helper()
 	email := newEmail()
-	if err := visitor.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/users", map[string]string{"email": email, "password": shop.Password}, nil); err != nil {
+	if err := visitor.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/users", map[string]string{"email": email, "password": apiclient.Password}, nil); err != nil {
 		t.Fatal(err)
 	}
 	return signIn(t, email)

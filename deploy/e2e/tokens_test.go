@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 var b64 = base64.RawURLEncoding
@@ -151,7 +151,7 @@ func publicKey(t *testing.T, kid string) []byte {
 // A ban ends sessions within a second or so, keeps the person out, and can be lifted.
 func TestBanTakesEffect(t *testing.T) {
 	me := newMember(t)
-	credentials := map[string]string{"email": me.email, "password": shop.Password}
+	credentials := map[string]string{"email": me.email, "password": apiclient.Password}
 	ban(t, me)
 	if a := do(t, visitor, http.MethodPost, "/v1/sessions", credentials); a.Status != http.StatusForbidden || a.Code() != "banned" {
 		t.Errorf("signing in: %s, want 403 banned", a)
@@ -189,7 +189,7 @@ func TestRolesTakeEffect(t *testing.T) {
 	sell := func(want int) {
 		t.Helper()
 		gone(t, me.Client)
-		var s shop.Session
+		var s apiclient.Session
 		if err := visitor.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/sessions/refresh", map[string]string{"refresh_token": me.refresh}, &s); err != nil {
 			t.Fatal(err)
 		}
@@ -224,10 +224,10 @@ func TestSignOut(t *testing.T) {
 // is in two hands, and the whole family ends.
 func TestRefreshReuse(t *testing.T) {
 	me := newMember(t)
-	refresh := func(token string) (shop.Session, shop.Answer) {
+	refresh := func(token string) (apiclient.Session, apiclient.Answer) {
 		t.Helper()
 		a := do(t, visitor, http.MethodPost, "/v1/sessions/refresh", map[string]string{"refresh_token": token})
-		var s shop.Session
+		var s apiclient.Session
 		if a.Status == http.StatusOK {
 			if err := a.Into(&s); err != nil {
 				t.Fatal(err)
@@ -236,10 +236,10 @@ func TestRefreshReuse(t *testing.T) {
 		return s, a
 	}
 	successors := map[string]bool{}
-	for _, a := range together(t, 10, func(int) (shop.Answer, error) {
+	for _, a := range together(t, 10, func(int) (apiclient.Answer, error) {
 		return visitor.Do(t.Context(), http.MethodPost, "/v1/sessions/refresh", map[string]string{"refresh_token": me.refresh})
 	}) {
-		var s shop.Session
+		var s apiclient.Session
 		if a.Status != http.StatusOK || a.Into(&s) != nil {
 			t.Fatalf("refresh: %s", a)
 		}

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // Anonymous clients ask for big lists and read nothing: three HTTP/2 connections with a window of 0 and 190 streams
@@ -112,10 +112,12 @@ func setInFlight(t *testing.T, n int) {
 // bigList makes a list of products of some hundred kilobytes and gives its address.
 func bigList(t *testing.T) (target string) {
 	t.Helper()
-	category := "big-" + shop.Key()
+	category := "big-" + apiclient.Key()
 	body := map[string]any{"name": strings.Repeat("茶", 200), "description": strings.Repeat("茶", 300), "category": category,
 		"image_url": "/images/" + strings.Repeat("x", 1000) + ".jpg", "price": 100, "stock": 1}
-	for _, a := range together(t, 60, func(int) (shop.Answer, error) { return seller.Do(t.Context(), http.MethodPost, "/v1/products", body) }) {
+	for _, a := range together(t, 60, func(int) (apiclient.Answer, error) {
+		return seller.Do(t.Context(), http.MethodPost, "/v1/products", body)
+	}) {
 		if a.Status != http.StatusCreated {
 			t.Fatalf("a product of a big list: %s", a)
 		}

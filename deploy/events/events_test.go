@@ -12,7 +12,7 @@ import (
 	"daprmall.dev/deploy/internal/running"
 )
 
-// inboxes gives a tool on one database that stands for every room.
+// inboxes gives a tool on one database that stands for every service.
 func inboxes(t *testing.T) (*tool, *sql.DB) {
 	t.Helper()
 	server := os.Getenv("MALL_TEST_POSTGRES_URL")
@@ -66,8 +66,8 @@ func inboxes(t *testing.T) (*tool, *sql.DB) {
 		t.Fatal(err)
 	}
 	tl := &tool{mall: running.Mall{Databases: map[string]string{}}, out: out}
-	for _, room := range all {
-		tl.mall.Databases[room] = u.String()
+	for _, service := range all {
+		tl.mall.Databases[service] = u.String()
 	}
 	t.Cleanup(func() { tl.close(); _ = out.Close() })
 	return tl, db

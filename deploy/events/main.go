@@ -21,14 +21,14 @@ import (
 
 const usage = `usage: go run ./deploy/mall events [...]
 
-  events                            counts per room
-  events parked [room]              what could not be handled, and why
-  events retry <id>|--all [room]    try again now
-  events drop <id> --reason <why> [room]   give up on one; it stays visible as dropped
+  events                            counts per service
+  events parked [service]              what could not be handled, and why
+  events retry <id>|--all [service]    try again now
+  events drop <id> --reason <why> [service]   give up on one; it stays visible as dropped
   events cursors                    how far each service has read the feeds of its producers
   events cursors move <service> <source> start|<position>   read on from there, or again from what is kept
   events cursors seen <service> <source>   end the alarm of events that are missing for good
-  events follow <order id>          the story of one order (or other aggregate) through all rooms
+  events follow <order id>          the story of one order (or other aggregate) through all services
 `
 
 var (
@@ -65,11 +65,11 @@ func run(ctx context.Context, args []string) error {
 	case "counts":
 		return t.counts(ctx)
 	case "parked":
-		room, err := roomIn(args)
+		service, err := serviceIn(args)
 		if err != nil {
 			return err
 		}
-		return t.parked(ctx, room)
+		return t.parked(ctx, service)
 	case "retry":
 		return t.retry(ctx, args)
 	case "drop":
@@ -86,15 +86,15 @@ func run(ctx context.Context, args []string) error {
 	return fmt.Errorf("there is no %q", verb)
 }
 
-// roomIn reads the optional last argument; no room means all.
-func roomIn(args []string) (string, error) {
+// serviceIn reads the optional last argument; no service means all.
+func serviceIn(args []string) (string, error) {
 	switch {
 	case len(args) == 0:
 		return "", nil
 	case len(args) == 1 && slices.Contains(consumers, args[0]):
 		return args[0], nil
 	}
-	return "", fmt.Errorf("%q is no room that handles events; those are %s", strings.Join(args, " "), strings.Join(consumers, ", "))
+	return "", fmt.Errorf("%q is no service that handles events; those are %s", strings.Join(args, " "), strings.Join(consumers, ", "))
 }
 
 // tool holds the connections it has needed.
@@ -104,11 +104,11 @@ type tool struct {
 	dbs  map[string]*sql.DB
 }
 
-func (t *tool) db(room string) (*sql.DB, error) {
-	if db := t.dbs[room]; db != nil {
+func (t *tool) db(service string) (*sql.DB, error) {
+	if db := t.dbs[service]; db != nil {
 		return db, nil
 	}
-	db, err := sql.Open("pgx", t.mall.Databases[room])
+	db, err := sql.Open("pgx", t.mall.Databases[service])
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (t *tool) db(room string) (*sql.DB, error) {
 	if t.dbs == nil {
 		t.dbs = map[string]*sql.DB{}
 	}
-	t.dbs[room] = db
+	t.dbs[service] = db
 	return db, nil
 }
 
@@ -126,31 +126,31 @@ func (t *tool) close() {
 	}
 }
 
-// each runs a query in one room.
-func (t *tool) each(ctx context.Context, room, query string, args []any, scan func(rows *sql.Rows) error) error {
-	db, err := t.db(room)
+// each runs a query in one service.
+func (t *tool) each(ctx context.Context, service, query string, args []any, scan func(rows *sql.Rows) error) error {
+	db, err := t.db(service)
 	if err != nil {
 		return err
 	}
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
-		return fmt.Errorf("%s: %w", room, err)
+		return fmt.Errorf("%s: %w", service, err)
 	}
 	defer rows.Close() //nolint:errcheck // Err is asked below
 	for rows.Next() {
 		if err := scan(rows); err != nil {
-			return fmt.Errorf("%s: %w", room, err)
+			return fmt.Errorf("%s: %w", service, err)
 		}
 	}
 	return rows.Err()
 }
 
-// retry makes parked events due now; the room's own retrier takes them, with its handlers and its locks.
+// retry makes parked events due now; the service's own retrier takes them, with its handlers and its locks.
 func (t *tool) retry(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errors.New("retry what? Give an event's id, or --all")
 	}
-	room, err := roomIn(args[1:])
+	service, err := serviceIn(args[1:])
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (t *tool) retry(ctx context.Context, args []string) error {
 	if args[0] != "--all" {
 		only = args[0]
 	}
-	n, err := t.change(ctx, room, `UPDATE inbox SET next_try_at = now() WHERE status = 'parked' AND ($1::text IS NULL OR id = $1)`, only)
+	n, err := t.change(ctx, service, `UPDATE inbox SET next_try_at = now() WHERE status = 'parked' AND ($1::text IS NULL OR id = $1)`, only)
 	if err != nil {
 		return err
 	}
@@ -180,14 +180,14 @@ func (t *tool) drop(ctx context.Context, args []string) error {
 	if err := f.Parse(args[1:]); err != nil {
 		return err
 	}
-	room, err := roomIn(f.Args())
+	service, err := serviceIn(f.Args())
 	if err != nil {
 		return err
 	}
 	if strings.TrimSpace(*reason) == "" {
 		return errors.New("say why: --reason \"…\"")
 	}
-	n, err := t.change(ctx, room, `UPDATE inbox SET status = 'dropped', next_try_at = NULL, handled_at = now(), reason = left($2 || ' (was: ' || reason || ')', 4000)
+	n, err := t.change(ctx, service, `UPDATE inbox SET status = 'dropped', next_try_at = NULL, handled_at = now(), reason = left($2 || ' (was: ' || reason || ')', 4000)
 		WHERE status = 'parked' AND id = $1`, id, *reason)
 	if err != nil {
 		return err
@@ -195,15 +195,15 @@ func (t *tool) drop(ctx context.Context, args []string) error {
 	if n == 0 {
 		return fmt.Errorf("no event %s is parked", id)
 	}
-	fmt.Fprintf(t.out, "dropped in %d rooms; its effect will not happen there: see what `audit` says\n", n)
+	fmt.Fprintf(t.out, "dropped in %d services; its effect will not happen there: see what `audit` says\n", n)
 	return nil
 }
 
-// change updates inbox rows of one room, or of all.
-func (t *tool) change(ctx context.Context, room, query string, args ...any) (int64, error) {
+// change updates inbox rows of one service, or of all.
+func (t *tool) change(ctx context.Context, service, query string, args ...any) (int64, error) {
 	total := int64(0)
 	for _, name := range consumers {
-		if room != "" && name != room {
+		if service != "" && name != service {
 			continue
 		}
 		db, err := t.db(name)

@@ -16,31 +16,31 @@ type counts struct {
 	done, parked, dropped, feed   int
 }
 
-// counts is the state of all rooms at a glance.
+// counts is the state of all services at a glance.
 func (t *tool) counts(ctx context.Context) error {
 	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
-	say("  room\toutbox\tunpublished\tunnumbered\tinbox done\tby feed\tparked\tdropped")
+	say("  service\toutbox\tunpublished\tunnumbered\tinbox done\tby feed\tparked\tdropped")
 	parked := 0
-	for _, room := range all {
+	for _, service := range all {
 		var c counts
-		sends, takes := slices.Contains(producers, room), slices.Contains(consumers, room)
+		sends, takes := slices.Contains(producers, service), slices.Contains(consumers, service)
 		if sends {
-			err := t.each(ctx, room, `SELECT count(*), count(*) FILTER (WHERE published_at IS NULL), count(*) FILTER (WHERE pos IS NULL) FROM outbox`, nil,
+			err := t.each(ctx, service, `SELECT count(*), count(*) FILTER (WHERE published_at IS NULL), count(*) FILTER (WHERE pos IS NULL) FROM outbox`, nil,
 				func(rows *sql.Rows) error { return rows.Scan(&c.made, &c.unpublished, &c.unnumbered) })
 			if err != nil {
 				return err
 			}
 		}
 		if takes {
-			err := t.each(ctx, room, `SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'parked'), count(*) FILTER (WHERE status = 'dropped'),
+			err := t.each(ctx, service, `SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'parked'), count(*) FILTER (WHERE status = 'dropped'),
 				count(*) FILTER (WHERE via = 'feed') FROM inbox`, nil, func(rows *sql.Rows) error { return rows.Scan(&c.done, &c.parked, &c.dropped, &c.feed) })
 			if err != nil {
 				return err
 			}
 		}
 		parked += c.parked
-		say("  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", room, number(sends, c.made), number(sends, c.unpublished), number(sends, c.unnumbered),
+		say("  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", service, number(sends, c.made), number(sends, c.unpublished), number(sends, c.unnumbered),
 			number(takes, c.done), number(takes, c.feed), number(takes, c.parked), number(takes, c.dropped))
 	}
 	if err := w.Flush(); err != nil {
@@ -61,10 +61,10 @@ func number(has bool, n int) string {
 }
 
 // parked lists what could not be handled.
-func (t *tool) parked(ctx context.Context, room string) error {
+func (t *tool) parked(ctx context.Context, service string) error {
 	found := 0
 	for _, name := range consumers {
-		if room != "" && room != name {
+		if service != "" && service != name {
 			continue
 		}
 		err := t.each(ctx, name, `SELECT id, type, source, key, attempts, reason, received_at, coalesce(extract(epoch FROM next_try_at - now()), 0)
@@ -100,7 +100,7 @@ func (t *tool) parked(ctx context.Context, room string) error {
 	return err
 }
 
-// firstLine leaves the stack of a panic to the room's log.
+// firstLine leaves the stack of a panic to the service's log.
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line
@@ -108,15 +108,15 @@ func firstLine(s string) string {
 
 // moment is a line of a story.
 type moment struct {
-	at         time.Time
-	room, what string
+	at            time.Time
+	service, what string
 }
 
-// follow tells what happened to one aggregate: events written, published and taken in, over all rooms in the order of their clocks.
+// follow tells what happened to one aggregate: events written, published and taken in, over all services in the order of their clocks.
 func (t *tool) follow(ctx context.Context, key string) error {
 	var story []moment
-	for _, room := range producers {
-		err := t.each(ctx, room, `SELECT id, type, aggregate_version, created_at, pos, published_at, attempts FROM outbox WHERE key = $1`, []any{key}, func(rows *sql.Rows) error {
+	for _, service := range producers {
+		err := t.each(ctx, service, `SELECT id, type, aggregate_version, created_at, pos, published_at, attempts FROM outbox WHERE key = $1`, []any{key}, func(rows *sql.Rows) error {
 			var id, typ string
 			var version int64
 			var created time.Time
@@ -137,15 +137,15 @@ func (t *tool) follow(ctx context.Context, key string) error {
 			if pos.Valid {
 				place = fmt.Sprintf("feed %d", pos.Int64)
 			}
-			story = append(story, moment{created, room, fmt.Sprintf("says %s (version %d, %s, %s)  %s", typ, version, state, place, id)})
+			story = append(story, moment{created, service, fmt.Sprintf("says %s (version %d, %s, %s)  %s", typ, version, state, place, id)})
 			return nil
 		})
 		if err != nil {
 			return err
 		}
 	}
-	for _, room := range consumers {
-		err := t.each(ctx, room, `SELECT id, type, status, via, attempts, reason, received_at, handled_at FROM inbox WHERE key = $1`, []any{key}, func(rows *sql.Rows) error {
+	for _, service := range consumers {
+		err := t.each(ctx, service, `SELECT id, type, status, via, attempts, reason, received_at, handled_at FROM inbox WHERE key = $1`, []any{key}, func(rows *sql.Rows) error {
 			var id, typ, status, via, reason string
 			var attempts int
 			var received time.Time
@@ -153,7 +153,7 @@ func (t *tool) follow(ctx context.Context, key string) error {
 			if err := rows.Scan(&id, &typ, &status, &via, &attempts, &reason, &received, &handled); err != nil {
 				return err
 			}
-			m := moment{received, room, fmt.Sprintf("has %s by %s  %s", typ, via, id)}
+			m := moment{received, service, fmt.Sprintf("has %s by %s  %s", typ, via, id)}
 			switch {
 			case status != "done":
 				m.what = fmt.Sprintf("%s %s after %d tries: %s  %s", status, typ, attempts, firstLine(reason), id)
@@ -172,7 +172,7 @@ func (t *tool) follow(ctx context.Context, key string) error {
 	}
 	slices.SortStableFunc(story, func(a, b moment) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	for _, m := range story {
-		if _, err := fmt.Fprintf(t.out, "%s  +%6d ms  %-8s %s\n", m.at.Local().Format("15:04:05.000"), m.at.Sub(story[0].at).Milliseconds(), m.room, m.what); err != nil {
+		if _, err := fmt.Fprintf(t.out, "%s  +%6d ms  %-8s %s\n", m.at.Local().Format("15:04:05.000"), m.at.Sub(story[0].at).Milliseconds(), m.service, m.what); err != nil {
 			return err
 		}
 	}

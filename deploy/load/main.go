@@ -21,9 +21,9 @@ import (
 	"syscall"
 	"time"
 
-	"daprmall.dev/deploy/internal/books"
+	"daprmall.dev/deploy/internal/apiclient"
+	"daprmall.dev/deploy/internal/audit"
 	"daprmall.dev/deploy/internal/running"
-	"daprmall.dev/deploy/internal/shop"
 )
 
 const (
@@ -116,12 +116,12 @@ func run(ctx context.Context, args []string) (err error) {
 	cells := len(o.scenarios) * len(o.shoppers)
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(cells)*(time.Duration(o.seconds)*time.Second+2*drainFor)+3*time.Minute)
 	defer cancel()
-	drain, err := books.NewDrain(m)
+	drain, err := audit.NewDrain(m)
 	if err != nil {
 		return err
 	}
 	defer drain.Close()
-	l := &load{visitor: shop.New(m.Gateway), seconds: time.Duration(o.seconds) * time.Second, pids: filepath.Join(m.Home, "run"), drain: drain}
+	l := &load{visitor: apiclient.New(m.Gateway), seconds: time.Duration(o.seconds) * time.Second, pids: filepath.Join(m.Home, "run"), drain: drain}
 	say("preparing: limits, %d shoppers, 20 products", slices.Max(o.shoppers))
 	restore, err := raise(ctx, m)
 	if restore != nil {

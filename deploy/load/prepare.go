@@ -11,18 +11,18 @@ import (
 	"sync"
 	"time"
 
-	"daprmall.dev/deploy/internal/books"
+	"daprmall.dev/deploy/internal/apiclient"
+	"daprmall.dev/deploy/internal/audit"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/running"
 	"daprmall.dev/deploy/internal/settings"
-	"daprmall.dev/deploy/internal/shop"
 )
 
 const (
 	seller = "seller@mall.local" // of the demo data
 	// tokenFor is how long a token is used; it is good for 15 minutes.
 	tokenFor = 10 * time.Minute
-	// followed is how long rooms take to notice a changed setting.
+	// followed is how long services take to notice a changed setting.
 	followed = 4500 * time.Millisecond
 )
 
@@ -32,16 +32,16 @@ var limits = map[string]string{"gateway.rate.anonymous": "100000/100000", "gatew
 
 // load is a load test on its mall.
 type load struct {
-	visitor  *shop.Client
+	visitor  *apiclient.Client
 	seconds  time.Duration
 	pids     string
-	drain    *books.Drain
+	drain    *audit.Drain
 	shoppers []*shopper
 	signedIn time.Time
-	onSale   []shop.Product // what is read and listed
-	words    []string       // what is searched for
-	stock    []shop.Product // what is bought: more of each than anybody can buy
-	keeper   *shop.Client   // who sells that
+	onSale   []apiclient.Product // what is read and listed
+	words    []string            // what is searched for
+	stock    []apiclient.Product // what is bought: more of each than anybody can buy
+	keeper   *apiclient.Client   // who sells that
 }
 
 // raise widens the gateway's limits and gives a function that puts them back.
@@ -86,7 +86,7 @@ func wait(ctx context.Context, d time.Duration) error {
 
 // prepare brings people and products in.
 func (l *load) prepare(ctx context.Context, shoppers int) error {
-	var page struct{ Items []shop.Product }
+	var page struct{ Items []apiclient.Product }
 	if err := l.visitor.Want(ctx, http.StatusOK, http.MethodGet, "/v1/products?page_size=100", nil, &page); err != nil {
 		return err
 	}

@@ -8,12 +8,12 @@ import (
 	"net/url"
 	"sync"
 
-	"daprmall.dev/deploy/internal/shop"
+	"daprmall.dev/deploy/internal/apiclient"
 )
 
 // shopper is one who buys, one thing after the other.
 type shopper struct {
-	c       *shop.Client
+	c       *apiclient.Client
 	address string
 	random  *rand.Rand
 
@@ -50,7 +50,7 @@ func (s *shopper) oldest(than int) (order string, ok bool) {
 }
 
 // step is one request of a shopper and the status it should get.
-type step func(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error)
+type step func(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, error)
 
 // scenario is what all shoppers do again and again.
 type scenario struct {
@@ -76,47 +76,47 @@ var scenarios = []scenario{
 	{name: "mix", what: "40% read, 20% list, 15% search, 12% cart, 8% checkout, 5% payment", step: mix, events: true},
 }
 
-func hop(ctx context.Context, _ *load, s *shopper) (shop.Answer, int, error) {
+func hop(ctx context.Context, _ *load, s *shopper) (apiclient.Answer, int, error) {
 	a, err := s.c.Do(ctx, http.MethodGet, "/.well-known/jwks.json", nil)
 	return a, http.StatusOK, err
 }
 
-func read(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {
+func read(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, error) {
 	a, err := s.c.Do(ctx, http.MethodGet, "/v1/products/"+l.onSale[s.random.IntN(len(l.onSale))].ID, nil)
 	return a, http.StatusOK, err
 }
 
-func listing(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {
+func listing(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, error) {
 	q := url.Values{"category": {l.onSale[s.random.IntN(len(l.onSale))].Category}, "sort": {[]string{"price", "-price", "newest"}[s.random.IntN(3)]}}
 	a, err := s.c.Do(ctx, http.MethodGet, "/v1/products?"+q.Encode(), nil)
 	return a, http.StatusOK, err
 }
 
-func search(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {
+func search(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, error) {
 	a, err := s.c.Do(ctx, http.MethodGet, "/v1/products?q="+url.QueryEscape(l.words[s.random.IntN(len(l.words))]), nil)
 	return a, http.StatusOK, err
 }
 
-func addToCart(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {
+func addToCart(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, error) {
 	a, err := s.c.Do(ctx, http.MethodPost, "/v1/cart/items", map[string]any{"product_id": l.stock[s.random.IntN(len(l.stock))].ID, "quantity": 1})
 	return a, http.StatusOK, err
 }
 
 func checkout(lines int) step {
-	return func(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {
+	return func(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, error) {
 		a, err := s.buy(ctx, l, lines)
 		return a, http.StatusCreated, err
 	}
 }
 
 // buy checks out different products and keeps the order for a payment.
-func (s *shopper) buy(ctx context.Context, l *load, lines int) (shop.Answer, error) {
-	items := make([]shop.Line, lines)
+func (s *shopper) buy(ctx context.Context, l *load, lines int) (apiclient.Answer, error) {
+	items := make([]apiclient.Line, lines)
 	first := s.random.IntN(len(l.stock))
 	for i := range items {
-		items[i] = shop.Line{ProductID: l.stock[(first+i*7)%len(l.stock)].ID, Quantity: 1}
+		items[i] = apiclient.Line{ProductID: l.stock[(first+i*7)%len(l.stock)].ID, Quantity: 1}
 	}
-	a, err := s.c.Buy(ctx, shop.Key(), s.address, items...)
+	a, err := s.c.Buy(ctx, apiclient.Key(), s.address, items...)
 	if err == nil && a.Status == http.StatusCreated {
 		var o struct{ ID string }
 		if err := a.Into(&o); err != nil {
@@ -130,17 +130,17 @@ func (s *shopper) buy(ctx context.Context, l *load, lines int) (shop.Answer, err
 // errNothingLeft ends a shopper's work: what was prepared is used up.
 var errNothingLeft = errors.New("no unpaid order is left")
 
-func pay(ctx context.Context, _ *load, s *shopper) (shop.Answer, int, error) {
+func pay(ctx context.Context, _ *load, s *shopper) (apiclient.Answer, int, error) {
 	order, ok := s.take()
 	if !ok {
-		return shop.Answer{}, 0, errNothingLeft
+		return apiclient.Answer{}, 0, errNothingLeft
 	}
-	a, err := s.c.Pay(ctx, shop.Key(), order, shop.CardGood)
+	a, err := s.c.Pay(ctx, apiclient.Key(), order, apiclient.CardGood)
 	return a, http.StatusCreated, err
 }
 
 // purchase pays what it has just bought: payment has heard nothing of the order yet.
-func purchase(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {
+func purchase(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, error) {
 	if a, err := s.buy(ctx, l, 1); err != nil || a.Status != http.StatusCreated {
 		return a, http.StatusCreated, err
 	}
@@ -150,20 +150,20 @@ func purchase(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error
 // laterBy is how many orders a shopper of purchaseLater leaves unpaid: by then the events of the oldest have come.
 const laterBy = 10
 
-func purchaseLater(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {
+func purchaseLater(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, error) {
 	a, err := s.buy(ctx, l, 1)
 	if err != nil || a.Status != http.StatusCreated {
 		return a, http.StatusCreated, err
 	}
 	order, ok := s.oldest(laterBy)
 	if !ok {
-		return shop.Answer{}, 0, errNothingLeft
+		return apiclient.Answer{}, 0, errNothingLeft
 	}
-	a, err = s.c.Pay(ctx, shop.Key(), order, shop.CardGood)
+	a, err = s.c.Pay(ctx, apiclient.Key(), order, apiclient.CardGood)
 	return a, http.StatusCreated, err
 }
 
-func mix(ctx context.Context, l *load, s *shopper) (shop.Answer, int, error) {
+func mix(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, error) {
 	switch n := s.random.IntN(100); {
 	case n < 40:
 		return read(ctx, l, s)

@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"time"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/secrets"
 )
 
 // firstAdmin prints the secret that makes the first admin, and how.
-func firstAdmin(_ context.Context, at place.Place, _ []string) error {
+func firstAdmin(_ context.Context, at layout.Layout, _ []string) error {
 	store, err := secrets.Read(at.Home)
 	if err != nil {
 		return err

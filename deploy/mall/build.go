@@ -12,14 +12,14 @@ import (
 	"strings"
 
 	"daprmall.dev/deploy/daprd"
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/runfile"
 	"daprmall.dev/deploy/internal/steps"
 )
 
 // build compiles programs into the mall's home, all in one go. When one does not
 // compile the others are still built, and the error says which.
-func build(ctx context.Context, at place.Place, dirs []string, s *steps.Step) error {
+func build(ctx context.Context, at layout.Layout, dirs []string, s *steps.Step) error {
 	var missing []string
 	for _, dir := range dirs {
 		if !hasMain(filepath.Join(at.Root, dir)) {
@@ -46,7 +46,7 @@ func build(ctx context.Context, at place.Place, dirs []string, s *steps.Step) er
 
 // goBuild compiles and returns what the compiler had to say. Progress, if wanted, is the
 // number of packages compiled so far. Without tables for debuggers, linking takes half as long.
-func goBuild(ctx context.Context, at place.Place, dirs []string, progress func(int)) (string, error) {
+func goBuild(ctx context.Context, at layout.Layout, dirs []string, progress func(int)) (string, error) {
 	args := []string{"build", "-v", "-ldflags=-s -w", "-o", filepath.Join(at.Home, "bin") + string(filepath.Separator)}
 	for _, dir := range dirs {
 		args = append(args, "./"+filepath.ToSlash(dir))
@@ -82,7 +82,7 @@ func hasMain(dir string) bool {
 }
 
 // programs are the directories to compile for these apps.
-func programs(at place.Place, apps []runfile.App, lua []string) ([]string, error) {
+func programs(at layout.Layout, apps []runfile.App, lua []string) ([]string, error) {
 	var dirs []string
 	for _, a := range apps {
 		pkg, err := a.Package()
@@ -103,7 +103,7 @@ func programs(at place.Place, apps []runfile.App, lua []string) ([]string, error
 }
 
 // sidecar finds daprd, or builds it.
-func sidecar(ctx context.Context, at place.Place, s *steps.Step) (string, error) {
+func sidecar(ctx context.Context, at layout.Layout, s *steps.Step) (string, error) {
 	found, ok, err := daprd.Find(ctx, at.Cache)
 	if err != nil {
 		return "", err
@@ -125,7 +125,7 @@ func sidecar(ctx context.Context, at place.Place, s *steps.Step) (string, error)
 }
 
 // sidecarPath is the verb that prints the path, for scripts and images.
-func sidecarPath(ctx context.Context, at place.Place, _ []string) error {
+func sidecarPath(ctx context.Context, at layout.Layout, _ []string) error {
 	board := steps.New(ctx, os.Stderr)
 	var path string
 	defer board.SayChanges()
@@ -141,8 +141,8 @@ func sidecarPath(ctx context.Context, at place.Place, _ []string) error {
 }
 
 // tool builds one of the sibling commands and becomes it.
-func tool(name string) func(context.Context, place.Place, []string) error {
-	return func(ctx context.Context, at place.Place, args []string) error {
+func tool(name string) func(context.Context, layout.Layout, []string) error {
+	return func(ctx context.Context, at layout.Layout, args []string) error {
 		if !hasMain(filepath.Join(at.Root, "deploy", name)) {
 			return fmt.Errorf("this copy of the mall has no deploy/%s", name)
 		}
@@ -156,7 +156,7 @@ func tool(name string) func(context.Context, place.Place, []string) error {
 	}
 }
 
-func runTool(ctx context.Context, at place.Place, name string, args []string, out *os.File) error {
+func runTool(ctx context.Context, at layout.Layout, name string, args []string, out *os.File) error {
 	cmd := exec.CommandContext(ctx, at.Bin(name), args...)
 	cmd.Dir = at.Root
 	cmd.Env = append(os.Environ(), "MALL_HOME="+at.Home, fmt.Sprintf("MALL_PORT_BASE=%d", at.Base), "MALL_STATE="+at.StateFile())

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/services/kit/config/keys"
 
@@ -42,12 +42,12 @@ func command(use, short string, args cobra.PositionalArgs, do action) *cobra.Com
 }
 
 // action is what a command does with the mall of this repository.
-type action = func(ctx context.Context, at place.Place, args []string) error
+type action = func(ctx context.Context, at layout.Layout, args []string) error
 
 // here finds out where the mall lives.
 func here(do action) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
-		at, err := place.Find()
+		at, err := layout.Find()
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func upCommand(name string) *cobra.Command {
 	if name == "supervise" { // what a detached supervisor runs
 		do, c.Hidden = superviseDetached, true
 	}
-	c.RunE = here(func(ctx context.Context, at place.Place, _ []string) error { return do(ctx, at, o) })
+	c.RunE = here(func(ctx context.Context, at layout.Layout, _ []string) error { return do(ctx, at, o) })
 	o.flags(c.Flags())
 	return c
 }
@@ -71,14 +71,14 @@ func upCommand(name string) *cobra.Command {
 func downCommand() *cobra.Command {
 	c := &cobra.Command{Use: "down", Short: "Stop everything", Args: cobra.NoArgs}
 	purge := c.Flags().Bool("purge", false, "also delete the data")
-	c.RunE = here(func(ctx context.Context, at place.Place, _ []string) error { return down(ctx, at, *purge) })
+	c.RunE = here(func(ctx context.Context, at layout.Layout, _ []string) error { return down(ctx, at, *purge) })
 	return c
 }
 
 func statusCommand() *cobra.Command {
 	c := &cobra.Command{Use: "status", Short: "Show every process: pid, port, state, restarts, memory", Args: cobra.NoArgs}
 	asJSON := c.Flags().Bool("json", false, "as a list for programs")
-	c.RunE = here(func(ctx context.Context, at place.Place, _ []string) error { return status(ctx, at, *asJSON) })
+	c.RunE = here(func(ctx context.Context, at layout.Layout, _ []string) error { return status(ctx, at, *asJSON) })
 	return c
 }
 
@@ -87,7 +87,7 @@ func logsCommand() *cobra.Command {
 		Args: cobra.MaximumNArgs(1), Example: "  logs order -f", ValidArgsFunction: processes}
 	follow := c.Flags().BoolP("follow", "f", false, "go on as it grows")
 	lines := c.Flags().IntP("lines", "n", 50, "how many lines to begin with")
-	c.RunE = here(func(ctx context.Context, at place.Place, args []string) error {
+	c.RunE = here(func(ctx context.Context, at layout.Layout, args []string) error {
 		if len(args) == 0 {
 			return listLogs(at)
 		}
@@ -97,7 +97,7 @@ func logsCommand() *cobra.Command {
 }
 
 func configCommand() *cobra.Command {
-	type change = func(ctx context.Context, c *redis.Client, at place.Place, s state, args []string) error
+	type change = func(ctx context.Context, c *redis.Client, at layout.Layout, s state, args []string) error
 	setting := func(use, short string, args cobra.PositionalArgs, do change) *cobra.Command {
 		return &cobra.Command{Use: use, Short: short, Args: args, ValidArgsFunction: settingNames, RunE: here(onStore(do))}
 	}
@@ -105,21 +105,21 @@ func configCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(
 		setting("list", "Show every setting with the value in force", cobra.NoArgs,
-			func(ctx context.Context, c *redis.Client, at place.Place, _ state, _ []string) error {
+			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, _ []string) error {
 				return configList(ctx, c, at, os.Stdout)
 			}),
 		setting("get <key>", "Print what a setting was set to", cobra.ExactArgs(1),
-			func(ctx context.Context, c *redis.Client, at place.Place, _ state, args []string) error {
+			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, args []string) error {
 				return configGet(ctx, c, at, args[0])
 			}),
 		setting("set <key> <value, or @file> [<key> <value>]...", "Change settings; services take them while they run",
 			pairs, configTry),
 		setting("unset <key>", "Let the default apply", cobra.ExactArgs(1),
-			func(ctx context.Context, c *redis.Client, at place.Place, _ state, args []string) error {
+			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, args []string) error {
 				return configUnset(ctx, c, at, args[0])
 			}),
 		setting("restore", "Write back what the store has lost", cobra.NoArgs,
-			func(ctx context.Context, c *redis.Client, at place.Place, _ state, _ []string) error {
+			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, _ []string) error {
 				return configRestore(ctx, c, at)
 			}))
 	return c
@@ -134,18 +134,18 @@ func pairs(c *cobra.Command, args []string) error {
 }
 
 func keysCommand() *cobra.Command {
-	list := func(ctx context.Context, at place.Place, _ []string) error {
+	list := func(ctx context.Context, at layout.Layout, _ []string) error {
 		return changeKeys(ctx, at, http.MethodGet, "")
 	}
 	c := command("keys", "Show and change the keys that sign access tokens", cobra.NoArgs, list)
 	c.AddCommand(
 		command("list", "Show the keys", cobra.NoArgs, list),
 		command("rotate", "Sign with the next key", cobra.NoArgs,
-			func(ctx context.Context, at place.Place, _ []string) error {
+			func(ctx context.Context, at layout.Layout, _ []string) error {
 				return changeKeys(ctx, at, http.MethodPost, "/rotate")
 			}),
 		command("revoke <kid>", "Make all tokens of a key void", cobra.ExactArgs(1),
-			func(ctx context.Context, at place.Place, args []string) error {
+			func(ctx context.Context, at layout.Layout, args []string) error {
 				return changeKeys(ctx, at, http.MethodPost, "/"+url.PathEscape(args[0])+"/revoke")
 			}))
 	return c
@@ -155,7 +155,7 @@ func secretsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "secrets", Short: "Change a secret or a database password of the running mall",
 		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(command("rotate idempotency-hmac | refresh-hmac | <service>-db", "Bring a new value to all that use it",
-		cobra.ExactArgs(1), func(ctx context.Context, at place.Place, args []string) error {
+		cobra.ExactArgs(1), func(ctx context.Context, at layout.Layout, args []string) error {
 			return rotateSecret(ctx, at, args[0])
 		}))
 	return c
@@ -186,7 +186,7 @@ func passedOn(name, short string) *cobra.Command {
 
 // processes completes the name of a process, where one is taken.
 func processes(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	at, err := place.Find()
+	at, err := layout.Find()
 	if err != nil || len(args) > 0 || !strings.Contains(c.Use, "process") {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/runfile"
 	"daprmall.dev/deploy/internal/supervise"
 
@@ -74,7 +74,7 @@ func TestWhatARunningMallLacks(t *testing.T) {
 }
 
 func TestLogsWithoutANameAreListed(t *testing.T) {
-	at := place.Place{Home: t.TempDir()}
+	at := layout.Layout{Home: t.TempDir()}
 	if err := listLogs(at); err == nil {
 		t.Error("no logs, and no word about it")
 	}

@@ -12,7 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/settings"
 	"daprmall.dev/services/kit/config/keys"
@@ -20,8 +20,8 @@ import (
 
 // onStore opens the Dapr configuration store of the running mall for a command. Services take a change while they run, and keep
 // it in their databases: what the store loses they go on with.
-func onStore(do func(ctx context.Context, c *redis.Client, at place.Place, s state, args []string) error) func(context.Context, place.Place, []string) error {
-	return func(ctx context.Context, at place.Place, args []string) error {
+func onStore(do func(ctx context.Context, c *redis.Client, at layout.Layout, s state, args []string) error) func(context.Context, layout.Layout, []string) error {
+	return func(ctx context.Context, at layout.Layout, args []string) error {
 		s, err := readState(at)
 		if err != nil {
 			return err
@@ -35,7 +35,7 @@ func onStore(do func(ctx context.Context, c *redis.Client, at place.Place, s sta
 	}
 }
 
-func configGet(ctx context.Context, c *redis.Client, at place.Place, key string) error {
+func configGet(ctx context.Context, c *redis.Client, at layout.Layout, key string) error {
 	raw, err := c.Get(ctx, key).Result()
 	value := settings.Parse(raw).Text
 	switch {
@@ -57,7 +57,7 @@ func configGet(ctx context.Context, c *redis.Client, at place.Place, key string)
 	return nil
 }
 
-func configRestore(ctx context.Context, c *redis.Client, at place.Place) error {
+func configRestore(ctx context.Context, c *redis.Client, at layout.Layout) error {
 	rec, err := readRecord(at)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func configRestore(ctx context.Context, c *redis.Client, at place.Place) error {
 
 // configTry sets values (key, value, key, value), and takes back those that whoever uses them refuses: they would go on with the last
 // good one, but the gateway remembers nothing and would serve nobody after its next start.
-func configTry(ctx context.Context, c *redis.Client, at place.Place, s state, pairs []string) error {
+func configTry(ctx context.Context, c *redis.Client, at layout.Layout, s state, pairs []string) error {
 	before := map[string]string{}
 	values, err := checked(pairs)
 	if err != nil {
@@ -173,7 +173,7 @@ func standard(key string) string {
 }
 
 // configUnset writes that the default applies: an absent key would say nothing.
-func configUnset(ctx context.Context, c *redis.Client, at place.Place, key string) error {
+func configUnset(ctx context.Context, c *redis.Client, at layout.Layout, key string) error {
 	known, err := knownSetting(key)
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func configUnset(ctx context.Context, c *redis.Client, at place.Place, key strin
 }
 
 // writeSetting gives the value a version above all that were written before, whatever this machine's clock says.
-func writeSetting(ctx context.Context, c *redis.Client, at place.Place, key, text string) error {
+func writeSetting(ctx context.Context, c *redis.Client, at layout.Layout, key, text string) error {
 	return changeRecord(at, func(r settingsRecord) error {
 		raw, err := c.Get(ctx, key).Result()
 		if err != nil && !errors.Is(err, redis.ErrNil) {
@@ -201,7 +201,7 @@ func writeSetting(ctx context.Context, c *redis.Client, at place.Place, key, tex
 }
 
 // configList shows every setting with the value in force, its default and what it is for.
-func configList(ctx context.Context, c *redis.Client, at place.Place, out io.Writer) error {
+func configList(ctx context.Context, c *redis.Client, at layout.Layout, out io.Writer) error {
 	values, err := readSettings(ctx, c)
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/settings"
 	"daprmall.dev/services/kit/config/keys"
@@ -45,9 +45,9 @@ func testRedis(t *testing.T) (c *redis.Client, do func(args ...string) string) {
 	}
 }
 
-func testPlace(t *testing.T) place.Place {
+func testPlace(t *testing.T) layout.Layout {
 	t.Helper()
-	at := place.Place{Home: t.TempDir()}
+	at := layout.Layout{Home: t.TempDir()}
 	if err := os.Mkdir(at.Run(), 0o700); err != nil {
 		t.Fatal(err)
 	}

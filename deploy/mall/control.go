@@ -11,7 +11,7 @@ import (
 	"os"
 	"time"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 )
 
 // listen serves the supervisor's controls on a Unix socket that only its owner can open.
@@ -46,7 +46,7 @@ func listen(m *mall, end func()) (io.Closer, error) {
 var errDown = errors.New("this mall is not running")
 
 // ask talks to the supervisor.
-func ask(ctx context.Context, at place.Place, method, path string) ([]byte, error) {
+func ask(ctx context.Context, at layout.Layout, method, path string) ([]byte, error) {
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", at.Control())

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"daprmall.dev/deploy/daprd"
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/proc"
 	"daprmall.dev/deploy/internal/redis"
@@ -27,7 +27,7 @@ type finding struct {
 }
 
 // doctor looks at everything a mall needs, starts nothing, and names the cure of what is missing.
-func doctor(ctx context.Context, at place.Place, _ []string) error {
+func doctor(ctx context.Context, at layout.Layout, _ []string) error {
 	list := []finding{checkGo(ctx), checkGit(ctx), checkPlatform(), checkHome(at), checkDisk(at)}
 	r, _ := proc.Read(at.Run(), supervisorName)
 	running := r.Alive()
@@ -85,7 +85,7 @@ func checkPlatform() finding {
 	return f
 }
 
-func checkHome(at place.Place) finding {
+func checkHome(at layout.Layout) finding {
 	f := finding{what: "home", got: at.Home}
 	if err := at.Make(); err != nil {
 		f.got = err.Error()
@@ -94,7 +94,7 @@ func checkHome(at place.Place) finding {
 	return f
 }
 
-func checkDisk(at place.Place) finding {
+func checkDisk(at layout.Layout) finding {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(at.Home, &st); err != nil {
 		return finding{what: "disk", got: err.Error(), cure: "check the disk of MALL_HOME", warning: true}
@@ -107,7 +107,7 @@ func checkDisk(at place.Place) finding {
 	return f
 }
 
-func checkSidecar(ctx context.Context, at place.Place) finding {
+func checkSidecar(ctx context.Context, at layout.Layout) finding {
 	found, ok, err := daprd.Find(ctx, at.Cache)
 	switch {
 	case err != nil:
@@ -124,7 +124,7 @@ func checkSidecar(ctx context.Context, at place.Place) finding {
 }
 
 // checkPostgres looks where up will look; data that are there already want the version that wrote them.
-func checkPostgres(ctx context.Context, at place.Place) finding {
+func checkPostgres(ctx context.Context, at layout.Layout) finding {
 	if dsn := os.Getenv("MALL_POSTGRES_URL"); dsn != "" {
 		return answers("PostgreSQL", "MALL_POSTGRES_URL", func() error {
 			ctx, cancel := context.WithTimeout(ctx, answerWithin)
@@ -140,7 +140,7 @@ func checkPostgres(ctx context.Context, at place.Place) finding {
 	return server("PostgreSQL", found, err)
 }
 
-func checkRedis(ctx context.Context, at place.Place) finding {
+func checkRedis(ctx context.Context, at layout.Layout) finding {
 	if addr := os.Getenv("MALL_REDIS_ADDR"); addr != "" {
 		return answers("Redis", "MALL_REDIS_ADDR", func() error {
 			ctx, cancel := context.WithTimeout(ctx, answerWithin)
@@ -190,7 +190,7 @@ func goModule(ctx context.Context, module string) error {
 	return nil
 }
 
-func checkPorts(at place.Place) finding {
+func checkPorts(at layout.Layout) finding {
 	apps, err := plan(at, options{})
 	if err != nil {
 		return finding{what: "dapr.yaml", got: err.Error(), cure: "mend dapr.yaml"}
@@ -218,7 +218,7 @@ func checkPorts(at place.Place) finding {
 	return f
 }
 
-func checkLeftovers(at place.Place) finding {
+func checkLeftovers(at layout.Layout) finding {
 	left, _ := proc.ReadAll(at.Run())
 	var names []string
 	for _, r := range left {

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/source"
 
@@ -29,7 +29,7 @@ func askable() bool {
 }
 
 // needsPackages are the system packages without which no server can be had.
-func needsPackages(ctx context.Context, at place.Place) (packages []string) {
+func needsPackages(ctx context.Context, at layout.Layout) (packages []string) {
 	if os.Getenv("MALL_POSTGRES_URL") == "" {
 		if user, err := source.Unprivileged(); err == nil {
 			found, err := source.LookPostgres(ctx, at.Cache, postgres.DataMajor(postgresData(at, user)))

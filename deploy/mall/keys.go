@@ -11,11 +11,11 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 )
 
 // changeKeys shows or changes the keys that sign access tokens.
-func changeKeys(ctx context.Context, at place.Place, method, path string) error {
+func changeKeys(ctx context.Context, at layout.Layout, method, path string) error {
 	s, err := readState(at)
 	if err != nil {
 		return err

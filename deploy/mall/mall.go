@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/names"
-	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/render"
@@ -28,10 +28,10 @@ import (
 
 // mall is one running mall, as its supervisor sees it.
 type mall struct {
-	at    place.Place
+	at    layout.Layout
 	o     options
 	out   io.Writer
-	board *steps.Board
+	board *steps.Progress
 	sup   *supervise.Supervisor
 
 	apps  []runfile.App
@@ -44,7 +44,7 @@ type mall struct {
 	pg    string // how the superuser reaches PostgreSQL
 }
 
-func newMall(ctx context.Context, at place.Place, o options, out io.Writer) (*mall, error) {
+func newMall(ctx context.Context, at layout.Layout, o options, out io.Writer) (*mall, error) {
 	m := &mall{at: at, o: o, out: out, board: steps.New(ctx, out)}
 	m.sup = supervise.New(at.Run(), func(format string, args ...any) {
 		m.board.Say(time.Now().Format(time.TimeOnly)+" "+format, args...)
@@ -144,7 +144,7 @@ func (m *mall) startRedis(ctx context.Context) error {
 			return err
 		}
 		m.redis = net.JoinHostPort("127.0.0.1", strconv.Itoa(m.at.RedisPort()))
-		dir := m.user.DataDir(m.at.Home, "redis", place.Hash(m.at.Home))
+		dir := m.user.DataDir(m.at.Home, "redis", layout.Hash(m.at.Home))
 		sayOutside(m.at, dir, s)
 		i := redis.Instance{Binary: found.Path, Dir: dir,
 			Port: m.at.RedisPort(), Password: m.store.RedisPassword(),
@@ -217,7 +217,7 @@ func (m *mall) machine(s *steps.Step) source.Machine {
 }
 
 // sayOutside tells of a new data directory outside the home, as root's databases may need.
-func sayOutside(at place.Place, dir string, s *steps.Step) {
+func sayOutside(at layout.Layout, dir string, s *steps.Step) {
 	if rel, err := filepath.Rel(at.Home, dir); err == nil && filepath.IsLocal(rel) {
 		return
 	}
@@ -226,8 +226,8 @@ func sayOutside(at place.Place, dir string, s *steps.Step) {
 	}
 }
 
-func postgresData(at place.Place, user source.User) string {
-	return filepath.Join(user.DataDir(at.Home, "postgres", place.Hash(at.Home)), "data")
+func postgresData(at layout.Layout, user source.User) string {
+	return filepath.Join(user.DataDir(at.Home, "postgres", layout.Hash(at.Home)), "data")
 }
 
 func (m *mall) ownPostgres(ctx context.Context, s *steps.Step) error {
@@ -275,7 +275,7 @@ func (m *mall) render() error {
 
 func (m *mall) startApps() error {
 	for _, a := range m.apps {
-		c := crew{at: m.at, app: a, own: m.own, daprd: m.daprd, redis: m.redis, redisPW: m.store.RedisPassword(),
+		c := appProcesses{at: m.at, app: a, own: m.own, daprd: m.daprd, redis: m.redis, redisPW: m.store.RedisPassword(),
 			lua: slices.Contains(m.lua, a.ID)}
 		// A private folder for each sidecar: it waits for every socket it finds.
 		if err := os.RemoveAll(c.sockets()); err != nil {

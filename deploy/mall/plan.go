@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/runfile"
 	"daprmall.dev/deploy/internal/secrets"
 	"daprmall.dev/deploy/internal/supervise"
@@ -34,7 +34,7 @@ var luaOperations = map[string]string{"api-gateway": "limit,attempt,settle"}
 
 // plan says which apps to start: those of dapr.yaml that were asked for, moved to this
 // mall's ports, in as many copies as asked for.
-func plan(at place.Place, o options) ([]runfile.App, error) {
+func plan(at layout.Layout, o options) ([]runfile.App, error) {
 	all, err := runfile.Read(filepath.Join(at.Root, "dapr.yaml"))
 	if err != nil {
 		return nil, err
@@ -54,13 +54,13 @@ func plan(at place.Place, o options) ([]runfile.App, error) {
 	}
 	apps = slices.DeleteFunc(apps, func(a runfile.App) bool { return !o.wants(a.ID) })
 	for i := range apps {
-		apps[i] = apps[i].Shift(at.Base - place.DefaultBase)
+		apps[i] = apps[i].Shift(at.Base - layout.DefaultBase)
 	}
 	return apps, nil
 }
 
 // luaScopes are the apps whose sidecar loads the pluggable component, as the component says.
-func luaScopes(at place.Place) ([]string, error) {
+func luaScopes(at layout.Layout) ([]string, error) {
 	raw, err := os.ReadFile(filepath.Join(at.Root, "components", "local", luaComponent+".yaml"))
 	if err != nil {
 		return nil, err
@@ -72,9 +72,9 @@ func luaScopes(at place.Place) ([]string, error) {
 	return component.Scopes, err
 }
 
-// crew turns one app into its processes: the component its sidecar needs, the sidecar, the app.
-type crew struct {
-	at      place.Place
+// appProcesses turns one app into its processes: the component its sidecar needs, the sidecar, the app.
+type appProcesses struct {
+	at      layout.Layout
 	app     runfile.App
 	own     secrets.Own
 	daprd   string
@@ -83,10 +83,10 @@ type crew struct {
 	lua     bool
 }
 
-func (c crew) sockets() string { return filepath.Join(c.at.Sockets, c.app.Name()) }
+func (c appProcesses) sockets() string { return filepath.Join(c.at.Sockets, c.app.Name()) }
 
 // component is first: a sidecar that does not find its socket exits.
-func (c crew) component() supervise.Spec {
+func (c appProcesses) component() supervise.Spec {
 	name := c.app.Name() + "-" + luaProgram
 	socket := filepath.Join(c.sockets(), luaSocket)
 	return supervise.Spec{Name: name, Kind: "component", Path: c.at.Bin(luaProgram), Dir: c.at.Home, Log: c.at.Log(name),
@@ -103,7 +103,7 @@ func (c crew) component() supervise.Spec {
 		}}
 }
 
-func (c crew) sidecar() supervise.Spec {
+func (c appProcesses) sidecar() supervise.Spec {
 	a := c.app
 	name := a.Name() + "-daprd"
 	args := []string{
@@ -139,7 +139,7 @@ func (c crew) sidecar() supervise.Spec {
 }
 
 // process is the app itself: it gets its ports and tokens, and nothing else of ours.
-func (c crew) process() supervise.Spec {
+func (c appProcesses) process() supervise.Spec {
 	a := c.app
 	env := []string{"APP_ID=" + a.ID, "APP_PORT=" + strconv.Itoa(a.Port), "APP_HOST=127.0.0.1",
 		"DAPR_HTTP_PORT=" + strconv.Itoa(a.DaprHTTP), "DAPR_GRPC_PORT=" + strconv.Itoa(a.DaprGRPC),

@@ -25,9 +25,9 @@ func (a stateApp) metricsURL() string {
 
 // readersOfSetting gives the running apps that may read a setting, by their names as processes.
 func (s state) readersOfSetting(key string) (names []string) {
-	room, _, _ := strings.Cut(key, ".")
+	service, _, _ := strings.Cut(key, ".")
 	for name, app := range s.Apps {
-		if room == cmp.Or(map[string]string{"api-gateway": "gateway"}[app.ID], app.ID) || room == "mall" || room == "database" {
+		if service == cmp.Or(map[string]string{"api-gateway": "gateway"}[app.ID], app.ID) || service == "mall" || service == "database" {
 			names = append(names, name)
 		}
 	}

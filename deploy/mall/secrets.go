@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/secrets"
 )
@@ -24,7 +24,7 @@ var errNoSuchSecret = errors.New("secrets rotate takes idempotency-hmac, refresh
 
 // rotateSecret changes a secret of a running mall: first every service learns the next value, then it is used, and a database password is
 // forgotten after that. Each step restarts the sidecars of the services that may read it, one after the other: they read the file once.
-func rotateSecret(ctx context.Context, at place.Place, name string) error {
+func rotateSecret(ctx context.Context, at layout.Layout, name string) error {
 	st, err := readState(at)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func rotateSecret(ctx context.Context, at place.Place, name string) error {
 }
 
 // lockSecrets lets one command at a time change the secrets: each writes back all that it has read.
-func lockSecrets(at place.Place) (unlock func(), err error) {
+func lockSecrets(at layout.Layout) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(at.Run(), "secrets.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func lockSecrets(at place.Place) (unlock func(), err error) {
 }
 
 type rotation struct {
-	at      place.Place
+	at      layout.Layout
 	state   state
 	store   secrets.Store
 	name    string
@@ -149,7 +149,7 @@ func (r rotation) spread(ctx context.Context, done string) error {
 }
 
 // readersOf gives the apps whose sidecar configuration lets them read a secret.
-func readersOf(at place.Place, name string) ([]string, error) {
+func readersOf(at layout.Layout, name string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(at.Root, "dapr-config", "*.yaml"))
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func readersOf(at place.Place, name string) ([]string, error) {
 	return apps, nil
 }
 
-func pidOf(ctx context.Context, at place.Place, process string) (int, error) {
+func pidOf(ctx context.Context, at layout.Layout, process string) (int, error) {
 	raw, err := ask(ctx, at, http.MethodGet, "/status")
 	if err != nil {
 		return 0, err

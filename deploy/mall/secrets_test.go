@@ -6,13 +6,13 @@ import (
 	"os"
 	"testing"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/secrets"
 )
 
 // Two rotations at once would each write back what the other has changed: a service would get a password that its database no longer has.
 func TestOneCommandChangesSecrets(t *testing.T) {
-	at := place.Place{Home: t.TempDir()}
+	at := layout.Layout{Home: t.TempDir()}
 	if err := os.Mkdir(at.Run(), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestARotationThatWasCutOffEndsFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := rotation{at: place.Place{Home: t.TempDir()}, store: store, name: name}
+	r := rotation{at: layout.Layout{Home: t.TempDir()}, store: store, name: name}
 	var seen []map[string]string
 	calls, cut := 0, 2
 	spread := func(context.Context, string) error {

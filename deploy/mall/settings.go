@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/secrets"
@@ -25,10 +25,10 @@ import (
 // settingsRecord is what the runner last wrote into the configuration store. The store may lose it.
 type settingsRecord map[string]string
 
-func recordFile(at place.Place) string { return filepath.Join(at.Home, "settings.json") }
+func recordFile(at layout.Layout) string { return filepath.Join(at.Home, "settings.json") }
 
 // readRecord gives nil if nothing was recorded yet.
-func readRecord(at place.Place) (settingsRecord, error) {
+func readRecord(at layout.Layout) (settingsRecord, error) {
 	raw, err := os.ReadFile(recordFile(at))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -41,7 +41,7 @@ func readRecord(at place.Place) (settingsRecord, error) {
 }
 
 // changeRecord changes the record under a lock, because commands may run at once.
-func changeRecord(at place.Place, change func(settingsRecord) error) error {
+func changeRecord(at layout.Layout, change func(settingsRecord) error) error {
 	lock, err := os.OpenFile(filepath.Join(at.Run(), "settings.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ var errEmptied = errors.New("the configuration store is empty and settings.json 
 
 // prepareSettings makes a new mall's store an initialised one, and gives one that was emptied its settings back. used says
 // whether services remember settings.
-func prepareSettings(ctx context.Context, c *redis.Client, at place.Place, used func() (bool, error)) (restored []string, err error) {
+func prepareSettings(ctx context.Context, c *redis.Client, at layout.Layout, used func() (bool, error)) (restored []string, err error) {
 	rec, err := readRecord(at)
 	if err != nil {
 		return nil, err

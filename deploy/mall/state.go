@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/secrets"
 )
 
@@ -52,7 +52,7 @@ func (m *mall) writeState() error {
 	return os.WriteFile(m.at.StateFile(), raw, 0o600)
 }
 
-func readState(at place.Place) (state, error) {
+func readState(at layout.Layout) (state, error) {
 	var s state
 	raw, err := os.ReadFile(at.StateFile())
 	if err != nil {

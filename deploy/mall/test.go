@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"daprmall.dev/deploy/internal/gotest"
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/steps"
 )
 
@@ -21,8 +21,8 @@ const e2eBase = 18080
 
 // tests is one run of the test verb.
 type tests struct {
-	at    place.Place
-	board *steps.Board
+	at    layout.Layout
+	board *steps.Progress
 	// mods are the modules of the workspace, as directories below the repository.
 	mods   []string
 	short  bool
@@ -36,7 +36,7 @@ type tests struct {
 // test runs everything: formatting, vet, lint, unit and store tests with the race
 // detector, then the end-to-end tests on a mall of their own. With packages it runs
 // only their tests.
-func test(ctx context.Context, at place.Place, args []string) error {
+func test(ctx context.Context, at layout.Layout, args []string) error {
 	began := time.Now()
 	short, pooled := false, false
 	install := installByEnvironment()

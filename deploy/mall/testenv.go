@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/pgbouncer"
-	"daprmall.dev/deploy/internal/place"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/source"
@@ -91,7 +91,7 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 	t.gotest(ctx, false, append(append(args, flags...), packages...), append(env, "MALL_TEST_PGBOUNCER_URL="+url))
 }
 
-func (t *tests) machine(at place.Place, s *steps.Step) source.Machine {
+func (t *tests) machine(at layout.Layout, s *steps.Step) source.Machine {
 	return source.Machine{Cache: at.Cache, Install: t.install, Report: s}
 }
 
@@ -100,7 +100,7 @@ var pooledPackages = []string{"./services/kit/ids", "./services/kit/idempotency"
 	"./services/order/internal/store"}
 
 // pgBouncer starts one before the PostgreSQL of the tests and gives its DSN.
-func pgBouncer(ctx context.Context, at place.Place, sup *supervise.Supervisor, m source.Machine, env []string) (string, error) {
+func pgBouncer(ctx context.Context, at layout.Layout, sup *supervise.Supervisor, m source.Machine, env []string) (string, error) {
 	user, err := source.Unprivileged()
 	if err != nil {
 		return "", err
@@ -113,7 +113,7 @@ func pgBouncer(ctx context.Context, at place.Place, sup *supervise.Supervisor, m
 	if err != nil {
 		return "", err
 	}
-	i := pgbouncer.Instance{Binary: found.Path, Dir: user.DataDir(at.Home, "pgbouncer", place.Hash(at.Home)), Port: port, User: user}
+	i := pgbouncer.Instance{Binary: found.Path, Dir: user.DataDir(at.Home, "pgbouncer", layout.Hash(at.Home)), Port: port, User: user}
 	for _, e := range env {
 		if dsn, ok := strings.CutPrefix(e, "MALL_TEST_POSTGRES_URL="); ok {
 			i.Server = dsn
@@ -129,12 +129,12 @@ func pgBouncer(ctx context.Context, at place.Place, sup *supervise.Supervisor, m
 }
 
 // testServers starts both servers and says how to reach them.
-func testServers(ctx context.Context, at place.Place, sup *supervise.Supervisor, m source.Machine, s *steps.Step) ([]string, error) {
+func testServers(ctx context.Context, at layout.Layout, sup *supervise.Supervisor, m source.Machine, s *steps.Step) ([]string, error) {
 	user, err := source.Unprivileged()
 	if err != nil {
 		return nil, err
 	}
-	hash := place.Hash(at.Home)
+	hash := layout.Hash(at.Home)
 	dir := filepath.Join(user.DataDir(at.Home, "postgres", hash), "data")
 	sayOutside(at, dir, s)
 	if err := os.RemoveAll(dir); err != nil {

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/proc"
 	"daprmall.dev/deploy/internal/runfile"
 	"daprmall.dev/deploy/internal/supervise"
@@ -24,7 +24,7 @@ import (
 const supervisorName = "supervisor"
 
 // up starts the mall here, until Ctrl-C, or leaves it to a supervisor of its own.
-func up(ctx context.Context, at place.Place, o options) error {
+func up(ctx context.Context, at layout.Layout, o options) error {
 	wanted, err := plan(at, o)
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func up(ctx context.Context, at place.Place, o options) error {
 }
 
 // runsAlready says that nothing was done. What was asked for and does not run is an error.
-func runsAlready(ctx context.Context, at place.Place, pid int, wanted []runfile.App) error {
+func runsAlready(ctx context.Context, at layout.Layout, pid int, wanted []runfile.App) error {
 	fmt.Printf("This mall is running already (supervisor pid %d): nothing was started or stopped.\n\n", pid)
 	list, err := processList(ctx, at)
 	if err != nil {
@@ -68,7 +68,7 @@ func notRunning(list []supervise.Status, wanted []runfile.App) (missing []string
 }
 
 // keep runs a mall from its start to its end. It says once how the start went.
-func keep(ctx context.Context, at place.Place, o options, out io.Writer, started func(error)) error {
+func keep(ctx context.Context, at layout.Layout, o options, out io.Writer, started func(error)) error {
 	err := func() error {
 		if err := at.Make(); err != nil {
 			return err
@@ -157,7 +157,7 @@ func (m *mall) welcome(ctx context.Context) {
 
 // detach leaves the mall to a supervisor in a session of its own, and watches it until
 // the mall is ready.
-func detach(ctx context.Context, at place.Place, o options) error {
+func detach(ctx context.Context, at layout.Layout, o options) error {
 	if err := at.Make(); err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func detach(ctx context.Context, at place.Place, o options) error {
 }
 
 // superviseDetached is what a detached supervisor runs.
-func superviseDetached(ctx context.Context, at place.Place, o options) error {
+func superviseDetached(ctx context.Context, at layout.Layout, o options) error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	return keep(ctx, at, o, os.Stdout, func(err error) {
 		if err == nil {
@@ -227,7 +227,7 @@ func superviseDetached(ctx context.Context, at place.Place, o options) error {
 }
 
 // lock keeps a second supervisor out of the same home. The kernel releases it with the process.
-func lock(at place.Place) (func(), error) {
+func lock(at layout.Layout) (func(), error) {
 	f, err := os.OpenFile(filepath.Join(at.Run(), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -241,7 +241,7 @@ func lock(at place.Place) (func(), error) {
 
 // watchHome calls gone when the home, or what this supervisor wrote down there, was deleted: nobody could find its processes any more
 // to end them.
-func watchHome(ctx context.Context, at place.Place, every time.Duration, gone func()) {
+func watchHome(ctx context.Context, at layout.Layout, every time.Duration, gone func()) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -257,7 +257,7 @@ func watchHome(ctx context.Context, at place.Place, every time.Duration, gone fu
 
 // rotate keeps logs from growing for ever, with one old copy each. The writers append,
 // so a file can be emptied under them; what is written in that moment is lost.
-func rotate(ctx context.Context, at place.Place) {
+func rotate(ctx context.Context, at layout.Layout) {
 	const large = 20 << 20
 	for ctx.Err() == nil {
 		files, _ := filepath.Glob(at.Log("*"))

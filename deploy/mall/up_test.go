@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"daprmall.dev/deploy/internal/place"
+	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/proc"
 )
 
 // A mall whose home was deleted under it ends, and not before.
 func TestAMallEndsWithItsHome(t *testing.T) {
-	at := place.Place{Home: t.TempDir()}
+	at := layout.Layout{Home: t.TempDir()}
 	if err := os.MkdirAll(at.Run(), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,9 @@ import (
 	"sync"
 	"time"
 
+	"daprmall.dev/deploy/internal/apiclient"
 	"daprmall.dev/deploy/internal/running"
 	"daprmall.dev/deploy/internal/secrets"
-	"daprmall.dev/deploy/internal/shop"
 )
 
 const (
@@ -42,7 +42,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	visitor := shop.New(m.Gateway)
+	visitor := apiclient.New(m.Gateway)
 	filled, err := isFilled(ctx, visitor)
 	if err != nil {
 		return err
@@ -58,20 +58,20 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-const accounts = "  demo accounts, password " + shop.Password + ":\n" +
+const accounts = "  demo accounts, password " + apiclient.Password + ":\n" +
 	"    " + shopper + "   buys\n    " + seller + "    sells\n    " + admin + "     looks after both\n" +
 	"  cards: 4242 4242 4242 4242 pays, 4000 0000 0000 0002 is declined"
 
 // isFilled says what there is to say of a mall that needs nothing, "" if it is to be filled. The shopper's address is made
 // last: who has one lives in a mall that is complete, whatever became of its products since.
-func isFilled(ctx context.Context, visitor *shop.Client) (string, error) {
-	a, err := visitor.Do(ctx, http.MethodPost, "/v1/sessions", map[string]string{"email": shopper, "password": shop.Password})
+func isFilled(ctx context.Context, visitor *apiclient.Client) (string, error) {
+	a, err := visitor.Do(ctx, http.MethodPost, "/v1/sessions", map[string]string{"email": shopper, "password": apiclient.Password})
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case a.Status == http.StatusCreated:
-		var s shop.Session
+		var s apiclient.Session
 		if err := a.Into(&s); err != nil {
 			return "", err
 		}
@@ -105,7 +105,7 @@ type shown struct {
 
 func (d demo) image() string { return "/pictures/" + d.picture + ".svg" }
 
-func list[T any](ctx context.Context, c *shop.Client, path string) ([]T, error) {
+func list[T any](ctx context.Context, c *apiclient.Client, path string) ([]T, error) {
 	var page struct {
 		Items []T `json:"items"`
 	}
@@ -114,8 +114,8 @@ func list[T any](ctx context.Context, c *shop.Client, path string) ([]T, error) 
 }
 
 // fill makes what is missing: a run before this one may have been interrupted anywhere.
-func fill(ctx context.Context, m running.Mall, visitor *shop.Client) error {
-	var boss, dealer, buyer *shop.Client
+func fill(ctx context.Context, m running.Mall, visitor *apiclient.Client) error {
+	var boss, dealer, buyer *apiclient.Client
 	err := together(3, func(i int) (err error) {
 		switch i {
 		case 0:
@@ -130,7 +130,7 @@ func fill(ctx context.Context, m running.Mall, visitor *shop.Client) error {
 	if err != nil {
 		return err
 	}
-	var who shop.User
+	var who apiclient.User
 	if err := dealer.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who); err != nil {
 		return err
 	}
@@ -163,18 +163,18 @@ func fill(ctx context.Context, m running.Mall, visitor *shop.Client) error {
 		"street": "世纪大道 1 号 Century Avenue 1", "city": "上海 Shanghai", "state": "上海 Shanghai", "country": "CN", "postal_code": "200120"}, nil)
 }
 
-func offer(ctx context.Context, dealer *shop.Client, d demo) error {
+func offer(ctx context.Context, dealer *apiclient.Client, d demo) error {
 	return dealer.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/products", map[string]any{"name": d.name, "description": d.description,
 		"category": d.category, "image_url": d.image(), "price": d.price, "stock": d.stock}, nil, "Idempotency-Key", "demo-"+d.picture)
 }
 
 // firstAdmin signs the admin up and shows the mall's one-time secret, as an operator would.
-func firstAdmin(ctx context.Context, m running.Mall, visitor *shop.Client) (*shop.Client, error) {
+func firstAdmin(ctx context.Context, m running.Mall, visitor *apiclient.Client) (*apiclient.Client, error) {
 	c, err := visitor.SignUp(ctx, admin)
 	if err != nil {
 		return nil, err
 	}
-	var who shop.User
+	var who apiclient.User
 	if err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who); err != nil || slices.Contains(who.Roles, "admin") {
 		return c, err
 	}

@@ -7,16 +7,16 @@ import (
 
 	"daprmall.dev/services/auth/internal/api"
 	"daprmall.dev/services/auth/internal/auth"
-	"daprmall.dev/services/auth/internal/peers"
+	"daprmall.dev/services/auth/internal/clients"
 	"daprmall.dev/services/auth/internal/signing"
 	"daprmall.dev/services/auth/internal/store"
-	"daprmall.dev/services/kit/room"
+	"daprmall.dev/services/kit/app"
 )
 
-func main() { room.Main(run) }
+func main() { app.Main(run) }
 
 func run(ctx context.Context) error {
-	r, err := room.Open(ctx, store.Migrations)
+	r, err := app.Open(ctx, store.Migrations)
 	if err != nil {
 		return err
 	}
@@ -34,14 +34,14 @@ func run(ctx context.Context) error {
 		return err
 	}
 	sessionStore := store.New(r.DB)
-	sessions := auth.NewService(peers.NewUsers(r.Sidecar), keys, sessionStore, r.IDs, nil,
+	sessions := auth.NewService(clients.NewUsers(r.Sidecar), keys, sessionStore, r.IDs, nil,
 		set.accessTTL, set.lifetimes)
 	if err := r.FollowKeys(ctx, "refresh-hmac", sessions.SetSecrets); err != nil {
 		return err
 	}
 	api.Routes(r.Server, r.Inbox, sessions, keys, sessionStore)
-	r.Go("forget", room.Every(r.Log, 10*time.Minute, sessionStore.Forget))
-	r.Go("keys", room.Every(r.Log, time.Second, keys.Refresh))
+	r.Go("forget", app.Every(r.Log, 10*time.Minute, sessionStore.Forget))
+	r.Go("keys", app.Every(r.Log, time.Second, keys.Refresh))
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
 }

@@ -7,24 +7,24 @@ import (
 
 	"daprmall.dev/services/cart/internal/api"
 	"daprmall.dev/services/cart/internal/cart"
-	"daprmall.dev/services/cart/internal/peers"
+	"daprmall.dev/services/cart/internal/clients"
 	"daprmall.dev/services/cart/internal/store"
+	"daprmall.dev/services/kit/app"
 	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/config/keys"
-	"daprmall.dev/services/kit/room"
 )
 
-func main() { room.Main(run) }
+func main() { app.Main(run) }
 
 func run(ctx context.Context) error {
-	r, err := room.Open(ctx)
+	r, err := app.Open(ctx)
 	if err != nil {
 		return err
 	}
 	if err := r.UseIdempotency(ctx); err != nil {
 		return err
 	}
-	carts := cart.NewService(store.New(r.Sidecar), peers.NewCatalogue(r.Sidecar), config.Of(r.Live, keys.Currency))
+	carts := cart.NewService(store.New(r.Sidecar), clients.NewCatalogue(r.Sidecar), config.Of(r.Live, keys.Currency))
 	api.Routes(r.Server, r.Inbox, r.Idempotency, carts)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)

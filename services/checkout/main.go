@@ -7,15 +7,15 @@ import (
 
 	"daprmall.dev/services/checkout/internal/api"
 	"daprmall.dev/services/checkout/internal/checkout"
-	"daprmall.dev/services/checkout/internal/peers"
+	"daprmall.dev/services/checkout/internal/clients"
 	"daprmall.dev/services/checkout/internal/store"
-	"daprmall.dev/services/kit/room"
+	"daprmall.dev/services/kit/app"
 )
 
-func main() { room.Main(run) }
+func main() { app.Main(run) }
 
 func run(ctx context.Context) error {
-	r, err := room.Open(ctx, store.Migrations)
+	r, err := app.Open(ctx, store.Migrations)
 	if err != nil {
 		return err
 	}
@@ -23,10 +23,10 @@ func run(ctx context.Context) error {
 		return err
 	}
 	set := declare(r.Live)
-	kept, others := store.New(r.DB), peers.New(r.Sidecar)
+	kept, others := store.New(r.DB), clients.New(r.Sidecar)
 	service := checkout.NewService(kept, others, others, others, set.shipping, set.currency, r.Log)
 	api.Routes(r.Server, r.Inbox, r.Idempotency, kept, service)
 	r.Go("inbox", r.Inbox.Run)
-	r.Go("forget", room.Every(r.Log, time.Hour, kept.Forget))
+	r.Go("forget", app.Every(r.Log, time.Hour, kept.Forget))
 	return r.Serve(ctx)
 }

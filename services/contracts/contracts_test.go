@@ -31,11 +31,11 @@ func written(t *testing.T) map[string][]byte {
 		files[e.SchemaFile()] = pretty(t, contractstest.EventSchema(e, docs))
 		files[e.Package+"/golden/"+e.Type+".json"] = pretty(t, json.RawMessage(contractstest.Wire(e)))
 	}
-	for room, pkg := range contractstest.Packages {
-		files[pkg+"/openapi.json"] = pretty(t, contractstest.OpenAPI(room, docs))
+	for service, pkg := range contractstest.Packages {
+		files[pkg+"/openapi.json"] = pretty(t, contractstest.OpenAPI(service, docs))
 	}
 	for _, r := range contractstest.Routes() {
-		at := contractstest.Packages[r.Room] + "/golden/" + r.Name
+		at := contractstest.Packages[r.Service] + "/golden/" + r.Name
 		if r.In != nil {
 			files[at+".request.json"] = pretty(t, r.In)
 		}
@@ -95,7 +95,7 @@ func TestExamplesAreValid(t *testing.T) {
 		contractstest.CheckEvents(t, e.Producer, []string{wire.String()})
 	}
 	for _, r := range contractstest.Routes() {
-		pkg := contractstest.Packages[r.Room]
+		pkg := contractstest.Packages[r.Service]
 		for suffix, like := range map[string]any{".request.json": r.In, ".answer.json": r.Out} {
 			if like != nil {
 				name := pkg + "/golden/" + r.Name + suffix

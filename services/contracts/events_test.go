@@ -20,7 +20,7 @@ import (
 
 const eventsHead = `# Events
 
-Written from the contracts by ` + "`go test ./services/contracts -update`" + `; a test holds it to them, to what the rooms handle and to the
+Written from the contracts by ` + "`go test ./services/contracts -update`" + `; a test holds it to them, to what the services handle and to the
 subscriptions in ` + "`dapr-config/subscriptions.yaml`" + `. How events travel: [architecture](architecture.md).
 
 An event is a [CloudEvent](https://cloudevents.io) 1.0 in JSON: a fact in the past tense, with ids and amounts, without personal data. Amounts are in
@@ -49,14 +49,14 @@ func eventsPage(t *testing.T, docs map[string]string) []byte {
 	for _, e := range contractstest.Events() {
 		var to []string
 		for _, c := range e.Consumers {
-			to = append(to, c.Room)
+			to = append(to, c.Service)
 		}
 		fmt.Fprintf(&out, "| [`%s`](#%s) | `%s` | %s | %s | %s |\n", e.Type, strings.ReplaceAll(e.Type, ".", ""), e.Topic, e.Producer, strings.Join(to, ", "), e.When)
 	}
 	for _, e := range contractstest.Events() {
 		fmt.Fprintf(&out, "\n## %s\n\n%s Topic `%s`, key `%s`, from **%s**.\n\n", e.Type, e.When, e.Topic, e.Key, e.Producer)
 		for _, c := range e.Consumers {
-			fmt.Fprintf(&out, "- **%s** %s\n", c.Room, c.Does)
+			fmt.Fprintf(&out, "- **%s** %s\n", c.Service, c.Does)
 		}
 		out.WriteString("\n| Field of `data` | Type | |\n|---|---|---|\n")
 		fields(&out, docs, reflect.TypeOf(e.Sample), "")
@@ -133,7 +133,7 @@ func documents[T any](t *testing.T, file string) []T {
 	}
 }
 
-// A room hears the topics whose events it handles, all on its one route: the inbox passes over what it does not handle.
+// A service hears the topics whose events it handles, all on its one route: the inbox passes over what it does not handle.
 func TestSubscriptionsAreTheCatalogues(t *testing.T) {
 	got, want := map[string]string{}, map[string]string{}
 	for _, s := range documents[subscription](t, "../../dapr-config/subscriptions.yaml") {
@@ -155,7 +155,7 @@ func TestSubscriptionsAreTheCatalogues(t *testing.T) {
 	}
 	for _, e := range contractstest.Events() {
 		for _, c := range e.Consumers {
-			want[c.Room+", topic "+e.Topic] = server.EventsPath("")
+			want[c.Service+", topic "+e.Topic] = server.EventsPath("")
 		}
 	}
 	same(t, "subscriptions.yaml", got, want)
@@ -175,13 +175,13 @@ func same(t *testing.T, file string, got, want map[string]string) {
 	}
 }
 
-// The broker lets a room publish only what it tells, and hear only what it handles.
+// The broker lets a service publish only what it tells, and hear only what it handles.
 func TestTopicScopesAreTheCatalogues(t *testing.T) {
 	publish, hear := map[string][]string{}, map[string][]string{}
 	for _, e := range contractstest.Events() {
 		publish[e.Producer] = append(publish[e.Producer], e.Topic)
 		for _, c := range e.Consumers {
-			hear[c.Room] = append(hear[c.Room], e.Topic)
+			hear[c.Service] = append(hear[c.Service], e.Topic)
 		}
 	}
 	type component struct {

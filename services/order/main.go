@@ -5,17 +5,17 @@ import (
 	"context"
 	"time"
 
+	"daprmall.dev/services/kit/app"
 	"daprmall.dev/services/kit/archive"
-	"daprmall.dev/services/kit/room"
 	"daprmall.dev/services/order/internal/api"
 	"daprmall.dev/services/order/internal/order"
 	"daprmall.dev/services/order/internal/store"
 )
 
-func main() { room.Main(run) }
+func main() { app.Main(run) }
 
 func run(ctx context.Context) error {
-	r, err := room.Open(ctx, store.Migrations)
+	r, err := app.Open(ctx, store.Migrations)
 	if err != nil {
 		return err
 	}
@@ -26,14 +26,14 @@ func run(ctx context.Context) error {
 	kept := store.New(r.DB, r.Outbox)
 	orders := order.NewService(kept, set.paymentTimeout, set.cancelGrace)
 	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, orders)
-	r.Go("deadlines", room.Every(r.Log, time.Second, func(ctx context.Context) error {
+	r.Go("deadlines", app.Every(r.Log, time.Second, func(ctx context.Context) error {
 		n, err := orders.CancelDue(ctx)
 		if n > 0 {
 			r.Log.Info("orders cancelled that nobody paid in time", "count", n)
 		}
 		return err
 	}))
-	r.Go("archive", room.Every(r.Log, archive.Every, func(ctx context.Context) error { return kept.Archive(ctx, set.archiveAfter()) }))
+	r.Go("archive", app.Every(r.Log, archive.Every, func(ctx context.Context) error { return kept.Archive(ctx, set.archiveAfter()) }))
 	r.Go("outbox", r.Outbox.Run)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)

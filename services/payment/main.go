@@ -7,21 +7,21 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"daprmall.dev/services/kit/app"
 	"daprmall.dev/services/kit/archive"
 	"daprmall.dev/services/kit/postgres"
-	"daprmall.dev/services/kit/room"
 	"daprmall.dev/services/payment/internal/api"
+	"daprmall.dev/services/payment/internal/clients"
 	"daprmall.dev/services/payment/internal/payment"
-	"daprmall.dev/services/payment/internal/peers"
 	"daprmall.dev/services/payment/internal/sandbox"
 	"daprmall.dev/services/payment/internal/store"
 	"daprmall.dev/services/payment/internal/stripe"
 )
 
-func main() { room.Main(run) }
+func main() { app.Main(run) }
 
 func run(ctx context.Context) error {
-	r, err := room.Open(ctx, store.Migrations)
+	r, err := app.Open(ctx, store.Migrations)
 	if err != nil {
 		return err
 	}
@@ -37,21 +37,21 @@ func run(ctx context.Context) error {
 		set.known[p.Name()] = true
 	}
 	kept := store.New(r.DB, r.Outbox)
-	payments := payment.NewService(kept, peers.NewOrders(r.Sidecar), providers, set.provider, r.Log)
+	payments := payment.NewService(kept, clients.NewOrders(r.Sidecar), providers, set.provider, r.Log)
 	health := api.NewHealth(prometheus.DefaultRegisterer, payments, r.Log)
 	r.Server.Check(health.Check())
 	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, payments)
-	r.Go("settle", room.Every(r.Log, time.Second, payments.SettleDue))
-	r.Go("refund", room.Every(r.Log, 500*time.Millisecond, payments.RefundDue))
-	r.Go("health", room.Every(r.Log, 10*time.Second, health.Look))
-	r.Go("archive", room.Every(r.Log, archive.Every, func(ctx context.Context) error { return kept.Archive(ctx, set.archive()) }))
+	r.Go("settle", app.Every(r.Log, time.Second, payments.SettleDue))
+	r.Go("refund", app.Every(r.Log, 500*time.Millisecond, payments.RefundDue))
+	r.Go("health", app.Every(r.Log, 10*time.Second, health.Look))
+	r.Go("archive", app.Every(r.Log, archive.Every, func(ctx context.Context) error { return kept.Archive(ctx, set.archive()) }))
 	r.Go("outbox", r.Outbox.Run)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
 }
 
 // open prepares each provider that has its secret. Attempts and refunds of one that has none wait for it.
-func open(ctx context.Context, r *room.Room, set settings) ([]payment.Provider, error) {
+func open(ctx context.Context, r *app.App, set settings) ([]payment.Provider, error) {
 	var providers []payment.Provider
 	secret, err := r.Sidecar.Secret(ctx, "sandbox-db")
 	if err != nil || secret["dsn"] == "" {

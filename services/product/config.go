@@ -7,7 +7,7 @@ import (
 	"daprmall.dev/services/kit/config/keys"
 )
 
-// settings are what may change while the room runs.
+// settings are what may change while the service runs.
 type settings struct {
 	currency func() string
 	holdTTL  func() time.Duration

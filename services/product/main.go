@@ -1,4 +1,4 @@
-// Command product is the product room: the catalogue, the stock ledger and the gate in front of it.
+// Command product is the product service: the catalogue, the stock ledger and the gate in front of it.
 package main
 
 import (
@@ -9,18 +9,18 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"daprmall.dev/services/kit/app"
 	"daprmall.dev/services/kit/archive"
-	"daprmall.dev/services/kit/room"
 	"daprmall.dev/services/product/internal/api"
-	"daprmall.dev/services/product/internal/peers"
+	"daprmall.dev/services/product/internal/clients"
 	"daprmall.dev/services/product/internal/product"
 	"daprmall.dev/services/product/internal/store"
 )
 
-func main() { room.Main(run) }
+func main() { app.Main(run) }
 
 func run(ctx context.Context) error {
-	r, err := room.Open(ctx, store.Migrations)
+	r, err := app.Open(ctx, store.Migrations)
 	if err != nil {
 		return err
 	}
@@ -28,14 +28,14 @@ func run(ctx context.Context) error {
 		return err
 	}
 	cfg := newSettings(r.Live)
-	meter := api.NewMeter(prometheus.DefaultRegisterer)
+	meter := api.NewMetrics(prometheus.DefaultRegisterer)
 
-	gate := peers.NewGate(r.Sidecar)
-	applier := product.NewApplier(gate, r.Log)
+	gate := clients.NewGate(r.Sidecar)
+	applier := product.NewGateSync(gate, r.Log)
 	ledger := store.New(r.DB, r.Outbox, applier.Changed)
 	holds := product.NewHolds(ledger, gate, cfg.holdTTL, meter)
 	catalogue := product.NewCatalogue(ledger, holds, cfg.currency, now)
-	keeper := product.NewKeeper(ledger, gate, peers.NewOrders(r.Sidecar), peers.NewFeed(r.Inbox), cfg.holdTTL, meter, r.Log)
+	keeper := product.NewReconciler(ledger, gate, clients.NewOrders(r.Sidecar), clients.NewFeed(r.Inbox), cfg.holdTTL, meter, r.Log)
 
 	api.Subscribe(r.Inbox, product.NewLedger(ledger, meter))
 	api.Routes(r.Server, catalogue, holds, r.Idempotency, r.Outbox)
@@ -43,7 +43,7 @@ func run(ctx context.Context) error {
 
 	r.Go("applier", applier.Run)
 	r.Go("expired holds", every(r.Log, "expired holds", time.Second, keeper.ExpireHolds))
-	r.Go("gate convergence", every(r.Log, "gate convergence", 30*time.Second, keeper.Converge))
+	r.Go("gate convergence", every(r.Log, "gate convergence", 30*time.Second, keeper.Reconcile))
 	r.Go("redis watch", every(r.Log, "redis watch", 2*time.Second, keeper.WatchRedis))
 	r.Go("archive", every(r.Log, "archive", archive.Every, func(ctx context.Context) error { return ledger.Archive(ctx, cfg.archive()) }))
 	r.Go("outbox", r.Outbox.Run)

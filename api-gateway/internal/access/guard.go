@@ -16,9 +16,9 @@ type Guard struct {
 	Policy  func() *Policy
 }
 
-// Who gives the user of a token. Without a current list of revocations nobody is let in: a
+// Authenticate gives the user of a token. Without a current list of revocations nobody is let in: a
 // ban must not be lost because auth is.
-func (g *Guard) Who(ctx context.Context, token string) (identity.User, error) {
+func (g *Guard) Authenticate(ctx context.Context, token string) (identity.User, error) {
 	if token == "" {
 		return identity.User{}, unauthenticated()
 	}
@@ -26,7 +26,7 @@ func (g *Guard) Who(ctx context.Context, token string) (identity.User, error) {
 	if err != nil {
 		return identity.User{}, err
 	}
-	void, err := g.Revoked.Void(user)
+	void, err := g.Revoked.IsRevoked(user)
 	if err != nil {
 		return identity.User{}, err
 	}
@@ -38,7 +38,7 @@ func (g *Guard) Who(ctx context.Context, token string) (identity.User, error) {
 
 // Allows says whether somebody with these roles (none: anonymous) may take the route.
 func (g *Guard) Allows(method, path string, roles []string) bool {
-	return g.Policy().Allows(Door{Method: method, Path: path}, roles)
+	return g.Policy().Allows(RouteKey{Method: method, Path: path}, roles)
 }
 
 func unauthenticated() error {

@@ -76,24 +76,24 @@ g, seller, customer
 g, admin, customer
 `
 
-// Door is a route as a policy sees it.
-type Door struct{ Method, Path string }
+// RouteKey is a route as a policy sees it.
+type RouteKey struct{ Method, Path string }
 
 // Policy is a decided policy: who may pass which door. Casbin decides once, when the policy
 // is loaded; a request costs two map look-ups.
 type Policy struct {
-	allowed map[Door][]string
+	allowed map[RouteKey][]string
 }
 
 // NewPolicy decides text for doors. It refuses a text that cannot be read, names a role or
 // method it does not know, or would lock the mall: nobody could sign in, no admin could
 // undo it, or somebody other than an admin could.
-func NewPolicy(text string, doors []Door) (*Policy, error) {
+func NewPolicy(text string, doors []RouteKey) (*Policy, error) {
 	enforcer, err := enforcerOf(text)
 	if err != nil {
 		return nil, err
 	}
-	p := &Policy{allowed: map[Door][]string{}}
+	p := &Policy{allowed: map[RouteKey][]string{}}
 	for _, d := range doors {
 		for _, role := range roles {
 			ok, err := enforcer.Enforce(role, d.Path, d.Method)
@@ -110,7 +110,7 @@ func NewPolicy(text string, doors []Door) (*Policy, error) {
 
 // Allows says whether somebody with these roles may pass d. Without roles one is anonymous;
 // whoever is banned is nothing else.
-func (p *Policy) Allows(d Door, has []string) bool {
+func (p *Policy) Allows(d RouteKey, has []string) bool {
 	may := p.allowed[d]
 	switch {
 	case len(has) == 0:
@@ -121,11 +121,11 @@ func (p *Policy) Allows(d Door, has []string) bool {
 	return slices.ContainsFunc(has, func(role string) bool { return slices.Contains(may, role) })
 }
 
-func (p *Policy) check(doors []Door) error {
+func (p *Policy) check(doors []RouteKey) error {
 	for _, d := range doors {
 		adminsOnly := strings.HasPrefix(d.Path, "/v1/admin/")
 		may := p.allowed[d]
-		if d == (Door{"POST", "/v1/sessions"}) && !slices.Contains(may, Anonymous) {
+		if d == (RouteKey{"POST", "/v1/sessions"}) && !slices.Contains(may, Anonymous) {
 			return errors.New("nobody could sign in")
 		}
 		if adminsOnly && !slices.Equal(may, []string{admin}) {

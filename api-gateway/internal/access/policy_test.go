@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-var doors = []Door{{"POST", "/v1/sessions"}, {"GET", "/v1/cart"}, {"GET", "/v1/cart/items"}, {"GET", "/v1/admin/users"}}
+var doors = []RouteKey{{"POST", "/v1/sessions"}, {"GET", "/v1/cart"}, {"GET", "/v1/cart/items"}, {"GET", "/v1/admin/users"}}
 
 const small = `
 p, anonymous, /v1/sessions, POST
@@ -20,7 +20,7 @@ func TestPatternsMatchWholePathsAndMethods(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
-		door Door
+		door RouteKey
 		role string
 		want bool
 	}{
@@ -30,7 +30,7 @@ func TestPatternsMatchWholePathsAndMethods(t *testing.T) {
 		{doors[2], "customer", false}, // "/v1/cart" is only a part of it
 		{doors[3], "admin", true},
 		{doors[3], "customer", false},
-		{Door{"GET", "/v1/unknown"}, "admin", false},
+		{RouteKey{"GET", "/v1/unknown"}, "admin", false},
 	} {
 		var has []string
 		if test.role != "" {

@@ -89,8 +89,8 @@ func (r *Revocations) refresh(ctx context.Context) error {
 	}
 	if asked.Sub(r.swept) > sweep {
 		r.swept = asked
-		forget(r.users, list.Now)
-		forget(r.sessions, list.Now)
+		purge(r.users, list.Now)
+		purge(r.sessions, list.Now)
 	}
 	return nil
 }
@@ -125,8 +125,8 @@ func note(list map[string]entry, n authv1.Revocation) {
 	list[n.Subject] = e
 }
 
-// forget drops what concerns only tokens that have expired anyway.
-func forget(list map[string]entry, now time.Time) {
+// purge drops what concerns only tokens that have expired anyway.
+func purge(list map[string]entry, now time.Time) {
 	for name, e := range list {
 		if now.After(e.expires) {
 			delete(list, name)
@@ -134,13 +134,13 @@ func forget(list map[string]entry, now time.Time) {
 	}
 }
 
-// Void says whether a verified user's token was revoked. With a list too old to know it
+// IsRevoked says whether a verified user's token was revoked. With a list too old to know it
 // refuses with Unavailable.
-func (r *Revocations) Void(u identity.User) (bool, error) {
+func (r *Revocations) IsRevoked(u identity.User) (bool, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if age := r.now().Sub(r.asked); age > stale {
-		return false, problem.Busy(errors.New("list of revocations is too old"), time.Second, "Nobody can be let in right now.")
+		return false, problem.NewUnavailable(errors.New("list of revocations is too old"), time.Second, "Nobody can be let in right now.")
 	}
 	if r.keys != nil && !slices.Contains(r.keys, u.Key) { // the key was stolen
 		return true, nil

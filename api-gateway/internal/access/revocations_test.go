@@ -26,7 +26,7 @@ func TestAListTooOldLetsNobodyIn(t *testing.T) {
 
 	check := func(what string, wantVoid bool, want problem.Kind) {
 		t.Helper()
-		if void, err := r.Void(u); void != wantVoid || problem.KindOf(err) != want {
+		if void, err := r.IsRevoked(u); void != wantVoid || problem.KindOf(err) != want {
 			t.Errorf("%s: void %v, %v; want %v, %q", what, void, err, wantVoid, want)
 		}
 	}
@@ -84,7 +84,7 @@ func TestAListInPiecesIsReadToItsEnd(t *testing.T) {
 	if err := r.refresh(t.Context()); err == nil || r.Ready(t.Context()) == nil {
 		t.Errorf("without its last piece the list is taken for whole: %v", err)
 	}
-	if _, err := r.Void(last); problem.KindOf(err) != problem.Unavailable {
+	if _, err := r.IsRevoked(last); problem.KindOf(err) != problem.Unavailable {
 		t.Errorf("let in by a list that is not whole: %v", err)
 	}
 	lost = "none"
@@ -93,7 +93,7 @@ func TestAListInPiecesIsReadToItsEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if void, err := r.Void(last); !void || err != nil {
+	if void, err := r.IsRevoked(last); !void || err != nil {
 		t.Errorf("void by the last piece: %v, %v", void, err)
 	}
 	if !since[3].IsZero() || !since[len(since)-1].Equal(now) {
@@ -113,7 +113,7 @@ func TestTokensOfARemovedKeyAreVoid(t *testing.T) {
 		if err := r.refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if void, err := r.Void(identity.User{ID: "7", Session: "1", Key: "k1"}); void != c.void || err != nil {
+		if void, err := r.IsRevoked(identity.User{ID: "7", Session: "1", Key: "k1"}); void != c.void || err != nil {
 			t.Errorf("keys %v: void %v, %v; want %v", c.keys, void, err, c.void)
 		}
 	}

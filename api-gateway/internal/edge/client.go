@@ -87,8 +87,8 @@ func within(a netip.Addr, nets []netip.Prefix) bool {
 	return false
 }
 
-// household is what is limited as one client: an IPv6 customer is given a whole /64.
-func household(a netip.Addr) string {
+// clientKey is what is limited as one client: an IPv6 customer is given a whole /64.
+func clientKey(a netip.Addr) string {
 	if a.Is6() {
 		if p, err := a.Prefix(64); err == nil {
 			return p.String()

@@ -1,5 +1,5 @@
 // Package edge is the mall's front door: a table of routes, the rules a request meets on its
-// way in, and the proxy that hands it to a room through the sidecar.
+// way in, and the proxy that hands it to a service through the sidecar.
 package edge
 
 import (
@@ -22,8 +22,8 @@ import (
 
 // Guard is what the edge asks about callers.
 type Guard interface {
-	// Who gives the user of a token, or refuses with Unauthenticated or Unavailable.
-	Who(ctx context.Context, token string) (identity.User, error)
+	// Authenticate gives the user of a token, or refuses with Unauthenticated or Unavailable.
+	Authenticate(ctx context.Context, token string) (identity.User, error)
 	// Allows says whether somebody with these roles (none: anonymous) may take the route.
 	Allows(method, path string, roles []string) bool
 }
@@ -47,12 +47,12 @@ type Check struct {
 
 // Gateway is the front door. All fields of Parts are needed.
 type Gateway struct {
-	Parts
+	Deps
 	log *slog.Logger
 }
 
-// Parts are what a gateway is made of.
-type Parts struct {
+// Deps are what a gateway is made of.
+type Deps struct {
 	Guard   Guard
 	Proxy   *Proxy
 	Limits  Limits
@@ -64,18 +64,18 @@ type Parts struct {
 }
 
 // Handler makes the gateway's web side.
-func Handler(log *slog.Logger, parts Parts) http.Handler {
-	g := &Gateway{Parts: parts, log: log}
+func Handler(log *slog.Logger, parts Deps) http.Handler {
+	g := &Gateway{Deps: parts, log: log}
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
 	e.ForwardedByClientIP = false // clientAddr knows whom to believe
 	e.Use(g.observe, g.recover, g.boundUnread, secure, g.fits)
-	e.NoRoute(func(c *gin.Context) { g.refuse(c, problem.Missing("address")) })
+	e.NoRoute(func(c *gin.Context) { g.refuse(c, problem.NewNotFound("address")) })
 	e.NoMethod(func(c *gin.Context) { g.refuse(c, errMethod) })
-	g.house(e)
-	e.Use(g.needSettings, g.admit)
+	g.ownRoutes(e)
+	e.Use(g.needSettings, g.shedLoad)
 	for _, route := range Routes() {
 		e.Handle(route.Method, pattern(route.Path), g.serve(route))
 		if route.Method == http.MethodGet {
@@ -88,32 +88,32 @@ func Handler(log *slog.Logger, parts Parts) http.Handler {
 // serve is a request's way in.
 func (g *Gateway) serve(route Route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if err := g.enter(c, route); err != nil {
+		if err := g.handle(c, route); err != nil {
 			g.refuse(c, err)
 		}
 	}
 }
 
-func (g *Gateway) enter(c *gin.Context, route Route) error {
+func (g *Gateway) handle(c *gin.Context, route Route) error {
 	ctx, r := c.Request.Context(), c.Request
-	client := household(clientAddr(r, g.Proxies()))
+	client := clientKey(clientAddr(r, g.Proxies()))
 	out := call{route: route, header: http.Header{}, stream: g.enterStream(client)}
 
 	var roles []string
 	if route.Access == Anyone {
-		if err := g.slowDown(g.Limits.Addresses, "address", client); err != nil {
+		if err := g.rateLimit(g.Limits.Addresses, "address", client); err != nil {
 			return err
 		}
 	} else {
-		user, err := g.Guard.Who(ctx, bearer(r.Header))
+		user, err := g.Guard.Authenticate(ctx, bearer(r.Header))
 		if err != nil {
 			// Whoever tries tokens is limited by address; a user is not, many may share one.
-			if limited := g.slowDown(g.Limits.Addresses, "address", client); limited != nil {
+			if limited := g.rateLimit(g.Limits.Addresses, "address", client); limited != nil {
 				return limited
 			}
 			return err
 		}
-		if err := g.slowDown(g.Limits.Users, "user", user.ID); err != nil {
+		if err := g.rateLimit(g.Limits.Users, "user", user.ID); err != nil {
 			return err
 		}
 		roles, out.user = user.Roles, user.ID
@@ -139,7 +139,7 @@ func (g *Gateway) enter(c *gin.Context, route Route) error {
 	if key != "" {
 		out.header.Set("Idempotency-Key", key)
 	}
-	if out.body, err = g.takeIn(c, client); err != nil {
+	if out.body, err = g.readBody(c, client); err != nil {
 		return err
 	}
 	leave, ok := g.Limits.Admission.Enter()
@@ -162,7 +162,7 @@ func (g *Gateway) enter(c *gin.Context, route Route) error {
 	return g.Proxy.Forward(c.Writer, r, out)
 }
 
-func (g *Gateway) slowDown(b *limit.Buckets, name, who string) error {
+func (g *Gateway) rateLimit(b *limit.Buckets, name, who string) error {
 	ok, retry := b.Take(who, time.Now())
 	if ok {
 		return nil
@@ -174,14 +174,14 @@ func (g *Gateway) slowDown(b *limit.Buckets, name, who string) error {
 // needSettings refuses everything while the policy or a limit is not known: the defaults may be laxer than what was set.
 func (g *Gateway) needSettings(c *gin.Context) {
 	if missing := g.Missing(); len(missing) > 0 {
-		g.refuse(c, problem.Busy(fmt.Errorf("settings are not known: %v", missing), 5*time.Second, "The mall is not set up right now."))
+		g.refuse(c, problem.NewUnavailable(fmt.Errorf("settings are not known: %v", missing), 5*time.Second, "The mall is not set up right now."))
 		return
 	}
 	c.Next()
 }
 
-// admit refuses at once what would only wait.
-func (g *Gateway) admit(c *gin.Context) {
+// shedLoad refuses at once what would only wait.
+func (g *Gateway) shedLoad(c *gin.Context) {
 	if g.Limits.Admission.Full() {
 		g.refuse(c, g.full())
 		return
@@ -191,7 +191,7 @@ func (g *Gateway) admit(c *gin.Context) {
 
 func (g *Gateway) full() error {
 	g.Metrics.limited.WithLabelValues("admission").Inc()
-	return problem.Busy(errors.New("too many requests in flight"), time.Second, "The mall is full right now.")
+	return problem.NewUnavailable(errors.New("too many requests in flight"), time.Second, "The mall is full right now.")
 }
 
 // enterStream lets a client have one more stream.
@@ -206,9 +206,9 @@ func (g *Gateway) enterStream(client string) func() (leave func(), err error) {
 	}
 }
 
-// takeIn reads the body. It does not count as a request in flight meanwhile: a few hundred clients that send a byte and
+// readBody reads the body. It does not count as a request in flight meanwhile: a few hundred clients that send a byte and
 // wait would fill the mall with nothing.
-func (g *Gateway) takeIn(c *gin.Context, client string) ([]byte, error) {
+func (g *Gateway) readBody(c *gin.Context, client string) ([]byte, error) {
 	if !hasBody(c.Request) {
 		return nil, nil
 	}

@@ -50,7 +50,7 @@ func TestForgedTokensAreRefusedOnEveryRoute(t *testing.T) {
 		}
 	}
 	if len(m.seen) > 0 {
-		t.Errorf("%d forged requests reached a room", len(m.seen))
+		t.Errorf("%d forged requests reached a service", len(m.seen))
 	}
 }
 
@@ -167,7 +167,7 @@ func TestBodies(t *testing.T) {
 	}
 	_ = res.Body.Close()
 	if res.StatusCode != 413 || len(m.seen) > 0 {
-		t.Errorf("2 MiB in chunks: %d, %d reached a room; want 413 and none", res.StatusCode, len(m.seen))
+		t.Errorf("2 MiB in chunks: %d, %d reached a service; want 413 and none", res.StatusCode, len(m.seen))
 	}
 }
 
@@ -196,11 +196,11 @@ func TestOnlyListedHeadersCross(t *testing.T) {
 		"X-Forwarded-For": "", "X-Forwarded-Host": "", "Forwarded": "", "Cookie": "", "X-User-Id": "", "User-Agent": "", "Content-Type": "application/json"}
 	for name, value := range want {
 		if strings.Join(got.Header.Values(name), ",") != value {
-			t.Errorf("a room sees %s: %q, want %q", name, got.Header.Values(name), value)
+			t.Errorf("a service sees %s: %q, want %q", name, got.Header.Values(name), value)
 		}
 	}
 	if !strings.HasPrefix(got.Header.Get("Traceparent"), "00-0af7651916cd43dd8448eb211c80319c-") {
-		t.Errorf("a room sees traceparent %q", got.Header.Get("Traceparent"))
+		t.Errorf("a service sees traceparent %q", got.Header.Get("Traceparent"))
 	}
 	for name, value := range map[string]string{"Etag": `"3"`, "Location": "/v1/orders/1", "Idempotent-Replayed": "true", "Dapr-Caller-App-Id": "", "X-Internal": "", "Set-Cookie": "",
 		"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"} {
@@ -216,7 +216,7 @@ func TestHeadersThatNoSidecarCarriesStayOutside(t *testing.T) {
 	m.do("GET", "/v1/products/71", "", "If-None-Match: \"é\"", "Last-Event-ID: a\tb", "Accept: text/event-stream").want(t, "GET", 200, "")
 	for _, name := range []string{"If-None-Match", "Last-Event-Id", "Accept"} {
 		if got := m.seen[0].Header.Values(name); len(got) > 0 {
-			t.Errorf("a room sees %s: %q", name, got)
+			t.Errorf("a service sees %s: %q", name, got)
 		}
 	}
 }
@@ -241,7 +241,7 @@ func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
 		}
 	}
 	if got := m.seen[1]; got.Method != http.MethodGet || !strings.HasSuffix(got.URL.Path, "/v1/products/71") {
-		t.Errorf("a room is asked %s %s, want GET", got.Method, got.URL.Path)
+		t.Errorf("a service is asked %s %s, want GET", got.Method, got.URL.Path)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, m.front.URL+"/v1/orders/71", nil)
 	if err != nil {
@@ -268,7 +268,7 @@ func TestAddressesThatNameNothing(t *testing.T) {
 		t.Errorf("Allow: %q, want GET and DELETE", a)
 	}
 	if len(m.seen) > 0 {
-		t.Errorf("%s reached a room", m.seen[0].URL)
+		t.Errorf("%s reached a service", m.seen[0].URL)
 	}
 }
 
@@ -288,11 +288,11 @@ func TestAQueryArrivesAsItWasWritten(t *testing.T) {
 			t.Errorf("%q: %s (%v), want %s", query, answer, err, want)
 		}
 		if seen := len(m.seen); want == "200" && (seen == 0 || m.seen[seen-1].URL.RawQuery != query) {
-			t.Errorf("%q did not reach the room as it was written", query)
+			t.Errorf("%q did not reach the service as it was written", query)
 		}
 	}
 	if len(m.seen) != 2 {
-		t.Errorf("%d queries reached a room, want 2", len(m.seen))
+		t.Errorf("%d queries reached a service, want 2", len(m.seen))
 	}
 }
 

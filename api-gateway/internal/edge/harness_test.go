@@ -33,7 +33,7 @@ type mall struct {
 	log      *strings.Builder
 	logMu    *sync.Mutex
 	policy   *access.Policy
-	speeds   struct{ address, user limit.Speed }
+	speeds   struct{ address, user limit.RateLimit }
 	limits   limit.Script
 	proxies  []netip.Prefix
 	inFlight int64
@@ -57,7 +57,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 	t.Helper()
 	m := &mall{t: t, log: &strings.Builder{}, logMu: &sync.Mutex{}, inFlight: 100}
 	m.keys.public, m.keys.private, _ = ed25519.GenerateKey(nil)
-	m.speeds.address, m.speeds.user = limit.Speed{PerSecond: 1000, Burst: 1000}, limit.Speed{PerSecond: 1000, Burst: 1000}
+	m.speeds.address, m.speeds.user = limit.RateLimit{PerSecond: 1000, Burst: 1000}, limit.RateLimit{PerSecond: 1000, Burst: 1000}
 	m.limits = func(_ context.Context, _ string, _, out any) error {
 		return json.Unmarshal([]byte(`{"allowed":true}`), out)
 	}
@@ -65,9 +65,9 @@ func open(t *testing.T, change func(*mall)) *mall {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"ok":true}`)
 	}
-	var ds []access.Door
+	var ds []access.RouteKey
 	for _, r := range edge.Routes() {
-		ds = append(ds, access.Door{Method: r.Method, Path: r.Path})
+		ds = append(ds, access.RouteKey{Method: r.Method, Path: r.Path})
 	}
 	var err error
 	if m.policy, err = access.NewPolicy(access.DefaultPolicy, ds); err != nil {
@@ -105,13 +105,13 @@ func open(t *testing.T, change func(*mall)) *mall {
 		return identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: x}}}, nil
 	})
 	m.admitted = limit.NewAdmission(func() int64 { return m.inFlight })
-	fast := func() limit.Speed { return limit.Speed{PerSecond: 10, Burst: 10} }
-	m.front = httptest.NewUnstartedServer(edge.Handler(log, edge.Parts{
+	fast := func() limit.RateLimit { return limit.RateLimit{PerSecond: 10, Burst: 10} }
+	m.front = httptest.NewUnstartedServer(edge.Handler(log, edge.Deps{
 		Guard: &access.Guard{Verify: verifier.Verify, Revoked: revoked, Policy: func() *access.Policy { return m.policy }},
 		Proxy: edge.NewProxy(side.URL, "dapr-token", func(app string) string { return "key of " + app }, metrics.DaprError),
 		Limits: edge.Limits{
-			Addresses: limit.NewBuckets(func() limit.Speed { return m.speeds.address }),
-			Users:     limit.NewBuckets(func() limit.Speed { return m.speeds.user }),
+			Addresses: limit.NewBuckets(func() limit.RateLimit { return m.speeds.address }),
+			Users:     limit.NewBuckets(func() limit.RateLimit { return m.speeds.user }),
 			SignIn:    &limit.SignIn{Script: m.limits, Address: fast, Account: fast, Place: fast, Broken: metrics.LimitBroken, Log: log},
 			Admission: m.admitted,
 			Bodies:    limit.NewShares(func() int64 { return m.inFlight }),

@@ -18,7 +18,7 @@ import (
 )
 
 func TestLimits(t *testing.T) {
-	m := open(t, func(m *mall) { m.speeds.address = limit.Speed{PerSecond: .1, Burst: 2} })
+	m := open(t, func(m *mall) { m.speeds.address = limit.RateLimit{PerSecond: .1, Burst: 2} })
 	m.do("GET", "/v1/products", "").want(t, "first", 200, "")
 	m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.4").want(t, "second", 200, "")
 	res := m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.5")
@@ -29,7 +29,7 @@ func TestLimits(t *testing.T) {
 	m.do("GET", "/v1/cart", "", "Authorization: Bearer guess").want(t, "a guessed token from that address", 429, "too_many_requests")
 	m.signed("GET", "/v1/cart", "").want(t, "a user from that address", 200, "")
 
-	m.speeds.user = limit.Speed{PerSecond: .1, Burst: 1}
+	m.speeds.user = limit.RateLimit{PerSecond: .1, Burst: 1}
 	m.signed("GET", "/v1/cart", "").want(t, "the limit of users took effect while running", 200, "")
 	m.signed("GET", "/v1/cart", "").want(t, "one more of that user", 429, "too_many_requests")
 
@@ -154,7 +154,7 @@ func TestSlowBodiesKeepNobodyOut(t *testing.T) {
 		line  string
 	}
 	replies := make(chan ended, 3)
-	slow := make([]net.Conn, 3) // two find room: a quarter of eight
+	slow := make([]net.Conn, 3) // two find service: a quarter of eight
 	for i := range slow {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", m.front.Listener.Addr().String())
 		if err != nil {

@@ -40,7 +40,7 @@ func NewMetrics() *Metrics {
 			Name: "mall_gateway_limited_total", Help: "Requests refused by a limit: address, user, signin, bodies, streams, admission.",
 		}, []string{"limit"}),
 		dapr: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "mall_gateway_dapr_errors_total", Help: "Answers that Dapr made in place of a room.",
+			Name: "mall_gateway_dapr_errors_total", Help: "Answers that Dapr made in place of a service.",
 		}, []string{"app", "code"}),
 		unreadCut: f.NewCounter(prometheus.CounterOpts{
 			Name: "mall_gateway_unread_answers_cut_total", Help: "Answers cut off because their client had too many that it did not read.",
@@ -54,7 +54,7 @@ func NewMetrics() *Metrics {
 	}
 }
 
-// DaprError counts an answer that Dapr made in place of a room.
+// DaprError counts an answer that Dapr made in place of a service.
 func (m *Metrics) DaprError(app, code string) { m.dapr.WithLabelValues(app, code).Inc() }
 
 // LimitBroken counts a sign-in that no distributed limit looked at.

@@ -24,8 +24,8 @@ const maxAnswer = 8 << 20
 
 // Only these headers cross the edge. What is not listed cannot be smuggled: dapr-*, X-Forwarded-*,
 // hop-by-hop headers and whatever the next attack is named after. Authorization, Idempotency-Key and
-// Content-Type are set by the route's own rules. Accept stays here: no room looks at it, and with
-// text/event-stream Dapr turns what is no stream into one, and a room's refusal into an error of its own.
+// Content-Type are set by the route's own rules. Accept stays here: no service looks at it, and with
+// text/event-stream Dapr turns what is no stream into one, and a service's refusal into an error of its own.
 var (
 	forwarded = []string{"If-Match", "If-None-Match", "Last-Event-Id"}
 	returned  = []string{"Content-Type", "Content-Length", "Cache-Control", "Etag", "Last-Modified", "Location",
@@ -35,14 +35,14 @@ var (
 // errGone says that the client went away before there was an answer; nobody is left to tell.
 var errGone = errors.New("client went away")
 
-// Proxy forwards requests to rooms by the HTTP invocation of the sidecar.
+// Proxy forwards requests to services by the HTTP invocation of the sidecar.
 type Proxy struct {
 	base     string                  // http://127.0.0.1:port/v1.0/invoke/
 	token    string                  // what the sidecar wants to see
 	key      func(app string) string // proves to the service that this is the gateway
 	to       http.RoundTripper
 	breakers *sidecar.Breakers
-	dapr     func(app, errorCode string) // counts answers that Dapr made in place of the room
+	dapr     func(app, errorCode string) // counts answers that Dapr made in place of the service
 }
 
 // NewProxy makes a proxy to the sidecar at base (http://host:port).
@@ -258,11 +258,11 @@ func (p *Proxy) unanswered(ctx context.Context, c call, err error) error {
 	if ctx.Err() != nil {
 		return problem.Wrap(err, problem.Timeout, "timeout", "The mall did not answer in time. Ask what became of it before you try again.").After(time.Second)
 	}
-	return problem.Busy(err, time.Second, "The mall cannot be reached right now.")
+	return problem.NewUnavailable(err, time.Second, "The mall cannot be reached right now.")
 }
 
 // replaced turns an answer that is no problem document into one: Dapr made it (no such app, breaker
-// open, timeout, not allowed), or a room broke the contract. Its words stay in the log.
+// open, timeout, not allowed), or a service broke the contract. Its words stay in the log.
 func (p *Proxy) replaced(c call, res *http.Response, body []byte) error {
 	var made struct {
 		ErrorCode string `json:"errorCode"`
@@ -270,7 +270,7 @@ func (p *Proxy) replaced(c call, res *http.Response, body []byte) error {
 	}
 	if json.Unmarshal(body, &made) == nil && made.ErrorCode != "" {
 		p.dapr(c.route.App, made.ErrorCode)
-		return problem.Busy(fmt.Errorf("%s %s: Dapr answered %d %s: %s", c.route.Method, c.route.App, res.StatusCode, made.ErrorCode, made.Message),
+		return problem.NewUnavailable(fmt.Errorf("%s %s: Dapr answered %d %s: %s", c.route.Method, c.route.App, res.StatusCode, made.ErrorCode, made.Message),
 			time.Second, "A part of the mall cannot be reached right now.")
 	}
 	cause := fmt.Errorf("%s %s answered %d with %q, which is no problem document", c.route.Method, c.route.App, res.StatusCode, res.Header.Get("Content-Type"))
@@ -280,7 +280,7 @@ func (p *Proxy) replaced(c call, res *http.Response, body []byte) error {
 	if res.StatusCode < 500 {
 		return problem.Wrap(cause, problem.BadRequest, "bad_request", "The request was refused.")
 	}
-	return problem.Busy(cause, time.Second, "A part of the mall cannot be reached right now.")
+	return problem.NewUnavailable(cause, time.Second, "A part of the mall cannot be reached right now.")
 }
 
 // relay copies a stream and flushes it piece by piece, until it ends or its reader leaves. Its status is out already.

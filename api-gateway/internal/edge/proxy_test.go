@@ -9,18 +9,18 @@ import (
 	"testing"
 )
 
-func TestAnswersThatNoRoomMade(t *testing.T) {
+func TestAnswersThatNoServiceMade(t *testing.T) {
 	tests := map[string]struct {
 		status      int
 		media, body string
 		want        int
 		code        string
 	}{
-		"room away":             {500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: order, err: no such host 10.1.2.3"}`, 503, "unavailable"},
-		"not allowed by ACL":    {403, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"access control policy has denied access"}`, 503, "unavailable"},
-		"room without route":    {404, "text/plain", "404 page not found", 404, "not_found"},
-		"room fell over":        {500, "text/plain", "panic: runtime error", 503, "unavailable"},
-		"room refused in words": {400, "text/html", "<h1>no</h1>", 400, "bad_request"},
+		"service away":             {500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: order, err: no such host 10.1.2.3"}`, 503, "unavailable"},
+		"not allowed by ACL":       {403, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"access control policy has denied access"}`, 503, "unavailable"},
+		"service without route":    {404, "text/plain", "404 page not found", 404, "not_found"},
+		"service fell over":        {500, "text/plain", "panic: runtime error", 503, "unavailable"},
+		"service refused in words": {400, "text/html", "<h1>no</h1>", 400, "bad_request"},
 	}
 	for name, test := range tests {
 		m := open(t, func(m *mall) {

@@ -36,8 +36,8 @@ const (
 
 // Route is one line of the table: what comes in, who may send it, who answers it.
 type Route struct {
-	Method, Path string // Path as in openapi.yaml; the room knows it by the same name
-	App          string // the app id of the room that answers
+	Method, Path string // Path as in openapi.yaml; the service knows it by the same name
+	App          string // the app id of the service that answers
 	Access       Access
 	Also         []string // roles besides Access that the default policy lets in
 	Key          Key
@@ -68,7 +68,7 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/me/admin", App: "user", Access: Customer, Rate: RateSignUp},
 		{Method: "GET", Path: "/.well-known/jwks.json", App: "auth", Access: Anyone},
 
-		// catalogue: the room checks that a seller touches only what is theirs
+		// catalogue: the service checks that a seller touches only what is theirs
 		{Method: "GET", Path: "/v1/products", App: "product", Access: Anyone},
 		{Method: "GET", Path: "/v1/products/{id}", App: "product", Access: Anyone},
 		{Method: "POST", Path: "/v1/products", App: "product", Access: Seller, Key: KeyOptional},

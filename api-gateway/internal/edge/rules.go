@@ -25,7 +25,7 @@ var parameter = regexp.MustCompile(`\{([a-z_]+)\}`)
 func pattern(path string) string { return parameter.ReplaceAllString(path, ":$1") }
 
 // target fills the caller's ids into the route's path. The path the caller wrote is never
-// forwarded: what Dapr and a room would make of "..", "%2F" or ";" does not matter then.
+// forwarded: what Dapr and a service would make of "..", "%2F" or ";" does not matter then.
 func target(path string, c *gin.Context) (string, error) {
 	malformed := false
 	filled := parameter.ReplaceAllStringFunc(path, func(p string) string {
@@ -34,7 +34,7 @@ func target(path string, c *gin.Context) (string, error) {
 		return v
 	})
 	if malformed {
-		return "", problem.Missing("object")
+		return "", problem.NewNotFound("object")
 	}
 	return filled, nil
 }

@@ -9,8 +9,8 @@ import (
 	"daprmall.dev/services/kit/config/keys"
 )
 
-// Speed is so many requests a second, and so many at once after a rest.
-type Speed = keys.Rate
+// RateLimit is so many requests a second, and so many at once after a rest.
+type RateLimit = keys.Rate
 
 // remembered bounds how many buckets there are. An attacker with more addresses than this
 // gets fresh buckets, but no more of our memory (about 10 MB).
@@ -18,12 +18,12 @@ const remembered = 50_000
 
 // Buckets are the token buckets of one class of callers in this process.
 type Buckets struct {
-	speed   func() Speed
+	speed   func() RateLimit
 	buckets *lru.Cache[string, *rate.Limiter]
 }
 
 // NewBuckets makes buckets that follow speed, which may change while they are in use.
-func NewBuckets(speed func() Speed) *Buckets {
+func NewBuckets(speed func() RateLimit) *Buckets {
 	cache, err := lru.New[string, *rate.Limiter](remembered)
 	if err != nil {
 		panic(err) // only for a size below 1

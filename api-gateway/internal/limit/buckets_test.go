@@ -7,7 +7,7 @@ import (
 
 func TestABucketFillsAgain(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	b := NewBuckets(func() Speed { return Speed{PerSecond: 2, Burst: 3} })
+	b := NewBuckets(func() RateLimit { return RateLimit{PerSecond: 2, Burst: 3} })
 	for range 3 {
 		if ok, _ := b.Take("a", now); !ok {
 			t.Fatal("burst of 3 refused")

@@ -20,10 +20,10 @@ const patience = 300 * time.Millisecond
 // strangers use up. ADR 21.
 type SignIn struct {
 	Script  Script
-	Address func() Speed
-	Account func() Speed // all places an account does not know
-	Place   func() Speed // one place of an account
-	Broken  func()       // counts the times the limit could not be asked
+	Address func() RateLimit
+	Account func() RateLimit // all places an account does not know
+	Place   func() RateLimit // one place of an account
+	Broken  func()           // counts the times the limit could not be asked
 	Log     *slog.Logger
 }
 
@@ -126,7 +126,7 @@ func (s *SignIn) TakePassword(ctx context.Context, userID string) (ok bool, retr
 	return s.take(ctx, "password:"+digest(userID), s.Place())
 }
 
-func (s *SignIn) take(ctx context.Context, key string, speed Speed) (ok bool, retry time.Duration) {
+func (s *SignIn) take(ctx context.Context, key string, speed RateLimit) (ok bool, retry time.Duration) {
 	in := struct {
 		Key   string  `json:"key"`
 		Rate  float64 `json:"rate"`
@@ -151,7 +151,7 @@ func (s *SignIn) ask(ctx context.Context, operation string, in, out any) error {
 	return err
 }
 
-func bucketOf(s Speed) bucket { return bucket{s.PerSecond, float64(s.Burst)} }
+func bucketOf(s RateLimit) bucket { return bucket{s.PerSecond, float64(s.Burst)} }
 
 // digest keeps addresses and emails out of Redis and its logs.
 func digest(s string) string {

@@ -1,4 +1,4 @@
-// Package postgres brings up a private PostgreSQL, and gives every room its own role
+// Package postgres brings up a private PostgreSQL, and gives every service its own role
 // and database in whatever PostgreSQL the mall uses.
 package postgres
 

@@ -64,7 +64,7 @@ func Databases(ctx context.Context, dsn string, passwords map[string]string) err
 			}
 		}
 	}
-	// The shared databases, too, are none of the rooms' business.
+	// The shared databases, too, are none of the services' business.
 	for _, shared := range []string{"postgres", "template1"} {
 		if _, err := db.ExecContext(ctx, "REVOKE CONNECT ON DATABASE "+shared+" FROM PUBLIC"); err != nil {
 			return err

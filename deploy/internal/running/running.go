@@ -12,7 +12,7 @@ import (
 type Mall struct {
 	Home      string            `json:"home"`
 	Gateway   string            `json:"gateway"`
-	Databases map[string]string `json:"databases"` // room → DSN
+	Databases map[string]string `json:"databases"` // service → DSN
 	Redis     struct {
 		Addr     string `json:"addr"`
 		Password string `json:"password"`

@@ -80,7 +80,7 @@ func Load(home string, apps []string) (Store, Own, error) {
 // Save writes secrets.json.
 func Save(home string, store Store) error { return writeJSON(storePath(home), store) }
 
-// SetDatabase records how a room reaches its database, keeping its password.
+// SetDatabase records how a service reaches its database, keeping its password.
 func (s Store) SetDatabase(name, hostport, options string) {
 	dsn := url.URL{Scheme: "postgres", User: url.UserPassword(name, s.DatabasePassword(name)),
 		Host: hostport, Path: "/" + name, RawQuery: options}
@@ -128,7 +128,7 @@ func (s Store) UseNextDSN(name string) {
 	s[name+"-db"] = map[string]string{"dsn": s[name+"-db"]["other_dsn"]}
 }
 
-// DatabasePassword is the password inside a room's connection string.
+// DatabasePassword is the password inside a service's connection string.
 func (s Store) DatabasePassword(name string) string {
 	dsn, err := url.Parse(s[name+"-db"]["dsn"])
 	if err != nil || dsn.User == nil {
@@ -138,7 +138,7 @@ func (s Store) DatabasePassword(name string) string {
 	return p
 }
 
-// DSN is how a room reaches its database.
+// DSN is how a service reaches its database.
 func (s Store) DSN(name string) string { return s[name+"-db"]["dsn"] }
 
 // FirstAdmin is the one-time secret that makes the first admin.

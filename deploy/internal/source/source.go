@@ -161,7 +161,7 @@ func LookRedis(ctx context.Context, cache string) (Found, error) {
 	})
 }
 
-// oldestPostgres still gets fixes, and has all that the rooms' SQL uses.
+// oldestPostgres still gets fixes, and has all that the services' SQL uses.
 const oldestPostgres = 14
 
 func installedPostgres(ctx context.Context, major int) (Found, error) {

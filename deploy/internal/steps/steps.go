@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Board is where steps report.
-type Board struct {
+// Progress is where steps report.
+type Progress struct {
 	out   io.Writer
 	began time.Time
 
@@ -27,7 +27,7 @@ type Board struct {
 type Step struct {
 	name  string
 	began time.Time
-	board *Board
+	board *Progress
 	note  string
 	left  bool
 }
@@ -36,8 +36,8 @@ type Step struct {
 const sign = 10 * time.Second
 
 // New starts a board; it shows signs of life until the context ends.
-func New(ctx context.Context, out io.Writer) *Board {
-	b := &Board{out: out, began: time.Now(), running: map[string]*Step{}}
+func New(ctx context.Context, out io.Writer) *Progress {
+	b := &Progress{out: out, began: time.Now(), running: map[string]*Step{}}
 	go func() {
 		tick := time.NewTicker(sign)
 		defer tick.Stop()
@@ -54,7 +54,7 @@ func New(ctx context.Context, out io.Writer) *Board {
 }
 
 // Do runs a step. When the context has ended the step was given up, which is not its fault.
-func (b *Board) Do(ctx context.Context, name string, work func(*Step) error) error {
+func (b *Progress) Do(ctx context.Context, name string, work func(*Step) error) error {
 	s := &Step{name: name, began: time.Now(), board: b}
 	b.mu.Lock()
 	b.running[name] = s
@@ -120,7 +120,7 @@ func (s *Step) Changed(format string, args ...any) {
 }
 
 // SayChanges prints what has changed on the machine since it was last called, if anything has.
-func (b *Board) SayChanges() {
+func (b *Progress) SayChanges() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.changed) > 0 {
@@ -130,16 +130,16 @@ func (b *Board) SayChanges() {
 }
 
 // Say prints a line at once.
-func (b *Board) Say(format string, args ...any) {
+func (b *Progress) Say(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	fmt.Fprintf(b.out, format+"\n", args...)
 }
 
 // Elapsed is the time since the board was started.
-func (b *Board) Elapsed() string { return seconds(time.Since(b.began)) }
+func (b *Progress) Elapsed() string { return seconds(time.Since(b.began)) }
 
-func (b *Board) alive() {
+func (b *Progress) alive() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.order) == 0 {

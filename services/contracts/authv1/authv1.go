@@ -1,4 +1,4 @@
-// Package authv1 is what other rooms may know of sessions: public keys (identity.KeySet at /.well-known/jwks.json),
+// Package authv1 is what other services may know of sessions: public keys (identity.KeySet at /.well-known/jwks.json),
 // revocations, and the call by which a ban takes effect at once.
 package authv1
 

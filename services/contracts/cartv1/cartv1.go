@@ -1,4 +1,4 @@
-// Package cartv1 is what other rooms may know of carts: the peer route of the cart service.
+// Package cartv1 is what other services may know of carts: the peer route of the cart service.
 package cartv1
 
 // PathGet (checkout, with the user's token) gives the lines of the user's cart.

@@ -1,5 +1,5 @@
-// Package contractstest holds the catalogue of what rooms tell and ask each other, with an example of each, and the
-// checks by which a room shows that it keeps to it. Schemas, golden files and docs/events.md are written from it.
+// Package contractstest holds the catalogue of what services tell and ask each other, with an example of each, and the
+// checks by which a service shows that it keeps to it. Schemas, golden files and docs/events.md are written from it.
 package contractstest
 
 import (
@@ -12,7 +12,7 @@ import (
 	"daprmall.dev/services/contracts/userv1"
 )
 
-// Apps are all that may call a room.
+// Apps are all that may call a service.
 var Apps = []string{"api-gateway", "assistant", "auth", "cart", "checkout", "order", "payment", "product", "user"}
 
 // Event is a kind of event.
@@ -26,8 +26,8 @@ type Event struct {
 	Sample      any
 }
 
-// Consumer is a room that handles an event, and what it does then.
-type Consumer struct{ Room, Does string }
+// Consumer is a service that handles an event, and what it does then.
+type Consumer struct{ Service, Does string }
 
 var (
 	noon  = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -109,7 +109,7 @@ func Events() []Event {
 	}
 }
 
-// Handles says whether a room handles the event.
-func (e Event) Handles(room string) bool {
-	return slices.ContainsFunc(e.Consumers, func(c Consumer) bool { return c.Room == room })
+// Handles says whether a service handles the event.
+func (e Event) Handles(service string) bool {
+	return slices.ContainsFunc(e.Consumers, func(c Consumer) bool { return c.Service == service })
 }

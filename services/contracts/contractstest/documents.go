@@ -46,13 +46,13 @@ func definitions(s Schemas) Object {
 	return defs
 }
 
-// OpenAPI gives the OpenAPI 3.1 document of what peers call of a room.
-func OpenAPI(room string, docs map[string]string) Object {
+// OpenAPI gives the OpenAPI 3.1 document of what peers call of a service.
+func OpenAPI(service string, docs map[string]string) Object {
 	s := Schemas{Prefix: "#/components/schemas/", Docs: docs}
 	refusal := s.Of(reflect.TypeFor[problem.Document]())
 	byPath := map[string]Object{}
 	var order []string
-	for _, r := range RoutesOf(room) {
+	for _, r := range RoutesOf(service) {
 		if byPath[r.Path] == nil {
 			order = append(order, r.Path)
 		}
@@ -65,12 +65,12 @@ func OpenAPI(room string, docs map[string]string) Object {
 	return Object{
 		{"openapi", "3.1.0"},
 		{"info", Object{
-			{"title", room + ", as other rooms call it"},
+			{"title", service + ", as other services call it"},
 			{"version", "1"},
-			{"description", "Called through Dapr service invocation: /v1.0/invoke/" + room + "/method/… on the caller's own sidecar, which shows the room who calls " +
+			{"description", "Called through Dapr service invocation: /v1.0/invoke/" + service + "/method/… on the caller's own sidecar, which shows the service who calls " +
 				"(x-callers). A refusal is a problem document with a stable code. Fields and routes are only ever added."},
 		}},
-		{"servers", []Object{{{"url", "http://127.0.0.1:3500/v1.0/invoke/" + room + "/method"}, {"description", "the caller's own sidecar"}}}},
+		{"servers", []Object{{{"url", "http://127.0.0.1:3500/v1.0/invoke/" + service + "/method"}, {"description", "the caller's own sidecar"}}}},
 		{"paths", paths},
 		{"components", Object{
 			{"securitySchemes", Object{

@@ -100,7 +100,7 @@ func roundTrip(text []byte, like any) error {
 	return nil
 }
 
-// CheckEvents holds events that a room really wrote to their schemas. Give it the payloads of the room's outbox.
+// CheckEvents holds events that a service really wrote to their schemas. Give it the payloads of the service's outbox.
 func CheckEvents(t testing.TB, producer string, payloads []string) {
 	t.Helper()
 	schemas := map[string]*jsonschema.Schema{}

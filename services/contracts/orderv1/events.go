@@ -1,4 +1,4 @@
-// Package orderv1 is what other rooms may know of orders: their events and the peer routes of the order service.
+// Package orderv1 is what other services may know of orders: their events and the peer routes of the order service.
 package orderv1
 
 import "time"

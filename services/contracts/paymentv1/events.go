@@ -1,4 +1,4 @@
-// Package paymentv1 is what other rooms may know of payments: their events.
+// Package paymentv1 is what other services may know of payments: their events.
 package paymentv1
 
 import "time"

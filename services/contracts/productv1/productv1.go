@@ -1,4 +1,4 @@
-// Package productv1 is what other rooms may know of products and stock: the peer routes of the product service.
+// Package productv1 is what other services may know of products and stock: the peer routes of the product service.
 package productv1
 
 // Paths of the peer routes.

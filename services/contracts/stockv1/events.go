@@ -1,4 +1,4 @@
-// Package stockv1 is what other rooms may know of stock: the one event that says a promise could not be kept.
+// Package stockv1 is what other services may know of stock: the one event that says a promise could not be kept.
 package stockv1
 
 import "time"

@@ -1,4 +1,4 @@
-// Package userv1 is what other rooms may know of accounts: their events and the peer routes of the user service.
+// Package userv1 is what other services may know of accounts: their events and the peer routes of the user service.
 package userv1
 
 import "time"

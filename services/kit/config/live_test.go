@@ -58,7 +58,7 @@ func TestSettingKeepsLastGoodValue(t *testing.T) {
 	}
 }
 
-// Every room that knows the currency refuses what is none.
+// Every service that knows the currency refuses what is none.
 func TestCurrencyIsACode(t *testing.T) {
 	store := &fakeStore{}
 	live := NewLive(store, nil, slog.New(slog.NewTextHandler(io.Discard, nil)))

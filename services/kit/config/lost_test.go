@@ -34,7 +34,7 @@ type process struct {
 	currency, fee func() string
 }
 
-// start starts a service as kit/room does; a setting called sold is no longer good if gone says so.
+// start starts a service as kit/app does; a setting called sold is no longer good if gone says so.
 func start(t *testing.T, store Store, memory Memory, gone ...string) process {
 	t.Helper()
 	live := NewLive(store, memory, slog.New(slog.DiscardHandler))

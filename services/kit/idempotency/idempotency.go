@@ -40,7 +40,7 @@ var old = postgres.Purge{Table: "idempotency_keys", Column: "created_at", Age: k
 // IDs makes effect ids.
 type IDs interface{ Next() (string, error) }
 
-// Store keeps keys in a room's database.
+// Store keeps keys in a service's database.
 type Store struct {
 	db      *gorm.DB
 	ids     IDs
@@ -169,7 +169,7 @@ func (s *Store) BeginAs(ctx context.Context, run Run, effect string, record []by
 	claimed := false
 	var err error
 	// One statement for a key that is new, as almost every key is.
-	err = postgres.Again(ctx, s.db, func(db *gorm.DB) error {
+	err = postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error {
 		res := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, record, lease_until)
 			VALUES (?, ?, ?, ?, ?, now() + make_interval(secs => ?)) ON CONFLICT (user_id, key) DO NOTHING`,
 			user, key, kept(fingerprint), effect, text, leaseFor.Seconds())
@@ -208,7 +208,7 @@ func (s *Store) Finish(ctx context.Context, user, key string, a Answer) error {
 	if !Kept(a.Status) {
 		return s.Release(ctx, user, key)
 	}
-	return postgres.Again(ctx, s.db, func(db *gorm.DB) error { // a broken connection would leave the key taken
+	return postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error { // a broken connection would leave the key taken
 		return db.Exec("UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status IS NULL",
 			a.Status, a.ETag, string(a.Body), user, key).Error
 	})
@@ -216,14 +216,14 @@ func (s *Store) Finish(ctx context.Context, user, key string, a Answer) error {
 
 // Release ends a run without an answer that is kept, so that the next try runs at once, with the same effect id.
 func (s *Store) Release(ctx context.Context, user, key string) error {
-	return postgres.Again(ctx, s.db, func(db *gorm.DB) error {
+	return postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error {
 		return db.Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL", user, key).Error
 	})
 }
 
-// ForgetUser empties what is kept for the keys of an account that is gone: records and answers may say who it was. That there was a
+// PurgeUser empties what is kept for the keys of an account that is gone: records and answers may say who it was. That there was a
 // request, and what its effect is, stays until the key is forgotten.
-func (s *Store) ForgetUser(ctx context.Context, user string) error {
+func (s *Store) PurgeUser(ctx context.Context, user string) error {
 	err := postgres.DB(ctx, s.db).Exec(`UPDATE idempotency_keys SET record = CASE WHEN record IS NOT NULL THEN '{}' END,
 		body = CASE WHEN position('"id":"' || effect_id || '"' IN body) > 0 THEN '{"id":"' || effect_id || '"}' WHEN body IS NOT NULL THEN '{}' END
 		WHERE user_id = ?`, user).Error

@@ -18,14 +18,14 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-type counter struct{ n atomic.Int64 }
+type fakeIDs struct{ n atomic.Int64 }
 
-func (c *counter) Next() (string, error) { return strconv.FormatInt(c.n.Add(1), 10), nil }
+func (c *fakeIDs) Next() (string, error) { return strconv.FormatInt(c.n.Add(1), 10), nil }
 
 func open(t *testing.T) (*Store, *gorm.DB) {
 	t.Helper()
 	db := postgrestest.Open(t, Migrations)
-	return New(db, &counter{}, []byte("secret"), slog.New(slog.DiscardHandler)), db
+	return New(db, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler)), db
 }
 
 func begin(t *testing.T, s *Store, user, key, body string) (Claim, error) {
@@ -248,7 +248,7 @@ func TestAKeptTokenRefusalRunsAgain(t *testing.T) {
 // The secret changes while requests are repeated, on one replica after the other: each knows again what the other has kept.
 func TestTheSecretChangesUnderWay(t *testing.T) {
 	here, db := open(t)
-	there := New(db, &counter{}, []byte("secret"), slog.New(slog.DiscardHandler))
+	there := New(db, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler))
 	answered := func(s *Store, what, key, body string, want bool) {
 		t.Helper()
 		c, err := begin(t, s, "7", key, body)
@@ -294,7 +294,7 @@ func TestNothingIsKeptOfWhoIsGone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.ForgetUser(t.Context(), "7"); err != nil {
+	if err := s.PurgeUser(t.Context(), "7"); err != nil {
 		t.Fatal(err)
 	}
 	var left []string
@@ -307,7 +307,7 @@ func TestNothingIsKeptOfWhoIsGone(t *testing.T) {
 }
 
 func TestEffect(t *testing.T) {
-	s := New(nil, &counter{}, nil, nil)
+	s := New(nil, &fakeIDs{}, nil, nil)
 	ctx := WithEffect(t.Context(), "77")
 	if id, err := s.Effect(ctx); id != "77" || err != nil || Given(ctx) != "77" {
 		t.Errorf("with a key: %s, %v", id, err)

@@ -19,12 +19,12 @@ func TestNothingReadsAllKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	watched := postgrestest.Watch(db)
-	s, ctx := New(watched.DB, &counter{}, []byte("secret"), slog.New(slog.DiscardHandler)), t.Context()
+	s, ctx := New(watched.DB, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler)), t.Context()
 	must(t, s, "7", "a", "{}")
 	_, seen := s.Seen(ctx, "7", "a")
 	finish := s.Finish(ctx, "7", "a", Answer{Status: 201, Body: []byte("{}")})
 	must(t, s, "7", "a", "{}") // a repeat
-	for what, err := range map[string]error{"seen": seen, "finish": finish, "release": s.Release(ctx, "7", "b"), "forget user": s.ForgetUser(ctx, "1007"),
+	for what, err := range map[string]error{"seen": seen, "finish": finish, "release": s.Release(ctx, "7", "b"), "forget user": s.PurgeUser(ctx, "1007"),
 		"purge": old.Run(ctx, watched.DB)} {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)

@@ -86,7 +86,7 @@ func unauthenticated(cause error) error {
 }
 
 func unavailable(cause error) error {
-	return problem.Busy(cause, time.Second, "Tokens cannot be checked right now.")
+	return problem.NewUnavailable(cause, time.Second, "Tokens cannot be checked right now.")
 }
 
 // Verify gives the user of a token. It refuses with Unauthenticated, or with Unavailable while the keys cannot be had.

@@ -1,5 +1,5 @@
 // Package ids makes Snowflake ids (63 bits, ordered by time) whose node number is leased from
-// the room's database, so that two processes never share one, even when one was paused.
+// the service's database, so that two processes never share one, even when one was paused.
 package ids
 
 import (
@@ -91,7 +91,7 @@ func (s *Source) Next() (string, error) {
 	id := l.node.Generate()
 	// The reading that made the id is what must lie within the lease: a clock read before or after could miss a pause.
 	if made := time.UnixMilli(int64(id)>>idShift + epoch); !made.Before(l.until) {
-		return "", problem.Busy(errors.New("lease of snowflake node ended"), time.Second, "Ids cannot be made right now.")
+		return "", problem.NewUnavailable(errors.New("lease of snowflake node ended"), time.Second, "Ids cannot be made right now.")
 	}
 	return id.String(), nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	most            = 100              // events that share a transaction
+	maxBatch        = 100              // events that share a transaction
 	togetherTimeout = 5 * time.Second  // a batch that takes longer is taken apart
 	handlerTimeout  = 30 * time.Second // for one event alone
 	atOnce          = 16               // events of a batch that are handled side by side where each is on its own
@@ -49,7 +49,7 @@ func (in *Inbox) enqueue(deliveries []*delivery) {
 func (in *Inbox) work() {
 	for {
 		in.mu.Lock()
-		n := min(len(in.waiting), most)
+		n := min(len(in.waiting), maxBatch)
 		batch := in.waiting[:n:n]
 		in.waiting = in.waiting[n:]
 		if n == 0 {
@@ -76,7 +76,7 @@ func (in *Inbox) take(ctx context.Context, batch []*delivery) {
 			return
 		}
 	}
-	side(batch, func(d *delivery) { d.done <- in.takeOne(ctx, d) })
+	forEachLimited(batch, func(d *delivery) { d.done <- in.takeOne(ctx, d) })
 }
 
 func (in *Inbox) takeOne(ctx context.Context, d *delivery) error {
@@ -91,8 +91,8 @@ func (in *Inbox) takeOne(ctx context.Context, d *delivery) error {
 	return in.park(context.WithoutCancel(ctx), *d, err)
 }
 
-// side runs f for some of all at a time and returns when it has run for all.
-func side[T any](all []T, f func(T)) {
+// forEachLimited runs f for some of all at a time and returns when it has run for all.
+func forEachLimited[T any](all []T, f func(T)) {
 	places := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
 	for _, one := range all {
@@ -177,7 +177,7 @@ func (in *Inbox) onceDetached(ctx context.Context, batch []*delivery) error {
 	}
 	var mu sync.Mutex
 	var failed error
-	side(fresh, func(d *delivery) {
+	forEachLimited(fresh, func(d *delivery) {
 		h, _ := in.handler(d.event.Type)
 		err := h.guarded(ctx, d.event)
 		mu.Lock()

@@ -88,7 +88,7 @@ func (p *peer) Shutdown(context.Context) error {
 	return nil
 }
 
-// producer is a room whose events reach nobody but through its feed, unless a test delivers them.
+// producer is a service whose events reach nobody but through its feed, unless a test delivers them.
 type producer struct {
 	t   *testing.T
 	db  *gorm.DB

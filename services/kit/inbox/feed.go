@@ -224,7 +224,7 @@ func (in *Inbox) compare(ctx context.Context, page outbox.Page) (brought int, er
 		return 0, err
 	}
 	events = slices.DeleteFunc(events, func(d *delivery) bool { return seen[d.event.ID] })
-	for batch := range slices.Chunk(events, most) {
+	for batch := range slices.Chunk(events, maxBatch) {
 		in.take(ctx, batch)
 		for _, d := range batch {
 			if err := <-d.done; err != nil {

@@ -31,13 +31,13 @@ var files embed.FS
 // Migrations creates the inbox's tables.
 var Migrations = postgres.Migrations{Name: "inbox", FS: files}
 
-// Sidecar is what the inbox needs of it: a producer's feed, and a restart of a sidecar that has gone deaf.
+// Sidecar is what the inbox needs of it: a producer's feed, and a restart of a sidecar whose subscription has stalled.
 type Sidecar interface {
 	Invoke(ctx context.Context, r sidecar.Request) error
 	Shutdown(ctx context.Context) error
 }
 
-// Inbox is one room's incoming events.
+// Inbox is one service's incoming events.
 type Inbox struct {
 	db       *gorm.DB
 	side     Sidecar
@@ -83,7 +83,7 @@ func (in *Inbox) Receive(ctx context.Context, bodies ...[]byte) []error {
 			outcomes[i] = in.park(context.WithoutCancel(ctx), bad, err)
 			continue
 		}
-		if _, ok := in.handler(e.Type); ok { // others of the topic are not this room's business
+		if _, ok := in.handler(e.Type); ok { // others of the topic are not this service's business
 			deliveries[i] = &delivery{event: e, raw: body, via: "push", done: make(chan error, 1)}
 		}
 	}

@@ -17,7 +17,7 @@ const (
 	retryEvery   = 500 * time.Millisecond
 	catchUpEvery = 30 * time.Second
 	feedAge      = 10 * time.Second // younger events are left to the broker
-	deafAfter    = 60 * time.Second
+	stalledAfter = 60 * time.Second
 	restartPause = 5 * time.Minute
 	retention    = 30 * 24 * time.Hour
 )
@@ -26,11 +26,11 @@ const (
 var old = postgres.Purge{Table: "inbox", Column: "received_at", Only: "status = 'done'", Age: retention}
 
 var (
-	received    = promauto.NewCounterVec(prometheus.CounterOpts{Name: "mall_inbox_received_total", Help: "Events handled or recognised as seen, by how they came."}, []string{"type", "via"})
-	parkedTotal = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_inbox_parked_total", Help: "Events whose handler failed."})
-	parkedNow   = promauto.NewGauge(prometheus.GaugeOpts{Name: "mall_inbox_parked", Help: "Events that wait for another try or a human."})
-	repaired    = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_inbox_repaired_total", Help: "Events the broker did not deliver and the feed brought."})
-	deaf        = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_inbox_deaf_total", Help: "Times the sidecar was restarted because it delivered nothing."})
+	received        = promauto.NewCounterVec(prometheus.CounterOpts{Name: "mall_inbox_received_total", Help: "Events handled or recognised as seen, by how they came."}, []string{"type", "via"})
+	parkedTotal     = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_inbox_parked_total", Help: "Events whose handler failed."})
+	parkedNow       = promauto.NewGauge(prometheus.GaugeOpts{Name: "mall_inbox_parked", Help: "Events that wait for another try or a human."})
+	repaired        = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_inbox_repaired_total", Help: "Events the broker did not deliver and the feed brought."})
+	stalledRestarts = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_inbox_stalled_total", Help: "Times the sidecar was restarted because it delivered nothing."})
 )
 
 // Run retries parked events, compares with the feeds and forgets old rows until ctx ends. Any number of replicas may run it.
@@ -56,7 +56,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 	}
 }
 
-// feedLoop catches up soon after the start, because what was under way when the room ended is missing now, and then at every tick.
+// feedLoop catches up soon after the start, because what was under way when the service ended is missing now, and then at every tick.
 func (in *Inbox) feedLoop(ctx context.Context, tick <-chan time.Time) {
 	soon := time.After(feedAge)
 	for {
@@ -129,18 +129,18 @@ func (in *Inbox) retryOne(ctx context.Context) (bool, error) {
 	return true, e
 }
 
-// wakeSidecar restarts a sidecar whose subscription went deaf: it delivered nothing for a minute while the feed had events.
+// wakeSidecar restarts a sidecar whose subscription has stalled: it delivered nothing for a minute while the feed had events.
 func (in *Inbox) wakeSidecar(ctx context.Context) {
 	quietSince := in.started
 	if last := time.Unix(0, in.lastPush.Load()); last.After(quietSince) {
 		quietSince = last
 	}
 	now := in.now()
-	if now.Sub(quietSince) < deafAfter || now.Sub(in.restart) < restartPause {
+	if now.Sub(quietSince) < stalledAfter || now.Sub(in.restart) < restartPause {
 		return
 	}
 	in.restart = now
-	deaf.Inc()
+	stalledRestarts.Inc()
 	in.log.Error("the sidecar delivers nothing while the feed has events: restarting it", "quiet_for", now.Sub(quietSince).Round(time.Second).String())
 	if err := in.side.Shutdown(ctx); err != nil {
 		in.log.Error("sidecar not restarted", "error", err)

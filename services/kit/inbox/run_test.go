@@ -185,7 +185,7 @@ func TestAProducerThatIsDownIsAskedAgain(t *testing.T) {
 }
 
 // Deaf: nothing delivered for a minute while the feed had something. The sidecar is restarted, at most once in five minutes.
-func TestADeafSidecarIsRestarted(t *testing.T) {
+func TestAStalledSidecarIsRestarted(t *testing.T) {
 	in, order, p := follower(t)
 	now := in.started
 	in.now = func() time.Time { return now }
@@ -201,7 +201,7 @@ func TestADeafSidecarIsRestarted(t *testing.T) {
 		{"a minute, but nothing was lost", 31 * time.Second, false, false, 0},
 		{"a minute, and something was lost", time.Second, false, true, 1},
 		{"it was restarted just now", 2 * time.Minute, false, true, 1},
-		{"five minutes later it is still deaf", 3 * time.Minute, false, true, 2},
+		{"five minutes later it is still stalled", 3 * time.Minute, false, true, 2},
 		{"it hears again", 6 * time.Minute, true, false, 2},
 		{"one event is lost, others come", 30 * time.Second, false, true, 2},
 	} {

@@ -275,8 +275,8 @@ func TestTheFeedSaysWhatRetentionTook(t *testing.T) {
 	}
 }
 
-// However many events a room tells in an hour, those past the retention are gone after the next round, also behind one that was never told.
-func TestRetentionKeepsUpWithABusyRoom(t *testing.T) {
+// However many events a service tells in an hour, those past the retention are gone after the next round, also behind one that was never told.
+func TestRetentionKeepsUpWithABusyService(t *testing.T) {
 	o, db, _ := open(t)
 	err := db.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, pos, published_at, created_at)
 		SELECT n, 't', 'y', 'k', 1, '{}', n, CASE WHEN n <> 7 THEN now() END, now() - CASE WHEN n <= ? THEN interval '15 days' ELSE interval '1 day' END

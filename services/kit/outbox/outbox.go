@@ -45,7 +45,7 @@ type CloudEvent struct {
 	Data            json.RawMessage `json:"data"`
 }
 
-// Outbox is one room's outgoing events.
+// Outbox is one service's outgoing events.
 type Outbox struct {
 	db     *gorm.DB
 	source string
@@ -71,7 +71,7 @@ func (o *Outbox) Add(ctx context.Context, events ...Event) error {
 	if err := postgres.DB(ctx, o.db).Exec(Insert, rows).Error; err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	o.Written(ctx)
+	o.Notify(ctx)
 	return nil
 }
 
@@ -117,8 +117,8 @@ func (o *Outbox) Rows(ctx context.Context, events ...Event) (string, error) {
 	return string(text), err
 }
 
-// Written wakes the relay once the transaction of ctx has committed.
-func (o *Outbox) Written(ctx context.Context) { postgres.AfterCommit(ctx, o.db, o.nudge) }
+// Notify wakes the relay once the transaction of ctx has committed.
+func (o *Outbox) Notify(ctx context.Context) { postgres.AfterCommit(ctx, o.db, o.nudge) }
 
 func (o *Outbox) nudge() {
 	select {

@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	poll        = 500 * time.Millisecond // finds what a crashed replica left when nothing wakes us
-	together    = 15 * time.Millisecond  // commits that come this close share a batch
-	numberEvery = 500 * time.Millisecond
-	numberAge   = time.Second // younger events get their number when they are published
-	batch       = 200
-	sendFor     = 10 * time.Second
-	wholeFor    = 20 * time.Second // locking, sending and marking
-	retention   = 14 * 24 * time.Hour
-	purgeBatch  = 10_000
+	poll           = 500 * time.Millisecond // finds what a crashed replica left when nothing wakes us
+	coalesceWindow = 15 * time.Millisecond  // commits that come this close share a batch
+	numberEvery    = 500 * time.Millisecond
+	numberAge      = time.Second // younger events get their number when they are published
+	batch          = 200
+	sendFor        = 10 * time.Second
+	wholeFor       = 20 * time.Second // locking, sending and marking
+	retention      = 14 * 24 * time.Hour
+	purgeBatch     = 10_000
 )
 
 var (
@@ -101,7 +101,7 @@ func (o *Outbox) deliver(ctx context.Context, pause *time.Time) error {
 	if time.Now().Before(*pause) {
 		return nil
 	}
-	gather := time.NewTimer(together)
+	gather := time.NewTimer(coalesceWindow)
 	defer gather.Stop()
 	select {
 	case <-ctx.Done():

@@ -21,7 +21,7 @@ var files embed.FS
 var Defaults = Migrations{Name: "postgres", FS: files}
 
 // Migrations is a named folder of NNNN_what.sql files. Files are expand-only: two versions of a
-// room may run side by side, so a file never removes what the version before needs.
+// service may run side by side, so a file never removes what the version before needs.
 type Migrations struct {
 	Name string
 	FS   fs.FS

@@ -1,4 +1,4 @@
-// Package postgres opens a room's database, migrates it under a lock, and runs
+// Package postgres opens a service's database, migrates it under a lock, and runs
 // transactions that can be joined and told what to do after their commit.
 package postgres
 
@@ -139,7 +139,7 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gor
 			}
 			return nil
 		}
-		if try == 5 || ctx.Err() != nil || !repeatable(err) && (committing || !Away(err)) {
+		if try == 5 || ctx.Err() != nil || !repeatable(err) && (committing || !IsUnavailable(err)) {
 			return err
 		}
 		slog.DebugContext(ctx, "transaction repeated", "try", try, "error", err)
@@ -151,15 +151,15 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gor
 	}
 }
 
-// Again runs a statement that may be repeated without harm: in the transaction of ctx if there is one, else by itself, and again if
+// RetryIdempotent runs a statement that may be repeated without harm: in the transaction of ctx if there is one, else by itself, and again if
 // the connection broke, whatever had become of it.
-func Again(ctx context.Context, db *gorm.DB, fn func(db *gorm.DB) error) error {
+func RetryIdempotent(ctx context.Context, db *gorm.DB, fn func(db *gorm.DB) error) error {
 	if s, ok := ctx.Value(key(db)).(*txState); ok {
 		return fn(s.tx)
 	}
 	for try := 1; ; try++ {
 		err := fn(db.WithContext(ctx))
-		if err == nil || try == 3 || !Away(err) || ctx.Err() != nil {
+		if err == nil || try == 3 || !IsUnavailable(err) || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -185,7 +185,7 @@ func AfterCommit(ctx context.Context, db *gorm.DB, f func()) {
 
 // Undone says whether a statement by itself that failed has had no effect for sure, and may have one if it is repeated.
 func Undone(err error) bool {
-	return repeatable(err) || pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn) || sqlState(err) != "" && Away(err)
+	return repeatable(err) || pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn) || sqlState(err) != "" && IsUnavailable(err)
 }
 
 // repeatable: serialization_failure and deadlock_detected (PostgreSQL appendix A).
@@ -206,8 +206,8 @@ func IsCheck(err error, constraint string) bool {
 	return errors.As(err, &pg) && pg.Code == "23514" && (constraint == "" || pg.ConstraintName == constraint)
 }
 
-// Away says whether err means that the database cannot be reached, or did not answer, so that the same may work a moment later.
-func Away(err error) bool {
+// IsUnavailable says whether err means that the database cannot be reached, or did not answer, so that the same may work a moment later.
+func IsUnavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
 	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) {

@@ -252,7 +252,7 @@ func TestAway(t *testing.T) {
 		"a statement that makes no sense": {db.Exec("SELECT nothing").Error, false},
 		"nothing":                         {nil, false},
 	} {
-		if got := postgres.Away(fmt.Errorf("wrapped: %w", c.err)); got != c.want || (c.err == nil) != (what == "nothing") {
+		if got := postgres.IsUnavailable(fmt.Errorf("wrapped: %w", c.err)); got != c.want || (c.err == nil) != (what == "nothing") {
 			t.Errorf("%s: %v: away %v, want %v", what, c.err, got, c.want)
 		}
 	}

@@ -69,13 +69,13 @@ func Validation(fields ...Field) *Error {
 	return e
 }
 
-// Missing is the answer for an object that does not exist or is not the caller's: both look the same.
-func Missing(what string) *Error {
+// NewNotFound is the answer for an object that does not exist or is not the caller's: both look the same.
+func NewNotFound(what string) *Error {
 	return New(NotFound, "not_found", "No such %s.", what)
 }
 
-// Busy says that something this request needs cannot be reached now.
-func Busy(cause error, after time.Duration, format string, args ...any) *Error {
+// NewUnavailable says that something this request needs cannot be reached now.
+func NewUnavailable(cause error, after time.Duration, format string, args ...any) *Error {
 	e := Wrap(cause, Unavailable, "unavailable", format, args...)
 	e.RetryAfter = after
 	return e

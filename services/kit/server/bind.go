@@ -55,7 +55,7 @@ func Bind(c *gin.Context, into any) error {
 func ID(c *gin.Context, param, what string) (string, error) {
 	id := c.Param(param)
 	if !ids.Valid(id) {
-		return "", problem.Missing(what)
+		return "", problem.NewNotFound(what)
 	}
 	return id, nil
 }

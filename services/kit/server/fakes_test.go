@@ -21,18 +21,18 @@ import (
 
 var errSecret = errors.New("pq: password authentication failed for user order")
 
-// desk is a room's server whose log can be read.
-type desk struct {
+// testServer is a service's server whose log can be read.
+type testServer struct {
 	t   *testing.T
 	s   *Server
 	log *bytes.Buffer
 }
 
-func open(t *testing.T, checks ...Check) *desk {
+func open(t *testing.T, checks ...Check) *testServer {
 	t.Helper()
 	var log bytes.Buffer
 	v := identity.NewVerifier(func(context.Context) (identity.KeySet, error) { return identity.KeySet{}, nil })
-	return &desk{t, New(config.Env{AppID: "order", AppAPIToken: "secret"}, slog.New(slog.NewJSONHandler(&log, nil)), v, checks...), &log}
+	return &testServer{t, New(config.Env{AppID: "order", AppAPIToken: "secret"}, slog.New(slog.NewJSONHandler(&log, nil)), v, checks...), &log}
 }
 
 type answer struct {
@@ -43,7 +43,7 @@ type answer struct {
 }
 
 // ask sends a request as the own sidecar does; "Name: value" adds a header, "-Name" takes one away.
-func (d *desk) ask(method, path, body string, headers ...string) answer {
+func (d *testServer) ask(method, path, body string, headers ...string) answer {
 	d.t.Helper()
 	var r io.Reader
 	if body != "" {

@@ -17,16 +17,16 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-type counter struct{ n atomic.Int64 }
+type fakeIDs struct{ n atomic.Int64 }
 
-func (c *counter) Next() (string, error) { return strconv.FormatInt(c.n.Add(1), 10), nil }
+func (c *fakeIDs) Next() (string, error) { return strconv.FormatInt(c.n.Add(1), 10), nil }
 
-// shop makes a thing for each POST, unless answers say otherwise; it counts its runs and the effects they had.
-func shop(t *testing.T) (d *desk, db *gorm.DB, runs *atomic.Int64, next *func(c *gin.Context) error) {
+// openIdempotent makes a thing for each POST, unless answers say otherwise; it counts its runs and the effects they had.
+func openIdempotent(t *testing.T) (d *testServer, db *gorm.DB, runs *atomic.Int64, next *func(c *gin.Context) error) {
 	t.Helper()
 	d = open(t)
 	db = postgrestest.Open(t, idempotency.Migrations)
-	store := idempotency.New(db, &counter{}, []byte("secret"), slog.New(slog.DiscardHandler))
+	store := idempotency.New(db, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler))
 	runs, next = &atomic.Int64{}, new(func(c *gin.Context) error)
 	d.s.POST("/things", as("7"), Idempotent(store), Handle(func(c *gin.Context) error {
 		runs.Add(1)
@@ -52,7 +52,7 @@ func shop(t *testing.T) (d *desk, db *gorm.DB, runs *atomic.Int64, next *func(c 
 }
 
 func TestARepeatGetsTheFirstAnswer(t *testing.T) {
-	d, _, runs, _ := shop(t)
+	d, _, runs, _ := openIdempotent(t)
 	first := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
 	first.want(t, "first", 201, "")
 	again := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
@@ -72,7 +72,7 @@ func TestARepeatGetsTheFirstAnswer(t *testing.T) {
 }
 
 func TestDuplicatesAtOnceHaveOneEffect(t *testing.T) {
-	d, _, runs, next := shop(t)
+	d, _, runs, next := openIdempotent(t)
 	began, release := make(chan struct{}), make(chan struct{})
 	*next = func(c *gin.Context) error {
 		close(began)
@@ -113,7 +113,7 @@ func TestWhichAnswersStay(t *testing.T) {
 		"invalid":     {func(*gin.Context) error { return problem.Validation(problem.Field{Field: "n", Message: "is missing"}) }, 422, true},
 		"no content":  {func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }, 204, true},
 		"failed":      {func(*gin.Context) error { return errSecret }, 500, false},
-		"unavailable": {func(*gin.Context) error { return problem.Busy(errSecret, 0, "Not now.") }, 503, false},
+		"unavailable": {func(*gin.Context) error { return problem.NewUnavailable(errSecret, 0, "Not now.") }, 503, false},
 		"too many":    {func(*gin.Context) error { return problem.New(problem.TooManyRequests, "", "Slow down.") }, 429, false},
 		// A peer refused the token, which ran out on the way.
 		"token ran out": {func(*gin.Context) error { return problem.New(problem.Unauthenticated, "", "Sign in.") }, 401, false},
@@ -121,7 +121,7 @@ func TestWhichAnswersStay(t *testing.T) {
 		"panic":         {func(*gin.Context) error { panic("boom") }, 500, false},
 	} {
 		t.Run(what, func(t *testing.T) {
-			d, _, runs, next := shop(t)
+			d, _, runs, next := openIdempotent(t)
 			*next = c.fail
 			first := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
 			if first.status != c.first {
@@ -141,7 +141,7 @@ func TestWhichAnswersStay(t *testing.T) {
 
 // A run that was killed leaves its key leased; after the lease the next one makes what it would have made.
 func TestARunAfterACrashMakesTheSameThing(t *testing.T) {
-	d, db, _, next := shop(t)
+	d, db, _, next := openIdempotent(t)
 	*next = func(*gin.Context) error { panic(http.ErrAbortHandler) } // the connection is gone, nothing was answered
 	func() {
 		defer func() { _ = recover() }()
@@ -157,7 +157,7 @@ func TestARunAfterACrashMakesTheSameThing(t *testing.T) {
 }
 
 func TestKeysAreChecked(t *testing.T) {
-	d, _, runs, _ := shop(t)
+	d, _, runs, _ := openIdempotent(t)
 	for what, key := range map[string]string{"empty": "", "256 characters": strings.Repeat("x", 256), "not ASCII": "schlüssel", "tab": "a\tb"} {
 		d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: "+key).want(t, what, 400, "idempotency_key_invalid")
 	}

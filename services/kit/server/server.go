@@ -1,4 +1,4 @@
-// Package server is the web side of a room: one Gin engine whose routes return their errors,
+// Package server is the web side of a service: one Gin engine whose routes return their errors,
 // are guarded by who calls, and answer problems as problem+json.
 package server
 
@@ -42,7 +42,7 @@ type Check struct {
 	Soft bool // operators are told; the process serves without it
 }
 
-// Server is a room's engine with the routes every room has.
+// Server is a service's engine with the routes every service has.
 type Server struct {
 	*gin.Engine
 	Settings func() []string // names the settings that are needed and not known; may be nil
@@ -66,7 +66,7 @@ func New(env config.Env, log *slog.Logger, v *identity.Verifier, checks ...Check
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 	e.GET("/readyz", s.ready)
 	e.GET("/metrics", gin.WrapH(promhttp.Handler()))
-	e.NoRoute(Handle(func(*gin.Context) error { return problem.Missing("route") }))
+	e.NoRoute(Handle(func(*gin.Context) error { return problem.NewNotFound("route") }))
 	e.NoMethod(func(c *gin.Context) {
 		c.Status(http.StatusMethodNotAllowed)
 		writeProblem(c, problem.Document{Type: "about:blank", Title: "Method Not Allowed", Status: http.StatusMethodNotAllowed,
@@ -175,7 +175,7 @@ func (s *Server) WithSettings(c *gin.Context) {
 	}
 	if err := MissingSettings(s.Settings()); err != nil {
 		c.Abort()
-		fail(c, problem.Busy(err, 5*time.Second, "A part of the mall is not set up right now."))
+		fail(c, problem.NewUnavailable(err, 5*time.Second, "A part of the mall is not set up right now."))
 	}
 }
 
@@ -232,8 +232,8 @@ const logKey = "mall.log"
 // fail answers an error once and logs what the caller must not see.
 func fail(c *gin.Context, err error) {
 	_ = c.Error(err)
-	if problem.KindOf(err) == problem.Internal && postgres.Away(err) {
-		err = problem.Busy(err, time.Second, "A part of the mall cannot be reached right now.")
+	if problem.KindOf(err) == problem.Internal && postgres.IsUnavailable(err) {
+		err = problem.NewUnavailable(err, time.Second, "A part of the mall cannot be reached right now.")
 	}
 	doc, retry := problem.Describe(err, traceID(c))
 	if doc.Status >= 500 {

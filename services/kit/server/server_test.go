@@ -219,7 +219,7 @@ func TestRefusalsShowNothingOfTheInside(t *testing.T) {
 	}{
 		"plain":   {fmt.Errorf("read order: %w", errSecret), 500, "internal", ""},
 		"wrapped": {problem.Wrap(errSecret, problem.Conflict, "taken", "It is taken."), 409, "taken", ""},
-		"busy":    {problem.Busy(errSecret, 1200*time.Millisecond, "Try again."), 503, "unavailable", "2"},
+		"busy":    {problem.NewUnavailable(errSecret, 1200*time.Millisecond, "Try again."), 503, "unavailable", "2"},
 		"away":    {fmt.Errorf("read order: %w", &net.OpError{Op: "dial", Err: errSecret}), 503, "unavailable", "1"},
 		"many":    {problem.New(problem.TooManyRequests, "", "Slow down."), 429, "too_many_requests", "1"},
 		"fields":  {problem.Validation(problem.Field{Field: "a", Message: "is missing"}), 422, "validation_failed", ""},
@@ -303,7 +303,7 @@ func TestQueriesAreStrict(t *testing.T) {
 	}
 }
 
-// A room that is told to stop finishes what it has begun.
+// A service that is told to stop finishes what it has begun.
 func TestRunFinishesRequestsUnderWay(t *testing.T) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

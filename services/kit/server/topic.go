@@ -29,7 +29,7 @@ type outcome struct {
 	Status string `json:"status"`
 }
 
-// EventsPath is where a room takes events: a path that only its own sidecar knows, from the subscriptions it was given. A peer's sidecar
+// EventsPath is where a service takes events: a path that only its own sidecar knows, from the subscriptions it was given. A peer's sidecar
 // can be made to leave out whose call it is, so who calls is not enough here. Without a token it is plain /events: where an access
 // control list keeps peers away.
 func EventsPath(token string) string {
@@ -39,7 +39,7 @@ func EventsPath(token string) string {
 	return "/events/" + token
 }
 
-// Topics mounts the one route on which the room's own sidecar delivers events, alone or in bulk. What fails is parked by the inbox and
+// Topics mounts the one route on which the service's own sidecar delivers events, alone or in bulk. What fails is parked by the inbox and
 // acknowledged; only what could not even be parked is to come again.
 func (s *Server) Topics(in *inbox.Inbox) {
 	route := EventsPath("")
@@ -48,7 +48,7 @@ func (s *Server) Topics(in *inbox.Inbox) {
 	}
 	s.POST(route, s.notFromPeer, Handle(func(c *gin.Context) error {
 		if subtle.ConstantTimeCompare([]byte(c.Param("token")), []byte(s.env.EventsToken)) != 1 {
-			return problem.Missing("route")
+			return problem.NewNotFound("route")
 		}
 		body, err := read(c, maxBulk)
 		if err != nil {

@@ -58,7 +58,7 @@ func (b *Breakers) Allow(app, route string) (done func(failed bool), err error) 
 	end, err := b.get(app, route).Allow()
 	if err != nil {
 		breakerRefused.WithLabelValues(app, route).Inc()
-		return nil, problem.Busy(fmt.Errorf("%s %s: %w", app, route, err), breakerPause, "A part of the mall does not work right now.")
+		return nil, problem.NewUnavailable(fmt.Errorf("%s %s: %w", app, route, err), breakerPause, "A part of the mall does not work right now.")
 	}
 	return func(failed bool) {
 		if failed {

@@ -171,14 +171,14 @@ func unreachable(r Request, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &timeout) && timeout.Timeout()) {
 		return problem.Wrap(err, problem.Timeout, "timeout", "A part of the mall did not answer in time.").After(time.Second)
 	}
-	return problem.Busy(err, time.Second, "A part of the mall cannot be reached right now.")
+	return problem.NewUnavailable(err, time.Second, "A part of the mall cannot be reached right now.")
 }
 
 // refusal tells the peer's own answer from one that daprd made ({"errorCode": "ERR_…"}).
 func refusal(r Request, a answer) error {
 	var made daprError
 	if json.Unmarshal(a.body, &made) == nil && made.ErrorCode != "" {
-		return problem.Busy(fmt.Errorf("%s %s %s: %s: %s", r.Method, r.App, r.Path, made.ErrorCode, made.Message),
+		return problem.NewUnavailable(fmt.Errorf("%s %s %s: %s: %s", r.Method, r.App, r.Path, made.ErrorCode, made.Message),
 			time.Second, "A part of the mall cannot be reached right now.")
 	}
 	seconds, _ := strconv.Atoi(a.header.Get("Retry-After"))

@@ -23,7 +23,7 @@ func (c *Client) SendMail(ctx context.Context, to, subject, html, name string) e
 	_, err := c.grpc.InvokeBinding(ctx, &dapr.InvokeBindingRequest{Name: Mail, Operation: "create", Data: []byte(html),
 		Metadata: map[string]string{"emailTo": to, "subject": subject, "fileName": name + ".html"}})
 	if err != nil {
-		return problem.Busy(fmt.Errorf("binding %s: %w", Mail, err), time.Second, "Mail cannot be sent right now.")
+		return problem.NewUnavailable(fmt.Errorf("binding %s: %w", Mail, err), time.Second, "Mail cannot be sent right now.")
 	}
 	return nil
 }

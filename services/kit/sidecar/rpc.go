@@ -26,7 +26,7 @@ func failed(err error, format string, args ...any) error {
 	case code == codes.DeadlineExceeded || errors.Is(err, context.DeadlineExceeded):
 		return problem.Wrap(err, problem.Timeout, "timeout", "A part of the mall did not answer in time.").After(time.Second)
 	case transient[code]:
-		return problem.Busy(err, time.Second, "A part of the mall cannot be reached right now.")
+		return problem.NewUnavailable(err, time.Second, "A part of the mall cannot be reached right now.")
 	}
 	return err
 }

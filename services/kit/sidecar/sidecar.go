@@ -23,7 +23,7 @@ import (
 	"daprmall.dev/services/kit/config"
 )
 
-// Names of the components every room sees under the same name, whatever stands behind them.
+// Names of the components every service sees under the same name, whatever stands behind them.
 const (
 	SecretStore = "secrets"
 	PubSub      = "events"

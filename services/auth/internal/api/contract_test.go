@@ -42,5 +42,5 @@ func TestAuthKeepsItsContract(t *testing.T) {
 	s := contractstest.NewServer("auth")
 	api.Routes(s, in, auth.NewService(nobody{}, keys, sessions, nil, nil, ttl,
 		func() auth.Lifetimes { return auth.Lifetimes{Refresh: time.Minute, Session: time.Hour} }), keys, sessions)
-	contractstest.CheckRoom(t, "auth", s, in)
+	contractstest.CheckService(t, "auth", s, in)
 }

@@ -57,19 +57,19 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 
 	// The same by events, for calls that did not come through. Detached: user is asked, and a doubt outlives the event that failed.
 	inbox.OnDetached(in, "user", userv1.TypeBanned, func(ctx context.Context, e userv1.Banned) error {
-		return sessions.Follow(ctx, e.UserID)
+		return sessions.ApplyAccountState(ctx, e.UserID)
 	})
 	inbox.OnDetached(in, "user", userv1.TypeUnbanned, func(ctx context.Context, e userv1.Unbanned) error {
-		return sessions.Follow(ctx, e.UserID)
+		return sessions.ApplyAccountState(ctx, e.UserID)
 	})
 	inbox.OnDetached(in, "user", userv1.TypePassword, func(ctx context.Context, e userv1.PasswordChanged) error {
-		return sessions.Follow(ctx, e.UserID)
+		return sessions.ApplyAccountState(ctx, e.UserID)
 	})
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, func(ctx context.Context, e userv1.Deleted) error {
-		return sessions.Follow(ctx, e.UserID)
+		return sessions.ApplyAccountState(ctx, e.UserID)
 	})
 	inbox.OnDetached(in, "user", userv1.TypeRolesChanged, func(ctx context.Context, e userv1.RolesChanged) error {
-		return sessions.Follow(ctx, e.UserID)
+		return sessions.ApplyAccountState(ctx, e.UserID)
 	})
 	s.Topics(in)
 }
@@ -213,7 +213,7 @@ func (h handler) revoke(c *gin.Context) error {
 	if !ids.Valid(in.UserID) {
 		return problem.Validation(problem.Field{Field: "user_id", Message: "is not an id"})
 	}
-	if err := h.sessions.Follow(c.Request.Context(), in.UserID); err != nil {
+	if err := h.sessions.ApplyAccountState(c.Request.Context(), in.UserID); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)

@@ -47,9 +47,9 @@ type Accounts interface {
 	Doubt(ctx context.Context, userID string, revocationTTL time.Duration) error
 }
 
-// Follow is told that an account has changed, by whomever: what it is now only user says. If user cannot be asked its access tokens
+// ApplyAccountState is told that an account has changed, by whomever: what it is now only user says. If user cannot be asked its access tokens
 // are void, and whoever told must tell again.
-func (s *Service) Follow(ctx context.Context, userID string) error {
+func (s *Service) ApplyAccountState(ctx context.Context, userID string) error {
 	_, err := s.learn(ctx, userID)
 	if err == nil {
 		return nil
@@ -75,5 +75,5 @@ func (s *Service) learn(ctx context.Context, userID string) (Account, error) {
 			return a, err
 		}
 	}
-	return Account{}, problem.Busy(nil, time.Second, "This account changes too fast.")
+	return Account{}, problem.NewUnavailable(nil, time.Second, "This account changes too fast.")
 }

@@ -129,7 +129,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Tokens, e
 		case !errors.Is(err, ErrOutdated):
 			return Tokens{}, err
 		case try == 4:
-			return Tokens{}, problem.Busy(err, time.Second, "This account changes too fast.")
+			return Tokens{}, problem.NewUnavailable(err, time.Second, "This account changes too fast.")
 		}
 		now, err := s.learn(ctx, account.ID)
 		if err != nil {
@@ -184,7 +184,7 @@ func (s *Service) SignOut(ctx context.Context, userID, sessionID string) error {
 func (s *Service) EndSession(ctx context.Context, userID, sessionID string) error {
 	ok, err := s.store.End(ctx, userID, sessionID, RevocationTTL)
 	if err == nil && !ok {
-		err = problem.Missing("session")
+		err = problem.NewNotFound("session")
 	}
 	return err
 }

@@ -138,7 +138,7 @@ func (k *Keys) Revoke(kid string) error {
 			return nil
 		}
 	}
-	return problem.Missing("key")
+	return problem.NewNotFound("key")
 }
 
 // Due says whether the active key has signed for longer than it should.

@@ -30,7 +30,7 @@ func (i *issued) Sign(s auth.Session, at time.Time, lifetime time.Duration) (str
 }
 
 func service(s *store.Store, users auth.Users, signer auth.Signer, l auth.Lifetimes) *auth.Service {
-	return auth.NewService(users, signer, s, &counter{}, []byte("secret"), func() time.Duration { return time.Minute },
+	return auth.NewService(users, signer, s, &fakeIDs{}, []byte("secret"), func() time.Duration { return time.Minute },
 		func() auth.Lifetimes { return l })
 }
 
@@ -52,7 +52,7 @@ func void(t *testing.T, s *store.Store, at time.Time) bool {
 // However auth comes to know of it, a change of roles voids the tokens that say the old ones, and none issued after it.
 func TestEveryWayOfLearningVoidsWhatIsTakenAway(t *testing.T) {
 	ways := map[string]func(ctx context.Context, sessions *auth.Service) error{
-		"told": func(ctx context.Context, sessions *auth.Service) error { return sessions.Follow(ctx, "7") },
+		"told": func(ctx context.Context, sessions *auth.Service) error { return sessions.ApplyAccountState(ctx, "7") },
 		"sign-in": func(ctx context.Context, sessions *auth.Service) error {
 			_, err := sessions.SignIn(ctx, "a@b.c", "x")
 			return err
@@ -87,7 +87,7 @@ func TestABanAfterARestoreCounts(t *testing.T) {
 	who.become([]string{"customer"}, false, 1<<62)
 	first := signIn(t, sessions)
 	who.become([]string{"customer"}, true, 3)
-	if err := sessions.Follow(t.Context(), "7"); err != nil {
+	if err := sessions.ApplyAccountState(t.Context(), "7"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := sessions.Refresh(t.Context(), first.Refresh); !invalid(err) {
@@ -128,7 +128,7 @@ func TestDoubtWaitsForUser(t *testing.T) {
 	first := signIn(t, sessions)
 	who.become([]string{"customer", "seller"}, false, 2)
 	who.down = true
-	if err := sessions.Follow(t.Context(), "7"); err == nil {
+	if err := sessions.ApplyAccountState(t.Context(), "7"); err == nil {
 		t.Fatal("taken for done, though user could not be asked")
 	}
 	if !void(t, s, signer.last.at) {

@@ -13,7 +13,7 @@ func TestANewPasswordEndsTheOtherSessions(t *testing.T) {
 	_, s, sessions, who := open(t)
 	kept, other := signIn(t, sessions), signIn(t, sessions) // sessions 1 and 2
 	who.now.PasswordID, who.now.KeptSession = "80", "1"
-	if err := sessions.Follow(t.Context(), "7"); err != nil {
+	if err := sessions.ApplyAccountState(t.Context(), "7"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := sessions.Refresh(t.Context(), other.Refresh); !invalid(err) {
@@ -28,7 +28,7 @@ func TestANewPasswordEndsTheOtherSessions(t *testing.T) {
 		t.Errorf("revoked %+v, %v; want session 2 alone", list.Items, err)
 	}
 	who.now.PasswordID, who.now.KeptSession = "81", ""
-	if err := sessions.Follow(t.Context(), "7"); err != nil {
+	if err := sessions.ApplyAccountState(t.Context(), "7"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := sessions.Refresh(t.Context(), kept.Refresh); !invalid(err) {
@@ -42,7 +42,7 @@ func TestTheOldPasswordOpensNothing(t *testing.T) {
 	signIn(t, sessions)
 	before := who.now
 	who.now.PasswordID = "80"
-	if err := sessions.Follow(t.Context(), "7"); err != nil {
+	if err := sessions.ApplyAccountState(t.Context(), "7"); err != nil {
 		t.Fatal(err)
 	}
 	who.signIn = &before // user's answer was on its way

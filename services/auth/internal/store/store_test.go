@@ -55,7 +55,7 @@ func (a *anyone) become(roles []string, banned bool, version int64) {
 func (a *anyone) ban(t *testing.T, sessions *auth.Service) {
 	t.Helper()
 	a.become([]string{"customer"}, true, 2)
-	if err := sessions.Follow(t.Context(), "7"); err != nil {
+	if err := sessions.ApplyAccountState(t.Context(), "7"); err != nil {
 		t.Error(err)
 	}
 }
@@ -66,16 +66,16 @@ func (plain) Sign(s auth.Session, _ time.Time, _ time.Duration) (string, error) 
 	return fmt.Sprintf("%s/%s/%v", s.ID, s.UserID, s.Roles), nil
 }
 
-type counter struct{ n atomic.Int64 }
+type fakeIDs struct{ n atomic.Int64 }
 
-func (c *counter) Next() (string, error) { return fmt.Sprint(c.n.Add(1)), nil }
+func (c *fakeIDs) Next() (string, error) { return fmt.Sprint(c.n.Add(1)), nil }
 
 func open(t *testing.T) (*gorm.DB, *store.Store, *auth.Service, *anyone) {
 	t.Helper()
 	db := postgrestest.Open(t, store.Migrations)
 	s := store.New(db)
 	who := &anyone{now: auth.Account{ID: "7", Roles: []string{"customer"}, Version: 1}}
-	return db, s, auth.NewService(who, plain{}, s, &counter{}, []byte("secret"), func() time.Duration { return time.Minute },
+	return db, s, auth.NewService(who, plain{}, s, &fakeIDs{}, []byte("secret"), func() time.Duration { return time.Minute },
 		func() auth.Lifetimes { return auth.Lifetimes{Refresh: time.Hour, Session: 3 * time.Hour} }), who
 }
 

@@ -32,5 +32,5 @@ func TestCartKeepsItsContract(t *testing.T) {
 	in := inbox.New(nil, nil, log)
 	s := contractstest.NewServer("cart")
 	api.Routes(s, in, idempotency.New(nil, nil, nil, log), cart.NewService(shelf{}, nil, func() string { return "CNY" }))
-	contractstest.CheckRoom(t, "cart", s, in)
+	contractstest.CheckService(t, "cart", s, in)
 }

@@ -33,8 +33,8 @@ func (c *Cart) find(productID string) int {
 	return slices.IndexFunc(c.Lines, func(l Line) bool { return l.ProductID == productID })
 }
 
-// Once runs change unless the effect was applied before.
-func (c *Cart) Once(effect string, change func() error) error {
+// ApplyOnce runs change unless the effect was applied before.
+func (c *Cart) ApplyOnce(effect string, change func() error) error {
 	if effect != "" && slices.Contains(c.Applied, effect) {
 		return nil
 	}

@@ -50,7 +50,7 @@ func TestEffectsHappenOnce(t *testing.T) {
 			product := fmt.Sprint(rapid.IntRange(1, 3).Draw(t, "product"))
 			n := int64(rapid.IntRange(1, 5).Draw(t, "n"))
 			take := rapid.Bool().Draw(t, "take")
-			err := c.Once(effect, func() error {
+			err := c.ApplyOnce(effect, func() error {
 				if take {
 					c.Take([]Line{{ProductID: product, Quantity: n}})
 					return nil

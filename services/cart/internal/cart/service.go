@@ -76,7 +76,7 @@ func (s *Service) Show(ctx context.Context, userID string) (View, error) {
 // Add adds a product that is on sale. effect makes a repeat of the request recognisable.
 func (s *Service) Add(ctx context.Context, userID, productID string, quantity int64, effect string) (View, error) {
 	return s.with(ctx, userID, productID, func(c *Cart, p Product) error {
-		return c.Once(effect, func() error { return c.Add(productID, p.Name, quantity) })
+		return c.ApplyOnce(effect, func() error { return c.Add(productID, p.Name, quantity) })
 	})
 }
 
@@ -109,7 +109,7 @@ func (s *Service) Clear(ctx context.Context, userID string) error {
 // Take follows order.placed: what was ordered from the cart leaves it, once per order.
 func (s *Service) Take(ctx context.Context, userID, orderID string, lines []Line) error {
 	_, err := s.store.Change(ctx, userID, func(c *Cart) error {
-		return c.Once(orderID, func() error { c.Take(lines); return nil })
+		return c.ApplyOnce(orderID, func() error { c.Take(lines); return nil })
 	})
 	return err
 }
@@ -122,7 +122,7 @@ func (s *Service) with(ctx context.Context, userID, productID string, change fun
 	}
 	p, ok := products[productID]
 	if !ok {
-		return View{}, problem.Missing("product")
+		return View{}, problem.NewNotFound("product")
 	}
 	c, err := s.store.Change(ctx, userID, func(c *Cart) error { return change(c, p) })
 	if err != nil {

@@ -19,10 +19,10 @@ type addressHandler struct {
 
 type addressView struct {
 	ID string `json:"id"`
-	checkout.Place
+	checkout.PostalAddress
 }
 
-func viewOf(a checkout.Address) addressView { return addressView{a.ID, a.Place} }
+func viewOf(a checkout.Address) addressView { return addressView{a.ID, a.PostalAddress} }
 
 // isCountry knows ISO 3166-1 alpha-2 codes (CLDR's list, without its aliases: the United Kingdom is GB, not UK).
 func isCountry(code string) bool {
@@ -33,22 +33,22 @@ func isCountry(code string) bool {
 	return err == nil && r.IsCountry() && r.Canonicalize().String() == code
 }
 
-func place(c *gin.Context) (checkout.Place, error) {
+func place(c *gin.Context) (checkout.PostalAddress, error) {
 	// A place without states or postal codes sends them empty; left out is a mistake.
 	var in struct {
-		checkout.Place
+		checkout.PostalAddress
 		State      *string `json:"state"`
 		PostalCode *string `json:"postal_code"`
 	}
 	if err := server.Bind(c, &in); err != nil {
-		return in.Place, err
+		return in.PostalAddress, err
 	}
 	var missing []problem.Field
 	for _, f := range []struct {
 		name string
 		from *string
 		to   *string
-	}{{"state", in.State, &in.Place.State}, {"postal_code", in.PostalCode, &in.Place.PostalCode}} {
+	}{{"state", in.State, &in.PostalAddress.State}, {"postal_code", in.PostalCode, &in.PostalAddress.PostalCode}} {
 		if f.from == nil {
 			missing = append(missing, problem.Field{Field: f.name, Message: "is missing"})
 			continue
@@ -56,9 +56,9 @@ func place(c *gin.Context) (checkout.Place, error) {
 		*f.to = *f.from
 	}
 	if len(missing) > 0 {
-		return in.Place, problem.Validation(missing...)
+		return in.PostalAddress, problem.Validation(missing...)
 	}
-	return in.Place, in.Check(isCountry)
+	return in.PostalAddress, in.Check(isCountry)
 }
 
 func (h addressHandler) list(c *gin.Context) error {
@@ -91,7 +91,7 @@ func (h addressHandler) add(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := h.addresses.Add(ctx, checkout.Address{ID: id, UserID: server.User(c).ID, Place: p})
+	a, err := h.addresses.Add(ctx, checkout.Address{ID: id, UserID: server.User(c).ID, PostalAddress: p})
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (h addressHandler) change(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := h.addresses.Change(c.Request.Context(), checkout.Address{ID: id, UserID: server.User(c).ID, Place: p})
+	a, err := h.addresses.Change(c.Request.Context(), checkout.Address{ID: id, UserID: server.User(c).ID, PostalAddress: p})
 	if err != nil {
 		return err
 	}

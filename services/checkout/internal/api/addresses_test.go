@@ -22,18 +22,18 @@ func TestCountriesAreThoseOfISO3166(t *testing.T) {
 
 // What must be there is more than blanks.
 func TestPlacesAreChecked(t *testing.T) {
-	good := checkout.Place{Recipient: "陈薇", Street: "1 Century Avenue", City: "上海", Country: "CN"}
+	good := checkout.PostalAddress{Recipient: "陈薇", Street: "1 Century Avenue", City: "上海", Country: "CN"}
 	if err := good.Check(isCountry); err != nil {
 		t.Errorf("a place without state and postal code: %v", err)
 	}
-	for what, change := range map[string]func(p *checkout.Place){
-		"no recipient":       func(p *checkout.Place) { p.Recipient = "" },
-		"a blank recipient":  func(p *checkout.Place) { p.Recipient = " \t\u3000" },
-		"a blank street":     func(p *checkout.Place) { p.Street = "  " },
-		"a blank city":       func(p *checkout.Place) { p.City = "\n" },
-		"too long a street":  func(p *checkout.Place) { p.Street = strings.Repeat("街", 201) },
-		"too long a phone":   func(p *checkout.Place) { p.Phone = strings.Repeat("1", 33) },
-		"an unknown country": func(p *checkout.Place) { p.Country = "XX" },
+	for what, change := range map[string]func(p *checkout.PostalAddress){
+		"no recipient":       func(p *checkout.PostalAddress) { p.Recipient = "" },
+		"a blank recipient":  func(p *checkout.PostalAddress) { p.Recipient = " \t\u3000" },
+		"a blank street":     func(p *checkout.PostalAddress) { p.Street = "  " },
+		"a blank city":       func(p *checkout.PostalAddress) { p.City = "\n" },
+		"too long a street":  func(p *checkout.PostalAddress) { p.Street = strings.Repeat("街", 201) },
+		"too long a phone":   func(p *checkout.PostalAddress) { p.Phone = strings.Repeat("1", 33) },
+		"an unknown country": func(p *checkout.PostalAddress) { p.Country = "XX" },
 	} {
 		p := good
 		if change(&p); p.Check(isCountry) == nil {

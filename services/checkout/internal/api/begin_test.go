@@ -16,9 +16,9 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-type counter int
+type fixture int
 
-func (c *counter) Next() (string, error) { *c++; return strconv.Itoa(int(*c)), nil }
+func (c *fixture) Next() (string, error) { *c++; return strconv.Itoa(int(*c)), nil }
 
 // basket is a cart that changes, or cannot be reached.
 type basket struct {
@@ -29,13 +29,13 @@ type basket struct {
 
 func (b *basket) Items(context.Context) ([]checkout.Item, error) { b.asked++; return b.items, b.err }
 
-func desk(t *testing.T, cart *basket) (handler, *store.Store, *gorm.DB) {
+func newHandler(t *testing.T, cart *basket) (handler, *store.Store, *gorm.DB) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, idempotency.Migrations, store.Migrations)
 	addresses := store.New(db)
-	keys := idempotency.New(db, new(counter), []byte("secret"), log)
-	_, err := addresses.Add(t.Context(), checkout.Address{ID: "900", UserID: "7", Place: checkout.Place{City: "武汉", Country: "CN"}})
+	keys := idempotency.New(db, new(fixture), []byte("secret"), log)
+	_, err := addresses.Add(t.Context(), checkout.Address{ID: "900", UserID: "7", PostalAddress: checkout.PostalAddress{City: "武汉", Country: "CN"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,9 +63,9 @@ func TestARunAfterACrashGoesOnWithTheRecord(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cart := &basket{items: []checkout.Item{{ProductID: "6", Quantity: 3}}}
-			h, addresses, db := desk(t, cart)
+			h, addresses, db := newHandler(t, cart)
 			first, claim, err := h.begin(t.Context(), h.run("k"), req)
-			if err != nil || first == nil || !claim.Fresh || first.OrderID != claim.EffectID || first.Place.City != "武汉" || first.FromCart != (req.Items == nil) {
+			if err != nil || first == nil || !claim.Fresh || first.OrderID != claim.EffectID || first.PostalAddress.City != "武汉" || first.FromCart != (req.Items == nil) {
 				t.Fatalf("first run: %+v, %+v, %v", first, claim, err)
 			}
 			if _, _, err := h.begin(t.Context(), h.run("k"), req); problem.CodeOf(err) != "request_in_progress" {
@@ -75,7 +75,7 @@ func TestARunAfterACrashGoesOnWithTheRecord(t *testing.T) {
 			if err := addresses.Remove(t.Context(), "7", "900"); err != nil {
 				t.Fatal(err)
 			}
-			cart.items, cart.err = nil, problem.Busy(context.DeadlineExceeded, 0, "cart is away")
+			cart.items, cart.err = nil, problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is away")
 			second, claim, err := h.begin(t.Context(), h.run("k"), req)
 			if err != nil || claim.Fresh || !reflect.DeepEqual(second, first) {
 				t.Errorf("after the crash: %+v, fresh %v, %v; want %+v", second, claim.Fresh, err, first)
@@ -89,8 +89,8 @@ func TestARunAfterACrashGoesOnWithTheRecord(t *testing.T) {
 
 // A refusal before anything began is the key's answer; a part of the mall that is away is not.
 func TestARefusalIsAnAnswerAnOutageIsNot(t *testing.T) {
-	cart := &basket{err: problem.Busy(context.DeadlineExceeded, 0, "cart is away")}
-	h, _, _ := desk(t, cart)
+	cart := &basket{err: problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is away")}
+	h, _, _ := newHandler(t, cart)
 	req := checkout.Request{UserID: "7", AddressID: "900"}
 	if _, _, err := h.begin(t.Context(), h.run("k"), req); problem.KindOf(err) != problem.Unavailable {
 		t.Fatalf("without a cart: %v, want unavailable", err)

@@ -16,5 +16,5 @@ func TestCheckoutKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	in := inbox.New(nil, nil, log)
 	api.Routes(s, in, idempotency.New(nil, nil, nil, log), nil, nil)
-	contractstest.CheckRoom(t, "checkout", s, in)
+	contractstest.CheckService(t, "checkout", s, in)
 }

@@ -30,8 +30,8 @@ import (
 	"daprmall.dev/services/kit/server"
 )
 
-// town is product, order and cart behind a checkout whose process can be killed before a call of one of them, or after it.
-type town struct {
+// fakePeers is product, order and cart behind a checkout whose process can be killed before a call of one of them, or after it.
+type fakePeers struct {
 	cart   []checkout.Item
 	holds  map[string]string // order id → what is held
 	orders map[string]string // order id → what was ordered, and where it goes
@@ -41,18 +41,18 @@ type town struct {
 
 var errKilled = errors.New("killed")
 
-func (w *town) die(at string) {
+func (w *fakePeers) die(at string) {
 	if w.killed == at {
 		panic(errKilled)
 	}
 }
 
-func (w *town) Items(context.Context) ([]checkout.Item, error) {
+func (w *fakePeers) Items(context.Context) ([]checkout.Item, error) {
 	w.die("before cart")
 	return w.cart, nil
 }
 
-func (w *town) Hold(_ context.Context, id string, items []checkout.Item) (checkout.Held, error) {
+func (w *fakePeers) Hold(_ context.Context, id string, items []checkout.Item) (checkout.Held, error) {
 	w.die("before hold")
 	w.holds[id] = fmt.Sprint(items)
 	w.die("after hold")
@@ -63,45 +63,47 @@ func (w *town) Hold(_ context.Context, id string, items []checkout.Item) (checko
 	return held, nil
 }
 
-func (w *town) Release(_ context.Context, id string) error {
+func (w *fakePeers) Release(_ context.Context, id string) error {
 	delete(w.holds, id)
 	return nil
 }
 
-func (w *town) Products(context.Context, []checkout.Item) ([]checkout.Line, error) { return nil, nil }
+func (w *fakePeers) Products(context.Context, []checkout.Item) ([]checkout.Line, error) {
+	return nil, nil
+}
 
-func (w *town) Place(_ context.Context, r checkout.Record, _ []checkout.Line, _ checkout.Totals) (checkout.Order, error) {
+func (w *fakePeers) Place(_ context.Context, r checkout.Record, _ []checkout.Line, _ checkout.Totals) (checkout.Order, error) {
 	w.die("before order")
 	if w.turned != nil {
 		return nil, w.turned
 	}
 	if w.orders[r.OrderID] == "" {
-		w.orders[r.OrderID] = fmt.Sprint(r.Items, " to ", r.Place.City)
+		w.orders[r.OrderID] = fmt.Sprint(r.Items, " to ", r.PostalAddress.City)
 	}
 	w.die("after order")
 	return json.Marshal(map[string]string{"id": r.OrderID})
 }
 
-func (w *town) Fence(_ context.Context, id string) (bool, error) { return w.orders[id] != "", nil }
+func (w *fakePeers) Fence(_ context.Context, id string) (bool, error) { return w.orders[id] != "", nil }
 
-func (w *town) Show(_ context.Context, id string) (checkout.Order, error) {
+func (w *fakePeers) Show(_ context.Context, id string) (checkout.Order, error) {
 	return json.Marshal(map[string]string{"id": id})
 }
 
-func (w *town) ChangeAddress(context.Context, string, checkout.Place) (checkout.Order, error) {
-	return nil, problem.Missing("order")
+func (w *fakePeers) ChangeAddress(context.Context, string, checkout.PostalAddress) (checkout.Order, error) {
+	return nil, problem.NewNotFound("order")
 }
 
-// counter is the room's web side over a real database, as its sidecar sees it.
-type counter struct {
-	*town
+// fixture is the service's web side over a real database, as its sidecar sees it.
+type fixture struct {
+	*fakePeers
 	t     *testing.T
 	db    *gorm.DB
 	web   http.Handler
 	token string
 }
 
-func open(t *testing.T) *counter {
+func open(t *testing.T) *fixture {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, ids.Migrations, idempotency.Migrations, store.Migrations)
@@ -109,9 +111,9 @@ func open(t *testing.T) *counter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &town{cart: []checkout.Item{{ProductID: "5", Quantity: 2}}, holds: map[string]string{}, orders: map[string]string{}}
+	w := &fakePeers{cart: []checkout.Item{{ProductID: "5", Quantity: 2}}, holds: map[string]string{}, orders: map[string]string{}}
 	kept := store.New(db)
-	if _, err := kept.Add(t.Context(), checkout.Address{ID: "1", UserID: "7", Place: checkout.Place{City: "Wuhan", Country: "CN"}}); err != nil {
+	if _, err := kept.Add(t.Context(), checkout.Address{ID: "1", UserID: "7", PostalAddress: checkout.PostalAddress{City: "Wuhan", Country: "CN"}}); err != nil {
 		t.Fatal(err)
 	}
 	service := checkout.NewService(kept, w, w, w, func() checkout.Shipping { return checkout.Shipping{} }, func() string { return "CNY" }, log)
@@ -132,11 +134,11 @@ func open(t *testing.T) *counter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &counter{town: w, t: t, db: db, web: s, token: signed}
+	return &fixture{fakePeers: w, t: t, db: db, web: s, token: signed}
 }
 
 // checkOut sends the same request each time: the cart, to address 1. It gives the id of the order, or the code of the refusal.
-func (c *counter) checkOut() (id, code string) {
+func (c *fixture) checkOut() (id, code string) {
 	c.t.Helper()
 	req := httptest.NewRequest(http.MethodPost, "/v1/checkout", strings.NewReader(`{"address_id":"1"}`))
 	for name, value := range map[string]string{"dapr-api-token": "secret", "dapr-caller-app-id": "api-gateway", "Authorization": "Bearer " + c.token, "Idempotency-Key": "k"} {
@@ -151,7 +153,7 @@ func (c *counter) checkOut() (id, code string) {
 	return a.ID, a.Code
 }
 
-func (c *counter) sql(text string) {
+func (c *fixture) sql(text string) {
 	c.t.Helper()
 	if err := c.db.Exec(text).Error; err != nil {
 		c.t.Fatal(err)

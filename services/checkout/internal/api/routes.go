@@ -35,7 +35,7 @@ func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, addresse
 
 	// An account is gone: its addresses go with it, and what the records of its checkouts say of them.
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, func(ctx context.Context, e userv1.Deleted) error {
-		return errors.Join(addresses.RemoveAll(ctx, e.UserID), keys.ForgetUser(ctx, e.UserID))
+		return errors.Join(addresses.RemoveAll(ctx, e.UserID), keys.PurgeUser(ctx, e.UserID))
 	})
 	s.Topics(in)
 }

@@ -14,13 +14,13 @@ import (
 
 // Address is one of a shopper's addresses; an order keeps a snapshot of its Place.
 type Address struct {
-	ID     string
-	UserID string
-	Place  Place
+	ID            string
+	UserID        string
+	PostalAddress PostalAddress
 }
 
-// Place is where something goes.
-type Place struct {
+// PostalAddress is where something goes.
+type PostalAddress struct {
 	Recipient  string `json:"recipient"`
 	Phone      string `json:"phone,omitempty"`
 	Street     string `json:"street"`
@@ -31,7 +31,7 @@ type Place struct {
 }
 
 // Check gives what is wrong with a place; isCountry knows the codes.
-func (p Place) Check(isCountry func(string) bool) error {
+func (p PostalAddress) Check(isCountry func(string) bool) error {
 	var fields []problem.Field
 	length := func(name, value string, lo, hi int) {
 		if n := utf8.RuneCountInString(value); n > hi || utf8.RuneCountInString(strings.TrimSpace(value)) < lo {
@@ -91,12 +91,12 @@ func Sum(items []Item, isID func(string) bool) ([]Item, error) {
 
 // Record is what a checkout commits with its key before anything is held; the order id is the key's own.
 type Record struct {
-	OrderID       string `json:"-"`
-	UserID        string `json:"user_id"`
-	Items         []Item `json:"items"`
-	Place         Place  `json:"place"`
-	FromCart      bool   `json:"from_cart"`
-	ExpectedTotal *int64 `json:"expected_total,omitempty"`
+	OrderID       string        `json:"-"`
+	UserID        string        `json:"user_id"`
+	Items         []Item        `json:"items"`
+	PostalAddress PostalAddress `json:"place"`
+	FromCart      bool          `json:"from_cart"`
+	ExpectedTotal *int64        `json:"expected_total,omitempty"`
 }
 
 // Line is an item with the catalogue's present name and price.

@@ -46,7 +46,7 @@ type Orders interface {
 	Fence(ctx context.Context, orderID string) (bool, error)
 	// Show gives the user's own order.
 	Show(ctx context.Context, orderID string) (Order, error)
-	ChangeAddress(ctx context.Context, orderID string, p Place) (Order, error)
+	ChangeAddress(ctx context.Context, orderID string, p PostalAddress) (Order, error)
 }
 
 // Service is what can be done here.
@@ -79,7 +79,7 @@ func (s *Service) Resolve(ctx context.Context, r Request) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	rec := Record{UserID: r.UserID, Items: r.Items, Place: a.Place, ExpectedTotal: r.ExpectedTotal}
+	rec := Record{UserID: r.UserID, Items: r.Items, PostalAddress: a.PostalAddress, ExpectedTotal: r.ExpectedTotal}
 	if r.Items == nil {
 		rec.FromCart = true
 		if rec.Items, err = s.fromCart(ctx); err != nil {
@@ -187,7 +187,7 @@ func (s *Service) Quote(ctx context.Context, items []Item) ([]Line, Totals, erro
 		return nil, Totals{}, err
 	}
 	if len(lines) < len(items) && !fromCart {
-		return nil, Totals{}, problem.Missing("product")
+		return nil, Totals{}, problem.NewNotFound("product")
 	}
 	if len(lines) == 0 { // everything in the cart went off sale
 		return nil, Totals{}, problem.New(problem.Invalid, "empty_cart", "Nothing in the cart is on sale any more.")
@@ -202,5 +202,5 @@ func (s *Service) ChangeAddress(ctx context.Context, userID, orderID, addressID 
 	if err != nil {
 		return nil, err
 	}
-	return s.orders.ChangeAddress(ctx, orderID, a.Place)
+	return s.orders.ChangeAddress(ctx, orderID, a.PostalAddress)
 }

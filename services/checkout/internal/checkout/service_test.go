@@ -11,8 +11,8 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// town is product and order as checkout sees them, with lines that can be cut: before a call does anything, or after it did.
-type town struct {
+// fakePeers is product and order as checkout sees them, with lines that can be cut: before a call does anything, or after it did.
+type fakePeers struct {
 	price              int64
 	left               int64
 	holds              map[string]int64
@@ -26,13 +26,13 @@ type town struct {
 	beforePlace        func() // runs once, between the hold and the order
 }
 
-func newTown() *town {
-	return &town{price: 100, left: 10, holds: map[string]int64{}, orders: map[string]int64{}, fenced: map[string]bool{}}
+func newTown() *fakePeers {
+	return &fakePeers{price: 100, left: 10, holds: map[string]int64{}, orders: map[string]int64{}, fenced: map[string]bool{}}
 }
 
-func (w *town) Items(context.Context) ([]Item, error) { return nil, nil }
+func (w *fakePeers) Items(context.Context) ([]Item, error) { return nil, nil }
 
-func (w *town) Hold(_ context.Context, id string, items []Item) (Held, error) {
+func (w *fakePeers) Hold(_ context.Context, id string, items []Item) (Held, error) {
 	if w.cutHold != nil {
 		return Held{}, w.cutHold
 	}
@@ -49,7 +49,7 @@ func (w *town) Hold(_ context.Context, id string, items []Item) (Held, error) {
 	return Held{Lines: []Line{{ProductID: items[0].ProductID, Price: w.price, Currency: "CNY", Quantity: items[0].Quantity}}}, nil
 }
 
-func (w *town) Release(_ context.Context, id string) error {
+func (w *fakePeers) Release(_ context.Context, id string) error {
 	w.released++
 	if w.cutRelease != nil {
 		return w.cutRelease
@@ -59,9 +59,9 @@ func (w *town) Release(_ context.Context, id string) error {
 	return nil
 }
 
-func (w *town) Products(context.Context, []Item) ([]Line, error) { return nil, nil }
+func (w *fakePeers) Products(context.Context, []Item) ([]Line, error) { return nil, nil }
 
-func (w *town) Place(_ context.Context, r Record, _ []Line, t Totals) (Order, error) {
+func (w *fakePeers) Place(_ context.Context, r Record, _ []Line, t Totals) (Order, error) {
 	if meanwhile := w.beforePlace; meanwhile != nil {
 		w.beforePlace = nil
 		meanwhile()
@@ -78,23 +78,25 @@ func (w *town) Place(_ context.Context, r Record, _ []Line, t Totals) (Order, er
 	return w.Show(context.Background(), r.OrderID)
 }
 
-func (w *town) Fence(_ context.Context, id string) (bool, error) {
+func (w *fakePeers) Fence(_ context.Context, id string) (bool, error) {
 	w.askFence++
 	_, exists := w.orders[id]
 	w.fenced[id] = !exists
 	return exists, nil
 }
 
-func (w *town) Show(_ context.Context, id string) (Order, error) {
+func (w *fakePeers) Show(_ context.Context, id string) (Order, error) {
 	if w.cutAfterPlace != nil {
 		return nil, w.cutAfterPlace
 	}
 	return Order(fmt.Sprintf("order %s for %d", id, w.orders[id])), nil
 }
 
-func (w *town) ChangeAddress(context.Context, string, Place) (Order, error) { return nil, nil }
+func (w *fakePeers) ChangeAddress(context.Context, string, PostalAddress) (Order, error) {
+	return nil, nil
+}
 
-func desk(w *town) *Service {
+func newService(w *fakePeers) *Service {
 	return NewService(nil, w, w, w, func() Shipping { return Shipping{Fee: 10} }, func() string { return "CNY" }, slog.New(slog.DiscardHandler))
 }
 
@@ -106,7 +108,7 @@ func rec(quantity int64) Record {
 
 func TestFirstRunPlacesTheOrder(t *testing.T) {
 	w := newTown()
-	o, err := desk(w).Run(t.Context(), rec(2), true)
+	o, err := newService(w).Run(t.Context(), rec(2), true)
 	if err != nil || string(o) != "order 1 for 210" || w.askFence != 0 || w.released != 0 {
 		t.Errorf("%s, %v, fence asked %d times, released %d; want the order in two calls", o, err, w.askFence, w.released)
 	}
@@ -114,14 +116,14 @@ func TestFirstRunPlacesTheOrder(t *testing.T) {
 
 // Each row cuts a run somewhere; nothing is released, and the next run, with the line whole again, makes exactly one order.
 func TestRetryGoesOnWhereverTheRunWasCut(t *testing.T) {
-	for name, cut := range map[string]func(w *town, err error){
-		"before or in the hold":      func(w *town, err error) { w.cutHold = err },
-		"before the order":           func(w *town, err error) { w.cutPlace = err },
-		"after the order, no answer": func(w *town, err error) { w.cutAfterPlace = err },
+	for name, cut := range map[string]func(w *fakePeers, err error){
+		"before or in the hold":      func(w *fakePeers, err error) { w.cutHold = err },
+		"before the order":           func(w *fakePeers, err error) { w.cutPlace = err },
+		"after the order, no answer": func(w *fakePeers, err error) { w.cutAfterPlace = err },
 	} {
 		w := newTown()
 		cut(w, timeout)
-		if _, err := desk(w).Run(t.Context(), rec(2), true); Definite(err) {
+		if _, err := newService(w).Run(t.Context(), rec(2), true); Definite(err) {
 			t.Errorf("%s: %v is taken for an answer", name, err)
 		}
 		if w.released != 0 {
@@ -129,7 +131,7 @@ func TestRetryGoesOnWhereverTheRunWasCut(t *testing.T) {
 		}
 		cut(w, nil)
 		w.price = 300 // the catalogue has changed meanwhile; an order that exists keeps its price
-		o, err := desk(w).Run(t.Context(), rec(2), false)
+		o, err := newService(w).Run(t.Context(), rec(2), false)
 		if err != nil || len(w.orders) != 1 || w.left != 8 {
 			t.Errorf("%s: retry gave %s, %v; %d orders, %d left", name, o, err, len(w.orders), w.left)
 		}
@@ -143,9 +145,9 @@ func TestRetryNeverRefusesAnOrderThatExists(t *testing.T) {
 	r.ExpectedTotal = &expected
 	w := newTown()
 	w.cutAfterPlace = timeout
-	_, _ = desk(w).Run(t.Context(), r, true)
+	_, _ = newService(w).Run(t.Context(), r, true)
 	w.cutAfterPlace, w.price = nil, 300
-	if o, err := desk(w).Run(t.Context(), r, false); err != nil || string(o) != "order 1 for 210" {
+	if o, err := newService(w).Run(t.Context(), r, false); err != nil || string(o) != "order 1 for 210" {
 		t.Errorf("retry: %s, %v; want the order as it was placed", o, err)
 	}
 }
@@ -153,12 +155,12 @@ func TestRetryNeverRefusesAnOrderThatExists(t *testing.T) {
 // A run that stalls between its hold and its order is overtaken by another one of the same key, whole or cut as well: there is
 // one hold and one order, and both runs are told of it.
 func TestRunsOfOneCheckoutOverlap(t *testing.T) {
-	for name, overtakes := range map[string]func(w *town) error{
-		"and finishes": func(*town) error { return nil },
-		"and is cut":   func(w *town) error { w.cutPlace = timeout; return timeout },
+	for name, overtakes := range map[string]func(w *fakePeers) error{
+		"and finishes": func(*fakePeers) error { return nil },
+		"and is cut":   func(w *fakePeers) error { w.cutPlace = timeout; return timeout },
 	} {
 		w := newTown()
-		s := desk(w)
+		s := newService(w)
 		w.beforePlace = func() {
 			cut := overtakes(w)
 			w.price = 300
@@ -181,7 +183,7 @@ func TestALostReleaseIsNoFault(t *testing.T) {
 	r.ExpectedTotal = &expected
 	w := newTown()
 	w.cutRelease = timeout
-	if _, err := desk(w).Run(t.Context(), r, true); problem.CodeOf(err) != "price_changed" || w.released != 1 || !w.fenced["1"] {
+	if _, err := newService(w).Run(t.Context(), r, true); problem.CodeOf(err) != "price_changed" || w.released != 1 || !w.fenced["1"] {
 		t.Errorf("%v, released %d times, fenced %v; want the refusal, behind a fence", err, w.released, w.fenced["1"])
 	}
 }
@@ -192,7 +194,7 @@ func TestPriceChangedIsFinal(t *testing.T) {
 	r.ExpectedTotal = &expected
 	w := newTown()
 	w.price = 300
-	if _, err := desk(w).Run(t.Context(), r, true); problem.CodeOf(err) != "price_changed" {
+	if _, err := newService(w).Run(t.Context(), r, true); problem.CodeOf(err) != "price_changed" {
 		t.Fatalf("%v, want price_changed", err)
 	}
 	if w.left != 10 || !w.fenced["1"] {
@@ -203,7 +205,7 @@ func TestPriceChangedIsFinal(t *testing.T) {
 func TestSoldOut(t *testing.T) {
 	for alone, fences := range map[bool]int{true: 0, false: 1} {
 		w := newTown()
-		_, err := desk(w).Run(t.Context(), rec(11), alone)
+		_, err := newService(w).Run(t.Context(), rec(11), alone)
 		if problem.CodeOf(err) != "sold_out" || w.askFence != fences || w.released != 0 {
 			t.Errorf("alone %v: %v, fence asked %d times, released %d; want sold_out and %d", alone, err, w.askFence, w.released, fences)
 		}
@@ -215,15 +217,15 @@ func TestOffSale(t *testing.T) {
 	for _, alone := range []bool{true, false} {
 		w := newTown()
 		w.offSale = true
-		if _, err := desk(w).Run(t.Context(), rec(2), alone); problem.CodeOf(err) != "sold_out" || w.left != 10 || w.fenced["1"] == alone {
+		if _, err := newService(w).Run(t.Context(), rec(2), alone); problem.CodeOf(err) != "sold_out" || w.left != 10 || w.fenced["1"] == alone {
 			t.Errorf("alone %v: %v, %d left, fenced %v; want a refusal and everything released", alone, err, w.left, w.fenced["1"])
 		}
 	}
 	w := newTown()
 	w.cutAfterPlace = timeout
-	_, _ = desk(w).Run(t.Context(), rec(2), true)
+	_, _ = newService(w).Run(t.Context(), rec(2), true)
 	w.cutAfterPlace, w.offSale = nil, true
-	if o, err := desk(w).Run(t.Context(), rec(2), false); err != nil || string(o) != "order 1 for 210" || w.left != 8 || w.released != 0 {
+	if o, err := newService(w).Run(t.Context(), rec(2), false); err != nil || string(o) != "order 1 for 210" || w.left != 8 || w.released != 0 {
 		t.Errorf("the retry of an order: %s, %v, %d left, released %d times; want the order and its hold", o, err, w.left, w.released)
 	}
 }
@@ -232,16 +234,16 @@ func TestOffSale(t *testing.T) {
 func TestLateRunIsExpired(t *testing.T) {
 	w := newTown()
 	w.fenced["1"] = true
-	if _, err := desk(w).Run(t.Context(), rec(2), false); problem.CodeOf(err) != "checkout_expired" || w.left != 10 {
+	if _, err := newService(w).Run(t.Context(), rec(2), false); problem.CodeOf(err) != "checkout_expired" || w.left != 10 {
 		t.Errorf("%v, %d left; want checkout_expired and all 10", err, w.left)
 	}
 }
 
 func TestOnlyAnswersAreDefinite(t *testing.T) {
 	for err, want := range map[error]bool{timeout: false, errors.New("bug"): false, context.Canceled: false,
-		problem.Busy(nil, time.Second, "down"): false, problem.New(problem.TooManyRequests, "", "slow down"): false,
+		problem.NewUnavailable(nil, time.Second, "down"): false, problem.New(problem.TooManyRequests, "", "slow down"): false,
 		problem.New(problem.Unauthenticated, "", "sign in"): false, problem.New(problem.Forbidden, "", "not you"): false,
-		problem.New(problem.Conflict, "sold_out", "no"): true, problem.Missing("address"): true} {
+		problem.New(problem.Conflict, "sold_out", "no"): true, problem.NewNotFound("address"): true} {
 		if got := Definite(fmt.Errorf("wrapped: %w", err)); got != want {
 			t.Errorf("Definite(%v) = %v, want %v", err, got, want)
 		}

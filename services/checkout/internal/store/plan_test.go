@@ -22,7 +22,7 @@ func TestNothingReadsAllAddresses(t *testing.T) {
 	}
 	watched := postgrestest.Watch(db)
 	s, ctx := store.New(watched.DB), t.Context()
-	a := checkout.Address{ID: "1", UserID: "7", Place: checkout.Place{City: "Wuhan", Country: "CN"}}
+	a := checkout.Address{ID: "1", UserID: "7", PostalAddress: checkout.PostalAddress{City: "Wuhan", Country: "CN"}}
 	_, add := s.Add(ctx, a)
 	_, find := s.Find(ctx, "7", "1")
 	_, list := s.List(ctx, "1000", "3001", 20)

@@ -49,12 +49,12 @@ type addressRow struct {
 func (addressRow) TableName() string { return "addresses" }
 
 func toRow(a checkout.Address) addressRow {
-	p := a.Place
+	p := a.PostalAddress
 	return addressRow{a.ID, a.UserID, p.Recipient, p.Phone, p.Street, p.City, p.State, p.Country, p.PostalCode}
 }
 
 func (r addressRow) address() checkout.Address {
-	return checkout.Address{ID: r.ID, UserID: r.UserID, Place: checkout.Place{Recipient: r.Recipient, Phone: r.Phone, Street: r.Street,
+	return checkout.Address{ID: r.ID, UserID: r.UserID, PostalAddress: checkout.PostalAddress{Recipient: r.Recipient, Phone: r.Phone, Street: r.Street,
 		City: r.City, State: r.State, Country: r.Country, PostalCode: r.PostalCode}}
 }
 
@@ -77,7 +77,7 @@ func (s *Store) Find(ctx context.Context, userID, id string) (checkout.Address, 
 	var r addressRow
 	err := s.mine(ctx, userID, id).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return checkout.Address{}, problem.Missing("address")
+		return checkout.Address{}, problem.NewNotFound("address")
 	}
 	if err != nil {
 		return checkout.Address{}, fmt.Errorf("read address: %w", err)
@@ -110,7 +110,7 @@ func (s *Store) Change(ctx context.Context, a checkout.Address) (checkout.Addres
 		return a, fmt.Errorf("change address: %w", res.Error)
 	}
 	if res.RowsAffected == 0 {
-		return a, problem.Missing("address")
+		return a, problem.NewNotFound("address")
 	}
 	return a, nil
 }
@@ -122,7 +122,7 @@ func (s *Store) Remove(ctx context.Context, userID, id string) error {
 		return fmt.Errorf("remove address: %w", res.Error)
 	}
 	if res.RowsAffected == 0 {
-		return problem.Missing("address")
+		return problem.NewNotFound("address")
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func TestOrderKeepsItsContract(t *testing.T) {
 	api.Routes(s, in, out, idempotency.New(db, nil, nil, log), orders)
 	fenced, unknown := contractstest.Example[orderv1.CreateRequest]("createOrder"), contractstest.Example[orderv1.AddressRequest]("changeOrderAddress")
 	fenced.OrderID, unknown.OrderID = "7002", "7003"
-	contractstest.CheckRoom(t, "order", s, in, append([]contractstest.Refusal{
+	contractstest.CheckService(t, "order", s, in, append([]contractstest.Refusal{
 		{Name: "createOrder", Code: "order_id_taken", As: "43"},
 		{Name: "createOrder", Code: "checkout_expired", In: fenced, Before: func() {
 			if exists, err := orders.Fence(t.Context(), "7002"); err != nil || exists {

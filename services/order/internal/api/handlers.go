@@ -102,7 +102,7 @@ func (h handler) address(c *gin.Context) error {
 		return err
 	}
 	if !ids.Valid(in.OrderID) {
-		return problem.Missing("order")
+		return problem.NewNotFound("order")
 	}
 	o, err := h.orders.ChangeAddress(c.Request.Context(), order.ID(in.OrderID), server.User(c).ID, order.Address(in.Address))
 	if err != nil {
@@ -152,19 +152,19 @@ func (h handler) payable(c *gin.Context) error {
 }
 
 func (h handler) onPaymentsSucceeded(ctx context.Context, events []paymentv1.Succeeded) error {
-	arrived := make([]order.Arrival, len(events))
+	arrived := make([]order.PaymentReceived, len(events))
 	for i, e := range events {
-		arrived[i] = order.Arrival{ID: order.ID(e.OrderID), Payment: order.Payment{ID: e.PaymentID, Amount: e.Amount, Currency: e.Currency}}
+		arrived[i] = order.PaymentReceived{ID: order.ID(e.OrderID), Payment: order.Payment{ID: e.PaymentID, Amount: e.Amount, Currency: e.Currency}}
 	}
-	return h.orders.TakePayments(ctx, arrived...)
+	return h.orders.ApplyPayments(ctx, arrived...)
 }
 
 func (h handler) onPaymentRefunded(ctx context.Context, e paymentv1.Refunded) error {
-	return h.orders.MoneyReturned(ctx, order.ID(e.OrderID), e.PaymentID)
+	return h.orders.MarkRefunded(ctx, order.ID(e.OrderID), e.PaymentID)
 }
 
 func (h handler) onStockRejected(ctx context.Context, e stockv1.Rejected) error {
-	return h.orders.LoseStock(ctx, order.ID(e.OrderID))
+	return h.orders.CancelOutOfStock(ctx, order.ID(e.OrderID))
 }
 
 // view shows an order as the contract has it.

@@ -43,7 +43,7 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	inbox.On(in, "product", stockv1.TypeRejected, h.onStockRejected)
 	// An account is gone: its orders stay, without a name. Detached: it locks rows that no key of the batch names.
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, func(ctx context.Context, e userv1.Deleted) error {
-		return errors.Join(orders.ForgetBuyer(ctx, e.UserID), keys.ForgetUser(ctx, e.UserID))
+		return errors.Join(orders.AnonymizeBuyer(ctx, e.UserID), keys.PurgeUser(ctx, e.UserID))
 	})
 	s.Topics(in)
 	s.Feed(out, "product", "cart", "payment")

@@ -172,8 +172,8 @@ type Payment struct {
 	Currency string
 }
 
-// TakePayment decides what money that arrived means: the order is paid, or the money goes back. It is asked once per payment.
-func (o *Order) TakePayment(p Payment, at time.Time) []Event {
+// ApplyPayment decides what money that arrived means: the order is paid, or the money goes back. It is asked once per payment.
+func (o *Order) ApplyPayment(p Payment, at time.Time) []Event {
 	back := func(why Reason) []Event {
 		o.s.Version++
 		o.s.UpdatedAt = at
@@ -194,8 +194,8 @@ func (o *Order) TakePayment(p Payment, at time.Time) []Event {
 	return []Event{{Kind: EventPaid, Payment: p, At: at}}
 }
 
-// LoseStock ends an order whose stock turned out not to be there; money that was paid goes back.
-func (o *Order) LoseStock(at time.Time) []Event {
+// CancelOutOfStock ends an order whose stock turned out not to be there; money that was paid goes back.
+func (o *Order) CancelOutOfStock(at time.Time) []Event {
 	switch o.s.Status {
 	case AwaitingPayment:
 		return o.cancel(OutOfStock, "", at)
@@ -214,9 +214,9 @@ type RefundRequest struct {
 	Reason    Reason
 }
 
-// MoneyReturned records that a payment went back; asked are all that were asked back for the order, oldest first. A cancelled
+// MarkRefunded records that a payment went back; asked are all that were asked back for the order, oldest first. A cancelled
 // order becomes refunded once its own payment is back; the refund of a stray one, or of one that was not asked for, says nothing of it.
-func (o *Order) MoneyReturned(paymentID string, asked []RefundRequest, at time.Time) {
+func (o *Order) MarkRefunded(paymentID string, asked []RefundRequest, at time.Time) {
 	if o.s.Status != Cancelled || !slices.ContainsFunc(asked, func(r RefundRequest) bool { return r.PaymentID == paymentID }) {
 		return
 	}

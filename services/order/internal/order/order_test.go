@@ -28,13 +28,13 @@ func in(t *testing.T, s Status) *Order {
 	o := placed(t)
 	switch s {
 	case Paid:
-		o.TakePayment(full, noon)
+		o.ApplyPayment(full, noon)
 	case Cancelled, Refunded:
 		if _, err := o.Cancel(ByShopper, "", noon); err != nil {
 			t.Fatal(err)
 		}
 		if s == Refunded {
-			o.MoneyReturned("p0", []RefundRequest{{"p0", LatePayment}}, noon)
+			o.MarkRefunded("p0", []RefundRequest{{"p0", LatePayment}}, noon)
 		}
 	}
 	if o.s.Status != s {
@@ -70,8 +70,8 @@ func TestSameCancelTwice(t *testing.T) {
 		t.Errorf("another request: %v, want order_not_cancellable", err)
 	}
 	// A payment that was under way came too late and went back before the request was repeated.
-	o.TakePayment(Payment{"p1", 210, "CNY"}, noon)
-	o.MoneyReturned("p1", []RefundRequest{{"p1", LatePayment}}, noon)
+	o.ApplyPayment(Payment{"p1", 210, "CNY"}, noon)
+	o.MarkRefunded("p1", []RefundRequest{{"p1", LatePayment}}, noon)
 	if events, err := o.Cancel(ByShopper, "r1", noon); err != nil || len(events) != 0 || o.s.Status != Refunded {
 		t.Errorf("after the refund: %d events, %v, %s; want the success it was", len(events), err, o.s.Status)
 	}
@@ -98,7 +98,7 @@ func TestEveryPaymentCountsOrGoesBack(t *testing.T) {
 	}
 	for _, tt := range tests {
 		o := in(t, tt.from)
-		events := o.TakePayment(tt.pay, noon)
+		events := o.ApplyPayment(tt.pay, noon)
 		var kind EventKind
 		var why Reason
 		if len(events) == 1 {
@@ -112,7 +112,7 @@ func TestEveryPaymentCountsOrGoesBack(t *testing.T) {
 
 // A cancelled order is refunded when its own money is back, not when somebody's is.
 func TestWhichRefundRefundsAnOrder(t *testing.T) {
-	soldOut := func(o *Order) { o.TakePayment(full, noon); o.LoseStock(noon) }
+	soldOut := func(o *Order) { o.ApplyPayment(full, noon); o.CancelOutOfStock(noon) }
 	cancelled := func(o *Order) { _, _ = o.Cancel(ByShopper, "", noon) }
 	tests := []struct {
 		name   string
@@ -130,13 +130,13 @@ func TestWhichRefundRefundsAnOrder(t *testing.T) {
 		{"a second that came too late", cancelled, []RefundRequest{{"p1", LatePayment}, {"p2", LatePayment}}, []string{"p2"}, Cancelled},
 		{"one of a wrong amount", cancelled, []RefundRequest{{"p0", WrongAmount}}, []string{"p0"}, Cancelled},
 		{"and then one that came too late", cancelled, []RefundRequest{{"p0", WrongAmount}, {"p1", LatePayment}}, []string{"p0", "p1"}, Refunded},
-		{"a second payment of a paid order", func(o *Order) { o.TakePayment(full, noon) }, []RefundRequest{{"p2", SecondPayment}}, []string{"p2"}, Paid},
+		{"a second payment of a paid order", func(o *Order) { o.ApplyPayment(full, noon) }, []RefundRequest{{"p2", SecondPayment}}, []string{"p2"}, Paid},
 	}
 	for _, tt := range tests {
 		o := placed(t)
 		tt.before(o)
 		for _, id := range tt.back {
-			o.MoneyReturned(id, tt.asked, noon)
+			o.MarkRefunded(id, tt.asked, noon)
 		}
 		if o.s.Status != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, o.s.Status, tt.want)
@@ -150,13 +150,13 @@ func TestLostStock(t *testing.T) {
 		events int
 	}{AwaitingPayment: {Cancelled, 1}, Paid: {Cancelled, 2}, Cancelled: {Cancelled, 0}, Refunded: {Refunded, 0}} {
 		o := in(t, from)
-		if events := o.LoseStock(noon); len(events) != want.events || o.s.Status != want.status {
+		if events := o.CancelOutOfStock(noon); len(events) != want.events || o.s.Status != want.status {
 			t.Errorf("lose stock from %s: %v, %s; want %d events, %s", from, events, o.s.Status, want.events, want.status)
 		}
 	}
 	o := in(t, Paid)
-	o.LoseStock(noon)
-	o.MoneyReturned("p1", []RefundRequest{{"p1", OutOfStock}}, noon)
+	o.CancelOutOfStock(noon)
+	o.MarkRefunded("p1", []RefundRequest{{"p1", OutOfStock}}, noon)
 	if o.s.Status != Refunded {
 		t.Errorf("after the money went back: %s, want refunded", o.s.Status)
 	}
@@ -206,12 +206,12 @@ func TestMoneyBalancesWhateverHappens(t *testing.T) {
 				id := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "payment")
 				if !captured[id] { // the inbox and the refund table keep repeats away
 					captured[id] = true
-					events = o.TakePayment(Payment{id, 210, "CNY"}, noon)
+					events = o.ApplyPayment(Payment{id, 210, "CNY"}, noon)
 				}
 			case "cancel":
 				events, _ = o.Cancel(ByShopper, "", noon)
 			case "lose":
-				events = o.LoseStock(noon)
+				events = o.CancelOutOfStock(noon)
 			}
 			for _, e := range events {
 				if e.Kind == EventRefundRequested {

@@ -13,27 +13,27 @@ type Store interface {
 	Create(ctx context.Context, id ID, build func(now time.Time) (*Order, []Event, error)) (*Order, error)
 	// Update changes orders under their locks, all or none, wish after wish, and gives for each wish its order. An unknown id is
 	// NotFound.
-	Update(ctx context.Context, wishes ...Wish) ([]*Order, error)
+	Update(ctx context.Context, wishes ...Update) ([]*Order, error)
 	Find(ctx context.Context, id ID) (*Order, error)
 	// RefundRequests gives the payments that were asked back for an order, oldest first.
 	RefundRequests(ctx context.Context, id ID) ([]RefundRequest, error)
 	// List gives a user's orders, newest first, those older than before ("" for all).
 	List(ctx context.Context, userID string, status Status, before ID, limit int) ([]*Order, error)
-	// ForgetBuyer takes name, phone and street out of all orders of an account that is gone.
-	ForgetBuyer(ctx context.Context, userID string) error
+	// AnonymizeBuyer takes name, phone and street out of all orders of an account that is gone.
+	AnonymizeBuyer(ctx context.Context, userID string) error
 	// Fence says whether an order exists; if not, it never will.
 	Fence(ctx context.Context, id ID) (bool, error)
 	// NextDue locks one order that is past its due time by grace and changes it; found is false when there is none.
-	NextDue(ctx context.Context, grace time.Duration, change Verb) (found bool, err error)
+	NextDue(ctx context.Context, grace time.Duration, change Mutation) (found bool, err error)
 }
 
-// Verb changes an order, or refuses to.
-type Verb func(o *Order, now time.Time) ([]Event, error)
+// Mutation changes an order, or refuses to.
+type Mutation func(o *Order, now time.Time) ([]Event, error)
 
-// Wish is what is wanted of an order.
-type Wish struct {
+// Update is what is wanted of an order.
+type Update struct {
 	ID     ID
-	Change Verb
+	Change Mutation
 }
 
 // Service is what can be done with orders.
@@ -82,7 +82,7 @@ func (s *Service) Show(ctx context.Context, id ID, v Viewer) (*Order, error) {
 		return nil, err
 	}
 	if o.s.UserID != v.UserID && !v.Admin {
-		return nil, problem.Missing("order")
+		return nil, problem.NewNotFound("order")
 	}
 	return o, nil
 }
@@ -93,10 +93,10 @@ func (s *Service) List(ctx context.Context, userID string, status Status, before
 }
 
 // own changes a user's own order; somebody else's looks like a missing one.
-func (s *Service) own(ctx context.Context, id ID, userID string, change Verb) (*Order, error) {
-	changed, err := s.store.Update(ctx, Wish{id, func(o *Order, now time.Time) ([]Event, error) {
+func (s *Service) own(ctx context.Context, id ID, userID string, change Mutation) (*Order, error) {
+	changed, err := s.store.Update(ctx, Update{id, func(o *Order, now time.Time) ([]Event, error) {
 		if o.s.UserID != userID {
-			return nil, problem.Missing("order")
+			return nil, problem.NewNotFound("order")
 		}
 		return change(o, now)
 	}})
@@ -116,39 +116,39 @@ func (s *Service) ChangeAddress(ctx context.Context, id ID, userID string, a Add
 	return s.own(ctx, id, userID, func(o *Order, now time.Time) ([]Event, error) { return nil, o.ChangeAddress(a, now) })
 }
 
-// Arrival is money that arrived for an order.
-type Arrival struct {
+// PaymentReceived is money that arrived for an order.
+type PaymentReceived struct {
 	ID      ID
 	Payment Payment
 }
 
-// TakePayments follows payment.succeeded.
-func (s *Service) TakePayments(ctx context.Context, arrived ...Arrival) error {
-	wishes := make([]Wish, len(arrived))
+// ApplyPayments follows payment.succeeded.
+func (s *Service) ApplyPayments(ctx context.Context, arrived ...PaymentReceived) error {
+	wishes := make([]Update, len(arrived))
 	for i, a := range arrived {
-		wishes[i] = Wish{a.ID, func(o *Order, now time.Time) ([]Event, error) { return o.TakePayment(a.Payment, now), nil }}
+		wishes[i] = Update{a.ID, func(o *Order, now time.Time) ([]Event, error) { return o.ApplyPayment(a.Payment, now), nil }}
 	}
 	_, err := s.store.Update(ctx, wishes...)
 	return err
 }
 
-// MoneyReturned follows payment.refunded.
-func (s *Service) MoneyReturned(ctx context.Context, id ID, paymentID string) error {
+// MarkRefunded follows payment.refunded.
+func (s *Service) MarkRefunded(ctx context.Context, id ID, paymentID string) error {
 	// Read before the lock: what is told here was asked for, and that committed, long before.
 	asked, err := s.store.RefundRequests(ctx, id)
 	if err != nil {
 		return err
 	}
-	_, err = s.store.Update(ctx, Wish{id, func(o *Order, now time.Time) ([]Event, error) {
-		o.MoneyReturned(paymentID, asked, now)
+	_, err = s.store.Update(ctx, Update{id, func(o *Order, now time.Time) ([]Event, error) {
+		o.MarkRefunded(paymentID, asked, now)
 		return nil, nil
 	}})
 	return err
 }
 
-// LoseStock follows stock.rejected.
-func (s *Service) LoseStock(ctx context.Context, id ID) error {
-	_, err := s.store.Update(ctx, Wish{id, func(o *Order, now time.Time) ([]Event, error) { return o.LoseStock(now), nil }})
+// CancelOutOfStock follows stock.rejected.
+func (s *Service) CancelOutOfStock(ctx context.Context, id ID) error {
+	_, err := s.store.Update(ctx, Update{id, func(o *Order, now time.Time) ([]Event, error) { return o.CancelOutOfStock(now), nil }})
 	return err
 }
 
@@ -162,8 +162,8 @@ func (s *Service) CancelDue(ctx context.Context) (int, error) {
 	}
 }
 
-// ForgetBuyer takes who it was out of the orders of an account that is gone. What the law wants kept stays: what was bought, for how
+// AnonymizeBuyer takes who it was out of the orders of an account that is gone. What the law wants kept stays: what was bought, for how
 // much, and where it was taxed.
-func (s *Service) ForgetBuyer(ctx context.Context, userID string) error {
-	return s.store.ForgetBuyer(ctx, userID)
+func (s *Service) AnonymizeBuyer(ctx context.Context, userID string) error {
+	return s.store.AnonymizeBuyer(ctx, userID)
 }

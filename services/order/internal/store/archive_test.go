@@ -47,7 +47,7 @@ func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
 	if _, err := orders.Cancel(ctx, "100", "7", ""); err != nil {
 		t.Fatal(err)
 	}
-	late := order.Arrival{ID: "100", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}
+	late := order.PaymentReceived{ID: "100", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}
 	want := events(t, db, "100")
 	for _, step := range []struct {
 		what string
@@ -62,9 +62,9 @@ func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
 			}
 			return err
 		}, nil},
-		{"paid late", func() error { return orders.TakePayments(ctx, late) }, []string{"mall.order.refund-requested.v1"}},
-		{"the same again", func() error { return orders.TakePayments(ctx, late) }, nil},
-		{"money back", func() error { return orders.MoneyReturned(ctx, "100", "9") }, nil},
+		{"paid late", func() error { return orders.ApplyPayments(ctx, late) }, []string{"mall.order.refund-requested.v1"}},
+		{"the same again", func() error { return orders.ApplyPayments(ctx, late) }, nil},
+		{"money back", func() error { return orders.MarkRefunded(ctx, "100", "9") }, nil},
 		{"fenced", func() error {
 			if exists, err := orders.Fence(ctx, "100"); err != nil || !exists {
 				return fmt.Errorf("the order exists: %v, %w", exists, err)
@@ -78,7 +78,7 @@ func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
 			}
 			return nil
 		}, nil},
-		{"its buyer forgotten", func() error { return orders.ForgetBuyer(ctx, "7") }, nil},
+		{"its buyer forgotten", func() error { return orders.AnonymizeBuyer(ctx, "7") }, nil},
 	} {
 		if live := archiveAll(t, db); live != 1 { // the one that awaits payment
 			t.Fatalf("before %q %d orders are live", step.what, live)
@@ -121,7 +121,7 @@ func TestALatePaymentRacesWithTheArchive(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
-				err := orders.TakePayments(ctx, order.Arrival{ID: d.ID, Payment: order.Payment{ID: "9" + string(d.ID[8:]), Amount: 255, Currency: "CNY"}})
+				err := orders.ApplyPayments(ctx, order.PaymentReceived{ID: d.ID, Payment: order.Payment{ID: "9" + string(d.ID[8:]), Amount: 255, Currency: "CNY"}})
 				if err != nil {
 					t.Errorf("pay: %v", err)
 				}

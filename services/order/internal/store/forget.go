@@ -10,8 +10,8 @@ import (
 // forgotten stands where a name was.
 const forgotten = "-"
 
-// ForgetBuyer is described at order.Store. One order at a time: each is locked for a moment, and nothing waits in a circle.
-func (s *Store) ForgetBuyer(ctx context.Context, userID string) error {
+// AnonymizeBuyer is described at order.Store. One order at a time: each is locked for a moment, and nothing waits in a circle.
+func (s *Store) AnonymizeBuyer(ctx context.Context, userID string) error {
 	for {
 		res := postgres.DB(ctx, s.db).Exec(`UPDATE orders SET recipient = ?, phone = '', street = ? WHERE id = (
 			SELECT id FROM orders WHERE user_id = ? AND (recipient, phone, street) <> (?, '', ?) ORDER BY id DESC LIMIT 1)`,

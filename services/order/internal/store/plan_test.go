@@ -45,7 +45,7 @@ func TestNothingReadsAllOrders(t *testing.T) {
 	orders := order.NewService(s, func() time.Duration { return time.Minute }, func() time.Duration { return 0 })
 	ctx, me := t.Context(), order.Viewer{UserID: "7"}
 	pay := func(id order.ID, amount int64) error {
-		return orders.TakePayments(ctx, order.Arrival{ID: id, Payment: order.Payment{ID: "9" + string(id), Amount: amount, Currency: "CNY"}})
+		return orders.ApplyPayments(ctx, order.PaymentReceived{ID: id, Payment: order.Payment{ID: "9" + string(id), Amount: amount, Currency: "CNY"}})
 	}
 	for what, do := range map[string]func() error{
 		"place, pay, show, list": func() error {
@@ -77,7 +77,7 @@ func TestNothingReadsAllOrders(t *testing.T) {
 			if err := pay("101", 255); err != nil {
 				return err
 			}
-			return orders.MoneyReturned(ctx, "101", "9101")
+			return orders.MarkRefunded(ctx, "101", "9101")
 		},
 		"fence":     func() error { _, err := orders.Fence(ctx, "102"); return err },
 		"deadlines": func() error { _, err := orders.CancelDue(ctx); return err },
@@ -85,10 +85,10 @@ func TestNothingReadsAllOrders(t *testing.T) {
 			if _, err := orders.Place(ctx, draft("103", "7")); err != nil {
 				return err
 			}
-			return orders.LoseStock(ctx, "103")
+			return orders.CancelOutOfStock(ctx, "103")
 		},
 		"archive":       func() error { return s.Archive(ctx, 0) },
-		"forget buyers": func() error { return orders.ForgetBuyer(ctx, "1008") },
+		"forget buyers": func() error { return orders.AnonymizeBuyer(ctx, "1008") },
 	} {
 		if err := do(); err != nil {
 			t.Errorf("%s: %v", what, err)

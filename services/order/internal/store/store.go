@@ -96,7 +96,7 @@ func (s *Store) insert(ctx context.Context, snap order.Snapshot, events []order.
 	if res.Error != nil || res.RowsAffected == 0 {
 		return false, res.Error
 	}
-	s.out.Written(ctx)
+	s.out.Notify(ctx)
 	return true, nil
 }
 
@@ -137,7 +137,7 @@ func find(db *gorm.DB, id order.ID) (*order.Order, error) {
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, problem.Missing("order")
+		return nil, problem.NewNotFound("order")
 	}
 	return found[0], nil
 }

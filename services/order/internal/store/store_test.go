@@ -111,7 +111,7 @@ func TestCancelRacesPayment(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _, cancelErr = orders.Cancel(t.Context(), order.ID(id), "7", "1") })
 		wg.Go(func() {
-			payErr = orders.TakePayments(t.Context(), order.Arrival{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
+			payErr = orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
 		})
 		wg.Wait()
 		if payErr != nil {
@@ -143,7 +143,7 @@ func TestTimeoutRacesPayment(t *testing.T) {
 			}
 		})
 		wg.Go(func() {
-			if err := orders.TakePayments(t.Context(), order.Arrival{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}}); err != nil {
+			if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -175,7 +175,7 @@ func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
 	if n, err := orders.CancelDue(t.Context()); n != 0 || err != nil {
 		t.Errorf("within the grace: %d cancelled, %v; want none", n, err)
 	}
-	if err := orders.TakePayments(t.Context(), order.Arrival{ID: "101", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
+	if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "101", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Exec("UPDATE orders SET payment_due_at = now() - interval '3 days'").Error; err != nil { // every replica was down
@@ -193,9 +193,9 @@ func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
 func TestLostStockSendsTheMoneyBack(t *testing.T) {
 	db, orders := open(t)
 	pay := func(id string) error {
-		return orders.TakePayments(t.Context(), order.Arrival{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
+		return orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
 	}
-	lose := func(id string) error { return orders.LoseStock(t.Context(), order.ID(id)) }
+	lose := func(id string) error { return orders.CancelOutOfStock(t.Context(), order.ID(id)) }
 	for id, steps := range map[string][]func(string) error{"100": {pay, lose, lose}, "101": {lose, pay, lose, pay}} {
 		if _, err := orders.Place(t.Context(), draft(id, "7")); err != nil {
 			t.Fatal(err)
@@ -219,7 +219,7 @@ func TestLostStockSendsTheMoneyBack(t *testing.T) {
 			t.Errorf("order %s asks %d times for its money to go back, want once", id, refunds)
 		}
 		for range 2 {
-			if err := orders.MoneyReturned(t.Context(), order.ID(id), "9"+id); err != nil {
+			if err := orders.MarkRefunded(t.Context(), order.ID(id), "9"+id); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -232,8 +232,8 @@ func TestLostStockSendsTheMoneyBack(t *testing.T) {
 // Payments that arrive together are decided one by one: paid, twice paid, too late.
 func TestPaymentsOfABatchAreDecidedEach(t *testing.T) {
 	db, orders := open(t)
-	pay := func(id, payment string) order.Arrival {
-		return order.Arrival{ID: order.ID(id), Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}
+	pay := func(id, payment string) order.PaymentReceived {
+		return order.PaymentReceived{ID: order.ID(id), Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}
 	}
 	for _, id := range []string{"600", "601", "602", "603"} {
 		if _, err := orders.Place(t.Context(), draft(id, "7")); err != nil {
@@ -243,10 +243,10 @@ func TestPaymentsOfABatchAreDecidedEach(t *testing.T) {
 	if _, err := orders.Cancel(t.Context(), "602", "7", "1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := orders.TakePayments(t.Context(), pay("603", "93"), pay("999", "99")); problem.KindOf(err) != problem.NotFound {
+	if err := orders.ApplyPayments(t.Context(), pay("603", "93"), pay("999", "99")); problem.KindOf(err) != problem.NotFound {
 		t.Errorf("with an order that is not there: %v, want it missing", err)
 	}
-	if err := orders.TakePayments(t.Context(), pay("602", "92"), pay("600", "90"), pay("601", "91"), pay("600", "95")); err != nil {
+	if err := orders.ApplyPayments(t.Context(), pay("602", "92"), pay("600", "90"), pay("601", "91"), pay("600", "95")); err != nil {
 		t.Fatal(err)
 	}
 	for id, want := range map[string]string{
@@ -276,20 +276,20 @@ func TestPaymentsOfABatchAreDecidedEach(t *testing.T) {
 // Replicas that handle overlapping batches lock the orders in one order.
 func TestBatchesOfPaymentsDoNotDeadlock(t *testing.T) {
 	_, orders := open(t)
-	var all []order.Arrival
+	var all []order.PaymentReceived
 	for i := range 20 {
 		id := order.ID(fmt.Sprint(700 + i))
 		if _, err := orders.Place(t.Context(), draft(string(id), "7")); err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, order.Arrival{ID: id, Payment: order.Payment{ID: "9" + string(id), Amount: 255, Currency: "CNY"}})
+		all = append(all, order.PaymentReceived{ID: id, Payment: order.Payment{ID: "9" + string(id), Amount: 255, Currency: "CNY"}})
 	}
 	back := slices.Clone(all)
 	slices.Reverse(back)
 	var wg sync.WaitGroup
-	for _, batch := range [][]order.Arrival{all, back, all[5:], back[5:]} {
+	for _, batch := range [][]order.PaymentReceived{all, back, all[5:], back[5:]} {
 		wg.Go(func() {
-			if err := orders.TakePayments(t.Context(), batch...); err != nil {
+			if err := orders.ApplyPayments(t.Context(), batch...); err != nil {
 				t.Error(err)
 			}
 		})
@@ -309,18 +309,18 @@ func TestAStrayPaymentDoesNotRefundAnOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, payment := range []string{"91", "92"} {
-		if err := orders.TakePayments(t.Context(), order.Arrival{ID: "410", Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}); err != nil {
+		if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "410", Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := orders.LoseStock(t.Context(), "410"); err != nil {
+	if err := orders.CancelOutOfStock(t.Context(), "410"); err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
 		payment string
 		want    order.Status
 	}{{"92", order.Cancelled}, {"93", order.Cancelled}, {"91", order.Refunded}, {"91", order.Refunded}} {
-		if err := orders.MoneyReturned(t.Context(), "410", step.payment); err != nil {
+		if err := orders.MarkRefunded(t.Context(), "410", step.payment); err != nil {
 			t.Fatal(err)
 		}
 		if o, err := orders.Find(t.Context(), "410"); err != nil || o.Snapshot().Status != step.want {
@@ -338,7 +338,7 @@ func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := orders.TakePayments(t.Context(), order.Arrival{ID: "400", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
+		if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "400", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -500,7 +500,7 @@ func TestABuyerIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := orders.ForgetBuyer(t.Context(), "7"); err != nil {
+		if err := orders.AnonymizeBuyer(t.Context(), "7"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -23,7 +23,7 @@ type locked struct {
 }
 
 // Update is described at order.Store. However many wishes there are, it takes three statements, and one more for each refund.
-func (s *Store) Update(ctx context.Context, wishes ...order.Wish) ([]*order.Order, error) {
+func (s *Store) Update(ctx context.Context, wishes ...order.Update) ([]*order.Order, error) {
 	ids := make([]string, len(wishes))
 	for i, w := range wishes {
 		ids[i] = string(w.ID)
@@ -41,7 +41,7 @@ func (s *Store) Update(ctx context.Context, wishes ...order.Wish) ([]*order.Orde
 			return fmt.Errorf("lock orders: %w", err)
 		}
 		if len(found) < len(ids) {
-			return problem.Missing("order")
+			return problem.NewNotFound("order")
 		}
 		changed, err = s.change(ctx, tx, found, wishes)
 		return err
@@ -50,7 +50,7 @@ func (s *Store) Update(ctx context.Context, wishes ...order.Wish) ([]*order.Orde
 }
 
 // NextDue is described at order.Store.
-func (s *Store) NextDue(ctx context.Context, grace time.Duration, change order.Verb) (bool, error) {
+func (s *Store) NextDue(ctx context.Context, grace time.Duration, change order.Mutation) (bool, error) {
 	found := false
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		var l locked
@@ -61,7 +61,7 @@ func (s *Store) NextDue(ctx context.Context, grace time.Duration, change order.V
 		if res.Error != nil || !found {
 			return res.Error
 		}
-		_, err := s.change(ctx, tx, []locked{l}, []order.Wish{{ID: order.ID(l.Row.ID), Change: change}})
+		_, err := s.change(ctx, tx, []locked{l}, []order.Update{{ID: order.ID(l.Row.ID), Change: change}})
 		return err
 	})
 	return found, err
@@ -79,7 +79,7 @@ const updateOrders = `WITH o AS (
 	` + outbox.Insert
 
 // change changes locked orders and keeps them with their history and events by one statement.
-func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes []order.Wish) ([]*order.Order, error) {
+func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes []order.Update) ([]*order.Order, error) {
 	rows := make([]row, len(found))
 	for i, l := range found {
 		rows[i] = l.Row
@@ -135,7 +135,7 @@ func (s *Store) save(ctx context.Context, tx *gorm.DB, changed []row, history []
 		return fmt.Errorf("save orders: %w", err)
 	}
 	if len(told) > 0 {
-		s.out.Written(ctx)
+		s.out.Notify(ctx)
 	}
 	return nil
 }

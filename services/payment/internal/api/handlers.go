@@ -94,7 +94,7 @@ func (h handler) pay(c *gin.Context) error {
 	}
 	var outcome payment.Outcome // of a resumed attempt: the settler finds out
 	if !resumed {
-		if outcome, err = h.payments.Ask(ctx, p, card); err != nil {
+		if outcome, err = h.payments.Charge(ctx, p, card); err != nil {
 			h.release(ctx, r)
 			return err
 		}
@@ -181,7 +181,7 @@ func (h handler) finish(c *gin.Context, r idempotency.Run, p *payment.Payment, o
 	var answer idempotency.Answer
 	var refused error
 	err := h.keys.Tx(ctx, func(ctx context.Context) error {
-		p, err := h.payments.Keep(ctx, p.ID, o)
+		p, err := h.payments.RecordOutcome(ctx, p.ID, o)
 		if err != nil {
 			return err
 		}

@@ -21,8 +21,8 @@ func (Card) String() string { return "card ****" }
 // GoString keeps a card out of logs.
 func (c Card) GoString() string { return c.String() }
 
-// Shown is what may be kept and shown of a card.
-type Shown struct {
+// CardSummary is what may be kept and shown of a card.
+type CardSummary struct {
 	Brand string
 	Last4 string
 }
@@ -53,9 +53,9 @@ func (c Card) Check(now time.Time) error {
 	return nil
 }
 
-// Show gives what may be kept.
-func (c Card) Show() Shown {
-	return Shown{Brand: brand(c.Number), Last4: c.Number[len(c.Number)-4:]}
+// Mask gives what may be kept.
+func (c Card) Mask() CardSummary {
+	return CardSummary{Brand: brand(c.Number), Last4: c.Number[len(c.Number)-4:]}
 }
 
 func digits(s string, lo, hi int) bool {

@@ -62,7 +62,7 @@ func TestCardsNeverShowTheirNumber(t *testing.T) {
 			t.Errorf("printed as %q", s)
 		}
 	}
-	if got := c.Show(); got != (Shown{"visa", "4242"}) {
+	if got := c.Mask(); got != (CardSummary{"visa", "4242"}) {
 		t.Errorf("shown as %v", got)
 	}
 }

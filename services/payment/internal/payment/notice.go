@@ -11,7 +11,7 @@ import (
 func (s *Service) OnNotice(ctx context.Context, provider string, payload []byte, signature string) error {
 	notifier, ok := s.providers[provider].(Notifier)
 	if !ok {
-		return problem.Missing("address")
+		return problem.NewNotFound("address")
 	}
 	n, err := notifier.Notice(payload, signature)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Service) OnNotice(ctx context.Context, provider string, payload []byte,
 	if n.ChargeID == "" {
 		return nil
 	}
-	found, asked, err := s.store.LookNow(ctx, provider, n.ChargeID, n.Refund)
+	found, asked, err := s.store.CheckNow(ctx, provider, n.ChargeID, n.Refund)
 	if err != nil {
 		return err
 	}

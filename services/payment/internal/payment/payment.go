@@ -92,7 +92,7 @@ type Payment struct {
 	Amount      int64
 	Currency    string
 	Status      Status
-	Card        Shown       // empty while the card is entered at the provider
+	Card        CardSummary // empty while the card is entered at the provider
 	NextAction  *NextAction // of RequiresAction
 	FailureCode string
 	CreatedAt   time.Time
@@ -176,8 +176,8 @@ func sameAction(a, b *NextAction) bool {
 	return *a == *b
 }
 
-// Revivable says whether the attempt ended before the provider knew of it: the same request may start it again.
-func (p Payment) Revivable() bool {
+// Restartable says whether the attempt ended before the provider knew of it: the same request may start it again.
+func (p Payment) Restartable() bool {
 	return p.Status == Failed && p.FailureCode == ProviderUnavailable && p.ProviderID == ""
 }
 

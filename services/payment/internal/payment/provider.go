@@ -23,7 +23,7 @@ type Outcome struct {
 	State       State
 	FailureCode string      // of StateFailed; of StateCreated: why the last card was refused
 	NextAction  *NextAction // of StateRequiresAction; of StateCreated: how a card can be entered, if the provider has fields for it
-	Card        Shown       // what the provider tells of a card that was entered there
+	Card        CardSummary // what the provider tells of a card that was entered there
 }
 
 // RefundState is what a provider says of money on its way back.

@@ -70,7 +70,7 @@ func (s *Service) OpenBill(ctx context.Context, userID, orderID string) error {
 		return fmt.Errorf("ask for order %s: %w", orderID, err)
 	}
 	if b == nil || b.UserID != userID {
-		return problem.Missing("order")
+		return problem.NewNotFound("order")
 	}
 	// An order that ended before payment heard of it: its own event will write the bill, and closed.
 	if err := b.CanStart(s.now(), false); err != nil {
@@ -100,7 +100,7 @@ func (s *Service) Start(ctx context.Context, id, userID, orderID string, card *C
 	}
 	return s.store.Start(ctx, attempt, func(b Bill, now time.Time, live bool) error {
 		if b.UserID != userID {
-			return problem.Missing("order")
+			return problem.NewNotFound("order")
 		}
 		return b.CanStart(now, live)
 	})
@@ -125,7 +125,7 @@ func (s *Service) attempt(id, userID, orderID string, card *Card) (Payment, erro
 	at := s.now().UTC()
 	p := Payment{ID: id, OrderID: orderID, UserID: userID, Provider: provider.Name(), Status: Processing, CreatedAt: at, UpdatedAt: at}
 	if card != nil {
-		p.Card = card.Show()
+		p.Card = card.Mask()
 	}
 	return p, nil
 }
@@ -135,12 +135,12 @@ func (s *Service) provider(name string) (Provider, error) {
 	if p := s.providers[name]; p != nil {
 		return p, nil
 	}
-	return nil, problem.Busy(fmt.Errorf("payment provider %q is not set up", name), 30*time.Second, "The payment provider cannot be reached right now.")
+	return nil, problem.NewUnavailable(fmt.Errorf("payment provider %q is not set up", name), 30*time.Second, "The payment provider cannot be reached right now.")
 }
 
-// Ask asks the provider: first for an id, which is kept, then for the money. An outcome without a state means that it is unknown; the
+// Charge asks the provider: first for an id, which is kept, then for the money. An outcome without a state means that it is unknown; the
 // settler finds out.
-func (s *Service) Ask(ctx context.Context, p *Payment, card *Card) (Outcome, error) {
+func (s *Service) Charge(ctx context.Context, p *Payment, card *Card) (Outcome, error) {
 	provider, err := s.provider(p.Provider)
 	if err != nil {
 		return Outcome{}, err
@@ -171,7 +171,7 @@ func (s *Service) Ask(ctx context.Context, p *Payment, card *Card) (Outcome, err
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "outcome of a charge is unknown, the provider will be asked", "payment", p.ID, "error", err)
-		return Outcome{}, s.store.LookSoon(context.WithoutCancel(ctx), p.ID)
+		return Outcome{}, s.store.ScheduleCheck(context.WithoutCancel(ctx), p.ID)
 	}
 	return o, nil
 }
@@ -186,8 +186,8 @@ func (s *Service) look(ctx context.Context, provider Provider, p *Payment) (Outc
 	return o, err
 }
 
-// Keep keeps what the provider said, in the transaction of ctx if there is one, and gives the attempt as it is then.
-func (s *Service) Keep(ctx context.Context, id string, o Outcome) (*Payment, error) {
+// RecordOutcome keeps what the provider said, in the transaction of ctx if there is one, and gives the attempt as it is then.
+func (s *Service) RecordOutcome(ctx context.Context, id string, o Outcome) (*Payment, error) {
 	return s.store.Settle(context.WithoutCancel(ctx), id, o)
 }
 
@@ -217,7 +217,7 @@ func (s *Service) Show(ctx context.Context, userID, id string) (*Payment, error)
 		return nil, err
 	}
 	if p.UserID != userID {
-		return nil, problem.Missing("payment")
+		return nil, problem.NewNotFound("payment")
 	}
 	return p, nil
 }
@@ -230,7 +230,7 @@ func (s *Service) Cancel(ctx context.Context, userID, id string) (*Payment, erro
 	}
 	if p.UnderWay() {
 		if p, err = s.end(ctx, p, StateCancelled, ""); err != nil {
-			return nil, problem.Busy(err, 2*time.Second, "The payment provider cannot be reached right now.")
+			return nil, problem.NewUnavailable(err, 2*time.Second, "The payment provider cannot be reached right now.")
 		}
 	}
 	if p.Status != Cancelled {
@@ -247,13 +247,13 @@ func (s *Service) Answer(ctx context.Context, userID, id string, approve bool) (
 	}
 	provider, playable := s.providers[p.Provider].(Challenged)
 	if !playable {
-		return nil, problem.Missing("payment")
+		return nil, problem.NewNotFound("payment")
 	}
 	if p.Status != RequiresAction {
 		return nil, problem.New(problem.Conflict, "no_action_required", "The payment is %s.", p.Status)
 	}
 	if err := provider.Answer(ctx, p.ProviderID, approve); err != nil {
-		return nil, problem.Busy(err, time.Second, "The payment provider cannot be reached right now.")
+		return nil, problem.NewUnavailable(err, time.Second, "The payment provider cannot be reached right now.")
 	}
 	if err := s.settle(ctx, p, true); err != nil {
 		return nil, err

@@ -11,12 +11,12 @@ import (
 // cancelled there first: "unpaid" is final only then.
 func (s *Service) SettleDue(ctx context.Context) error {
 	return inParallel(func() (func() error, error) {
-		p, wanted, err := s.store.NextUnsettled(ctx, s.names)
+		p, billOpen, err := s.store.NextUnsettled(ctx, s.names)
 		if err != nil || p == nil {
 			return nil, err
 		}
 		return func() error {
-			if err := s.settle(ctx, p, wanted); err != nil {
+			if err := s.settle(ctx, p, billOpen); err != nil {
 				return fmt.Errorf("settle payment %s: %w", p.ID, err)
 			}
 			return nil
@@ -61,12 +61,12 @@ func drain(do func() error, claim func() (do func() error, err error)) (err erro
 	}
 }
 
-func (s *Service) settle(ctx context.Context, p *Payment, wanted bool) error {
+func (s *Service) settle(ctx context.Context, p *Payment, billOpen bool) error {
 	switch {
-	case !wanted && p.Status == RequiresAction:
+	case !billOpen && p.Status == RequiresAction:
 		_, err := s.end(ctx, p, StateCancelled, ActionExpired)
 		return err
-	case p.ProviderID == "" || !wanted:
+	case p.ProviderID == "" || !billOpen:
 		_, err := s.end(ctx, p, StateCancelled, Interrupted)
 		return err
 	}
@@ -91,7 +91,7 @@ func (s *Service) settle(ctx context.Context, p *Payment, wanted bool) error {
 	if p, err = s.store.Settle(ctx, p.ID, o); err != nil || !p.UnderWay() {
 		return err
 	}
-	return s.store.LookSoon(ctx, p.ID)
+	return s.store.ScheduleCheck(ctx, p.ID)
 }
 
 // OnPlaced opens the bills of orders.

@@ -33,10 +33,10 @@ type Store interface {
 	// Settle changes an attempt, its bill, and writes the event of a success, together.
 	Settle(ctx context.Context, id string, o Outcome) (*Payment, error)
 	// NextUnsettled claims an attempt of one of these providers under way whose time to be looked at has come: some seconds after its
-	// request must have ended, or sooner by LookSoon. wanted says whether it may still bring money: its bill is open and, if the shopper
+	// request must have ended, or sooner by ScheduleCheck. wanted says whether it may still bring money: its bill is open and, if the shopper
 	// has to do something, the time to pay is not over.
-	NextUnsettled(ctx context.Context, providers []string) (p *Payment, wanted bool, err error)
-	LookSoon(ctx context.Context, id string) error
+	NextUnsettled(ctx context.Context, providers []string) (p *Payment, billOpen bool, err error)
+	ScheduleCheck(ctx context.Context, id string) error
 	// AskRefund keeps the request for a refund, once per payment. An unknown payment is an error.
 	AskRefund(ctx context.Context, paymentID string, amount int64) error
 	// NextRefund claims a refund of one of these providers that has to be asked for or looked at, also one that was done some time ago.
@@ -44,9 +44,9 @@ type Store interface {
 	// KeepRefund keeps what a provider says of a refund: money that went back, with its event; money that came back after all; a
 	// refund that waits or has failed, and when it is looked at again.
 	KeepRefund(ctx context.Context, paymentID string, r Refund) error
-	// LookNow makes the settler look at a charge, and at its refund; found is whether there is an attempt with that charge, asked
+	// CheckNow makes the settler look at a charge, and at its refund; found is whether there is an attempt with that charge, asked
 	// whether its refund was asked for.
-	LookNow(ctx context.Context, provider, chargeID string, refund bool) (found, asked bool, err error)
+	CheckNow(ctx context.Context, provider, chargeID string, refund bool) (found, asked bool, err error)
 	// KeepDispute keeps a dispute; fresh is whether it was not known before.
 	KeepDispute(ctx context.Context, provider string, d Dispute) (fresh bool, err error)
 	// Health counts what needs an operator: work of providers that are not among these, refunds that failed, open disputes.

@@ -18,34 +18,34 @@ import (
 // A card whose bank asks the shopper: the attempt waits for the answer as long as there is time to pay, and no longer.
 func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 	for name, tt := range map[string]struct {
-		end    func(d desk)
+		end    func(d fixture)
 		status payment.Status
 		code   string
 		net    int64
 		events string
 	}{
-		"who says yes": {func(d desk) {
+		"who says yes": {func(d fixture) {
 			if p, err := d.Answer(d.t.Context(), "7", "1", true); err != nil || p.Status != payment.Succeeded {
 				d.t.Errorf("answer: %+v, %v", p, err)
 			}
 		}, payment.Succeeded, "", 210, succeeded},
-		"who says no": {func(d desk) {
+		"who says no": {func(d fixture) {
 			if p, err := d.Answer(d.t.Context(), "7", "1", false); err != nil || p.Status != payment.Failed {
 				d.t.Errorf("answer: %+v, %v", p, err)
 			}
 		}, payment.Failed, payment.AuthenticationFailed, 0, "[]"},
-		"who says yes where we do not hear of it": {func(d desk) {
+		"who says yes where we do not hear of it": {func(d fixture) {
 			if err := d.line.Answer(d.t.Context(), "sbx_1", true); err != nil {
 				d.t.Error(err)
 			}
 		}, payment.Succeeded, "", 210, succeeded},
-		"until the time to pay is over": {func(d desk) { d.sql(d.db, "UPDATE bills SET due_at = now()") }, payment.Cancelled, payment.ActionExpired, 0, "[]"},
-		"until the order is cancelled": {func(d desk) {
+		"until the time to pay is over": {func(d fixture) { d.sql(d.db, "UPDATE bills SET due_at = now()") }, payment.Cancelled, payment.ActionExpired, 0, "[]"},
+		"until the order is cancelled": {func(d fixture) {
 			if err := d.OnCancelled(d.t.Context(), payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now()}); err != nil {
 				d.t.Error(err)
 			}
 		}, payment.Cancelled, payment.ActionExpired, 0, "[]"},
-		"until they give up": {func(d desk) {
+		"until they give up": {func(d fixture) {
 			if p, err := d.Cancel(d.t.Context(), "7", "1"); err != nil || p.Status != payment.Cancelled {
 				d.t.Errorf("cancel: %+v, %v", p, err)
 			}
@@ -89,13 +89,13 @@ func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 	}
 }
 
-// counter is a payment service whose provider is Stripe.
-type counter struct {
-	desk
+// stripeFixture is a payment service whose provider is Stripe.
+type stripeFixture struct {
+	fixture
 	stripe *stripetest.Stripe
 }
 
-func openCounter(t *testing.T) counter {
+func openStripe(t *testing.T) stripeFixture {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	toldRight(t, db)
@@ -103,11 +103,11 @@ func openCounter(t *testing.T) counter {
 	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", WebhookSecret: stripetest.Secret, URL: there.URL})
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
 	service := payment.NewService(s, noOrders{}, []payment.Provider{provider}, func() string { return "stripe" }, slog.New(slog.DiscardHandler))
-	return counter{desk{Service: service, t: t, db: db, store: s}, there}
+	return stripeFixture{fixture{Service: service, t: t, db: db, store: s}, there}
 }
 
 // settle lets the settler look at what is due.
-func (c counter) settle() {
+func (c stripeFixture) settle() {
 	c.t.Helper()
 	if err := c.SettleDue(c.t.Context()); err != nil {
 		c.t.Fatal(err)
@@ -118,7 +118,7 @@ func (c counter) settle() {
 }
 
 // tell delivers a notice, so often.
-func (c counter) tell(kind, id string, changed map[string]any, times int) {
+func (c stripeFixture) tell(kind, id string, changed map[string]any, times int) {
 	c.t.Helper()
 	for range times {
 		body, signature := c.stripe.Notice(kind, id, time.Now(), changed)
@@ -128,7 +128,7 @@ func (c counter) tell(kind, id string, changed map[string]any, times int) {
 	}
 }
 
-func (c counter) is(id string, want payment.Status) *payment.Payment {
+func (c stripeFixture) is(id string, want payment.Status) *payment.Payment {
 	c.t.Helper()
 	p, err := c.store.Find(c.t.Context(), id)
 	if err != nil || p.Status != want {
@@ -140,7 +140,7 @@ func (c counter) is(id string, want payment.Status) *payment.Payment {
 // A card that is entered at Stripe never comes here: the attempt waits with the secret for Stripe's fields. A card that is refused there
 // may be followed by another.
 func TestACardIsEnteredAtStripe(t *testing.T) {
-	c := openCounter(t)
+	c := openStripe(t)
 	c.bill("100")
 	if err := c.CheckCard(nil); err != nil {
 		t.Fatalf("no card: %v", err)
@@ -149,11 +149,11 @@ func TestACardIsEnteredAtStripe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := c.Ask(t.Context(), p, nil)
+	o, err := c.Charge(t.Context(), p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err = c.Keep(t.Context(), p.ID, o); err != nil || p.Status != payment.RequiresAction ||
+	if p, err = c.RecordOutcome(t.Context(), p.ID, o); err != nil || p.Status != payment.RequiresAction ||
 		p.NextAction == nil || *p.NextAction != (payment.NextAction{Type: payment.ActionEnterCard, ClientSecret: "pi_1_secret"}) {
 		t.Fatalf("at once: %+v, %v; want the secret of Stripe's card fields", p, err)
 	}
@@ -175,7 +175,7 @@ func TestACardIsEnteredAtStripe(t *testing.T) {
 	c.stripe.EnterCard("pi_1_secret", stripetest.Good)
 	c.tell("payment_intent.succeeded", "pi_1", nil, 3)
 	c.settle()
-	if p := c.is("1", payment.Succeeded); p.Card != (payment.Shown{Brand: "visa", Last4: "4242"}) {
+	if p := c.is("1", payment.Succeeded); p.Card != (payment.CardSummary{Brand: "visa", Last4: "4242"}) {
 		t.Errorf("card %+v, want what Stripe tells of it", p.Card)
 	}
 	// What comes late or again changes nothing.
@@ -191,7 +191,7 @@ func TestACardIsEnteredAtStripe(t *testing.T) {
 	}
 }
 
-func (c counter) told(want string) {
+func (c stripeFixture) told(want string) {
 	c.t.Helper()
 	var types []string
 	if err := c.db.Raw("SELECT type FROM outbox ORDER BY seq").Scan(&types).Error; err != nil {
@@ -214,13 +214,13 @@ func join(words []string) (text string) {
 
 // The request that opened the card fields died before its shopper had the secret: asking again gives it.
 func TestTheSecretSurvivesItsRequest(t *testing.T) {
-	c := openCounter(t)
+	c := openStripe(t)
 	c.bill("100")
 	p, _, err := c.Start(t.Context(), "1", "7", "100", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Ask(t.Context(), p, nil); err != nil { // and here the process dies
+	if _, err := c.Charge(t.Context(), p, nil); err != nil { // and here the process dies
 		t.Fatal(err)
 	}
 	c.sql(c.db, "UPDATE payments SET look_at = now()")
@@ -233,7 +233,7 @@ func TestTheSecretSurvivesItsRequest(t *testing.T) {
 // The bank asks about a card that came through here. Its no ends the attempt, at Stripe too.
 func TestTheBanksQuestionAtStripe(t *testing.T) {
 	for pass, want := range map[bool]payment.Status{true: payment.Succeeded, false: payment.Failed} {
-		c := openCounter(t)
+		c := openStripe(t)
 		p := c.pay("1", c.bill("100"), stripetest.Challenges)
 		if p.Status != payment.RequiresAction || p.NextAction.Type != payment.ActionStripeSDK || p.NextAction.ClientSecret == "" {
 			t.Fatalf("at once: %+v, want it to require an action", p)
@@ -253,7 +253,7 @@ func TestTheBanksQuestionAtStripe(t *testing.T) {
 
 // An amount that the provider cannot take is refused for good, and the bill stays open.
 func TestACurrencyThatCannotBeCharged(t *testing.T) {
-	c := openCounter(t)
+	c := openStripe(t)
 	c.bill("100")
 	c.sql(c.db, "UPDATE bills SET currency = 'XTS'")
 	p := c.pay("1", payment.Bill{OrderID: "100", UserID: "7"}, stripetest.Good)

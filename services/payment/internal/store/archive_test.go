@@ -11,7 +11,7 @@ import (
 )
 
 // archived archives what is finished and compares how many bills are live afterwards.
-func (d desk) archived(live int) {
+func (d fixture) archived(live int) {
 	d.t.Helper()
 	if err := d.store.Archive(d.t.Context(), 0); err != nil {
 		d.t.Fatal(err)
@@ -25,7 +25,7 @@ func (d desk) archived(live int) {
 // What comes late for an archived bill has its one effect: it cannot be paid again, its money goes back once, a bank that takes the
 // refund back is heard, and so is a dispute.
 func TestAnArchivedBillIsStillABill(t *testing.T) {
-	c := openCounter(t)
+	c := openStripe(t)
 	ctx, b := t.Context(), c.bill("100")
 	c.pay("1", b, stripetest.Good)
 	open := c.bill("101")

@@ -16,7 +16,7 @@ import (
 // The shopper pays at Stripe and gives up here, the order is cancelled, Stripe tells, and two replicas look, all at once: what Stripe
 // captured has succeeded here and is told once, what it has not captured is cancelled; and all of it goes back once.
 func TestEverybodyAtOnce(t *testing.T) {
-	c := openCounter(t)
+	c := openStripe(t)
 	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", URL: c.stripe.URL})
 	replica := payment.NewService(c.store, noOrders{}, []payment.Provider{provider}, func() string { return "stripe" }, slog.New(slog.DiscardHandler))
 	const n = 40
@@ -45,7 +45,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, err := c.Ask(t.Context(), p, nil)
+		o, err := c.Charge(t.Context(), p, nil)
 		if err != nil || o.NextAction == nil {
 			t.Fatalf("ask: %+v, %v", o, err)
 		}
@@ -59,7 +59,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 				c.stripe.EnterCard(o.NextAction.ClientSecret, stripetest.Good)
 				return nil
 			},
-			func() error { _, err := c.Keep(t.Context(), id, o); return err },
+			func() error { _, err := c.RecordOutcome(t.Context(), id, o); return err },
 			tell("payment_intent.succeeded", intent, nil), tell("payment_intent.succeeded", intent, nil),
 			func() error { return c.SettleDue(t.Context()) }, func() error { return replica.SettleDue(t.Context()) },
 		}

@@ -80,7 +80,7 @@ func lockBill(tx *gorm.DB, orderID string) (*payment.Bill, error) {
 	var r billRow
 	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("order_id = ?", orderID).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, problem.Missing("order")
+		return nil, problem.NewNotFound("order")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock bill of order %s: %w", orderID, err)

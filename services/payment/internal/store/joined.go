@@ -84,7 +84,7 @@ func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run payment.Ru
 	if res.RowsAffected == 0 {
 		return false, nil
 	}
-	s.out.Written(ctx)
+	s.out.Notify(ctx)
 	return true, nil
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // openJoined is open with keys beside the payments.
-func openJoined(t *testing.T) desk {
+func openJoined(t *testing.T) fixture {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, idempotency.Migrations, store.Migrations)
 	toldRight(t, db)
@@ -23,10 +23,10 @@ func openJoined(t *testing.T) desk {
 	line := &shaky{Provider: sandbox.New(bank)}
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
 	service := payment.NewService(s, noOrders{}, []payment.Provider{line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
-	return desk{service, t, db, bank, line, s}
+	return fixture{service, t, db, bank, line, s}
 }
 
-func (d desk) count(sql string) (n int) {
+func (d fixture) count(sql string) (n int) {
 	d.t.Helper()
 	if err := d.db.Raw("SELECT count(*) FROM " + sql).Scan(&n).Error; err != nil {
 		d.t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// LookNow is described at payment.Store. A refund that failed keeps its time to be tried again: the notice of its failure must not hasten it.
-func (s *Store) LookNow(ctx context.Context, provider, chargeID string, refund bool) (found, asked bool, err error) {
+// CheckNow is described at payment.Store. A refund that failed keeps its time to be tried again: the notice of its failure must not hasten it.
+func (s *Store) CheckNow(ctx context.Context, provider, chargeID string, refund bool) (found, asked bool, err error) {
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		var p struct{ ID, OrderID string }
 		res := tx.Raw("SELECT id, order_id FROM payments WHERE provider = ? AND provider_id = ? AND provider_id <> '' LIMIT 1", provider, chargeID).Scan(&p)

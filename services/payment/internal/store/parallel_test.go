@@ -79,7 +79,7 @@ func TestManyAttemptsAreSettledAtOnce(t *testing.T) {
 // timingOut is a provider whose silence lasts so long that everything is due again.
 type timingOut struct {
 	*shaky
-	d     desk
+	d     fixture
 	asked atomic.Int64
 	stop  context.CancelFunc
 }

@@ -81,7 +81,7 @@ func TestNothingReadsAllPayments(t *testing.T) {
 		{"settle", func() error {
 			b := d.bill("102")
 			d.pay("3", b, sandbox.Unanswered)
-			if _, _, err := d.store.LookNow(ctx, "sandbox", "sbx_3", false); err != nil {
+			if _, _, err := d.store.CheckNow(ctx, "sandbox", "sbx_3", false); err != nil {
 				return err
 			}
 			return d.SettleDue(ctx)
@@ -89,7 +89,7 @@ func TestNothingReadsAllPayments(t *testing.T) {
 		{"require an action, close and expire", func() error {
 			b := d.bill("103")
 			d.pay("4", b, sandbox.Challenges)
-			if err := d.store.LookSoon(ctx, "4"); err != nil {
+			if err := d.store.ScheduleCheck(ctx, "4"); err != nil {
 				return err
 			}
 			if err := d.OnCancelled(ctx, b); err != nil {
@@ -109,7 +109,7 @@ func TestNothingReadsAllPayments(t *testing.T) {
 					return err
 				}
 			}
-			_, _, err := d.store.LookNow(ctx, "sandbox", "sbx_3", true)
+			_, _, err := d.store.CheckNow(ctx, "sandbox", "sbx_3", true)
 			return err
 		}},
 		{"disputes", func() error {

@@ -26,9 +26,9 @@ func (l *late) Find(ctx context.Context, id string) (*payment.Payment, error) {
 }
 
 func (l *late) NextUnsettled(ctx context.Context, providers []string) (*payment.Payment, bool, error) {
-	p, wanted, err := l.Store.NextUnsettled(ctx, providers)
+	p, billOpen, err := l.Store.NextUnsettled(ctx, providers)
 	l.once.Do(l.meanwhile)
-	return p, wanted, err
+	return p, billOpen, err
 }
 
 // Whoever ends an attempt has read it before its charge went through: the money was taken, so the payment succeeded.

@@ -16,9 +16,9 @@ import (
 const returned = "[mall.payment.succeeded.v1 mall.payment.refunded.v1]"
 
 // paidBack is a counter with a payment that has to go back.
-func paidBack(t *testing.T, begins string) counter {
+func paidBack(t *testing.T, begins string) stripeFixture {
 	t.Helper()
-	c := openCounter(t)
+	c := openStripe(t)
 	c.pay("1", c.bill("100"), stripetest.Good)
 	c.stripe.NextRefund(begins)
 	if err := c.OnRefundRequested(t.Context(), "1", 210); err != nil {
@@ -28,13 +28,13 @@ func paidBack(t *testing.T, begins string) counter {
 	return c
 }
 
-func (c counter) due() {
+func (c stripeFixture) due() {
 	c.t.Helper()
 	c.sql(c.db, "UPDATE refunds SET look_at = now() WHERE look_at < 'infinity'")
 	c.settle()
 }
 
-func (c counter) health() payment.Health {
+func (c stripeFixture) health() payment.Health {
 	c.t.Helper()
 	h, err := c.Health(c.t.Context())
 	if err != nil {
@@ -45,9 +45,9 @@ func (c counter) health() payment.Health {
 
 // Only what Stripe says has succeeded is back: what is pending is asked about, by itself or when Stripe tells.
 func TestAPendingRefundIsNotDone(t *testing.T) {
-	for name, found := range map[string]func(c counter){
-		"by asking":   func(c counter) { c.due() },
-		"by a notice": func(c counter) { c.tell("refund.updated", "re_1", nil, 2); c.settle() },
+	for name, found := range map[string]func(c stripeFixture){
+		"by asking":   func(c stripeFixture) { c.due() },
+		"by a notice": func(c stripeFixture) { c.tell("refund.updated", "re_1", nil, 2); c.settle() },
 	} {
 		for _, begins := range []string{"pending", "requires_action"} {
 			c := paidBack(t, begins)
@@ -97,9 +97,9 @@ func TestARefundThatFails(t *testing.T) {
 // A bank sends money back weeks after the refund succeeded: the refund is open again, whether Stripe's notice came or not, and the one
 // that then succeeds tells order nothing new.
 func TestARefundThatFailsLater(t *testing.T) {
-	for name, found := range map[string]func(c counter){
-		"by asking":   func(c counter) { c.due() },
-		"by a notice": func(c counter) { c.tell("charge.refund.updated", "re_1", nil, 1); c.settle() },
+	for name, found := range map[string]func(c stripeFixture){
+		"by asking":   func(c stripeFixture) { c.due() },
+		"by a notice": func(c stripeFixture) { c.tell("charge.refund.updated", "re_1", nil, 1); c.settle() },
 	} {
 		c := paidBack(t, "succeeded")
 		c.is("1", payment.Refunded)
@@ -135,7 +135,7 @@ func TestAnOldRefundIsLeftAlone(t *testing.T) {
 
 // A dispute is kept once, as it is by the newest notice.
 func TestDisputes(t *testing.T) {
-	c := openCounter(t)
+	c := openStripe(t)
 	c.pay("1", c.bill("100"), stripetest.Good)
 	tell := func(kind, status string, at time.Time) {
 		t.Helper()
@@ -165,7 +165,7 @@ func TestDisputes(t *testing.T) {
 
 // Notices that are not of us, or of nothing we asked for, change nothing.
 func TestForeignNotices(t *testing.T) {
-	c := openCounter(t)
+	c := openStripe(t)
 	c.pay("1", c.bill("100"), stripetest.Good)
 	c.tell("payment_intent.succeeded", "pi_999", nil, 1)
 	c.tell("refund.updated", "re_1", map[string]any{"payment_intent": "pi_1", "status": "succeeded"}, 1) // by hand, at Stripe
@@ -184,7 +184,7 @@ func TestForeignNotices(t *testing.T) {
 
 // Money was captured for a payment that a restored database has forgotten: nobody looks for it, so the notice says so.
 func TestMoneyOfAForgottenPayment(t *testing.T) {
-	c := openCounter(t)
+	c := openStripe(t)
 	c.pay("1", c.bill("100"), stripetest.Good)
 	c.sql(c.db, "DELETE FROM payments")
 	var said bytes.Buffer

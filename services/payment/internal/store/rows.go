@@ -49,7 +49,7 @@ func kept(p payment.Payment) (payment.Status, *string, error) {
 
 func (r row) payment() (*payment.Payment, error) {
 	p := &payment.Payment{ID: r.ID, OrderID: r.OrderID, UserID: r.UserID, Provider: r.Provider, ProviderID: r.ProviderID, Amount: r.Amount, Currency: r.Currency,
-		Status: r.Status, Card: payment.Shown{Brand: r.CardBrand, Last4: r.CardLast4}, FailureCode: r.FailureCode, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
+		Status: r.Status, Card: payment.CardSummary{Brand: r.CardBrand, Last4: r.CardLast4}, FailureCode: r.FailureCode, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
 	if r.Status == payment.Processing && r.NextAction != nil {
 		p.Status = payment.RequiresAction
 		if err := json.Unmarshal([]byte(*r.NextAction), &p.NextAction); err != nil {

@@ -78,13 +78,13 @@ func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b paym
 			return refused
 		case err != nil:
 			return err
-		case !known.Revivable():
+		case !known.Restartable():
 			kept, found = known, true
 			return nil
 		case refused != nil:
 			return refused
 		}
-		return revive(tx, p, func(live bool) error { return decide(payment.Bill(b.Bill), b.Now, live) })
+		return restart(tx, p, func(live bool) error { return decide(payment.Bill(b.Bill), b.Now, live) })
 	})
 	if err != nil {
 		return nil, false, err
@@ -92,8 +92,8 @@ func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b paym
 	return kept, found, nil
 }
 
-// revive begins an attempt again that ended before the provider knew of it. The settler's time is that of a new one.
-func revive(tx *gorm.DB, p payment.Payment, decide func(live bool) error) error {
+// restart begins an attempt again that ended before the provider knew of it. The settler's time is that of a new one.
+func restart(tx *gorm.DB, p payment.Payment, decide func(live bool) error) error {
 	var live bool
 	err := tx.Raw("SELECT EXISTS (SELECT 1 FROM payments WHERE order_id = ? AND status = 'processing')", p.OrderID).Scan(&live).Error
 	if err != nil {
@@ -144,7 +144,7 @@ func find(q *gorm.DB, id string) (*payment.Payment, error) {
 	var r row
 	err := q.Where("id = ?", id).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, problem.Missing("payment")
+		return nil, problem.NewNotFound("payment")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read payment %s: %w", id, err)
@@ -175,7 +175,7 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 			return fmt.Errorf("lock payment %s: %w", id, res.Error)
 		}
 		if res.RowsAffected == 0 {
-			return problem.Missing("payment")
+			return problem.NewNotFound("payment")
 		}
 		var err error
 		if p, err = l.Attempt.payment(); err != nil || !p.Settle(o, l.Now.UTC()) {
@@ -197,15 +197,15 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 		if err := tx.Exec(settled, p.Status, p.FailureCode, p.Card.Brand, p.Card.Last4, p.UpdatedAt, id, version, p.OrderID, told).Error; err != nil {
 			return fmt.Errorf("settle payment %s: %w", id, err)
 		}
-		s.out.Written(ctx)
+		s.out.Notify(ctx)
 		return nil
 	})
 	return p, err
 }
 
-// LookSoon is described at payment.Store. The longer an attempt has taken, the less often it is looked at; one that waits for its shopper
+// ScheduleCheck is described at payment.Store. The longer an attempt has taken, the less often it is looked at; one that waits for its shopper
 // is told by a notice, as a rule, and looked at when the time to pay is over.
-func (s *Store) LookSoon(ctx context.Context, id string) error {
+func (s *Store) ScheduleCheck(ctx context.Context, id string) error {
 	return s.db.WithContext(ctx).Exec(`UPDATE payments SET look_at = CASE WHEN next_action IS NULL
 			THEN now() + greatest(interval '500 milliseconds', least(interval '10 seconds', (now() - created_at) / 2))
 			ELSE least(now() + greatest(interval '2 seconds', least(interval '1 minute', (now() - created_at) / 4)),
@@ -216,19 +216,19 @@ func (s *Store) LookSoon(ctx context.Context, id string) error {
 const nextUnsettled = `UPDATE ONLY payments p SET look_at = now() + interval '10 seconds' FROM ONLY bills b
 	WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM ONLY payments WHERE status = 'processing' AND look_at <= now() AND provider = ANY(?::text[])
 		ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-	RETURNING p.*, b.status = 'open' AND (p.next_action IS NULL OR b.due_at > now()) AS wanted`
+	RETURNING p.*, b.status = 'open' AND (p.next_action IS NULL OR b.due_at > now()) AS bill_open`
 
 // NextUnsettled is described at payment.Store: a claim lasts ten seconds, so that replicas look at different attempts and a provider that is down
 // is not asked in a loop.
 func (s *Store) NextUnsettled(ctx context.Context, providers []string) (*payment.Payment, bool, error) {
 	var r struct {
-		Attempt row `gorm:"embedded"`
-		Wanted  bool
+		Attempt  row `gorm:"embedded"`
+		BillOpen bool
 	}
 	res := s.db.WithContext(ctx).Raw(nextUnsettled, postgres.Array(providers)).Scan(&r)
 	if res.Error != nil || res.RowsAffected == 0 {
 		return nil, false, res.Error
 	}
 	p, err := r.Attempt.payment()
-	return p, r.Wanted, err
+	return p, r.BillOpen, err
 }

@@ -57,7 +57,7 @@ type noOrders struct{}
 
 func (noOrders) Payable(context.Context, string) (*payment.Bill, error) { return nil, nil }
 
-// anOrder is the order room with one payable order.
+// anOrder is the order service with one payable order.
 type anOrder struct {
 	payment.Bill
 }
@@ -69,7 +69,7 @@ func (o *anOrder) Payable(_ context.Context, id string) (*payment.Bill, error) {
 	return &o.Bill, nil
 }
 
-type desk struct {
+type fixture struct {
 	*payment.Service
 	t        *testing.T
 	db, bank *gorm.DB
@@ -77,17 +77,17 @@ type desk struct {
 	store    *store.Store
 }
 
-func open(t *testing.T) desk {
+func open(t *testing.T) fixture {
 	t.Helper()
 	db, bank := postgrestest.Open(t, outbox.Migrations, store.Migrations), postgrestest.Open(t, sandbox.Migrations)
 	toldRight(t, db)
 	line := &shaky{Provider: sandbox.New(bank)}
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
 	service := payment.NewService(s, noOrders{}, []payment.Provider{line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
-	return desk{service, t, db, bank, line, s}
+	return fixture{service, t, db, bank, line, s}
 }
 
-func (d desk) bill(order string) payment.Bill {
+func (d fixture) bill(order string) payment.Bill {
 	d.t.Helper()
 	b := payment.Bill{OrderID: order, UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Version: 1}
 	if err := d.OnPlaced(d.t.Context(), b); err != nil {
@@ -96,7 +96,7 @@ func (d desk) bill(order string) payment.Bill {
 	return b
 }
 
-func (d desk) status(order string) payment.BillStatus {
+func (d fixture) status(order string) payment.BillStatus {
 	d.t.Helper()
 	var status payment.BillStatus
 	if err := d.db.Raw("SELECT status FROM bills WHERE order_id = ?", order).Scan(&status).Error; err != nil {
@@ -109,7 +109,7 @@ func card(number string) payment.Card {
 	return payment.Card{Number: number, ExpMonth: 12, ExpYear: 2030, CVC: "123"}
 }
 
-func (d desk) start(id string, b payment.Bill, c payment.Card) *payment.Payment {
+func (d fixture) start(id string, b payment.Bill, c payment.Card) *payment.Payment {
 	d.t.Helper()
 	p, resumed, err := d.Start(d.t.Context(), id, b.UserID, b.OrderID, &c)
 	if err != nil || resumed {
@@ -119,16 +119,16 @@ func (d desk) start(id string, b payment.Bill, c payment.Card) *payment.Payment 
 }
 
 // charge is what a request does with an attempt that it has started.
-func (d desk) charge(p *payment.Payment, c payment.Card) (*payment.Payment, error) {
+func (d fixture) charge(p *payment.Payment, c payment.Card) (*payment.Payment, error) {
 	d.t.Helper()
-	o, err := d.Ask(d.t.Context(), p, &c)
+	o, err := d.Charge(d.t.Context(), p, &c)
 	if err != nil {
 		return nil, err
 	}
-	return d.Keep(d.t.Context(), p.ID, o)
+	return d.RecordOutcome(d.t.Context(), p.ID, o)
 }
 
-func (d desk) pay(id string, b payment.Bill, number string) *payment.Payment {
+func (d fixture) pay(id string, b payment.Bill, number string) *payment.Payment {
 	d.t.Helper()
 	p, err := d.charge(d.start(id, b, card(number)), card(number))
 	if err != nil {
@@ -138,7 +138,7 @@ func (d desk) pay(id string, b payment.Bill, number string) *payment.Payment {
 }
 
 // later lets the settler's time come.
-func (d desk) later() {
+func (d fixture) later() {
 	d.t.Helper()
 	d.sql(d.db, "UPDATE payments SET look_at = now()")
 	d.sql(d.bank, "UPDATE charges SET ready_at = now() WHERE ready_at IS NOT NULL")
@@ -147,7 +147,7 @@ func (d desk) later() {
 	}
 }
 
-func (d desk) sql(db *gorm.DB, text string) {
+func (d fixture) sql(db *gorm.DB, text string) {
 	d.t.Helper()
 	if err := db.Exec(text).Error; err != nil {
 		d.t.Fatal(err)
@@ -155,7 +155,7 @@ func (d desk) sql(db *gorm.DB, text string) {
 }
 
 // books compares what payment says with what the bank has: status, captured less refunded, events.
-func (d desk) books(id string, status payment.Status, net int64, events string) {
+func (d fixture) books(id string, status payment.Status, net int64, events string) {
 	d.t.Helper()
 	p, err := d.store.Find(d.t.Context(), id)
 	if err != nil || p.Status != status {
@@ -226,20 +226,20 @@ func TestASlowChargeIsLookedAtAgainSoon(t *testing.T) {
 // Each row is a crash between two lines of a charge; afterwards the settler finds out, and nothing is charged twice or for nothing.
 func TestCrashPoints(t *testing.T) {
 	tests := map[string]struct {
-		until  func(d desk, p *payment.Payment)
+		until  func(d fixture, p *payment.Payment)
 		status payment.Status
 		net    int64
 		events string
 	}{
-		"after the attempt was kept": {func(desk, *payment.Payment) {}, payment.Cancelled, 0, "[]"},
-		"after the provider opened the charge": {func(d desk, p *payment.Payment) {
+		"after the attempt was kept": {func(fixture, *payment.Payment) {}, payment.Cancelled, 0, "[]"},
+		"after the provider opened the charge": {func(d fixture, p *payment.Payment) {
 			_, _ = d.line.Create(d.t.Context(), p.ID, p.Amount, p.Currency)
 		}, payment.Cancelled, 0, "[]"},
-		"after its id was kept": {func(d desk, p *payment.Payment) {
+		"after its id was kept": {func(d fixture, p *payment.Payment) {
 			id, _ := d.line.Create(d.t.Context(), p.ID, p.Amount, p.Currency)
 			_, _ = d.store.Opened(d.t.Context(), p.ID, id)
 		}, payment.Cancelled, 0, "[]"},
-		"after the money was taken": {func(d desk, p *payment.Payment) {
+		"after the money was taken": {func(d fixture, p *payment.Payment) {
 			id, _ := d.line.Create(d.t.Context(), p.ID, p.Amount, p.Currency)
 			_, _ = d.store.Opened(d.t.Context(), p.ID, id)
 			_, _ = d.line.Confirm(d.t.Context(), id, card("4242424242424242"))

@@ -68,7 +68,7 @@ func (p *Provider) Notice(payload []byte, signature string) (payment.Notice, err
 func (p *Provider) verified(payload []byte, signature string) (event stripe.Event, err error) {
 	secrets := strings.FieldsFunc(p.set.WebhookSecret, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 	if len(secrets) == 0 {
-		return event, problem.Busy(errors.New("the secret stripe has no webhook_secret"), time.Minute, "Webhooks are not set up.")
+		return event, problem.NewUnavailable(errors.New("the secret stripe has no webhook_secret"), time.Minute, "Webhooks are not set up.")
 	}
 	for _, secret := range secrets {
 		event, err = webhook.ConstructEventWithOptions(payload, signature, secret, webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})

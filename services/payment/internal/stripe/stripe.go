@@ -205,7 +205,7 @@ func failure(e *stripe.Error) string {
 func outcome(pi *stripe.PaymentIntent) payment.Outcome {
 	var o payment.Outcome
 	if pi.PaymentMethod != nil && pi.PaymentMethod.Card != nil {
-		o.Card = payment.Shown{Brand: string(pi.PaymentMethod.Card.Brand), Last4: pi.PaymentMethod.Card.Last4}
+		o.Card = payment.CardSummary{Brand: string(pi.PaymentMethod.Card.Brand), Last4: pi.PaymentMethod.Card.Last4}
 	}
 	switch pi.Status {
 	case stripe.PaymentIntentStatusSucceeded:
@@ -217,7 +217,7 @@ func outcome(pi *stripe.PaymentIntent) payment.Outcome {
 	case stripe.PaymentIntentStatusRequiresAction:
 		o.State, o.NextAction = payment.StateRequiresAction, action(pi)
 	default: // requires a method or a confirmation
-		o.State, o.Card = payment.StateCreated, payment.Shown{}
+		o.State, o.Card = payment.StateCreated, payment.CardSummary{}
 		if pi.ClientSecret != "" {
 			o.NextAction = &payment.NextAction{Type: payment.ActionEnterCard, ClientSecret: pi.ClientSecret}
 		}

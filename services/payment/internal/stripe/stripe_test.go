@@ -225,7 +225,7 @@ func TestAFailureIsNotRepeatedToTheNextTry(t *testing.T) {
 // A card whose bank asks the shopper waits for them, with what Stripe.js needs; what they answer is found by asking.
 func TestTheBankAsksTheShopper(t *testing.T) {
 	for pass, want := range map[bool]payment.Outcome{
-		true:  {State: payment.StateSucceeded, Card: payment.Shown{Brand: "visa", Last4: "3155"}},
+		true:  {State: payment.StateSucceeded, Card: payment.CardSummary{Brand: "visa", Last4: "3155"}},
 		false: {State: payment.StateCreated, FailureCode: payment.AuthenticationFailed, NextAction: &payment.NextAction{Type: payment.ActionEnterCard, ClientSecret: "pi_1_secret"}},
 	} {
 		s := stripetest.New(t)

@@ -29,14 +29,14 @@ import (
 	"daprmall.dev/services/product/internal/store"
 )
 
-// desk is the room's web side over a real database, as its sidecar sees it.
-type desk struct {
+// fixture is the service's web side over a real database, as its sidecar sees it.
+type fixture struct {
 	t   *testing.T
 	web http.Handler
 	key ed25519.PrivateKey
 }
 
-func open(t *testing.T) *desk {
+func open(t *testing.T) *fixture {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, ids.Migrations, idempotency.Migrations, outbox.Migrations, inbox.Migrations, store.Migrations)
@@ -52,7 +52,7 @@ func open(t *testing.T) *desk {
 		return identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k", X: base64.RawURLEncoding.EncodeToString(public)}}}, nil
 	})
 	s := server.New(config.Env{AppID: "product", AppAPIToken: "secret"}, log, verifier)
-	gate, meter := producttest.NewGate(), NewMeter(prometheus.NewRegistry())
+	gate, meter := producttest.NewGate(), NewMetrics(prometheus.NewRegistry())
 	out, in := outbox.New(db, "product", nil, log), inbox.New(db, nil, log)
 	effects := idempotency.New(db, source, []byte("hmac"), log)
 	st := store.New(db, out, func(items []product.Apply) { _ = gate.Apply(t.Context(), items) })
@@ -60,10 +60,10 @@ func open(t *testing.T) *desk {
 	Subscribe(in, product.NewLedger(st, meter))
 	Routes(s, product.NewCatalogue(st, holds, func() string { return "CNY" }, time.Now), holds, effects, out)
 	s.Topics(in)
-	return &desk{t, s, private}
+	return &fixture{t, s, private}
 }
 
-func (d *desk) token(id string, roles ...string) string {
+func (d *fixture) token(id string, roles ...string) string {
 	now := time.Now()
 	tok := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{Roles: roles, Session: "s", Type: identity.AccessType, IssuedMS: now.UnixMilli(),
 		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: id,
@@ -83,7 +83,7 @@ type answer struct {
 }
 
 // ask sends a request from an app; headers are pairs.
-func (d *desk) ask(app, method, path, body string, headers ...string) answer {
+func (d *fixture) ask(app, method, path, body string, headers ...string) answer {
 	d.t.Helper()
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	req.Header.Set("dapr-api-token", "secret")
@@ -104,7 +104,7 @@ func (d *desk) ask(app, method, path, body string, headers ...string) answer {
 	return a
 }
 
-func (d *desk) offer(stock string, headers ...string) answer {
+func (d *fixture) offer(stock string, headers ...string) answer {
 	d.t.Helper()
 	headers = append(headers, "Authorization", "Bearer "+d.token("5", "seller"))
 	return d.ask("api-gateway", "POST", "/v1/products", `{"name":"Teapot","description":"Holds a litre.","price":12900,"stock":`+stock+`}`, headers...)

@@ -86,7 +86,7 @@ func (h handler) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := h.catalogue.Create(ctx, id, actor(c), product.Draft{
+	v, err := h.catalogue.Create(ctx, id, actor(c), product.CreateParams{
 		Name: *in.Name, Description: *in.Description, Category: in.Category, ImageURL: in.ImageURL, Price: *in.Price, Stock: *in.Stock,
 	})
 	if err != nil {

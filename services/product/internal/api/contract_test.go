@@ -20,12 +20,12 @@ import (
 func TestProductKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, idempotency.Migrations, outbox.Migrations, inbox.Migrations, store.Migrations)
-	gate, meter := producttest.NewGate(), NewMeter(prometheus.NewRegistry())
+	gate, meter := producttest.NewGate(), NewMetrics(prometheus.NewRegistry())
 	out, in := outbox.New(db, "product", nil, log), inbox.New(db, nil, log)
 	st := store.New(db, out, func(items []product.Apply) { _ = gate.Apply(t.Context(), items) })
 	holds := product.NewHolds(st, gate, func() time.Duration { return time.Minute }, meter)
 	catalogue := product.NewCatalogue(st, holds, func() string { return "CNY" }, time.Now)
-	_, err := catalogue.Create(t.Context(), "501", product.Actor{UserID: "5", Seller: true}, product.Draft{Name: "Teapot", Description: "Holds a litre.", Price: 12900, Stock: 100})
+	_, err := catalogue.Create(t.Context(), "501", product.Actor{UserID: "5", Seller: true}, product.CreateParams{Name: "Teapot", Description: "Holds a litre.", Price: 12900, Stock: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,5 +33,5 @@ func TestProductKeepsItsContract(t *testing.T) {
 	Subscribe(in, product.NewLedger(st, meter))
 	Routes(s, catalogue, holds, idempotency.New(db, nil, nil, log), out)
 	s.Topics(in)
-	contractstest.CheckRoom(t, "product", s, in, contractstest.FeedRefusals(t, func(sql string) error { return db.Exec(sql).Error })...)
+	contractstest.CheckService(t, "product", s, in, contractstest.FeedRefusals(t, func(sql string) error { return db.Exec(sql).Error })...)
 }

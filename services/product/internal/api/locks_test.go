@@ -26,13 +26,13 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, inbox.Migrations, store.Migrations)
 	deadlocks := postgrestest.Deadlocks(t, db)
-	meter := NewMeter(prometheus.NewRegistry())
+	meter := NewMetrics(prometheus.NewRegistry())
 	st := store.New(db, outbox.New(db, "product", nil, log), nil)
 	holds := product.NewHolds(st, producttest.NewGate(), func() time.Duration { return time.Minute }, meter)
 	catalogue := product.NewCatalogue(st, holds, func() string { return "CNY" }, time.Now)
 	for id := range products {
 		_, err := catalogue.Create(t.Context(), fmt.Sprint(100+id), product.Actor{UserID: "5", Seller: true},
-			product.Draft{Name: "Teapot", Description: "Holds a litre.", Price: 12900, Stock: 10_000})
+			product.CreateParams{Name: "Teapot", Description: "Holds a litre.", Price: 12900, Stock: 10_000})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-// Package api is what comes into the product room: the catalogue's public routes
+// Package api is what comes into the product service: the catalogue's public routes
 // behind the gateway, peer routes for checkout and cart, and the events of orders.
 package api
 
@@ -24,7 +24,7 @@ type handler struct {
 	effects   *idempotency.Store
 }
 
-// Routes mounts the room's routes.
+// Routes mounts the service's routes.
 func Routes(s *server.Server, catalogue *product.Catalogue, holds *product.Holds, effects *idempotency.Store, out *outbox.Outbox) {
 	h := handler{catalogue, holds, effects}
 	gateway := server.Callers("api-gateway")
@@ -53,7 +53,7 @@ func Routes(s *server.Server, catalogue *product.Catalogue, holds *product.Holds
 	s.Feed(out, "order")
 }
 
-// Subscribe names the events the room handles. All are safe to repeat and may
+// Subscribe names the events the service handles. All are safe to repeat and may
 // come in any order; what fails is parked.
 func Subscribe(in *inbox.Inbox, ledger *product.Ledger) {
 	in.LockFirst(func(ctx context.Context, events []outbox.CloudEvent) error {

@@ -42,7 +42,7 @@ func (c *Catalogue) Views(ctx context.Context, ids []string) ([]View, error) {
 
 // Create offers a product under an id that was chosen before: a second run with
 // the same id finds what the first one made.
-func (c *Catalogue) Create(ctx context.Context, id string, by Actor, d Draft) (View, error) {
+func (c *Catalogue) Create(ctx context.Context, id string, by Actor, d CreateParams) (View, error) {
 	p, err := New(id, by, d, c.currency(), c.now())
 	if err != nil {
 		return View{}, err
@@ -75,7 +75,7 @@ func (c *Catalogue) Adjust(ctx context.Context, a Adjustment) (Stock, error) {
 	if err != nil {
 		return Stock{}, err
 	}
-	if err := Restore(v.Facts).mayTouch(a.By); err != nil {
+	if err := Restore(v.Attributes).mayTouch(a.By); err != nil {
 		return Stock{}, err
 	}
 	decide := func(s *Stock) (Entry, error) { return s.Adjust(a) }

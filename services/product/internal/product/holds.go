@@ -40,12 +40,12 @@ type Holds struct {
 	gate     Gate
 	rebuilds rebuilds
 	ttl      func() time.Duration
-	meter    Meter
+	metrics  Metrics
 }
 
 // NewHolds makes the use cases of holds; ttl is how long a hold lives without an order.
-func NewHolds(store Store, gate Gate, ttl func() time.Duration, meter Meter) *Holds {
-	return &Holds{store: store, gate: gate, ttl: ttl, meter: meter, rebuilds: newRebuilds(store, gate, meter)}
+func NewHolds(store Store, gate Gate, ttl func() time.Duration, meter Metrics) *Holds {
+	return &Holds{store: store, gate: gate, ttl: ttl, metrics: meter, rebuilds: newRebuilds(store, gate, meter)}
 }
 
 // Hold takes all lines of an order or nothing, once per order id, by one call of
@@ -79,15 +79,15 @@ func (h *Holds) Release(ctx context.Context, orderID string) error {
 }
 
 // hold asks the gate, and again after products it had lost were rebuilt.
-func (h *Holds) hold(ctx context.Context, id string, lines []Line) (v Verdict, unknown []string, err error) {
+func (h *Holds) hold(ctx context.Context, id string, lines []Line) (v ItemHold, unknown []string, err error) {
 	for try := 1; ; try++ {
 		v, err = h.gate.Hold(ctx, id, lines, h.ttl())
 		if err != nil || v.Status != missing {
 			return v, nil, err
 		}
-		h.meter.GateMisses(len(v.Missing))
+		h.metrics.GateMisses(len(v.Missing))
 		if try > maxRebuilds {
-			return v, nil, problem.Busy(fmt.Errorf("products %v are still missing in the gate", v.Missing), time.Second, "The stock is being counted. Try again in a moment.")
+			return v, nil, problem.NewUnavailable(fmt.Errorf("products %v are still missing in the gate", v.Missing), time.Second, "The stock is being counted. Try again in a moment.")
 		}
 		unknown, err = h.rebuilds.of(ctx, v.Missing)
 		if err != nil || len(unknown) > 0 {
@@ -97,7 +97,7 @@ func (h *Holds) hold(ctx context.Context, id string, lines []Line) (v Verdict, u
 }
 
 func (h *Holds) recorded(ctx context.Context, orderID string) (bool, error) {
-	_, recorded, err := h.store.Truth(ctx, nil, []string{orderID})
+	_, recorded, err := h.store.StockSnapshot(ctx, nil, []string{orderID})
 	return recorded[orderID], err
 }
 
@@ -144,7 +144,7 @@ func unavailable(ids []string) HoldResult {
 
 // take holds for an adjustment. One that was kept already needs no hold.
 func (h *Holds) take(ctx context.Context, a Adjustment) error {
-	_, recorded, err := h.store.Truth(ctx, nil, []string{a.HoldID()})
+	_, recorded, err := h.store.StockSnapshot(ctx, nil, []string{a.HoldID()})
 	if err != nil || recorded[a.HoldID()] {
 		return err
 	}
@@ -165,6 +165,6 @@ func (h *Holds) drop(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := h.gate.Unhold(ctx, id); err != nil && !errors.Is(err, context.Canceled) {
-		h.meter.HoldExpired("failed")
+		h.metrics.HoldExpired("failed")
 	}
 }

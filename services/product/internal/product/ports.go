@@ -25,18 +25,18 @@ type Store interface {
 	// Book locks the stock of all lines in product order, lets f decide on the books
 	// of one order after the other, and keeps what it decided, the events of
 	// rejections included: for all orders or, if f fails for one, for none.
-	Book(ctx context.Context, orders []Order, f func(*Books, []Line) error) (rejections []Rejection, err error)
+	Book(ctx context.Context, orders []Order, f func(*OrderStock, []Line) error) (rejections []Rejection, err error)
 	// Lock locks the stock of products in product order, in the transaction of ctx.
 	Lock(ctx context.Context, productIDs ...string) error
-	// Truth gives, from one snapshot, the stock of products and which of these
+	// StockSnapshot gives, from one snapshot, the stock of products and which of these
 	// holds the ledger has already recorded.
-	Truth(ctx context.Context, productIDs, holdIDs []string) ([]Stock, map[string]bool, error)
+	StockSnapshot(ctx context.Context, productIDs, holdIDs []string) ([]Stock, map[string]bool, error)
 	// StockIDs pages through all products with stock, in id order.
 	StockIDs(ctx context.Context, after string, limit int) ([]string, error)
 }
 
-// Verdict is the gate's answer to a hold.
-type Verdict struct {
+// ItemHold is the gate's answer to a hold.
+type ItemHold struct {
 	Status    string // held | sold_out | missing
 	Shortages []Shortage
 	Missing   []string
@@ -48,8 +48,8 @@ type Hold struct {
 	Lines []Line
 }
 
-// Gated is one product as the gate sees it.
-type Gated struct {
+// GateEntry is one product as the gate sees it.
+type GateEntry struct {
 	ProductID string
 	Present   bool
 	Base      int64
@@ -68,21 +68,21 @@ type Apply struct {
 
 // Gate is the stock gate in Redis. Every call may be repeated.
 type Gate interface {
-	Hold(ctx context.Context, id string, lines []Line, ttl time.Duration) (Verdict, error)
+	Hold(ctx context.Context, id string, lines []Line, ttl time.Duration) (ItemHold, error)
 	Unhold(ctx context.Context, id string) error
 	Apply(ctx context.Context, items []Apply) error
 	Due(ctx context.Context, limit int) ([]Hold, error)
 	Extend(ctx context.Context, id string, ttl time.Duration) error
 	// Held pages through the products with open holds; an empty next ends it.
 	Held(ctx context.Context, cursor string, limit int) (ids []string, next string, err error)
-	Inspect(ctx context.Context, productIDs []string) ([]Gated, error)
+	Inspect(ctx context.Context, productIDs []string) ([]GateEntry, error)
 	// RunID changes whenever Redis started anew.
 	RunID(ctx context.Context) (string, error)
 	// Lock lets one caller win for a while.
 	Lock(ctx context.Context, key string, ttl time.Duration) (bool, error)
 }
 
-// Orders is the fence in the order room.
+// Orders is the fence in the order service.
 type Orders interface {
 	// Fence says whether an order exists; if not, it never will.
 	Fence(ctx context.Context, orderID string) (exists bool, err error)
@@ -94,8 +94,8 @@ type Feed interface {
 	ReadAt(ctx context.Context) (time.Time, error)
 }
 
-// Meter counts what an operator wants to know.
-type Meter interface {
+// Metrics counts what an operator wants to know.
+type Metrics interface {
 	GateMisses(n int)
 	Rejected()
 	HoldExpired(outcome string) // released | extended | recorded | failed

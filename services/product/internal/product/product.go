@@ -1,4 +1,4 @@
-// Package product is the domain of the product room: the catalogue, the stock
+// Package product is the domain of the product service: the catalogue, the stock
 // ledger, and the rules by which the gate in front of the ledger is used.
 package product
 
@@ -12,8 +12,8 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Facts are a product as everybody may see it.
-type Facts struct {
+// Attributes are a product as everybody may see it.
+type Attributes struct {
 	ID          string
 	SellerID    string
 	Name        string
@@ -29,7 +29,7 @@ type Facts struct {
 
 // View is a product with what can be bought of it.
 type View struct {
-	Facts
+	Attributes
 	Available int64
 }
 
@@ -41,16 +41,16 @@ type Actor struct {
 }
 
 // Product is one sellable unit.
-type Product struct{ facts Facts }
+type Product struct{ facts Attributes }
 
 // Restore gives the product that a store kept.
-func Restore(f Facts) *Product { return &Product{facts: f} }
+func Restore(f Attributes) *Product { return &Product{facts: f} }
 
-// Facts tells what the product is now.
-func (p *Product) Facts() Facts { return p.facts }
+// Attributes tells what the product is now.
+func (p *Product) Attributes() Attributes { return p.facts }
 
-// Draft is what a seller says of a new product.
-type Draft struct {
+// CreateParams is what a seller says of a new product.
+type CreateParams struct {
 	Name        string
 	Description string
 	Category    string
@@ -71,11 +71,11 @@ const (
 )
 
 // New makes a product of this seller, or refuses field by field.
-func New(id string, by Actor, d Draft, currency string, at time.Time) (*Product, error) {
+func New(id string, by Actor, d CreateParams, currency string, at time.Time) (*Product, error) {
 	if !by.Seller && !by.Admin {
 		return nil, problem.New(problem.Forbidden, "", "Only sellers offer products.")
 	}
-	p := &Product{facts: Facts{
+	p := &Product{facts: Attributes{
 		ID: id, SellerID: by.UserID, Name: strings.TrimSpace(d.Name), Description: d.Description,
 		Category: strings.TrimSpace(d.Category), ImageURL: d.ImageURL, Price: money.Of(d.Price, currency),
 		Version: 1, CreatedAt: at, UpdatedAt: at,
@@ -161,7 +161,7 @@ func (p *Product) mayTouch(by Actor) error {
 }
 
 // Missing is the refusal for a product that is not there, or not the caller's.
-func Missing() error { return problem.Missing("product") }
+func Missing() error { return problem.NewNotFound("product") }
 
 func (p *Product) check() []problem.Field {
 	f := p.facts

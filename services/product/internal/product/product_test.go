@@ -11,32 +11,32 @@ import (
 var (
 	noon   = time.Date(2026, 8, 23, 12, 0, 0, 0, time.UTC)
 	seller = Actor{UserID: "5", Seller: true}
-	teapot = Draft{Name: " Teapot ", Description: "Holds a litre.", Category: "kitchen", ImageURL: "/images/teapot.svg", Price: 12900, Stock: 40}
+	teapot = CreateParams{Name: " Teapot ", Description: "Holds a litre.", Category: "kitchen", ImageURL: "/images/teapot.svg", Price: 12900, Stock: 40}
 )
 
 func TestNewProductsAreChecked(t *testing.T) {
-	with := func(f func(*Draft)) Draft { d := teapot; f(&d); return d }
+	with := func(f func(*CreateParams)) CreateParams { d := teapot; f(&d); return d }
 	for name, c := range map[string]struct {
-		draft Draft
+		draft CreateParams
 		field string
 	}{
-		"no name":          {with(func(d *Draft) { d.Name = "  " }), "name"},
-		"long name":        {with(func(d *Draft) { d.Name = strings.Repeat("茶", 201) }), "name"},
-		"NUL":              {with(func(d *Draft) { d.Description = "a\x00b" }), "description"},
-		"script as image":  {with(func(d *Draft) { d.ImageURL = "javascript:alert(1)" }), "image_url"},
-		"data as image":    {with(func(d *Draft) { d.ImageURL = "data:text/html,x" }), "image_url"},
-		"foreign path":     {with(func(d *Draft) { d.ImageURL = "//evil.example/x" }), "image_url"},
-		"foreign slashes":  {with(func(d *Draft) { d.ImageURL = "///evil.example/x" }), "image_url"},
-		"space in a path":  {with(func(d *Draft) { d.ImageURL = "/images/tea pot.svg" }), "image_url"},
-		"quote in a path":  {with(func(d *Draft) { d.ImageURL = `/images/"x` }), "image_url"},
-		"not escaped":      {with(func(d *Draft) { d.ImageURL = "https://mall.example/茶.svg" }), "image_url"},
-		"free":             {with(func(d *Draft) { d.Price = 0 }), "price"},
-		"negative price":   {with(func(d *Draft) { d.Price = -1 }), "price"},
-		"negative stock":   {with(func(d *Draft) { d.Stock = -1 }), "stock"},
-		"too much of it":   {with(func(d *Draft) { d.Stock = MaxQuantity + 1 }), "stock"},
-		"priced too high":  {with(func(d *Draft) { d.Price = maxPrice + 1 }), "price"},
-		"long category":    {with(func(d *Draft) { d.Category = strings.Repeat("x", 65) }), "category"},
-		"long description": {with(func(d *Draft) { d.Description = strings.Repeat("x", 10001) }), "description"},
+		"no name":          {with(func(d *CreateParams) { d.Name = "  " }), "name"},
+		"long name":        {with(func(d *CreateParams) { d.Name = strings.Repeat("茶", 201) }), "name"},
+		"NUL":              {with(func(d *CreateParams) { d.Description = "a\x00b" }), "description"},
+		"script as image":  {with(func(d *CreateParams) { d.ImageURL = "javascript:alert(1)" }), "image_url"},
+		"data as image":    {with(func(d *CreateParams) { d.ImageURL = "data:text/html,x" }), "image_url"},
+		"foreign path":     {with(func(d *CreateParams) { d.ImageURL = "//evil.example/x" }), "image_url"},
+		"foreign slashes":  {with(func(d *CreateParams) { d.ImageURL = "///evil.example/x" }), "image_url"},
+		"space in a path":  {with(func(d *CreateParams) { d.ImageURL = "/images/tea pot.svg" }), "image_url"},
+		"quote in a path":  {with(func(d *CreateParams) { d.ImageURL = `/images/"x` }), "image_url"},
+		"not escaped":      {with(func(d *CreateParams) { d.ImageURL = "https://mall.example/茶.svg" }), "image_url"},
+		"free":             {with(func(d *CreateParams) { d.Price = 0 }), "price"},
+		"negative price":   {with(func(d *CreateParams) { d.Price = -1 }), "price"},
+		"negative stock":   {with(func(d *CreateParams) { d.Stock = -1 }), "stock"},
+		"too much of it":   {with(func(d *CreateParams) { d.Stock = MaxQuantity + 1 }), "stock"},
+		"priced too high":  {with(func(d *CreateParams) { d.Price = maxPrice + 1 }), "price"},
+		"long category":    {with(func(d *CreateParams) { d.Category = strings.Repeat("x", 65) }), "category"},
+		"long description": {with(func(d *CreateParams) { d.Description = strings.Repeat("x", 10001) }), "description"},
 	} {
 		_, err := New("1", seller, c.draft, "CNY", noon)
 		if problem.KindOf(err) != problem.Invalid || !strings.Contains(err.Error(), c.field+":") {
@@ -44,7 +44,7 @@ func TestNewProductsAreChecked(t *testing.T) {
 		}
 	}
 	p, err := New("1", seller, teapot, "CNY", noon)
-	if err != nil || p.Facts().Name != "Teapot" || p.Facts().Version != 1 || p.Facts().SellerID != "5" {
+	if err != nil || p.Attributes().Name != "Teapot" || p.Attributes().Version != 1 || p.Attributes().SellerID != "5" {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if _, err := New("1", Actor{UserID: "6"}, teapot, "CNY", noon); problem.KindOf(err) != problem.Forbidden {
@@ -71,7 +71,7 @@ func TestOnlyOwnersAndAdminsChangeAProduct(t *testing.T) {
 		if problem.KindOf(err) != c.want {
 			t.Errorf("%s: %v, want kind %q", c.who, err, c.want)
 		}
-		f := p.Facts()
+		f := p.Attributes()
 		if changed := f.Name == "Kettle" && f.Version == 2 && f.UpdatedAt.After(f.CreatedAt); changed != (c.want == "") {
 			t.Errorf("%s: product is %+v", c.who, f)
 		}
@@ -80,14 +80,14 @@ func TestOnlyOwnersAndAdminsChangeAProduct(t *testing.T) {
 
 func TestAChangeIsCheckedAsAWhole(t *testing.T) {
 	p, _ := New("1", seller, teapot, "CNY", noon)
-	before := p.Facts()
+	before := p.Attributes()
 	price, empty := int64(0), ""
 	for name, c := range map[string]Change{"nothing": {}, "no price": {Price: &price}, "no name": {Name: &empty}} {
-		if err := p.Change(seller, 1, c, noon); problem.KindOf(err) != problem.Invalid || p.Facts() != before {
-			t.Errorf("%s: %v, %+v, want a refusal and no change", name, err, p.Facts())
+		if err := p.Change(seller, 1, c, noon); problem.KindOf(err) != problem.Invalid || p.Attributes() != before {
+			t.Errorf("%s: %v, %+v, want a refusal and no change", name, err, p.Attributes())
 		}
 	}
-	if err := p.Remove(seller, noon); err != nil || !p.Facts().Deleted {
+	if err := p.Remove(seller, noon); err != nil || !p.Attributes().Deleted {
 		t.Fatalf("remove: %v", err)
 	}
 	if err := p.Remove(seller, noon); problem.KindOf(err) != problem.NotFound {

@@ -19,9 +19,9 @@ const (
 // notice, one per product goes to the database: within this process because they
 // share one flight, among replicas because of a lock in Redis.
 type rebuilds struct {
-	store Store
-	gate  Gate
-	meter Meter
+	store   Store
+	gate    Gate
+	metrics Metrics
 
 	mu      *sync.Mutex
 	flights map[string]*flight
@@ -33,8 +33,8 @@ type flight struct {
 	err     error
 }
 
-func newRebuilds(store Store, gate Gate, meter Meter) rebuilds {
-	return rebuilds{store: store, gate: gate, meter: meter, mu: new(sync.Mutex), flights: map[string]*flight{}}
+func newRebuilds(store Store, gate Gate, meter Metrics) rebuilds {
+	return rebuilds{store: store, gate: gate, metrics: meter, mu: new(sync.Mutex), flights: map[string]*flight{}}
 }
 
 // of rebuilds products, or waits while somebody else does. It names those that
@@ -95,7 +95,7 @@ func (r rebuilds) one(ctx context.Context, id string) (unknown bool, err error) 
 			return false, nil
 		}
 	}
-	stock, _, err := r.store.Truth(ctx, []string{id}, nil)
+	stock, _, err := r.store.StockSnapshot(ctx, []string{id}, nil)
 	if err != nil {
 		return false, err
 	}

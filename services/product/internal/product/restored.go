@@ -41,7 +41,7 @@ func (r *restored) again(now time.Time) { r.mu.Lock(); r.since = now; r.mu.Unloc
 
 // heardAgain says whether a restored ledger has read the feed of orders to its end since it was found restored. Before, the gate knows
 // better than the ledger what is left, because the gate has not forgotten what was sold.
-func (k *Keeper) heardAgain(ctx context.Context) (bool, error) {
+func (k *Reconciler) heardAgain(ctx context.Context) (bool, error) {
 	since := k.restored.at()
 	if since.IsZero() {
 		return false, nil
@@ -52,9 +52,9 @@ func (k *Keeper) heardAgain(ctx context.Context) (bool, error) {
 
 // replace puts the ledger's stock in the place of what the gate has of another history, by a call of its own: a component of the
 // version before refuses it, and must not refuse others with it. What was refused is tried again later.
-func (k *Keeper) replace(ctx context.Context, items []Apply) error {
+func (k *Reconciler) replace(ctx context.Context, items []Apply) error {
 	if k.restored.found(k.now()) {
-		k.meter.LedgerRestored()
+		k.metrics.LedgerRestored()
 		k.log.ErrorContext(ctx, "the stock gate has changes that the ledger has not: the database was restored", "product", items[0].Stock.ProductID,
 			"gate_version", *items[0].InsteadOf, "ledger_version", items[0].Stock.Version)
 	}

@@ -27,7 +27,7 @@ func TestTakingStockOutHoldsFirst(t *testing.T) {
 		t.Errorf("the same adjustment again: %+v, %v, want no second effect", again, err)
 	}
 	s.told = nil
-	must(t, s.keeper.Converge(ctx))
+	must(t, s.keeper.Reconcile(ctx))
 	s.wantGate(t, id, 8, 8)
 	s.wantStock(t, id, 8, 0)
 

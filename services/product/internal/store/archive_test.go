@@ -8,13 +8,13 @@ import (
 )
 
 // archived archives what is finished, with entries of any age.
-func (s *shop) archived(t *testing.T) {
+func (s *fixture) archived(t *testing.T) {
 	t.Helper()
 	must(t, s.db.Exec("UPDATE ONLY stock_ledger SET at = now() - interval '100 days'").Error)
 	must(t, s.store.Archive(ctx, archive.Least))
 }
 
-func (s *shop) live(t *testing.T, table string) (n int) {
+func (s *fixture) live(t *testing.T, table string) (n int) {
 	t.Helper()
 	must(t, s.db.Raw("SELECT count(*) FROM ONLY "+table).Scan(&n).Error)
 	return n
@@ -54,7 +54,7 @@ func TestAnArchivedReservationIsStillOne(t *testing.T) {
 		}
 	}
 	s.archived(t)
-	_, recorded, err := s.store.Truth(ctx, nil, []string{"201", "202", "203", "204", "adj-50", "205"})
+	_, recorded, err := s.store.StockSnapshot(ctx, nil, []string{"201", "202", "203", "204", "adj-50", "205"})
 	must(t, err)
 	if len(recorded) != 5 || recorded["205"] {
 		t.Errorf("recorded: %v", recorded)

@@ -49,7 +49,7 @@ func (s *Store) Views(ctx context.Context, ids []string) ([]product.View, error)
 
 // Create keeps a product with the first entry of its ledger.
 func (s *Store) Create(ctx context.Context, p *product.Product, first product.Entry) (product.View, error) {
-	f := p.Facts()
+	f := p.Attributes()
 	id, err := number(f.ID)
 	if err != nil {
 		return product.View{}, err
@@ -96,17 +96,17 @@ func (s *Store) Change(ctx context.Context, id string, f func(*product.Product) 
 		if err != nil {
 			return err
 		}
-		p := product.Restore(view.Facts)
+		p := product.Restore(view.Attributes)
 		if err := f(p); err != nil {
 			return err
 		}
-		view.Facts = p.Facts()
-		return update(tx, n, view.Facts)
+		view.Attributes = p.Attributes()
+		return update(tx, n, view.Attributes)
 	})
 	return view, err
 }
 
-func update(tx *gorm.DB, id int64, f product.Facts) error {
+func update(tx *gorm.DB, id int64, f product.Attributes) error {
 	var deleted *time.Time
 	if f.Deleted {
 		deleted = &f.UpdatedAt
@@ -126,7 +126,7 @@ const vector = `setweight(to_tsvector('pg_catalog.simple', ?), 'A') || setweight
 	setweight(to_tsvector('pg_catalog.simple', ?), 'B') || setweight(to_tsvector('pg_catalog.english', ?), 'B') ||
 	setweight(to_tsvector('pg_catalog.simple', ?), 'C') || setweight(to_tsvector('pg_catalog.english', ?), 'C')`
 
-func vectorArgs(f product.Facts) []any {
+func vectorArgs(f product.Attributes) []any {
 	var args []any
 	for _, s := range []string{f.Name, f.Category, f.Description} {
 		t := split(s)

@@ -10,15 +10,15 @@ import (
 	"daprmall.dev/services/product/internal/product"
 )
 
-func (s *shop) offerNamed(t *testing.T, name, description, category string, price int64) string {
+func (s *fixture) offerNamed(t *testing.T, name, description, category string, price int64) string {
 	t.Helper()
 	id := fmt.Sprint(s.next.Add(1))
-	_, err := s.catalogue.Create(ctx, id, seller, product.Draft{Name: name, Description: description, Category: category, Price: price, Stock: 1})
+	_, err := s.catalogue.Create(ctx, id, seller, product.CreateParams{Name: name, Description: description, Category: category, Price: price, Stock: 1})
 	must(t, err)
 	return id
 }
 
-func (s *shop) find(t *testing.T, q product.Query) []string {
+func (s *fixture) find(t *testing.T, q product.Query) []string {
 	t.Helper()
 	if q.PageSize == 0 {
 		q.PageSize = 20
@@ -143,7 +143,7 @@ func TestPagesNeitherRepeatNorSkip(t *testing.T) {
 
 func TestCreatingTwiceUnderOneIDMakesOne(t *testing.T) {
 	s := open(t)
-	d := product.Draft{Name: "Teapot", Price: 100, Stock: 7}
+	d := product.CreateParams{Name: "Teapot", Price: 100, Stock: 7}
 	first, err := s.catalogue.Create(ctx, "77", seller, d)
 	must(t, err)
 	again, err := s.catalogue.Create(ctx, "77", seller, d)

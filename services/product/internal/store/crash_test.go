@@ -41,12 +41,12 @@ func TestCrashBetweenCommitAndApplyConverges(t *testing.T) {
 	must(t, s.ledger.Placed(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 4)}}))
 	s.told = nil // the process dies here
 	s.wantGate(t, id, 10, 4)
-	must(t, s.keeper.Converge(ctx))
+	must(t, s.keeper.Reconcile(ctx))
 	s.wantGate(t, id, 6, 0)
-	must(t, s.keeper.Converge(ctx))
+	must(t, s.keeper.Reconcile(ctx))
 	s.wantGate(t, id, 6, 0)
-	if s.meter.Repairs != 1 {
-		t.Errorf("%d repairs, want 1", s.meter.Repairs)
+	if s.metrics.Repairs != 1 {
+		t.Errorf("%d repairs, want 1", s.metrics.Repairs)
 	}
 }
 
@@ -62,7 +62,7 @@ func TestARestartFindsTheApplyThatLeftNoHold(t *testing.T) {
 	must(t, s.ledger.Cancelled(ctx, product.Order{ID: "1", Lines: []product.Line{line(id, 4)}}))
 	s.told = nil // the process dies here
 	s.wantGate(t, id, 6, 0)
-	next := product.NewKeeper(s.store, s.gate, s.orders, s.feed, func() time.Duration { return ttl }, s.meter, slog.New(slog.DiscardHandler))
+	next := product.NewReconciler(s.store, s.gate, s.orders, s.feed, func() time.Duration { return ttl }, s.metrics, slog.New(slog.DiscardHandler))
 	must(t, next.WatchRedis(ctx))
 	s.wantGate(t, id, 10, 0)
 }
@@ -80,7 +80,7 @@ func TestAnApplyLostWithoutADeathIsFound(t *testing.T) {
 	s.told = nil
 	must(t, s.keeper.ExpireHolds(ctx))
 	must(t, s.keeper.WatchRedis(ctx))
-	must(t, s.keeper.Converge(ctx))
+	must(t, s.keeper.Reconcile(ctx))
 	s.wantGate(t, id, 1, 0)
 }
 
@@ -149,8 +149,8 @@ func TestRedisThatLostHoldsCannotOversell(t *testing.T) {
 	must(t, s.ledger.Placed(ctx, product.Order{ID: "2", Lines: []product.Line{line(id, 3)}}))
 	s.tell(t)
 	s.wantStock(t, id, 3, 3)
-	if n := s.rejectedEvents(t); n != 1 || s.meter.Rejections != 1 {
-		t.Errorf("%d rejection events, %d counted, want 1", n, s.meter.Rejections)
+	if n := s.rejectedEvents(t); n != 1 || s.metrics.Rejections != 1 {
+		t.Errorf("%d rejection events, %d counted, want 1", n, s.metrics.Rejections)
 	}
 	// Whatever order does with the rejected one, stock has nothing to do with it.
 	must(t, s.ledger.Cancelled(ctx, product.Order{ID: "2", Lines: []product.Line{line(id, 3)}}))
@@ -160,7 +160,7 @@ func TestRedisThatLostHoldsCannotOversell(t *testing.T) {
 	if n := s.rejectedEvents(t); n != 1 {
 		t.Errorf("%d rejection events after repeats, want 1", n)
 	}
-	must(t, s.keeper.Converge(ctx)) // the rejected order's hold goes
+	must(t, s.keeper.Reconcile(ctx)) // the rejected order's hold goes
 	s.wantGate(t, id, 0, 0)
 }
 
@@ -200,7 +200,7 @@ func TestAHoldWithoutOrderGoesThroughTheFence(t *testing.T) {
 		t.Fatalf("order was asked about %v before their time", s.orders.Asked)
 	}
 	s.gate.Pass(ttl + time.Second)
-	s.orders.Err = problem.Busy(errors.New("order is down"), time.Second, "later")
+	s.orders.Err = problem.NewUnavailable(errors.New("order is down"), time.Second, "later")
 	if err := s.keeper.ExpireHolds(ctx); !errors.Is(err, s.orders.Err) {
 		t.Errorf("while order is down: %v", err)
 	}
@@ -213,10 +213,10 @@ func TestAHoldWithoutOrderGoesThroughTheFence(t *testing.T) {
 	s.told = nil
 	must(t, s.keeper.ExpireHolds(ctx))
 	s.wantGate(t, id, 8, 0)
-	failed := s.meter.Expired["failed"] // the round that found order away had up to two questions out
+	failed := s.metrics.Expired["failed"] // the round that found order away had up to two questions out
 	want := map[string]int{"recorded": 2, "released": 1, "extended": 1, "failed": failed}
-	if fmt.Sprint(s.meter.Expired) != fmt.Sprint(want) || failed < 1 || failed > 2 {
-		t.Errorf("outcomes %v, want %v", s.meter.Expired, want)
+	if fmt.Sprint(s.metrics.Expired) != fmt.Sprint(want) || failed < 1 || failed > 2 {
+		t.Errorf("outcomes %v, want %v", s.metrics.Expired, want)
 	}
 }
 
@@ -331,6 +331,6 @@ func TestRaceOfManyReserversForFewUnits(t *testing.T) {
 }
 
 // ledgerOf gives a ledger that tells nobody: told is not for many at once.
-func (s *shop) ledgerOf() *product.Ledger {
-	return product.NewLedger(New(s.db, s.store.events, nil), s.meter)
+func (s *fixture) ledgerOf() *product.Ledger {
+	return product.NewLedger(New(s.db, s.store.events, nil), s.metrics)
 }

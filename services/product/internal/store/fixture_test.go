@@ -18,20 +18,20 @@ import (
 	"daprmall.dev/services/product/internal/product/producttest"
 )
 
-// shop is the whole room around a real database, with a gate in memory. What the
+// fixture is the whole service around a real database, with a gate in memory. What the
 // store tells after a commit waits in told until a test passes it on: a crash
 // between commit and apply is a test that does not.
-type shop struct {
+type fixture struct {
 	db        *gorm.DB
 	store     *Store
 	gate      *producttest.Gate
 	orders    *producttest.Orders
 	feed      *producttest.Feed
-	meter     *producttest.Meter
+	metrics   *producttest.Metrics
 	holds     *product.Holds
 	catalogue *product.Catalogue
 	ledger    *product.Ledger
-	keeper    *product.Keeper
+	keeper    *product.Reconciler
 	told      []product.Apply
 	next      atomic.Int64
 }
@@ -50,10 +50,10 @@ func (noBroker) Publish(context.Context, string, []sidecar.Entry) (map[string]bo
 	return nil, nil
 }
 
-func open(t *testing.T) *shop {
+func open(t *testing.T) *fixture {
 	t.Helper()
-	s := &shop{gate: producttest.NewGate(), orders: &producttest.Orders{Known: map[string]bool{}},
-		feed: &producttest.Feed{}, meter: &producttest.Meter{}}
+	s := &fixture{gate: producttest.NewGate(), orders: &producttest.Orders{Known: map[string]bool{}},
+		feed: &producttest.Feed{}, metrics: &producttest.Metrics{}}
 	s.gate.Page = 1 // so that pages are turned
 	s.db = postgrestest.Open(t, outbox.Migrations, Migrations)
 	toldRight(t, s.db)
@@ -61,15 +61,15 @@ func open(t *testing.T) *shop {
 	log := slog.New(slog.DiscardHandler)
 	s.store = New(s.db, outbox.New(s.db, "product", noBroker{}, log), func(items []product.Apply) { s.told = append(s.told, items...) })
 	lives := func() time.Duration { return ttl }
-	s.holds = product.NewHolds(s.store, s.gate, lives, s.meter)
+	s.holds = product.NewHolds(s.store, s.gate, lives, s.metrics)
 	s.catalogue = product.NewCatalogue(s.store, s.holds, func() string { return "CNY" }, func() time.Time { return noon })
-	s.ledger = product.NewLedger(s.store, s.meter)
-	s.keeper = product.NewKeeper(s.store, s.gate, s.orders, s.feed, lives, s.meter, log)
+	s.ledger = product.NewLedger(s.store, s.metrics)
+	s.keeper = product.NewReconciler(s.store, s.gate, s.orders, s.feed, lives, s.metrics, log)
 	return s
 }
 
 // tell passes on what was committed, as the applier does.
-func (s *shop) tell(t *testing.T) {
+func (s *fixture) tell(t *testing.T) {
 	t.Helper()
 	items := s.told
 	s.told = nil
@@ -80,10 +80,10 @@ func (s *shop) tell(t *testing.T) {
 	}
 }
 
-func (s *shop) offer(t *testing.T, stock int64) string {
+func (s *fixture) offer(t *testing.T, stock int64) string {
 	t.Helper()
 	id := fmt.Sprint(s.next.Add(1))
-	_, err := s.catalogue.Create(ctx, id, seller, product.Draft{Name: "Teapot " + id, Description: "Holds a litre.", Price: 12900, Stock: stock})
+	_, err := s.catalogue.Create(ctx, id, seller, product.CreateParams{Name: "Teapot " + id, Description: "Holds a litre.", Price: 12900, Stock: stock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func (s *shop) offer(t *testing.T, stock int64) string {
 	return id
 }
 
-func (s *shop) hold(t *testing.T, order string, lines ...product.Line) product.HoldResult {
+func (s *fixture) hold(t *testing.T, order string, lines ...product.Line) product.HoldResult {
 	t.Helper()
 	res, err := s.holds.Hold(ctx, order, lines)
 	if err != nil {
@@ -112,9 +112,9 @@ func must(t *testing.T, err error) {
 }
 
 // wantStock looks at the truth, and that the books balance.
-func (s *shop) wantStock(t *testing.T, id string, onHand, reserved int64) {
+func (s *fixture) wantStock(t *testing.T, id string, onHand, reserved int64) {
 	t.Helper()
-	stock, _, err := s.store.Truth(ctx, []string{id}, nil)
+	stock, _, err := s.store.StockSnapshot(ctx, []string{id}, nil)
 	must(t, err)
 	if stock[0].OnHand != onHand || stock[0].Reserved != reserved {
 		t.Errorf("product %s has %d on hand, %d reserved, want %d and %d", id, stock[0].OnHand, stock[0].Reserved, onHand, reserved)
@@ -129,7 +129,7 @@ func (s *shop) wantStock(t *testing.T, id string, onHand, reserved int64) {
 }
 
 // wantGate looks at what the gate would give away.
-func (s *shop) wantGate(t *testing.T, id string, base, held int64) {
+func (s *fixture) wantGate(t *testing.T, id string, base, held int64) {
 	t.Helper()
 	b, h, present := s.gate.State(id)
 	if !present || b != base || h != held {
@@ -137,7 +137,7 @@ func (s *shop) wantGate(t *testing.T, id string, base, held int64) {
 	}
 }
 
-func (s *shop) rejectedEvents(t *testing.T) int {
+func (s *fixture) rejectedEvents(t *testing.T) int {
 	t.Helper()
 	var n int
 	must(t, s.db.Raw("SELECT count(*) FROM outbox WHERE type = 'mall.stock.rejected.v1'").Scan(&n).Error)
@@ -145,6 +145,6 @@ func (s *shop) rejectedEvents(t *testing.T) int {
 }
 
 // inTx runs f in a transaction that ends with err.
-func (s *shop) inTx(f func(ctx context.Context) error) error {
+func (s *fixture) inTx(f func(ctx context.Context) error) error {
 	return postgres.InTx(ctx, s.db, func(ctx context.Context, _ *gorm.DB) error { return f(ctx) })
 }

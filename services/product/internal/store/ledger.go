@@ -50,7 +50,7 @@ func (s *Store) Lock(ctx context.Context, productIDs ...string) error {
 }
 
 // Book lets f decide on the books of orders and keeps what it decided.
-func (s *Store) Book(ctx context.Context, orders []product.Order, f func(*product.Books, []product.Line) error) ([]product.Rejection, error) {
+func (s *Store) Book(ctx context.Context, orders []product.Order, f func(*product.OrderStock, []product.Line) error) ([]product.Rejection, error) {
 	var orderIDs, productIDs []string
 	for _, o := range orders {
 		if _, err := number(o.ID); err != nil {
@@ -90,7 +90,7 @@ func (s *Store) Book(ctx context.Context, orders []product.Order, f func(*produc
 // readBooks reads the books of orders. The stock rows are locked first: events of one
 // order name the same products, so they wait for each other here and the second
 // one reads what the first one wrote.
-func readBooks(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*product.Books, error) {
+func readBooks(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*product.OrderStock, error) {
 	stock, err := lock(tx, productIDs)
 	if err != nil {
 		return nil, err
@@ -117,17 +117,17 @@ func readBooks(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*product.
 		}
 		reservations[id] = append(reservations[id], product.Reservation{OrderID: id, ProductID: text(r.ProductID), Quantity: r.Quantity, State: product.State(r.State)})
 	}
-	shelf := product.NewShelf(stock...)
-	books := make(map[string]*product.Books, len(orderIDs))
+	shelf := product.NewStockByProduct(stock...)
+	books := make(map[string]*product.OrderStock, len(orderIDs))
 	for _, id := range orderIDs {
-		books[id] = product.NewBooks(id, shelf, reservations[id], rejected[id])
+		books[id] = product.NewOrderStock(id, shelf, reservations[id], rejected[id])
 	}
 	return books, nil
 }
 
 // keep writes what was decided on all orders by one statement. Their changes of
 // one product follow each other, so the last balance is the product's.
-func (s *Store) keep(ctx context.Context, tx *gorm.DB, orderIDs []string, books map[string]*product.Books) ([]product.Rejection, error) {
+func (s *Store) keep(ctx context.Context, tx *gorm.DB, orderIDs []string, books map[string]*product.OrderStock) ([]product.Rejection, error) {
 	balances := map[string]product.Stock{}
 	holds := map[string][]string{}
 	var all product.Changes

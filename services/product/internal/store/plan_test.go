@@ -41,10 +41,10 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	watched := postgrestest.Watch(s.db)
 	s.store = New(watched.DB, outbox.New(watched.DB, "product", noBroker{}, slog.New(slog.DiscardHandler)), func(items []product.Apply) { s.told = append(s.told, items...) })
 	lives := func() time.Duration { return ttl }
-	s.holds = product.NewHolds(s.store, s.gate, lives, s.meter)
+	s.holds = product.NewHolds(s.store, s.gate, lives, s.metrics)
 	s.catalogue = product.NewCatalogue(s.store, s.holds, func() string { return "CNY" }, func() time.Time { return noon })
-	s.ledger = product.NewLedger(s.store, s.meter)
-	s.keeper = product.NewKeeper(s.store, s.gate, s.orders, s.feed, lives, s.meter, slog.New(slog.DiscardHandler))
+	s.ledger = product.NewLedger(s.store, s.metrics)
+	s.keeper = product.NewReconciler(s.store, s.gate, s.orders, s.feed, lives, s.metrics, slog.New(slog.DiscardHandler))
 
 	tea := s.offer(t, 10)
 	lines := []product.Line{line(tea, 2), line("1001", 1)}
@@ -67,9 +67,9 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	}
 	ids, err := s.store.StockIDs(ctx, "2000", 200)
 	must(t, err)
-	_, _, err = s.store.Truth(ctx, ids, holds)
+	_, _, err = s.store.StockSnapshot(ctx, ids, holds)
 	must(t, err)
-	must(t, s.keeper.Converge(ctx))
+	must(t, s.keeper.Reconcile(ctx))
 	must(t, s.keeper.ExpireHolds(ctx))
 	must(t, s.store.Archive(ctx, 0))
 	low, high := int64(1000), int64(1100)

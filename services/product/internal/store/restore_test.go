@@ -11,7 +11,7 @@ import (
 )
 
 // backup copies what the service keeps and gives a function that brings it back, as an operator does with yesterday's copy.
-func (s *shop) backup(t *testing.T) (restore func()) {
+func (s *fixture) backup(t *testing.T) (restore func()) {
 	t.Helper()
 	tables := []string{"products", "stock", "reservations", "rejections", "adjustments", "stock_ledger", "outbox", "outbox_head"}
 	must(t, s.db.Exec("DROP SCHEMA IF EXISTS backup CASCADE; CREATE SCHEMA backup").Error)
@@ -28,7 +28,7 @@ func (s *shop) backup(t *testing.T) (restore func()) {
 	}
 }
 
-func (s *shop) sell(t *testing.T, order, id string, quantity int64) {
+func (s *fixture) sell(t *testing.T, order, id string, quantity int64) {
 	t.Helper()
 	must(t, s.ledger.Placed(ctx, product.Order{ID: order, Lines: []product.Line{line(id, quantity)}}))
 	must(t, s.ledger.Paid(ctx, product.Order{ID: order, Lines: []product.Line{line(id, quantity)}}))
@@ -36,7 +36,7 @@ func (s *shop) sell(t *testing.T, order, id string, quantity int64) {
 }
 
 // heard lets the feed of orders be read to its end after all that was found until now.
-func (s *shop) heard() { s.feed.Read(time.Now().Add(time.Hour)) }
+func (s *fixture) heard() { s.feed.Read(time.Now().Add(time.Hour)) }
 
 // The ledger comes back as it was yesterday. The gate knows better what was sold since, so it keeps what it has until the ledger has heard
 // of that again; then it takes the ledger's word, though its version is older.
@@ -50,10 +50,10 @@ func TestTheGateTakesARestoredLedger(t *testing.T) {
 	s.tell(t)
 	s.wantGate(t, id, 13, 0)
 	restore()
-	must(t, s.keeper.Converge(ctx))
+	must(t, s.keeper.Reconcile(ctx))
 	s.wantGate(t, id, 13, 0)
-	if s.meter.Restored != 1 {
-		t.Errorf("it was told %d times, want once", s.meter.Restored)
+	if s.metrics.Restored != 1 {
+		t.Errorf("it was told %d times, want once", s.metrics.Restored)
 	}
 	s.sell(t, "1", id, 4) // the feed brings what was lost; nobody brings the delivery
 	must(t, s.keeper.WatchRedis(ctx))
@@ -68,9 +68,9 @@ func TestTheGateTakesARestoredLedger(t *testing.T) {
 	s.wantGate(t, id, 5, 0)
 	s.heard()
 	must(t, s.keeper.WatchRedis(ctx))
-	must(t, s.keeper.Converge(ctx))
-	if s.meter.Restored != 1 {
-		t.Errorf("it was told %d times, want once", s.meter.Restored)
+	must(t, s.keeper.Reconcile(ctx))
+	if s.metrics.Restored != 1 {
+		t.Errorf("it was told %d times, want once", s.metrics.Restored)
 	}
 }
 
@@ -91,10 +91,10 @@ func TestARestoredLedgerMayHaveComeAsFar(t *testing.T) {
 					s.sell(t, order, id, 1)
 				}
 			}
-			must(t, s.keeper.Converge(ctx))
+			must(t, s.keeper.Reconcile(ctx))
 			s.heard()
 			must(t, s.keeper.WatchRedis(ctx))
-			must(t, s.keeper.Converge(ctx))
+			must(t, s.keeper.Reconcile(ctx))
 			s.wantStock(t, id, 100-int64(sales), 0)
 			s.wantGate(t, id, 100-int64(sales), 0)
 		})
@@ -129,7 +129,7 @@ func TestGateAndLedgerRestoredToDifferentMoments(t *testing.T) {
 			s.tell(t)
 			s.heard()
 			must(t, s.keeper.WatchRedis(ctx))
-			must(t, s.keeper.Converge(ctx))
+			must(t, s.keeper.Reconcile(ctx))
 			s.wantStock(t, id, 5, 0)
 			s.wantGate(t, id, 5, 0)
 		})
@@ -145,11 +145,11 @@ func TestASaleWhileTheGateTakesARestoredLedger(t *testing.T) {
 		s.sell(t, order, id, 1)
 	}
 	restore()
-	must(t, s.keeper.Converge(ctx))
+	must(t, s.keeper.Reconcile(ctx))
 	s.heard()
 	meanwhile := &busy{Gate: s.gate, before: func() { s.sell(t, "9", id, 2) }}
-	keeper := product.NewKeeper(s.store, meanwhile, s.orders, s.feed, func() time.Duration { return ttl }, s.meter, slog.New(slog.DiscardHandler))
-	must(t, keeper.Converge(ctx)) // finds it restored
+	keeper := product.NewReconciler(s.store, meanwhile, s.orders, s.feed, func() time.Duration { return ttl }, s.metrics, slog.New(slog.DiscardHandler))
+	must(t, keeper.Reconcile(ctx)) // finds it restored
 	s.heard()
 	must(t, keeper.WatchRedis(ctx))
 	s.wantStock(t, id, 8, 0)
@@ -181,7 +181,7 @@ func TestAnOldComponentDoesNotStopConvergence(t *testing.T) {
 	must(t, s.ledger.Placed(ctx, product.Order{ID: "2", Lines: []product.Line{line(other, 2)}}))
 	s.told = nil // its apply is lost
 	old := &refusing{Gate: s.gate, on: true}
-	keeper := product.NewKeeper(s.store, old, s.orders, s.feed, func() time.Duration { return ttl }, s.meter, slog.New(slog.DiscardHandler))
+	keeper := product.NewReconciler(s.store, old, s.orders, s.feed, func() time.Duration { return ttl }, s.metrics, slog.New(slog.DiscardHandler))
 	for range 2 {
 		must(t, keeper.WatchRedis(ctx))
 		s.heard()

@@ -1,4 +1,4 @@
-// Package store keeps the product room in PostgreSQL: the catalogue with its
+// Package store keeps the product service in PostgreSQL: the catalogue with its
 // search, the stock ledger, and the event of a rejection in the same transaction.
 package store
 
@@ -21,7 +21,7 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations creates the room's tables.
+// Migrations creates the service's tables.
 var Migrations = postgres.Migrations{Name: "product", FS: files}
 
 // Events takes the events that commit with a change: an outbox.
@@ -68,7 +68,7 @@ const columns = `p.id, p.seller_id, p.name, p.description, p.category, p.image_u
 
 func (r row) view() product.View {
 	return product.View{
-		Facts: product.Facts{
+		Attributes: product.Attributes{
 			ID: text(r.ID), SellerID: text(r.SellerID), Name: r.Name, Description: r.Description, Category: r.Category,
 			ImageURL: r.ImageURL, Price: money.Of(r.Price, r.Currency), Version: r.Version, Deleted: r.Deleted,
 			CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),

@@ -35,5 +35,5 @@ func TestUserKeepsItsContract(t *testing.T) {
 	}
 	s := contractstest.NewServer("user")
 	api.Routes(s, out, users)
-	contractstest.CheckRoom(t, "user", s, nil, contractstest.FeedRefusals(t, func(sql string) error { return db.Exec(sql).Error })...)
+	contractstest.CheckService(t, "user", s, nil, contractstest.FeedRefusals(t, func(sql string) error { return db.Exec(sql).Error })...)
 }

@@ -90,7 +90,7 @@ func TestTheSecretAppointsTheFirstAdmin(t *testing.T) {
 		add(t, s, fmt.Sprint(i+1), fmt.Sprintf("u%d@b.c", i+1))
 	}
 	service := func(secret string) *user.Service {
-		return user.NewService(user.Deps{Store: s, Sessions: &deaf{}, Secrets: vault(secret), Log: slog.New(slog.DiscardHandler)})
+		return user.NewService(user.Deps{Store: s, Sessions: &authDown{}, Secrets: vault(secret), Log: slog.New(slog.DiscardHandler)})
 	}
 	refused := func(what string, u *user.Service, id, secret, code string) {
 		t.Helper()

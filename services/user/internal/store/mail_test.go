@@ -62,7 +62,7 @@ func accounts(t *testing.T) (*gorm.DB, *store.Store, *user.Service, *postbox) {
 	t.Helper()
 	db, s := open(t)
 	box := &postbox{}
-	return db, s, user.NewService(user.Deps{Store: s, Hasher: plain{}, Weak: func(p, _ string) bool { return p == "easy to guess" }, Sessions: &deaf{},
+	return db, s, user.NewService(user.Deps{Store: s, Hasher: plain{}, Weak: func(p, _ string) bool { return p == "easy to guess" }, Sessions: &authDown{},
 		Mailer: box, LooksAlike: lookalike.Has, MailLink: func() string { return "https://mall.example/account" }, IDs: &numbers{}, Log: slog.New(slog.DiscardHandler)}), box
 }
 

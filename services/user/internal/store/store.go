@@ -79,7 +79,7 @@ func first(q *gorm.DB) (*user.User, error) {
 	var r row
 	err := q.Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, problem.Missing("user")
+		return nil, problem.NewNotFound("user")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read user: %w", err)

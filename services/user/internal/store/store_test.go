@@ -95,10 +95,10 @@ func TestChangesAreToldOnce(t *testing.T) {
 	}
 }
 
-// deaf is auth when it cannot be reached.
-type deaf struct{ asked int }
+// authDown is auth when it cannot be reached.
+type authDown struct{ asked int }
 
-func (d *deaf) Revoke(context.Context, user.Snapshot) error {
+func (d *authDown) Revoke(context.Context, user.Snapshot) error {
 	d.asked++
 	return errors.New("auth is down")
 }
@@ -107,7 +107,7 @@ func (d *deaf) Revoke(context.Context, user.Snapshot) error {
 func TestABanStandsWithoutAuth(t *testing.T) {
 	db, s := open(t)
 	add(t, s, "1", "a@b.c")
-	auth := &deaf{}
+	auth := &authDown{}
 	accounts := user.NewService(user.Deps{Store: s, Sessions: auth, Log: slog.New(slog.DiscardHandler)})
 	u, err := accounts.Change(t.Context(), "1", func(u *user.User) (user.EventKind, error) { return u.Ban("stolen cards") })
 	if err != nil || !u.Snapshot().Banned || auth.asked != 1 {

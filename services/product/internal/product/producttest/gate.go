@@ -1,5 +1,5 @@
-// Package producttest has stand-ins for what the product room depends on: a gate
-// that keeps the promises of the Lua scripts, an order room, a meter.
+// Package producttest has stand-ins for what the product service depends on: a gate
+// that keeps the promises of the Lua scripts, an order service, counters.
 package producttest
 
 import (
@@ -83,21 +83,21 @@ func (g *Gate) enter(check error) (leave func(), err error) {
 }
 
 // Hold is product.Gate.
-func (g *Gate) Hold(_ context.Context, id string, lines []product.Line, ttl time.Duration) (product.Verdict, error) {
+func (g *Gate) Hold(_ context.Context, id string, lines []product.Line, ttl time.Duration) (product.ItemHold, error) {
 	leave, err := g.enter(errors.Join(checkHold(id, lines), checkTTL(ttl)))
 	if err != nil {
-		return product.Verdict{}, err
+		return product.ItemHold{}, err
 	}
 	defer leave()
 	lines = byText(product.Merge(lines))
 	if open, known := g.lines[id]; known {
 		if !maps.Equal(open, quantities(lines)) {
-			return product.Verdict{}, fmt.Errorf("order %s already holds other lines", id)
+			return product.ItemHold{}, fmt.Errorf("order %s already holds other lines", id)
 		}
 		g.due[id] = g.now.Add(ttl)
-		return product.Verdict{Status: "held"}, nil
+		return product.ItemHold{Status: "held"}, nil
 	}
-	var v product.Verdict
+	var v product.ItemHold
 	for _, l := range lines {
 		p, ok := g.products[l.ProductID]
 		if !ok {
@@ -107,17 +107,17 @@ func (g *Gate) Hold(_ context.Context, id string, lines []product.Line, ttl time
 		}
 	}
 	if len(v.Missing) > 0 {
-		return product.Verdict{Status: "missing", Missing: v.Missing}, nil
+		return product.ItemHold{Status: "missing", Missing: v.Missing}, nil
 	}
 	if len(v.Shortages) > 0 {
-		return product.Verdict{Status: "sold_out", Shortages: v.Shortages}, nil
+		return product.ItemHold{Status: "sold_out", Shortages: v.Shortages}, nil
 	}
 	for _, l := range lines {
 		g.products[l.ProductID].holds[id] = l.Quantity
 	}
 	g.lines[id] = quantities(lines)
 	g.due[id] = g.now.Add(ttl)
-	return product.Verdict{Status: "held"}, nil
+	return product.ItemHold{Status: "held"}, nil
 }
 
 func quantities(lines []product.Line) map[string]int64 {
@@ -239,17 +239,17 @@ func (g *Gate) Held(_ context.Context, cursor string, limit int) ([]string, stri
 }
 
 // Inspect is product.Gate.
-func (g *Gate) Inspect(_ context.Context, ids []string) ([]product.Gated, error) {
+func (g *Gate) Inspect(_ context.Context, ids []string) ([]product.GateEntry, error) {
 	leave, err := g.enter(checkInspect(ids))
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	var items []product.Gated
+	var items []product.GateEntry
 	for _, id := range ids {
-		item := product.Gated{ProductID: id}
+		item := product.GateEntry{ProductID: id}
 		if p, ok := g.products[id]; ok {
-			item = product.Gated{ProductID: id, Present: true, Base: p.base, Version: p.version, Held: p.held(), Holds: maps.Clone(p.holds)}
+			item = product.GateEntry{ProductID: id, Present: true, Base: p.base, Version: p.version, Held: p.held(), Holds: maps.Clone(p.holds)}
 		}
 		items = append(items, item)
 	}

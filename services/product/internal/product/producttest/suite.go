@@ -50,7 +50,7 @@ func (b Bench) apply(t *testing.T, items ...product.Apply) {
 	}
 }
 
-func (b Bench) hold(t *testing.T, order string, want string, lines ...product.Line) product.Verdict {
+func (b Bench) hold(t *testing.T, order string, want string, lines ...product.Line) product.ItemHold {
 	t.Helper()
 	v, err := b.Gate.Hold(t.Context(), order, lines, time.Minute)
 	if want == "" && err == nil || want != "" && (err != nil || v.Status != want) {

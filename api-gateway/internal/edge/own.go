@@ -1,0 +1,131 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash/crc32"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/swaggest/swgui"
+	"github.com/swaggest/swgui/v5emb"
+
+	"daprmall.dev/api-gateway/pictures"
+	"daprmall.dev/services/kit/problem"
+)
+
+// ownRoutes mounts what the gateway answers itself.
+func (g *Gateway) ownRoutes(e *gin.Engine) {
+	show := func(path string, h gin.HandlerFunc) {
+		e.GET(path, h)
+		e.HEAD(path, h) // net/http keeps the body back
+	}
+
+	// operator: the process lives.
+	show("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+
+	// operator: 503 with what is missing until requests can be served.
+	show("/readyz", g.ready)
+
+	// anyone: the contract, and the same to look at.
+	show("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", g.OpenAPI) })
+	docs := v5emb.NewHandlerWithConfig(swgui.Config{
+		Title: "Mall", SwaggerJSON: "/openapi.yaml", BasePath: "/docs/",
+		SettingsUI: map[string]string{"validatorUrl": "null"}, // the default asks a foreign host
+	})
+	page := func(c *gin.Context) {
+		c.Header("Content-Security-Policy", docsPolicy)
+		w := &served{ResponseWriter: c.Writer}
+		if docs.ServeHTTP(w, c.Request); w.missing {
+			c.Writer.Header().Del("Content-Type")
+			g.refuse(c, problem.NewNotFound("page"))
+		}
+	}
+	show("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
+	show("/docs/*asset", page)
+
+	// anyone: the drawings of the demo products.
+	show("/pictures/:name", g.picture)
+
+	// anyone: signposts.
+	show("/", func(c *gin.Context) {
+		c.JSON(http.StatusOK, gin.H{"name": "mall", "docs": "/docs/", "openapi": "/openapi.yaml"})
+	})
+}
+
+// served holds a file server's own 404 back: it is plain text.
+type served struct {
+	gin.ResponseWriter
+	missing bool
+}
+
+func (s *served) WriteHeader(status int) {
+	if s.missing = status == http.StatusNotFound; !s.missing {
+		s.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (s *served) Write(b []byte) (int, error) {
+	if s.missing {
+		return len(b), nil
+	}
+	return s.ResponseWriter.Write(b)
+}
+
+// What browsers may do with our answers. The documentation page needs its own scripts and
+// styles, some of them inline; neither may load anything from elsewhere.
+const (
+	apiPolicy  = "default-src 'none'; frame-ancestors 'none'"
+	docsPolicy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+)
+
+// secure sets the headers that keep browsers from doing more with an answer than read it.
+func secure(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", apiPolicy)
+	if strings.HasPrefix(c.Request.URL.Path, "/v1/") {
+		h.Set("Cache-Control", "no-store") // a service that knows better says so
+	}
+}
+
+// picture answers a drawing. They change only with the program, so browsers may keep them for a day.
+func (g *Gateway) picture(c *gin.Context) {
+	name := c.Param("name")
+	drawing, err := pictures.Files.ReadFile(name)
+	if err != nil || path.Ext(name) != ".svg" {
+		g.refuse(c, problem.NewNotFound("picture"))
+		return
+	}
+	c.Header("Cache-Control", "public, max-age=86400")
+	c.Header("ETag", fmt.Sprintf(`"%x"`, crc32.ChecksumIEEE(drawing)))
+	c.Header("Content-Type", "image/svg+xml")
+	// Nobody needs a part of so little, and a wrong one would be refused in plain text.
+	c.Request.Header.Del("Range")
+	http.ServeContent(c.Writer, c.Request, name, time.Time{}, bytes.NewReader(drawing)) // knows If-None-Match
+}
+
+func (g *Gateway) ready(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), 3*time.Second)
+	defer cancel()
+	missing := gin.H{}
+	for _, check := range g.Checks {
+		if err := check.Ask(ctx); err != nil {
+			missing[check.Name] = "not reachable"
+		}
+	}
+	if unknown := g.Missing(); len(unknown) > 0 {
+		missing["settings"] = "not known: " + strings.Join(unknown, ", ")
+	}
+	if len(missing) > 0 {
+		c.JSON(http.StatusServiceUnavailable, gin.H{"status": "not ready", "missing": missing})
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"status": "ready"})
+}

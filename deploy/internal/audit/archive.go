@@ -1,0 +1,41 @@
+package audit
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+const ruleArchive = "nothing is both live and archived"
+
+// archives are the live tables that have an archive, which inherits from them, with their primary keys.
+const archives = `SELECT p.relname, c.relname, (SELECT string_agg(quote_ident(attname), ', ') FROM pg_index
+		JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey) WHERE indrelid = p.oid AND indisprimary)
+	FROM pg_inherits JOIN pg_class p ON p.oid = inhparent JOIN pg_class c ON c.oid = inhrelid ORDER BY 1`
+
+// loadDoubled finds rows that are live and archived. No unique key of PostgreSQL spans both.
+func (f *facts) loadDoubled(ctx context.Context, r *serviceDB) error {
+	var all [][3]string
+	err := r.each(ctx, archives, nil, func(rows *sql.Rows) error {
+		var a [3]string
+		err := rows.Scan(&a[0], &a[1], &a[2])
+		all = append(all, a)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var doubled []fault
+	for _, a := range all {
+		found, err := r.faults(ctx, ruleArchive, fmt.Sprintf(`SELECT '%[1]s ' || concat_ws(' ', %[3]s), 'it is in %[2]s too' FROM ONLY %[1]s JOIN %[2]s USING (%[3]s)`,
+			a[0], a[1], a[2]), false)
+		if err != nil {
+			return err
+		}
+		doubled = append(doubled, found...)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.doubled = append(f.doubled, doubled...)
+	return nil
+}

@@ -1,0 +1,104 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+)
+
+const (
+	ruleAnswered = "what was answered exists"
+	ruleRefused  = "what was refused does not exist"
+	ruleEffects  = "one effect per key"
+	ruleCheckout = "an order comes from one checkout"
+)
+
+// loadCheckouts reads the checkout records and their answered keys. A key of another route has no record.
+func (f *facts) loadCheckouts(ctx context.Context, r *serviceDB) error {
+	f.checkouts = map[int64]float64{}
+	err := r.lines(ctx, `SELECT concat_ws(' ', effect_id, `+age("created_at")+`) FROM idempotency_keys WHERE record IS NOT NULL`, func(l *line) {
+		id, age := l.int(), l.seconds()
+		f.checkouts[id] = age
+		f.checkoutsFrom = max(f.checkoutsFrom, age)
+	})
+	if err != nil {
+		return err
+	}
+	if err := f.twice(ctx, r); err != nil {
+		return err
+	}
+	f.answered, err = answeredKeys(ctx, r, "record IS NOT NULL")
+	return err
+}
+
+func (f *facts) loadPaymentKeys(ctx context.Context, r *serviceDB) error {
+	if err := f.twice(ctx, r); err != nil {
+		return err
+	}
+	// Only POST /v1/payments answers 201 here; its refusals carry the attempt's id if there was one.
+	var err error
+	f.charged, err = answeredKeys(ctx, r, "true")
+	return err
+}
+
+// answeredKey is a key that has its answer: the answer names the effect, if it is a success.
+type answeredKey struct {
+	user, effect int64
+	status       int
+	names        bool
+	age          float64
+}
+
+func answeredKeys(ctx context.Context, r *serviceDB, which string) ([]answeredKey, error) {
+	var out []answeredKey
+	err := r.lines(ctx, `SELECT concat_ws(' ', k.user_id, k.effect_id, k.status, position('"id":"' || k.effect_id || '"' IN coalesce(k.body, '')) > 0, `+age("k.created_at")+`)
+		FROM idempotency_keys k WHERE k.status IS NOT NULL AND `+which, func(l *line) {
+		out = append(out, answeredKey{user: l.int(), effect: l.int(), status: int(l.int()), names: l.bool(), age: l.seconds()})
+	})
+	return out, err
+}
+
+// twice finds effects that two keys share: the same wish would have been granted for two requests.
+func (f *facts) twice(ctx context.Context, r *serviceDB) error {
+	found, err := r.faults(ctx, ruleEffects, `SELECT 'effect ' || effect_id, count(*) || ' keys stand for it' FROM idempotency_keys GROUP BY effect_id HAVING count(*) > 1`, false)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.keyFaults = append(f.keyFaults, found...)
+	return err
+}
+
+// clientBook is what the databases can tell of C6; what clients saw themselves only they can add.
+func (f *facts) clientBook(b *Book) {
+	b.report(f.keyFaults)
+	for _, k := range f.answered {
+		_, exists := f.orders[k.effect]
+		subject := func() string { return fmt.Sprintf("order %d", k.effect) }
+		switch {
+		case k.status == 201 && !exists:
+			b.add(level(k.age), ruleAnswered, subject(), "user %d was answered 201 and it does not exist", k.user)
+		case k.status == 201 && !k.names:
+			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 with something else", k.user)
+		case k.status >= 400 && exists:
+			b.add(level(k.age), ruleRefused, subject(), "user %d was answered %d and it exists", k.user, k.status)
+		}
+	}
+	for _, k := range f.charged {
+		p, exists := f.payments[k.effect]
+		subject := func() string { return fmt.Sprintf("payment %d", k.effect) }
+		switch {
+		case k.status == 201 && !exists:
+			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 and it does not exist", k.user)
+		case k.status == 201 && !k.names:
+			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 with something else", k.user)
+		case k.status >= 400 && exists && (p.status == "succeeded" || p.status == "refunded"):
+			b.add(Violation, ruleRefused, subject(), "user %d was answered %d and it is %s", k.user, k.status, p.status)
+		}
+	}
+	for id, o := range f.orders {
+		// Keys are forgotten after two days, hour by hour; younger orders must have theirs.
+		if _, ok := f.checkouts[id]; !ok && o.made < min(f.checkoutsFrom, 47*3600) {
+			b.add(level(o.made), ruleCheckout, fmt.Sprintf("order %d", id), "no checkout asked for it")
+		}
+	}
+	b.look("%d answered checkouts against orders, %d answered payment requests against attempts", len(f.answered), len(f.charged))
+	b.look("what clients were told beyond that, only clients know")
+}

@@ -1,0 +1,124 @@
+package audit
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"daprmall.dev/deploy/internal/running"
+)
+
+// Drain watches events on their way: how many were made since a mark, and how many of them have not been published, or are
+// not in a subscriber's inbox.
+type Drain struct {
+	dbs   map[string]*sql.DB
+	since map[string]int64 // producer → last seq at the mark
+	from  time.Time        // by the databases' clock
+}
+
+// NewDrain opens the databases that take part.
+func NewDrain(m running.Mall) (*Drain, error) {
+	d := &Drain{dbs: map[string]*sql.DB{}, since: map[string]int64{}}
+	for _, name := range slices.Concat(producers, consumers) {
+		if d.dbs[name] != nil {
+			continue
+		}
+		db, err := sql.Open("pgx", m.Databases[name])
+		if err != nil {
+			return nil, err
+		}
+		db.SetMaxOpenConns(1)
+		db.SetConnMaxLifetime(0)
+		d.dbs[name] = db
+	}
+	return d, nil
+}
+
+// Close ends the connections.
+func (d *Drain) Close() {
+	for _, db := range d.dbs {
+		_ = db.Close()
+	}
+}
+
+// Mark begins to count. Nothing may be under way.
+func (d *Drain) Mark(ctx context.Context) error {
+	for _, name := range producers {
+		var seq int64
+		if err := d.dbs[name].QueryRowContext(ctx, `SELECT coalesce(max(seq), 0), now() FROM outbox`).Scan(&seq, &d.from); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		d.since[name] = seq
+	}
+	return nil
+}
+
+// Pending says how many deliveries since the mark have not been made, and how many there are. Parked ones count as made.
+func (d *Drain) Pending(ctx context.Context) (pending, made int, err error) {
+	sent := map[string]int{}
+	for _, name := range producers {
+		unpublished := 0
+		err := count(ctx, d.dbs[name], `SELECT type, count(*), count(*) FILTER (WHERE published_at IS NULL OR pos IS NULL) FROM outbox WHERE seq > $1 GROUP BY 1`,
+			d.since[name], func(typ string, n, late int) { sent[typ] = n; unpublished += late })
+		if err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", name, err)
+		}
+		pending += unpublished
+	}
+	got := map[string]map[string]int{}
+	for _, name := range consumers {
+		got[name] = map[string]int{}
+		err := count(ctx, d.dbs[name], `SELECT type, count(*), 0 FROM inbox WHERE received_at > $1 GROUP BY 1`, d.from, func(typ string, n, _ int) { got[name][typ] = n })
+		if err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	for _, s := range Subscriptions {
+		for _, consumer := range s.Consumers {
+			made += sent[s.Type]
+			pending += max(0, sent[s.Type]-got[consumer][s.Type])
+		}
+	}
+	return pending, made, nil
+}
+
+// Wait returns when nothing is pending, or with what is when the time is over.
+func (d *Drain) Wait(ctx context.Context, patience time.Duration) (pending, made int, err error) {
+	quiet := 0
+	for deadline := time.Now().Add(patience); ; {
+		if pending, made, err = d.Pending(ctx); err != nil {
+			return pending, made, err
+		}
+		// Services are asked one after the other, and an event may lead to another one: only a second look is sure.
+		if quiet++; pending > 0 {
+			quiet = 0
+		}
+		if quiet == 2 || time.Now().After(deadline) {
+			return pending, made, nil
+		}
+		select {
+		case <-ctx.Done():
+			return pending, made, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func count(ctx context.Context, db *sql.DB, query string, arg any, row func(typ string, n, late int)) error {
+	rows, err := db.QueryContext(ctx, query, arg)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // Err is asked below
+	for rows.Next() {
+		var typ string
+		var n, late int
+		if err := rows.Scan(&typ, &n, &late); err != nil {
+			return err
+		}
+		row(typ, n, late)
+	}
+	return rows.Err()
+}

@@ -1,0 +1,197 @@
+package audit
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Subscription is an event type that services handle.
+type Subscription struct {
+	Type, Producer string
+	Consumers      []string
+}
+
+// Subscriptions are who handles what.
+var Subscriptions = []Subscription{
+	{"mall.order.placed.v1", "order", []string{"product", "cart", "payment"}},
+	{"mall.order.paid.v1", "order", []string{"product"}},
+	{"mall.order.cancelled.v1", "order", []string{"product", "payment"}},
+	{"mall.order.refund-requested.v1", "order", []string{"payment"}},
+	{"mall.payment.succeeded.v1", "payment", []string{"order"}},
+	{"mall.payment.refunded.v1", "payment", []string{"order"}},
+	{"mall.stock.rejected.v1", "product", []string{"order"}},
+	{"mall.user.banned.v1", "user", []string{"auth"}},
+	{"mall.user.unbanned.v1", "user", []string{"auth"}},
+	{"mall.user.roles-changed.v1", "user", []string{"auth"}},
+	{"mall.user.password-changed.v1", "user", []string{"auth"}},
+	{"mall.user.deleted.v1", "user", []string{"auth", "cart", "checkout", "order"}},
+}
+
+const (
+	ruleTold     = "every transition has one outbox row"
+	ruleRelayed  = "every event is numbered and published"
+	ruleFeed     = "the feed has no gap"
+	ruleReceived = "every subscriber has every event it handles"
+	ruleInvented = "no event without its outbox row"
+	ruleParked   = "nothing is parked without a reason"
+)
+
+// untoldIn compares transitions (key, type, n, at) with the service's outbox. Events that retention has removed cannot be counted.
+func (f *facts) untoldIn(ctx context.Context, r *serviceDB, transitions string) error {
+	// The sums of both are equal as a rule, and quickly made.
+	same := false
+	err := r.each(ctx, `WITH made AS (`+transitions+`) SELECT (SELECT purged_through FROM outbox_head) = 0
+		AND (SELECT sum(n * hashtextextended(key || type, 0)::numeric) FROM made) IS NOT DISTINCT FROM (SELECT sum(hashtextextended(key || type, 0)) FROM outbox)`, nil,
+		func(rows *sql.Rows) error { return rows.Scan(&same) })
+	if err != nil || same {
+		return err
+	}
+	query := `WITH made AS (` + transitions + `), told AS (SELECT key, type, count(*) AS n FROM outbox GROUP BY 1, 2),
+			since AS (SELECT CASE WHEN (SELECT purged_through FROM outbox_head) > 0 THEN (SELECT coalesce(min(created_at), now()) + interval '1 minute' FROM outbox) ELSE '-infinity' END AS at)
+		SELECT coalesce(made.key, told.key), format('%s: %s transitions, %s events', coalesce(made.type, told.type), coalesce(made.n, 0), coalesce(told.n, 0))
+		FROM made FULL JOIN told USING (key, type) CROSS JOIN since WHERE made.n IS DISTINCT FROM told.n AND (made.at > since.at OR since.at = '-infinity')`
+	found, err := r.faults(ctx, ruleTold, query, false)
+	for i := range found {
+		found[i].subject = r.name + "'s events of " + found[i].subject
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.untold = append(f.untold, found...)
+	return err
+}
+
+func (f *facts) loadOrderEvents(ctx context.Context, r *serviceDB) error {
+	return f.untoldIn(ctx, r, `
+		SELECT order_id::text AS key, CASE status WHEN 'awaiting_payment' THEN 'mall.order.placed.v1' WHEN 'paid' THEN 'mall.order.paid.v1' ELSE 'mall.order.cancelled.v1' END AS type,
+			count(*) AS n, max(at) AS at FROM order_history WHERE status <> 'refunded' GROUP BY 1, 2
+		UNION ALL SELECT order_id::text, 'mall.order.refund-requested.v1', count(*), max(at) FROM order_refunds GROUP BY 1`)
+}
+
+func (f *facts) loadRejectionEvents(ctx context.Context, r *serviceDB) error {
+	return f.untoldIn(ctx, r, `SELECT order_id::text AS key, 'mall.stock.rejected.v1' AS type, count(*) AS n, max(rejected_at) AS at FROM rejections GROUP BY 1`)
+}
+
+// bucket is a piece of the events of one type: those whose ids begin alike. Ids begin with their time (UUIDv7), so that a
+// bucket is about a minute; comparing sums of buckets spares reading every id.
+type bucket struct{ typ, prefix string }
+
+type sum struct{ n, hash int64 }
+
+func (r *serviceDB) buckets(ctx context.Context, table string) (map[bucket]sum, error) {
+	out := map[bucket]sum{}
+	err := r.each(ctx, `SELECT type, left(id, 8), count(*), bit_xor(hashtextextended(id, 0)) FROM `+table+` GROUP BY 1, 2`, nil, func(rows *sql.Rows) error {
+		var k bucket
+		var s sum
+		err := rows.Scan(&k.typ, &k.prefix, &s.n, &s.hash)
+		out[k] = s
+		return err
+	})
+	return out, err
+}
+
+var (
+	producers = []string{"order", "payment", "product", "user"}
+	consumers = []string{"order", "payment", "product", "cart", "checkout", "auth"}
+)
+
+// eventBook holds outboxes against inboxes.
+func (f *facts) eventBook(ctx context.Context, b *Book) error {
+	b.report(f.untold)
+	sent, got := map[string]map[bucket]sum{}, map[string]map[bucket]sum{}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	for name, r := range f.services {
+		wg.Go(func() { // one service at a time by itself: it has one connection
+			var out, in map[bucket]sum
+			var err error
+			if slices.Contains(producers, name) {
+				out, err = r.buckets(ctx, "outbox")
+			}
+			if err == nil && slices.Contains(consumers, name) {
+				in, err = r.buckets(ctx, "inbox")
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sent[name], got[name] = out, in
+			if err != nil {
+				failed = fmt.Errorf("%s: %w", name, err)
+			}
+		})
+	}
+	wg.Wait()
+	if failed != nil {
+		return failed
+	}
+	compared := int64(0)
+	for _, s := range Subscriptions {
+		for _, consumer := range s.Consumers {
+			n, err := f.compare(ctx, b, s, consumer, sent[s.Producer], got[consumer])
+			if err != nil {
+				return err
+			}
+			compared += n
+		}
+	}
+	b.look("%d deliveries of events to subscribers", compared)
+	for _, name := range producers {
+		if err := f.relay(ctx, b, f.services[name]); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	for _, name := range consumers {
+		if err := f.parked(ctx, b, f.services[name]); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// compare finds events of one type that one consumer lacks, and those it has from nowhere.
+func (f *facts) compare(ctx context.Context, b *Book, s Subscription, consumer string, sent, got map[bucket]sum) (n int64, err error) {
+	differ := map[string]bool{}
+	for k, v := range sent {
+		if k.typ == s.Type {
+			n += v.n
+			if got[k] != v {
+				differ[k.prefix] = true
+			}
+		}
+	}
+	for k := range got {
+		if _, ok := sent[k]; k.typ == s.Type && !ok {
+			differ[k.prefix] = true
+		}
+	}
+	if len(differ) == 0 {
+		return n, nil
+	}
+	prefixes := slices.Collect(maps.Keys(differ))
+	out, err := f.services[s.Producer].eventIDs(ctx, "outbox", "created_at", s.Type, prefixes)
+	if err != nil {
+		return n, err
+	}
+	in, err := f.services[consumer].eventIDs(ctx, "inbox", "received_at", s.Type, prefixes)
+	if err != nil {
+		return n, err
+	}
+	since, err := f.services[s.Producer].purgedBefore(ctx)
+	if err != nil {
+		return n, err
+	}
+	for id, e := range out {
+		if _, ok := in[id]; !ok {
+			b.add(level(e.age), ruleReceived, "event "+id, "%s of %s, %.0f s old, is not in %s's inbox", s.Type, e.key, e.age, consumer)
+		}
+	}
+	for id, e := range in {
+		if _, ok := out[id]; !ok && e.age < since {
+			b.add(level(e.age), ruleInvented, "event "+id, "%s of %s is in %s's inbox and not in %s's outbox", s.Type, e.key, consumer, s.Producer)
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,189 @@
+package audit
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// order is an order as its service has it; ages and past (the time since it was due) are seconds.
+type order struct {
+	status, currency, payment string
+	total                     int64
+	lines                     int64
+	age, made, past           float64
+}
+
+func (f *facts) loadOrders(ctx context.Context, r *serviceDB) error {
+	f.orders, f.units = map[int64]order{}, map[int64]int64{}
+	err := r.lines(ctx, `SELECT concat_ws(' ', o.id, o.status, o.currency, o.payment_id, o.total, coalesce(l.lines, 0), `+age("o.updated_at")+`, `+age("o.created_at")+`, `+age("o.payment_due_at")+`)
+		FROM orders o LEFT JOIN (SELECT order_id, `+hashLines+` AS lines FROM order_lines GROUP BY 1) l ON l.order_id = o.id`,
+		func(l *line) {
+			f.orders[l.int()] = order{status: l.word(), currency: l.word(), payment: l.text(), total: l.int(), lines: l.int(), age: l.seconds(), made: l.seconds(), past: l.seconds()}
+		})
+	if err != nil {
+		return err
+	}
+	err = r.each(ctx, `SELECT product_id, sum(quantity) FROM order_lines JOIN orders ON id = order_id WHERE status = 'paid' GROUP BY 1`, nil, func(rows *sql.Rows) error {
+		var id, n int64
+		err := rows.Scan(&id, &n)
+		f.units[id] = n
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return r.each(ctx, `SELECT id FROM orders JOIN order_ids ON order_id = id WHERE fenced`, nil, func(rows *sql.Rows) error {
+		var id int64
+		err := rows.Scan(&id)
+		f.unfenced = append(f.unfenced, id)
+		return err
+	})
+}
+
+const (
+	rulePaid  = "a paid order ⇔ one settled payment of its amount"
+	ruleBack  = "a cancelled order: net money 0"
+	ruleBill  = "an order's bill"
+	ruleStock = "an order's stock"
+	ruleOwner = "no money or stock without an order"
+	ruleFence = "a fenced id has no order"
+)
+
+// orderBook holds every order against its payments, its bill and its reservations.
+func (f *facts) orderBook(b *Book) {
+	paidBy := map[int64][]payment{}
+	for _, p := range f.payments {
+		if p.status == "succeeded" || p.status == "refunded" {
+			paidBy[p.order] = append(paidBy[p.order], p)
+		}
+	}
+	for id, o := range f.orders {
+		subject := fmt.Sprintf("order %d", id)
+		bill, billed := f.bills[id]
+		f.orderMoney(b, subject, o, bill, paidBy[id])
+		f.orderBill(b, subject, o, bill, billed, slices.ContainsFunc(paidBy[id], returning))
+		f.orderStock(b, subject, id, o)
+	}
+	for product, sold := range f.units {
+		if put := f.stock[product].put; sold > put {
+			// Sold and put are read a moment apart, but nothing can be sold before it was put.
+			b.add(Violation, ruleSoldUnits, fmt.Sprintf("product %d", product), "%d units in paid orders, %d were ever put in stock", sold, put)
+		}
+	}
+	for id, bill := range f.bills {
+		if _, ok := f.orders[id]; !ok {
+			b.add(level(bill.age), ruleOwner, fmt.Sprintf("order %d", id), "it has a bill over %d and does not exist", bill.amount)
+		}
+	}
+	for id, v := range f.reservations {
+		if _, ok := f.orders[id]; !ok {
+			b.add(level(v.age), ruleOwner, fmt.Sprintf("order %d", id), "it has %s stock and does not exist", v.low)
+		}
+	}
+	for id, age := range f.rejections {
+		if _, ok := f.orders[id]; !ok {
+			b.add(level(age), ruleOwner, fmt.Sprintf("order %d", id), "its stock was refused and it does not exist")
+		}
+	}
+	for _, id := range f.unfenced {
+		b.add(Violation, ruleFence, fmt.Sprintf("order %d", id), "it exists although its hold was released through the fence")
+	}
+	b.report(f.doubled)
+	b.look("%d orders against %d payments, %d bills, %d reservations, %d rejections", len(f.orders), len(f.payments), len(f.bills), len(f.reservations), len(f.rejections))
+}
+
+func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []payment) {
+	age := o.age
+	if bill.status != "" {
+		age = min(age, bill.age)
+	}
+	kept := make([]payment, 0, 1)
+	for _, p := range paid {
+		age = min(age, p.age)
+		if p.status == "succeeded" && !p.returning {
+			kept = append(kept, p)
+		}
+	}
+	switch o.status {
+	case "paid":
+		if len(kept) != 1 {
+			b.add(level(age), rulePaid, subject, "it is paid and has %d settled payments %s", len(kept), ids(kept))
+			return
+		}
+		if p := kept[0]; strconv.FormatInt(p.id, 10) != o.payment || p.amount != o.total || p.currency != o.currency {
+			b.add(level(age), rulePaid, subject, "it says payment %s of %d %s; settled is payment %d of %d %s", o.payment, o.total, o.currency, p.id, p.amount, p.currency)
+		}
+	case "awaiting_payment":
+		if len(kept) > 0 {
+			b.add(level(age), rulePaid, subject, "it awaits payment and has settled payments %s", ids(kept))
+		}
+	case "cancelled", "refunded":
+		if len(kept) > 0 {
+			b.add(level(age), ruleBack, subject, "it is %s and keeps payments %s", o.status, ids(kept))
+			return
+		}
+		back := slices.ContainsFunc(paid, func(p payment) bool {
+			return p.status == "refunded" && p.amount == o.total && p.currency == o.currency
+		})
+		if back != (o.status == "refunded") && !slices.ContainsFunc(paid, returning) { // which of them is the order's own, only order knows
+			b.add(level(age), ruleBack, subject, "it is %s and has %d payments that went back", o.status, len(paid))
+		}
+	}
+}
+
+func returning(p payment) bool { return p.returning }
+
+func ids(list []payment) string {
+	out := make([]int64, len(list))
+	for i, p := range list {
+		out[i] = p.id
+	}
+	return fmt.Sprint(out)
+}
+
+// billStates are the bills an order may have.
+var billStates = map[string]string{"awaiting_payment": "open", "paid": "paid", "cancelled": "closed", "refunded": "refunded"}
+
+func (f *facts) orderBill(b *Book, subject string, o order, bill bill, billed, returning bool) {
+	switch {
+	case !billed:
+		b.add(level(o.made), ruleBill, subject, "it is %s and has no bill", o.status)
+	case bill.amount != o.total || bill.currency != o.currency:
+		b.add(Violation, ruleBill, subject, "it is over %d %s, its bill over %d %s", o.total, o.currency, bill.amount, bill.currency)
+	case returning && (o.status == "cancelled" || o.status == "refunded") && bill.status != "open": // until all money is back
+	case bill.status != billStates[o.status]:
+		b.add(level(min(o.age, bill.age)), ruleBill, subject, "it is %s, its bill is %s", o.status, bill.status)
+	}
+}
+
+// stockStates are what an order's reservations may be.
+var stockStates = map[string]string{"awaiting_payment": "reserved", "paid": "deducted", "cancelled": "released", "refunded": "released"}
+
+func (f *facts) orderStock(b *Book, subject string, id int64, o order) {
+	v, recorded := f.reservations[id]
+	refused, rejected := f.rejections[id]
+	over := o.status == "cancelled" || o.status == "refunded"
+	switch want := stockStates[o.status]; {
+	case rejected && recorded:
+		b.add(Violation, ruleStock, subject, "its stock was refused and is %s", v.low)
+	case rejected && !over:
+		b.add(level(refused), ruleStock, subject, "it is %s and its stock was refused", o.status)
+	case rejected:
+	case !recorded:
+		b.add(level(o.made), ruleStock, subject, "it is %s and product has no reservation", o.status)
+	case v.lines != o.lines:
+		b.add(Violation, ruleStock, subject, "its lines and its reservations differ")
+	case v.low != want || v.top != want:
+		b.add(level(min(o.age, v.age)), ruleStock, subject, "it is %s, its stock is %s", o.status, states(v))
+	}
+}
+
+func states(v reserved) string {
+	if v.low == v.top {
+		return v.low
+	}
+	return v.low + " and " + v.top
+}

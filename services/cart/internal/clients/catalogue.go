@@ -1,0 +1,32 @@
+// Package clients is whom cart calls, through the sidecar.
+package clients
+
+import (
+	"context"
+	"net/http"
+
+	"daprmall.dev/services/cart/internal/cart"
+	"daprmall.dev/services/contracts/productv1"
+	"daprmall.dev/services/kit/sidecar"
+)
+
+// Catalogue is cart.Catalogue: the product service.
+type Catalogue struct{ side *sidecar.Client }
+
+// NewCatalogue makes it.
+func NewCatalogue(side *sidecar.Client) Catalogue { return Catalogue{side} }
+
+// Products is described at cart.Catalogue.
+func (c Catalogue) Products(ctx context.Context, ids []string) (map[string]cart.Product, error) {
+	var answer productv1.GetAnswer
+	err := c.side.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathGet,
+		In: productv1.GetRequest{IDs: ids}, Out: &answer, System: true})
+	if err != nil {
+		return nil, err
+	}
+	products := make(map[string]cart.Product, len(answer.Products))
+	for _, p := range answer.Products {
+		products[p.ID] = cart.Product{ID: p.ID, Name: p.Name, Price: p.Price, Currency: p.Currency, Available: p.Available}
+	}
+	return products, nil
+}

@@ -1,0 +1,266 @@
+// Package app opens what every service has: its sidecar, database, ids, inbox, outbox and settings. Only mains use it.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/settings"
+	"daprmall.dev/services/kit/sidecar"
+	"daprmall.dev/services/kit/telemetry"
+)
+
+// openFor bounds how long a start waits for its sidecar and database: services start in any order.
+const openFor = 90 * time.Second
+
+// App is an opened service. Idempotency is nil until UseIdempotency; a service that tells events runs its Outbox, one that follows some its Inbox.
+type App struct {
+	Env         config.Env
+	Log         *slog.Logger
+	Sidecar     *sidecar.Client
+	Live        *config.Live
+	DB          *gorm.DB
+	IDs         *ids.Source
+	Outbox      *outbox.Outbox
+	Inbox       *inbox.Inbox
+	Idempotency *idempotency.Store
+	Verifier    *identity.Verifier
+	Server      *server.Server
+
+	workers []worker
+}
+
+type worker struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// Main runs a process until SIGTERM or Ctrl-C and exits once: 0 for an orderly end, 1 with the reason logged.
+func Main(run func(ctx context.Context) error) {
+	// A service's live memory is a few megabytes, and by default Go would collect every few megabytes: trade some memory for processor time.
+	debug.SetGCPercent(400)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		slog.Error("stopped", "error", err)
+		os.Exit(1)
+	}
+}
+
+// Open waits for the sidecar, opens and migrates the service's database and prepares what its migrations name.
+// Tables of ids, outbox, inbox and idempotency are always there: they cost nothing while they are empty.
+func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
+	env, err := config.FromEnv()
+	if err != nil {
+		return nil, err
+	}
+	log := telemetry.Logger(os.Stderr, env.AppID, slog.LevelInfo)
+	slog.SetDefault(log)
+	side, err := sidecar.New(env)
+	if err != nil {
+		return nil, err
+	}
+	r := &App{Env: env, Log: log, Sidecar: side, Verifier: identity.NewVerifier(side.Keys)}
+	opening, cancel := context.WithTimeout(ctx, openFor)
+	defer cancel()
+	if err := side.Wait(opening); err != nil {
+		return nil, err
+	}
+	if err := side.UsePeerKeys(opening); err != nil {
+		return nil, err
+	}
+	callers, err := side.CallerKeys(opening)
+	if err != nil {
+		return nil, err
+	}
+	if r.DB, err = r.OpenDB(opening, env.AppID+"-db"); err != nil {
+		return nil, err
+	}
+	sets := append([]postgres.Migrations{postgres.Defaults, ids.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations, settings.Migrations}, own...)
+	if err := postgres.Migrate(opening, r.DB, sets...); err != nil {
+		return nil, err
+	}
+	if r.IDs, err = ids.NewSource(opening, r.DB, log); err != nil {
+		return nil, err
+	}
+	r.Live = config.NewLive(side, settings.New(r.DB), log)
+	promauto.NewGaugeFunc(prometheus.GaugeOpts{Name: "mall_settings_missing", Help: "Settings that are needed and not known: what needs them is refused."},
+		func() float64 { return float64(len(r.Live.Missing())) })
+	promauto.NewGaugeFunc(prometheus.GaugeOpts{Name: "mall_settings_lost", Help: "Settings that the configuration store has lost: their last good values are used."},
+		func() float64 { return float64(r.Live.Lost()) })
+	prometheus.MustRegister(config.Metrics(r.Live))
+	r.Outbox = outbox.New(r.DB, env.AppID, side, log)
+	r.Inbox = inbox.New(r.DB, side, log)
+	r.Server = server.New(env, log, r.Verifier,
+		server.Check{Name: "sidecar", Ask: side.Ready},
+		server.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, r.DB) }},
+		server.Check{Name: "settings", Ask: func(context.Context) error { return server.MissingSettings(r.Live.Missing()) }})
+	r.Server.Settings = r.Live.Missing
+	r.Server.RequireKeys(callers)
+	r.Pool(r.DB)
+	r.Go("ids", r.IDs.Run)
+	r.Go("configuration", r.Live.Run)
+	return r, nil
+}
+
+var secretRead = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "mall_secret_read_timestamp_seconds",
+	Help: "When a secret that may change was read last."}, []string{"secret"})
+
+// readSecret reads a secret that may change.
+func (r *App) readSecret(ctx context.Context, name string) (map[string]string, error) {
+	secret, err := r.Sidecar.Secret(ctx, name)
+	if err == nil {
+		secretRead.WithLabelValues(name).Set(float64(time.Now().UnixMilli()) / 1000)
+	}
+	return secret, err
+}
+
+// secretsEvery is how often secrets are read again: what the store gives while the process runs takes effect without a restart.
+const secretsEvery = 10 * time.Second
+
+// OpenDB opens the database that a secret names: "dsn", or "other_dsn" while the password of the first is not (yet, or any more) right.
+func (r *App) OpenDB(ctx context.Context, name string) (*gorm.DB, error) {
+	var dsns atomic.Pointer[[]string]
+	read := func(ctx context.Context) error {
+		secret, err := r.readSecret(ctx, name)
+		if err != nil {
+			return err
+		}
+		all := []string{secret["dsn"]}
+		if other := secret["other_dsn"]; other != "" {
+			all = append(all, other)
+		}
+		dsns.Store(&all)
+		return nil
+	}
+	if err := read(ctx); err != nil {
+		return nil, err
+	}
+	r.Go("database secret", Every(r.Log, secretsEvery, read))
+	return postgres.Open(ctx, func() []string { return *dsns.Load() })
+}
+
+// UseIdempotency prepares the store of idempotency keys.
+func (r *App) UseIdempotency(ctx context.Context) error {
+	r.Idempotency = idempotency.New(r.DB, r.IDs, nil, r.Log)
+	r.Go("idempotency", r.Idempotency.Run)
+	return r.FollowKeys(ctx, "idempotency-hmac", r.Idempotency.SetSecrets)
+}
+
+// keys reads a secret with a "key" that is used, and an "other" that is recognised while one follows the other.
+func (r *App) keys(ctx context.Context, name string) (current []byte, others [][]byte, err error) {
+	secret, err := r.readSecret(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if secret["key"] == "" {
+		return nil, nil, fmt.Errorf("secret %s has no key", name)
+	}
+	if other := secret["other"]; other != "" {
+		others = append(others, []byte(other))
+	}
+	return []byte(secret["key"]), others, nil
+}
+
+// FollowKeys calls use with the keys of a secret, now and whenever they are read again.
+func (r *App) FollowKeys(ctx context.Context, name string, use func(current []byte, others ...[]byte)) error {
+	read := func(ctx context.Context) error {
+		current, others, err := r.keys(ctx, name)
+		if err == nil {
+			use(current, others...)
+		}
+		return err
+	}
+	if err := read(ctx); err != nil {
+		return err
+	}
+	r.Go(name, Every(r.Log, secretsEvery, read))
+	return nil
+}
+
+// Go adds a worker that runs beside the server; one that fails or panics is started again after a second.
+func (r *App) Go(name string, run func(ctx context.Context) error) {
+	r.workers = append(r.workers, worker{name, run})
+}
+
+// Serve reads the settings once, runs the workers and serves until ctx ends; workers end after the last request.
+func (r *App) Serve(ctx context.Context) error {
+	if err := r.Live.Restore(ctx); err != nil {
+		return err
+	}
+	if err := r.Live.Refresh(ctx); err != nil {
+		r.Log.Warn("starting with the last known settings", "error", err)
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var wg sync.WaitGroup
+	for _, w := range r.workers {
+		wg.Go(func() { r.keep(background, w) })
+	}
+	err := server.Run(ctx, r.Env, r.Log, r.Server)
+	stop()
+	wg.Wait()
+	return err
+}
+
+func (r *App) keep(ctx context.Context, w worker) {
+	for ctx.Err() == nil {
+		err := safely(ctx, w.run)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		r.Log.Error("worker failed, starting it again", "worker", w.name, "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func safely(ctx context.Context, run func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return run(ctx)
+}
+
+// Every makes a worker that calls work again and again with a pause between; an error is logged and the next call comes.
+func Every(log *slog.Logger, pause time.Duration, work func(ctx context.Context) error) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		tick := time.NewTicker(pause)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+			if err := work(ctx); err != nil && ctx.Err() == nil {
+				log.Error("worker", "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,24 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
+	"daprmall.dev/services/kit/postgres"
+)
+
+// poolEvery is how often the pools are made as large as the settings say.
+const poolEvery = 5 * time.Second
+
+// Pool makes the pool of an open database follow the settings database.max_connections, database.connection_lifetime
+// and database.idle_time, which hold for each replica of each service.
+func (r *App) Pool(db *gorm.DB) {
+	conns, life, idle := config.Of(r.Live, keys.MaxConnections), config.Of(r.Live, keys.ConnectionLifetime), config.Of(r.Live, keys.IdleTime)
+	r.Go("pool", Every(r.Log, poolEvery, func(context.Context) error {
+		return postgres.Resize(db, postgres.Pool{Conns: int(conns()), Life: life(), Idle: idle()})
+	}))
+}

@@ -1,0 +1,39 @@
+// Package clients is whom payment calls, through the sidecar.
+package clients
+
+import (
+	"context"
+	"net/http"
+
+	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/kit/sidecar"
+	"daprmall.dev/services/payment/internal/payment"
+)
+
+// Orders is payment.Orders: the order service.
+type Orders struct{ side *sidecar.Client }
+
+// NewOrders makes it.
+func NewOrders(side *sidecar.Client) Orders { return Orders{side} }
+
+// Payable is described at payment.Orders.
+func (o Orders) Payable(ctx context.Context, orderID string) (*payment.Bill, error) {
+	var p orderv1.Payable
+	err := o.side.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodPost, Path: orderv1.PathGet,
+		In: orderv1.GetRequest{OrderID: orderID}, Out: &p, System: true})
+	if err != nil || !p.Found {
+		return nil, err
+	}
+	return &payment.Bill{OrderID: p.OrderID, UserID: p.UserID, Amount: p.Total, Currency: p.Currency, DueAt: p.PaymentDueAt, Status: status(p.Status)}, nil
+}
+
+// status says what the bill of an order in this state is.
+func status(ofOrder string) payment.BillStatus {
+	switch ofOrder {
+	case "awaiting_payment":
+		return payment.Open
+	case "paid":
+		return payment.Paid
+	}
+	return payment.Closed
+}

@@ -1,0 +1,215 @@
+// Package clients is whom the product service calls, through its sidecar: the gate in
+// Redis behind the binding redis-lua, and the order service's fence.
+package clients
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"daprmall.dev/services/product/internal/product"
+)
+
+// binding is the name of the Dapr component.
+const binding = "redis-lua"
+
+// callTimeout is how long a buyer may wait for the gate: when Redis is down a
+// checkout answers 503 soon instead of queueing.
+const callTimeout = 2 * time.Second
+
+// recordedMost is how many recorded holds one call names: more the binding takes of no product, and the call stays far below the body
+// that a sidecar takes.
+const recordedMost = 5000
+
+// Binder calls an operation of an output binding: sidecar.Client.
+type Binder interface {
+	Bind(ctx context.Context, binding, operation string, in, out any) error
+}
+
+// Gate is product.Gate through the binding.
+type Gate struct {
+	side  Binder
+	owner string // of locks: this process
+}
+
+// NewGate makes a gate.
+func NewGate(side Binder) *Gate { return &Gate{side: side, owner: rand.Text()} }
+
+var _ product.Gate = (*Gate)(nil)
+
+type line struct {
+	ProductID string `json:"product_id"`
+	Quantity  int64  `json:"quantity"`
+}
+
+func (g *Gate) call(ctx context.Context, operation string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return g.side.Bind(ctx, binding, operation, in, out)
+}
+
+// Hold takes all lines or none.
+func (g *Gate) Hold(ctx context.Context, id string, lines []product.Line, ttl time.Duration) (product.ItemHold, error) {
+	in := struct {
+		OrderID string `json:"order_id"`
+		TTL     int64  `json:"ttl_ms"`
+		Lines   []line `json:"lines"`
+	}{OrderID: id, TTL: ttl.Milliseconds()}
+	for _, l := range lines {
+		in.Lines = append(in.Lines, line(l))
+	}
+	var out struct {
+		Status    string `json:"status"`
+		Shortages []struct {
+			ProductID string `json:"product_id"`
+			Available int64  `json:"available"`
+		} `json:"shortages"`
+		Missing []string `json:"missing"`
+	}
+	if err := g.call(ctx, "hold", in, &out); err != nil {
+		return product.ItemHold{}, err
+	}
+	v := product.ItemHold{Status: out.Status, Missing: out.Missing}
+	for _, s := range out.Shortages {
+		v.Shortages = append(v.Shortages, product.Shortage(s))
+	}
+	return v, nil
+}
+
+type orderIn struct {
+	OrderID string `json:"order_id"`
+}
+
+// Unhold gives back what an order holds.
+func (g *Gate) Unhold(ctx context.Context, id string) error {
+	return g.call(ctx, "unhold", orderIn{id}, nil)
+}
+
+// Apply tells the gate what the ledger says, in as many calls as it takes. A product that is cut in two is told its base with each part:
+// until the last one it looks emptier than it is, never fuller.
+func (g *Gate) Apply(ctx context.Context, items []product.Apply) error {
+	type item struct {
+		ProductID string   `json:"product_id"`
+		Base      int64    `json:"base"`
+		Version   int64    `json:"version"`
+		Recorded  []string `json:"recorded"`
+		InsteadOf *int64   `json:"instead_of,omitempty"` // a component of the version before does not know it
+	}
+	type call struct {
+		Items []item `json:"items"`
+	}
+	var next call
+	space := recordedMost
+	send := func() error {
+		defer func() { next, space = call{}, recordedMost }()
+		return g.call(ctx, "apply", next, nil)
+	}
+	for _, it := range items {
+		recorded := it.Recorded
+		for len(recorded) > space {
+			next.Items = append(next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded[:space], it.InsteadOf})
+			recorded = recorded[space:]
+			if err := send(); err != nil {
+				return err
+			}
+		}
+		next.Items = append(next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded, it.InsteadOf})
+		space -= len(recorded)
+	}
+	return send()
+}
+
+// Due lists holds past their time.
+func (g *Gate) Due(ctx context.Context, limit int) ([]product.Hold, error) {
+	in := struct {
+		Limit int `json:"limit"`
+	}{limit}
+	var out struct {
+		Holds []struct {
+			OrderID string `json:"order_id"`
+			Lines   []line `json:"lines"`
+		} `json:"holds"`
+	}
+	if err := g.call(ctx, "due", in, &out); err != nil {
+		return nil, err
+	}
+	holds := make([]product.Hold, len(out.Holds))
+	for i, h := range out.Holds {
+		holds[i].ID = h.OrderID
+		for _, l := range h.Lines {
+			holds[i].Lines = append(holds[i].Lines, product.Line(l))
+		}
+	}
+	return holds, nil
+}
+
+// Extend moves an open hold's deadline.
+func (g *Gate) Extend(ctx context.Context, id string, ttl time.Duration) error {
+	in := struct {
+		OrderID string `json:"order_id"`
+		TTL     int64  `json:"ttl_ms"`
+	}{id, ttl.Milliseconds()}
+	return g.call(ctx, "extend", in, nil)
+}
+
+// Held pages through products with open holds.
+func (g *Gate) Held(ctx context.Context, cursor string, limit int) (ids []string, next string, err error) {
+	in := struct {
+		Cursor string `json:"cursor,omitempty"`
+		Limit  int    `json:"limit"`
+	}{cursor, limit}
+	var out struct {
+		ProductIDs []string `json:"product_ids"`
+		Cursor     string   `json:"cursor"`
+	}
+	err = g.call(ctx, "held", in, &out)
+	return out.ProductIDs, out.Cursor, err
+}
+
+// Inspect reads products with their holds.
+func (g *Gate) Inspect(ctx context.Context, productIDs []string) ([]product.GateEntry, error) {
+	in := struct {
+		ProductIDs []string `json:"product_ids"`
+	}{productIDs}
+	var out struct {
+		Items []struct {
+			ProductID string           `json:"product_id"`
+			Present   bool             `json:"present"`
+			Base      int64            `json:"base"`
+			Version   int64            `json:"version"`
+			Held      int64            `json:"held"`
+			Orders    map[string]int64 `json:"orders"`
+		} `json:"items"`
+	}
+	if err := g.call(ctx, "inspect", in, &out); err != nil {
+		return nil, err
+	}
+	items := make([]product.GateEntry, len(out.Items))
+	for i, it := range out.Items {
+		items[i] = product.GateEntry{ProductID: it.ProductID, Present: it.Present, Base: it.Base, Version: it.Version, Held: it.Held, Holds: it.Orders}
+	}
+	return items, nil
+}
+
+// RunID names the life of the Redis server.
+func (g *Gate) RunID(ctx context.Context) (string, error) {
+	var out struct {
+		RunID string `json:"run_id"`
+	}
+	err := g.call(ctx, "run_id", struct{}{}, &out)
+	return out.RunID, err
+}
+
+// Lock lets one process win for a while.
+func (g *Gate) Lock(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	in := struct {
+		Key   string `json:"key"`
+		Owner string `json:"owner"`
+		TTL   int64  `json:"ttl_ms"`
+	}{key, g.owner, ttl.Milliseconds()}
+	var out struct {
+		Acquired bool `json:"acquired"`
+	}
+	err := g.call(ctx, "lock", in, &out)
+	return out.Acquired, err
+}

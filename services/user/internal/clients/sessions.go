@@ -1,0 +1,23 @@
+// Package clients is whom user calls, through the sidecar.
+package clients
+
+import (
+	"context"
+	"net/http"
+
+	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/kit/sidecar"
+	"daprmall.dev/services/user/internal/user"
+)
+
+// Sessions is user.Sessions: the auth service.
+type Sessions struct{ side *sidecar.Client }
+
+// NewSessions makes it.
+func NewSessions(side *sidecar.Client) Sessions { return Sessions{side} }
+
+// Revoke tells auth what an account is from now on.
+func (s Sessions) Revoke(ctx context.Context, u user.Snapshot) error {
+	return s.side.Invoke(ctx, sidecar.Request{App: "auth", Method: http.MethodPost, Path: authv1.PathRevoke, System: true,
+		In: authv1.RevokeRequest{UserID: u.ID, Version: u.Version, Roles: u.Roles, Banned: u.Banned}})
+}

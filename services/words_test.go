@@ -1,0 +1,75 @@
+package services_test
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// replaced are words that this project used in a sense of its own, and the usual ones that took their places.
+var replaced = map[string]string{
+	`[Rr]ooms?`:                          "service",
+	`([Bb]ooks|OrderBooks)\.go|NewBooks`: "OrderStock, audit",
+	`Shelf|NewShelf`:                     "StockByProduct",
+	`Keeper|NewKeeper`:                   "Reconciler",
+	`Applier|NewApplier`:                 "GateSync",
+	`Gated`:                              "GateEntry",
+	`NewMeter|Meter`:                     "Metrics",
+	`Wish|Wishes`:                        "Update",
+	`TakePayments?`:                      "ApplyPayment",
+	`LoseStock`:                          "CancelOutOfStock",
+	`MoneyReturned`:                      "MarkRefunded",
+	`LookSoon|LookNow`:                   "ScheduleCheck, CheckNow",
+	`Revivable`:                          "Restartable",
+	`household|takeIn|slowDown`:          "clientKey, readBody, rateLimit",
+	`crew`:                               "appProcesses",
+	`town`:                               "fakePeers",
+	`deaf`:                               "stalled",
+	`letGo`:                              "releaseLease",
+	`problem\.(Busy|Missing)`:            "problem.NewUnavailable, problem.NewNotFound",
+	`postgres\.(Away|Again)`:             "postgres.IsUnavailable, postgres.RetryIdempotent",
+	`internal/(peers|books|place|shop)`:  "internal/clients, audit, layout, apiclient",
+}
+
+// meant are places where such a word is meant as everybody means it.
+var meant = regexp.MustCompile(`room for|make room|makes room|no room`)
+
+// A word that was replaced does not come back.
+func TestReplacedWordsStayReplaced(t *testing.T) {
+	words := map[*regexp.Regexp]string{}
+	for old, use := range replaced {
+		words[regexp.MustCompile(`\b(`+old+`)\b`)] = use
+	}
+	for _, file := range texts(t) {
+		text, err := os.ReadFile(filepath.Join("..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, line := 1, bufio.NewScanner(bytes.NewReader(text)); line.Scan(); n++ {
+			for old, use := range words {
+				if found := old.Find(line.Bytes()); found != nil && !meant.Match(line.Bytes()) {
+					t.Errorf("%s:%d: %q is called %s", file, n, found, use)
+				}
+			}
+		}
+	}
+}
+
+// texts are the files that people read, but not what was decided or applied long ago.
+func texts(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "git", "-C", "..", "ls-files", "*.go", "*.md", "*.yaml", "*.yml").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := strings.Fields(string(out))
+	return slices.DeleteFunc(files, func(f string) bool {
+		return strings.HasPrefix(f, "docs/adr/") || f == "services/words_test.go"
+	})
+}
