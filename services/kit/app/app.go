@@ -18,6 +18,7 @@ import (
 	"gorm.io/gorm"
 
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/config/keys"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
@@ -112,6 +113,7 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 	prometheus.MustRegister(config.Metrics(r.Live))
 	r.Outbox = outbox.New(r.DB, env.AppID, side, log)
 	r.Inbox = inbox.New(r.DB, side, log)
+	r.Inbox.CatchUpEvery = config.Of(r.Live, keys.CatchUpEvery)
 	r.Server = server.New(env, log, r.Verifier,
 		server.Check{Name: "sidecar", Ask: side.Ready},
 		server.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, r.DB) }},

@@ -20,6 +20,7 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/kit/config/keys"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/sidecar"
@@ -39,6 +40,9 @@ type Sidecar interface {
 
 // Inbox is one service's incoming events.
 type Inbox struct {
+	// CatchUpEvery is the pause between two comparisons with the feeds. To be set before Run.
+	CatchUpEvery func() time.Duration
+
 	db       *gorm.DB
 	side     Sidecar
 	log      *slog.Logger
@@ -57,7 +61,7 @@ type Inbox struct {
 
 // New makes an inbox without handlers.
 func New(db *gorm.DB, side Sidecar, log *slog.Logger) *Inbox {
-	return &Inbox{db: db, side: side, log: log, owner: uuid.NewString(), now: time.Now, started: time.Now()}
+	return &Inbox{CatchUpEvery: keys.CatchUpEvery.Standard, db: db, side: side, log: log, owner: uuid.NewString(), now: time.Now, started: time.Now()}
 }
 
 // Handled gives the types that are handled, each with the app it comes from.

@@ -15,7 +15,6 @@ import (
 
 const (
 	retryEvery   = 500 * time.Millisecond
-	catchUpEvery = 30 * time.Second
 	feedAge      = 10 * time.Second // younger events are left to the broker
 	stalledAfter = 60 * time.Second
 	restartPause = 5 * time.Minute
@@ -35,11 +34,10 @@ var (
 
 // Run retries parked events, compares with the feeds and forgets old rows until ctx ends. Any number of replicas may run it.
 func (in *Inbox) Run(ctx context.Context) error {
-	retry, catchUp, clean := time.NewTicker(retryEvery), time.NewTicker(catchUpEvery), time.NewTicker(time.Hour)
+	retry, clean := time.NewTicker(retryEvery), time.NewTicker(time.Hour)
 	defer retry.Stop()
-	defer catchUp.Stop()
 	defer clean.Stop()
-	go in.feedLoop(ctx, catchUp.C)
+	go in.feedLoop(ctx)
 	for {
 		var err error
 		select {
@@ -56,15 +54,13 @@ func (in *Inbox) Run(ctx context.Context) error {
 	}
 }
 
-// feedLoop catches up soon after the start, because what was under way when the service ended is missing now, and then at every tick.
-func (in *Inbox) feedLoop(ctx context.Context, tick <-chan time.Time) {
-	soon := time.After(feedAge)
-	for {
+// feedLoop catches up soon after the start, because what was under way when the service ended is missing now, and then again and again.
+func (in *Inbox) feedLoop(ctx context.Context) {
+	for pause := feedAge; ; pause = in.CatchUpEvery() {
 		select {
 		case <-ctx.Done():
 			return
-		case <-soon:
-		case <-tick:
+		case <-time.After(pause):
 		}
 		in.CatchUp(ctx, feedAge)
 	}

@@ -16,6 +16,8 @@ var (
 	Currency     = currency("mall.currency", "CNY", "the mall's one currency; set it before the first product")
 	ArchiveAfter = Duration("mall.archive_after", "8760h", LeastArchiveAge, 100*365*day,
 		"how old finished orders, bills, reservations and ledger entries are when they are archived")
+	CatchUpEvery = Duration("mall.catch_up_every", "30s", time.Second, 5*time.Minute,
+		"how often a service compares the feeds of others with the events it has")
 	MaxConnections     = Int("database.max_connections", "10", 2, 500, "connections of each replica of each service; PostgreSQL's own default is 100 in all")
 	ConnectionLifetime = Duration("database.connection_lifetime", "1h", time.Minute, day, "after which a connection is closed")
 	IdleTime           = Duration("database.idle_time", "5m", time.Second, time.Hour, "after which a connection that nobody uses is closed")
@@ -55,7 +57,7 @@ var (
 
 // All lists every setting by its name.
 func All() []Entry {
-	all := []Entry{Currency.entry(), ArchiveAfter.entry(), MaxConnections.entry(), ConnectionLifetime.entry(), IdleTime.entry(),
+	all := []Entry{Currency.entry(), ArchiveAfter.entry(), CatchUpEvery.entry(), MaxConnections.entry(), ConnectionLifetime.entry(), IdleTime.entry(),
 		PaymentTimeout.entry(), CancelGrace.entry(), HoldTTL.entry(), ShippingFee.entry(), FreeShippingFrom.entry(),
 		AccessTTL.entry(), RefreshTTL.entry(), SessionTTL.entry(), KeyRotation.entry(), PaymentReturnURL.entry(),
 		PaymentProvider.entry(), VerifyAtSignUp.entry(), MailLink.entry(), GatewayPolicy.entry(), RateAnonymous.entry(),
