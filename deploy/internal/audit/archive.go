@@ -8,10 +8,11 @@ import (
 
 const ruleArchive = "nothing is both live and archived"
 
-// archives are the live tables that have an archive, which inherits from them, with their primary keys.
-const archives = `SELECT p.relname, c.relname, (SELECT string_agg(quote_ident(attname), ', ') FROM pg_index
-		JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey) WHERE indrelid = p.oid AND indisprimary)
-	FROM pg_inherits JOIN pg_class p ON p.oid = inhparent JOIN pg_class c ON c.oid = inhrelid ORDER BY 1`
+// archives are the live tables that have an archive, with their primary keys: both inherit from all_….
+const archives = `SELECT l.relname, a.relname, (SELECT string_agg(quote_ident(attname), ', ') FROM pg_index
+		JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey) WHERE indrelid = l.oid AND indisprimary)
+	FROM pg_inherits i JOIN pg_class l ON l.oid = i.inhrelid JOIN pg_inherits j USING (inhparent) JOIN pg_class a ON a.oid = j.inhrelid
+	WHERE a.relname = 'archived_' || l.relname ORDER BY 1`
 
 // loadDoubled finds rows that are live and archived. No unique key of PostgreSQL spans both.
 func (f *facts) loadDoubled(ctx context.Context, r *serviceDB) error {
@@ -27,7 +28,7 @@ func (f *facts) loadDoubled(ctx context.Context, r *serviceDB) error {
 	}
 	var doubled []fault
 	for _, a := range all {
-		found, err := r.faults(ctx, ruleArchive, fmt.Sprintf(`SELECT '%[1]s ' || concat_ws(' ', %[3]s), 'it is in %[2]s too' FROM ONLY %[1]s JOIN %[2]s USING (%[3]s)`,
+		found, err := r.faults(ctx, ruleArchive, fmt.Sprintf(`SELECT '%[1]s ' || concat_ws(' ', %[3]s), 'it is in %[2]s too' FROM %[1]s JOIN %[2]s USING (%[3]s)`,
 			a[0], a[1], a[2]), false)
 		if err != nil {
 			return err

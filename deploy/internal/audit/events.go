@@ -67,12 +67,12 @@ func (f *facts) untoldIn(ctx context.Context, r *serviceDB, transitions string) 
 func (f *facts) loadOrderEvents(ctx context.Context, r *serviceDB) error {
 	return f.untoldIn(ctx, r, `
 		SELECT order_id::text AS key, CASE status WHEN 'awaiting_payment' THEN 'mall.order.placed.v1' WHEN 'paid' THEN 'mall.order.paid.v1' ELSE 'mall.order.cancelled.v1' END AS type,
-			count(*) AS n, max(at) AS at FROM order_history WHERE status <> 'refunded' GROUP BY 1, 2
-		UNION ALL SELECT order_id::text, 'mall.order.refund-requested.v1', count(*), max(at) FROM order_refunds GROUP BY 1`)
+			count(*) AS n, max(at) AS at FROM all_order_history WHERE status <> 'refunded' GROUP BY 1, 2
+		UNION ALL SELECT order_id::text, 'mall.order.refund-requested.v1', count(*), max(at) FROM all_order_refunds GROUP BY 1`)
 }
 
 func (f *facts) loadRejectionEvents(ctx context.Context, r *serviceDB) error {
-	return f.untoldIn(ctx, r, `SELECT order_id::text AS key, 'mall.stock.rejected.v1' AS type, count(*) AS n, max(rejected_at) AS at FROM rejections GROUP BY 1`)
+	return f.untoldIn(ctx, r, `SELECT order_id::text AS key, 'mall.stock.rejected.v1' AS type, count(*) AS n, max(rejected_at) AS at FROM all_rejections GROUP BY 1`)
 }
 
 // bucket is a piece of the events of one type: those whose ids begin alike. Ids begin with their time (UUIDv7), so that a

@@ -184,7 +184,7 @@ func (w *fixture) resetArchived(t *testing.T) {
 		"product": {"reservations": "order_id <> 2", "rejections": "true", "adjustments": "true", "stock_ledger": "stock_version < 8"},
 	} {
 		for _, table := range slices.Sorted(maps.Keys(tables)) {
-			w.do(t, service, "BEGIN; SET LOCAL session_replication_role = replica; WITH rows AS (DELETE FROM ONLY "+table+" WHERE "+tables[table]+" RETURNING *) INSERT INTO archived_"+table+" SELECT * FROM rows; COMMIT")
+			w.do(t, service, "BEGIN; SET LOCAL session_replication_role = replica; WITH rows AS (DELETE FROM "+table+" WHERE "+tables[table]+" RETURNING *) INSERT INTO archived_"+table+" SELECT * FROM rows; COMMIT")
 		}
 	}
 }

@@ -36,20 +36,20 @@ type charge struct {
 
 func (f *facts) loadPayments(ctx context.Context, r *serviceDB) error {
 	f.payments, f.bills = map[int64]payment{}, map[int64]bill{}
-	err := r.lines(ctx, `SELECT concat_ws(' ', id, order_id, amount, currency, CASE WHEN next_action IS NULL THEN status ELSE 'requires_action' END, provider, provider_id <> '', `+age("updated_at")+`, `+age("created_at")+`) FROM payments`, func(l *line) {
+	err := r.lines(ctx, `SELECT concat_ws(' ', id, order_id, amount, currency, CASE WHEN next_action IS NULL THEN status ELSE 'requires_action' END, provider, provider_id <> '', `+age("updated_at")+`, `+age("created_at")+`) FROM all_payments`, func(l *line) {
 		p := payment{id: l.int(), order: l.int(), amount: l.int(), currency: l.word(), status: l.word(), provider: l.word(), opened: l.bool(), age: l.seconds(), made: l.seconds()}
 		f.payments[p.id] = p
 	})
 	if err != nil {
 		return err
 	}
-	err = r.lines(ctx, `SELECT concat_ws(' ', order_id, amount, currency, status, `+age("updated_at")+`) FROM bills`, func(l *line) {
+	err = r.lines(ctx, `SELECT concat_ws(' ', order_id, amount, currency, status, `+age("updated_at")+`) FROM all_bills`, func(l *line) {
 		f.bills[l.int()] = bill{amount: l.int(), currency: l.word(), status: l.word(), age: l.seconds()}
 	})
 	if err != nil {
 		return err
 	}
-	err = r.lines(ctx, `SELECT concat_ws(' ', payment_id, amount, done_at IS NOT NULL, status, `+age("created_at")+`) FROM refunds`, func(l *line) {
+	err = r.lines(ctx, `SELECT concat_ws(' ', payment_id, amount, done_at IS NOT NULL, status, `+age("created_at")+`) FROM all_refunds`, func(l *line) {
 		r := refund{payment: l.int(), amount: l.int(), done: l.bool(), status: l.word(), age: l.seconds()}
 		f.refunds = append(f.refunds, r)
 		if p, ok := f.payments[r.payment]; ok && r.status == "pending" && !r.done {
@@ -61,8 +61,8 @@ func (f *facts) loadPayments(ctx context.Context, r *serviceDB) error {
 		return err
 	}
 	return f.untoldIn(ctx, r, `
-		SELECT order_id::text AS key, 'mall.payment.succeeded.v1' AS type, count(*) AS n, max(updated_at) AS at FROM payments WHERE status IN ('succeeded', 'refunded') GROUP BY 1
-		UNION ALL SELECT order_id::text, 'mall.payment.refunded.v1', count(*), max(coalesce(told_at, done_at)) FROM refunds JOIN payments ON id = payment_id
+		SELECT order_id::text AS key, 'mall.payment.succeeded.v1' AS type, count(*) AS n, max(updated_at) AS at FROM all_payments WHERE status IN ('succeeded', 'refunded') GROUP BY 1
+		UNION ALL SELECT order_id::text, 'mall.payment.refunded.v1', count(*), max(coalesce(told_at, done_at)) FROM all_refunds JOIN all_payments ON id = payment_id
 			WHERE coalesce(told_at, done_at) IS NOT NULL GROUP BY 1`) // told once, even if the money came back
 }
 

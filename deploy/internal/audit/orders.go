@@ -19,14 +19,14 @@ type order struct {
 func (f *facts) loadOrders(ctx context.Context, r *serviceDB) error {
 	f.orders, f.units = map[int64]order{}, map[int64]int64{}
 	err := r.lines(ctx, `SELECT concat_ws(' ', o.id, o.status, o.currency, o.payment_id, o.total, coalesce(l.lines, 0), `+age("o.updated_at")+`, `+age("o.created_at")+`, `+age("o.payment_due_at")+`)
-		FROM orders o LEFT JOIN (SELECT order_id, `+hashLines+` AS lines FROM order_lines GROUP BY 1) l ON l.order_id = o.id`,
+		FROM all_orders o LEFT JOIN (SELECT order_id, `+hashLines+` AS lines FROM all_order_lines GROUP BY 1) l ON l.order_id = o.id`,
 		func(l *line) {
 			f.orders[l.int()] = order{status: l.word(), currency: l.word(), payment: l.text(), total: l.int(), lines: l.int(), age: l.seconds(), made: l.seconds(), past: l.seconds()}
 		})
 	if err != nil {
 		return err
 	}
-	err = r.each(ctx, `SELECT product_id, sum(quantity) FROM order_lines JOIN orders ON id = order_id WHERE status = 'paid' GROUP BY 1`, nil, func(rows *sql.Rows) error {
+	err = r.each(ctx, `SELECT product_id, sum(quantity) FROM all_order_lines JOIN all_orders ON id = order_id WHERE status = 'paid' GROUP BY 1`, nil, func(rows *sql.Rows) error {
 		var id, n int64
 		err := rows.Scan(&id, &n)
 		f.units[id] = n
@@ -35,7 +35,7 @@ func (f *facts) loadOrders(ctx context.Context, r *serviceDB) error {
 	if err != nil {
 		return err
 	}
-	return r.each(ctx, `SELECT id FROM orders JOIN order_ids ON order_id = id WHERE fenced`, nil, func(rows *sql.Rows) error {
+	return r.each(ctx, `SELECT id FROM all_orders JOIN all_order_ids ON order_id = id WHERE fenced`, nil, func(rows *sql.Rows) error {
 		var id int64
 		err := rows.Scan(&id)
 		f.unfenced = append(f.unfenced, id)

@@ -1,6 +1,6 @@
 // Package archive keeps what is old and finished out of the tables that a service works with, so that those stay as small as its
-// recent business. An archived table inherits from its live one (PostgreSQL 5.11): who reads orders reads both, who writes names the
-// live one. A unique key holds within each of the two, so a writer brings back first what lies in the archive (Unarchive).
+// recent business. A live table, orders, and its archive, archived_orders, inherit from all_orders (PostgreSQL 5.11): who asks that reads
+// both. A unique key holds within each of the two, so a writer brings back first what lies in the archive (Unarchive).
 package archive
 
 import (
@@ -34,7 +34,7 @@ const (
 var archived = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_archived_total",
 	Help: "Old records (orders, bills, reservations, ledger entries) that were moved into the archive."})
 
-// Table is a live table; its archive is archived_<Name>.
+// Table is a live table. Its archive is archived_<Name>, both are all_<Name>.
 type Table struct {
 	Name string
 	Of   string // the condition for rows of records whose ids are given as one array: "order_id = ANY(?::bigint[])"
@@ -50,7 +50,7 @@ type Archive struct {
 }
 
 // move takes rows out of one table into another that has the same columns, in the same order: inheritance sees to it.
-const move = "WITH rows AS (DELETE FROM ONLY %s WHERE %s RETURNING *) INSERT INTO %s SELECT * FROM rows"
+const move = "WITH rows AS (DELETE FROM %s WHERE %s RETURNING *) INSERT INTO %s SELECT * FROM rows"
 
 // WithLive runs f, with records that may lie in the archive brought back in the same transaction. Without such ids it only runs f.
 func (a Archive) WithLive(ctx context.Context, db *gorm.DB, recordIDs []string, f func(ctx context.Context) error) error {

@@ -26,11 +26,17 @@ var (
 		CREATE TABLE parts (thing_id bigint NOT NULL REFERENCES things (id), position bigint NOT NULL, what text NOT NULL, PRIMARY KEY (thing_id, position));
 		CREATE TABLE steps (id bigint PRIMARY KEY, at timestamptz NOT NULL);
 		CREATE INDEX steps_by_age ON steps (at);
-		CREATE TABLE archived_things (LIKE things INCLUDING ALL) INHERITS (things);
-		CREATE TABLE archived_parts (LIKE parts INCLUDING ALL) INHERITS (parts);
-		CREATE TABLE archived_steps (LIKE steps INCLUDING ALL) INHERITS (steps);`)}}}
+		CREATE TABLE all_things (LIKE things, CHECK (false) NO INHERIT);
+		ALTER TABLE things INHERIT all_things;
+		CREATE TABLE archived_things (LIKE things INCLUDING ALL) INHERITS (all_things);
+		CREATE TABLE all_parts (LIKE parts, CHECK (false) NO INHERIT);
+		ALTER TABLE parts INHERIT all_parts;
+		CREATE TABLE archived_parts (LIKE parts INCLUDING ALL) INHERITS (all_parts);
+		CREATE TABLE all_steps (LIKE steps, CHECK (false) NO INHERIT);
+		ALTER TABLE steps INHERIT all_steps;
+		CREATE TABLE archived_steps (LIKE steps INCLUDING ALL) INHERITS (all_steps);`)}}}
 	things = archive.Archive{
-		Old: "SELECT id FROM ONLY things WHERE id < ? AND NOT open ORDER BY id LIMIT ?",
+		Old: "SELECT id FROM things WHERE id < ? AND NOT open ORDER BY id LIMIT ?",
 		Tables: []archive.Table{
 			{Name: "things", Of: "id = ANY(?::bigint[])"},
 			{Name: "parts", Of: "thing_id = ANY(?::bigint[])"},
@@ -67,8 +73,8 @@ func add(t *testing.T, db *gorm.DB, id string, open bool) {
 // where says in which tables a thing and its parts lie.
 func where(t *testing.T, db *gorm.DB, id string) string {
 	t.Helper()
-	return one[string](t, db, `SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT tableoid::regclass::text AS t FROM things WHERE id = ?
-		UNION ALL SELECT DISTINCT tableoid::regclass::text FROM parts WHERE thing_id = ?) w`, id, id)
+	return one[string](t, db, `SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT tableoid::regclass::text AS t FROM all_things WHERE id = ?
+		UNION ALL SELECT DISTINCT tableoid::regclass::text FROM all_parts WHERE thing_id = ?) w`, id, id)
 }
 
 const live, away = "parts things", "archived_parts archived_things"
@@ -93,7 +99,7 @@ func TestWhatIsOldAndFinishedIsArchived(t *testing.T) {
 			t.Fatalf("%s lies in %q, want %q", id, got, tables)
 		}
 	}
-	if n := one[int](t, db, "SELECT count(*) FROM parts"); n != 2*len(want) {
+	if n := one[int](t, db, "SELECT count(*) FROM all_parts"); n != 2*len(want) {
 		t.Errorf("%d parts are there of %d", n, 2*len(want))
 	}
 }
@@ -119,7 +125,7 @@ func TestUnarchiveBringsBack(t *testing.T) {
 	id, other := aged(2*year, 0), aged(2*year, 1)
 	add(t, db, id, false)
 	add(t, db, other, false)
-	exec(t, db, "ALTER TABLE things ADD COLUMN note text NOT NULL DEFAULT ''")
+	exec(t, db, "ALTER TABLE all_things ADD COLUMN note text NOT NULL DEFAULT ''")
 	exec(t, db, "UPDATE things SET note = 'kept', n = 7")
 	if err := things.Run(t.Context(), db, year); err != nil {
 		t.Fatal(err)
@@ -141,7 +147,7 @@ func TestUnarchiveBringsBack(t *testing.T) {
 			t.Error("it was moved although the transaction failed")
 		}
 	}
-	if got := one[string](t, db, "SELECT concat_ws(' ', open, n, note) FROM ONLY things WHERE id = ?", id); got != "f 8 kept" {
+	if got := one[string](t, db, "SELECT concat_ws(' ', open, n, note) FROM things WHERE id = ?", id); got != "f 8 kept" {
 		t.Errorf("brought back: %q", got)
 	}
 	if where(t, db, other) != away {
@@ -204,7 +210,7 @@ func TestArchivingRacesWithWriters(t *testing.T) {
 	writers.Wait()
 	close(done)
 	movers.Wait()
-	if got := one[string](t, db, "SELECT concat_ws(' ', count(*), count(DISTINCT id), sum(n), (SELECT count(*) FROM parts)) FROM things"); got != fmt.Sprint(records, records, 3*rounds, 2*records) {
+	if got := one[string](t, db, "SELECT concat_ws(' ', count(*), count(DISTINCT id), sum(n), (SELECT count(*) FROM all_parts)) FROM all_things"); got != fmt.Sprint(records, records, 3*rounds, 2*records) {
 		t.Errorf("records, different ones, writes, parts: %s; want %d, %d, %d, %d", got, records, records, 3*rounds, 2*records)
 	}
 }
@@ -234,7 +240,7 @@ func TestOldEntriesOfALogAreArchived(t *testing.T) {
 	if err := (archive.Log{Name: "steps", At: "at"}).Run(t.Context(), db, year); err != nil {
 		t.Fatal(err)
 	}
-	if got := one[string](t, db, "SELECT concat_ws(' ', (SELECT count(*) FROM ONLY steps), (SELECT min(id) FROM archived_steps), count(*)) FROM steps"); got != "8760 8761 14000" && got != "8759 8760 14000" {
+	if got := one[string](t, db, "SELECT concat_ws(' ', (SELECT count(*) FROM steps), (SELECT min(id) FROM archived_steps), count(*)) FROM all_steps"); got != "8760 8761 14000" && got != "8759 8760 14000" {
 		t.Errorf("live, first archived, all: %s", got)
 	}
 }

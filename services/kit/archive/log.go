@@ -17,7 +17,7 @@ const logBatch = 10 * batch
 
 // Run archives rows older than age, the oldest first, a batch after the other.
 func (l Log) Run(ctx context.Context, db *gorm.DB, age time.Duration) error {
-	rows := fmt.Sprintf(move, l.Name, fmt.Sprintf("ctid = ANY(ARRAY(SELECT ctid FROM ONLY %s WHERE %s < now() - make_interval(secs => ?) ORDER BY %s LIMIT %d))",
+	rows := fmt.Sprintf(move, l.Name, fmt.Sprintf("ctid = ANY(ARRAY(SELECT ctid FROM %s WHERE %s < now() - make_interval(secs => ?) ORDER BY %s LIMIT %d))",
 		l.Name, l.At, l.At, logBatch), "archived_"+l.Name)
 	for {
 		n := int64(0)

@@ -9,8 +9,8 @@ import (
 
 // orders are archived with all that belongs to them, and fences too. An order that awaits payment is not finished, however old it is.
 var orderArchive = archive.Archive{
-	Old: `SELECT order_id FROM ONLY order_ids WHERE order_id < ?
-			AND (SELECT status FROM ONLY orders WHERE id = order_id) IS DISTINCT FROM 'awaiting_payment'
+	Old: `SELECT order_id FROM order_ids WHERE order_id < ?
+			AND (SELECT status FROM orders WHERE id = order_id) IS DISTINCT FROM 'awaiting_payment'
 		ORDER BY order_id LIMIT ?`,
 	Tables: []archive.Table{
 		{Name: "order_ids", Of: "order_id = ANY(?::bigint[])"},

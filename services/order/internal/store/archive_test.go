@@ -24,7 +24,7 @@ func archiveAll(t *testing.T, db *gorm.DB) (live int) {
 	if err := s.Archive(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Raw("SELECT count(*) FROM ONLY orders").Scan(&live).Error; err != nil {
+	if err := db.Raw("SELECT count(*) FROM orders").Scan(&live).Error; err != nil {
 		t.Fatal(err)
 	}
 	return live
@@ -130,7 +130,7 @@ func TestALatePaymentRacesWithTheArchive(t *testing.T) {
 		wg.Go(func() { archiveAll(t, db) })
 		wg.Wait()
 		var n struct{ Orders, Refunds, Lines int }
-		err := db.Raw("SELECT count(*) AS orders, (SELECT count(*) FROM order_refunds WHERE order_id = id) AS refunds, (SELECT count(*) FROM order_lines WHERE order_id = id) AS lines FROM orders WHERE id = ? GROUP BY id", d.ID).Scan(&n).Error
+		err := db.Raw("SELECT count(*) AS orders, (SELECT count(*) FROM all_order_refunds WHERE order_id = id) AS refunds, (SELECT count(*) FROM all_order_lines WHERE order_id = id) AS lines FROM all_orders WHERE id = ? GROUP BY id", d.ID).Scan(&n).Error
 		if err != nil || n.Orders != 1 || n.Refunds != 1 || n.Lines != 2 {
 			t.Fatalf("%+v, %v", n, err)
 		}

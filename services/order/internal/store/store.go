@@ -132,7 +132,7 @@ func (s *Store) Find(ctx context.Context, id order.ID) (*order.Order, error) {
 }
 
 func find(db *gorm.DB, id order.ID) (*order.Order, error) {
-	found, err := load(db, db.Where("id = ?", id))
+	found, err := load(db, db.Table("all_orders").Where("id = ?", id))
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func find(db *gorm.DB, id order.ID) (*order.Order, error) {
 // RefundRequests is described at order.Store.
 func (s *Store) RefundRequests(ctx context.Context, id order.ID) ([]order.RefundRequest, error) {
 	var asked []order.RefundRequest
-	err := postgres.DB(ctx, s.db).Raw("SELECT payment_id, reason FROM order_refunds WHERE order_id = ? ORDER BY at, payment_id", string(id)).Scan(&asked).Error
+	err := postgres.DB(ctx, s.db).Raw("SELECT payment_id, reason FROM all_order_refunds WHERE order_id = ? ORDER BY at, payment_id", string(id)).Scan(&asked).Error
 	if err != nil {
 		return nil, fmt.Errorf("read refunds of order %s: %w", id, err)
 	}
@@ -155,7 +155,7 @@ func (s *Store) RefundRequests(ctx context.Context, id order.ID) ([]order.Refund
 // List is described at order.Store.
 func (s *Store) List(ctx context.Context, userID string, status order.Status, before order.ID, limit int) ([]*order.Order, error) {
 	db := postgres.DB(ctx, s.db)
-	q := db.Where("user_id = ?", userID).Order("id DESC").Limit(limit)
+	q := db.Table("all_orders").Where("user_id = ?", userID).Order("id DESC").Limit(limit)
 	if status != "" {
 		q = q.Where("status = ?", status)
 	}
@@ -170,11 +170,11 @@ func load(db, query *gorm.DB) ([]*order.Order, error) {
 	if err := query.Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read orders: %w", err)
 	}
-	return restore(db, rows)
+	return restore(db, "all_", rows)
 }
 
-// restore completes orders by their lines and history, all by one query.
-func restore(db *gorm.DB, rows []row) ([]*order.Order, error) {
+// restore completes orders by their lines and history, all by one query: of live orders (""), or of all ("all_").
+func restore(db *gorm.DB, which string, rows []row) ([]*order.Order, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -185,8 +185,8 @@ func restore(db *gorm.DB, rows []row) ([]*order.Order, error) {
 	all := postgres.Array(keys)
 	var parts []part
 	err := db.Raw(`SELECT order_id, position, product_id, seller_id, name, price, quantity, '' AS status, '' AS reason, NULL::timestamptz AS at
-			FROM order_lines WHERE order_id = ANY(?::bigint[])
-		UNION ALL SELECT order_id, position, 0, 0, '', 0, 0, status, reason, at FROM order_history WHERE order_id = ANY(?::bigint[])
+			FROM `+which+`order_lines WHERE order_id = ANY(?::bigint[])
+		UNION ALL SELECT order_id, position, 0, 0, '', 0, 0, status, reason, at FROM `+which+`order_history WHERE order_id = ANY(?::bigint[])
 		ORDER BY order_id, position`, all, all).Scan(&parts).Error
 	if err != nil {
 		return nil, fmt.Errorf("read lines and history of orders: %w", err)

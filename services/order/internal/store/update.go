@@ -36,7 +36,7 @@ func (s *Store) Update(ctx context.Context, wishes ...order.Update) ([]*order.Or
 			return err
 		}
 		var found []locked
-		err := tx.Raw("SELECT *, clock_timestamp() AS now FROM ONLY orders WHERE id = ANY(?::bigint[]) ORDER BY id FOR UPDATE", postgres.Array(ids)).Scan(&found).Error
+		err := tx.Raw("SELECT *, clock_timestamp() AS now FROM orders WHERE id = ANY(?::bigint[]) ORDER BY id FOR UPDATE", postgres.Array(ids)).Scan(&found).Error
 		if err != nil {
 			return fmt.Errorf("lock orders: %w", err)
 		}
@@ -55,7 +55,7 @@ func (s *Store) NextDue(ctx context.Context, grace time.Duration, change order.M
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		var l locked
 		// statement_timestamp, unlike clock_timestamp, can bound what is read of the index.
-		res := tx.Raw(`SELECT *, clock_timestamp() AS now FROM ONLY orders WHERE status = 'awaiting_payment' AND payment_due_at < statement_timestamp() - make_interval(secs => ?)
+		res := tx.Raw(`SELECT *, clock_timestamp() AS now FROM orders WHERE status = 'awaiting_payment' AND payment_due_at < statement_timestamp() - make_interval(secs => ?)
 			ORDER BY payment_due_at LIMIT 1 FOR UPDATE SKIP LOCKED`, grace.Seconds()).Scan(&l)
 		found = res.RowsAffected == 1
 		if res.Error != nil || !found {
@@ -68,7 +68,7 @@ func (s *Store) NextDue(ctx context.Context, grace time.Duration, change order.M
 }
 
 const updateOrders = `WITH o AS (
-		UPDATE ONLY orders o SET status = r.status, recipient = r.recipient, phone = r.phone, street = r.street, city = r.city, state = r.state,
+		UPDATE orders o SET status = r.status, recipient = r.recipient, phone = r.phone, street = r.street, city = r.city, state = r.state,
 			country = r.country, postal_code = r.postal_code, cancel_reason = r.cancel_reason, cancelled_by = r.cancelled_by,
 			payment_id = r.payment_id, updated_at = r.updated_at, version = r.version
 		FROM jsonb_populate_recordset(NULL::orders, ?::jsonb) r WHERE o.id = r.id
@@ -84,7 +84,7 @@ func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes 
 	for i, l := range found {
 		rows[i] = l.Row
 	}
-	orders, err := restore(tx, rows)
+	orders, err := restore(tx, "", rows)
 	if err != nil {
 		return nil, err
 	}

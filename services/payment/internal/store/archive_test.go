@@ -17,7 +17,7 @@ func (d fixture) archived(live int) {
 		d.t.Fatal(err)
 	}
 	var n int
-	if err := d.db.Raw("SELECT count(*) FROM ONLY bills").Scan(&n).Error; err != nil || n != live {
+	if err := d.db.Raw("SELECT count(*) FROM bills").Scan(&n).Error; err != nil || n != live {
 		d.t.Fatalf("%d bills are live, want %d; %v", n, live, err)
 	}
 }
@@ -71,7 +71,7 @@ func TestAnArchivedBillIsStillABill(t *testing.T) {
 	c.is("1", payment.Succeeded)
 	c.archived(2) // the money is here: that bill is not finished
 	var at string
-	if err := c.db.Raw("SELECT string_agg(order_id::text, ' ' ORDER BY order_id) FROM ONLY bills").Scan(&at).Error; err != nil || at != "100 "+open.OrderID {
+	if err := c.db.Raw("SELECT string_agg(order_id::text, ' ' ORDER BY order_id) FROM bills").Scan(&at).Error; err != nil || at != "100 "+open.OrderID {
 		t.Errorf("live: %q, %v", at, err)
 	}
 }
@@ -82,7 +82,7 @@ func TestADisputeOfAnArchivedPayment(t *testing.T) {
 	d.pay("1", d.bill("100"), "4242424242424242")
 	d.archived(0)
 	var charge string
-	if err := d.db.Raw("SELECT provider_id FROM payments").Scan(&charge).Error; err != nil {
+	if err := d.db.Raw("SELECT provider_id FROM all_payments").Scan(&charge).Error; err != nil {
 		t.Fatal(err)
 	}
 	fresh, err := d.store.KeepDispute(t.Context(), "sandbox", payment.Dispute{ID: "dp_1", ChargeID: charge, Currency: "CNY", Status: "needs_response", At: time.Now()})

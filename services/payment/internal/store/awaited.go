@@ -85,7 +85,7 @@ func (a *awaited) look() {
 		a.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), lookFor)
 		var found []string
-		err := a.db.WithContext(ctx).Raw("SELECT order_id FROM ONLY bills WHERE order_id = ANY(?::bigint[])", postgres.Array(billOpen)).Scan(&found).Error
+		err := a.db.WithContext(ctx).Raw("SELECT order_id FROM bills WHERE order_id = ANY(?::bigint[])", postgres.Array(billOpen)).Scan(&found).Error
 		cancel()
 		if err == nil {
 			a.wake(found...)

@@ -19,9 +19,9 @@ const payable = "user_id = ? AND status = 'open' AND due_at > clock_timestamp()"
 // startNew claims the key if it looks as if the attempt could start, and then locks the bill and looks again, in the order of claim
 // and Start. What a statement selects it reads before it waits for its locks: the clock is read by an outer query, which has the bill.
 var startNew = `WITH k AS (
-		` + idempotency.ClaimPart("EXISTS (SELECT 1 FROM ONLY bills WHERE order_id = ? AND "+payable+")") + `
+		` + idempotency.ClaimPart("EXISTS (SELECT 1 FROM bills WHERE order_id = ? AND "+payable+")") + `
 	), locked AS MATERIALIZED (
-		SELECT b.* FROM k JOIN ONLY bills b ON b.order_id = ? FOR UPDATE OF b
+		SELECT b.* FROM k JOIN bills b ON b.order_id = ? FOR UPDATE OF b
 	), b AS MATERIALIZED (
 		SELECT *, clock_timestamp() AS now FROM locked WHERE ` + payable + `
 	), p AS (
@@ -57,12 +57,12 @@ func (s *Store) StartNew(ctx context.Context, p payment.Payment, run payment.Run
 
 // settleNew changes the bill only from the version that the event counts on.
 var settleNew = `WITH b AS MATERIALIZED (
-		SELECT order_id FROM ONLY bills WHERE order_id = ? AND version = ? AND status = 'open' FOR UPDATE
+		SELECT order_id FROM bills WHERE order_id = ? AND version = ? AND status = 'open' FOR UPDATE
 	), p AS (
-		UPDATE ONLY payments p SET status = 'succeeded', card_brand = ?, card_last4 = ?, next_action = NULL, updated_at = ?
+		UPDATE payments p SET status = 'succeeded', card_brand = ?, card_last4 = ?, next_action = NULL, updated_at = ?
 		FROM b WHERE p.id = ? AND p.order_id = b.order_id AND ` + underWay + ` RETURNING p.id
 	), paid AS (
-		UPDATE ONLY bills SET status = 'paid', version = ?, updated_at = now() WHERE order_id = ? AND EXISTS (SELECT 1 FROM p)
+		UPDATE bills SET status = 'paid', version = ?, updated_at = now() WHERE order_id = ? AND EXISTS (SELECT 1 FROM p)
 	), k AS (
 		` + idempotency.FinishPart("EXISTS (SELECT 1 FROM p)") + `
 	)

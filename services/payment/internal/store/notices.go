@@ -14,7 +14,7 @@ import (
 func (s *Store) CheckNow(ctx context.Context, provider, chargeID string, refund bool) (found, asked bool, err error) {
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		var p struct{ ID, OrderID string }
-		res := tx.Raw("SELECT id, order_id FROM payments WHERE provider = ? AND provider_id = ? AND provider_id <> '' LIMIT 1", provider, chargeID).Scan(&p)
+		res := tx.Raw("SELECT id, order_id FROM all_payments WHERE provider = ? AND provider_id = ? AND provider_id <> '' LIMIT 1", provider, chargeID).Scan(&p)
 		if res.Error != nil {
 			return fmt.Errorf("find payment of charge %s: %w", chargeID, res.Error)
 		}
@@ -39,7 +39,7 @@ func (s *Store) CheckNow(ctx context.Context, provider, chargeID string, refund 
 func (s *Store) KeepDispute(ctx context.Context, provider string, d payment.Dispute) (bool, error) {
 	var fresh bool
 	err := s.db.WithContext(ctx).Raw(`INSERT INTO disputes AS d (provider, id, charge_id, payment_id, amount, currency, reason, status, told_at)
-		VALUES (?, ?, ?, (SELECT id FROM payments WHERE provider = ? AND provider_id = ? AND provider_id <> ''), ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, (SELECT id FROM all_payments WHERE provider = ? AND provider_id = ? AND provider_id <> ''), ?, ?, ?, ?, ?)
 		ON CONFLICT (provider, id) DO UPDATE SET reason = excluded.reason, status = excluded.status, told_at = excluded.told_at
 			WHERE d.told_at < excluded.told_at OR d.told_at = excluded.told_at AND d.status NOT IN ('won', 'lost', 'warning_closed')
 		RETURNING xmax = 0`, // true for a row that this statement inserted

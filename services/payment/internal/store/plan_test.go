@@ -35,7 +35,7 @@ func TestNothingReadsAllPayments(t *testing.T) {
 			}
 		}
 	}
-	d.sql(d.db, "UPDATE ONLY refunds SET look_at = now() + interval '1 day' WHERE payment_id % 20 = 0")
+	d.sql(d.db, "UPDATE refunds SET look_at = now() + interval '1 day' WHERE payment_id % 20 = 0")
 	err := d.db.Exec(`INSERT INTO disputes (provider, id, charge_id, payment_id, amount, currency, reason, status, told_at)
 		SELECT 'sandbox', 'dp_' || i, 'sbx_' || i, i, 210, 'CNY', 'fraudulent', 'lost', now() FROM generate_series(1000, 999 + ? / 10) i`, n).Error
 	if err != nil {

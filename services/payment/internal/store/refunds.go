@@ -28,9 +28,9 @@ func (s *Store) AskRefund(ctx context.Context, paymentID string, amount int64) e
 	})
 }
 
-const nextRefund = `UPDATE ONLY refunds f
+const nextRefund = `UPDATE refunds f
 	SET attempts = attempts + 1, look_at = now() + make_interval(secs => least(300, 5 * power(2, least(attempts, 6))))
-	FROM ONLY payments p WHERE p.id = f.payment_id AND f.payment_id = (SELECT f.payment_id FROM ONLY refunds f JOIN ONLY payments p ON p.id = f.payment_id
+	FROM payments p WHERE p.id = f.payment_id AND f.payment_id = (SELECT f.payment_id FROM refunds f JOIN payments p ON p.id = f.payment_id
 		WHERE f.look_at < 'infinity' AND f.look_at <= now() AND (f.done_at IS NULL OR f.provider_refund_id <> '') AND p.provider = ANY(?::text[])
 		ORDER BY f.look_at LIMIT 1 FOR UPDATE OF f SKIP LOCKED)
 	RETURNING p.*, f.provider_refund_id, f.done_at IS NOT NULL AS done, f.status = 'failed' AS broken`

@@ -46,7 +46,7 @@ func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b paym
 			Now  time.Time
 		}
 		// What a statement selects it reads before it waits for its locks: the clock is read by an outer one, which has the bill.
-		res := tx.Raw(`WITH b AS MATERIALIZED (SELECT * FROM ONLY bills WHERE order_id = ? FOR UPDATE)
+		res := tx.Raw(`WITH b AS MATERIALIZED (SELECT * FROM bills WHERE order_id = ? FOR UPDATE)
 			SELECT b.*, clock_timestamp() AS now FROM b`, p.OrderID).Scan(&b)
 		if res.Error != nil {
 			return fmt.Errorf("lock bill of order %s: %w", p.OrderID, res.Error)
@@ -142,7 +142,7 @@ func (s *Store) Find(ctx context.Context, id string) (*payment.Payment, error) {
 
 func find(q *gorm.DB, id string) (*payment.Payment, error) {
 	var r row
-	err := q.Where("id = ?", id).Take(&r).Error
+	err := q.Table("all_payments").Where("id = ?", id).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, problem.NewNotFound("payment")
 	}
@@ -213,8 +213,8 @@ func (s *Store) ScheduleCheck(ctx context.Context, id string) error {
 		WHERE id = ? AND `+underWay, id).Error
 }
 
-const nextUnsettled = `UPDATE ONLY payments p SET look_at = now() + interval '10 seconds' FROM ONLY bills b
-	WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM ONLY payments WHERE status = 'processing' AND look_at <= now() AND provider = ANY(?::text[])
+const nextUnsettled = `UPDATE payments p SET look_at = now() + interval '10 seconds' FROM bills b
+	WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now() AND provider = ANY(?::text[])
 		ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 	RETURNING p.*, b.status = 'open' AND (p.next_action IS NULL OR b.due_at > now()) AS bill_open`
 

@@ -99,7 +99,7 @@ func (d fixture) bill(order string) payment.Bill {
 func (d fixture) status(order string) payment.BillStatus {
 	d.t.Helper()
 	var status payment.BillStatus
-	if err := d.db.Raw("SELECT status FROM bills WHERE order_id = ?", order).Scan(&status).Error; err != nil {
+	if err := d.db.Raw("SELECT status FROM all_bills WHERE order_id = ?", order).Scan(&status).Error; err != nil {
 		d.t.Fatal(err)
 	}
 	return status

@@ -13,10 +13,10 @@ var (
 	holdArchive = archive.Archive{
 		Old: `WITH given (before, most) AS (VALUES (?::bigint, ?::bigint))
 			SELECT id FROM (
-				(SELECT order_id AS id FROM ONLY reservations WHERE order_id < (SELECT before FROM given)
+				(SELECT order_id AS id FROM reservations WHERE order_id < (SELECT before FROM given)
 					GROUP BY order_id HAVING bool_and(state <> 'reserved') ORDER BY order_id LIMIT (SELECT most FROM given))
-				UNION (SELECT order_id FROM ONLY rejections WHERE order_id < (SELECT before FROM given) ORDER BY order_id LIMIT (SELECT most FROM given))
-				UNION (SELECT id FROM ONLY adjustments WHERE id < (SELECT before FROM given) ORDER BY id LIMIT (SELECT most FROM given))
+				UNION (SELECT order_id FROM rejections WHERE order_id < (SELECT before FROM given) ORDER BY order_id LIMIT (SELECT most FROM given))
+				UNION (SELECT id FROM adjustments WHERE id < (SELECT before FROM given) ORDER BY id LIMIT (SELECT most FROM given))
 			) old ORDER BY id LIMIT (SELECT most FROM given)`,
 		Tables: []archive.Table{
 			{Name: "reservations", Of: "order_id = ANY(?::bigint[])"},

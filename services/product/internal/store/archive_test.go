@@ -10,13 +10,13 @@ import (
 // archived archives what is finished, with entries of any age.
 func (s *fixture) archived(t *testing.T) {
 	t.Helper()
-	must(t, s.db.Exec("UPDATE ONLY stock_ledger SET at = now() - interval '100 days'").Error)
+	must(t, s.db.Exec("UPDATE stock_ledger SET at = now() - interval '100 days'").Error)
 	must(t, s.store.Archive(ctx, archive.Least))
 }
 
 func (s *fixture) live(t *testing.T, table string) (n int) {
 	t.Helper()
-	must(t, s.db.Raw("SELECT count(*) FROM ONLY "+table).Scan(&n).Error)
+	must(t, s.db.Raw("SELECT count(*) FROM "+table).Scan(&n).Error)
 	return n
 }
 

@@ -120,9 +120,9 @@ func (s *fixture) wantStock(t *testing.T, id string, onHand, reserved int64) {
 		t.Errorf("product %s has %d on hand, %d reserved, want %d and %d", id, stock[0].OnHand, stock[0].Reserved, onHand, reserved)
 	}
 	var books struct{ Hand, Reserved, Open int64 }
-	must(t, s.db.Raw(`SELECT (SELECT sum(on_hand_delta) FROM stock_ledger WHERE product_id = ?::bigint) AS hand,
-		(SELECT sum(reserved_delta) FROM stock_ledger WHERE product_id = ?::bigint) AS reserved,
-		(SELECT coalesce(sum(quantity), 0) FROM reservations WHERE product_id = ?::bigint AND state = 'reserved') AS open`, id, id, id).Scan(&books).Error)
+	must(t, s.db.Raw(`SELECT (SELECT sum(on_hand_delta) FROM all_stock_ledger WHERE product_id = ?::bigint) AS hand,
+		(SELECT sum(reserved_delta) FROM all_stock_ledger WHERE product_id = ?::bigint) AS reserved,
+		(SELECT coalesce(sum(quantity), 0) FROM all_reservations WHERE product_id = ?::bigint AND state = 'reserved') AS open`, id, id, id).Scan(&books).Error)
 	if books.Hand != stock[0].OnHand || books.Reserved != stock[0].Reserved || books.Open != stock[0].Reserved {
 		t.Errorf("product %s: the ledger makes %d and %d, open reservations %d, stock says %+v", id, books.Hand, books.Reserved, books.Open, stock[0])
 	}

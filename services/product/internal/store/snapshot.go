@@ -28,9 +28,9 @@ func (s *Store) StockSnapshot(ctx context.Context, productIDs, holdIDs []string)
 		StockVersion int64
 	}
 	err := postgres.DB(ctx, s.db).Raw(`SELECT 'stock' AS kind, product_id, on_hand, reserved, stock_version FROM stock WHERE product_id = ANY(?::bigint[])
-		UNION ALL SELECT DISTINCT 'order', order_id, 0, 0, 0 FROM reservations WHERE order_id = ANY(?::bigint[])
-		UNION ALL SELECT 'order', order_id, 0, 0, 0 FROM rejections WHERE order_id = ANY(?::bigint[])
-		UNION ALL SELECT 'adjustment', id, 0, 0, 0 FROM adjustments WHERE id = ANY(?::bigint[])`,
+		UNION ALL SELECT DISTINCT 'order', order_id, 0, 0, 0 FROM all_reservations WHERE order_id = ANY(?::bigint[])
+		UNION ALL SELECT 'order', order_id, 0, 0, 0 FROM all_rejections WHERE order_id = ANY(?::bigint[])
+		UNION ALL SELECT 'adjustment', id, 0, 0, 0 FROM all_adjustments WHERE id = ANY(?::bigint[])`,
 		array(productIDs), array(orders), array(orders), array(adjustments)).Scan(&rows).Error
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the ledger's truth: %w", err)
