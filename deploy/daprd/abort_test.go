@@ -11,11 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"daprmall.dev/services/kit/freeport"
 )
 
 // A sidecar survives callers that hang up while it writes their answer, and answers that outlast its
@@ -114,7 +117,7 @@ func startPair(t *testing.T, timeout time.Duration) *pair {
 	server := httptest.NewServer(app)
 	t.Cleanup(server.Close)
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(server.URL, "http://"))
-	start(t, binary, dir, "callee", port)
+	other := start(t, binary, dir, "callee", port)
 	p := start(t, binary, dir, "caller", "")
 	p.callee = app
 	for deadline := time.Now().Add(time.Minute); ; {
@@ -125,10 +128,12 @@ func startPair(t *testing.T, timeout time.Duration) *pair {
 		select {
 		case ended := <-p.ended:
 			t.Fatalf("the sidecar ended: %v\n%s", ended, p.log())
+		case ended := <-other.ended:
+			t.Fatalf("the callee's sidecar ended: %v\n%s", ended, other.log())
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the sidecars do not find each other: %v\n%s", err, p.log())
+			t.Fatalf("the sidecars do not find each other: %v\n%s\n%s", err, p.log(), other.log())
 		}
 	}
 }
@@ -171,17 +176,14 @@ func start(t *testing.T, binary, dir, id, appPort string) *pair {
 func freePorts(t *testing.T, n int) []string {
 	t.Helper()
 	var ports []string
-	var held []net.Listener // till all are found
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for len(ports) < n {
+		port, err := freeport.Find()
 		if err != nil {
 			t.Fatal(err)
 		}
-		held = append(held, l)
-		ports = append(ports, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
-	}
-	for _, l := range held {
-		_ = l.Close()
+		if text := strconv.Itoa(port); !slices.Contains(ports, text) {
+			ports = append(ports, text)
+		}
 	}
 	return ports
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/pb33f/jsonschema/v6"
@@ -46,7 +47,7 @@ func TestEveryEventIsTold(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if n, err := number(ctx, charges, "SELECT captured FROM charges WHERE ref = $1::text", attempt); err != nil || n == 0 {
+		if n, err := number(ctx, charges, "SELECT captured FROM charges WHERE ref = $1", strconv.FormatInt(attempt, 10)); err != nil || n == 0 {
 			return fmt.Errorf("%d captured, %w", n, err)
 		}
 		return nil

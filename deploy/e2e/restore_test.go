@@ -70,7 +70,7 @@ func backup(t *testing.T, db *sql.DB) (restore func()) {
 	// Those that refer to others come last.
 	err := db.QueryRowContext(ctx, `SELECT string_agg(relname, ' ' ORDER BY refers, relname) FROM (
 		SELECT relname, EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND contype = 'f') AS refers
-		FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace) t`).Scan(&list)
+		FROM pg_class c WHERE relkind = 'r' AND NOT relhassubclass AND relnamespace = 'public'::regnamespace) t`).Scan(&list)
 	if err != nil {
 		t.Fatal(err)
 	}

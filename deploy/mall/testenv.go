@@ -20,6 +20,7 @@ import (
 	"daprmall.dev/deploy/internal/source"
 	"daprmall.dev/deploy/internal/steps"
 	"daprmall.dev/deploy/internal/supervise"
+	"daprmall.dev/services/kit/freeport"
 )
 
 // unit runs the tests of packages (all, if none are named) next to a PostgreSQL and a
@@ -109,7 +110,7 @@ func pgBouncer(ctx context.Context, at layout.Layout, sup *supervise.Supervisor,
 	if err != nil {
 		return "", err
 	}
-	port, err := freePort()
+	port, err := freeport.Find()
 	if err != nil {
 		return "", err
 	}
@@ -147,7 +148,7 @@ func testServers(ctx context.Context, at layout.Layout, sup *supervise.Superviso
 		if err != nil {
 			return err
 		}
-		port, err := freePort()
+		port, err := freeport.Find()
 		if err != nil {
 			return err
 		}
@@ -164,7 +165,7 @@ func testServers(ctx context.Context, at layout.Layout, sup *supervise.Superviso
 		if err != nil {
 			return err
 		}
-		port, err := freePort()
+		port, err := freeport.Find()
 		if err != nil {
 			return err
 		}
@@ -202,15 +203,6 @@ func (e *environ) set(name, value string) string {
 	defer e.mu.Unlock()
 	e.list = append(e.list, name+"="+value)
 	return value
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close() //nolint:errcheck // it has served its purpose
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // raceWorks says whether the race detector can be used: on most systems it needs cgo.

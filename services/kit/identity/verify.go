@@ -19,7 +19,7 @@ const (
 	keysFor      = 5 * time.Second  // how long fetched keys count as fresh; then the next token has them fetched anew beside it
 	keysMost     = 30 * time.Second // older keys are fetched before a token is looked at; a key is published longer than that before it signs
 	fetchWithin  = 5 * time.Second
-	askAgain     = time.Second // an unknown key id asks again at most this often
+	askAgain     = time.Second // keys are asked for again at most this often, and as often for key ids that are not known
 	cachedTokens = 20_000
 	// skew is how far the clock that auth signs by, its database's, may be ahead of ours: without it nobody could use a token
 	// in the first seconds of its life.
@@ -65,7 +65,8 @@ type Verifier struct {
 	fetched time.Time
 	asking  sync.Mutex
 	asked   time.Time
-	failed  error // what came of asking last
+	forged  time.Time // when it was asked last for a key that was not known
+	failed  error     // what came of asking last
 
 	cacheMu sync.RWMutex
 	cache   map[[32]byte]cached
@@ -181,18 +182,21 @@ func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, erro
 
 // ask fetches the keys; k is what is known of kid. The caller holds asking.
 func (v *Verifier) ask(ctx context.Context, kid string, k ed25519.PublicKey) (ed25519.PublicKey, error) {
-	if v.now().Sub(v.asked) < askAgain { // forged key ids must not become a stream of calls
-		if k != nil {
-			return k, nil
-		}
-		if v.failed != nil { // who waited meanwhile need not wait as long once more, one after the other
-			return nil, unavailable(v.failed)
-		}
+	just := v.now().Sub(v.asked) < askAgain
+	switch {
+	case just && k != nil:
+		return k, nil
+	case just && v.failed != nil: // who waited meanwhile need not wait as long once more, one after the other
+		return nil, unavailable(v.failed)
+	case k == nil && v.now().Sub(v.forged) < askAgain: // forged key ids must not become a stream of calls
 		return nil, fmt.Errorf("unknown key %q", kid)
 	}
 	set, err := v.fetch(ctx)
 	if err == nil || k != nil || ctx.Err() == nil { // a caller who left says nothing of auth
 		v.asked, v.failed = v.now(), err
+		if k == nil {
+			v.forged = v.asked
+		}
 	}
 	if err != nil {
 		if k != nil { // auth is away: keys known so far go on working

@@ -233,3 +233,55 @@ func TestARemovedKeyVoidsVerifiedTokens(t *testing.T) {
 		t.Errorf("after a rest: %v, want unauthenticated", err)
 	}
 }
+
+// A key that signs from one moment to the next (its predecessor was stolen) is asked for at once, though the keys were fetched just
+// before it was made. Forged key ids have keys fetched once a second.
+func TestANewKeyIsAskedForAtOnce(t *testing.T) {
+	keys, privates := map[string]Key{}, map[string]ed25519.PrivateKey{}
+	for _, kid := range []string{"k1", "k2"} {
+		public, private, _ := ed25519.GenerateKey(nil)
+		keys[kid] = Key{Kty: "OKP", Crv: "Ed25519", Kid: kid, X: base64.RawURLEncoding.EncodeToString(public)}
+		privates[kid] = private
+	}
+	token := func(kid string, private ed25519.PrivateKey) string {
+		tok := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims(nil))
+		tok.Header["kid"] = kid
+		s, err := tok.SignedString(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	set, fetches, now := KeySet{Keys: []Key{keys["k1"]}}, 0, noon
+	v := NewVerifier(func(context.Context) (KeySet, error) { fetches++; return set, nil })
+	v.now = func() time.Time { return now }
+	verify := func(kid, signer string) error {
+		_, err := v.Verify(t.Context(), token(kid, privates[signer]))
+		return err
+	}
+	if err := verify("k1", "k1"); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(keysMost)
+	if err := verify("k1", "k1"); err != nil || fetches != 2 {
+		t.Fatalf("%v after %d fetches", err, fetches)
+	}
+	set.Keys = append(set.Keys, keys["k2"])
+	now = now.Add(askAgain / 3)
+	if err := verify("k2", "k2"); err != nil {
+		t.Errorf("a token of the new key: %v", err)
+	}
+	for range 5 {
+		if err := verify("k3", "k2"); problem.KindOf(err) != problem.Unauthenticated {
+			t.Errorf("a forged key id: %v", err)
+		}
+	}
+	if fetches != 3 {
+		t.Errorf("keys were fetched %d times, want 3", fetches)
+	}
+	now = now.Add(askAgain)
+	_ = verify("k3", "k2")
+	if fetches != 4 {
+		t.Errorf("a second later keys were fetched %d times, want 4", fetches)
+	}
+}

@@ -6,13 +6,17 @@ package redistest
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -214,17 +218,18 @@ func run(t *testing.T, bin string, args ...string) (kill func()) {
 	return kill
 }
 
+// freePort is below those that Linux gives to outgoing connections (from 32768): there somebody could take it before the server does.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for {
-		lis, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatalf("find a free port: %v", err)
-		}
-		port := lis.Addr().(*net.TCPAddr).Port
-		_ = lis.Close()
-		if port < 55000 { // a cluster node also takes the port 10,000 above
+		port := 12_000 + rand.N(10_000) // a cluster node also takes the port 10,000 above
+		lis, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			_ = lis.Close()
 			return port
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatalf("find a free port: %v", err)
 		}
 	}
 }

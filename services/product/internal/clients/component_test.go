@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/freeport"
 	"daprmall.dev/services/kit/sidecar"
 )
 
@@ -135,12 +136,11 @@ func await(t *testing.T, what string, ok func() error) {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = lis.Close() }()
-	return lis.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // server is a Redis that can be killed and started again.

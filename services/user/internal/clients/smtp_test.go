@@ -32,6 +32,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/freeport"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/sidecar"
@@ -299,10 +300,9 @@ func startSidecar(t *testing.T, server *mailServer) *sidecar.Client {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
