@@ -229,6 +229,12 @@ func TestASidecarThatIsShutDownComesBack(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	// Sidecars that have tried in vain to reach it wait longer and longer before they try again (gRPC's connection backoff).
+	if a, err = insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
+		return s.me.Do(ctx, http.MethodGet, "/v1/cart", nil)
+	}); err != nil || a.Status != http.StatusOK {
+		t.Errorf("cart: %s, %v", a, err)
+	}
 }
 
 // orderIn gives the id of the order that an answer shows.
