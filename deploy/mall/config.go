@@ -181,7 +181,11 @@ func configUnset(ctx context.Context, c *redis.Client, at layout.Layout, key str
 	if known.Chosen {
 		return fmt.Errorf("%s cannot be unset, only set to something else", key)
 	}
-	return writeSetting(ctx, c, at, key, settings.Unset)
+	if err := writeSetting(ctx, c, at, key, settings.Unset); err != nil {
+		return err
+	}
+	fmt.Printf("%s is unset: the default%s applies\n", key, standard(key))
+	return nil
 }
 
 // writeSetting gives the value a version above all that were written before, whatever this machine's clock says.

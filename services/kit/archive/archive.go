@@ -23,11 +23,11 @@ const Least = keys.LeastArchiveAge
 // Every is how often a service looks for what has become old.
 const Every = 10 * time.Minute
 
-// margin is how far the clocks of those who make ids, archive and wake may lie apart.
+// margin is how far the clocks of those who make ids, archive and unarchive may lie apart.
 const margin = 24 * time.Hour
 
 const (
-	lock  = 0x6d616c6c02 // the advisory lock of who archives (exclusive) and who unarchives (shared)
+	lock  = 0x6d616c6c02 // the advisory lock of who archives (exclusive), and who unarchives or holds (shared)
 	batch = 500          // records per transaction: few enough that its locks hold nobody up
 )
 
@@ -71,8 +71,8 @@ func (a Archive) Unarchive(tx *gorm.DB, recordIDs ...string) error {
 	if len(found) == 0 {
 		return nil
 	}
-	if err := tx.Exec("SELECT pg_advisory_xact_lock_shared(?)", lock).Error; err != nil {
-		return fmt.Errorf("lock the archive: %w", err)
+	if err := Hold(tx); err != nil {
+		return err
 	}
 	for _, t := range a.Tables {
 		sql := fmt.Sprintf(move, "archived_"+t.Name, t.Of, t.Name)
@@ -94,37 +94,40 @@ func old(recordIDs []string) []string {
 	return out
 }
 
+// Hold keeps all records where they are until tx ends, for a statement that changes live and archived ones alike: one that is being
+// moved meanwhile it would find nowhere.
+func Hold(tx *gorm.DB) error {
+	if err := tx.Exec("SELECT pg_advisory_xact_lock_shared(?)", lock).Error; err != nil {
+		return fmt.Errorf("lock the archive: %w", err)
+	}
+	return nil
+}
+
 // Run archives what is older than age, a batch after the other, each in its own transaction; of several replicas one does it.
 func (a Archive) Run(ctx context.Context, db *gorm.DB, age time.Duration) error {
 	before := ids.First(time.Now().Add(-max(age, Least)))
 	for {
 		n := 0
-		err := exclusively(ctx, db, func(tx *gorm.DB) (err error) {
-			n, err = a.move(tx, before)
+		err := postgres.InTx(ctx, db, func(_ context.Context, tx *gorm.DB) (err error) {
+			n, err = a.Move(tx, before)
 			return err
 		})
-		if err != nil || n < batch {
+		if err != nil {
 			return err
+		}
+		archived.Add(float64(n))
+		if n < batch {
+			return nil
 		}
 	}
 }
 
-// exclusively runs f in a transaction during which nobody else archives or unarchives, or not at all if somebody does so now. It
-// rather fails than waits for long: who holds its rows may wait for it in turn.
-func exclusively(ctx context.Context, db *gorm.DB, f func(tx *gorm.DB) error) error {
-	return postgres.InTx(ctx, db, func(_ context.Context, tx *gorm.DB) error {
-		var mine bool
-		if err := tx.Raw("SELECT pg_try_advisory_xact_lock(?)", lock).Scan(&mine).Error; err != nil || !mine {
-			return err
-		}
-		if err := tx.Exec("SET LOCAL lock_timeout = '500ms'").Error; err != nil {
-			return err
-		}
-		return f(tx)
-	})
-}
-
-func (a Archive) move(tx *gorm.DB, before int64) (int, error) {
+// Move archives a batch of records with ids below before and gives their number. It moves none while somebody else archives or
+// unarchives.
+func (a Archive) Move(tx *gorm.DB, before int64) (int, error) {
+	if alone, err := exclusive(tx); err != nil || !alone {
+		return 0, err
+	}
 	var found []string
 	if err := tx.Raw(a.Old, before, batch).Scan(&found).Error; err != nil {
 		return 0, fmt.Errorf("look for what is old: %w", err)
@@ -139,6 +142,14 @@ func (a Archive) move(tx *gorm.DB, before int64) (int, error) {
 			return 0, fmt.Errorf("archive %s: %w", t.Name, err)
 		}
 	}
-	archived.Add(float64(len(found)))
 	return len(found), nil
+}
+
+// exclusive says whether nobody else archives or unarchives until tx ends. From then on tx rather fails than waits for long: who
+// holds its rows may wait for it in turn.
+func exclusive(tx *gorm.DB) (alone bool, err error) {
+	if err := tx.Raw("SELECT pg_try_advisory_xact_lock(?)", lock).Scan(&alone).Error; err != nil || !alone {
+		return false, err
+	}
+	return true, tx.Exec("SET LOCAL lock_timeout = '500ms'").Error
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/postgres"
 )
 
 // Log is a live table whose rows are written once and never changed. What it says must not depend on its old rows being live.
@@ -21,7 +23,11 @@ func (l Log) Run(ctx context.Context, db *gorm.DB, age time.Duration) error {
 		l.Name, l.At, l.At, logBatch), "archived_"+l.Name)
 	for {
 		n := int64(0)
-		err := exclusively(ctx, db, func(tx *gorm.DB) error {
+		err := postgres.InTx(ctx, db, func(_ context.Context, tx *gorm.DB) error {
+			n = 0
+			if alone, err := exclusive(tx); err != nil || !alone {
+				return err
+			}
 			res := tx.Exec(rows, max(age, Least).Seconds())
 			n = res.RowsAffected
 			return res.Error

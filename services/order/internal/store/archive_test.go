@@ -136,3 +136,39 @@ func TestALatePaymentRacesWithTheArchive(t *testing.T) {
 		}
 	}
 }
+
+// A name is taken out of an order also while the order moves into the archive: who looks for it meanwhile finds it nowhere else.
+func TestABuyerIsForgottenWhileTheOrderIsArchived(t *testing.T) {
+	db, orders := open(t)
+	ctx := t.Context()
+	if _, err := orders.Place(ctx, draft("100", "7")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := orders.Cancel(ctx, "100", "7", ""); err != nil {
+		t.Fatal(err)
+	}
+	moving := db.Begin()
+	defer moving.Rollback()
+	if err := store.MoveAll(moving); err != nil { // as the archiver does, which has not committed yet
+		t.Fatal(err)
+	}
+	forgotten := make(chan error, 1)
+	go func() { forgotten <- orders.AnonymizeBuyer(ctx, "7") }()
+	for waits := 0; waits == 0; {
+		err := db.Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waits).Error
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := moving.Commit().Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := <-forgotten; err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	err := db.Raw("SELECT recipient FROM all_orders WHERE user_id = 7").Scan(&names).Error
+	if err != nil || fmt.Sprint(names) != "[-]" {
+		t.Errorf("recipients %q, %v", names, err)
+	}
+}

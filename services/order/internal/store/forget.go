@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/archive"
 	"daprmall.dev/services/kit/postgres"
 )
 
@@ -13,13 +16,21 @@ const forgotten = "-"
 // AnonymizeBuyer is described at order.Store. One order at a time: each is locked for a moment, and nothing waits in a circle.
 func (s *Store) AnonymizeBuyer(ctx context.Context, userID string) error {
 	for {
-		res := postgres.DB(ctx, s.db).Exec(`UPDATE all_orders SET recipient = ?, phone = '', street = ? WHERE id = (
-			SELECT id FROM all_orders WHERE user_id = ? AND (recipient, phone, street) <> (?, '', ?) ORDER BY id DESC LIMIT 1)`,
-			forgotten, forgotten, userID, forgotten, forgotten)
-		if res.Error != nil {
-			return fmt.Errorf("forget buyer: %w", res.Error)
+		done := false
+		err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+			if err := archive.Hold(tx); err != nil {
+				return err
+			}
+			res := tx.Exec(`UPDATE all_orders SET recipient = ?, phone = '', street = ? WHERE id = (
+				SELECT id FROM all_orders WHERE user_id = ? AND (recipient, phone, street) <> (?, '', ?) ORDER BY id DESC LIMIT 1)`,
+				forgotten, forgotten, userID, forgotten, forgotten)
+			done = res.RowsAffected == 0
+			return res.Error
+		})
+		if err != nil {
+			return fmt.Errorf("forget buyer: %w", err)
 		}
-		if res.RowsAffected == 0 {
+		if done {
 			return nil
 		}
 	}

@@ -73,11 +73,11 @@ func (a *awaited) look() {
 	defer tick.Stop()
 	for range tick.C {
 		a.mu.Lock()
-		billOpen := make([]string, 0, len(a.waiting))
+		orderIDs := make([]string, 0, len(a.waiting))
 		for id := range a.waiting {
-			billOpen = append(billOpen, id)
+			orderIDs = append(orderIDs, id)
 		}
-		if len(billOpen) == 0 {
+		if len(orderIDs) == 0 {
 			a.looking = false
 			a.mu.Unlock()
 			return
@@ -85,7 +85,7 @@ func (a *awaited) look() {
 		a.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), lookFor)
 		var found []string
-		err := a.db.WithContext(ctx).Raw("SELECT order_id FROM bills WHERE order_id = ANY(?::bigint[])", postgres.Array(billOpen)).Scan(&found).Error
+		err := a.db.WithContext(ctx).Raw("SELECT order_id FROM bills WHERE order_id = ANY(?::bigint[])", postgres.Array(orderIDs)).Scan(&found).Error
 		cancel()
 		if err == nil {
 			a.wake(found...)
