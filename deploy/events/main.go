@@ -22,8 +22,8 @@ import (
 const usage = `usage: go run ./deploy/mall events [...]
 
   events                            counts per service
-  events parked [service]              what could not be handled, and why
-  events retry <id>|--all [service]    try again now
+  events parked [service]           what could not be handled, and why
+  events retry <id>|--all [service] try again now
   events drop <id> --reason <why> [service]   give up on one; it stays visible as dropped
   events cursors                    how far each service has read the feeds of its producers
   events cursors move <service> <source> start|<position>   read on from there, or again from what is kept
