@@ -102,11 +102,8 @@ var unmet = []string{
 	"listSessions 403 forbidden", "pay 403 forbidden", "quote 403 forbidden", "removeFromCart 403 forbidden", "replaceAddress 403 forbidden",
 	"setInCart 403 forbidden", "signOut 403 forbidden",
 	// Moments, or settings that a whole mall's tests do not change; the services' tests have them.
-	"askEmailVerification 409 already_verified", "becomeFirstAdmin 409 secret_used", "cancelOrder 409 request_in_progress",
-	"cancelPayment 409 request_in_progress", "checkOut 409 checkout_expired", "deleteAccount 403 banned", "pay 402 authentication_failed",
-	"pay 409 currency_not_supported", "quote 409 request_in_progress", "stripeNotice 404 not_found",
-	// Not yet.
-	"cancelPayment 422 idempotency_key_reused",
+	"askEmailVerification 409 already_verified", "becomeFirstAdmin 409 secret_used", "checkOut 409 checkout_expired", "deleteAccount 403 banned", "pay 402 authentication_failed",
+	"pay 409 currency_not_supported", "stripeNotice 404 not_found",
 }
 
 // never gives those that are listed and that no test has met.
@@ -145,6 +142,8 @@ func TestRefusalsOfOneRoute(t *testing.T) {
 		{stranger.Client, "POST", "/v1/checkout/quote", map[string]any{}, "", "empty_cart"},
 		{me.Client, "POST", "/v1/checkout/quote", line(mine.product), key, ""},
 		{me.Client, "POST", "/v1/checkout/quote", map[string]any{}, key, "idempotency_key_reused"},
+		{me.Client, "POST", "/v1/payments/" + mine.payment + "/cancel", nil, key + "p", "payment_not_cancellable"},
+		{me.Client, "POST", "/v1/payments/" + nowhere + "/cancel", nil, key + "p", "idempotency_key_reused"},
 		{me.Client, "POST", "/v1/orders/" + mine.order + "/cancel", nil, key + "c", ""},
 		{me.Client, "POST", "/v1/orders/" + other.ID + "/cancel", nil, key + "c", "idempotency_key_reused"},
 		{seller, "POST", "/v1/products/" + mine.product + "/stock", map[string]any{"delta": -1000, "reason": "loss"}, "", "insufficient_stock"},

@@ -230,7 +230,9 @@ func hangUp(t *testing.T, p apiclient.Product, payments, charges *sql.DB) {
 	}
 }
 
-// Every route that openapi.yaml lets an Idempotency-Key in honours it: the second answer is the first, and says so.
+// Every route that openapi.yaml lets an Idempotency-Key in honours it: the second answer is the first, and says so. A process that dies
+// after the effect and before the answer is kept leaves the key taken: a repetition is told to wait, and when the lease has ended it runs
+// again and has the same effect.
 func TestEveryKeyIsHonoured(t *testing.T) {
 	for _, op := range operations(t) {
 		if !op.KeyTaken {
@@ -249,6 +251,46 @@ func TestEveryKeyIsHonoured(t *testing.T) {
 			if first.Header.Get("Idempotent-Replayed") != "" || second.Header.Get("Idempotent-Replayed") != "true" || first.Status != second.Status || string(first.Body) != string(second.Body) {
 				t.Errorf("first %s, then %s, replayed %q", first, second, second.Header.Get("Idempotent-Replayed"))
 			}
+			forgetAnswer(t, key, "20 seconds")
+			if a := ask(); a.Status != http.StatusConflict || a.Code() != "request_in_progress" || a.Header.Get("Retry-After") == "" {
+				t.Errorf("while the lease lasts: %s, Retry-After %q, want 409 request_in_progress", a, a.Header.Get("Retry-After"))
+			}
+			forgetAnswer(t, key, "0 seconds")
+			third := ask()
+			if third.Header.Get("Idempotent-Replayed") != "" || third.Status != first.Status || idOf(t, third) != idOf(t, first) {
+				t.Errorf("after the lease: %s, want what %s says", third, first)
+			}
 		})
 	}
+}
+
+// forgetAnswer makes a key what it is when its process died before it kept the answer.
+func forgetAnswer(t *testing.T, key, lease string) {
+	t.Helper()
+	var found int64
+	for _, service := range []string{"cart", "checkout", "order", "payment", "product"} {
+		res, err := database(t, service).ExecContext(t.Context(), `UPDATE idempotency_keys
+			SET status = NULL, etag = '', body = NULL, lease_until = now() + $2::interval WHERE key = $1`, key, lease)
+		if err != nil {
+			t.Fatalf("%s: %v", service, err)
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found += n
+	}
+	if found != 1 {
+		t.Fatalf("the key is in %d places, want one", found)
+	}
+}
+
+// idOf gives the id an answer speaks of, "" if it has none.
+func idOf(t *testing.T, a apiclient.Answer) string {
+	t.Helper()
+	var thing struct{ ID string }
+	if err := a.Into(&thing); err != nil {
+		t.Fatal(err)
+	}
+	return thing.ID
 }
