@@ -18,6 +18,7 @@ import (
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/sidecar"
 	"daprmall.dev/services/kit/telemetry"
+	"daprmall.dev/services/kit/web"
 )
 
 func main() {
@@ -70,7 +71,11 @@ func run(ctx context.Context) error {
 			Answers:   limit.NewAnswers(),
 		},
 		Metrics: metrics, Proxies: set.proxies, Missing: live.Missing, OpenAPI: openAPI,
-		Checks: []edge.Check{{Name: "sidecar", Ask: dapr.Ready}, {Name: "revocations", Ask: revoked.Ready}},
+		Checks: []web.Check{
+			{Name: "sidecar", Ask: dapr.Ready},
+			{Name: "revocations", Ask: revoked.Ready},
+			{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(live.Missing()) }},
+		},
 	}
 	metrics.Gauge("mall_gateway_revocations_age_seconds", "Age of the list of revocations.", func() float64 { return revoked.Age().Seconds() })
 	metrics.Gauge("mall_settings_missing", "Settings that are needed and not known: nothing is served.", func() float64 { return float64(len(live.Missing())) })
@@ -78,7 +83,7 @@ func run(ctx context.Context) error {
 	metrics.Register(config.Metrics(live))
 	metrics.Gauge("mall_gateway_in_flight", "Requests being served.", func() float64 { return float64(parts.Limits.Admission.InFlight()) })
 
-	operators, err := serveOperators(metrics.Handler())
+	operators, err := serveOperators(log, metrics.Handler())
 	if err != nil {
 		return err
 	}

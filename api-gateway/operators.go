@@ -4,24 +4,27 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"time"
+
+	"daprmall.dev/services/kit/web"
 )
 
 // serveOperators opens the port for operators: OPERATOR_PORT, on loopback unless OPERATOR_HOST says otherwise. The
 // gateway's own port may be open to the world, and what asks there may have come through anything.
-func serveOperators(h http.Handler) (work func(context.Context), err error) {
+func serveOperators(log *slog.Logger, h http.Handler) (work func(context.Context), err error) {
 	port := os.Getenv("OPERATOR_PORT")
 	if port == "" {
 		return nil, fmt.Errorf("OPERATOR_PORT is not set: metrics have a port of their own")
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(os.Getenv("OPERATOR_HOST"), "127.0.0.1"), port))
+	l, err := web.Listen(net.JoinHostPort(cmp.Or(os.Getenv("OPERATOR_HOST"), "127.0.0.1"), port))
 	if err != nil {
-		return nil, fmt.Errorf("listen for operators: %w", err)
+		return nil, fmt.Errorf("port for operators: %w", err)
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: headersWithin, WriteTimeout: answerWithin, IdleTimeout: 2 * time.Minute}
+	srv := web.NewHTTPServer(log, h)
+	srv.WriteTimeout = answerWithin
 	return func(ctx context.Context) {
 		stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 		defer stop()

@@ -67,7 +67,8 @@ var only = []struct {
 	who      []string
 }{
 	{"gorm.io/", "the database is seen only from stores and the kit", []string{"*/internal/store", "*/internal/sandbox", "kit/"}},
-	{"github.com/gin-gonic/gin", "the web is seen only from api and kit/server", []string{"*/internal/api", "kit/server"}},
+	{"github.com/gin-gonic/gin", "the web is seen only from api and the kit's HTTP packages",
+		[]string{"*/internal/api", "kit/web", "kit/page", "kit/profiling", "kit/server"}},
 	{"github.com/dapr/go-sdk", "kit/sidecar is the only door to Dapr", []string{"kit/sidecar"}},
 	{"github.com/golang-jwt/", "tokens are made by auth and read by kit/identity", []string{"auth/internal/signing", "kit/identity"}},
 	{"github.com/stripe/", "one adapter knows Stripe", []string{"payment/internal/stripe"}},

@@ -1,17 +1,15 @@
 package edge
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/kit/telemetry"
+	"daprmall.dev/services/kit/web"
 )
 
 // Refusals with a status that only an edge has.
@@ -33,7 +31,7 @@ func (g *Gateway) refuse(c *gin.Context, err error) {
 		c.Status(statusGone)
 		return
 	}
-	doc, retry := describe(err, telemetry.TraceOf(ctx).ID)
+	doc, retry := describe(err, web.TraceID(c))
 	if doc.Status == http.StatusUnauthorized {
 		challenge := `Bearer realm="mall"`
 		if bearer(c.Request.Header) != "" {
@@ -44,37 +42,24 @@ func (g *Gateway) refuse(c *gin.Context, err error) {
 	if doc.Status >= 500 {
 		g.log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("route", c.FullPath()), slog.Int("status", doc.Status), slog.Any("error", err))
 	}
-	if c.Writer.Written() {
-		return
+	if !c.Writer.Written() {
+		c.Header("Cache-Control", "no-store")
 	}
-	if retry > 0 {
-		c.Header("Retry-After", strconv.Itoa(int((retry+time.Second-1)/time.Second)))
-	}
-	body, err := json.Marshal(doc)
-	if err != nil {
-		c.Status(http.StatusInternalServerError)
-		return
-	}
-	c.Header("Cache-Control", "no-store")
-	c.Data(doc.Status, problem.ContentType, body)
+	web.WriteProblem(c, doc, retry)
 }
 
 func describe(err error, trace string) (problem.Document, time.Duration) {
 	switch {
 	case errors.Is(err, errMethod):
-		return edgeOnly(http.StatusMethodNotAllowed, "method_not_allowed", "This address does not know the method; Allow says which it knows.", trace), 0
+		return problem.NewDocument(http.StatusMethodNotAllowed, "method_not_allowed", "This address does not know the method; Allow says which it knows.", trace), 0
 	case errors.Is(err, errTarget):
-		return edgeOnly(http.StatusRequestURITooLong, "uri_too_long", "The address with its query is longer than 8 KiB.", trace), 0
+		return problem.NewDocument(http.StatusRequestURITooLong, "uri_too_long", "The address with its query is longer than 8 KiB.", trace), 0
 	case errors.Is(err, errHeaders):
-		return edgeOnly(http.StatusRequestHeaderFieldsTooLarge, "headers_too_large", "The headers are larger than 12 KiB, or those that are passed on than 4 KiB.", trace), 0
+		return problem.NewDocument(http.StatusRequestHeaderFieldsTooLarge, "headers_too_large", "The headers are larger than 12 KiB, or those that are passed on than 4 KiB.", trace), 0
 	case errors.Is(err, errUnsupported):
-		return edgeOnly(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body as application/json.", trace), 0
+		return problem.NewDocument(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the body as application/json.", trace), 0
 	}
 	return problem.Describe(err, trace)
-}
-
-func edgeOnly(status int, code, detail, trace string) problem.Document {
-	return problem.Document{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail, TraceID: trace}
 }
 
 func tooMany(retry time.Duration) error {

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -17,7 +16,7 @@ import (
 	"daprmall.dev/api-gateway/internal/limit"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/kit/telemetry"
+	"daprmall.dev/services/kit/web"
 )
 
 // Guard is what the edge asks about callers.
@@ -39,12 +38,6 @@ type Limits struct {
 	Answers   *limit.Answers
 }
 
-// Check is one thing the gateway needs to be ready.
-type Check struct {
-	Name string
-	Ask  func(ctx context.Context) error
-}
-
 // Gateway is the front door. All fields of Parts are needed.
 type Gateway struct {
 	Deps
@@ -59,19 +52,15 @@ type Deps struct {
 	Metrics *Metrics
 	Proxies func() []netip.Prefix // whose X-Forwarded-For is believed
 	Missing func() []string       // settings that are not known
-	Checks  []Check
+	Checks  []web.Check
 	OpenAPI []byte
 }
 
 // Handler makes the gateway's web side.
 func Handler(log *slog.Logger, parts Deps) http.Handler {
 	g := &Gateway{Deps: parts, log: log}
-	gin.SetMode(gin.ReleaseMode)
-	e := gin.New()
-	e.HandleMethodNotAllowed = true
-	e.RedirectTrailingSlash = false
-	e.ForwardedByClientIP = false // clientAddr knows whom to believe
-	e.Use(g.observe, g.recover, g.boundUnread, secure, g.fits)
+	e := web.NewEngine()
+	e.Use(web.Trace, g.observe, web.Recover(log, g.refuse), g.boundUnread, secure, g.fits)
 	e.NoRoute(func(c *gin.Context) { g.refuse(c, problem.NewNotFound("address")) })
 	e.NoMethod(func(c *gin.Context) { g.refuse(c, errMethod) })
 	g.ownRoutes(e)
@@ -222,21 +211,16 @@ func (g *Gateway) readBody(c *gin.Context, client string) ([]byte, error) {
 	return readBody(c.Writer, c.Request)
 }
 
-// observe gives each request its trace, its measurement and its line in the log: the route's
-// pattern, never the address with its query, and no header.
+// observe gives each request its measurement and its line in the log: the route's pattern, never the address with its
+// query, and no header.
 func (g *Gateway) observe(c *gin.Context) {
 	start := time.Now()
-	ctx := telemetry.WithTrace(c.Request.Context(), telemetry.ParseTrace(c.GetHeader("traceparent")))
-	c.Request = c.Request.WithContext(ctx)
 	defer func() {
-		took, route := time.Since(start), c.FullPath()
-		method := c.Request.Method
-		if route == "" {
-			route, method = "unknown", "any" // whatever strangers invent must not become a series
-		}
+		took := time.Since(start)
+		method, route := web.RouteLabels(c)
 		g.Metrics.observe(method, route, c.Writer.Status(), took)
 		if !quiet[route] {
-			g.log.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("method", method), slog.String("route", route),
+			g.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request", slog.String("method", method), slog.String("route", route),
 				slog.Int("status", c.Writer.Status()), slog.Float64("ms", float64(took.Microseconds())/1000), slog.Int("bytes", c.Writer.Size()))
 		}
 	}()
@@ -245,19 +229,3 @@ func (g *Gateway) observe(c *gin.Context) {
 
 // quiet routes are asked by machines every second or so.
 var quiet = map[string]bool{"/healthz": true, "/readyz": true}
-
-// recover turns a panic into an answer and a log line; the process lives on.
-func (g *Gateway) recover(c *gin.Context) {
-	defer func() {
-		r := recover()
-		if r == nil {
-			return
-		}
-		if err, ok := r.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-			panic(r) // the connection is to be broken off
-		}
-		g.log.ErrorContext(c.Request.Context(), "panic", "route", c.FullPath(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-		g.refuse(c, problem.New(problem.Internal, "internal", "Something went wrong on our side. Give support the trace_id."))
-	}()
-	c.Next()
-}

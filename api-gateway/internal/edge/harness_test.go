@@ -23,6 +23,7 @@ import (
 	"daprmall.dev/services/contracts/authv1"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/web"
 )
 
 // mall is a gateway whose sidecar is a function.
@@ -119,7 +120,10 @@ func open(t *testing.T, change func(*mall)) *mall {
 			Answers:   limit.NewAnswers(),
 		},
 		Metrics: metrics, Proxies: func() []netip.Prefix { return m.proxies }, Missing: func() []string { return m.missing }, OpenAPI: []byte("openapi: 3.1.0\n"),
-		Checks: []edge.Check{{Name: "revocations", Ask: revoked.Ready}},
+		Checks: []web.Check{
+			{Name: "revocations", Ask: revoked.Ready},
+			{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(m.missing) }},
+		},
 	}))
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"daprmall.dev/services/kit/sidecar"
+	"daprmall.dev/services/kit/web"
 )
 
 // Metrics are what the gateway counts. Labels are route templates and codes, never ids.
@@ -32,10 +33,7 @@ func NewMetrics() *Metrics {
 	f := promauto.With(r)
 	return &Metrics{
 		registry: r,
-		requests: f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "mall_http_request_seconds", Help: "Time to answer a request, by route pattern and status.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25},
-		}, []string{"method", "route", "status"}),
+		requests: web.NewRequestSeconds(r),
 		limited: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "mall_gateway_limited_total", Help: "Requests refused by a limit: address, user, signin, bodies, streams, admission.",
 		}, []string{"limit"}),

@@ -2,7 +2,6 @@ package edge
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"hash/crc32"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 
 	"daprmall.dev/api-gateway/pictures"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/web"
 )
 
 // ownRoutes mounts what the gateway answers itself.
@@ -29,7 +29,7 @@ func (g *Gateway) ownRoutes(e *gin.Engine) {
 	show("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 
 	// operator: 503 with what is missing until requests can be served.
-	show("/readyz", g.ready)
+	show("/readyz", func(c *gin.Context) { web.Ready(c, g.Checks) })
 
 	// anyone: the contract, and the same to look at.
 	show("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", g.OpenAPI) })
@@ -109,23 +109,4 @@ func (g *Gateway) picture(c *gin.Context) {
 	// Nobody needs a part of so little, and a wrong one would be refused in plain text.
 	c.Request.Header.Del("Range")
 	http.ServeContent(c.Writer, c.Request, name, time.Time{}, bytes.NewReader(drawing)) // knows If-None-Match
-}
-
-func (g *Gateway) ready(c *gin.Context) {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), 3*time.Second)
-	defer cancel()
-	missing := gin.H{}
-	for _, check := range g.Checks {
-		if err := check.Ask(ctx); err != nil {
-			missing[check.Name] = "not reachable"
-		}
-	}
-	if unknown := g.Missing(); len(unknown) > 0 {
-		missing["settings"] = "not known: " + strings.Join(unknown, ", ")
-	}
-	if len(missing) > 0 {
-		c.JSON(http.StatusServiceUnavailable, gin.H{"status": "not ready", "missing": missing})
-		return
-	}
-	c.JSON(http.StatusOK, gin.H{"status": "ready"})
 }

@@ -144,7 +144,7 @@ func refusalOf(text string) []byte {
 	if !known {
 		said = [2]string{"bad_request", "The request was refused."}
 	}
-	doc := edgeOnly(status, said[0], said[1], telemetry.NewTrace().ID)
+	doc := problem.NewDocument(status, said[0], said[1], telemetry.NewTrace().ID)
 	body, _ := json.Marshal(doc) // strings and integers only
 	head := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
 		status, http.StatusText(status), problem.ContentType, len(body))

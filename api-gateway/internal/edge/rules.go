@@ -12,9 +12,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/web"
 )
-
-const maxBody = 1 << 20
 
 // An id on the wire. Anything else names nothing, and never becomes part of an address.
 var id = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
@@ -55,11 +54,11 @@ func hasBody(r *http.Request) bool {
 
 // readBody reads a whole body of up to 1 MiB. A body must be JSON.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > maxBody {
+	if r.ContentLength > web.MaxBody {
 		w.Header().Set("Connection", "close") // cheaper than reading what nobody wants
 		return nil, tooLarge()
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, web.MaxBody))
 	var beyond *http.MaxBytesError
 	switch {
 	case errors.As(err, &beyond):
@@ -85,17 +84,11 @@ func idempotencyKey(rule Key, h http.Header) (string, error) {
 	if rule == KeyNone {
 		return "", nil
 	}
-	sent := h.Values("Idempotency-Key")
-	if len(sent) == 0 {
-		if rule == KeyRequired {
-			return "", problem.New(problem.BadRequest, "idempotency_key_required", "Send an Idempotency-Key, so that trying again cannot do it twice.")
-		}
-		return "", nil
+	key, err := web.Key(h)
+	if err == nil && key == "" && rule == KeyRequired {
+		err = web.NeedKey()
 	}
-	if len(sent) > 1 || len(sent[0]) < 1 || len(sent[0]) > 255 || strings.ContainsFunc(sent[0], unprintable) {
-		return "", problem.New(problem.BadRequest, "idempotency_key_invalid", "An Idempotency-Key is 1 to 255 printable ASCII characters.")
-	}
-	return sent[0], nil
+	return key, err
 }
 
 func unprintable(r rune) bool { return r < ' ' || r > '~' }

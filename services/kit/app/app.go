@@ -29,6 +29,7 @@ import (
 	"daprmall.dev/services/kit/settings"
 	"daprmall.dev/services/kit/sidecar"
 	"daprmall.dev/services/kit/telemetry"
+	"daprmall.dev/services/kit/web"
 )
 
 // openFor bounds how long a start waits for its sidecar and database: services start in any order.
@@ -115,9 +116,9 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 	r.Inbox = inbox.New(r.DB, side, log)
 	r.Inbox.CatchUpEvery = config.Of(r.Live, keys.CatchUpEvery)
 	r.Server = server.New(env, log, r.Verifier,
-		server.Check{Name: "sidecar", Ask: side.Ready},
-		server.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, r.DB) }},
-		server.Check{Name: "settings", Ask: func(context.Context) error { return server.MissingSettings(r.Live.Missing()) }})
+		web.Check{Name: "sidecar", Ask: side.Ready},
+		web.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, r.DB) }},
+		web.Check{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(r.Live.Missing()) }})
 	r.Server.Settings = r.Live.Missing
 	r.Server.RequireKeys(callers)
 	r.Pool(r.DB)

@@ -21,6 +21,11 @@ type Document struct {
 	Errors  []Field `json:"errors,omitempty"`
 }
 
+// NewDocument makes the document of a status that no Kind stands for, such as 405.
+func NewDocument(status int, code, detail, traceID string) Document {
+	return Document{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail, TraceID: traceID}
+}
+
 // statuses is the one table between kinds and statuses, read both ways.
 var statuses = []struct {
 	kind   Kind

@@ -17,6 +17,7 @@ import (
 	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/web"
 )
 
 var errSecret = errors.New("pq: password authentication failed for user order")
@@ -28,7 +29,7 @@ type testServer struct {
 	log *bytes.Buffer
 }
 
-func open(t *testing.T, checks ...Check) *testServer {
+func open(t *testing.T, checks ...web.Check) *testServer {
 	t.Helper()
 	var log bytes.Buffer
 	v := identity.NewVerifier(func(context.Context) (identity.KeySet, error) { return identity.KeySet{}, nil })

@@ -12,38 +12,14 @@ import (
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/telemetry"
+	"daprmall.dev/services/kit/web"
 )
-
-// KeyHeader carries a client's Idempotency-Key.
-const KeyHeader = "Idempotency-Key"
-
-// Key reads the Idempotency-Key: 1–255 printable ASCII characters, "" if none was sent.
-func Key(c *gin.Context) (string, error) {
-	values := c.Request.Header.Values(KeyHeader)
-	if len(values) == 0 {
-		return "", nil
-	}
-	key := values[0]
-	bad := len(values) > 1 || len(key) < 1 || len(key) > 255
-	for _, b := range []byte(key) {
-		bad = bad || b < 0x20 || b > 0x7e
-	}
-	if bad {
-		return "", problem.New(problem.BadRequest, "idempotency_key_invalid", "Idempotency-Key must be 1 to 255 printable characters.")
-	}
-	return key, nil
-}
-
-// NeedKey refuses a request without an Idempotency-Key.
-func NeedKey() error {
-	return problem.New(problem.BadRequest, "idempotency_key_required", "This route needs an Idempotency-Key.")
-}
 
 // Idempotent makes a signed-in route honour the Idempotency-Key if one is sent: the handler takes the id of what it
 // makes from store.Effect, so that a run after a crash finds what the first one made.
 func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 	return Handle(func(c *gin.Context) error {
-		key, err := Key(c)
+		key, err := web.Key(c.Request.Header)
 		if err != nil || key == "" {
 			if err != nil {
 				c.Abort()
@@ -52,8 +28,8 @@ func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 		}
 		ctx, done := idempotency.Detached(c.Request.Context())
 		defer done()
-		user := User(c).ID
-		body, err := Body(c)
+		user := web.User(c).ID
+		body, err := web.Body(c)
 		if err != nil {
 			c.Abort()
 			return err

@@ -15,6 +15,7 @@ import (
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/web"
 )
 
 type fakeIDs struct{ n atomic.Int64 }
@@ -36,14 +37,14 @@ func openIdempotent(t *testing.T) (d *testServer, db *gorm.DB, runs *atomic.Int6
 		var in struct {
 			N int `json:"n"`
 		}
-		if err := Bind(c, &in); err != nil {
+		if err := web.Bind(c, &in); err != nil {
 			return err
 		}
 		id, err := store.Effect(c.Request.Context())
 		if err != nil {
 			return err
 		}
-		c.Header("ETag", ETag(1))
+		c.Header("ETag", web.ETag(1))
 		c.Header("Location", "/things/"+id)
 		c.JSON(http.StatusCreated, gin.H{"id": id, "n": in.N})
 		return nil
@@ -162,12 +163,12 @@ func TestKeysAreChecked(t *testing.T) {
 		d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: "+key).want(t, what, 400, "idempotency_key_invalid")
 	}
 	d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: a", "Idempotency-Key: b").want(t, "two keys", 400, "idempotency_key_invalid")
-	d.ask("POST", "/things", strings.Repeat(" ", MaxBody+1), "Idempotency-Key: k").want(t, "body too large", 413, "body_too_large")
+	d.ask("POST", "/things", strings.Repeat(" ", web.MaxBody+1), "Idempotency-Key: k").want(t, "body too large", 413, "body_too_large")
 	if runs.Load() != 0 {
 		t.Errorf("%d runs of refused requests", runs.Load())
 	}
 	d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: "+strings.Repeat("x", 255)).want(t, "255 characters", 201, "")
-	if code := problem.CodeOf(NeedKey()); code != "idempotency_key_required" {
+	if code := problem.CodeOf(web.NeedKey()); code != "idempotency_key_required" {
 		t.Error(code)
 	}
 }

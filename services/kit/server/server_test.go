@@ -16,7 +16,9 @@ import (
 
 	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/page"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/web"
 )
 
 func TestBindIsStrict(t *testing.T) {
@@ -30,7 +32,7 @@ func TestBindIsStrict(t *testing.T) {
 	}
 	d.s.POST("/things", Handle(func(c *gin.Context) error {
 		var in thing
-		if err := Bind(c, &in); err != nil {
+		if err := web.Bind(c, &in); err != nil {
 			return err
 		}
 		c.JSON(http.StatusOK, in)
@@ -91,8 +93,8 @@ func TestBindIsStrict(t *testing.T) {
 		"list":                      {"[]", 400, "bad_json", ""},
 		"text":                      {`"x"`, 400, "bad_json", ""},
 		"torn":                      {`{"name":"x`, 400, "bad_json", ""},
-		"1 MiB":                     {exactly(MaxBody), 200, "", ""},
-		"a byte more than 1 MiB":    {exactly(MaxBody + 1), 413, "body_too_large", ""},
+		"1 MiB":                     {exactly(web.MaxBody), 200, "", ""},
+		"a byte more than 1 MiB":    {exactly(web.MaxBody + 1), 413, "body_too_large", ""},
 		"five MiB that are no JSON": {strings.Repeat("x", 5<<20), 413, "body_too_large", ""},
 	} {
 		got := d.ask("POST", "/things", c.body)
@@ -200,8 +202,8 @@ func TestCallersProveTheirNames(t *testing.T) {
 
 func TestSignedInNeedsAToken(t *testing.T) {
 	d := open(t)
-	d.s.GET("/mine", d.s.SignedIn, Handle(func(c *gin.Context) error { c.JSON(http.StatusOK, User(c)); return nil }))
-	d.s.GET("/forgotten", Handle(func(c *gin.Context) error { c.JSON(http.StatusOK, User(c)); return nil }))
+	d.s.GET("/mine", d.s.SignedIn, Handle(func(c *gin.Context) error { c.JSON(http.StatusOK, web.User(c)); return nil }))
+	d.s.GET("/forgotten", Handle(func(c *gin.Context) error { c.JSON(http.StatusOK, web.User(c)); return nil }))
 	for _, header := range []string{"X: y", "Authorization: Bearer ", "Authorization: Bearer x.y.z", "Authorization: Basic YTpi", "Authorization: bearer x"} {
 		d.ask("GET", "/mine", "", header).want(t, header, 401, "unauthenticated")
 	}
@@ -250,7 +252,7 @@ func TestRefusalsShowNothingOfTheInside(t *testing.T) {
 
 func TestReadyNamesWhatIsMissing(t *testing.T) {
 	down := errSecret
-	d := open(t, Check{Name: "database", Ask: func(context.Context) error { return down }}, Check{Name: "sidecar", Ask: func(context.Context) error { return nil }})
+	d := open(t, web.Check{Name: "database", Ask: func(context.Context) error { return down }}, web.Check{Name: "sidecar", Ask: func(context.Context) error { return nil }})
 	a := d.ask("GET", "/readyz", "")
 	if a.status != 503 || !strings.Contains(a.body, "database") || strings.Contains(a.body, "sidecar") || strings.Contains(a.body, "pq:") {
 		t.Errorf("not ready: %d %s; want 503, the database named, nothing more", a.status, a.body)
@@ -267,20 +269,20 @@ func TestReadyNamesWhatIsMissing(t *testing.T) {
 func TestQueriesAreStrict(t *testing.T) {
 	d := open(t)
 	d.s.GET("/list/:id", Handle(func(c *gin.Context) error {
-		if _, err := ID(c, "id", "thing"); err != nil {
+		if _, err := web.ID(c, "id", "thing"); err != nil {
 			return err
 		}
-		if err := OnlyQuery(c, "page_size", "page_token"); err != nil {
+		if err := web.OnlyQuery(c, "page_size", "page_token"); err != nil {
 			return err
 		}
-		size, err := PageSize(c)
+		size, err := page.Size(c)
 		if err != nil {
 			return err
 		}
-		if _, err := PageAfter(c); err != nil {
+		if _, err := page.After(c); err != nil {
 			return err
 		}
-		c.JSON(http.StatusOK, NewPage[int](nil, strings.Repeat("x", size)))
+		c.JSON(http.StatusOK, page.New[int](nil, strings.Repeat("x", size)))
 		return nil
 	}))
 	for query, want := range map[string]int{"": 20, "?page_size=1": 1, "?page_size=100": 100} {
@@ -298,8 +300,8 @@ func TestQueriesAreStrict(t *testing.T) {
 	for _, id := range []string{"0", "-1", "x", "1%20OR%201=1", "01", "9223372036854775808"} {
 		d.ask("GET", "/list/"+id, "").want(t, "id "+id, 404, "not_found")
 	}
-	if ETag(7) != `"7"` {
-		t.Errorf("ETag(7) = %s", ETag(7))
+	if web.ETag(7) != `"7"` {
+		t.Errorf("web.ETag(7) = %s", web.ETag(7))
 	}
 }
 
@@ -377,7 +379,7 @@ func TestRunFinishesRequestsUnderWay(t *testing.T) {
 // A route that needs settings is refused while one is not known; the rest is served, and operators see which one it is.
 func TestRoutesThatNeedSettings(t *testing.T) {
 	missing := []string{"mall.currency"}
-	d := open(t, Check{Name: "settings", Ask: func(context.Context) error { return MissingSettings(missing) }})
+	d := open(t, web.Check{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(missing) }})
 	d.s.Settings = func() []string { return missing }
 	d.s.GET("/priced", d.s.WithSettings, Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
 	d.s.GET("/plain", Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
@@ -402,7 +404,7 @@ func TestRoutesThatNeedSettings(t *testing.T) {
 // What a process can serve without is told to operators and does not make it unready.
 func TestAReadyProcessMayBeDegraded(t *testing.T) {
 	d := open(t)
-	d.s.Check(Check{Name: "providers", Soft: true, Ask: func(context.Context) error { return UnmetError("stripe is not set up") }})
+	d.s.Check(web.Check{Name: "providers", Soft: true, Ask: func(context.Context) error { return web.UnmetError("stripe is not set up") }})
 	if a := d.ask("GET", "/readyz", ""); a.status != 200 || !strings.Contains(a.body, `"degraded":{"providers":"stripe is not set up"}`) {
 		t.Errorf("readyz: %d %s, want 200 that says what is degraded", a.status, a.body)
 	}

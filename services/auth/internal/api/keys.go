@@ -7,7 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/auth/internal/signing"
-	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/page"
 )
 
 type keyView struct {
@@ -30,7 +30,7 @@ func showKeys(c *gin.Context, keys signing.Keys) {
 	for i, k := range keys.List {
 		out[i] = keyView{k.Kid, k.State(keys.Now), k.Created, when(k.Activated), when(k.Retired), when(k.Revoked)}
 	}
-	c.JSON(http.StatusOK, server.NewPage(out, ""))
+	c.JSON(http.StatusOK, page.New(out, ""))
 }
 
 func (h handler) listKeys(c *gin.Context) error {

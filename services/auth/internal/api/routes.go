@@ -15,8 +15,10 @@ import (
 	"daprmall.dev/services/contracts/userv1"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/inbox"
+	"daprmall.dev/services/kit/page"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 )
 
 // Revocations lists revocations: the store.
@@ -98,7 +100,7 @@ func (h handler) signIn(c *gin.Context) error {
 		Email    string `json:"email"`
 		Password string `json:"password"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if len(in.Email) > 254 || len(in.Password) > 512 {
@@ -116,7 +118,7 @@ func (h handler) refresh(c *gin.Context) error {
 	var in struct {
 		RefreshToken string `json:"refresh_token"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	t, err := h.sessions.Refresh(c.Request.Context(), in.RefreshToken)
@@ -128,7 +130,7 @@ func (h handler) refresh(c *gin.Context) error {
 }
 
 func (h handler) signOut(c *gin.Context) error {
-	u := server.User(c)
+	u := web.User(c)
 	if err := h.sessions.SignOut(c.Request.Context(), u.ID, u.Session); err != nil {
 		return err
 	}
@@ -145,34 +147,34 @@ type sessionView struct {
 }
 
 func (h handler) listSessions(c *gin.Context) error {
-	if err := server.OnlyQuery(c, "page_size", "page_token"); err != nil {
+	if err := web.OnlyQuery(c, "page_size", "page_token"); err != nil {
 		return err
 	}
-	size, err := server.PageSize(c)
+	size, err := page.Size(c)
 	if err != nil {
 		return err
 	}
-	before, err := server.PageAfter(c)
+	before, err := page.After(c)
 	if err != nil {
 		return err
 	}
-	u := server.User(c)
+	u := web.User(c)
 	list, err := h.sessions.Sessions(c.Request.Context(), u.ID, before, size+1)
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, server.PageByID(list, size, func(o auth.Open) string { return o.ID }, func(o auth.Open) sessionView {
+	c.JSON(http.StatusOK, page.ByID(list, size, func(o auth.Open) string { return o.ID }, func(o auth.Open) sessionView {
 		return sessionView{o.ID, o.Created, o.LastUsed, o.Ends, o.ID == u.Session}
 	}))
 	return nil
 }
 
 func (h handler) endSession(c *gin.Context) error {
-	id, err := server.ID(c, "id", "session")
+	id, err := web.ID(c, "id", "session")
 	if err != nil {
 		return err
 	}
-	if err := h.sessions.EndSession(c.Request.Context(), server.User(c).ID, id); err != nil {
+	if err := h.sessions.EndSession(c.Request.Context(), web.User(c).ID, id); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)
@@ -207,7 +209,7 @@ func (h handler) revocations(c *gin.Context) error {
 
 func (h handler) revoke(c *gin.Context) error {
 	var in authv1.RevokeRequest
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if !ids.Valid(in.UserID) {

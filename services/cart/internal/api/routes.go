@@ -16,6 +16,7 @@ import (
 	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 )
 
 // Routes mounts everything cart answers.
@@ -45,7 +46,7 @@ type handler struct {
 }
 
 func (h handler) show(c *gin.Context) error {
-	v, err := h.carts.Show(c.Request.Context(), server.User(c).ID)
+	v, err := h.carts.Show(c.Request.Context(), web.User(c).ID)
 	return answer(c, v, err)
 }
 
@@ -62,7 +63,7 @@ func (h handler) add(c *gin.Context) error {
 		ProductID string `json:"product_id"`
 		Quantity  int64  `json:"quantity"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if !ids.Valid(in.ProductID) {
@@ -72,39 +73,39 @@ func (h handler) add(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	v, err := h.carts.Add(ctx, server.User(c).ID, in.ProductID, in.Quantity, idempotency.Given(ctx))
+	v, err := h.carts.Add(ctx, web.User(c).ID, in.ProductID, in.Quantity, idempotency.Given(ctx))
 	return answer(c, v, err)
 }
 
 func (h handler) set(c *gin.Context) error {
-	id, err := server.ID(c, "product_id", "product")
+	id, err := web.ID(c, "product_id", "product")
 	if err != nil {
 		return err
 	}
 	var in struct {
 		Quantity *int64 `json:"quantity"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if in.Quantity == nil {
 		return problem.Validation(problem.Field{Field: "quantity", Message: "is missing"})
 	}
-	v, err := h.carts.Set(c.Request.Context(), server.User(c).ID, id, *in.Quantity)
+	v, err := h.carts.Set(c.Request.Context(), web.User(c).ID, id, *in.Quantity)
 	return answer(c, v, err)
 }
 
 func (h handler) remove(c *gin.Context) error {
-	id, err := server.ID(c, "product_id", "product")
+	id, err := web.ID(c, "product_id", "product")
 	if err != nil {
 		return err
 	}
-	v, err := h.carts.Remove(c.Request.Context(), server.User(c).ID, id)
+	v, err := h.carts.Remove(c.Request.Context(), web.User(c).ID, id)
 	return answer(c, v, err)
 }
 
 func (h handler) clear(c *gin.Context) error {
-	if err := h.carts.Clear(c.Request.Context(), server.User(c).ID); err != nil {
+	if err := h.carts.Clear(c.Request.Context(), web.User(c).ID); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)
@@ -112,7 +113,7 @@ func (h handler) clear(c *gin.Context) error {
 }
 
 func (h handler) lines(c *gin.Context) error {
-	lines, err := h.carts.Lines(c.Request.Context(), server.User(c).ID)
+	lines, err := h.carts.Lines(c.Request.Context(), web.User(c).ID)
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,9 @@ import (
 
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/page"
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 )
 
 type addressHandler struct {
@@ -40,7 +41,7 @@ func place(c *gin.Context) (checkout.PostalAddress, error) {
 		State      *string `json:"state"`
 		PostalCode *string `json:"postal_code"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return in.PostalAddress, err
 	}
 	var missing []problem.Field
@@ -62,22 +63,22 @@ func place(c *gin.Context) (checkout.PostalAddress, error) {
 }
 
 func (h addressHandler) list(c *gin.Context) error {
-	if err := server.OnlyQuery(c, "page_size", "page_token"); err != nil {
+	if err := web.OnlyQuery(c, "page_size", "page_token"); err != nil {
 		return err
 	}
-	size, err := server.PageSize(c)
+	size, err := page.Size(c)
 	if err != nil {
 		return err
 	}
-	before, err := server.PageAfter(c)
+	before, err := page.After(c)
 	if err != nil {
 		return err
 	}
-	found, err := h.addresses.List(c.Request.Context(), server.User(c).ID, before, size+1)
+	found, err := h.addresses.List(c.Request.Context(), web.User(c).ID, before, size+1)
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, server.PageByID(found, size, func(a checkout.Address) string { return a.ID }, viewOf))
+	c.JSON(http.StatusOK, page.ByID(found, size, func(a checkout.Address) string { return a.ID }, viewOf))
 	return nil
 }
 
@@ -91,7 +92,7 @@ func (h addressHandler) add(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := h.addresses.Add(ctx, checkout.Address{ID: id, UserID: server.User(c).ID, PostalAddress: p})
+	a, err := h.addresses.Add(ctx, checkout.Address{ID: id, UserID: web.User(c).ID, PostalAddress: p})
 	if err != nil {
 		return err
 	}
@@ -101,11 +102,11 @@ func (h addressHandler) add(c *gin.Context) error {
 }
 
 func (h addressHandler) show(c *gin.Context) error {
-	id, err := server.ID(c, "id", "address")
+	id, err := web.ID(c, "id", "address")
 	if err != nil {
 		return err
 	}
-	a, err := h.addresses.Find(c.Request.Context(), server.User(c).ID, id)
+	a, err := h.addresses.Find(c.Request.Context(), web.User(c).ID, id)
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (h addressHandler) show(c *gin.Context) error {
 }
 
 func (h addressHandler) change(c *gin.Context) error {
-	id, err := server.ID(c, "id", "address")
+	id, err := web.ID(c, "id", "address")
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (h addressHandler) change(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := h.addresses.Change(c.Request.Context(), checkout.Address{ID: id, UserID: server.User(c).ID, PostalAddress: p})
+	a, err := h.addresses.Change(c.Request.Context(), checkout.Address{ID: id, UserID: web.User(c).ID, PostalAddress: p})
 	if err != nil {
 		return err
 	}
@@ -131,11 +132,11 @@ func (h addressHandler) change(c *gin.Context) error {
 }
 
 func (h addressHandler) remove(c *gin.Context) error {
-	id, err := server.ID(c, "id", "address")
+	id, err := web.ID(c, "id", "address")
 	if err != nil {
 		return err
 	}
-	if err := h.addresses.Remove(c.Request.Context(), server.User(c).ID, id); err != nil {
+	if err := h.addresses.Remove(c.Request.Context(), web.User(c).ID, id); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)

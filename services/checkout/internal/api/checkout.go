@@ -14,6 +14,7 @@ import (
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 )
 
 type handler struct {
@@ -49,23 +50,23 @@ type run struct {
 }
 
 func (h handler) checkOut(c *gin.Context) error {
-	key, err := server.Key(c)
+	key, err := web.Key(c.Request.Header)
 	if err != nil {
 		return err
 	}
 	if key == "" {
-		return server.NeedKey()
+		return web.NeedKey()
 	}
 	var in request
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
-	user := server.User(c).ID
+	user := web.User(c).ID
 	req, err := in.read(user)
 	if err != nil {
 		return err
 	}
-	body, err := server.Body(c)
+	body, err := web.Body(c)
 	if err != nil {
 		return err
 	}
@@ -185,7 +186,7 @@ func (h handler) quote(c *gin.Context) error {
 	var in struct {
 		Items *[]checkout.Item `json:"items"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	var items []checkout.Item
@@ -208,20 +209,20 @@ func (h handler) quote(c *gin.Context) error {
 }
 
 func (h handler) changeAddress(c *gin.Context) error {
-	id, err := server.ID(c, "id", "order")
+	id, err := web.ID(c, "id", "order")
 	if err != nil {
 		return err
 	}
 	var in struct {
 		AddressID string `json:"address_id"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if !ids.Valid(in.AddressID) {
 		return problem.Validation(problem.Field{Field: "address_id", Message: "is not an id"})
 	}
-	order, err := h.checkout.ChangeAddress(c.Request.Context(), server.User(c).ID, id, in.AddressID)
+	order, err := h.checkout.ChangeAddress(c.Request.Context(), web.User(c).ID, id, in.AddressID)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,9 @@ import (
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/page"
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/order/internal/order"
 )
 
@@ -23,10 +24,10 @@ type handler struct {
 }
 
 func (h handler) list(c *gin.Context) error {
-	if err := server.OnlyQuery(c, "status", "page_size", "page_token"); err != nil {
+	if err := web.OnlyQuery(c, "status", "page_size", "page_token"); err != nil {
 		return err
 	}
-	size, err := server.PageSize(c)
+	size, err := page.Size(c)
 	if err != nil {
 		return err
 	}
@@ -35,24 +36,24 @@ func (h handler) list(c *gin.Context) error {
 	if given && !slices.Contains([]order.Status{order.AwaitingPayment, order.Paid, order.Cancelled, order.Refunded}, status) {
 		return problem.Validation(problem.Field{Field: "status", Message: "is not a status of an order"})
 	}
-	before, err := server.PageAfter(c)
+	before, err := page.After(c)
 	if err != nil {
 		return err
 	}
-	found, err := h.orders.List(c.Request.Context(), server.User(c).ID, status, order.ID(before), size+1)
+	found, err := h.orders.List(c.Request.Context(), web.User(c).ID, status, order.ID(before), size+1)
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, server.PageByID(found, size, func(o *order.Order) string { return string(o.Snapshot().ID) }, view))
+	c.JSON(http.StatusOK, page.ByID(found, size, func(o *order.Order) string { return string(o.Snapshot().ID) }, view))
 	return nil
 }
 
 func (h handler) show(c *gin.Context) error {
-	id, err := server.ID(c, "id", "order")
+	id, err := web.ID(c, "id", "order")
 	if err != nil {
 		return err
 	}
-	u := server.User(c)
+	u := web.User(c)
 	o, err := h.orders.Show(c.Request.Context(), order.ID(id), order.Viewer{UserID: u.ID, Admin: u.Is(identity.Admin)})
 	if err != nil {
 		return err
@@ -62,12 +63,12 @@ func (h handler) show(c *gin.Context) error {
 }
 
 func (h handler) cancel(c *gin.Context) error {
-	id, err := server.ID(c, "id", "order")
+	id, err := web.ID(c, "id", "order")
 	if err != nil {
 		return err
 	}
 	ctx := c.Request.Context()
-	o, err := h.orders.Cancel(ctx, order.ID(id), server.User(c).ID, idempotency.Given(ctx))
+	o, err := h.orders.Cancel(ctx, order.ID(id), web.User(c).ID, idempotency.Given(ctx))
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func (h handler) cancel(c *gin.Context) error {
 
 func (h handler) create(c *gin.Context) error {
 	var in orderv1.CreateRequest
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if !ids.Valid(in.OrderID) {
@@ -87,7 +88,7 @@ func (h handler) create(c *gin.Context) error {
 	for i, l := range in.Lines {
 		lines[i] = order.Line{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price, Quantity: l.Quantity}
 	}
-	o, err := h.orders.Place(c.Request.Context(), order.Draft{ID: order.ID(in.OrderID), UserID: server.User(c).ID, Lines: lines,
+	o, err := h.orders.Place(c.Request.Context(), order.Draft{ID: order.ID(in.OrderID), UserID: web.User(c).ID, Lines: lines,
 		Address: order.Address(in.Address), Shipping: in.Shipping, Currency: in.Currency, FromCart: in.FromCart})
 	if err != nil {
 		return err
@@ -98,13 +99,13 @@ func (h handler) create(c *gin.Context) error {
 
 func (h handler) address(c *gin.Context) error {
 	var in orderv1.AddressRequest
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if !ids.Valid(in.OrderID) {
 		return problem.NewNotFound("order")
 	}
-	o, err := h.orders.ChangeAddress(c.Request.Context(), order.ID(in.OrderID), server.User(c).ID, order.Address(in.Address))
+	o, err := h.orders.ChangeAddress(c.Request.Context(), order.ID(in.OrderID), web.User(c).ID, order.Address(in.Address))
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (h handler) address(c *gin.Context) error {
 
 func (h handler) fence(c *gin.Context) error {
 	var in orderv1.FenceRequest
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if !ids.Valid(in.OrderID) {
@@ -130,7 +131,7 @@ func (h handler) fence(c *gin.Context) error {
 
 func (h handler) payable(c *gin.Context) error {
 	var in orderv1.GetRequest
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if !ids.Valid(in.OrderID) {

@@ -13,6 +13,7 @@ import (
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/payment/internal/payment"
 )
 
@@ -56,18 +57,18 @@ func viewOf(p *payment.Payment) view {
 }
 
 func (h handler) pay(c *gin.Context) error {
-	key, err := server.Key(c)
+	key, err := web.Key(c.Request.Header)
 	if err != nil {
 		return err
 	}
 	if key == "" {
-		return server.NeedKey()
+		return web.NeedKey()
 	}
 	var in struct {
 		OrderID string     `json:"order_id"`
 		Card    *cardInput `json:"card"` // none: the shopper enters it at the provider
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if !ids.Valid(in.OrderID) {
@@ -77,11 +78,11 @@ func (h handler) pay(c *gin.Context) error {
 	if err := h.payments.CheckCard(card); err != nil {
 		return err
 	}
-	body, err := server.Body(c)
+	body, err := web.Body(c)
 	if err != nil {
 		return err
 	}
-	r := idempotency.Run{User: server.User(c).ID, Key: key, Fingerprint: h.keys.Fingerprint(http.MethodPost, "/v1/payments", body)}
+	r := idempotency.Run{User: web.User(c).ID, Key: key, Fingerprint: h.keys.Fingerprint(http.MethodPost, "/v1/payments", body)}
 	ctx, done := idempotency.Detached(c.Request.Context())
 	defer done()
 	p, resumed, replay, err := h.begin(ctx, r, in.OrderID, card)
@@ -226,11 +227,11 @@ func (h handler) release(ctx context.Context, r idempotency.Run) {
 }
 
 func (h handler) show(c *gin.Context) error {
-	id, err := server.ID(c, "id", "payment")
+	id, err := web.ID(c, "id", "payment")
 	if err != nil {
 		return err
 	}
-	p, err := h.payments.Show(c.Request.Context(), server.User(c).ID, id)
+	p, err := h.payments.Show(c.Request.Context(), web.User(c).ID, id)
 	if err != nil {
 		return err
 	}
@@ -239,11 +240,11 @@ func (h handler) show(c *gin.Context) error {
 }
 
 func (h handler) cancel(c *gin.Context) error {
-	id, err := server.ID(c, "id", "payment")
+	id, err := web.ID(c, "id", "payment")
 	if err != nil {
 		return err
 	}
-	p, err := h.payments.Cancel(c.Request.Context(), server.User(c).ID, id)
+	p, err := h.payments.Cancel(c.Request.Context(), web.User(c).ID, id)
 	if err != nil {
 		return err
 	}
@@ -253,20 +254,20 @@ func (h handler) cancel(c *gin.Context) error {
 
 // confirm plays the shopper's part in a challenge of the sandbox.
 func (h handler) confirm(c *gin.Context) error {
-	id, err := server.ID(c, "id", "payment")
+	id, err := web.ID(c, "id", "payment")
 	if err != nil {
 		return err
 	}
 	var in struct {
 		Approve *bool `json:"approve"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if in.Approve == nil {
 		return problem.Validation(problem.Field{Field: "approve", Message: "is missing"})
 	}
-	p, err := h.payments.Answer(c.Request.Context(), server.User(c).ID, id, *in.Approve)
+	p, err := h.payments.Answer(c.Request.Context(), web.User(c).ID, id, *in.Approve)
 	if err != nil {
 		return err
 	}
@@ -276,7 +277,7 @@ func (h handler) confirm(c *gin.Context) error {
 
 // notice takes a provider's webhook. Its signature is over the body as it was sent.
 func (h handler) notice(c *gin.Context) error {
-	body, err := server.Body(c)
+	body, err := web.Body(c)
 	if err != nil {
 		return err
 	}

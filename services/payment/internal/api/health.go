@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/payment/internal/payment"
 )
 
@@ -58,10 +58,10 @@ func (h *Health) Look(ctx context.Context) error {
 }
 
 // Check is the line of /readyz.
-func (h *Health) Check() server.Check {
-	return server.Check{Name: "providers", Soft: true, Ask: func(context.Context) error {
+func (h *Health) Check() web.Check {
+	return web.Check{Name: "providers", Soft: true, Ask: func(context.Context) error {
 		if last := h.last.Load(); last != nil && *last != "" {
-			return server.UnmetError("not set up, and payments wait for it: " + *last)
+			return web.UnmetError("not set up, and payments wait for it: " + *last)
 		}
 		return nil
 	}}

@@ -9,7 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/product/internal/product"
 )
 
@@ -37,7 +37,7 @@ func body(v product.View) productBody {
 }
 
 func (h handler) get(c *gin.Context) error {
-	id, err := server.ID(c, "id", "product")
+	id, err := web.ID(c, "id", "product")
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (h handler) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	tag := server.ETag(v.Version)
+	tag := web.ETag(v.Version)
 	c.Header("ETag", tag)
 	if matches(c.GetHeader("If-None-Match"), tag) {
 		c.Status(http.StatusNotModified)
@@ -75,7 +75,7 @@ func (h handler) create(c *gin.Context) error {
 		Price       *int64  `json:"price"`
 		Stock       *int64  `json:"stock"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if err := required(map[string]bool{"name": in.Name != nil, "description": in.Description != nil, "price": in.Price != nil, "stock": in.Stock != nil}); err != nil {
@@ -92,14 +92,14 @@ func (h handler) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Header("ETag", server.ETag(v.Version))
+	c.Header("ETag", web.ETag(v.Version))
 	c.Header("Location", "/v1/products/"+v.ID)
 	c.JSON(http.StatusCreated, body(v))
 	return nil
 }
 
 func (h handler) change(c *gin.Context) error {
-	id, err := server.ID(c, "id", "product")
+	id, err := web.ID(c, "id", "product")
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (h handler) change(c *gin.Context) error {
 	}
 	// What is no tag of ours cannot be the present one: version 0 never matches.
 	version, err := strconv.ParseInt(strings.Trim(match, `"`), 10, 64)
-	if err != nil || server.ETag(version) != match {
+	if err != nil || web.ETag(version) != match {
 		version = 0
 	}
 	var in struct {
@@ -119,20 +119,20 @@ func (h handler) change(c *gin.Context) error {
 		ImageURL    *string `json:"image_url"`
 		Price       *int64  `json:"price"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	v, err := h.catalogue.Change(c.Request.Context(), id, actor(c), version, product.Change(in))
 	if err != nil {
 		return err
 	}
-	c.Header("ETag", server.ETag(v.Version))
+	c.Header("ETag", web.ETag(v.Version))
 	c.JSON(http.StatusOK, body(v))
 	return nil
 }
 
 func (h handler) remove(c *gin.Context) error {
-	id, err := server.ID(c, "id", "product")
+	id, err := web.ID(c, "id", "product")
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (h handler) remove(c *gin.Context) error {
 }
 
 func (h handler) adjust(c *gin.Context) error {
-	id, err := server.ID(c, "id", "product")
+	id, err := web.ID(c, "id", "product")
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (h handler) adjust(c *gin.Context) error {
 		Delta  *int64  `json:"delta"`
 		Reason *string `json:"reason"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if err := required(map[string]bool{"delta": in.Delta != nil, "reason": in.Reason != nil}); err != nil {

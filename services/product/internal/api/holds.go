@@ -8,7 +8,7 @@ import (
 	"daprmall.dev/services/contracts/productv1"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/product/internal/product"
 )
 
@@ -19,7 +19,7 @@ const (
 
 func (h handler) hold(c *gin.Context) error {
 	var in productv1.HoldRequest
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if err := checkHold(in); err != nil {
@@ -69,7 +69,7 @@ func checkHold(in productv1.HoldRequest) error {
 
 func (h handler) release(c *gin.Context) error {
 	var in productv1.ReleaseRequest
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if !ids.Valid(in.OrderID) {
@@ -84,7 +84,7 @@ func (h handler) release(c *gin.Context) error {
 
 func (h handler) products(c *gin.Context) error {
 	var in productv1.GetRequest
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if len(in.IDs) > maxLines {

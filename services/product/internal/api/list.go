@@ -14,14 +14,15 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/page"
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/product/internal/product"
 )
 
 // listBody is a page of products; it also says how many there are, up to 1,000.
 type listBody struct {
-	server.Page[productBody]
+	page.Page[productBody]
 	Total  int  `json:"total"`
 	Capped bool `json:"total_capped,omitempty"`
 }
@@ -31,22 +32,22 @@ func (h handler) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := h.catalogue.Search(c.Request.Context(), q)
+	found, err := h.catalogue.Search(c.Request.Context(), q)
 	if err != nil {
 		return err
 	}
-	items := make([]productBody, len(page.Items))
-	for i, v := range page.Items {
+	items := make([]productBody, len(found.Items))
+	for i, v := range found.Items {
 		items[i] = body(v)
 		items[i].Description = excerpt(v.Description)
 	}
 	next := ""
-	if page.Next != nil {
-		if next, err = encode(*page.Next, q); err != nil {
+	if found.Next != nil {
+		if next, err = encode(*found.Next, q); err != nil {
 			return err
 		}
 	}
-	c.JSON(http.StatusOK, listBody{Page: server.NewPage(items, next), Total: page.Total, Capped: page.Capped})
+	c.JSON(http.StatusOK, listBody{Page: page.New(items, next), Total: found.Total, Capped: found.Capped})
 	return nil
 }
 
@@ -66,10 +67,10 @@ func excerpt(text string) string {
 }
 
 func query(c *gin.Context) (product.Query, error) {
-	if err := server.OnlyQuery(c, "q", "category", "min_price", "max_price", "sort", "page_size", "page_token"); err != nil {
+	if err := web.OnlyQuery(c, "q", "category", "min_price", "max_price", "sort", "page_size", "page_token"); err != nil {
 		return product.Query{}, err
 	}
-	size, err := server.PageSize(c)
+	size, err := page.Size(c)
 	if err != nil {
 		return product.Query{}, err
 	}
@@ -126,11 +127,11 @@ func encode(at product.Cursor, q product.Query) (string, error) {
 func decode(raw string, q product.Query) (*product.Cursor, error) {
 	text, err := base64.RawURLEncoding.DecodeString(raw)
 	if err != nil || base64.RawURLEncoding.EncodeToString(text) != raw { // line breaks in it would be passed over
-		return nil, server.BadToken()
+		return nil, page.BadToken()
 	}
 	var t token
 	if err := json.Unmarshal(text, &t); err != nil || t.Query != fingerprint(q) || !ids.Valid(t.ID) {
-		return nil, server.BadToken()
+		return nil, page.BadToken()
 	}
 	return &product.Cursor{Rank: t.Rank, Price: t.Price, ID: t.ID}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/product/internal/product"
 )
 
@@ -103,6 +104,6 @@ func orders[E any](events []E, read func(E) (id string, lines []orderv1.EventLin
 }
 
 func actor(c *gin.Context) product.Actor {
-	u := server.User(c)
+	u := web.User(c)
 	return product.Actor{UserID: u.ID, Seller: u.Is(identity.Seller), Admin: u.Is(identity.Admin)}
 }

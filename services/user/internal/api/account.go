@@ -6,7 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 )
 
 // own turns a missing account into a refused token: it was deleted a moment ago.
@@ -21,7 +21,7 @@ func (h handler) askReset(c *gin.Context) error {
 	var in struct {
 		Email string `json:"email"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if err := h.users.AskReset(c.Request.Context(), in.Email); err != nil {
@@ -36,7 +36,7 @@ func (h handler) resetPassword(c *gin.Context) error {
 		Token    string `json:"token"`
 		Password string `json:"password"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if err := h.users.ResetPassword(c.Request.Context(), in.Token, in.Password); err != nil {
@@ -47,7 +47,7 @@ func (h handler) resetPassword(c *gin.Context) error {
 }
 
 func (h handler) askVerification(c *gin.Context) error {
-	if err := h.users.AskVerification(c.Request.Context(), server.User(c).ID); err != nil {
+	if err := h.users.AskVerification(c.Request.Context(), web.User(c).ID); err != nil {
 		return own(err)
 	}
 	c.Status(http.StatusAccepted)
@@ -58,7 +58,7 @@ func (h handler) verifyEmail(c *gin.Context) error {
 	var in struct {
 		Token string `json:"token"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if err := h.users.VerifyEmail(c.Request.Context(), in.Token); err != nil {
@@ -73,10 +73,10 @@ func (h handler) changePassword(c *gin.Context) error {
 		CurrentPassword string `json:"current_password"`
 		NewPassword     string `json:"new_password"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
-	u := server.User(c)
+	u := web.User(c)
 	if err := h.users.ChangePassword(c.Request.Context(), u.ID, u.Session, in.CurrentPassword, in.NewPassword); err != nil {
 		return own(err)
 	}
@@ -88,10 +88,10 @@ func (h handler) deleteAccount(c *gin.Context) error {
 	var in struct {
 		Password string `json:"password"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
-	if err := h.users.DeleteAccount(c.Request.Context(), server.User(c).ID, in.Password); err != nil {
+	if err := h.users.DeleteAccount(c.Request.Context(), web.User(c).ID, in.Password); err != nil {
 		return own(err)
 	}
 	c.Status(http.StatusNoContent)

@@ -12,8 +12,10 @@ import (
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/page"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/user/internal/user"
 )
 
@@ -60,7 +62,7 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 }
 
 func onlyAdmin(c *gin.Context) {
-	if !server.User(c).Is(identity.Admin) {
+	if !web.User(c).Is(identity.Admin) {
 		server.Handle(func(*gin.Context) error {
 			return problem.New(problem.Forbidden, "forbidden", "Only an admin may do this.")
 		})(c)
@@ -100,7 +102,7 @@ func (h handler) register(c *gin.Context) error {
 		Email    string `json:"email"`
 		Password string `json:"password"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	u, err := h.users.Register(c.Request.Context(), in.Email, in.Password)
@@ -112,7 +114,7 @@ func (h handler) register(c *gin.Context) error {
 }
 
 func (h handler) me(c *gin.Context) error {
-	u, err := h.users.Find(c.Request.Context(), server.User(c).ID)
+	u, err := h.users.Find(c.Request.Context(), web.User(c).ID)
 	if err != nil {
 		return own(err)
 	}
@@ -124,13 +126,13 @@ func (h handler) becomeAdmin(c *gin.Context) error {
 	var in struct {
 		Secret string `json:"secret"`
 	}
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if in.Secret == "" || len(in.Secret) > 200 {
 		return problem.Validation(problem.Field{Field: "secret", Message: "must have 1 to 200 characters"})
 	}
-	u, err := h.users.AppointFirstAdmin(c.Request.Context(), server.User(c).ID, in.Secret)
+	u, err := h.users.AppointFirstAdmin(c.Request.Context(), web.User(c).ID, in.Secret)
 	if err != nil {
 		return own(err)
 	}
@@ -139,10 +141,10 @@ func (h handler) becomeAdmin(c *gin.Context) error {
 }
 
 func (h handler) list(c *gin.Context) error {
-	if err := server.OnlyQuery(c, "email", "page_size", "page_token"); err != nil {
+	if err := web.OnlyQuery(c, "email", "page_size", "page_token"); err != nil {
 		return err
 	}
-	size, err := server.PageSize(c)
+	size, err := page.Size(c)
 	if err != nil {
 		return err
 	}
@@ -153,12 +155,12 @@ func (h handler) list(c *gin.Context) error {
 		}
 		normal, ok := user.NormalEmail(raw)
 		if !ok {
-			c.JSON(http.StatusOK, server.NewPage([]account{}, ""))
+			c.JSON(http.StatusOK, page.New([]account{}, ""))
 			return nil
 		}
 		email = normal
 	}
-	after, err := server.PageAfter(c)
+	after, err := page.After(c)
 	if err != nil {
 		return err
 	}
@@ -166,7 +168,7 @@ func (h handler) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, server.PageByID(found, size, func(u *user.User) string { return u.Snapshot().ID }, accountOf))
+	c.JSON(http.StatusOK, page.ByID(found, size, func(u *user.User) string { return u.Snapshot().ID }, accountOf))
 	return nil
 }
 
@@ -215,14 +217,14 @@ func (h handler) unban(c *gin.Context) error {
 }
 
 func (h handler) change(c *gin.Context, in any, change func(*user.User) (user.EventKind, error)) (*user.User, error) {
-	id, err := server.ID(c, "id", "user")
+	id, err := web.ID(c, "id", "user")
 	if err != nil {
 		return nil, err
 	}
-	if body, err := server.Body(c); err != nil {
+	if body, err := web.Body(c); err != nil {
 		return nil, err
 	} else if len(body) > 0 || c.Request.Method != http.MethodDelete { // a DELETE may come without its reason
-		if err := server.Bind(c, in); err != nil {
+		if err := web.Bind(c, in); err != nil {
 			return nil, err
 		}
 	}
@@ -231,7 +233,7 @@ func (h handler) change(c *gin.Context, in any, change func(*user.User) (user.Ev
 
 func (h handler) verify(c *gin.Context) error {
 	var in userv1.VerifyRequest
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	u, err := h.users.Verify(c.Request.Context(), in.Email, in.Password)
@@ -252,7 +254,7 @@ func (h handler) verify(c *gin.Context) error {
 
 func (h handler) get(c *gin.Context) error {
 	var in userv1.GetRequest
-	if err := server.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	answer := userv1.GetAnswer{}

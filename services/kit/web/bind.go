@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"errors"
@@ -11,16 +11,20 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/problem"
 )
+
+// MaxBody is the largest request body, in bytes.
+const MaxBody = 1 << 20
 
 // Body reads the whole request body once and keeps it for later readers (idempotency fingerprints, then Bind).
 func Body(c *gin.Context) ([]byte, error) {
 	if b, ok := c.Get(bodyKey); ok {
 		return b.([]byte), nil
 	}
-	b, err := read(c, MaxBody)
+	b, err := Read(c, MaxBody)
 	if err != nil {
 		return nil, err
 	}
@@ -28,12 +32,13 @@ func Body(c *gin.Context) ([]byte, error) {
 	return b, nil
 }
 
-func read(c *gin.Context, most int64) ([]byte, error) {
-	b, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, most))
+// Read reads the request body, of at most maxBytes bytes.
+func Read(c *gin.Context, maxBytes int64) ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBytes))
 	if err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
-			return nil, problem.New(problem.TooLarge, "body_too_large", "The body is larger than %d bytes.", most)
+			return nil, problem.New(problem.TooLarge, "body_too_large", "The body is larger than %d bytes.", maxBytes)
 		}
 		return nil, problem.Wrap(err, problem.BadRequest, "bad_request", "The body could not be read.")
 	}
@@ -90,3 +95,12 @@ func OnlyQuery(c *gin.Context, known ...string) error {
 
 // ETag formats a version as a strong ETag.
 func ETag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
+
+// User gives the signed-in user of a route behind server.SignedIn.
+func User(c *gin.Context) identity.User {
+	u, ok := identity.From(c.Request.Context())
+	if !ok {
+		panic("web: a route that needs a user is not behind SignedIn")
+	}
+	return u
+}

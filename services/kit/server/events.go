@@ -10,6 +10,7 @@ import (
 	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/web"
 )
 
 // maxBulk is the largest delivery, in bytes: what a sidecar takes at most (--max-body-size).
@@ -50,7 +51,7 @@ func (s *Server) Topics(in *inbox.Inbox) {
 		if subtle.ConstantTimeCompare([]byte(c.Param("token")), []byte(s.env.EventsToken)) != 1 {
 			return problem.NewNotFound("route")
 		}
-		body, err := read(c, maxBulk)
+		body, err := web.Read(c, maxBulk)
 		if err != nil {
 			return err
 		}

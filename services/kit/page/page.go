@@ -1,4 +1,5 @@
-package server
+// Package page is the paging of list routes: page_size, page_token and the answer that names the next page.
+package page
 
 import (
 	"encoding/base64"
@@ -16,8 +17,8 @@ type Page[T any] struct {
 	Next  *string `json:"next_page_token"`
 }
 
-// NewPage makes a page; next "" means that it is the last one.
-func NewPage[T any](items []T, next string) Page[T] {
+// New makes a page; next "" means that it is the last one.
+func New[T any](items []T, next string) Page[T] {
 	if items == nil {
 		items = []T{}
 	}
@@ -33,8 +34,8 @@ func BadToken() error {
 	return problem.Validation(problem.Field{Field: "page_token", Message: "was not made by this list"})
 }
 
-// PageSize reads page_size: 1–100, default 20.
-func PageSize(c *gin.Context) (int, error) {
+// Size reads page_size: 1–100, default 20.
+func Size(c *gin.Context) (int, error) {
 	raw, given := c.GetQuery("page_size")
 	if !given {
 		return 20, nil
@@ -46,8 +47,8 @@ func PageSize(c *gin.Context) (int, error) {
 	return n, nil
 }
 
-// PageAfter reads the page_token of a list that is ordered by id: the id of the last item of the page before, "" for the first page.
-func PageAfter(c *gin.Context) (string, error) {
+// After reads the page_token of a list that is ordered by id: the id of the last item of the page before, "" for the first page.
+func After(c *gin.Context) (string, error) {
 	token, given := c.GetQuery("page_token")
 	if !given {
 		return "", nil
@@ -59,8 +60,8 @@ func PageAfter(c *gin.Context) (string, error) {
 	return string(raw), nil
 }
 
-// PageByID shows what was found when one item more than a page was asked for: if it is there, there is a next page.
-func PageByID[T, V any](found []T, size int, id func(T) string, view func(T) V) Page[V] {
+// ByID shows what was found when one item more than a page was asked for: if it is there, there is a next page.
+func ByID[T, V any](found []T, size int, id func(T) string, view func(T) V) Page[V] {
 	next := ""
 	if len(found) > size {
 		found = found[:size]
@@ -70,5 +71,5 @@ func PageByID[T, V any](found []T, size int, id func(T) string, view func(T) V) 
 	for i, f := range found {
 		items[i] = view(f)
 	}
-	return NewPage(items, next)
+	return New(items, next)
 }
