@@ -3,8 +3,11 @@ package services_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"flag"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -16,6 +19,8 @@ import (
 )
 
 const module = "daprmall.dev/services/"
+
+var update = flag.Bool("update", false, "add new migrations to migrations.sum")
 
 var services = []string{"assistant", "auth", "cart", "checkout", "order", "payment", "product", "user"}
 
@@ -164,8 +169,9 @@ func TestServicesHaveTheirShape(t *testing.T) {
 // removal is what the version before may still need, or what it could not write any more.
 var removal = regexp.MustCompile(`(?i)\b(DROP\s+(TABLE|COLUMN|SCHEMA)|RENAME\s+(TO|COLUMN)|SET\s+NOT\s+NULL)\b`)
 
-// Two versions of a service may run side by side, so migrations only expand.
-func TestMigrationsOnlyExpand(t *testing.T) {
+// migrations are the files of all services and of the kit.
+func migrations(t *testing.T) []string {
+	t.Helper()
 	files, err := filepath.Glob("*/*/migrations/*.sql")
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +183,48 @@ func TestMigrationsOnlyExpand(t *testing.T) {
 	if files = append(files, more...); len(files) < 10 {
 		t.Fatalf("found only %v", files)
 	}
-	for _, f := range files {
+	slices.Sort(files)
+	return files
+}
+
+// A migration that some database has applied is never changed: it would not be applied again. New ones are added to
+// migrations.sum by `go test . -run TestMigrationsDoNotChange -update`.
+func TestMigrationsDoNotChange(t *testing.T) {
+	kept, err := os.ReadFile("migrations.sum")
+	if err != nil && !*update {
+		t.Fatal(err)
+	}
+	sums := map[string]string{}
+	for line := range strings.Lines(string(kept)) {
+		sum, file, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		sums[file] = sum
+	}
+	var all strings.Builder
+	for _, f := range migrations(t) {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := fmt.Sprintf("%x", sha256.Sum256(text))
+		if before := sums[f]; before != sum && (before != "" || !*update) {
+			t.Errorf("%s: its sum is %q in migrations.sum; add a file instead of changing one", f, before)
+		}
+		delete(sums, f)
+		fmt.Fprintf(&all, "%s  %s\n", sum, f)
+	}
+	for f := range sums {
+		t.Errorf("%s is gone", f)
+	}
+	if *update && !t.Failed() {
+		if err := os.WriteFile("migrations.sum", []byte(all.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Two versions of a service may run side by side, so migrations only expand.
+func TestMigrationsOnlyExpand(t *testing.T) {
+	for _, f := range migrations(t) {
 		text, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)

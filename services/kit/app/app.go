@@ -21,7 +21,7 @@ import (
 	"daprmall.dev/services/kit/config/keys"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/identity"
-	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/ids/lease"
 	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres"
@@ -42,7 +42,7 @@ type App struct {
 	Sidecar     *sidecar.Client
 	Live        *config.Live
 	DB          *gorm.DB
-	IDs         *ids.Source
+	IDs         *lease.Source
 	Outbox      *outbox.Outbox
 	Inbox       *inbox.Inbox
 	Idempotency *idempotency.Store
@@ -99,11 +99,11 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 	if r.DB, err = r.OpenDB(opening, env.AppID+"-db"); err != nil {
 		return nil, err
 	}
-	sets := append([]postgres.Migrations{postgres.Defaults, ids.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations, settings.Migrations}, own...)
+	sets := append([]postgres.Migrations{postgres.Defaults, lease.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations, settings.Migrations}, own...)
 	if err := postgres.Migrate(opening, r.DB, sets...); err != nil {
 		return nil, err
 	}
-	if r.IDs, err = ids.NewSource(opening, r.DB, log); err != nil {
+	if r.IDs, err = lease.NewSource(opening, r.DB, log); err != nil {
 		return nil, err
 	}
 	r.Live = config.NewLive(side, settings.New(r.DB), log)

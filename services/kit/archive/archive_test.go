@@ -21,7 +21,7 @@ import (
 const year = 365 * 24 * time.Hour
 
 var (
-	migrations = postgres.Migrations{Name: "things", FS: fstest.MapFS{"0001_things.sql": {Data: []byte(`
+	migrations = postgres.Migrations{Name: "things", FS: fstest.MapFS{"0001_things.sql": {Data: []byte(`-- +goose Up
 		CREATE TABLE things (id bigint PRIMARY KEY, open boolean NOT NULL, n bigint NOT NULL DEFAULT 0);
 		CREATE TABLE parts (thing_id bigint NOT NULL REFERENCES things (id), position bigint NOT NULL, what text NOT NULL, PRIMARY KEY (thing_id, position));
 		CREATE TABLE steps (id bigint PRIMARY KEY, at timestamptz NOT NULL);

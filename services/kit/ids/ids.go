@@ -1,40 +1,16 @@
-// Package ids makes Snowflake ids (63 bits, ordered by time) whose node number is leased from
-// the service's database, so that two processes never share one, even when one was paused.
+// Package ids reads Snowflake ids: 63 bits, ordered by the time they were made. On the wire they are decimal texts.
 package ids
 
 import (
-	"context"
-	"crypto/rand"
-	"embed"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"log/slog"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/bwmarrin/snowflake"
-	"gorm.io/gorm"
-
-	"daprmall.dev/services/kit/postgres"
-	"daprmall.dev/services/kit/problem"
 )
 
-//go:embed migrations/*.sql
-var files embed.FS
-
-// Migrations creates the table of leases.
-var Migrations = postgres.Migrations{Name: "ids", FS: files}
-
-const (
-	leaseFor = 60 * time.Second
-	// margin covers how far this machine's clock may run ahead of what it was when the lease was asked for.
-	margin = 5 * time.Second
-	// idShift is how many bits of an id lie below its time. The library's own ID.Time reads variables that NewNode
-	// writes, which is a race with whoever makes ids meanwhile.
-	idShift = 22
-)
+// shift is how many bits of an id lie below its time. The library's own ID.Time reads variables that NewNode writes, which is a race
+// with a goroutine that makes ids.
+const shift = 22
 
 var epoch = snowflake.Epoch
 
@@ -47,126 +23,14 @@ func Valid(s string) bool {
 	return err == nil && n > 0
 }
 
-// Source makes ids while its lease lasts.
-type Source struct {
-	db    *gorm.DB
-	owner string
-	log   *slog.Logger
-	lease atomic.Pointer[lease]
-}
-
-type lease struct {
-	node  *snowflake.Node
-	num   int
-	until time.Time
-}
-
 // Made says when an id was made, by the clock of its maker.
 func Made(s string) time.Time {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
 		return time.Time{}
 	}
-	return time.UnixMilli(n>>idShift + epoch)
+	return time.UnixMilli(n>>shift + epoch)
 }
 
 // First is the smallest id that can have been made at t.
-func First(t time.Time) int64 { return max(0, t.UnixMilli()-epoch) << idShift }
-
-// NewSource leases a node; Run keeps the lease.
-func NewSource(ctx context.Context, db *gorm.DB, log *slog.Logger) (*Source, error) {
-	b := make([]byte, 8)
-	_, _ = rand.Read(b) // never fails
-	s := &Source{db: db, owner: hex.EncodeToString(b), log: log}
-	if err := s.take(ctx); err != nil {
-		return nil, fmt.Errorf("lease a node for ids: %w", err)
-	}
-	return s, nil
-}
-
-// Next makes an id. It refuses while the lease has run out, which happens when the database was away
-// for longer than the lease or the process was paused.
-func (s *Source) Next() (string, error) {
-	l := s.lease.Load()
-	id := l.node.Generate()
-	// The reading that made the id is what must lie within the lease: a clock read before or after could miss a pause.
-	if made := time.UnixMilli(int64(id)>>idShift + epoch); !made.Before(l.until) {
-		return "", problem.NewUnavailable(errors.New("lease of snowflake node ended"), time.Second, "Ids cannot be made right now.")
-	}
-	return id.String(), nil
-}
-
-// Run renews the lease until ctx ends, then gives the node back.
-func (s *Source) Run(ctx context.Context) error {
-	tick := time.NewTicker(leaseFor / 4)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return s.giveBack(ctx)
-		case <-tick.C:
-			if err := s.take(ctx); err != nil {
-				s.log.Error("lease of snowflake node not renewed", "error", err)
-			}
-		}
-	}
-}
-
-// giveBack ends the lease. Whoever takes the node waits for the margin all the same: its clock may lag behind ours.
-func (s *Source) giveBack(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	return s.db.WithContext(ctx).Exec("UPDATE node_leases SET expires_at = now() WHERE node = ? AND owner = ? AND expires_at > now()", s.lease.Load().num, s.owner).Error
-}
-
-// take renews this owner's lease, or takes over a node that is free or has expired long enough ago for a clock that lags by the margin.
-// Any of them: after the database was restored its leases are old, and the lowest free node would be that of a process which
-// has not noticed yet.
-func (s *Source) take(ctx context.Context) error {
-	asked := time.Now()
-	var num int
-	res := s.db.WithContext(ctx).Raw(`UPDATE node_leases SET expires_at = now() + make_interval(secs => ?)
-		WHERE owner = ? AND expires_at > now() RETURNING node`, int(leaseFor/time.Second), s.owner).Scan(&num)
-	if res.Error != nil {
-		return res.Error
-	}
-	until := asked.Add(leaseFor - margin)
-	if l := s.lease.Load(); res.RowsAffected == 1 && l != nil && l.num == num {
-		s.lease.Store(&lease{node: l.node, num: num, until: until})
-		return nil
-	}
-	for try := 1; ; try++ { // replicas that start together see the same node free; one of them gets it each time
-		num, found, err := s.free(ctx)
-		if err != nil {
-			return err
-		}
-		if found {
-			return s.use(num, until)
-		}
-		if try == 50 {
-			return errors.New("no free node")
-		}
-	}
-}
-
-// free leases a free node; found is false if another process was faster, or if there is none.
-func (s *Source) free(ctx context.Context) (num int, found bool, err error) {
-	seconds := int(leaseFor / time.Second)
-	res := s.db.WithContext(ctx).Raw(`INSERT INTO node_leases (node, owner, expires_at)
-		SELECT n, ?, now() + make_interval(secs => ?) FROM generate_series(0, 1023) n
-		WHERE NOT EXISTS (SELECT 1 FROM node_leases l WHERE l.node = n AND l.expires_at > now() - make_interval(secs => ?))
-		ORDER BY random() LIMIT 1
-		ON CONFLICT (node) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
-		WHERE node_leases.expires_at < now() - make_interval(secs => ?)
-		RETURNING node`, s.owner, seconds, int(margin/time.Second), int(margin/time.Second)).Scan(&num)
-	return num, res.RowsAffected == 1, res.Error
-}
-
-func (s *Source) use(num int, until time.Time) error {
-	node, err := snowflake.NewNode(int64(num))
-	if err != nil {
-		return err
-	}
-	s.lease.Store(&lease{node: node, num: num, until: until})
-	return nil
-}
+func First(t time.Time) int64 { return max(0, t.UnixMilli()-epoch) << shift }

@@ -24,7 +24,7 @@ import (
 const kind = "mall.order.placed.v1"
 
 // effects is what the handlers of these tests change: one row for each time a handler's work was kept.
-var effects = postgres.Migrations{Name: "effects", FS: fstest.MapFS{"0001.sql": {Data: []byte(`
+var effects = postgres.Migrations{Name: "effects", FS: fstest.MapFS{"0001_effects.sql": {Data: []byte(`-- +goose Up
 	CREATE TABLE effects (n bigint NOT NULL);
 	CREATE TABLE state (key text PRIMARY KEY, version bigint NOT NULL, value bigint NOT NULL);`)}}}
 

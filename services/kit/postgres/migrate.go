@@ -2,17 +2,16 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
-	"sort"
-	"strings"
+	"time"
 
+	"github.com/pressly/goose/v3"
 	"gorm.io/gorm"
 )
-
-// migrateLock is the advisory lock that lets one process of many migrate.
-const migrateLock = 0x6d616c6c01
 
 //go:embed migrations/*.sql
 var files embed.FS
@@ -20,36 +19,31 @@ var files embed.FS
 // Defaults sets what every session of the database begins with.
 var Defaults = Migrations{Name: "postgres", FS: files}
 
-// Migrations is a named folder of NNNN_what.sql files. Files are expand-only: two versions of a
-// service may run side by side, so a file never removes what the version before needs.
+// Migrations is a named folder of NNNN_what.sql files as goose reads them (https://pressly.github.io/goose/documentation/annotations/).
+// What is applied stands in the table schema_<name>. Files are expand-only: two versions of a service may run side by side,
+// so a file never removes what the version before needs.
 type Migrations struct {
 	Name string
 	FS   fs.FS
 }
 
-// Migrate applies every file that was not applied yet, each with its record in one transaction,
-// under a lock that other replicas wait for. Sessions begin anew after it: what Defaults says holds for those that come.
+// Migrate applies every file that was not applied yet, while other replicas wait. A file is applied in one transaction together with
+// its record, unless it says `-- +goose NO TRANSACTION`. Sessions begin anew after it, so that Defaults holds for them.
 func Migrate(ctx context.Context, db *gorm.DB, sets ...Migrations) error {
-	err := db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", migrateLock).Error; err != nil {
-			return fmt.Errorf("lock migrations: %w", err)
-		}
-		err := tx.Exec(`CREATE TABLE IF NOT EXISTS schema_migrations (
-			name text NOT NULL, file text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, file))`).Error
-		if err != nil {
-			return fmt.Errorf("create schema_migrations: %w", err)
-		}
-		for _, set := range sets {
-			if err := apply(tx, set); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	pool, err := db.DB()
 	if err != nil {
 		return err
 	}
-	pool, err := db.DB()
+	unlock, err := lockMigrations(ctx, pool)
+	if err != nil {
+		return err
+	}
+	for _, set := range sets {
+		if err = apply(ctx, pool, set); err != nil {
+			break
+		}
+	}
+	unlock()
 	if err != nil {
 		return err
 	}
@@ -58,34 +52,91 @@ func Migrate(ctx context.Context, db *gorm.DB, sets ...Migrations) error {
 	return nil
 }
 
-func apply(tx *gorm.DB, set Migrations) error {
-	files, err := fs.Glob(set.FS, "*.sql")
-	if err != nil || len(files) == 0 {
-		if files, err = fs.Glob(set.FS, "*/*.sql"); err != nil {
+func apply(ctx context.Context, pool *sql.DB, set Migrations) error {
+	folder := set.FS
+	if found, err := fs.Glob(folder, "*.sql"); err != nil || len(found) == 0 {
+		if folder, err = fs.Sub(set.FS, "migrations"); err != nil {
 			return err
 		}
 	}
-	sort.Strings(files)
-	for _, file := range files {
-		name := file[strings.LastIndex(file, "/")+1:]
-		var done bool
-		if err := tx.Raw("SELECT EXISTS (SELECT 1 FROM schema_migrations WHERE name = ? AND file = ?)", set.Name, name).Scan(&done).Error; err != nil {
-			return err
-		}
-		if done {
-			continue
-		}
-		text, err := fs.ReadFile(set.FS, file)
-		if err != nil {
-			return err
-		}
-		// A connection's simple protocol runs a file of many statements; without arguments pgx uses it.
-		if err := tx.Exec(string(text)).Error; err != nil {
-			return fmt.Errorf("migration %s/%s: %w", set.Name, name, err)
-		}
-		if err := tx.Exec("INSERT INTO schema_migrations (name, file) VALUES (?, ?)", set.Name, name).Error; err != nil {
-			return fmt.Errorf("record migration %s/%s: %w", set.Name, name, err)
-		}
+	if err := adopt(ctx, pool, set.Name); err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, pool, folder, goose.WithTableName("schema_"+set.Name), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
+	var failed *goose.PartialError
+	switch {
+	case errors.As(err, &failed):
+		return fmt.Errorf("migration %s/%s: %w", set.Name, failed.Failed.Source.Path, failed.Err)
+	case err != nil:
+		return fmt.Errorf("migrations of %s: %w", set.Name, err)
 	}
 	return nil
+}
+
+// adopt writes into goose's table what versions of the mall before November 2026 have applied and recorded in schema_migrations.
+func adopt(ctx context.Context, pool *sql.DB, name string) error {
+	var old bool
+	err := pool.QueryRowContext(ctx, "SELECT to_regclass('schema_migrations') IS NOT NULL AND to_regclass($1) IS NULL", "schema_"+name).Scan(&old)
+	if err != nil || !old {
+		return err
+	}
+	tx, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	for _, statement := range []string{
+		fmt.Sprintf(`CREATE TABLE %q (id integer PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY,
+			version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp NOT NULL DEFAULT now())`, "schema_"+name),
+		fmt.Sprintf("INSERT INTO %q (version_id, is_applied) VALUES (0, true)", "schema_"+name),
+	} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO %q (version_id, is_applied, tstamp)
+		SELECT left(file, 4)::bigint, true, applied_at FROM schema_migrations WHERE name = $1 ORDER BY file`, "schema_"+name), name)
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+const (
+	migrateLock = 0x6d616c6c01 // an advisory lock's number: "mall", 1
+	lockEvery   = 100 * time.Millisecond
+)
+
+// lockMigrations waits until no other process migrates. The lock belongs to a transaction, which also works through PgBouncer in
+// transaction mode, and ends with its process. Who waits asks again and again instead of in one statement: CREATE INDEX CONCURRENTLY
+// waits for every snapshot that is older than itself.
+func lockMigrations(ctx context.Context, pool *sql.DB) (unlock func(), err error) {
+	for {
+		tx, err := pool.BeginTx(ctx, nil)
+		if err != nil {
+			return nil, fmt.Errorf("lock migrations: %w", err)
+		}
+		unlock := func() { _ = tx.Rollback() }
+		var locked bool
+		err = tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(migrateLock)).Scan(&locked)
+		if err == nil { // second: until then the transaction keeps the snapshot of the query above
+			_, err = tx.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0")
+		}
+		if err == nil && locked {
+			return unlock, nil
+		}
+		unlock()
+		if err != nil {
+			return nil, fmt.Errorf("lock migrations: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(errors.New("another process migrates"), ctx.Err())
+		case <-time.After(lockEvery):
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,8 +23,8 @@ import (
 )
 
 var things = postgres.Migrations{Name: "things", FS: fstest.MapFS{
-	"0001_things.sql": {Data: []byte("CREATE TABLE things (id bigint PRIMARY KEY, n bigint NOT NULL DEFAULT 0 CONSTRAINT things_n CHECK (n >= 0));\nINSERT INTO things VALUES (1), (2);")},
-	"0002_more.sql":   {Data: []byte("ALTER TABLE things ADD COLUMN what text NOT NULL DEFAULT 'a ? and a @name';")},
+	"0001_things.sql": {Data: []byte("-- +goose Up\nCREATE TABLE things (id bigint PRIMARY KEY, n bigint NOT NULL DEFAULT 0 CONSTRAINT things_n CHECK (n >= 0));\nINSERT INTO things VALUES (1), (2);")},
+	"0002_more.sql":   {Data: []byte("-- +goose Up\nALTER TABLE things ADD COLUMN what text NOT NULL DEFAULT 'a ? and a @name';")},
 }}
 
 var errBroken = errors.New("broken")
@@ -270,20 +271,67 @@ func TestMigrationsRunOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	var applied []string
-	if err := db.Raw("SELECT file FROM schema_migrations WHERE name = 'things' ORDER BY file").Scan(&applied).Error; err != nil {
+	var applied []int
+	if err := db.Raw("SELECT version_id FROM schema_things WHERE version_id > 0 ORDER BY id").Scan(&applied).Error; err != nil {
 		t.Fatal(err)
 	}
 	var what string
 	if err := db.Raw("SELECT what FROM things WHERE id = 1").Scan(&what).Error; err != nil {
 		t.Fatal(err)
 	}
-	if strings.Join(applied, " ") != "0001_things.sql 0002_more.sql" || what != "a ? and a @name" {
+	if !slices.Equal(applied, []int{1, 2}) || what != "a ? and a @name" {
 		t.Errorf("applied %v, text %q", applied, what)
 	}
 }
 
-// A file that fails leaves nothing behind, and is tried again by the next start.
+// A database that was migrated before goose did it goes on from where it was, whatever its files did.
+func TestMigrationsGoOnWhereTheyWere(t *testing.T) {
+	db := postgrestest.Open(t)
+	err := db.Exec(`CREATE TABLE schema_migrations (name text NOT NULL, file text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
+			PRIMARY KEY (name, file));
+		INSERT INTO schema_migrations (name, file) VALUES ('things', '0001_things.sql'), ('others', '0001_others.sql');
+		CREATE TABLE things (id bigint PRIMARY KEY)`).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := postgres.Migrate(t.Context(), db, things); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var applied []int
+	if err := db.Raw("SELECT version_id FROM schema_things ORDER BY id").Scan(&applied).Error; err != nil || !slices.Equal(applied, []int{0, 1, 2}) {
+		t.Errorf("applied %v, %v; want 0, 1 and 2, each once", applied, err)
+	}
+	var columns []string
+	if err := db.Raw("SELECT column_name FROM information_schema.columns WHERE table_name = 'things' ORDER BY 1").Scan(&columns).Error; err != nil ||
+		!slices.Equal(columns, []string{"id", "what"}) {
+		t.Errorf("columns %v, %v; want those of the old table and of the second file", columns, err)
+	}
+}
+
+// While replicas wait for the one that migrates, it can build an index without locking the table.
+func TestReplicasWaitWhileAnIndexIsBuilt(t *testing.T) {
+	db := postgrestest.Open(t)
+	index := postgres.Migrations{Name: "index", FS: fstest.MapFS{
+		"0001_table.sql": {Data: []byte("-- +goose Up\nCREATE TABLE big AS SELECT i FROM generate_series(1, 100000) i;")},
+		"0002_index.sql": {Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY big_i ON big (i);")},
+	}}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if err := postgres.Migrate(t.Context(), db, index); err != nil {
+				t.Errorf("migrate: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	var valid bool
+	if err := db.Raw("SELECT indisvalid FROM pg_index WHERE indexrelid = 'big_i'::regclass").Scan(&valid).Error; err != nil || !valid {
+		t.Errorf("valid %v, %v; want an index that is", valid, err)
+	}
+}
+
 // The process that prepares a database lives by the same rules as those that come later: above all, no lock outlives a stall.
 func TestWhoMigratesHasTheDefaultsToo(t *testing.T) {
 	if os.Getenv("MALL_TEST_PGBOUNCER_URL") != "" {
@@ -301,12 +349,13 @@ func TestWhoMigratesHasTheDefaultsToo(t *testing.T) {
 	}
 }
 
+// A file that fails leaves nothing behind, and is tried again by the next start.
 func TestAMigrationIsWholeOrNothing(t *testing.T) {
 	db := postgrestest.Open(t)
 	set := func(second string) postgres.Migrations {
-		return postgres.Migrations{Name: "parts", FS: fstest.MapFS{"migrations/0001.sql": {Data: []byte("CREATE TABLE parts (id bigint); " + second)}}}
+		return postgres.Migrations{Name: "parts", FS: fstest.MapFS{"migrations/0001_parts.sql": {Data: []byte("-- +goose Up\nCREATE TABLE parts (id bigint);\n" + second)}}}
 	}
-	if err := postgres.Migrate(t.Context(), db, set("CREATE TABLE parts (id bigint);")); err == nil || !strings.Contains(err.Error(), "parts/0001.sql") {
+	if err := postgres.Migrate(t.Context(), db, set("CREATE TABLE parts (id bigint);")); err == nil || !strings.Contains(err.Error(), "parts/0001_parts.sql") {
 		t.Errorf("a file that fails: %v, want its name", err)
 	}
 	if err := postgres.Migrate(t.Context(), db, set("CREATE TABLE other (id bigint);")); err != nil {

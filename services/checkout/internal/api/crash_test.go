@@ -23,7 +23,7 @@ import (
 	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/identity"
-	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/ids/lease"
 	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/problem"
@@ -106,8 +106,8 @@ type fixture struct {
 func open(t *testing.T) *fixture {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	db := postgrestest.Open(t, ids.Migrations, idempotency.Migrations, store.Migrations)
-	source, err := ids.NewSource(t.Context(), db, log)
+	db := postgrestest.Open(t, lease.Migrations, idempotency.Migrations, store.Migrations)
+	source, err := lease.NewSource(t.Context(), db, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,3 +1,4 @@
+-- +goose Up
 -- What a user's Idempotency-Key stands for: the request it came with, the id of its effect, and its answer.
 CREATE TABLE idempotency_keys (
     user_id     bigint      NOT NULL,

@@ -1,3 +1,4 @@
+-- +goose Up
 -- Every event a room handles, once. A row commits with the effect of its event.
 CREATE TABLE inbox (
     id          text PRIMARY KEY,

@@ -1,3 +1,4 @@
+-- +goose Up
 -- How far each producer's feed was compared with the inbox, for each type of event that is handled: a version that handles more than
 -- the one before begins with the first kept event of the new type, whatever replicas of that one go on to do. It takes the place of
 -- inbox_cursors, which only the version before this one reads.

@@ -1,3 +1,4 @@
+-- +goose Up
 -- Events written in the transaction of the change they tell of.
 CREATE TABLE outbox (
     seq               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,7 +1,9 @@
--- What every session of a room's database begins with. Only the owner of a database may say this; for anybody else it stays as it was.
+-- +goose Up
+-- What every session of a service's database begins with. Only the owner of a database may say this; for anybody else it stays as it was.
+-- +goose StatementBegin
 DO $$
 BEGIN
-    -- Rooms prepare their statements once per connection, and these look the same whatever their arguments. By default PostgreSQL
+    -- Services prepare their statements once per connection, and these look the same whatever their arguments. By default PostgreSQL
     -- would plan many of them anew each time, which takes longer than to run them.
     EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database());
     -- A process that stalls in the middle of a transaction must not keep its locks: another replica goes on.
@@ -10,3 +12,4 @@ EXCEPTION WHEN insufficient_privilege THEN
     RAISE NOTICE 'defaults stay: % does not own the database', current_user;
 END
 $$;
+-- +goose StatementEnd

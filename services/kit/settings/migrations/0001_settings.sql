@@ -1,3 +1,4 @@
+-- +goose Up
 -- The last good value of each setting: what the service runs with when the configuration store is away or has lost it.
 CREATE TABLE settings (
     key        text PRIMARY KEY,

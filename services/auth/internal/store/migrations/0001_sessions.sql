@@ -1,3 +1,4 @@
+-- +goose Up
 -- What auth knows of accounts, by their events; version keeps old news out.
 CREATE TABLE accounts (
     user_id bigint PRIMARY KEY,

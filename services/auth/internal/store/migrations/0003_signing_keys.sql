@@ -1,3 +1,4 @@
+-- +goose Up
 -- The keys that sign access tokens. A key is published when it is created, signs when it is activated, is published on after it was
 -- retired until its last token has expired, and is gone at once when it is revoked.
 CREATE TABLE signing_keys (

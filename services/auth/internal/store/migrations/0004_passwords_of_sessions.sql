@@ -1,3 +1,4 @@
+-- +goose Up
 -- A session is of the password it was opened with: a new one ends the sessions of the old one, except the one it was changed in.
 ALTER TABLE accounts
     ADD COLUMN password_id  text NOT NULL DEFAULT '',

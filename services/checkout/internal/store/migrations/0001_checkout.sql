@@ -1,3 +1,4 @@
+-- +goose Up
 CREATE TABLE addresses (
     id          bigint PRIMARY KEY,
     user_id     bigint      NOT NULL,

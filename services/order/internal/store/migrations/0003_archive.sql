@@ -1,3 +1,4 @@
+-- +goose Up
 -- What is old and finished moves into archived_…; who asks all_… reads both (ADR 30). No row lies in all_… itself.
 CREATE TABLE all_orders (LIKE orders INCLUDING DEFAULTS INCLUDING CONSTRAINTS, CHECK (false) NO INHERIT);
 ALTER TABLE orders INHERIT all_orders;

@@ -1,3 +1,4 @@
+-- +goose Up
 -- What the sandbox provider remembers: on its own, so that it can know what payment has forgotten.
 CREATE TABLE charges (
     id           text PRIMARY KEY,

@@ -1,3 +1,4 @@
+-- +goose Up
 CREATE TABLE bills (
     order_id   bigint PRIMARY KEY,
     user_id    bigint      NOT NULL,

@@ -1,3 +1,4 @@
+-- +goose Up
 -- What the shopper has to do before the money moves. The attempt stays 'processing' here: it is under way, and the version before knows no other word.
 ALTER TABLE payments ADD COLUMN next_action jsonb;
 CREATE INDEX payments_at_provider ON payments (provider_id) WHERE provider_id <> '';

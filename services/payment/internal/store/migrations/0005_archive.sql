@@ -1,3 +1,4 @@
+-- +goose Up
 -- What is old and finished moves into archived_…; who asks all_… reads both (ADR 30). No row lies in all_… itself.
 CREATE TABLE all_bills (LIKE bills INCLUDING DEFAULTS INCLUDING CONSTRAINTS, CHECK (false) NO INHERIT);
 ALTER TABLE bills INHERIT all_bills;

@@ -1,3 +1,4 @@
+-- +goose Up
 -- The catalogue. Stock lies in a table of its own: a sale must not move the
 -- version (and ETag) of what a seller edits.
 CREATE TABLE products (

@@ -1,3 +1,4 @@
+-- +goose Up
 -- What is old and finished moves into archived_…; who asks all_… reads both (ADR 30). No row lies in all_… itself.
 CREATE TABLE all_reservations (LIKE reservations INCLUDING DEFAULTS INCLUDING CONSTRAINTS, CHECK (false) NO INHERIT);
 ALTER TABLE reservations INHERIT all_reservations;
@@ -11,5 +12,3 @@ CREATE TABLE archived_adjustments (LIKE adjustments INCLUDING ALL) INHERITS (all
 CREATE TABLE all_stock_ledger (LIKE stock_ledger INCLUDING DEFAULTS INCLUDING CONSTRAINTS, CHECK (false) NO INHERIT);
 ALTER TABLE stock_ledger INHERIT all_stock_ledger;
 CREATE TABLE archived_stock_ledger (LIKE stock_ledger INCLUDING ALL) INHERITS (all_stock_ledger);
--- Which entries are old.
-CREATE INDEX stock_ledger_by_age ON stock_ledger (at);

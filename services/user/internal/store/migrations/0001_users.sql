@@ -1,3 +1,4 @@
+-- +goose Up
 CREATE TABLE users (
     id            bigint PRIMARY KEY,
     email         text        NOT NULL CONSTRAINT users_email UNIQUE, -- lower case

@@ -1,3 +1,4 @@
+-- +goose Up
 -- The one-time secrets that have made somebody the first admin: each does so once.
 CREATE TABLE admin_appointments (
     secret_hash bytea PRIMARY KEY, -- SHA-256: whoever reads this table cannot use it

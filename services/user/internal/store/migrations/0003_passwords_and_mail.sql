@@ -1,3 +1,4 @@
+-- +goose Up
 -- password_id names the password: sessions of another one have ended, except the one it was changed in (kept_session).
 ALTER TABLE users
     ADD COLUMN email_verified boolean NOT NULL DEFAULT false,

@@ -1,3 +1,4 @@
+-- +goose Up
 -- Deletions are told again: what a token that was still alive has written since then goes, too.
 CREATE TABLE deletions_to_tell (
     user_id bigint      NOT NULL,

@@ -1,3 +1,4 @@
+-- +goose Up
 -- Who may use which Snowflake node, and until when by the database's clock.
 CREATE TABLE node_leases (
     node       integer PRIMARY KEY CHECK (node BETWEEN 0 AND 1023),
