@@ -37,9 +37,7 @@ func run(ctx context.Context) error {
 	catalogue := product.NewCatalogue(ledger, holds, cfg.currency, now)
 	keeper := product.NewReconciler(ledger, gate, clients.NewOrders(r.Sidecar), clients.NewFeed(r.Inbox), cfg.holdTTL, meter, r.Log)
 
-	api.Subscribe(r.Inbox, product.NewLedger(ledger, meter))
-	api.Routes(r.Server, catalogue, holds, r.Idempotency, r.Outbox)
-	r.Server.Topics(r.Inbox)
+	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, catalogue, holds, product.NewLedger(ledger, meter))
 
 	r.Go("applier", applier.Run)
 	r.Go("expired holds", every(r.Log, "expired holds", time.Second, keeper.ExpireHolds))

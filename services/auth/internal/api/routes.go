@@ -57,22 +57,13 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 	// user: an account has changed. Auth asks user what it is now; safe to repeat and in any order.
 	s.POST(authv1.PathRevoke, server.Callers("user"), server.Handle(h.revoke))
 
-	// The same by events, for calls that did not come through. Detached: user is asked, and a doubt outlives the event that failed.
-	inbox.OnDetached(in, "user", userv1.TypeBanned, func(ctx context.Context, e userv1.Banned) error {
-		return sessions.ApplyAccountState(ctx, e.UserID)
-	})
-	inbox.OnDetached(in, "user", userv1.TypeUnbanned, func(ctx context.Context, e userv1.Unbanned) error {
-		return sessions.ApplyAccountState(ctx, e.UserID)
-	})
-	inbox.OnDetached(in, "user", userv1.TypePassword, func(ctx context.Context, e userv1.PasswordChanged) error {
-		return sessions.ApplyAccountState(ctx, e.UserID)
-	})
-	inbox.OnDetached(in, "user", userv1.TypeDeleted, func(ctx context.Context, e userv1.Deleted) error {
-		return sessions.ApplyAccountState(ctx, e.UserID)
-	})
-	inbox.OnDetached(in, "user", userv1.TypeRolesChanged, func(ctx context.Context, e userv1.RolesChanged) error {
-		return sessions.ApplyAccountState(ctx, e.UserID)
-	})
+	// Events: the same, for calls that did not arrive. Detached because the handlers call user over the network, and
+	// because what they revoke stays revoked when the event fails and is parked.
+	inbox.OnDetached(in, "user", userv1.TypeBanned, h.OnUserBanned)
+	inbox.OnDetached(in, "user", userv1.TypeUnbanned, h.OnUserUnbanned)
+	inbox.OnDetached(in, "user", userv1.TypePassword, h.OnUserPasswordChanged)
+	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
+	inbox.OnDetached(in, "user", userv1.TypeRolesChanged, h.OnUserRolesChanged)
 	s.Topics(in)
 }
 
@@ -92,7 +83,9 @@ type tokens struct {
 
 func answer(c *gin.Context, status int, t auth.Tokens) {
 	c.Header("Cache-Control", "no-store")
-	c.JSON(status, tokens{t.Access, "Bearer", int64(t.AccessExpires / time.Second), t.Refresh, int64(t.RefreshExpires / time.Second)})
+	c.JSON(status, tokens{
+		t.Access, "Bearer", int64(t.AccessExpires / time.Second), t.Refresh, int64(t.RefreshExpires / time.Second),
+	})
 }
 
 func (h handler) signIn(c *gin.Context) error {

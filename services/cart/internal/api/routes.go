@@ -2,7 +2,6 @@
 package api
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -35,9 +34,9 @@ func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *c
 	// checkout, for its user: the bare lines.
 	s.GET(cartv1.PathGet, server.Callers("checkout"), s.SignedIn, server.Handle(h.lines))
 
-	// What an order took from the cart leaves it. The effect lies in Redis, so the document itself remembers the order.
-	inbox.OnDetached(in, "order", orderv1.TypePlaced, h.onPlaced)
-	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.onUserDeleted)
+	// Events. Detached because carts are kept in Redis: each document remembers the orders that were applied to it.
+	inbox.OnDetached(in, "order", orderv1.TypePlaced, h.OnOrderPlaced)
+	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
 	s.Topics(in)
 }
 
@@ -123,19 +122,4 @@ func (h handler) lines(c *gin.Context) error {
 	}
 	c.JSON(http.StatusOK, out)
 	return nil
-}
-
-func (h handler) onUserDeleted(ctx context.Context, e userv1.Deleted) error {
-	return h.carts.Forget(ctx, e.UserID)
-}
-
-func (h handler) onPlaced(ctx context.Context, e orderv1.Placed) error {
-	if !e.FromCart {
-		return nil
-	}
-	lines := make([]cart.Line, len(e.Lines))
-	for i, l := range e.Lines {
-		lines[i] = cart.Line{ProductID: l.ProductID, Quantity: l.Quantity}
-	}
-	return h.carts.Take(ctx, e.UserID, e.OrderID, lines)
 }

@@ -2,9 +2,6 @@
 package api
 
 import (
-	"context"
-	"errors"
-
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/contracts/userv1"
 	"daprmall.dev/services/kit/idempotency"
@@ -13,7 +10,13 @@ import (
 )
 
 // Routes mounts everything checkout answers.
-func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, addresses checkout.Addresses, service *checkout.Service) {
+func Routes(
+	s *server.Server,
+	in *inbox.Inbox,
+	keys *idempotency.Store,
+	addresses checkout.Addresses,
+	service *checkout.Service,
+) {
 	gateway := server.Callers("api-gateway", "assistant")
 
 	a := addressHandler{addresses, keys}
@@ -33,9 +36,7 @@ func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, addresse
 	// shopper: sends an order elsewhere while it awaits payment.
 	s.PUT("/v1/orders/:id/address", gateway, s.SignedIn, server.Handle(h.changeAddress))
 
-	// An account is gone: its addresses go with it, and what the records of its checkouts say of them.
-	inbox.OnDetached(in, "user", userv1.TypeDeleted, func(ctx context.Context, e userv1.Deleted) error {
-		return errors.Join(addresses.RemoveAll(ctx, e.UserID), keys.PurgeUser(ctx, e.UserID))
-	})
+	// Events. Detached because it locks rows that no key of the batch names.
+	inbox.OnDetached(in, "user", userv1.TypeDeleted, a.OnUserDeleted)
 	s.Topics(in)
 }

@@ -1,15 +1,12 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"slices"
 
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/contracts/orderv1"
-	"daprmall.dev/services/contracts/paymentv1"
-	"daprmall.dev/services/contracts/stockv1"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
@@ -21,6 +18,7 @@ import (
 
 type handler struct {
 	orders *order.Service
+	keys   *idempotency.Store
 }
 
 func (h handler) list(c *gin.Context) error {
@@ -33,7 +31,8 @@ func (h handler) list(c *gin.Context) error {
 	}
 	raw, given := c.GetQuery("status")
 	status := order.Status(raw)
-	if given && !slices.Contains([]order.Status{order.AwaitingPayment, order.Paid, order.Cancelled, order.Refunded}, status) {
+	if given &&
+		!slices.Contains([]order.Status{order.AwaitingPayment, order.Paid, order.Cancelled, order.Refunded}, status) {
 		return problem.Validation(problem.Field{Field: "status", Message: "is not a status of an order"})
 	}
 	before, err := page.After(c)
@@ -86,10 +85,19 @@ func (h handler) create(c *gin.Context) error {
 	}
 	lines := make([]order.Line, len(in.Lines))
 	for i, l := range in.Lines {
-		lines[i] = order.Line{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price, Quantity: l.Quantity}
+		lines[i] = order.Line{
+			ProductID: l.ProductID,
+			SellerID:  l.SellerID,
+			Name:      l.Name,
+			Price:     l.Price,
+			Quantity:  l.Quantity,
+		}
 	}
-	o, err := h.orders.Place(c.Request.Context(), order.Draft{ID: order.ID(in.OrderID), UserID: web.User(c).ID, Lines: lines,
-		Address: order.Address(in.Address), Shipping: in.Shipping, Currency: in.Currency, FromCart: in.FromCart})
+	o, err := h.orders.Place(
+		c.Request.Context(),
+		order.Draft{ID: order.ID(in.OrderID), UserID: web.User(c).ID, Lines: lines,
+			Address: order.Address(in.Address), Shipping: in.Shipping, Currency: in.Currency, FromCart: in.FromCart},
+	)
 	if err != nil {
 		return err
 	}
@@ -152,31 +160,33 @@ func (h handler) payable(c *gin.Context) error {
 	return nil
 }
 
-func (h handler) onPaymentsSucceeded(ctx context.Context, events []paymentv1.Succeeded) error {
-	arrived := make([]order.PaymentReceived, len(events))
-	for i, e := range events {
-		arrived[i] = order.PaymentReceived{ID: order.ID(e.OrderID), Payment: order.Payment{ID: e.PaymentID, Amount: e.Amount, Currency: e.Currency}}
-	}
-	return h.orders.ApplyPayments(ctx, arrived...)
-}
-
-func (h handler) onPaymentRefunded(ctx context.Context, e paymentv1.Refunded) error {
-	return h.orders.MarkRefunded(ctx, order.ID(e.OrderID), e.PaymentID)
-}
-
-func (h handler) onStockRejected(ctx context.Context, e stockv1.Rejected) error {
-	return h.orders.CancelOutOfStock(ctx, order.ID(e.OrderID))
-}
-
 // view shows an order as the contract has it.
 func view(o *order.Order) orderv1.Order {
 	s := o.Snapshot()
-	v := orderv1.Order{ID: string(s.ID), Status: string(s.Status), Address: orderv1.Address(s.Address), Subtotal: s.Subtotal,
-		Shipping: s.Shipping, Total: s.Total, Currency: s.Currency, PaymentDueAt: s.PaymentDueAt, CancelReason: string(s.CancelReason),
-		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
-		Lines: make([]orderv1.Line, len(s.Lines)), History: make([]orderv1.Change, len(s.History))}
+	v := orderv1.Order{
+		ID:           string(s.ID),
+		Status:       string(s.Status),
+		Address:      orderv1.Address(s.Address),
+		Subtotal:     s.Subtotal,
+		Shipping:     s.Shipping,
+		Total:        s.Total,
+		Currency:     s.Currency,
+		PaymentDueAt: s.PaymentDueAt,
+		CancelReason: string(s.CancelReason),
+		CreatedAt:    s.CreatedAt,
+		UpdatedAt:    s.UpdatedAt,
+		Lines:        make([]orderv1.Line, len(s.Lines)),
+		History:      make([]orderv1.Change, len(s.History)),
+	}
 	for i, l := range s.Lines {
-		v.Lines[i] = orderv1.Line{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price, Quantity: l.Quantity, LineTotal: l.Total()}
+		v.Lines[i] = orderv1.Line{
+			ProductID: l.ProductID,
+			SellerID:  l.SellerID,
+			Name:      l.Name,
+			Price:     l.Price,
+			Quantity:  l.Quantity,
+			LineTotal: l.Total(),
+		}
 	}
 	for i, c := range s.History {
 		v.History[i] = orderv1.Change{Status: string(c.Status), At: c.At, Reason: string(c.Reason)}

@@ -2,9 +2,6 @@
 package api
 
 import (
-	"context"
-	"errors"
-
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/contracts/paymentv1"
 	"daprmall.dev/services/contracts/stockv1"
@@ -18,7 +15,7 @@ import (
 
 // Routes mounts everything order answers.
 func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store, orders *order.Service) {
-	h := handler{orders}
+	h := handler{orders, keys}
 
 	v1 := s.Group("/v1/orders", server.Callers("api-gateway", "assistant", "checkout"), s.SignedIn)
 	// shopper: the own orders, newest first, by status if asked.
@@ -38,13 +35,11 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	s.POST(orderv1.PathGet, server.Callers("payment"), server.Handle(h.payable))
 
 	// Events; each safe to repeat and in any order. An order they name that is not there yet is parked and tried again.
-	inbox.OnAll(in, "payment", paymentv1.TypeSucceeded, h.onPaymentsSucceeded)
-	inbox.On(in, "payment", paymentv1.TypeRefunded, h.onPaymentRefunded)
-	inbox.On(in, "product", stockv1.TypeRejected, h.onStockRejected)
-	// An account is gone: its orders stay, without a name. Detached: it locks rows that no key of the batch names.
-	inbox.OnDetached(in, "user", userv1.TypeDeleted, func(ctx context.Context, e userv1.Deleted) error {
-		return errors.Join(orders.AnonymizeBuyer(ctx, e.UserID), keys.PurgeUser(ctx, e.UserID))
-	})
+	inbox.OnAll(in, "payment", paymentv1.TypeSucceeded, h.OnPaymentSucceeded)
+	inbox.On(in, "payment", paymentv1.TypeRefunded, h.OnPaymentRefunded)
+	inbox.On(in, "product", stockv1.TypeRejected, h.OnStockRejected)
+	// Detached because it locks rows that no key of the batch names.
+	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
 	s.Topics(in)
 	s.Feed(out, "product", "cart", "payment")
 }

@@ -2,8 +2,6 @@
 package api
 
 import (
-	"context"
-
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/inbox"
@@ -16,7 +14,8 @@ import (
 func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store, payments *payment.Service) {
 	h := handler{keys, payments}
 	v1 := s.Group("/v1/payments", server.Callers("api-gateway", "assistant"), s.SignedIn)
-	// shopper: pays an order. Needs an Idempotency-Key; a repeat never charges again. An unknown outcome is 201 processing.
+	// shopper: pays an order. Needs an Idempotency-Key; a repeat never charges again. 201 processing if the outcome is
+	// not known yet.
 	v1.POST("", s.WithSettings, server.Handle(h.pay))
 	// shopper: the own payment.
 	v1.GET("/:id", server.Handle(h.show))
@@ -29,19 +28,9 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	s.POST("/v1/webhooks/stripe", server.Callers("api-gateway"), server.Handle(h.notice))
 
 	// Events; each safe to repeat and in any order.
-	inbox.OnAll(in, "order", orderv1.TypePlaced, func(ctx context.Context, events []orderv1.Placed) error {
-		bills := make([]payment.Bill, len(events))
-		for i, e := range events {
-			bills[i] = payment.Bill{OrderID: e.OrderID, UserID: e.UserID, Amount: e.Total, Currency: e.Currency, DueAt: e.PaymentDueAt}
-		}
-		return payments.OnPlaced(ctx, bills...)
-	})
-	inbox.On(in, "order", orderv1.TypeCancelled, func(ctx context.Context, e orderv1.Cancelled) error {
-		return payments.OnCancelled(ctx, payment.Bill{OrderID: e.OrderID, UserID: e.UserID, Amount: e.Total, Currency: e.Currency, DueAt: e.At})
-	})
-	inbox.On(in, "order", orderv1.TypeRefundRequested, func(ctx context.Context, e orderv1.RefundRequested) error {
-		return payments.OnRefundRequested(ctx, e.PaymentID, e.Amount)
-	})
+	inbox.OnAll(in, "order", orderv1.TypePlaced, h.OnOrderPlaced)
+	inbox.On(in, "order", orderv1.TypeCancelled, h.OnOrderCancelled)
+	inbox.On(in, "order", orderv1.TypeRefundRequested, h.OnOrderRefundRequested)
 	s.Topics(in)
 	s.Feed(out, "order")
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// OnRefundRequested keeps the wish; RefundDue carries it out.
-func (s *Service) OnRefundRequested(ctx context.Context, paymentID string, amount int64) error {
+// RequestRefund records the request; RefundDue carries it out.
+func (s *Service) RequestRefund(ctx context.Context, paymentID string, amount int64) error {
 	return s.store.AskRefund(ctx, paymentID, amount)
 }
 

@@ -94,10 +94,10 @@ func (s *Service) settle(ctx context.Context, p *Payment, billOpen bool) error {
 	return s.store.ScheduleCheck(ctx, p.ID)
 }
 
-// OnPlaced opens the bills of orders.
-func (s *Service) OnPlaced(ctx context.Context, bills ...Bill) error {
+// OpenBills opens the bills of orders.
+func (s *Service) OpenBills(ctx context.Context, bills ...Bill) error {
 	return s.store.OpenBills(ctx, bills...)
 }
 
-// OnCancelled closes the bill of an order; attempts under way are ended by the settler.
-func (s *Service) OnCancelled(ctx context.Context, b Bill) error { return s.store.CloseBill(ctx, b) }
+// CloseBill closes the bill of an order; attempts under way are ended by the settler.
+func (s *Service) CloseBill(ctx context.Context, b Bill) error { return s.store.CloseBill(ctx, b) }

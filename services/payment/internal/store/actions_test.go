@@ -41,7 +41,7 @@ func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 		}, payment.Succeeded, "", 210, succeeded},
 		"until the time to pay is over": {func(d fixture) { d.sql(d.db, "UPDATE bills SET due_at = now()") }, payment.Cancelled, payment.ActionExpired, 0, "[]"},
 		"until the order is cancelled": {func(d fixture) {
-			if err := d.OnCancelled(d.t.Context(), payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now()}); err != nil {
+			if err := d.CloseBill(d.t.Context(), payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now()}); err != nil {
 				d.t.Error(err)
 			}
 		}, payment.Cancelled, payment.ActionExpired, 0, "[]"},

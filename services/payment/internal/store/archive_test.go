@@ -31,7 +31,7 @@ func TestAnArchivedBillIsStillABill(t *testing.T) {
 	open := c.bill("101")
 	c.archived(1)
 
-	if err := c.OnPlaced(ctx, b); err != nil {
+	if err := c.OpenBills(ctx, b); err != nil {
 		t.Fatal(err)
 	}
 	if c.status("100") != payment.Paid {
@@ -43,13 +43,13 @@ func TestAnArchivedBillIsStillABill(t *testing.T) {
 		t.Errorf("paid again: %v, want a conflict", err)
 	}
 	c.archived(1)
-	if err := c.OnCancelled(ctx, b); err != nil || c.status("100") != payment.Paid {
+	if err := c.CloseBill(ctx, b); err != nil || c.status("100") != payment.Paid {
 		t.Errorf("cancelled: %v, the bill is %s", err, c.status("100"))
 	}
 	for _, live := range []int{1, 2} { // once a refund was asked for, the bill is not finished
 		c.archived(live)
 		c.is("1", payment.Succeeded)
-		if err := c.OnRefundRequested(ctx, "1", 210); err != nil {
+		if err := c.RequestRefund(ctx, "1", 210); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -58,7 +58,7 @@ func TestAnArchivedBillIsStillABill(t *testing.T) {
 	c.told(returned)
 	c.sql(c.db, "UPDATE refunds SET look_at = 'infinity'") // a month later
 	c.archived(1)
-	if err := c.OnRefundRequested(ctx, "1", 210); err != nil {
+	if err := c.RequestRefund(ctx, "1", 210); err != nil {
 		t.Fatal(err)
 	}
 	c.settle()

@@ -67,7 +67,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 			racers = append(racers, func() error { defer close(gaveUp); _, err := replica.Cancel(t.Context(), "7", id); return err })
 		}
 		if i%3 == 0 {
-			racers = append(racers, func() error { return c.OnCancelled(t.Context(), b) })
+			racers = append(racers, func() error { return c.CloseBill(t.Context(), b) })
 		}
 		together(racers...)
 		c.sql(c.db, "UPDATE payments SET look_at = now()")
@@ -81,7 +81,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 		if want != payment.Succeeded {
 			continue
 		}
-		if err := c.OnRefundRequested(t.Context(), id, 210); err != nil {
+		if err := c.RequestRefund(t.Context(), id, 210); err != nil {
 			t.Fatal(err)
 		}
 		refunded := tell("refund.updated", fmt.Sprintf("re_%d", captured), map[string]any{"payment_intent": intent})

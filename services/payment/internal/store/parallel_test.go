@@ -105,7 +105,7 @@ func (p *timingOut) Refund(context.Context, string, string, int64) (payment.Refu
 func TestARoundEndsThoughTheProviderIsSilent(t *testing.T) {
 	d := open(t)
 	d.pay("1", d.bill("100"), "4242424242424242")
-	if err := d.OnRefundRequested(t.Context(), "1", 210); err != nil {
+	if err := d.RequestRefund(t.Context(), "1", 210); err != nil {
 		t.Fatal(err)
 	}
 	d.pay("2", d.bill("101"), sandbox.Unanswered)

@@ -57,7 +57,7 @@ func TestNothingReadsAllPayments(t *testing.T) {
 	}{
 		{"pay and get it back", func() error {
 			d.pay("1", d.bill("100"), "4242424242424242")
-			if err := d.OnRefundRequested(ctx, "1", 210); err != nil {
+			if err := d.RequestRefund(ctx, "1", 210); err != nil {
 				return err
 			}
 			return d.RefundDue(ctx)
@@ -92,7 +92,7 @@ func TestNothingReadsAllPayments(t *testing.T) {
 			if err := d.store.ScheduleCheck(ctx, "4"); err != nil {
 				return err
 			}
-			if err := d.OnCancelled(ctx, b); err != nil {
+			if err := d.CloseBill(ctx, b); err != nil {
 				return err
 			}
 			return d.SettleDue(ctx)

@@ -21,7 +21,7 @@ func paidBack(t *testing.T, begins string) stripeFixture {
 	c := openStripe(t)
 	c.pay("1", c.bill("100"), stripetest.Good)
 	c.stripe.NextRefund(begins)
-	if err := c.OnRefundRequested(t.Context(), "1", 210); err != nil {
+	if err := c.RequestRefund(t.Context(), "1", 210); err != nil {
 		t.Fatal(err)
 	}
 	c.settle()

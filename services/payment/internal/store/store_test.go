@@ -90,7 +90,7 @@ func open(t *testing.T) fixture {
 func (d fixture) bill(order string) payment.Bill {
 	d.t.Helper()
 	b := payment.Bill{OrderID: order, UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Version: 1}
-	if err := d.OnPlaced(d.t.Context(), b); err != nil {
+	if err := d.OpenBills(d.t.Context(), b); err != nil {
 		d.t.Fatal(err)
 	}
 	return b
@@ -302,7 +302,7 @@ func TestWhoMayStart(t *testing.T) {
 	d.pay("1", d.bill("100"), "4242424242424242")
 	d.bill("101")
 	d.sql(d.db, "UPDATE bills SET due_at = now() WHERE order_id = 101")
-	if err := d.OnCancelled(t.Context(), d.bill("102")); err != nil {
+	if err := d.CloseBill(t.Context(), d.bill("102")); err != nil {
 		t.Fatal(err)
 	}
 	for order, want := range map[string]string{"100": "already_paid", "101": "order_not_payable", "102": "order_not_payable"} {
@@ -367,7 +367,7 @@ func TestClosedBill(t *testing.T) {
 		b := d.bill("100")
 		d.line.failConfirm = true
 		d.pay("1", b, "4242424242424242")
-		if err := d.OnCancelled(t.Context(), b); err != nil {
+		if err := d.CloseBill(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 		d.later()
@@ -377,13 +377,13 @@ func TestClosedBill(t *testing.T) {
 		d := open(t)
 		b := d.bill("100")
 		d.pay("1", b, sandbox.Unanswered)
-		if err := d.OnCancelled(t.Context(), b); err != nil {
+		if err := d.CloseBill(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 		d.later()
 		d.books("1", payment.Succeeded, 210, succeeded)
 		for range 3 { // asked for three times, given once
-			if err := d.OnRefundRequested(t.Context(), "1", 210); err != nil {
+			if err := d.RequestRefund(t.Context(), "1", 210); err != nil {
 				t.Fatal(err)
 			}
 			if err := d.RefundDue(t.Context()); err != nil {
@@ -403,7 +403,7 @@ func TestUnpaidIsFinalOnlyAfterTheProviderCancelled(t *testing.T) {
 	b := d.bill("100")
 	d.line.failConfirm, d.line.failCancel = true, true
 	d.pay("1", b, "4242424242424242")
-	if err := d.OnCancelled(t.Context(), b); err != nil {
+	if err := d.CloseBill(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Cancel(t.Context(), "7", "1"); problem.KindOf(err) != problem.Unavailable {
@@ -445,7 +445,7 @@ func TestPayingBeforeTheBillIsThere(t *testing.T) {
 func TestRefundBeforeTheProviderHeardOfIt(t *testing.T) {
 	d := open(t)
 	d.pay("1", d.bill("100"), "4242424242424242")
-	if err := d.OnRefundRequested(t.Context(), "1", 210); err != nil {
+	if err := d.RequestRefund(t.Context(), "1", 210); err != nil {
 		t.Fatal(err)
 	}
 	if p, err := d.store.NextRefund(t.Context(), []string{"sandbox"}); err != nil || p == nil {
@@ -473,7 +473,7 @@ func TestRefundBeforeTheProviderHeardOfIt(t *testing.T) {
 func TestRefundCrash(t *testing.T) {
 	d := open(t)
 	p := d.pay("1", d.bill("100"), "4242424242424242")
-	if err := d.OnRefundRequested(t.Context(), "1", 210); err != nil {
+	if err := d.RequestRefund(t.Context(), "1", 210); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.line.Refund(t.Context(), "sbx_1", p.ID, 210); err != nil {
@@ -483,7 +483,7 @@ func TestRefundCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.books("1", payment.Refunded, 0, "[mall.payment.succeeded.v1 mall.payment.refunded.v1]")
-	if err := d.OnRefundRequested(t.Context(), "2", 210); problem.KindOf(err) != problem.NotFound {
+	if err := d.RequestRefund(t.Context(), "2", 210); problem.KindOf(err) != problem.NotFound {
 		t.Errorf("refund of an unknown payment: %v, want an error that parks the event", err)
 	}
 }
@@ -492,7 +492,7 @@ func TestRefundCrash(t *testing.T) {
 func TestEventsInAnyOrder(t *testing.T) {
 	d := open(t)
 	b := payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Version: 2}
-	if err := errors.Join(d.OnCancelled(t.Context(), b), d.OnPlaced(t.Context(), b), d.OnCancelled(t.Context(), b)); err != nil {
+	if err := errors.Join(d.CloseBill(t.Context(), b), d.OpenBills(t.Context(), b), d.CloseBill(t.Context(), b)); err != nil {
 		t.Fatal(err)
 	}
 	if status := d.status("100"); status != payment.Closed {

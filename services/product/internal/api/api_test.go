@@ -57,9 +57,8 @@ func open(t *testing.T) *fixture {
 	effects := idempotency.New(db, source, []byte("hmac"), log)
 	st := store.New(db, out, func(items []product.Apply) { _ = gate.Apply(t.Context(), items) })
 	holds := product.NewHolds(st, gate, func() time.Duration { return time.Minute }, meter)
-	Subscribe(in, product.NewLedger(st, meter))
-	Routes(s, product.NewCatalogue(st, holds, func() string { return "CNY" }, time.Now), holds, effects, out)
-	s.Topics(in)
+	catalogue := product.NewCatalogue(st, holds, func() string { return "CNY" }, time.Now)
+	Routes(s, in, out, effects, catalogue, holds, product.NewLedger(st, meter))
 	return &fixture{t, s, private}
 }
 

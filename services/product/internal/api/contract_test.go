@@ -30,8 +30,6 @@ func TestProductKeepsItsContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := contractstest.NewServer("product")
-	Subscribe(in, product.NewLedger(st, meter))
-	Routes(s, catalogue, holds, idempotency.New(db, nil, nil, log), out)
-	s.Topics(in)
+	Routes(s, in, out, idempotency.New(db, nil, nil, log), catalogue, holds, product.NewLedger(st, meter))
 	contractstest.CheckService(t, "product", s, in, contractstest.FeedRefusals(t, func(sql string) error { return db.Exec(sql).Error })...)
 }

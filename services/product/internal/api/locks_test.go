@@ -9,7 +9,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"daprmall.dev/services/contracts/contractstest"
 	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/inbox/inboxtest"
 	"daprmall.dev/services/kit/outbox"
@@ -27,7 +29,8 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations, inbox.Migrations, store.Migrations)
 	deadlocks := postgrestest.Deadlocks(t, db)
 	meter := NewMetrics(prometheus.NewRegistry())
-	st := store.New(db, outbox.New(db, "product", nil, log), nil)
+	out := outbox.New(db, "product", nil, log)
+	st := store.New(db, out, nil)
 	holds := product.NewHolds(st, producttest.NewGate(), func() time.Duration { return time.Minute }, meter)
 	catalogue := product.NewCatalogue(st, holds, func() string { return "CNY" }, time.Now)
 	for id := range products {
@@ -40,7 +43,8 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	replicas := make([]*inbox.Inbox, 2)
 	for i := range replicas {
 		replicas[i] = inbox.New(db, nil, log)
-		Subscribe(replicas[i], product.NewLedger(st, meter))
+		Routes(contractstest.NewServer("product"), replicas[i], out, idempotency.New(db, nil, nil, log),
+			catalogue, holds, product.NewLedger(st, meter))
 	}
 	began, order := time.Now(), 1000
 	inboxtest.Together(t, replicas, rounds, func(_, i int) [][]byte {

@@ -3,9 +3,6 @@
 package api
 
 import (
-	"context"
-	"encoding/json"
-
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/contracts/orderv1"
@@ -22,12 +19,16 @@ import (
 type handler struct {
 	catalogue *product.Catalogue
 	holds     *product.Holds
+	ledger    *product.Ledger
 	effects   *idempotency.Store
 }
 
 // Routes mounts the service's routes.
-func Routes(s *server.Server, catalogue *product.Catalogue, holds *product.Holds, effects *idempotency.Store, out *outbox.Outbox) {
-	h := handler{catalogue, holds, effects}
+func Routes(
+	s *server.Server, in *inbox.Inbox, out *outbox.Outbox, effects *idempotency.Store,
+	catalogue *product.Catalogue, holds *product.Holds, ledger *product.Ledger,
+) {
+	h := handler{catalogue, holds, ledger, effects}
 	gateway := server.Callers("api-gateway")
 	once := server.Idempotent(effects)
 
@@ -51,56 +52,13 @@ func Routes(s *server.Server, catalogue *product.Catalogue, holds *product.Holds
 	// cart, checkout: what these products are now; those not for sale are missing.
 	s.POST(productv1.PathGet, server.Callers("cart", "checkout"), server.Handle(h.products))
 
+	// Events; each safe to repeat and in any order. All three lock the stock of the products that they name.
+	in.LockFirst(h.lockStock)
+	inbox.OnAll(in, "order", orderv1.TypePlaced, h.OnOrderPlaced)
+	inbox.OnAll(in, "order", orderv1.TypePaid, h.OnOrderPaid)
+	inbox.OnAll(in, "order", orderv1.TypeCancelled, h.OnOrderCancelled)
+	s.Topics(in)
 	s.Feed(out, "order")
-}
-
-// Subscribe names the events the service handles. All are safe to repeat and may
-// come in any order; what fails is parked.
-func Subscribe(in *inbox.Inbox, ledger *product.Ledger) {
-	in.LockFirst(func(ctx context.Context, events []outbox.CloudEvent) error {
-		return ledger.Lock(ctx, productsOf(events)...)
-	})
-	// reserves all lines of the order, or rejects it.
-	inbox.OnAll(in, "order", orderv1.TypePlaced, func(ctx context.Context, events []orderv1.Placed) error {
-		return ledger.Placed(ctx, orders(events, func(e orderv1.Placed) (string, []orderv1.EventLine) { return e.OrderID, e.Lines })...)
-	})
-	// deducts what was reserved.
-	inbox.OnAll(in, "order", orderv1.TypePaid, func(ctx context.Context, events []orderv1.Paid) error {
-		return ledger.Paid(ctx, orders(events, func(e orderv1.Paid) (string, []orderv1.EventLine) { return e.OrderID, e.Lines })...)
-	})
-	// gives back what was reserved.
-	inbox.OnAll(in, "order", orderv1.TypeCancelled, func(ctx context.Context, events []orderv1.Cancelled) error {
-		return ledger.Cancelled(ctx, orders(events, func(e orderv1.Cancelled) (string, []orderv1.EventLine) { return e.OrderID, e.Lines })...)
-	})
-}
-
-// productsOf gives the products that events of orders name: every type has its lines alike.
-func productsOf(events []outbox.CloudEvent) []string {
-	var productIDs []string
-	for _, e := range events {
-		var order struct {
-			Lines []orderv1.EventLine `json:"lines"`
-		}
-		if json.Unmarshal(e.Data, &order) != nil {
-			continue // its handler says so
-		}
-		for _, l := range order.Lines {
-			productIDs = append(productIDs, l.ProductID)
-		}
-	}
-	return productIDs
-}
-
-func orders[E any](events []E, read func(E) (id string, lines []orderv1.EventLine)) []product.Order {
-	out := make([]product.Order, len(events))
-	for i, e := range events {
-		id, lines := read(e)
-		out[i] = product.Order{ID: id, Lines: make([]product.Line, len(lines))}
-		for j, l := range lines {
-			out[i].Lines[j] = product.Line{ProductID: l.ProductID, Quantity: l.Quantity}
-		}
-	}
-	return out
 }
 
 func actor(c *gin.Context) product.Actor {

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+
+	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/product/internal/product"
+)
+
+// lockStock locks the stock of all products that a batch names, whatever the types of its events.
+func (h handler) lockStock(ctx context.Context, events []outbox.CloudEvent) error {
+	return h.ledger.Lock(ctx, productsOf(events)...)
+}
+
+// OnOrderPlaced reserves all lines of each order, or rejects the order.
+func (h handler) OnOrderPlaced(ctx context.Context, events []orderv1.Placed) error {
+	orders := make([]product.Order, len(events))
+	for i, e := range events {
+		orders[i] = orderOf(e.OrderID, e.Lines)
+	}
+	return h.ledger.Placed(ctx, orders...)
+}
+
+// OnOrderPaid deducts what the orders reserved.
+func (h handler) OnOrderPaid(ctx context.Context, events []orderv1.Paid) error {
+	orders := make([]product.Order, len(events))
+	for i, e := range events {
+		orders[i] = orderOf(e.OrderID, e.Lines)
+	}
+	return h.ledger.Paid(ctx, orders...)
+}
+
+// OnOrderCancelled releases what the orders reserved.
+func (h handler) OnOrderCancelled(ctx context.Context, events []orderv1.Cancelled) error {
+	orders := make([]product.Order, len(events))
+	for i, e := range events {
+		orders[i] = orderOf(e.OrderID, e.Lines)
+	}
+	return h.ledger.Cancelled(ctx, orders...)
+}
+
+func orderOf(id string, lines []orderv1.EventLine) product.Order {
+	o := product.Order{ID: id, Lines: make([]product.Line, len(lines))}
+	for i, l := range lines {
+		o.Lines[i] = product.Line{ProductID: l.ProductID, Quantity: l.Quantity}
+	}
+	return o
+}
+
+// productsOf gives the products that events of orders name. All types have their lines in the same field.
+func productsOf(events []outbox.CloudEvent) []string {
+	var productIDs []string
+	for _, e := range events {
+		var order struct {
+			Lines []orderv1.EventLine `json:"lines"`
+		}
+		if json.Unmarshal(e.Data, &order) != nil {
+			continue // the event's handler returns the error
+		}
+		for _, l := range order.Lines {
+			productIDs = append(productIDs, l.ProductID)
+		}
+	}
+	return productIDs
+}
