@@ -42,6 +42,10 @@ var fails = []fail{
 	{"money for no order", "payment", "INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version, updated_at) VALUES (99, 7, 1, 'CNY', now(), 'open', 1, now() - interval '2 minutes')", "C2", ruleOwner, Violation},
 	{"an order after its fence", "order", "UPDATE order_ids SET fenced = true WHERE order_id = 1", "C2", ruleFence, Violation},
 
+	{"an order in a state nobody knows", "order", "UPDATE orders SET status = 'shipped' WHERE id = 1", "C2", ruleStates, Violation},
+	{"a past that nobody knows", "order", "UPDATE order_history SET status = 'shipped' WHERE order_id = 3 AND position = 1", "C2", ruleStates, Violation},
+	{"a payment in a state nobody knows", "payment", "UPDATE payments SET status = 'lost' WHERE id = 10", "C5", ruleStates, Violation},
+
 	{"an order that is archived and live", "order", "INSERT INTO archived_order_ids SELECT order_id FROM order_ids; INSERT INTO order_ids VALUES (1) ON CONFLICT DO NOTHING", "C2", ruleArchive, Violation},
 	{"a reservation that is archived and live", "product", "INSERT INTO archived_reservations SELECT * FROM reservations WHERE order_id = 2", "C2", ruleArchive, Violation},
 

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
+
+	"daprmall.dev/services/contracts/orderv1"
 )
 
 // Subscription is an event type that services handle.
@@ -65,10 +68,16 @@ func (f *facts) untoldIn(ctx context.Context, r *serviceDB, transitions string) 
 }
 
 func (f *facts) loadOrderEvents(ctx context.Context, r *serviceDB) error {
+	var told []string
+	for status, is := range orderStates {
+		if is.event != "" {
+			told = append(told, "('"+status+"', '"+is.event+"')")
+		}
+	}
 	return f.untoldIn(ctx, r, `
-		SELECT order_id::text AS key, CASE status WHEN 'awaiting_payment' THEN 'mall.order.placed.v1' WHEN 'paid' THEN 'mall.order.paid.v1' ELSE 'mall.order.cancelled.v1' END AS type,
-			count(*) AS n, max(at) AS at FROM all_order_history WHERE status <> 'refunded' GROUP BY 1, 2
-		UNION ALL SELECT order_id::text, 'mall.order.refund-requested.v1', count(*), max(at) FROM all_order_refunds GROUP BY 1`)
+		SELECT order_id::text AS key, type, count(*) AS n, max(at) AS at
+			FROM all_order_history JOIN (VALUES `+strings.Join(told, ", ")+`) told (status, type) USING (status) GROUP BY 1, 2
+		UNION ALL SELECT order_id::text, '`+orderv1.TypeRefundRequested+`', count(*), max(at) FROM all_order_refunds GROUP BY 1`)
 }
 
 func (f *facts) loadRejectionEvents(ctx context.Context, r *serviceDB) error {

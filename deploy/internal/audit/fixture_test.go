@@ -70,6 +70,13 @@ func newFixture(t *testing.T) *fixture {
 			}
 		}
 	}
+	// A later version of a service may have states that this audit does not know.
+	for service, tables := range map[string][]string{"order": {"all_orders", "orders", "archived_orders"},
+		"payment": {"all_payments", "payments", "archived_payments"}} {
+		for _, table := range tables {
+			w.do(t, service, "ALTER TABLE "+table+" DROP CONSTRAINT IF EXISTS "+tables[1]+"_status_check")
+		}
+	}
 	return w
 }
 

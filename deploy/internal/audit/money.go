@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -78,12 +79,18 @@ const (
 	ruleNoCharge = "no charge without a payment"
 )
 
+// paymentStates are what an attempt may be.
+var paymentStates = []string{"processing", "requires_action", "succeeded", "failed", "cancelled", "refunded"}
+
 // moneyBook holds every attempt against the provider's own memory. Only the sandbox's can be read here.
 func (f *facts) moneyBook(b *Book) {
 	elsewhere := map[string]int{}
 	known := map[string]bool{}
 	captured, refunded := int64(0), int64(0)
 	for id, p := range f.payments {
+		if !slices.Contains(paymentStates, p.status) {
+			b.add(Violation, ruleStates, fmt.Sprintf("payment %d", id), "it is %s", p.status)
+		}
 		if p.provider != "sandbox" {
 			elsewhere[p.provider]++
 			continue

@@ -4,9 +4,27 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
+
+	"daprmall.dev/services/contracts/orderv1"
 )
+
+// orderStates are what an order may be, with what its bill and its reservations are then, and the event that told of it.
+var orderStates = map[string]struct{ bill, stock, event string }{
+	"awaiting_payment": {"open", "reserved", orderv1.TypePlaced},
+	"paid":             {"paid", "deducted", orderv1.TypePaid},
+	"cancelled":        {"closed", "released", orderv1.TypeCancelled},
+	"refunded":         {"refunded", "released", ""}, // payment's event told of it
+}
+
+// quoted makes a list of literals for a query.
+func quoted(words []string) string {
+	slices.Sort(words)
+	return "'" + strings.Join(words, "', '") + "'"
+}
 
 // order is an order as its service has it; ages and past (the time since it was due) are seconds.
 type order struct {
@@ -35,6 +53,12 @@ func (f *facts) loadOrders(ctx context.Context, r *serviceDB) error {
 	if err != nil {
 		return err
 	}
+	unknown, err := r.faults(ctx, ruleStates, `SELECT 'order ' || order_id, format('its history says %s', status)
+		FROM all_order_history WHERE status NOT IN (`+quoted(slices.Collect(maps.Keys(orderStates)))+`)`, false)
+	if err != nil {
+		return err
+	}
+	f.orderFaults = append(f.orderFaults, unknown...)
 	return r.each(ctx, `SELECT id FROM all_orders JOIN all_order_ids ON order_id = id WHERE fenced`, nil, func(rows *sql.Rows) error {
 		var id int64
 		err := rows.Scan(&id)
@@ -50,6 +74,8 @@ const (
 	ruleStock = "an order's stock"
 	ruleOwner = "no money or stock without an order"
 	ruleFence = "a fenced id has no order"
+
+	ruleStates = "every state is known"
 )
 
 // orderBook holds every order against its payments, its bill and its reservations.
@@ -62,6 +88,10 @@ func (f *facts) orderBook(b *Book) {
 	}
 	for id, o := range f.orders {
 		subject := fmt.Sprintf("order %d", id)
+		if _, known := orderStates[o.status]; !known {
+			b.add(Violation, ruleStates, subject, "it is %s", o.status)
+			continue
+		}
 		bill, billed := f.bills[id]
 		f.orderMoney(b, subject, o, bill, paidBy[id])
 		f.orderBill(b, subject, o, bill, billed, slices.ContainsFunc(paidBy[id], returning))
@@ -91,6 +121,7 @@ func (f *facts) orderBook(b *Book) {
 	for _, id := range f.unfenced {
 		b.add(Violation, ruleFence, fmt.Sprintf("order %d", id), "it exists although its hold was released through the fence")
 	}
+	b.report(f.orderFaults)
 	b.report(f.doubled)
 	b.look("%d orders against %d payments, %d bills, %d reservations, %d rejections", len(f.orders), len(f.payments), len(f.bills), len(f.reservations), len(f.rejections))
 }
@@ -144,9 +175,6 @@ func ids(list []payment) string {
 	return fmt.Sprint(out)
 }
 
-// billStates are the bills an order may have.
-var billStates = map[string]string{"awaiting_payment": "open", "paid": "paid", "cancelled": "closed", "refunded": "refunded"}
-
 func (f *facts) orderBill(b *Book, subject string, o order, bill bill, billed, returning bool) {
 	switch {
 	case !billed:
@@ -154,19 +182,16 @@ func (f *facts) orderBill(b *Book, subject string, o order, bill bill, billed, r
 	case bill.amount != o.total || bill.currency != o.currency:
 		b.add(Violation, ruleBill, subject, "it is over %d %s, its bill over %d %s", o.total, o.currency, bill.amount, bill.currency)
 	case returning && (o.status == "cancelled" || o.status == "refunded") && bill.status != "open": // until all money is back
-	case bill.status != billStates[o.status]:
+	case bill.status != orderStates[o.status].bill:
 		b.add(level(min(o.age, bill.age)), ruleBill, subject, "it is %s, its bill is %s", o.status, bill.status)
 	}
 }
-
-// stockStates are what an order's reservations may be.
-var stockStates = map[string]string{"awaiting_payment": "reserved", "paid": "deducted", "cancelled": "released", "refunded": "released"}
 
 func (f *facts) orderStock(b *Book, subject string, id int64, o order) {
 	v, recorded := f.reservations[id]
 	refused, rejected := f.rejections[id]
 	over := o.status == "cancelled" || o.status == "refunded"
-	switch want := stockStates[o.status]; {
+	switch want := orderStates[o.status].stock; {
 	case rejected && recorded:
 		b.add(Violation, ruleStock, subject, "its stock was refused and is %s", v.low)
 	case rejected && !over:

@@ -22,6 +22,8 @@ type facts struct {
 	units    map[int64]int64 // product → units in paid orders
 	unfenced []int64         // orders whose id was fenced
 
+	orderFaults []fault
+
 	payments map[int64]payment
 	bills    map[int64]bill
 	refunds  []refund
