@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"daprmall.dev/services/contracts"
 )
 
 // cursors shows or moves how far services have read the feeds of their producers.
@@ -37,7 +39,7 @@ func (t *tool) showCursors(ctx context.Context) error {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	say("  service\tsource\ttype\tposition\tof\tread to its end\t")
 	lost := false
-	for _, service := range consumers {
+	for _, service := range contracts.Consumers() {
 		var found []cursor
 		err := t.each(ctx, service, `SELECT source, type, event_id, pos, gone_pos, read_at FROM inbox_positions ORDER BY source, type`, nil, func(rows *sql.Rows) error {
 			var c cursor
@@ -76,7 +78,7 @@ func (t *tool) showCursors(ctx context.Context) error {
 
 // standing gives the end of a cursor's feed, and what is wrong with the cursor.
 func (t *tool) standing(ctx context.Context, c cursor) (head int64, note string, err error) {
-	if !slices.Contains(producers, c.source) {
+	if !slices.Contains(contracts.Producers(), c.source) {
 		return 0, "no such producer", nil
 	}
 	var purged int64
@@ -113,8 +115,8 @@ func (t *tool) moveCursor(ctx context.Context, service, source, to string) error
 }
 
 func (t *tool) changeCursors(ctx context.Context, service, source, what, query string, args ...any) error {
-	if !slices.Contains(consumers, service) {
-		return fmt.Errorf("%q is no service that handles events; those are %s", service, strings.Join(consumers, ", "))
+	if !slices.Contains(contracts.Consumers(), service) {
+		return fmt.Errorf("%q is no service that handles events; those are %s", service, strings.Join(contracts.Consumers(), ", "))
 	}
 	db, err := t.db(service)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"daprmall.dev/deploy/internal/running"
+	"daprmall.dev/services/contracts"
 )
 
 // inboxes gives a tool on one database that stands for every service.
@@ -66,7 +67,7 @@ func inboxes(t *testing.T) (*tool, *sql.DB) {
 		t.Fatal(err)
 	}
 	tl := &tool{mall: running.Mall{Databases: map[string]string{}}, out: out}
-	for _, service := range all {
+	for _, service := range contracts.Databases() {
 		tl.mall.Databases[service] = u.String()
 	}
 	t.Cleanup(func() { tl.close(); _ = out.Close() })

@@ -17,6 +17,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 
 	"daprmall.dev/deploy/internal/running"
+	"daprmall.dev/services/contracts"
 )
 
 const usage = `usage: go run ./deploy/mall events [...]
@@ -30,12 +31,6 @@ const usage = `usage: go run ./deploy/mall events [...]
   events cursors seen <service> <source>   end the alarm of events that are missing for good
   events follow <order id>          the story of one order (or other aggregate) through all services
 `
-
-var (
-	producers = []string{"user", "product", "order", "payment"}
-	consumers = []string{"auth", "product", "cart", "checkout", "order", "payment"}
-	all       = []string{"user", "auth", "product", "cart", "checkout", "order", "payment"}
-)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -91,10 +86,10 @@ func serviceIn(args []string) (string, error) {
 	switch {
 	case len(args) == 0:
 		return "", nil
-	case len(args) == 1 && slices.Contains(consumers, args[0]):
+	case len(args) == 1 && slices.Contains(contracts.Consumers(), args[0]):
 		return args[0], nil
 	}
-	return "", fmt.Errorf("%q is no service that handles events; those are %s", strings.Join(args, " "), strings.Join(consumers, ", "))
+	return "", fmt.Errorf("%q is no service that handles events; those are %s", strings.Join(args, " "), strings.Join(contracts.Consumers(), ", "))
 }
 
 // tool holds the connections it has needed.
@@ -202,7 +197,7 @@ func (t *tool) drop(ctx context.Context, args []string) error {
 // change updates inbox rows of one service, or of all.
 func (t *tool) change(ctx context.Context, service, query string, args ...any) (int64, error) {
 	total := int64(0)
-	for _, name := range consumers {
+	for _, name := range contracts.Consumers() {
 		if service != "" && name != service {
 			continue
 		}

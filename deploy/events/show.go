@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"daprmall.dev/services/contracts"
 )
 
 type counts struct {
@@ -22,9 +24,12 @@ func (t *tool) counts(ctx context.Context) error {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	say("  service\toutbox\tunpublished\tunnumbered\tinbox done\tby feed\tparked\tdropped")
 	parked := 0
-	for _, service := range all {
+	for _, s := range contracts.Services {
+		if !s.UsesEvents() {
+			continue
+		}
 		var c counts
-		sends, takes := slices.Contains(producers, service), slices.Contains(consumers, service)
+		service, sends, takes := s.Name, len(s.Publishes()) > 0, len(s.Follows()) > 0
 		if sends {
 			err := t.each(ctx, service, `SELECT count(*), count(*) FILTER (WHERE published_at IS NULL), count(*) FILTER (WHERE pos IS NULL) FROM outbox`, nil,
 				func(rows *sql.Rows) error { return rows.Scan(&c.made, &c.unpublished, &c.unnumbered) })
@@ -63,7 +68,7 @@ func number(has bool, n int) string {
 // parked lists what could not be handled.
 func (t *tool) parked(ctx context.Context, service string) error {
 	found := 0
-	for _, name := range consumers {
+	for _, name := range contracts.Consumers() {
 		if service != "" && service != name {
 			continue
 		}
@@ -115,7 +120,7 @@ type moment struct {
 // follow tells what happened to one aggregate: events written, published and taken in, over all services in the order of their clocks.
 func (t *tool) follow(ctx context.Context, key string) error {
 	var story []moment
-	for _, service := range producers {
+	for _, service := range contracts.Producers() {
 		err := t.each(ctx, service, `SELECT id, type, aggregate_version, created_at, pos, published_at, attempts FROM outbox WHERE key = $1`, []any{key}, func(rows *sql.Rows) error {
 			var id, typ string
 			var version int64
@@ -144,7 +149,7 @@ func (t *tool) follow(ctx context.Context, key string) error {
 			return err
 		}
 	}
-	for _, service := range consumers {
+	for _, service := range contracts.Consumers() {
 		err := t.each(ctx, service, `SELECT id, type, status, via, attempts, reason, received_at, handled_at FROM inbox WHERE key = $1`, []any{key}, func(rows *sql.Rows) error {
 			var id, typ, status, via, reason string
 			var attempts int

@@ -24,6 +24,7 @@ import (
 	"daprmall.dev/deploy/internal/source"
 	"daprmall.dev/deploy/internal/steps"
 	"daprmall.dev/deploy/internal/supervise"
+	"daprmall.dev/services/contracts"
 )
 
 // mall is one running mall, as its supervisor sees it.
@@ -204,7 +205,7 @@ func (m *mall) startPostgres(ctx context.Context) error {
 			options.Set("sslmode", mode)
 		}
 		passwords := map[string]string{}
-		for _, name := range secrets.Databases {
+		for _, name := range contracts.Databases() {
 			m.store.SetDatabase(name, admin.Host, options.Encode())
 			passwords[name] = m.store.DatabasePassword(name)
 		}

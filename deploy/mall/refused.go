@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -10,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"daprmall.dev/services/contracts"
 )
 
 // heardWithin is how long a setting that was set waits for whom it concerns to read it: they read every three or four seconds.
@@ -27,7 +28,8 @@ func (a stateApp) metricsURL() string {
 func (s state) readersOfSetting(key string) (names []string) {
 	service, _, _ := strings.Cut(key, ".")
 	for name, app := range s.Apps {
-		if service == cmp.Or(map[string]string{"api-gateway": "gateway"}[app.ID], app.ID) || service == "mall" || service == "database" {
+		of, _ := contracts.Find(app.ID)
+		if of.SettingsPrefix() == service || service == "mall" || service == "database" {
 			names = append(names, name)
 		}
 	}

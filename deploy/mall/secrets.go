@@ -18,6 +18,7 @@ import (
 	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/secrets"
+	"daprmall.dev/services/contracts"
 )
 
 var errNoSuchSecret = errors.New("secrets rotate takes idempotency-hmac, refresh-hmac or <service>-db")
@@ -38,13 +39,10 @@ func rotateSecret(ctx context.Context, at layout.Layout, name string) error {
 	if err != nil {
 		return err
 	}
-	r := rotation{at: at, state: st, store: store, name: name}
-	if r.readers, err = readersOf(at, name); err != nil {
-		return err
-	}
+	r := rotation{at: at, state: st, store: store, name: name, readers: contracts.Readers(name)}
 	db, isDB := strings.CutSuffix(name, "-db")
 	switch {
-	case isDB && slices.Contains(secrets.Databases, db):
+	case isDB && slices.Contains(contracts.Databases(), db):
 		return r.database(ctx, db)
 	case name == "idempotency-hmac" || name == "refresh-hmac":
 		return r.hmac(ctx, r.spread)
@@ -146,25 +144,6 @@ func (r rotation) spread(ctx context.Context, done string) error {
 	}
 	fmt.Println("  " + done)
 	return nil
-}
-
-// readersOf gives the apps whose sidecar configuration lets them read a secret.
-func readersOf(at layout.Layout, name string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(at.Root, "dapr-config", "*.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	var apps []string
-	for _, f := range files {
-		raw, err := os.ReadFile(f)
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(strings.Fields(string(raw)), name) {
-			apps = append(apps, strings.TrimSuffix(filepath.Base(f), ".yaml"))
-		}
-	}
-	return apps, nil
 }
 
 func pidOf(ctx context.Context, at layout.Layout, process string) (int, error) {

@@ -17,8 +17,8 @@ import (
 	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/redis"
-	"daprmall.dev/deploy/internal/secrets"
 	"daprmall.dev/deploy/internal/settings"
+	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/kit/config/keys"
 )
 
@@ -139,7 +139,7 @@ func prepareSettings(ctx context.Context, c *redis.Client, at layout.Layout, use
 
 // used says whether a service remembers settings.
 func (m *mall) used(ctx context.Context) (bool, error) {
-	for _, name := range secrets.Databases {
+	for _, name := range contracts.Databases() {
 		if has, err := postgres.HasRows(ctx, m.store.DSN(name), "settings"); err != nil || has {
 			return has, err
 		}

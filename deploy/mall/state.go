@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"daprmall.dev/deploy/internal/layout"
-	"daprmall.dev/deploy/internal/secrets"
+	"daprmall.dev/services/contracts"
 )
 
 // state is what the other commands need to know of a running mall.
@@ -39,7 +39,7 @@ func (m *mall) writeState() error {
 	s := state{Home: m.at.Home, PortBase: m.at.Base, Gateway: fmt.Sprintf("http://127.0.0.1:%d", m.at.Base), Postgres: m.pg,
 		Databases: map[string]string{}, Redis: stateRedis{m.redis, m.store.RedisPassword()}, Daprd: m.daprd,
 		Apps: map[string]stateApp{}, Up: m.o.args()}
-	for _, name := range secrets.Databases {
+	for _, name := range contracts.Databases() {
 		s.Databases[name] = m.store.DSN(name)
 	}
 	for _, a := range m.apps {

@@ -11,7 +11,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -20,9 +19,9 @@ import (
 	"daprmall.dev/services/kit/outbox"
 )
 
-var update = flag.Bool("update", false, "write schemas, OpenAPI files, examples and docs/events.md from the Go types")
+var update = flag.Bool("update", false, "write what is made from the contracts: schemas, OpenAPI files, examples, docs/events.md, Dapr files")
 
-// written are the files that are made from the Go types and the catalogue, by their place below this folder.
+// written are the files that are made from the Go types, Services, Topics and the examples, by their place from here.
 func written(t *testing.T) map[string][]byte {
 	t.Helper()
 	docs := comments(t)
@@ -31,11 +30,12 @@ func written(t *testing.T) map[string][]byte {
 		files[e.SchemaFile()] = pretty(t, contractstest.EventSchema(e, docs))
 		files[e.Package+"/golden/"+e.Type+".json"] = pretty(t, json.RawMessage(contractstest.Wire(e)))
 	}
-	for service, pkg := range contractstest.Packages {
-		files[pkg+"/openapi.json"] = pretty(t, contractstest.OpenAPI(service, docs))
-	}
 	for _, r := range contractstest.Routes() {
-		at := contractstest.Packages[r.Service] + "/golden/" + r.Name
+		pkg := contractstest.Package(r.Service)
+		if api := pkg + "/openapi.json"; files[api] == nil {
+			files[api] = pretty(t, contractstest.OpenAPI(r.Service, docs))
+		}
+		at := pkg + "/golden/" + r.Name
 		if r.In != nil {
 			files[at+".request.json"] = pretty(t, r.In)
 		}
@@ -44,10 +44,11 @@ func written(t *testing.T) map[string][]byte {
 		}
 	}
 	files["../../docs/events.md"] = eventsPage(t, docs)
+	maps.Copy(files, daprFiles(t))
 	return files
 }
 
-// The files that other languages read say what the Go types say.
+// The files that other languages and Dapr read say what the Go types, Services and Topics say.
 func TestContractsAreWritten(t *testing.T) {
 	files := written(t)
 	for name, want := range files {
@@ -61,7 +62,7 @@ func TestContractsAreWritten(t *testing.T) {
 		}
 		got, err := os.ReadFile(name)
 		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not what the Go types say (%v): look at the change, then `go test ./contracts -update`", name, err)
+			t.Errorf("%s is not what the contracts say (%v): `go test ./services/contracts -update`, and look at the change", name, err)
 		}
 	}
 	err := fs.WalkDir(contracts.Files, ".", func(path string, d fs.DirEntry, err error) error {
@@ -80,26 +81,19 @@ func TestContractsAreWritten(t *testing.T) {
 
 // Examples fit the schemas they stand beside, and come back from the Go types as they are.
 func TestExamplesAreValid(t *testing.T) {
-	read := func(name string) []byte {
-		text, err := fs.ReadFile(contracts.Files, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return text
-	}
 	for _, e := range contractstest.Events() {
 		var wire bytes.Buffer
-		if err := json.Compact(&wire, read(e.Package+"/golden/"+e.Type+".json")); err != nil {
+		if err := json.Compact(&wire, read(t, e.Package+"/golden/"+e.Type+".json")); err != nil {
 			t.Fatal(err)
 		}
 		contractstest.CheckEvents(t, e.Producer, []string{wire.String()})
 	}
 	for _, r := range contractstest.Routes() {
-		pkg := contractstest.Packages[r.Service]
+		pkg := contractstest.Package(r.Service)
 		for suffix, like := range map[string]any{".request.json": r.In, ".answer.json": r.Out} {
 			if like != nil {
 				name := pkg + "/golden/" + r.Name + suffix
-				contractstest.Valid(t, name, read(name), contractstest.Schema(t, pkg+"/openapi.json", "#/components/schemas/"+contractstest.SchemaName(like)), like)
+				contractstest.Valid(t, name, read(t, name), contractstest.Schema(t, pkg+"/openapi.json", "#/components/schemas/"+contractstest.SchemaName(like)), like)
 			}
 		}
 	}
@@ -140,6 +134,9 @@ func TestTheCatalogueIsWhole(t *testing.T) {
 			t.Errorf("%s is listed twice", e.Type)
 		}
 		types[e.Type] = true
+		if e.Sample == nil {
+			t.Fatalf("%s has no example", e.Type)
+		}
 		if len(e.Consumers) == 0 {
 			t.Errorf("nobody handles %s: an event exists because somebody does", e.Type)
 		}
@@ -179,9 +176,11 @@ func pretty(t *testing.T, v any) []byte {
 // source reads the files that declare what crosses the wire.
 func source(t *testing.T, visit func(pkg string, decl *ast.GenDecl)) {
 	t.Helper()
-	dirs := []string{"../kit/outbox", "../kit/problem", "../kit/identity", "stockv1"}
-	dirs = append(dirs, slices.Collect(maps.Values(contractstest.Packages))...)
-	for _, dir := range dirs {
+	packages, err := filepath.Glob("*v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range append(packages, "../kit/outbox", "../kit/problem", "../kit/identity") {
 		files, err := filepath.Glob(dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", dir, err)

@@ -2,20 +2,13 @@ package contracts_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"os"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
-
 	"daprmall.dev/services/contracts/contractstest"
-	"daprmall.dev/services/kit/server"
 )
 
 const eventsHead = `# Events
@@ -90,139 +83,4 @@ func fields(out io.Writer, docs map[string]string, t reflect.Type, prefix string
 			fields(out, docs, deeper, prefix+name+"[].")
 		}
 	}
-}
-
-// subscription is what a sidecar delivers to an app: the route of each type, by topic.
-type subscription struct {
-	Kind     string
-	Metadata struct{ Name string }
-	Spec     struct {
-		PubsubName string `yaml:"pubsubname"`
-		Topic      string
-		Routes     struct {
-			Rules   []struct{ Match, Path string }
-			Default string
-		}
-		DeadLetterTopic string `yaml:"deadLetterTopic"`
-		BulkSubscribe   struct {
-			Enabled            bool
-			MaxMessagesCount   int `yaml:"maxMessagesCount"`
-			MaxAwaitDurationMs int `yaml:"maxAwaitDurationMs"`
-		} `yaml:"bulkSubscribe"`
-	}
-	Scopes []string
-}
-
-func documents[T any](t *testing.T, file string) []T {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []T
-	for d := yaml.NewDecoder(bytes.NewReader(text)); ; {
-		var one T
-		err := d.Decode(&one)
-		if errors.Is(err, io.EOF) {
-			return all
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		all = append(all, one)
-	}
-}
-
-// A service hears the topics whose events it handles, all on its one route: the inbox passes over what it does not handle.
-func TestSubscriptionsAreTheCatalogues(t *testing.T) {
-	got, want := map[string]string{}, map[string]string{}
-	for _, s := range documents[subscription](t, "../../dapr-config/subscriptions.yaml") {
-		if s.Kind == "" {
-			continue // an empty document
-		}
-		if s.Kind != "Subscription" || s.Spec.PubsubName != "events" || len(s.Scopes) != 1 || len(s.Spec.Routes.Rules) > 0 || s.Spec.DeadLetterTopic != "" {
-			t.Errorf("%s: %+v; want one app, one route and no dead letters", s.Metadata.Name, s)
-			continue
-		}
-		if b := s.Spec.BulkSubscribe; !b.Enabled || b.MaxMessagesCount < 1 || b.MaxAwaitDurationMs < 1 {
-			t.Errorf("%s: bulkSubscribe is %+v, and Dapr's defaults wait for a second", s.Metadata.Name, b)
-		}
-		rule := s.Scopes[0] + ", topic " + s.Spec.Topic
-		if got[rule] != "" {
-			t.Errorf("twice: %s", rule)
-		}
-		got[rule] = s.Spec.Routes.Default
-	}
-	for _, e := range contractstest.Events() {
-		for _, c := range e.Consumers {
-			want[c.Service+", topic "+e.Topic] = server.EventsPath("")
-		}
-	}
-	same(t, "subscriptions.yaml", got, want)
-}
-
-func same(t *testing.T, file string, got, want map[string]string) {
-	t.Helper()
-	for rule, path := range want {
-		if got[rule] != path {
-			t.Errorf("%s: %s goes to %q, want %q", file, rule, got[rule], path)
-		}
-	}
-	for rule := range got {
-		if _, ok := want[rule]; !ok {
-			t.Errorf("%s: %s, and nobody handles it", file, rule)
-		}
-	}
-}
-
-// The broker lets a service publish only what it tells, and hear only what it handles.
-func TestTopicScopesAreTheCatalogues(t *testing.T) {
-	publish, hear := map[string][]string{}, map[string][]string{}
-	for _, e := range contractstest.Events() {
-		publish[e.Producer] = append(publish[e.Producer], e.Topic)
-		for _, c := range e.Consumers {
-			hear[c.Service] = append(hear[c.Service], e.Topic)
-		}
-	}
-	type component struct {
-		Spec struct {
-			Metadata []struct{ Name, Value string }
-		}
-		Scopes []string
-	}
-	for _, c := range documents[component](t, "../../components/local/events.yaml") {
-		scopes := map[string]map[string]string{}
-		for _, m := range c.Spec.Metadata {
-			if m.Name != "publishingScopes" && m.Name != "subscriptionScopes" {
-				continue
-			}
-			scopes[m.Name] = map[string]string{}
-			for part := range strings.SplitSeq(m.Value, ";") {
-				app, topics, _ := strings.Cut(part, "=")
-				scopes[m.Name][app] = topics
-			}
-		}
-		for name, want := range map[string]map[string][]string{"publishingScopes": publish, "subscriptionScopes": hear} {
-			for _, app := range c.Scopes {
-				got, listed := scopes[name][app]
-				if topics := unique(want[app]); !listed || got != strings.Join(topics, ",") {
-					t.Errorf("%s of %s: %q (listed: %v), want %q; an app that is not listed may do everything", name, app, got, listed, strings.Join(topics, ","))
-				}
-			}
-		}
-		everyone := map[string]bool{}
-		for app := range publish {
-			everyone[app] = true
-		}
-		for app := range hear {
-			everyone[app] = true
-		}
-		if got, want := unique(c.Scopes), slices.Sorted(maps.Keys(everyone)); !slices.Equal(got, want) {
-			t.Errorf("the component is loaded by %v, want %v", got, want)
-		}
-	}
-}
-
-func unique(list []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(list)))
 }

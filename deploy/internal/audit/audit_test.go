@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"daprmall.dev/services/contracts"
 )
 
 // fail is one thing put wrong in one service, and the one book that must notice.
@@ -86,7 +88,7 @@ var fails = []fail{
 
 func TestBooks(t *testing.T) {
 	w := newFixture(t)
-	t.Run("every book can fail", func(t *testing.T) { w.everyBookCanFail(t, w.reset, serviceNames...) })
+	t.Run("every book can fail", func(t *testing.T) { w.everyBookCanFail(t, w.reset, contracts.Databases()...) })
 	t.Run("every book can fail, archived", func(t *testing.T) {
 		w.everyBookCanFail(t, w.resetArchived, "order", "payment", "product")
 	})

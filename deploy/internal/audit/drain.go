@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"daprmall.dev/deploy/internal/running"
+	"daprmall.dev/services/contracts"
 )
 
 // Drain watches events on their way: how many were made since a mark, and how many of them have not been published, or are
@@ -21,7 +22,7 @@ type Drain struct {
 // NewDrain opens the databases that take part.
 func NewDrain(m running.Mall) (*Drain, error) {
 	d := &Drain{dbs: map[string]*sql.DB{}, since: map[string]int64{}}
-	for _, name := range slices.Concat(producers, consumers) {
+	for _, name := range slices.Concat(contracts.Producers(), contracts.Consumers()) {
 		if d.dbs[name] != nil {
 			continue
 		}
@@ -45,7 +46,7 @@ func (d *Drain) Close() {
 
 // Mark begins to count. Nothing may be under way.
 func (d *Drain) Mark(ctx context.Context) error {
-	for _, name := range producers {
+	for _, name := range contracts.Producers() {
 		var seq int64
 		if err := d.dbs[name].QueryRowContext(ctx, `SELECT coalesce(max(seq), 0), now() FROM outbox`).Scan(&seq, &d.from); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -58,7 +59,7 @@ func (d *Drain) Mark(ctx context.Context) error {
 // Pending says how many deliveries since the mark have not been made, and how many there are. Parked ones count as made.
 func (d *Drain) Pending(ctx context.Context) (pending, made int, err error) {
 	sent := map[string]int{}
-	for _, name := range producers {
+	for _, name := range contracts.Producers() {
 		unpublished := 0
 		err := count(ctx, d.dbs[name], `SELECT type, count(*), count(*) FILTER (WHERE published_at IS NULL OR pos IS NULL) FROM outbox WHERE seq > $1 GROUP BY 1`,
 			d.since[name], func(typ string, n, late int) { sent[typ] = n; unpublished += late })
@@ -68,17 +69,17 @@ func (d *Drain) Pending(ctx context.Context) (pending, made int, err error) {
 		pending += unpublished
 	}
 	got := map[string]map[string]int{}
-	for _, name := range consumers {
+	for _, name := range contracts.Consumers() {
 		got[name] = map[string]int{}
 		err := count(ctx, d.dbs[name], `SELECT type, count(*), 0 FROM inbox WHERE received_at > $1 GROUP BY 1`, d.from, func(typ string, n, _ int) { got[name][typ] = n })
 		if err != nil {
 			return 0, 0, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	for _, s := range Subscriptions {
-		for _, consumer := range s.Consumers {
-			made += sent[s.Type]
-			pending += max(0, sent[s.Type]-got[consumer][s.Type])
+	for _, e := range contracts.Events() {
+		for _, c := range e.Consumers {
+			made += sent[e.Type]
+			pending += max(0, sent[e.Type]-got[c.Service][e.Type])
 		}
 	}
 	return pending, made, nil

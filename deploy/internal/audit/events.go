@@ -9,30 +9,9 @@ import (
 	"strings"
 	"sync"
 
+	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/contracts/orderv1"
 )
-
-// Subscription is an event type that services handle.
-type Subscription struct {
-	Type, Producer string
-	Consumers      []string
-}
-
-// Subscriptions are who handles what.
-var Subscriptions = []Subscription{
-	{"mall.order.placed.v1", "order", []string{"product", "cart", "payment"}},
-	{"mall.order.paid.v1", "order", []string{"product"}},
-	{"mall.order.cancelled.v1", "order", []string{"product", "payment"}},
-	{"mall.order.refund-requested.v1", "order", []string{"payment"}},
-	{"mall.payment.succeeded.v1", "payment", []string{"order"}},
-	{"mall.payment.refunded.v1", "payment", []string{"order"}},
-	{"mall.stock.rejected.v1", "product", []string{"order"}},
-	{"mall.user.banned.v1", "user", []string{"auth"}},
-	{"mall.user.unbanned.v1", "user", []string{"auth"}},
-	{"mall.user.roles-changed.v1", "user", []string{"auth"}},
-	{"mall.user.password-changed.v1", "user", []string{"auth"}},
-	{"mall.user.deleted.v1", "user", []string{"auth", "cart", "checkout", "order"}},
-}
 
 const (
 	ruleTold     = "every transition has one outbox row"
@@ -102,11 +81,6 @@ func (r *serviceDB) buckets(ctx context.Context, table string) (map[bucket]sum, 
 	return out, err
 }
 
-var (
-	producers = []string{"order", "payment", "product", "user"}
-	consumers = []string{"order", "payment", "product", "cart", "checkout", "auth"}
-)
-
 // eventBook holds outboxes against inboxes.
 func (f *facts) eventBook(ctx context.Context, b *Book) error {
 	b.report(f.untold)
@@ -118,10 +92,10 @@ func (f *facts) eventBook(ctx context.Context, b *Book) error {
 		wg.Go(func() { // one service at a time by itself: it has one connection
 			var out, in map[bucket]sum
 			var err error
-			if slices.Contains(producers, name) {
+			if slices.Contains(contracts.Producers(), name) {
 				out, err = r.buckets(ctx, "outbox")
 			}
-			if err == nil && slices.Contains(consumers, name) {
+			if err == nil && slices.Contains(contracts.Consumers(), name) {
 				in, err = r.buckets(ctx, "inbox")
 			}
 			mu.Lock()
@@ -137,9 +111,9 @@ func (f *facts) eventBook(ctx context.Context, b *Book) error {
 		return failed
 	}
 	compared := int64(0)
-	for _, s := range Subscriptions {
-		for _, consumer := range s.Consumers {
-			n, err := f.compare(ctx, b, s, consumer, sent[s.Producer], got[consumer])
+	for _, e := range contracts.Events() {
+		for _, c := range e.Consumers {
+			n, err := f.compare(ctx, b, e, c.Service, sent[e.Producer], got[c.Service])
 			if err != nil {
 				return err
 			}
@@ -147,12 +121,12 @@ func (f *facts) eventBook(ctx context.Context, b *Book) error {
 		}
 	}
 	b.look("%d deliveries of events to subscribers", compared)
-	for _, name := range producers {
+	for _, name := range contracts.Producers() {
 		if err := f.relay(ctx, b, f.services[name]); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	for _, name := range consumers {
+	for _, name := range contracts.Consumers() {
 		if err := f.parked(ctx, b, f.services[name]); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -161,10 +135,12 @@ func (f *facts) eventBook(ctx context.Context, b *Book) error {
 }
 
 // compare finds events of one type that one consumer lacks, and those it has from nowhere.
-func (f *facts) compare(ctx context.Context, b *Book, s Subscription, consumer string, sent, got map[bucket]sum) (n int64, err error) {
+func (f *facts) compare(ctx context.Context, b *Book, kind contracts.Event, consumer string,
+	sent, got map[bucket]sum,
+) (n int64, err error) {
 	differ := map[string]bool{}
 	for k, v := range sent {
-		if k.typ == s.Type {
+		if k.typ == kind.Type {
 			n += v.n
 			if got[k] != v {
 				differ[k.prefix] = true
@@ -172,7 +148,7 @@ func (f *facts) compare(ctx context.Context, b *Book, s Subscription, consumer s
 		}
 	}
 	for k := range got {
-		if _, ok := sent[k]; k.typ == s.Type && !ok {
+		if _, ok := sent[k]; k.typ == kind.Type && !ok {
 			differ[k.prefix] = true
 		}
 	}
@@ -180,26 +156,26 @@ func (f *facts) compare(ctx context.Context, b *Book, s Subscription, consumer s
 		return n, nil
 	}
 	prefixes := slices.Collect(maps.Keys(differ))
-	out, err := f.services[s.Producer].eventIDs(ctx, "outbox", "created_at", s.Type, prefixes)
+	out, err := f.services[kind.Producer].eventIDs(ctx, "outbox", "created_at", kind.Type, prefixes)
 	if err != nil {
 		return n, err
 	}
-	in, err := f.services[consumer].eventIDs(ctx, "inbox", "received_at", s.Type, prefixes)
+	in, err := f.services[consumer].eventIDs(ctx, "inbox", "received_at", kind.Type, prefixes)
 	if err != nil {
 		return n, err
 	}
-	since, err := f.services[s.Producer].purgedBefore(ctx)
+	since, err := f.services[kind.Producer].purgedBefore(ctx)
 	if err != nil {
 		return n, err
 	}
 	for id, e := range out {
 		if _, ok := in[id]; !ok {
-			b.add(level(e.age), ruleReceived, "event "+id, "%s of %s, %.0f s old, is not in %s's inbox", s.Type, e.key, e.age, consumer)
+			b.add(level(e.age), ruleReceived, "event "+id, "%s of %s, %.0f s old, is not in %s's inbox", kind.Type, e.key, e.age, consumer)
 		}
 	}
 	for id, e := range in {
 		if _, ok := out[id]; !ok && e.age < since {
-			b.add(level(e.age), ruleInvented, "event "+id, "%s of %s is in %s's inbox and not in %s's outbox", s.Type, e.key, consumer, s.Producer)
+			b.add(level(e.age), ruleInvented, "event "+id, "%s of %s is in %s's inbox and not in %s's outbox", kind.Type, e.key, consumer, kind.Producer)
 		}
 	}
 	return n, nil

@@ -12,14 +12,20 @@ import (
 	"testing"
 
 	"daprmall.dev/deploy/internal/running"
+	"daprmall.dev/services/contracts"
 )
 
-// schema says whose migrations make a service's database.
-var schema = map[string][]string{
-	"auth": {"auth/internal/store", "kit/outbox", "kit/inbox"}, "user": {"user/internal/store", "kit/outbox", "kit/inbox"},
-	"product": {"product/internal/store", "kit/outbox", "kit/inbox", "kit/idempotency"}, "cart": {"kit/outbox", "kit/inbox", "kit/idempotency"},
-	"checkout": {"checkout/internal/store", "kit/outbox", "kit/inbox", "kit/idempotency"}, "order": {"order/internal/store", "kit/outbox", "kit/inbox", "kit/idempotency"},
-	"payment": {"payment/internal/store", "kit/outbox", "kit/inbox", "kit/idempotency"}, "sandbox": {"payment/internal/sandbox"},
+// schema says whose migrations make a service's database: its own, and those of the kit that it opens with. A further
+// database of a service belongs to the package of its name.
+func schema(service, database string) []string {
+	if database != service {
+		return []string{service + "/internal/" + database}
+	}
+	kit := []string{"kit/outbox", "kit/inbox", "kit/idempotency"}
+	if service == "cart" { // Dapr state keeps its carts
+		return kit
+	}
+	return append(kit, service+"/internal/store")
 }
 
 // fixture is a mall's databases, with a small past in which everything happened that can happen.
@@ -48,26 +54,9 @@ func newFixture(t *testing.T) *fixture {
 	u.RawQuery = q.Encode()
 	admin := open(t, u.String())
 	w := &fixture{mall: running.Mall{Databases: map[string]string{}}, dbs: map[string]*sql.DB{}}
-	for _, service := range serviceNames {
-		name := fmt.Sprintf("books_%d_%s", os.Getpid(), service)
-		exec(t, admin, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
-		exec(t, admin, "CREATE DATABASE "+name)
-		t.Cleanup(func() { exec(t, admin, "DROP DATABASE "+name+" WITH (FORCE)") })
-		one := *u
-		one.Path = "/" + name
-		w.mall.Databases[service], w.dbs[service] = one.String(), open(t, one.String())
-		for _, dir := range schema[service] {
-			files, err := filepath.Glob(filepath.Join("..", "..", "..", "services", filepath.FromSlash(dir), "migrations", "*.sql"))
-			if err != nil || len(files) == 0 {
-				t.Fatalf("no migrations in %s: %v", dir, err)
-			}
-			for _, file := range files {
-				text, err := os.ReadFile(file)
-				if err != nil {
-					t.Fatal(err)
-				}
-				exec(t, w.dbs[service], string(text))
-			}
+	for _, s := range contracts.Services {
+		for _, database := range s.Databases {
+			w.create(t, admin, *u, database, schema(s.Name, database))
 		}
 	}
 	// A later version of a service may have states that this audit does not know.
@@ -78,6 +67,30 @@ func newFixture(t *testing.T) *fixture {
 		}
 	}
 	return w
+}
+
+// create makes a database with the migrations of some packages.
+func (w *fixture) create(t *testing.T, admin *sql.DB, server url.URL, service string, schema []string) {
+	t.Helper()
+	name := fmt.Sprintf("books_%d_%s", os.Getpid(), service)
+	exec(t, admin, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+	exec(t, admin, "CREATE DATABASE "+name)
+	t.Cleanup(func() { exec(t, admin, "DROP DATABASE "+name+" WITH (FORCE)") })
+	server.Path = "/" + name
+	w.mall.Databases[service], w.dbs[service] = server.String(), open(t, server.String())
+	for _, dir := range schema {
+		files, err := filepath.Glob(filepath.Join("..", "..", "..", "services", filepath.FromSlash(dir), "migrations", "*.sql"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no migrations in %s: %v", dir, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			exec(t, w.dbs[service], string(text))
+		}
+	}
 }
 
 func open(t *testing.T, dsn string) *sql.DB {
@@ -163,19 +176,19 @@ func (w *fixture) reset(t *testing.T) {
 			exec(t, db, past[service])
 		}
 	}
-	for _, service := range producers {
+	for _, service := range contracts.Producers() {
 		w.do(t, service, `UPDATE outbox SET pos = seq, published_at = now(); UPDATE outbox_head SET pos = (SELECT count(*) FROM outbox), purged_through = 0`)
 	}
-	for _, s := range Subscriptions {
+	for _, e := range contracts.Events() {
 		var values sql.NullString
-		err := w.dbs[s.Producer].QueryRowContext(t.Context(), `SELECT string_agg(format('(%L, %L, %L, %L, ''done'', ''push'', now() - interval ''1 hour'', now())', id, $2::text, type, key), ', ')
-			FROM outbox WHERE type = $1`, s.Type, s.Producer).Scan(&values)
+		err := w.dbs[e.Producer].QueryRowContext(t.Context(), `SELECT string_agg(format('(%L, %L, %L, %L, ''done'', ''push'', now() - interval ''1 hour'', now())', id, $2::text, type, key), ', ')
+			FROM outbox WHERE type = $1`, e.Type, e.Producer).Scan(&values)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, consumer := range s.Consumers {
+		for _, c := range e.Consumers {
 			if values.Valid {
-				w.do(t, consumer, "INSERT INTO inbox (id, source, type, key, status, via, received_at, handled_at) VALUES "+values.String)
+				w.do(t, c.Service, "INSERT INTO inbox (id, source, type, key, status, via, received_at, handled_at) VALUES "+values.String)
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 
 	"daprmall.dev/deploy/internal/running"
+	"daprmall.dev/services/contracts"
 )
 
 // facts are what the services hold, each service in one snapshot of its database.
@@ -58,8 +59,6 @@ type serviceDB struct {
 	tx   *sql.Tx
 }
 
-var serviceNames = []string{"auth", "user", "product", "cart", "checkout", "order", "payment", "sandbox"}
-
 // read takes everything in, services side by side. The gate is read before product's database, so that a gate that is ahead of
 // the ledger is a fault and not a matter of timing.
 func read(ctx context.Context, m running.Mall) (*facts, error) {
@@ -70,7 +69,7 @@ func read(ctx context.Context, m running.Mall) (*facts, error) {
 			return nil, fmt.Errorf("read the gate: %w", err)
 		}
 	}
-	for _, name := range serviceNames {
+	for _, name := range contracts.Databases() {
 		r, err := openServiceDB(ctx, name, m.Databases[name])
 		if err != nil {
 			f.close()
@@ -86,8 +85,8 @@ func read(ctx context.Context, m running.Mall) (*facts, error) {
 		"checkout": {f.loadCheckouts},
 	}
 	var wg sync.WaitGroup
-	errs := make([]error, len(serviceNames))
-	for i, name := range serviceNames {
+	errs := make([]error, len(contracts.Databases()))
+	for i, name := range contracts.Databases() {
 		wg.Go(func() {
 			for _, load := range loads[name] {
 				if err := load(ctx, f.services[name]); err != nil {

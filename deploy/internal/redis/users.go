@@ -3,28 +3,30 @@ package redis
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
+
+	"daprmall.dev/services/contracts"
 )
 
 // SettingsReader is a user of Redis' access control list who reads the settings of one app and those of all, and nothing
 // else: what the app's sidecar signs in as for the configuration store (components/local/config-<app>.yaml).
-type SettingsReader struct{ App, Password string }
+type SettingsReader struct {
+	service  contracts.Service
+	password string
+}
 
-// SettingsReaders makes them, in the order of their apps.
-func SettingsReaders(passwords map[string]string) []SettingsReader {
-	var all []SettingsReader
-	for app, password := range passwords {
-		all = append(all, SettingsReader{app, password})
+// SettingsReaders makes them with the passwords of their apps.
+func SettingsReaders(passwords map[string]string) (all []SettingsReader) {
+	for _, s := range contracts.Services {
+		if password := passwords[s.Name]; password != "" {
+			all = append(all, SettingsReader{s, password})
+		}
 	}
-	slices.SortFunc(all, func(a, b SettingsReader) int { return strings.Compare(a.App, b.App) })
 	return all
 }
 
 // rules are his name and rights, as redis.conf and ACL SETUSER take them.
 func (u SettingsReader) rules() []string {
-	own := strings.TrimPrefix(u.App, "api-") // the gateway's settings are gateway.*
-	return []string{"settings-" + u.App, "reset", "on", ">" + u.Password, "~" + own + ".*", "~mall.*", "~database.*",
+	return []string{"settings-" + u.service.Name, "reset", "on", ">" + u.password, "~" + u.service.SettingsPrefix() + ".*", "~mall.*", "~database.*",
 		"-@all", "+ping", "+hello", "+auth", "+select", "+info", "+get"}
 }
 

@@ -14,10 +14,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-)
 
-// Databases are the roles and databases of a mall, each role the owner of its own only.
-var Databases = []string{"auth", "user", "product", "cart", "checkout", "order", "payment", "sandbox"}
+	"daprmall.dev/services/contracts"
+)
 
 const (
 	nameRedis   = "redis"
@@ -157,7 +156,7 @@ func (s Store) RedisPassword() string { return s[nameRedis]["password"] }
 func (s Store) SetRedisPassword(p string) { s[nameRedis] = map[string]string{"password": p} }
 
 func (s Store) fill() {
-	for _, name := range Databases {
+	for _, name := range contracts.Databases() {
 		if s[name+"-db"] == nil {
 			s[name+"-db"] = map[string]string{"dsn": fmt.Sprintf("postgres://%s:%s@127.0.0.1/%s", name, password(), name)}
 		}

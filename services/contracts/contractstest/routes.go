@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/contracts/authv1"
 	"daprmall.dev/services/contracts/cartv1"
 	"daprmall.dev/services/contracts/orderv1"
@@ -31,8 +32,8 @@ type Route struct {
 // Param is a parameter of the query.
 type Param struct{ Name, Says, Example string }
 
-// Packages are the contracts of services that peers call, where their OpenAPI files lie.
-var Packages = map[string]string{"auth": "authv1", "cart": "cartv1", "order": "orderv1", "payment": "paymentv1", "product": "productv1", "user": "userv1"}
+// Package is the contract of a service that peers call, where its OpenAPI file lies.
+func Package(service string) string { return service + "v1" }
 
 var address = orderv1.Address{Recipient: "Li Lei", Phone: "+86 27 8888 8888", Street: "1 Luoyu Road", City: "Wuhan", State: "Hubei", Country: "CN", PostalCode: "430070"}
 
@@ -106,7 +107,7 @@ func Routes() []Route {
 				Use: "sig", Alg: "EdDSA"}}},
 		},
 	}
-	for _, service := range []string{"order", "payment", "product", "user"} {
+	for _, service := range contracts.Producers() {
 		routes = append(routes, feed(service))
 	}
 	return routes
@@ -128,6 +129,7 @@ func order(history ...orderv1.Change) orderv1.Order {
 func feed(service string) Route {
 	r := Route{
 		Service: service, Name: "readFeed", Method: http.MethodGet, Path: "/events", Status: http.StatusOK, Refusals: []string{"feed_forked", "feed_gone"},
+		Callers: contracts.ConsumersOf(service),
 		Says: "The service's events in the order of the feed. The next call asks after next. 410 feed_gone if retention has passed the position, 409 " +
 			"feed_forked if the feed has another history than the position (its database was restored): then read it again without after.",
 		Query: []Param{{"after", "position of the last event seen; without it from the first event that is kept", "0"},
@@ -135,16 +137,9 @@ func feed(service string) Route {
 			{"limit", "1 to 1000 events, 500 without it", "500"}, {"min_age_ms", "leaves younger events to the broker", "10000"}},
 	}
 	for _, e := range Events() {
-		if e.Producer != service {
-			continue
-		}
-		if r.Out == nil {
+		if e.Producer == service {
 			r.Out = outbox.Page{Events: []outbox.Item{{Pos: 1, Event: Wire(e)}}, Next: 1, Head: 1}
-		}
-		for _, c := range e.Consumers {
-			if !slices.Contains(r.Callers, c.Service) {
-				r.Callers = append(r.Callers, c.Service)
-			}
+			break
 		}
 	}
 	return r

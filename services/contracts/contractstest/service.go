@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/inbox"
@@ -70,7 +71,7 @@ func CheckService(t *testing.T, service string, s *server.Server, in *inbox.Inbo
 	}
 	handled := map[string]string{}
 	for _, e := range Events() {
-		if e.Handles(service) {
+		if e.HandledBy(service) {
 			handled[e.Type] = e.Producer
 		}
 	}
@@ -111,7 +112,11 @@ func check(t *testing.T, s *server.Server, r Route) {
 		}
 		body = string(text)
 	}
-	for _, app := range append([]string{"", "stranger"}, Apps...) {
+	callers := []string{"", "stranger"}
+	for _, s := range contracts.Services {
+		callers = append(callers, s.Name)
+	}
+	for _, app := range callers {
 		if allowed := r.Callers == nil || slices.Contains(r.Callers, app); allowed {
 			continue
 		}
@@ -140,7 +145,7 @@ func check(t *testing.T, s *server.Server, r Route) {
 			}
 			continue
 		}
-		Valid(t, "answer of "+name, answer, Schema(t, Packages[r.Service]+"/openapi.json", "#/components/schemas/"+SchemaName(r.Out)), r.Out)
+		Valid(t, "answer of "+name, answer, Schema(t, Package(r.Service)+"/openapi.json", "#/components/schemas/"+SchemaName(r.Out)), r.Out)
 	}
 	if r.In != nil {
 		if status, answer := ask(s, r, caller, token(""), `{"no_such_field":1,`+body[1:]); status != http.StatusUnprocessableEntity {

@@ -2,6 +2,7 @@
 package api
 
 import (
+	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/contracts/paymentv1"
 	"daprmall.dev/services/contracts/stockv1"
@@ -41,5 +42,5 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	// Detached because it locks rows that no key of the batch names.
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
 	s.Topics(in)
-	s.Feed(out, "product", "cart", "payment")
+	s.Feed(out, contracts.ConsumersOf("order")...)
 }

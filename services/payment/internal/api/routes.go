@@ -2,6 +2,7 @@
 package api
 
 import (
+	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/inbox"
@@ -32,5 +33,5 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	inbox.On(in, "order", orderv1.TypeCancelled, h.OnOrderCancelled)
 	inbox.On(in, "order", orderv1.TypeRefundRequested, h.OnOrderRefundRequested)
 	s.Topics(in)
-	s.Feed(out, "order")
+	s.Feed(out, contracts.ConsumersOf("payment")...)
 }

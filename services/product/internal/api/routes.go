@@ -5,6 +5,7 @@ package api
 import (
 	"github.com/gin-gonic/gin"
 
+	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/contracts/productv1"
 	"daprmall.dev/services/kit/idempotency"
@@ -58,7 +59,7 @@ func Routes(
 	inbox.OnAll(in, "order", orderv1.TypePaid, h.OnOrderPaid)
 	inbox.OnAll(in, "order", orderv1.TypeCancelled, h.OnOrderCancelled)
 	s.Topics(in)
-	s.Feed(out, "order")
+	s.Feed(out, contracts.ConsumersOf("product")...)
 }
 
 func actor(c *gin.Context) product.Actor {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/contracts/userv1"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
@@ -58,7 +59,7 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	s.POST(userv1.PathVerify, server.Callers("auth"), server.Handle(h.verify))
 	// auth: an account as it is now.
 	s.POST(userv1.PathGet, server.Callers("auth"), server.Handle(h.get))
-	s.Feed(out, "auth", "cart", "checkout", "order")
+	s.Feed(out, contracts.ConsumersOf("user")...)
 }
 
 func onlyAdmin(c *gin.Context) {

@@ -1,0 +1,275 @@
+package contracts_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"text/template"
+
+	"daprmall.dev/services/contracts"
+	"daprmall.dev/services/kit/server"
+)
+
+// daprFiles are the Dapr files that are written from Services and Topics, by their place from here: some whole, of
+// some only the lines that name services or topics.
+func daprFiles(t *testing.T) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{
+		"../../dapr-config/subscriptions.yaml": fill(t, subscriptions, contracts.Services),
+		"../../dapr-config/resiliency.yaml":    resiliency(t),
+		"../../dapr.yaml":                      runFile(t),
+	}
+	for _, s := range contracts.Services {
+		files["../../dapr-config/"+s.Name+".yaml"] = fill(t, configuration, s)
+		files["../../components/local/config-"+s.Name+".yaml"] = fill(t, settingsStore, s)
+	}
+	for name, text := range components(t) {
+		files[name] = text
+	}
+	return files
+}
+
+// A sidecar's file does not outlive its service.
+func TestEverySidecarFileHasAService(t *testing.T) {
+	files := daprFiles(t)
+	for _, pattern := range []string{"../../dapr-config/*.yaml", "../../components/local/*.yaml"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		for _, name := range found {
+			if files[name] == nil {
+				t.Errorf("%s belongs to no service of services/contracts", name)
+			}
+		}
+	}
+}
+
+const configuration = `# What the sidecar of {{.Name}} may do. Tracing and metrics are kept to what somebody reads.
+# Written from services/contracts, where the template is, too: go test ./services/contracts -update
+apiVersion: dapr.io/v1alpha1
+kind: Configuration
+metadata:
+  name: {{.Name}}
+spec:
+  tracing:
+    samplingRate: "0"
+  metrics:
+    enabled: true
+    http:
+      # On by default: one series per path, and our paths carry ids.
+      increasedCardinality: false
+  logging:
+    apiLogging:
+      enabled: false
+  features:
+    # A changed file must not restart a sidecar in the middle of a sale.
+    - name: HotReload
+      enabled: false
+  nameResolution:
+    component: sqlite
+    version: v1
+    configuration:
+      connectionString: .mall/names.db
+      # The default clean-up deletes live rows and ends the sidecar after an hour.
+      cleanupInterval: "0s"
+      # A row is alive for 30 s and renewed every updateInterval − timeout. With the default
+      # timeout of 1 s a busy machine that renews a second late finds nobody home.
+      updateInterval: "30s"
+      timeout: "10s"
+      # All sidecars start together, and each writes its table under a lock.
+      busyTimeout: "15s"
+  secrets:
+    scopes:
+      - storeName: secrets
+        defaultAccess: deny
+        allowedSecrets:
+{{- range .AllowedSecrets}}
+          - {{.}}
+{{- end}}
+`
+
+const settingsStore = `# The configuration store of {{.Name}}: plain Redis strings, changed with ` + "`mall config set`" + `. The sidecar signs in as a
+# user who reads {{.SettingsPrefix}}.*, mall.* and database.*, and nothing else.
+# Written from services/contracts, where the template is, too: go test ./services/contracts -update
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata:
+  name: config-{{.Name}}
+spec:
+  type: configuration.redis
+  version: v1
+  metadata:
+    - name: redisHost
+      value: 127.0.0.1:8581
+    - name: redisUsername
+      value: settings-{{.Name}}
+    - name: redisPassword
+      secretKeyRef:
+        name: settings-readers
+        key: {{.Name}}
+auth:
+  secretStore: secrets
+scopes: [{{.Name}}]
+`
+
+const subscriptions = `# Who hears which topic. Declared, not asked from the apps: a sidecar asks an app once,
+# and never again if that fails. All events of a topic come to the app's one route, in
+# bulk, and its inbox passes over the types it does not handle (docs/adr/0007).
+# Batches wait 40 ms at most; Dapr's own default is a second. No dead letters: the inbox parks.
+# Written from services/contracts, where the template is, too: go test ./services/contracts -update
+{{range $s := .}}{{range .Follows}}---
+apiVersion: dapr.io/v2alpha1
+kind: Subscription
+metadata:
+  name: {{$s.Name}}-{{short .}}
+spec:
+  pubsubname: events
+  topic: {{.}}
+  routes:
+    default: {{path}}
+  bulkSubscribe:
+    enabled: true
+    maxMessagesCount: 64
+    maxAwaitDurationMs: 40
+scopes: [{{$s.Name}}]
+{{end}}{{end}}`
+
+const apps = `{{range $i, $s := .}}  - appID: {{.Name}}
+    appDirPath: .
+    command: ["go", "run", "./{{.Dir}}"]
+    configFilePath: ./dapr-config/{{.Name}}.yaml
+{{- if .Edge}}
+    # Metrics have a port of their own: what the world may see is put in front of appPort.
+    env: {OPERATOR_PORT: "8099"}
+{{- end}}
+    appPort: {{add 8080 $i}}
+    daprHTTPPort: {{add 8100 $i}}
+    daprGRPCPort: {{add 8120 $i}}
+    daprInternalGRPCPort: {{add 8140 $i}}
+    metricsPort: {{add 8160 $i}}
+{{end}}`
+
+// fill executes a template.
+func fill(t *testing.T, text string, data any) []byte {
+	t.Helper()
+	functions := template.FuncMap{
+		"short": func(topic string) string { return strings.TrimPrefix(topic, "mall.") },
+		"path":  func() string { return server.EventsPath("") },
+		"add":   func(a, b int) int { return a + b },
+	}
+	var out bytes.Buffer
+	if err := template.Must(template.New("").Funcs(functions).Parse(text)).Execute(&out, data); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// runFile is dapr.yaml with the apps of Services.
+func runFile(t *testing.T) []byte {
+	t.Helper()
+	return replace(t, read(t, "../../dapr.yaml"), `(?s)^apps:\n.*`, "apps:\n"+string(fill(t, apps, contracts.Services)))
+}
+
+// resiliency is resiliency.yaml with a target for each service that is called, and for each store of settings.
+func resiliency(t *testing.T) []byte {
+	t.Helper()
+	var called, stores string
+	for _, s := range contracts.Services {
+		if !s.Edge {
+			called += "      " + s.Name + ": {retry: never}\n"
+		}
+		stores += "      config-" + s.Name + ": {outbound: {timeout: normal, retry: never}}\n"
+	}
+	text := read(t, "../../dapr-config/resiliency.yaml")
+	text = replace(t, text, `^    apps:\n(      .*\n)*`, "    apps:\n"+called)
+	return replace(t, text, `(^      config-.*\n)+`, stores)
+}
+
+// components are the component files that name services in their scopes. One without scopes is loaded by every sidecar.
+func components(t *testing.T) map[string][]byte {
+	t.Helper()
+	found, err := filepath.Glob("../../components/*/*.yaml")
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no components: %v", err)
+	}
+	files := map[string][]byte{}
+	name := regexp.MustCompile(`(?m)^metadata:\n  name: (\S+)\n`)
+	for _, file := range found {
+		text := read(t, file)
+		component := name.FindSubmatch(text)
+		if component == nil {
+			t.Fatalf("%s has no name", file)
+		}
+		switch c := string(component[1]); {
+		case strings.HasPrefix(c, "config-"): // written whole
+		case c == "secrets": // every sidecar's
+			files[file] = text
+		case c == "events":
+			files[file] = eventScopes(t, text)
+		default:
+			files[file] = scopes(t, text, func(s contracts.Service) bool { return slices.Contains(s.Components, c) })
+		}
+	}
+	for _, s := range contracts.Services {
+		for _, c := range s.Components {
+			if files["../../components/local/"+c+".yaml"] == nil {
+				t.Errorf("%s loads %s, and components/local has no such file", s.Name, c)
+			}
+		}
+	}
+	return files
+}
+
+// scopes writes the services that load a component.
+func scopes(t *testing.T, text []byte, loads func(contracts.Service) bool) []byte {
+	t.Helper()
+	var list []string
+	for _, s := range contracts.Services {
+		if loads(s) {
+			list = append(list, s.Name)
+		}
+	}
+	return replace(t, text, `^scopes: .*\n`, "scopes: ["+strings.Join(list, ", ")+"]\n")
+}
+
+// eventScopes writes who may publish and hear what. Every service that loads the component is listed in both: one that
+// is not may do everything.
+func eventScopes(t *testing.T, text []byte) []byte {
+	t.Helper()
+	var publish, hear []string
+	for _, s := range contracts.Services {
+		if s.UsesEvents() {
+			publish = append(publish, s.Name+"="+strings.Join(s.Publishes(), ","))
+			hear = append(hear, s.Name+"="+strings.Join(s.Follows(), ","))
+		}
+	}
+	for name, list := range map[string][]string{"publishingScopes": publish, "subscriptionScopes": hear} {
+		entry := "    - name: " + name + "\n      value: "
+		text = replace(t, text, "^"+entry+".*\n", entry+strings.Join(list, ";")+"\n")
+	}
+	return scopes(t, text, contracts.Service.UsesEvents)
+}
+
+// replace puts a text in the one place that matches.
+func replace(t *testing.T, text []byte, pattern, with string) []byte {
+	t.Helper()
+	where := regexp.MustCompile("(?m)"+pattern).FindAllIndex(text, -1)
+	if len(where) != 1 {
+		t.Fatalf("%q is in %d places, want one, of\n%s", pattern, len(where), text)
+	}
+	return slices.Concat(text[:where[0][0]], []byte(with), text[where[0][1]:])
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
