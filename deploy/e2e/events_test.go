@@ -19,6 +19,7 @@ import (
 	"github.com/pb33f/jsonschema/v6"
 
 	"daprmall.dev/deploy/internal/apiclient"
+	"daprmall.dev/services/contracts"
 )
 
 // Every type of event that has a contract is told by what it says, and every consumer does what it is for: audit compares the outboxes
@@ -107,7 +108,7 @@ func TestEveryEventIsTold(t *testing.T) {
 	slices.Sort(want)
 	err = eventually(ctx, waitFor, func() error {
 		var told []string
-		for _, service := range []string{"order", "payment", "product", "user"} {
+		for _, service := range contracts.Producers() {
 			var types string
 			err := database(t, service).QueryRowContext(ctx, `SELECT coalesce(json_agg(DISTINCT type), '[]') FROM outbox
 				WHERE published_at IS NOT NULL AND key IN ($1, $2, $3, $4, $5)`, paid.ID, late.ID, rejected.ID, who.ID, left.ID).Scan(&types)
@@ -144,7 +145,7 @@ func misfits(ctx context.Context) []string {
 		return []string{err.Error()}
 	}
 	var found []string
-	for _, service := range []string{"order", "payment", "product", "user"} {
+	for _, service := range contracts.Producers() {
 		events, err := outbox(ctx, at.Databases[service])
 		if err != nil {
 			return append(found, fmt.Sprintf("events of %s: %v", service, err))

@@ -15,11 +15,17 @@ import (
 	"time"
 
 	"daprmall.dev/deploy/internal/apiclient"
+	"daprmall.dev/services/contracts"
 )
 
-// victims are killed in turn, each once the one before is back.
-var victims = []string{"checkout", "order", "product", "payment", "cart", "auth", "user", "api-gateway",
-	"order-daprd", "product-daprd", "payment-daprd", "checkout-daprd", "api-gateway-daprd", "product-redislua", "redis", "postgres"}
+// victims are killed in turn, each once the one before is back: every service, then sidecars and servers.
+func victims() (all []string) {
+	for _, s := range contracts.Services {
+		all = append(all, s.Name)
+	}
+	return append(all, "order-daprd", "product-daprd", "payment-daprd", "checkout-daprd", "api-gateway-daprd",
+		"product-redislua", "redis", "postgres")
+}
 
 // kill sends SIGKILL and waits until the process is back and the whole mall is ready.
 func kill(t *testing.T, name string) {
@@ -231,14 +237,14 @@ func TestKillEverything(t *testing.T) {
 	for _, s := range crowd {
 		wg.Go(func() { s.shop(t.Context(), stop, products) })
 	}
-	for _, name := range victims {
+	for _, name := range victims() {
 		began := time.Now()
 		kill(t, name)
 		t.Logf("%s back after %s", name, time.Since(began).Round(10*time.Millisecond))
 	}
 	// However slow the machine is, the crowd has shopped through the faults.
 	err := eventually(t.Context(), waitFor, func() error {
-		if n := paid.Load(); n < int64(len(victims)) {
+		if n := paid.Load(); n < int64(len(victims())) {
 			return fmt.Errorf("only %d orders paid", n)
 		}
 		return nil
@@ -278,7 +284,7 @@ func TestKillEverything(t *testing.T) {
 			t.Errorf("order %s was answered and is not there", id)
 		}
 	}
-	t.Logf("%d processes killed, orders %v", len(victims), outcomes)
+	t.Logf("%d processes killed, orders %v", len(victims()), outcomes)
 	for id, n := range left {
 		waitAvailable(t, id, n)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"daprmall.dev/deploy/internal/apiclient"
+	"daprmall.dev/services/contracts"
 )
 
 // Order's database comes back as it was a while ago, and its feed goes on with another history: it gives the positions
@@ -116,7 +117,7 @@ func TestAForkedFeedIsReadAgain(t *testing.T) {
 			t.Errorf("the audit does not name the lost event %s:\n%s", id, out)
 		}
 	}
-	for _, consumer := range []string{"product", "payment", "cart"} {
+	for _, consumer := range contracts.ConsumersOf("order") {
 		if _, err := database(t, consumer).ExecContext(ctx, "DELETE FROM inbox WHERE id = ANY(string_to_array($1, ','))", list); err != nil {
 			t.Fatal(err)
 		}

@@ -101,7 +101,7 @@ func callInPieces(ctx context.Context, side dapr.ServiceInvocationClient, req *d
 func TestTheInternalPortOfASidecarOpensNothing(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	keys := secretStore(t)
-	for _, p := range peers {
+	for _, p := range peers(t) {
 		for way, call := range internalPort(t, apps[p.app]) {
 			ask := func(caller, key string) apiclient.Answer {
 				t.Helper()

@@ -18,6 +18,8 @@ import (
 	"testing"
 
 	"daprmall.dev/deploy/internal/apiclient"
+	"daprmall.dev/services/contracts"
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // raw asks an address that is no part of the public contract.
@@ -53,46 +55,16 @@ func raw(t *testing.T, method, url string, body any, headers map[string]string) 
 	return a
 }
 
-// peer is a route that services call, and which of them may.
-type peer struct {
-	app, method, path string
-	callers           []string
-}
-
-// peers are the ways from service to service; whoever is not listed must be refused.
-var peers = []peer{
-	{"auth", "GET", "/internal/revocations", []string{"api-gateway"}},
-	{"auth", "POST", "/internal/revocations/create", []string{"user"}},
-	{"auth", "POST", "/v1/sessions", []string{"api-gateway"}},
-	{"user", "POST", "/internal/credentials/verify", []string{"auth"}},
-	{"user", "POST", "/internal/users/get", []string{"auth"}},
-	{"user", "GET", "/v1/admin/users", []string{"api-gateway"}},
-	{"user", "GET", "/events", []string{"auth"}},
-	{"product", "POST", "/internal/holds", []string{"checkout"}},
-	{"product", "POST", "/internal/holds/release", []string{"checkout"}},
-	{"product", "POST", "/internal/products/get", []string{"cart", "checkout"}},
-	{"product", "POST", "/v1/products", []string{"api-gateway"}},
-	{"product", "GET", "/events", []string{"order"}},
-	{"cart", "GET", "/internal/cart", []string{"checkout"}},
-	{"cart", "GET", "/v1/cart", []string{"api-gateway"}},
-	{"checkout", "POST", "/v1/checkout", []string{"api-gateway"}},
-	{"order", "POST", "/internal/orders", []string{"checkout"}},
-	{"order", "POST", "/internal/orders/fence", []string{"product", "checkout"}},
-	{"order", "POST", "/internal/orders/get", []string{"payment"}},
-	{"order", "POST", "/internal/orders/address", []string{"checkout"}},
-	{"order", "GET", "/v1/orders", []string{"api-gateway", "checkout"}},
-	{"order", "GET", "/events", []string{"product", "cart", "payment"}},
-	{"payment", "POST", "/v1/payments", []string{"api-gateway"}},
-	{"payment", "GET", "/events", []string{"order"}},
-}
-
-// followers take events. They come from the broker, from no peer at all.
-var followers = []string{"auth", "product", "cart", "order", "payment"}
-
 // A sidecar reads the settings of its own app, and those that are for all.
 func TestSidecarsReadTheirOwnSettings(t *testing.T) {
-	own := map[string]string{"api-gateway": "gateway.max_in_flight", "auth": "auth.access_ttl", "user": "user.mail_link", "product": "product.hold_ttl",
-		"checkout": "checkout.shipping_fee", "order": "order.payment_timeout", "payment": "payment.provider"}
+	own := map[string]string{} // one of each app that has any
+	for _, s := range contracts.Services {
+		for _, k := range keys.All() {
+			if strings.HasPrefix(k.Name, s.SettingsPrefix()+".") {
+				own[s.Name] = k.Name
+			}
+		}
+	}
 	for name, a := range mallUnderTest(t).first() {
 		ask := func(key string) apiclient.Answer {
 			return raw(t, http.MethodGet, a.sidecar("/v1.0/configuration/config-"+name+"?key="+key), nil, map[string]string{"dapr-api-token": a.DaprToken})
@@ -131,7 +103,7 @@ func (a appAccess) sidecar(path string) string {
 // A service's port serves its own sidecar, which shows a token, and nobody else.
 func TestAppPortsServeOnlyTheirSidecar(t *testing.T) {
 	apps := mallUnderTest(t).first()
-	for _, p := range peers {
+	for _, p := range peers(t) {
 		a := apps[p.app]
 		for what, headers := range map[string]map[string]string{
 			"no token":                {},
@@ -171,7 +143,7 @@ func TestSidecarsServeOnlyTheirApp(t *testing.T) {
 func TestPeersCallOnlyWhatTheyMay(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	keys := secretStore(t)
-	for _, p := range peers {
+	for _, p := range peers(t) {
 		for caller, side := range apps {
 			if slices.Contains(p.callers, caller) || caller == p.app { // what a service does to itself is its own affair
 				continue
@@ -206,7 +178,7 @@ func secretStore(t *testing.T) map[string]map[string]string {
 func TestACallersNameNeedsItsKey(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	keys := secretStore(t)
-	for _, p := range peers {
+	for _, p := range peers(t) {
 		for _, caller := range p.callers {
 			side, known := apps[caller]
 			if !known {
@@ -219,10 +191,9 @@ func TestACallersNameNeedsItsKey(t *testing.T) {
 				}
 				return raw(t, p.method, side.sidecar("/v1.0/invoke/"+p.app+"/method"+p.path), map[string]any{}, headers)
 			}
-			other := "cart"
-			if p.app == other || caller == other {
-				other = "user"
-			}
+			other := contracts.Services[slices.IndexFunc(contracts.Services, func(s contracts.Service) bool {
+				return !s.Edge && s.Name != p.app && s.Name != caller
+			})].Name
 			for what, key := range map[string]string{"no key": "", "a wrong key": "x", "its key for another": keys[caller+"-peers"][other],
 				"another's key": keys[other+"-peers"][p.app]} {
 				if got := ask(key); got.Status != http.StatusForbidden || got.Code() != "caller_not_allowed" {
@@ -255,7 +226,7 @@ func TestPeersCannotForgeEvents(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	tokens := eventsTokens(t)
 	forged := map[string]any{"specversion": "1.0", "id": "forged-" + apiclient.Key(), "source": "order", "type": "mall.order.placed.v1", "data": map[string]any{}}
-	for _, app := range followers {
+	for _, app := range contracts.Consumers() {
 		secret := "/events/" + tokens[app]
 		if tokens[app] == "" {
 			t.Fatalf("%s has no token for events", app)
@@ -287,31 +258,20 @@ func TestPeersCannotForgeEvents(t *testing.T) {
 
 // What a service must not have, its sidecar does not give: others' secrets, topics and components.
 func TestSidecarsKeepServicesApart(t *testing.T) {
-	may := map[string][]string{
-		"api-gateway": {"api-gateway-peers"},
-		"auth":        {"auth-db", "signing-keys", "refresh-hmac"},
-		"user":        {"user-db", "first-admin"},
-		"product":     {"product-db", "idempotency-hmac"},
-		"cart":        {"cart-db", "idempotency-hmac"},
-		"checkout":    {"checkout-db", "idempotency-hmac"},
-		"order":       {"order-db", "idempotency-hmac"},
-		"payment":     {"payment-db", "sandbox-db", "idempotency-hmac", "stripe"},
-	}
-	for app := range may {
-		if app != "api-gateway" {
-			may[app] = append(may[app], app+"-peers", app+"-callers")
-		}
-	}
-	publishes := map[string]string{"user": "mall.users", "product": "mall.stock", "order": "mall.orders", "payment": "mall.payments"}
 	secrets := secretStore(t)
 	for name, a := range mallUnderTest(t).first() {
+		service, known := contracts.Find(name)
+		if !known {
+			t.Errorf("%s is no service of the contracts", name)
+		}
+		may := service.AllowedSecrets()
 		own := map[string]string{"dapr-api-token": a.DaprToken}
 		ask := func(method, path string, body any) apiclient.Answer {
 			return raw(t, method, a.sidecar(path), body, own)
 		}
 		for secret := range secrets {
 			want := http.StatusForbidden
-			if slices.Contains(may[name], secret) {
+			if slices.Contains(may, secret) {
 				want = http.StatusOK
 			}
 			if got := ask(http.MethodGet, "/v1.0/secrets/secrets/"+secret, nil); got.Status != want {
@@ -325,16 +285,16 @@ func TestSidecarsKeepServicesApart(t *testing.T) {
 			}
 		}
 		for secret := range all {
-			if !slices.Contains(may[name], secret) {
+			if !slices.Contains(may, secret) {
 				t.Errorf("%s gets secret %s with all the others", name, secret)
 			}
 		}
-		for _, topic := range []string{"mall.users", "mall.stock", "mall.orders", "mall.payments", "mall.anything"} {
-			if publishes[name] == topic {
+		for _, topic := range append(contracts.Topics, contracts.Topic{Name: "mall.anything"}) {
+			if topic.Producer == name {
 				continue
 			}
-			if got := ask(http.MethodPost, "/v1.0/publish/events/"+topic, map[string]any{}); got.Status < 400 {
-				t.Errorf("%s publishes to %s: %s", name, topic, got)
+			if got := ask(http.MethodPost, "/v1.0/publish/events/"+topic.Name, map[string]any{}); got.Status < 400 {
+				t.Errorf("%s publishes to %s: %s", name, topic.Name, got)
 			}
 		}
 		if name != "cart" {
@@ -355,7 +315,7 @@ func TestServicesReachOnlyTheirDatabase(t *testing.T) {
 	p := mallUnderTest(t)
 	for service, dsn := range p.Databases {
 		for other := range p.Databases {
-			if other == service || service == "payment" && other == "sandbox" {
+			if other == service {
 				continue
 			}
 			foreign := dsn[:strings.LastIndex(dsn, "/")+1] + other + "?sslmode=disable"
