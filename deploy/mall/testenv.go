@@ -97,7 +97,7 @@ func (t *tests) machine(at layout.Layout, s *steps.Step) source.Machine {
 }
 
 // pooledPackages are tested through PgBouncer as well: between them they use all that needs a session or a lock.
-var pooledPackages = []string{"./services/kit/ids", "./services/kit/idempotency", "./services/kit/outbox",
+var pooledPackages = []string{"./services/kit/ids/lease", "./services/kit/postgres", "./services/kit/idempotency", "./services/kit/outbox",
 	"./services/order/internal/store"}
 
 // pgBouncer starts one before the PostgreSQL of the tests and gives its DSN.

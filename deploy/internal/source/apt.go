@@ -19,6 +19,7 @@ const (
 	postgresPackage  = "postgresql"
 	redisPackage     = "redis-server"
 	pgBouncerPackage = "pgbouncer"
+	npmPackage       = "npm"
 )
 
 // byApt installs a package where that is allowed, unless it has been done.
