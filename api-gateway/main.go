@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/goccy/go-yaml"
+
 	"daprmall.dev/api-gateway/internal/access"
 	"daprmall.dev/api-gateway/internal/edge"
 	"daprmall.dev/api-gateway/internal/limit"
@@ -56,6 +58,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("default settings: %w", err)
 	}
+	contract, err := yaml.YAMLToJSON(openAPI)
+	if err != nil {
+		return fmt.Errorf("contract: %w", err)
+	}
 	revoked := access.NewRevocations(revocations(dapr), log)
 	parts := edge.Deps{
 		Guard: &access.Guard{Verify: identity.NewVerifier(dapr.Keys).Verify, Revoked: revoked, Policy: set.policy},
@@ -70,7 +76,7 @@ func run(ctx context.Context) error {
 			Streams:   limit.NewShares(set.maxInFlight),
 			Answers:   limit.NewAnswers(),
 		},
-		Metrics: metrics, Proxies: set.proxies, Missing: live.Missing, OpenAPI: openAPI,
+		Metrics: metrics, Proxies: set.proxies, Missing: live.Missing, OpenAPI: openAPI, OpenAPIJSON: contract,
 		Checks: []web.Check{
 			{Name: "sidecar", Ask: dapr.Ready},
 			{Name: "revocations", Ask: revoked.Ready},

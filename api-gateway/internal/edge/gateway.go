@@ -46,14 +46,15 @@ type Gateway struct {
 
 // Deps are what a gateway is made of.
 type Deps struct {
-	Guard   Guard
-	Proxy   *Proxy
-	Limits  Limits
-	Metrics *Metrics
-	Proxies func() []netip.Prefix // whose X-Forwarded-For is believed
-	Missing func() []string       // settings that are not known
-	Checks  []web.Check
-	OpenAPI []byte
+	Guard       Guard
+	Proxy       *Proxy
+	Limits      Limits
+	Metrics     *Metrics
+	Proxies     func() []netip.Prefix // whose X-Forwarded-For is believed
+	Missing     func() []string       // settings that are not known
+	Checks      []web.Check
+	OpenAPI     []byte
+	OpenAPIJSON []byte
 }
 
 // Handler makes the gateway's web side.

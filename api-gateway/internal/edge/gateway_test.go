@@ -229,7 +229,7 @@ func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
 			_, _ = io.WriteString(w, `{"ok":true}`)
 		}
 	})
-	for _, path := range []string{"/v1/products/71", "/", "/healthz", "/readyz", "/openapi.yaml", "/docs/", "/pictures/teapot.svg"} {
+	for _, path := range []string{"/v1/products/71", "/", "/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/docs/", "/pictures/teapot.svg"} {
 		get, head := m.do("GET", path, ""), m.do("HEAD", path, "")
 		if head.StatusCode != 200 || head.text != "" {
 			t.Errorf("HEAD %s: %d %q, want 200 without a body", path, head.StatusCode, head.text)

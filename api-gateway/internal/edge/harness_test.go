@@ -119,7 +119,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 			Streams:   limit.NewShares(func() int64 { return m.inFlight }),
 			Answers:   limit.NewAnswers(),
 		},
-		Metrics: metrics, Proxies: func() []netip.Prefix { return m.proxies }, Missing: func() []string { return m.missing }, OpenAPI: []byte("openapi: 3.1.0\n"),
+		Metrics: metrics, Proxies: func() []netip.Prefix { return m.proxies }, Missing: func() []string { return m.missing }, OpenAPI: []byte("openapi: 3.1.0\n"), OpenAPIJSON: []byte(`{"openapi":"3.1.0"}`),
 		Checks: []web.Check{
 			{Name: "revocations", Ask: revoked.Ready},
 			{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(m.missing) }},

@@ -9,13 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gin-gonic/gin"
-	"github.com/swaggest/swgui"
-	"github.com/swaggest/swgui/v5emb"
-
 	"daprmall.dev/api-gateway/pictures"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/web"
+	"github.com/gin-gonic/gin"
 )
 
 // ownRoutes mounts what the gateway answers itself.
@@ -33,20 +30,9 @@ func (g *Gateway) ownRoutes(e *gin.Engine) {
 
 	// anyone: the contract, and the same to look at.
 	show("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", g.OpenAPI) })
-	docs := v5emb.NewHandlerWithConfig(swgui.Config{
-		Title: "Mall", SwaggerJSON: "/openapi.yaml", BasePath: "/docs/",
-		SettingsUI: map[string]string{"validatorUrl": "null"}, // the default asks a foreign host
-	})
-	page := func(c *gin.Context) {
-		c.Header("Content-Security-Policy", docsPolicy)
-		w := &served{ResponseWriter: c.Writer}
-		if docs.ServeHTTP(w, c.Request); w.missing {
-			c.Writer.Header().Del("Content-Type")
-			g.refuse(c, problem.NewNotFound("page"))
-		}
-	}
+	show("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/json; charset=utf-8", g.OpenAPIJSON) })
 	show("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
-	show("/docs/*asset", page)
+	show("/docs/*asset", g.docs())
 
 	// anyone: the drawings of the demo products.
 	show("/pictures/:name", g.picture)
@@ -55,25 +41,6 @@ func (g *Gateway) ownRoutes(e *gin.Engine) {
 	show("/", func(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{"name": "mall", "docs": "/docs/", "openapi": "/openapi.yaml"})
 	})
-}
-
-// served holds a file server's own 404 back: it is plain text.
-type served struct {
-	gin.ResponseWriter
-	missing bool
-}
-
-func (s *served) WriteHeader(status int) {
-	if s.missing = status == http.StatusNotFound; !s.missing {
-		s.ResponseWriter.WriteHeader(status)
-	}
-}
-
-func (s *served) Write(b []byte) (int, error) {
-	if s.missing {
-		return len(b), nil
-	}
-	return s.ResponseWriter.Write(b)
 }
 
 // What browsers may do with our answers. The documentation page needs its own scripts and

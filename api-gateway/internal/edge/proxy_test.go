@@ -104,7 +104,7 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 
 func TestTheHouseRoutes(t *testing.T) {
 	m := open(t, nil)
-	for _, path := range []string{"/", "/healthz", "/readyz", "/openapi.yaml", "/docs/"} {
+	for _, path := range []string{"/", "/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/docs/"} {
 		if res := m.do("GET", path, ""); res.StatusCode != 200 {
 			t.Errorf("GET %s: %d, want 200", path, res.StatusCode)
 		}
@@ -147,7 +147,7 @@ func TestTheDocumentationNeedsNoForeignHost(t *testing.T) {
 	if !strings.HasPrefix(csp, "default-src 'self'") || strings.Contains(csp, "http") || strings.Contains(csp, "*") {
 		t.Errorf("Content-Security-Policy %q lets the page load from elsewhere", csp)
 	}
-	if !strings.Contains(page.text, "/openapi.yaml") {
-		t.Error("the page does not read /openapi.yaml")
+	if !strings.Contains(page.text, "/openapi.json") {
+		t.Error("the page does not read /openapi.json")
 	}
 }
