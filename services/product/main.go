@@ -12,8 +12,9 @@ import (
 	"daprmall.dev/services/kit/app"
 	"daprmall.dev/services/kit/archive"
 	"daprmall.dev/services/product/internal/api"
+	"daprmall.dev/services/product/internal/catalog"
 	"daprmall.dev/services/product/internal/clients"
-	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/inventory"
 	"daprmall.dev/services/product/internal/store"
 )
 
@@ -28,22 +29,22 @@ func run(ctx context.Context) error {
 		return err
 	}
 	cfg := newSettings(r.Live)
-	meter := api.NewMetrics(prometheus.DefaultRegisterer)
-
+	metrics := api.NewMetrics(prometheus.DefaultRegisterer)
 	gate := clients.NewGate(r.Sidecar)
-	applier := product.NewGateSync(gate, r.Log)
-	ledger := store.New(r.DB, r.Outbox, applier.Changed)
-	holds := product.NewHolds(ledger, gate, cfg.holdTTL, meter)
-	catalogue := product.NewCatalogue(ledger, holds, cfg.currency, now)
-	keeper := product.NewReconciler(ledger, gate, clients.NewOrders(r.Sidecar), clients.NewFeed(r.Inbox), cfg.holdTTL, meter, r.Log)
+	gateSync := inventory.NewGateSync(gate, r.Log)
+	kept := store.New(r.DB, r.Outbox, gateSync.Changed)
+	stock := inventory.NewService(kept, gate, cfg.holdTTL, metrics)
+	products := catalog.NewService(kept, stock, cfg.currency, now)
+	reconciler := inventory.NewReconciler(kept, gate, clients.NewOrders(r.Sidecar), clients.NewFeed(r.Inbox),
+		cfg.holdTTL, metrics, r.Log)
+	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, products, stock)
 
-	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, catalogue, holds, product.NewLedger(ledger, meter))
-
-	r.Go("applier", applier.Run)
-	r.Go("expired holds", every(r.Log, "expired holds", time.Second, keeper.ExpireHolds))
-	r.Go("gate convergence", every(r.Log, "gate convergence", 30*time.Second, keeper.Reconcile))
-	r.Go("redis watch", every(r.Log, "redis watch", 2*time.Second, keeper.WatchRedis))
-	r.Go("archive", every(r.Log, "archive", archive.Every, func(ctx context.Context) error { return ledger.Archive(ctx, cfg.archive()) }))
+	r.Go("applier", gateSync.Run)
+	r.Go("expired holds", every(r.Log, "expired holds", time.Second, reconciler.ExpireHolds))
+	r.Go("gate convergence", every(r.Log, "gate convergence", 30*time.Second, reconciler.Reconcile))
+	r.Go("redis watch", every(r.Log, "redis watch", 2*time.Second, reconciler.WatchRedis))
+	old := func(ctx context.Context) error { return kept.Archive(ctx, cfg.archive()) }
+	r.Go("archive", every(r.Log, "archive", archive.Every, old))
 	r.Go("outbox", r.Outbox.Run)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
@@ -54,7 +55,9 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // every repeats a task whose failure only means that it is due again. Replicas
 // drift apart by the jitter, so that they do not all work at the same moment.
-func every(log *slog.Logger, name string, pause time.Duration, task func(context.Context) error) func(context.Context) error {
+func every(
+	log *slog.Logger, name string, pause time.Duration, task func(context.Context) error,
+) func(context.Context) error {
 	return func(ctx context.Context) error {
 		failing := false
 		for {

@@ -24,8 +24,9 @@ import (
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/server"
-	"daprmall.dev/services/product/internal/product"
-	"daprmall.dev/services/product/internal/product/producttest"
+	"daprmall.dev/services/product/internal/catalog"
+	"daprmall.dev/services/product/internal/inventory"
+	"daprmall.dev/services/product/internal/inventory/inventorytest"
 	"daprmall.dev/services/product/internal/store"
 )
 
@@ -39,7 +40,9 @@ type fixture struct {
 func open(t *testing.T) *fixture {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	db := postgrestest.Open(t, lease.Migrations, idempotency.Migrations, outbox.Migrations, inbox.Migrations, store.Migrations)
+	db := postgrestest.Open(
+		t, lease.Migrations, idempotency.Migrations, outbox.Migrations, inbox.Migrations, store.Migrations,
+	)
 	source, err := lease.NewSource(t.Context(), db, log)
 	if err != nil {
 		t.Fatal(err)
@@ -49,24 +52,30 @@ func open(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	verifier := identity.NewVerifier(func(context.Context) (identity.KeySet, error) {
-		return identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k", X: base64.RawURLEncoding.EncodeToString(public)}}}, nil
+		return identity.KeySet{
+			Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k", X: base64.RawURLEncoding.EncodeToString(public)}},
+		}, nil
 	})
 	s := server.New(config.Env{AppID: "product", AppAPIToken: "secret"}, log, verifier)
-	gate, meter := producttest.NewGate(), NewMetrics(prometheus.NewRegistry())
+	gate, metrics := inventorytest.NewGate(), NewMetrics(prometheus.NewRegistry())
 	out, in := outbox.New(db, "product", nil, log), inbox.New(db, nil, log)
 	effects := idempotency.New(db, source, []byte("hmac"), log)
-	st := store.New(db, out, func(items []product.Apply) { _ = gate.Apply(t.Context(), items) })
-	holds := product.NewHolds(st, gate, func() time.Duration { return time.Minute }, meter)
-	catalogue := product.NewCatalogue(st, holds, func() string { return "CNY" }, time.Now)
-	Routes(s, in, out, effects, catalogue, holds, product.NewLedger(st, meter))
+	st := store.New(db, out, func(items []inventory.Apply) { _ = gate.Apply(t.Context(), items) })
+	stock := inventory.NewService(st, gate, func() time.Duration { return time.Minute }, metrics)
+	products := catalog.NewService(st, stock, func() string { return "CNY" }, time.Now)
+	Routes(s, in, out, effects, products, stock)
 	return &fixture{t, s, private}
 }
 
 func (d *fixture) token(id string, roles ...string) string {
 	now := time.Now()
-	tok := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{Roles: roles, Session: "s", Type: identity.AccessType, IssuedMS: now.UnixMilli(),
-		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: id,
-			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(time.Minute))}})
+	tok := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{
+		Roles: roles, Session: "s", Type: identity.AccessType, IssuedMS: now.UnixMilli(),
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: id,
+			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(time.Minute)),
+		},
+	})
 	tok.Header["kid"] = "k"
 	s, err := tok.SignedString(d.key)
 	if err != nil {
@@ -106,17 +115,21 @@ func (d *fixture) ask(app, method, path, body string, headers ...string) answer 
 func (d *fixture) offer(stock string, headers ...string) answer {
 	d.t.Helper()
 	headers = append(headers, "Authorization", "Bearer "+d.token("5", "seller"))
-	return d.ask("api-gateway", "POST", "/v1/products", `{"name":"Teapot","description":"Holds a litre.","price":12900,"stock":`+stock+`}`, headers...)
+	body := `{"name":"Teapot","description":"Holds a litre.","price":12900,"stock":` + stock + `}`
+	return d.ask("api-gateway", "POST", "/v1/products", body, headers...)
 }
 
 func TestAProductFromOfferToRemoval(t *testing.T) {
 	d := open(t)
 	made := d.offer("10")
 	id, _ := made.body["id"].(string)
-	if made.status != 201 || made.header.Get("ETag") != `"1"` || made.header.Get("Location") != "/v1/products/"+id || made.body["available"] != 10.0 || made.body["seller_id"] != "5" {
+	if made.status != 201 || made.header.Get("ETag") != `"1"` || made.header.Get("Location") != "/v1/products/"+id ||
+		made.body["available"] != 10.0 ||
+		made.body["seller_id"] != "5" {
 		t.Fatalf("offer: %+v", made)
 	}
-	seller, other, admin := "Bearer "+d.token("5", "seller"), "Bearer "+d.token("6", "seller"), "Bearer "+d.token("9", "admin")
+	seller, other := "Bearer "+d.token("5", "seller"), "Bearer "+d.token("6", "seller")
+	admin := "Bearer " + d.token("9", "admin")
 	for _, c := range []struct {
 		what, method, path, body string
 		headers                  []string
@@ -127,18 +140,28 @@ func TestAProductFromOfferToRemoval(t *testing.T) {
 		{"read again", "GET", "", "", []string{"If-None-Match", `W/"1"`}, 304, ""},
 		{"read with an old tag", "GET", "", "", []string{"If-None-Match", `"0"`}, 200, ""},
 		{"change signed out", "PATCH", "", `{"price":1}`, []string{"If-Match", `"1"`}, 401, "unauthenticated"},
-		{"change without If-Match", "PATCH", "", `{"price":1}`, []string{"Authorization", seller}, 428, "precondition_required"},
-		{"change somebody else's", "PATCH", "", `{"price":1}`, []string{"Authorization", other, "If-Match", `"1"`}, 404, "not_found"},
-		{"change with a bare number", "PATCH", "", `{"price":1}`, []string{"Authorization", seller, "If-Match", `1`}, 412, "precondition_failed"},
-		{"change to an unknown field", "PATCH", "", `{"stock":1}`, []string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
-		{"change to null", "PATCH", "", `{"name":null}`, []string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
+		{"change without If-Match", "PATCH", "", `{"price":1}`,
+			[]string{"Authorization", seller}, 428, "precondition_required"},
+		{"change somebody else's", "PATCH", "", `{"price":1}`,
+			[]string{"Authorization", other, "If-Match", `"1"`}, 404, "not_found"},
+		{"change with a bare number", "PATCH", "", `{"price":1}`,
+			[]string{"Authorization", seller, "If-Match", `1`}, 412, "precondition_failed"},
+		{"change to an unknown field", "PATCH", "", `{"stock":1}`,
+			[]string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
+		{"change to null", "PATCH", "", `{"name":null}`,
+			[]string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
 		{"change nothing", "PATCH", "", `{}`, []string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
 		{"change", "PATCH", "", `{"price":9900}`, []string{"Authorization", admin, "If-Match", `"1"`}, 200, ""},
-		{"change what changed", "PATCH", "", `{"price":1}`, []string{"Authorization", seller, "If-Match", `"1"`}, 412, "precondition_failed"},
-		{"take too much", "POST", "/stock", `{"delta":-11,"reason":"count"}`, []string{"Authorization", seller}, 409, "insufficient_stock"},
-		{"take a fraction", "POST", "/stock", `{"delta":-0.5,"reason":"count"}`, []string{"Authorization", seller}, 422, "validation_failed"},
-		{"take without a reason", "POST", "/stock", `{"delta":-1}`, []string{"Authorization", seller}, 422, "validation_failed"},
-		{"take somebody else's", "POST", "/stock", `{"delta":-1,"reason":"theft"}`, []string{"Authorization", other}, 404, "not_found"},
+		{"change what changed", "PATCH", "", `{"price":1}`,
+			[]string{"Authorization", seller, "If-Match", `"1"`}, 412, "precondition_failed"},
+		{"take too much", "POST", "/stock", `{"delta":-11,"reason":"count"}`,
+			[]string{"Authorization", seller}, 409, "insufficient_stock"},
+		{"take a fraction", "POST", "/stock", `{"delta":-0.5,"reason":"count"}`,
+			[]string{"Authorization", seller}, 422, "validation_failed"},
+		{"take without a reason", "POST", "/stock", `{"delta":-1}`,
+			[]string{"Authorization", seller}, 422, "validation_failed"},
+		{"take somebody else's", "POST", "/stock", `{"delta":-1,"reason":"theft"}`,
+			[]string{"Authorization", other}, 404, "not_found"},
 		{"take", "POST", "/stock", `{"delta":-4,"reason":"count"}`, []string{"Authorization", seller}, 200, ""},
 		{"remove somebody else's", "DELETE", "", "", []string{"Authorization", other}, 404, "not_found"},
 		{"remove", "DELETE", "", "", []string{"Authorization", seller}, 204, ""},
@@ -158,10 +181,12 @@ func TestAProductFromOfferToRemoval(t *testing.T) {
 func TestOneKeyOneProduct(t *testing.T) {
 	d := open(t)
 	first, again := d.offer("1", "Idempotency-Key", "a"), d.offer("1", "Idempotency-Key", "a")
-	if again.status != 201 || again.body["id"] != first.body["id"] || again.header.Get("Idempotent-Replayed") != "true" || again.header.Get("ETag") != `"1"` {
+	if again.status != 201 || again.body["id"] != first.body["id"] || again.header.Get("Idempotent-Replayed") != "true" ||
+		again.header.Get("ETag") != `"1"` {
 		t.Errorf("the same again: %+v, first %+v", again, first)
 	}
-	if other := d.offer("2", "Idempotency-Key", "a"); other.status != 422 || other.body["code"] != "idempotency_key_reused" {
+	if other := d.offer("2", "Idempotency-Key", "a"); other.status != 422 ||
+		other.body["code"] != "idempotency_key_reused" {
 		t.Errorf("another product under the key: %+v", other)
 	}
 	if list := d.ask("api-gateway", "GET", "/v1/products", ""); list.body["total"] != 1.0 {
@@ -183,8 +208,10 @@ func TestPageTokensBelongToTheirList(t *testing.T) {
 	if items := second.body["items"].([]any); len(items) != 1 || second.body["next_page_token"] != nil {
 		t.Errorf("second page: %+v", second)
 	}
-	for _, query := range []string{"q=kettle&page_token=" + token, "page_token=" + token, "q=teapot&page_token=x", "q=teapot&page_token=%0a" + token, "q=teapot&page_token=", "q=teapot&sort=price&page_token=" + token,
-		"page_size=0", "page_size=101", "page_size=a", "min_price=-1", "min_price=1.5", "max_price=", "sort=best", "sort=", "unknown=1", "q=a&q=b", "q=%00", "q=%ff"} {
+	for _, query := range []string{"q=kettle&page_token=" + token, "page_token=" + token, "q=teapot&page_token=x",
+		"q=teapot&page_token=%0a" + token, "q=teapot&page_token=", "q=teapot&sort=price&page_token=" + token,
+		"page_size=0", "page_size=101", "page_size=a", "min_price=-1", "min_price=1.5", "max_price=",
+		"sort=best", "sort=", "unknown=1", "q=a&q=b", "q=%00", "q=%ff"} {
 		if got := d.ask("api-gateway", "GET", "/v1/products?"+query, ""); got.status != 422 {
 			t.Errorf("%s: %d %v, want 422", query, got.status, got.body)
 		}
@@ -193,7 +220,10 @@ func TestPageTokensBelongToTheirList(t *testing.T) {
 
 func TestOnlyThoseWhoMayCall(t *testing.T) {
 	d := open(t)
-	for path, callers := range map[string]string{"/internal/holds": "checkout", "/internal/holds/release": "checkout", "/internal/products/get": "cart checkout", "/v1/products": "api-gateway"} {
+	for path, callers := range map[string]string{
+		"/internal/holds": "checkout", "/internal/holds/release": "checkout",
+		"/internal/products/get": "cart checkout", "/v1/products": "api-gateway",
+	} {
 		for _, app := range []string{"", "api-gateway", "cart", "checkout", "order", "payment"} {
 			got := d.ask(app, "POST", path, "{}")
 			if may := app != "" && strings.Contains(callers, app); may == (got.body["code"] == "caller_not_allowed") {
@@ -231,14 +261,15 @@ func TestHoldsOverHTTP(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", c.body, got, c.status)
 		}
 	}
-	event := `{"specversion":"1.0","id":"e1","source":"order","type":"mall.order.placed.v1","subject":"1","data":{"order_id":"1","lines":[{"product_id":"` + id + `","quantity":2}]}}`
+	event := `{"specversion":"1.0","id":"e1","source":"order","type":"mall.order.placed.v1","subject":"1",` +
+		`"data":{"order_id":"1","lines":[{"product_id":"` + id + `","quantity":2}]}}`
 	for range 2 {
 		if got := d.ask("", "POST", "/events", event); got.status != 200 {
 			t.Errorf("event: %+v", got)
 		}
 	}
-	if got := d.ask("cart", "POST", "/internal/products/get", `{"ids":["`+id+`","4"]}`); len(got.body["products"].([]any)) != 1 ||
-		got.body["products"].([]any)[0].(map[string]any)["available"] != 0.0 {
+	got := d.ask("cart", "POST", "/internal/products/get", `{"ids":["`+id+`","4"]}`)
+	if found := got.body["products"].([]any); len(found) != 1 || found[0].(map[string]any)["available"] != 0.0 {
 		t.Errorf("products: %+v", got)
 	}
 	if got := d.ask("checkout", "POST", "/internal/holds/release", `{"order_id":"1"}`); got.status != 204 {

@@ -6,45 +6,45 @@ import (
 
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/outbox"
-	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/inventory"
 )
 
 // lockStock locks the stock of all products that a batch names, whatever the types of its events.
 func (h handler) lockStock(ctx context.Context, events []outbox.CloudEvent) error {
-	return h.ledger.Lock(ctx, productsOf(events)...)
+	return h.inventory.Lock(ctx, productsOf(events)...)
 }
 
 // OnOrderPlaced reserves all lines of each order, or rejects the order.
 func (h handler) OnOrderPlaced(ctx context.Context, events []orderv1.Placed) error {
-	orders := make([]product.Order, len(events))
+	orders := make([]inventory.Order, len(events))
 	for i, e := range events {
 		orders[i] = orderOf(e.OrderID, e.Lines)
 	}
-	return h.ledger.Placed(ctx, orders...)
+	return h.inventory.Reserve(ctx, orders...)
 }
 
 // OnOrderPaid deducts what the orders reserved.
 func (h handler) OnOrderPaid(ctx context.Context, events []orderv1.Paid) error {
-	orders := make([]product.Order, len(events))
+	orders := make([]inventory.Order, len(events))
 	for i, e := range events {
 		orders[i] = orderOf(e.OrderID, e.Lines)
 	}
-	return h.ledger.Paid(ctx, orders...)
+	return h.inventory.Deduct(ctx, orders...)
 }
 
 // OnOrderCancelled releases what the orders reserved.
 func (h handler) OnOrderCancelled(ctx context.Context, events []orderv1.Cancelled) error {
-	orders := make([]product.Order, len(events))
+	orders := make([]inventory.Order, len(events))
 	for i, e := range events {
 		orders[i] = orderOf(e.OrderID, e.Lines)
 	}
-	return h.ledger.Cancelled(ctx, orders...)
+	return h.inventory.Release(ctx, orders...)
 }
 
-func orderOf(id string, lines []orderv1.EventLine) product.Order {
-	o := product.Order{ID: id, Lines: make([]product.Line, len(lines))}
+func orderOf(id string, lines []orderv1.EventLine) inventory.Order {
+	o := inventory.Order{ID: id, Lines: make([]inventory.Line, len(lines))}
 	for i, l := range lines {
-		o.Lines[i] = product.Line{ProductID: l.ProductID, Quantity: l.Quantity}
+		o.Lines[i] = inventory.Line{ProductID: l.ProductID, Quantity: l.Quantity}
 	}
 	return o
 }

@@ -16,26 +16,27 @@ import (
 	"daprmall.dev/services/kit/inbox/inboxtest"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
-	"daprmall.dev/services/product/internal/product"
-	"daprmall.dev/services/product/internal/product/producttest"
+	"daprmall.dev/services/product/internal/catalog"
+	"daprmall.dev/services/product/internal/inventory"
+	"daprmall.dev/services/product/internal/inventory/inventorytest"
 	"daprmall.dev/services/product/internal/store"
 )
 
-// Two replicas book batches of placed and paid orders at the same time. What one has placed of a product the other has paid, so that
-// booking type by type would lock the products' stock crosswise.
+// Two replicas book batches of placed and paid orders at the same time. What one has placed of a product the other has
+// paid, so that booking type by type would lock the products' stock crosswise.
 func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
-	const products, rounds, half = 40, 20, 40
+	const count, rounds, half = 40, 20, 40
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, inbox.Migrations, store.Migrations)
 	deadlocks := postgrestest.Deadlocks(t, db)
-	meter := NewMetrics(prometheus.NewRegistry())
+	metrics := NewMetrics(prometheus.NewRegistry())
 	out := outbox.New(db, "product", nil, log)
 	st := store.New(db, out, nil)
-	holds := product.NewHolds(st, producttest.NewGate(), func() time.Duration { return time.Minute }, meter)
-	catalogue := product.NewCatalogue(st, holds, func() string { return "CNY" }, time.Now)
-	for id := range products {
-		_, err := catalogue.Create(t.Context(), fmt.Sprint(100+id), product.Actor{UserID: "5", Seller: true},
-			product.CreateParams{Name: "Teapot", Description: "Holds a litre.", Price: 12900, Stock: 10_000})
+	stock := inventory.NewService(st, inventorytest.NewGate(), func() time.Duration { return time.Minute }, metrics)
+	products := catalog.NewService(st, stock, func() string { return "CNY" }, time.Now)
+	for id := range count {
+		_, err := products.Create(t.Context(), fmt.Sprint(100+id), catalog.Actor{UserID: "5", Seller: true},
+			catalog.CreateParams{Name: "Teapot", Description: "Holds a litre.", Price: 12900, Stock: 10_000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,19 +45,19 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	for i := range replicas {
 		replicas[i] = inbox.New(db, nil, log)
 		Routes(contractstest.NewServer("product"), replicas[i], out, idempotency.New(db, nil, nil, log),
-			catalogue, holds, product.NewLedger(st, meter))
+			products, stock)
 	}
 	began, order := time.Now(), 1000
 	inboxtest.Together(t, replicas, rounds, func(_, i int) [][]byte {
 		var batch [][]byte
 		for n := range 2 * half {
 			// Replica 0 places the lower products and is paid for the upper ones, replica 1 the other way round.
-			kind, id := orderv1.TypePlaced, n%half*products/(2*half)
+			kind, id := orderv1.TypePlaced, n%half*count/(2*half)
 			if n >= half {
 				kind = orderv1.TypePaid
 			}
 			if (n >= half) == (i == 0) {
-				id += products / 2
+				id += count / 2
 			}
 			order++
 			batch = append(batch, orderEvent(t, kind, order, 100+id))
@@ -67,7 +68,8 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	var sum struct{ OnHand, Reserved, Parked int64 }
 	err := db.Raw(`SELECT sum(on_hand) AS on_hand, sum(reserved) AS reserved,
 		(SELECT count(*) FROM inbox WHERE status <> 'done') AS parked FROM stock`).Scan(&sum).Error
-	if want := int64(2 * rounds * half); err != nil || sum.Reserved != want || sum.OnHand != products*10_000-want || sum.Parked > 0 {
+	if want := int64(2 * rounds * half); err != nil || sum.Reserved != want || sum.OnHand != count*10_000-want ||
+		sum.Parked > 0 {
 		t.Errorf("%+v, %v; want %d reserved, %d sold and nothing parked", sum, err, want, want)
 	}
 	if n := deadlocks.Load(); n > 0 {
@@ -82,8 +84,10 @@ func orderEvent(t *testing.T, kind string, order, productID int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: fmt.Sprintf("%s of %d", kind, order), Source: "order", Type: kind,
-		Subject: fmt.Sprint(order), Time: time.Now(), DataContentType: "application/json", Data: data})
+	body, err := json.Marshal(
+		outbox.CloudEvent{SpecVersion: "1.0", ID: fmt.Sprintf("%s of %d", kind, order), Source: "order", Type: kind,
+			Subject: fmt.Sprint(order), Time: time.Now(), DataContentType: "application/json", Data: data},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,24 +4,39 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/inventory"
 )
 
-// metrics is product.Metrics on /metrics.
+// metrics is inventory.Metrics on /metrics.
 type metrics struct {
 	misses, rejected, corrected, restored prometheus.Counter
 	expired                               *prometheus.CounterVec
 }
 
 // NewMetrics registers the service's counters.
-func NewMetrics(reg prometheus.Registerer) product.Metrics {
+func NewMetrics(reg prometheus.Registerer) inventory.Metrics {
 	f := promauto.With(reg)
 	return metrics{
-		misses:    f.NewCounter(prometheus.CounterOpts{Name: "mall_product_gate_misses_total", Help: "Products that a buyer found missing in the gate; they were rebuilt."}),
-		rejected:  f.NewCounter(prometheus.CounterOpts{Name: "mall_product_rejections_total", Help: "Placed orders whose stock was not there: the gate had lost holds."}),
-		corrected: f.NewCounter(prometheus.CounterOpts{Name: "mall_product_gate_corrections_total", Help: "Products that convergence found different in the gate."}),
-		restored:  f.NewCounter(prometheus.CounterOpts{Name: "mall_product_ledger_restored_total", Help: "Times the gate had changes that the ledger had lost."}),
-		expired:   f.NewCounterVec(prometheus.CounterOpts{Name: "mall_product_holds_expired_total", Help: "Holds whose time was over, by what became of them."}, []string{"outcome"}),
+		misses: f.NewCounter(prometheus.CounterOpts{
+			Name: "mall_product_gate_misses_total",
+			Help: "Products that a buyer found missing in the gate; they were rebuilt.",
+		}),
+		rejected: f.NewCounter(prometheus.CounterOpts{
+			Name: "mall_product_rejections_total",
+			Help: "Placed orders whose stock was not there: the gate had lost holds.",
+		}),
+		corrected: f.NewCounter(prometheus.CounterOpts{
+			Name: "mall_product_gate_corrections_total",
+			Help: "Products that convergence found different in the gate.",
+		}),
+		restored: f.NewCounter(prometheus.CounterOpts{
+			Name: "mall_product_ledger_restored_total",
+			Help: "Times the gate had changes that the ledger had lost.",
+		}),
+		expired: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "mall_product_holds_expired_total",
+			Help: "Holds whose time was over, by what became of them.",
+		}, []string{"outcome"}),
 	}
 }
 

@@ -14,22 +14,22 @@ import (
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/server"
 	"daprmall.dev/services/kit/web"
-	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/catalog"
+	"daprmall.dev/services/product/internal/inventory"
 )
 
 type handler struct {
-	catalogue *product.Catalogue
-	holds     *product.Holds
-	ledger    *product.Ledger
+	catalog   *catalog.Service
+	inventory *inventory.Service
 	effects   *idempotency.Store
 }
 
-// Routes mounts the service's routes.
+// Routes mounts everything product answers.
 func Routes(
 	s *server.Server, in *inbox.Inbox, out *outbox.Outbox, effects *idempotency.Store,
-	catalogue *product.Catalogue, holds *product.Holds, ledger *product.Ledger,
+	products *catalog.Service, stock *inventory.Service,
 ) {
-	h := handler{catalogue, holds, ledger, effects}
+	h := handler{products, stock, effects}
 	gateway := server.Callers("api-gateway")
 	once := server.Idempotent(effects)
 
@@ -62,7 +62,7 @@ func Routes(
 	s.Feed(out, contracts.ConsumersOf("product")...)
 }
 
-func actor(c *gin.Context) product.Actor {
+func actor(c *gin.Context) catalog.Actor {
 	u := web.User(c)
-	return product.Actor{UserID: u.ID, Seller: u.Is(identity.Seller), Admin: u.Is(identity.Admin)}
+	return catalog.Actor{UserID: u.ID, Seller: u.Is(identity.Seller), Admin: u.Is(identity.Admin)}
 }

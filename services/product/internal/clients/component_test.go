@@ -19,7 +19,8 @@ import (
 	"daprmall.dev/services/kit/sidecar"
 )
 
-// real is what stands between product and its gate in the mall: a sidecar, the component beside it, and a Redis of their own.
+// real is what stands between product and its gate in the mall: a sidecar, the component beside it, and a Redis of
+// their own.
 type real struct {
 	redis  *server
 	client *sidecar.Client
@@ -34,7 +35,9 @@ func start(t *testing.T) *real {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	r := &real{redis: &server{program: program(t, "MALL_TEST_REDIS_SERVER", "redis-server"), dir: t.TempDir(), port: freePort(t)}}
+	r := &real{
+		redis: &server{program: program(t, "MALL_TEST_REDIS_SERVER", "redis-server"), dir: t.TempDir(), port: freePort(t)},
+	}
 	r.redis.start(t)
 	t.Cleanup(func() { r.redis.kill(t) })
 
@@ -45,7 +48,8 @@ func start(t *testing.T) *real {
 		t.Fatalf("build the component: %v\n%s", err, out)
 	}
 	socket := filepath.Join(dir, "redislua.sock")
-	run(t, exec.Command(binary), "REDISLUA_SOCKET="+socket, "REDISLUA_REDIS_ADDR="+r.redis.addr()) //nolint:noctx // it ends in the test's clean-up
+	component := exec.Command(binary) //nolint:noctx // it ends in the test's clean-up
+	run(t, component, "REDISLUA_SOCKET="+socket, "REDISLUA_REDIS_ADDR="+r.redis.addr())
 	await(t, "the component serves", func() error {
 		conn, err := net.DialTimeout("unix", socket, time.Second)
 		if err == nil {
@@ -59,9 +63,13 @@ func start(t *testing.T) *real {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata:\n  name: product\nspec:\n  nameResolution:\n    component: sqlite\n" +
-		"    version: v1\n    configuration:\n      connectionString: " + filepath.Join(dir, "names.db") + "\n"
-	for name, text := range map[string]string{filepath.Join(resources, "redis-lua.yaml"): string(text), filepath.Join(dir, "config.yaml"): names} {
+	names := "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata:\n  name: product\n" +
+		"spec:\n  nameResolution:\n    component: sqlite\n" +
+		"    version: v1\n    configuration:\n      connectionString: " +
+		filepath.Join(dir, "names.db") + "\n"
+	for name, text := range map[string]string{
+		filepath.Join(resources, "redis-lua.yaml"): string(text), filepath.Join(dir, "config.yaml"): names,
+	} {
 		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -70,10 +78,12 @@ func start(t *testing.T) *real {
 		}
 	}
 	env := config.Env{AppID: "product", DaprHTTPPort: freePort(t), DaprGRPCPort: freePort(t)}
-	run(t, exec.Command(daprd, "--app-id", env.AppID, "--resources-path", resources, "--config", filepath.Join(dir, "config.yaml"), //nolint:noctx // as above
-		"--dapr-http-port", fmt.Sprint(env.DaprHTTPPort), "--dapr-grpc-port", fmt.Sprint(env.DaprGRPCPort), "--dapr-internal-grpc-port", fmt.Sprint(freePort(t)),
-		"--enable-metrics=false", "--dapr-listen-addresses", "127.0.0.1", "--dapr-internal-grpc-listen-address", "127.0.0.1", "--log-level", "error"),
-		"DAPR_COMPONENTS_SOCKETS_FOLDER="+dir, "DAPR_HOST_IP=127.0.0.1", "PATH=/usr/bin:/bin")
+	process := exec.Command(daprd, "--app-id", env.AppID, //nolint:noctx // as above
+		"--resources-path", resources, "--config", filepath.Join(dir, "config.yaml"),
+		"--dapr-http-port", fmt.Sprint(env.DaprHTTPPort), "--dapr-grpc-port", fmt.Sprint(env.DaprGRPCPort),
+		"--dapr-internal-grpc-port", fmt.Sprint(freePort(t)), "--enable-metrics=false",
+		"--dapr-listen-addresses", "127.0.0.1", "--dapr-internal-grpc-listen-address", "127.0.0.1", "--log-level", "error")
+	run(t, process, "DAPR_COMPONENTS_SOCKETS_FOLDER="+dir, "DAPR_HOST_IP=127.0.0.1", "PATH=/usr/bin:/bin")
 	if r.client, err = sidecar.New(env); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +133,7 @@ func run(t *testing.T, cmd *exec.Cmd, env ...string) {
 
 func await(t *testing.T, what string, ok func() error) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // polls
 		err := ok()
 		if err == nil {
 			return
@@ -154,7 +164,8 @@ func (s *server) addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
 func (s *server) start(t *testing.T) {
 	t.Helper()
-	s.cmd = exec.Command(s.program, "--port", fmt.Sprint(s.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.dir) //nolint:noctx // kill ends it
+	s.cmd = exec.Command(s.program, "--port", fmt.Sprint(s.port), //nolint:noctx // kill ends it
+		"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.dir)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatalf("start redis-server: %v", err)
 	}

@@ -7,7 +7,7 @@ import (
 	"crypto/rand"
 	"time"
 
-	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/inventory"
 )
 
 // binding is the name of the Dapr component.
@@ -17,8 +17,8 @@ const binding = "redis-lua"
 // checkout answers 503 soon instead of queueing.
 const callTimeout = 2 * time.Second
 
-// recordedMost is how many recorded holds one call names: more the binding takes of no product, and the call stays far below the body
-// that a sidecar takes.
+// recordedMost is how many recorded holds one call names: more the binding takes of no product, and the call stays far
+// below the body that a sidecar takes.
 const recordedMost = 5000
 
 // Binder calls an operation of an output binding: sidecar.Client.
@@ -26,7 +26,7 @@ type Binder interface {
 	Bind(ctx context.Context, binding, operation string, in, out any) error
 }
 
-// Gate is product.Gate through the binding.
+// Gate is inventory.Gate through the binding.
 type Gate struct {
 	side  Binder
 	owner string // of locks: this process
@@ -35,7 +35,7 @@ type Gate struct {
 // NewGate makes a gate.
 func NewGate(side Binder) *Gate { return &Gate{side: side, owner: rand.Text()} }
 
-var _ product.Gate = (*Gate)(nil)
+var _ inventory.Gate = (*Gate)(nil)
 
 type line struct {
 	ProductID string `json:"product_id"`
@@ -49,7 +49,9 @@ func (g *Gate) call(ctx context.Context, operation string, in, out any) error {
 }
 
 // Hold takes all lines or none.
-func (g *Gate) Hold(ctx context.Context, id string, lines []product.Line, ttl time.Duration) (product.ItemHold, error) {
+func (g *Gate) Hold(
+	ctx context.Context, id string, lines []inventory.Line, ttl time.Duration,
+) (inventory.ItemHold, error) {
 	in := struct {
 		OrderID string `json:"order_id"`
 		TTL     int64  `json:"ttl_ms"`
@@ -67,11 +69,11 @@ func (g *Gate) Hold(ctx context.Context, id string, lines []product.Line, ttl ti
 		Missing []string `json:"missing"`
 	}
 	if err := g.call(ctx, "hold", in, &out); err != nil {
-		return product.ItemHold{}, err
+		return inventory.ItemHold{}, err
 	}
-	v := product.ItemHold{Status: out.Status, Missing: out.Missing}
+	v := inventory.ItemHold{Status: out.Status, Missing: out.Missing}
 	for _, s := range out.Shortages {
-		v.Shortages = append(v.Shortages, product.Shortage(s))
+		v.Shortages = append(v.Shortages, inventory.Shortage(s))
 	}
 	return v, nil
 }
@@ -85,9 +87,9 @@ func (g *Gate) Unhold(ctx context.Context, id string) error {
 	return g.call(ctx, "unhold", orderIn{id}, nil)
 }
 
-// Apply tells the gate what the ledger says, in as many calls as it takes. A product that is cut in two is told its base with each part:
-// until the last one it looks emptier than it is, never fuller.
-func (g *Gate) Apply(ctx context.Context, items []product.Apply) error {
+// Apply tells the gate what the ledger says, in as many calls as it takes. A product that is cut in two is told its
+// base with each part: until the last one it looks emptier than it is, never fuller.
+func (g *Gate) Apply(ctx context.Context, items []inventory.Apply) error {
 	type item struct {
 		ProductID string   `json:"product_id"`
 		Base      int64    `json:"base"`
@@ -107,20 +109,24 @@ func (g *Gate) Apply(ctx context.Context, items []product.Apply) error {
 	for _, it := range items {
 		recorded := it.Recorded
 		for len(recorded) > space {
-			next.Items = append(next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded[:space], it.InsteadOf})
+			next.Items = append(
+				next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded[:space], it.InsteadOf},
+			)
 			recorded = recorded[space:]
 			if err := send(); err != nil {
 				return err
 			}
 		}
-		next.Items = append(next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded, it.InsteadOf})
+		next.Items = append(
+			next.Items, item{it.Stock.ProductID, it.Stock.Available(), it.Stock.Version, recorded, it.InsteadOf},
+		)
 		space -= len(recorded)
 	}
 	return send()
 }
 
 // Due lists holds past their time.
-func (g *Gate) Due(ctx context.Context, limit int) ([]product.Hold, error) {
+func (g *Gate) Due(ctx context.Context, limit int) ([]inventory.Hold, error) {
 	in := struct {
 		Limit int `json:"limit"`
 	}{limit}
@@ -133,11 +139,11 @@ func (g *Gate) Due(ctx context.Context, limit int) ([]product.Hold, error) {
 	if err := g.call(ctx, "due", in, &out); err != nil {
 		return nil, err
 	}
-	holds := make([]product.Hold, len(out.Holds))
+	holds := make([]inventory.Hold, len(out.Holds))
 	for i, h := range out.Holds {
 		holds[i].ID = h.OrderID
 		for _, l := range h.Lines {
-			holds[i].Lines = append(holds[i].Lines, product.Line(l))
+			holds[i].Lines = append(holds[i].Lines, inventory.Line(l))
 		}
 	}
 	return holds, nil
@@ -167,7 +173,7 @@ func (g *Gate) Held(ctx context.Context, cursor string, limit int) (ids []string
 }
 
 // Inspect reads products with their holds.
-func (g *Gate) Inspect(ctx context.Context, productIDs []string) ([]product.GateEntry, error) {
+func (g *Gate) Inspect(ctx context.Context, productIDs []string) ([]inventory.GateEntry, error) {
 	in := struct {
 		ProductIDs []string `json:"product_ids"`
 	}{productIDs}
@@ -184,9 +190,16 @@ func (g *Gate) Inspect(ctx context.Context, productIDs []string) ([]product.Gate
 	if err := g.call(ctx, "inspect", in, &out); err != nil {
 		return nil, err
 	}
-	items := make([]product.GateEntry, len(out.Items))
+	items := make([]inventory.GateEntry, len(out.Items))
 	for i, it := range out.Items {
-		items[i] = product.GateEntry{ProductID: it.ProductID, Present: it.Present, Base: it.Base, Version: it.Version, Held: it.Held, Holds: it.Orders}
+		items[i] = inventory.GateEntry{
+			ProductID: it.ProductID,
+			Present:   it.Present,
+			Base:      it.Base,
+			Version:   it.Version,
+			Held:      it.Held,
+			Holds:     it.Orders,
+		}
 	}
 	return items, nil
 }

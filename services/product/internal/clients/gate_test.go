@@ -11,7 +11,7 @@ import (
 
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/sidecar"
-	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/inventory"
 )
 
 // wire is a sidecar that keeps what was said and gives a prepared answer.
@@ -43,22 +43,29 @@ func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
 		{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":2}]}`,
 			`{"status":"sold_out","shortages":[{"product_id":"7","available":1}],"missing":[]}`,
 			func(g *Gate) (any, error) {
-				return g.Hold(ctx, "1", []product.Line{{ProductID: "7", Quantity: 2}}, time.Minute)
-			}, product.ItemHold{Status: "sold_out", Shortages: []product.Shortage{{ProductID: "7", Available: 1}}, Missing: []string{}}},
-		{"unhold", `{"order_id":"1"}`, `{"status":"absent"}`, func(g *Gate) (any, error) { return nil, g.Unhold(ctx, "1") }, nil},
+				return g.Hold(ctx, "1", []inventory.Line{{ProductID: "7", Quantity: 2}}, time.Minute)
+			}, inventory.ItemHold{Status: "sold_out", Missing: []string{},
+				Shortages: []inventory.Shortage{{ProductID: "7", Available: 1}}}},
+		{"unhold", `{"order_id":"1"}`, `{"status":"absent"}`,
+			func(g *Gate) (any, error) { return nil, g.Unhold(ctx, "1") }, nil},
 		{"apply", `{"items":[{"product_id":"7","base":6,"version":3,"recorded":["1"]}]}`, `{"items":[]}`,
 			func(g *Gate) (any, error) {
-				return nil, g.Apply(ctx, []product.Apply{{Stock: product.Stock{ProductID: "7", OnHand: 10, Reserved: 4, Version: 3}, Recorded: []string{"1"}}})
+				return nil, g.Apply(ctx, []inventory.Apply{
+					{Stock: inventory.Stock{ProductID: "7", OnHand: 10, Reserved: 4, Version: 3}, Recorded: []string{"1"}},
+				})
 			}, nil},
 		{"apply", `{"items":[{"product_id":"7","base":6,"version":3,"recorded":null,"instead_of":9}]}`, `{"items":[]}`,
 			func(g *Gate) (any, error) {
 				restored := int64(9)
-				return nil, g.Apply(ctx, []product.Apply{{Stock: product.Stock{ProductID: "7", OnHand: 6, Version: 3}, InsteadOf: &restored}})
+				return nil, g.Apply(ctx, []inventory.Apply{
+					{Stock: inventory.Stock{ProductID: "7", OnHand: 6, Version: 3}, InsteadOf: &restored},
+				})
 			}, nil},
 		{"due", `{"limit":5}`, `{"holds":[{"order_id":"1","lines":[{"product_id":"7","quantity":2}]}]}`,
 			func(g *Gate) (any, error) { return g.Due(ctx, 5) },
-			[]product.Hold{{ID: "1", Lines: []product.Line{{ProductID: "7", Quantity: 2}}}}},
-		{"extend", `{"order_id":"1","ttl_ms":1000}`, `{"status":"extended"}`, func(g *Gate) (any, error) { return nil, g.Extend(ctx, "1", time.Second) }, nil},
+			[]inventory.Hold{{ID: "1", Lines: []inventory.Line{{ProductID: "7", Quantity: 2}}}}},
+		{"extend", `{"order_id":"1","ttl_ms":1000}`, `{"status":"extended"}`,
+			func(g *Gate) (any, error) { return nil, g.Extend(ctx, "1", time.Second) }, nil},
 		{"held", `{"cursor":"7","limit":5}`, `{"product_ids":["8"],"cursor":"8"}`,
 			func(g *Gate) (any, error) {
 				ids, next, err := g.Held(ctx, "7", 5)
@@ -67,9 +74,11 @@ func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
 		{"inspect", `{"product_ids":["7"]}`,
 			`{"items":[{"product_id":"7","present":true,"base":6,"version":3,"held":2,"available":4,"orders":{"1":2}}]}`,
 			func(g *Gate) (any, error) { return g.Inspect(ctx, []string{"7"}) },
-			[]product.GateEntry{{ProductID: "7", Present: true, Base: 6, Version: 3, Held: 2, Holds: map[string]int64{"1": 2}}}},
+			[]inventory.GateEntry{{ProductID: "7", Present: true, Base: 6, Version: 3, Held: 2,
+				Holds: map[string]int64{"1": 2}}}},
 		{"run_id", `{}`, `{"run_id":"abc"}`, func(g *Gate) (any, error) { return g.RunID(ctx) }, "abc"},
-		{"lock", `{"key":"k","owner":"me","ttl_ms":500}`, `{"acquired":true}`, func(g *Gate) (any, error) { return g.Lock(ctx, "k", 500*time.Millisecond) }, true},
+		{"lock", `{"key":"k","owner":"me","ttl_ms":500}`, `{"acquired":true}`,
+			func(g *Gate) (any, error) { return g.Lock(ctx, "k", 500*time.Millisecond) }, true},
 	} {
 		w := &wire{answer: c.answer}
 		got, err := c.call(&Gate{side: w, owner: "me"})
@@ -86,7 +95,8 @@ func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
 	}
 }
 
-// strict is the binding with its limits: it refuses a call that names too many recorded holds, and remembers what it took.
+// strict is the binding with its limits: it refuses a call that names too many recorded holds, and remembers what it
+// took.
 type strict struct {
 	bases    map[string]int64
 	recorded map[string]map[string]bool
@@ -122,8 +132,8 @@ func (s *strict) Bind(_ context.Context, _, _ string, in, _ any) error {
 	return nil
 }
 
-// After an outage in the middle of a sale thousands of orders of one product may wait. Refused as a whole they would wait for ever, and
-// every product told of together with them.
+// After an outage in the middle of a sale thousands of orders of one product may wait. Refused as a whole they would
+// wait for ever, and every product told of together with them.
 func TestAnApplyOfThousandsGoesInPieces(t *testing.T) {
 	many := func(from, n int) []string {
 		ids := make([]string, n)
@@ -132,9 +142,18 @@ func TestAnApplyOfThousandsGoesInPieces(t *testing.T) {
 		}
 		return ids
 	}
-	items := []product.Apply{{Stock: product.Stock{ProductID: "1", OnHand: 1}, Recorded: many(0, 12_345)}, {Stock: product.Stock{ProductID: "2", OnHand: 2}}}
+	items := []inventory.Apply{
+		{Stock: inventory.Stock{ProductID: "1", OnHand: 1}, Recorded: many(0, 12_345)},
+		{Stock: inventory.Stock{ProductID: "2", OnHand: 2}},
+	}
 	for i := range 198 {
-		items = append(items, product.Apply{Stock: product.Stock{ProductID: fmt.Sprint(3 + i), OnHand: int64(3 + i)}, Recorded: many(20_000*i, 1500)})
+		items = append(
+			items,
+			inventory.Apply{
+				Stock:    inventory.Stock{ProductID: fmt.Sprint(3 + i), OnHand: int64(3 + i)},
+				Recorded: many(20_000*i, 1500),
+			},
+		)
 	}
 	s := &strict{bases: map[string]int64{}, recorded: map[string]map[string]bool{}}
 	if err := (&Gate{side: s}).Apply(t.Context(), items); err != nil {
@@ -143,7 +162,10 @@ func TestAnApplyOfThousandsGoesInPieces(t *testing.T) {
 	for _, it := range items {
 		id := it.Stock.ProductID
 		if s.bases[id] != it.Stock.OnHand || len(s.recorded[id]) != len(it.Recorded) {
-			t.Errorf("product %s: base %d with %d recorded, want %d with %d", id, s.bases[id], len(s.recorded[id]), it.Stock.OnHand, len(it.Recorded))
+			t.Errorf(
+				"product %s: base %d with %d recorded, want %d with %d", id, s.bases[id], len(s.recorded[id]), it.Stock.OnHand,
+				len(it.Recorded),
+			)
 		}
 	}
 }
@@ -159,7 +181,8 @@ func (p *peer) Invoke(_ context.Context, r sidecar.Request) error {
 func TestTheFenceIsASystemCall(t *testing.T) {
 	p := &peer{}
 	exists, err := NewOrders(p).Fence(t.Context(), "1")
-	if !exists || err != nil || p.asked.App != "order" || p.asked.Path != orderv1.PathFence || !p.asked.System || p.asked.In != (orderv1.FenceRequest{OrderID: "1"}) {
+	if !exists || err != nil || p.asked.App != "order" || p.asked.Path != orderv1.PathFence || !p.asked.System ||
+		p.asked.In != (orderv1.FenceRequest{OrderID: "1"}) {
 		t.Errorf("%t, %v, asked %+v", exists, err, p.asked)
 	}
 }

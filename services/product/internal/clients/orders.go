@@ -7,7 +7,7 @@ import (
 
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/sidecar"
-	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/inventory"
 )
 
 // Invoker calls a peer: sidecar.Client.
@@ -15,7 +15,7 @@ type Invoker interface {
 	Invoke(ctx context.Context, r sidecar.Request) error
 }
 
-// Orders is product.Orders through the sidecar.
+// Orders is inventory.Orders through the sidecar.
 type Orders struct{ side Invoker }
 
 // FeedReader is what tells how far a producer's feed was read: inbox.Inbox.
@@ -23,19 +23,19 @@ type FeedReader interface {
 	ReadAt(ctx context.Context, source string) (time.Time, error)
 }
 
-// Feed is product.Feed: that of the order service.
+// Feed is inventory.Feed: that of the order service.
 type Feed struct{ in FeedReader }
 
 // NewFeed makes a feed.
 func NewFeed(in FeedReader) Feed { return Feed{in} }
 
-// ReadAt is described at product.Feed.
+// ReadAt is described at inventory.Feed.
 func (f Feed) ReadAt(ctx context.Context) (time.Time, error) { return f.in.ReadAt(ctx, "order") }
 
 // NewOrders makes the way to order's fence.
 func NewOrders(side Invoker) *Orders { return &Orders{side: side} }
 
-var _ product.Orders = (*Orders)(nil)
+var _ inventory.Orders = (*Orders)(nil)
 
 // Fence asks whether an order exists. After a "no" it never will.
 func (o *Orders) Fence(ctx context.Context, orderID string) (bool, error) {

@@ -11,19 +11,21 @@ import (
 
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
-	"daprmall.dev/services/product/internal/product"
-	"daprmall.dev/services/product/internal/product/producttest"
+	"daprmall.dev/services/product/internal/catalog"
+	"daprmall.dev/services/product/internal/inventory"
+	"daprmall.dev/services/product/internal/inventory/inventorytest"
 	"daprmall.dev/services/product/internal/store"
 )
 
-// The gate as it is in the mall: this client, a real sidecar, the component, Redis. What the fake is held to, it is held to.
+// The gate as it is in the mall: this client, a real sidecar, the component, Redis. What the fake is held to, it is
+// held to.
 func TestTheRealGate(t *testing.T) {
 	r := start(t)
-	producttest.GateSuite(t, func(t *testing.T) producttest.Bench {
+	inventorytest.GateSuite(t, func(t *testing.T) inventorytest.Bench {
 		t.Helper()
 		r.redis.must(t, "FLUSHALL")
-		pass := func() { time.Sleep(2 * time.Millisecond) } //nolint:forbidigo // Redis has no other clock; the suite asks until it is so
-		return producttest.Bench{Gate: NewGate(r.client), Other: NewGate(r.client), Pass: pass}
+		pass := func() { time.Sleep(2 * time.Millisecond) } //nolint:forbidigo // Redis has no other clock; the suite polls
+		return inventorytest.Bench{Gate: NewGate(r.client), Other: NewGate(r.client), Pass: pass}
 	})
 	t.Run("whatever is done, the fake answers alike", func(t *testing.T) { testAlike(t, r) })
 	t.Run("restored from an old snapshot", func(t *testing.T) { testSnapshot(t, r) })
@@ -35,9 +37,9 @@ func testAlike(t *testing.T, r *real) {
 	products, orders := []string{"7", "8", "9", "10"}, []string{"1", "2", "3", "4"}
 	rapid.Check(t, func(rt *rapid.T) {
 		r.redis.must(t, "FLUSHALL")
-		fake, gate := producttest.NewGate(), NewGate(r.client)
+		fake, gate := inventorytest.NewGate(), NewGate(r.client)
 		ctx := rt.Context()
-		same := func(what string, do func(g product.Gate) (any, error)) {
+		same := func(what string, do func(g inventory.Gate) (any, error)) {
 			rt.Helper()
 			want, wantErr := do(gate)
 			got, gotErr := do(fake)
@@ -45,32 +47,43 @@ func testAlike(t *testing.T, r *real) {
 				rt.Fatalf("%s: the fake says %v, %v; the gate %v, %v", what, got, gotErr, want, wantErr)
 			}
 		}
-		lines := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) product.Line {
-			return product.Line{ProductID: rapid.SampledFrom(products).Draw(rt, "product"), Quantity: rapid.Int64Range(0, 4).Draw(rt, "quantity")}
+		lines := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) inventory.Line {
+			return inventory.Line{
+				ProductID: rapid.SampledFrom(products).Draw(rt, "product"),
+				Quantity:  rapid.Int64Range(0, 4).Draw(rt, "quantity"),
+			}
 		}), 1, 3)
 		for range rapid.IntRange(1, 20).Draw(rt, "steps") {
 			order := rapid.SampledFrom(orders).Draw(rt, "order")
 			switch rapid.IntRange(0, 4).Draw(rt, "step") {
 			case 0, 1:
 				ls := lines.Draw(rt, "lines")
-				same(fmt.Sprint("hold ", order, ls), func(g product.Gate) (any, error) { return g.Hold(ctx, order, ls, time.Minute) })
+				same(
+					fmt.Sprint("hold ", order, ls), func(g inventory.Gate) (any, error) { return g.Hold(ctx, order, ls, time.Minute) },
+				)
 			case 2:
-				same("unhold "+order, func(g product.Gate) (any, error) { return nil, g.Unhold(ctx, order) })
+				same("unhold "+order, func(g inventory.Gate) (any, error) { return nil, g.Unhold(ctx, order) })
 			default:
-				s := product.Stock{ProductID: rapid.SampledFrom(products).Draw(rt, "product"), OnHand: rapid.Int64Range(0, 8).Draw(rt, "base"),
-					Version: rapid.Int64Range(0, 5).Draw(rt, "version")}
-				item := product.Apply{Stock: s, Recorded: rapid.SliceOfN(rapid.SampledFrom(orders), 0, 2).Draw(rt, "recorded")}
+				s := inventory.Stock{
+					ProductID: rapid.SampledFrom(products).Draw(rt, "product"),
+					OnHand:    rapid.Int64Range(0, 8).Draw(rt, "base"),
+					Version:   rapid.Int64Range(0, 5).Draw(rt, "version"),
+				}
+				item := inventory.Apply{Stock: s, Recorded: rapid.SliceOfN(rapid.SampledFrom(orders), 0, 2).Draw(rt, "recorded")}
 				if rapid.Bool().Draw(rt, "replaces") {
 					instead := rapid.Int64Range(0, 5).Draw(rt, "instead of")
 					item.InsteadOf = &instead
 				}
-				same(fmt.Sprintf("apply %+v", item), func(g product.Gate) (any, error) { return nil, g.Apply(ctx, []product.Apply{item}) })
+				same(
+					fmt.Sprintf("apply %+v", item),
+					func(g inventory.Gate) (any, error) { return nil, g.Apply(ctx, []inventory.Apply{item}) },
+				)
 			}
-			same("inspect", func(g product.Gate) (any, error) {
+			same("inspect", func(g inventory.Gate) (any, error) {
 				items, err := g.Inspect(ctx, products)
 				return fmt.Sprintf("%+v", items), err
 			})
-			same("held", func(g product.Gate) (any, error) {
+			same("held", func(g inventory.Gate) (any, error) {
 				ids, next, err := g.Held(ctx, "", 3)
 				return fmt.Sprint(ids, next), err
 			})
@@ -78,7 +91,8 @@ func testAlike(t *testing.T, r *real) {
 	})
 }
 
-// testSnapshot takes a snapshot of Redis in the middle of purchases, lets them go on, and starts Redis again from that file.
+// testSnapshot takes a snapshot of Redis in the middle of purchases, lets them go on, and starts Redis again from that
+// file.
 func testSnapshot(t *testing.T, r *real) {
 	t.Helper()
 	r.redis.must(t, "FLUSHALL")
@@ -90,36 +104,40 @@ func testSnapshot(t *testing.T, r *real) {
 		}
 	}
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
-	gate, meter := NewGate(r.client), &producttest.Metrics{}
+	gate, metrics := NewGate(r.client), &inventorytest.Metrics{}
 	ttl := func() time.Duration { return time.Minute }
-	ledger := store.New(db, outbox.New(db, "product", noBroker{}, discard), func(items []product.Apply) { must(gate.Apply(ctx, items)) })
-	holds := product.NewHolds(ledger, gate, ttl, meter)
-	catalogue := product.NewCatalogue(ledger, holds, func() string { return "CNY" }, time.Now)
-	book := product.NewLedger(ledger, meter)
-	keeper := product.NewReconciler(ledger, gate, &producttest.Orders{}, &producttest.Feed{}, ttl, meter, discard)
+	ledger := store.New(
+		db, outbox.New(db, "product", noBroker{}, discard), func(items []inventory.Apply) { must(gate.Apply(ctx, items)) },
+	)
+	stock := inventory.NewService(ledger, gate, ttl, metrics)
+	products := catalog.NewService(ledger, stock, func() string { return "CNY" }, time.Now)
+	reconciler := inventory.NewReconciler(
+		ledger, gate, &inventorytest.Orders{}, &inventorytest.Feed{}, ttl, metrics, discard,
+	)
 	for _, id := range []string{"101", "102"} {
-		_, err := catalogue.Create(ctx, id, product.Actor{UserID: "5", Seller: true}, product.CreateParams{Name: "Teapot", Description: "A litre.", Price: 100, Stock: 10})
+		_, err := products.Create(ctx, id, catalog.Actor{UserID: "5", Seller: true},
+			catalog.CreateParams{Name: "Teapot", Description: "A litre.", Price: 100, Stock: 10})
 		must(err)
 	}
-	must(keeper.WatchRedis(ctx))
-	buy := func(order, id string, quantity int64) product.Order {
+	must(reconciler.WatchRedis(ctx))
+	buy := func(order, id string, quantity int64) inventory.Order {
 		t.Helper()
-		res, err := holds.Hold(ctx, order, []product.Line{{ProductID: id, Quantity: quantity}})
-		if err != nil || res.Status != product.Held {
+		res, err := stock.Hold(ctx, order, []inventory.Line{{ProductID: id, Quantity: quantity}})
+		if err != nil || res.Status != inventory.Held {
 			t.Fatalf("hold %s: %+v, %v", order, res, err)
 		}
-		return product.Order{ID: order, Lines: []product.Line{{ProductID: id, Quantity: quantity}}}
+		return inventory.Order{ID: order, Lines: []inventory.Line{{ProductID: id, Quantity: quantity}}}
 	}
 	first, second := buy("1", "101", 4), buy("2", "102", 1)
 	r.redis.must(t, "SAVE")
 	old, err := os.ReadFile(filepath.Join(r.redis.dir, "dump.rdb"))
 	must(err)
 
-	must(book.Placed(ctx, first, second)) // their holds go, the snapshot still has them
-	must(book.Paid(ctx, first))
-	must(book.Cancelled(ctx, second))
+	must(stock.Reserve(ctx, first, second)) // their holds go, the snapshot still has them
+	must(stock.Deduct(ctx, first))
+	must(stock.Release(ctx, second))
 	third := buy("3", "102", 5) // the snapshot does not know of it
-	must(book.Placed(ctx, third))
+	must(stock.Reserve(ctx, third))
 	fourth := buy("4", "101", 2) // a hold that is lost with Redis, and its order comes
 
 	r.redis.kill(t)
@@ -135,9 +153,9 @@ func testSnapshot(t *testing.T, r *real) {
 	if got := look("101") + ", " + look("102"); got != "10 4, 10 1" {
 		t.Fatalf("after the restore the gate has base and held %s: this is not the old snapshot", got)
 	}
-	must(keeper.WatchRedis(ctx))
-	must(book.Placed(ctx, fourth))
-	must(keeper.Reconcile(ctx))
+	must(reconciler.WatchRedis(ctx))
+	must(stock.Reserve(ctx, fourth))
+	must(reconciler.Reconcile(ctx))
 	if got := look("101") + ", " + look("102"); got != "4 0, 5 0" {
 		t.Errorf("base and held are %s, want 4 0 and 5 0", got)
 	}

@@ -14,31 +14,31 @@ import (
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/sidecar"
-	"daprmall.dev/services/product/internal/product"
-	"daprmall.dev/services/product/internal/product/producttest"
+	"daprmall.dev/services/product/internal/catalog"
+	"daprmall.dev/services/product/internal/inventory"
+	"daprmall.dev/services/product/internal/inventory/inventorytest"
 )
 
 // fixture is the whole service around a real database, with a gate in memory. What the
 // store tells after a commit waits in told until a test passes it on: a crash
 // between commit and apply is a test that does not.
 type fixture struct {
-	db        *gorm.DB
-	store     *Store
-	gate      *producttest.Gate
-	orders    *producttest.Orders
-	feed      *producttest.Feed
-	metrics   *producttest.Metrics
-	holds     *product.Holds
-	catalogue *product.Catalogue
-	ledger    *product.Ledger
-	keeper    *product.Reconciler
-	told      []product.Apply
-	next      atomic.Int64
+	db         *gorm.DB
+	store      *Store
+	gate       *inventorytest.Gate
+	orders     *inventorytest.Orders
+	feed       *inventorytest.Feed
+	metrics    *inventorytest.Metrics
+	inventory  *inventory.Service
+	catalog    *catalog.Service
+	reconciler *inventory.Reconciler
+	told       []inventory.Apply
+	next       atomic.Int64
 }
 
 var (
 	ctx    = context.Background()
-	seller = product.Actor{UserID: "5", Seller: true}
+	seller = catalog.Actor{UserID: "5", Seller: true}
 	noon   = time.Date(2026, 8, 23, 12, 0, 0, 0, time.UTC)
 )
 
@@ -52,23 +52,29 @@ func (noBroker) Publish(context.Context, string, []sidecar.Entry) (map[string]bo
 
 func open(t *testing.T) *fixture {
 	t.Helper()
-	s := &fixture{gate: producttest.NewGate(), orders: &producttest.Orders{Known: map[string]bool{}},
-		feed: &producttest.Feed{}, metrics: &producttest.Metrics{}}
+	s := &fixture{gate: inventorytest.NewGate(), orders: &inventorytest.Orders{Known: map[string]bool{}},
+		feed: &inventorytest.Feed{}, metrics: &inventorytest.Metrics{}}
 	s.gate.Page = 1 // so that pages are turned
 	s.db = postgrestest.Open(t, outbox.Migrations, Migrations)
 	toldRight(t, s.db)
 	s.next.Store(100)
-	log := slog.New(slog.DiscardHandler)
-	s.store = New(s.db, outbox.New(s.db, "product", noBroker{}, log), func(items []product.Apply) { s.told = append(s.told, items...) })
-	lives := func() time.Duration { return ttl }
-	s.holds = product.NewHolds(s.store, s.gate, lives, s.metrics)
-	s.catalogue = product.NewCatalogue(s.store, s.holds, func() string { return "CNY" }, func() time.Time { return noon })
-	s.ledger = product.NewLedger(s.store, s.metrics)
-	s.keeper = product.NewReconciler(s.store, s.gate, s.orders, s.feed, lives, s.metrics, log)
+	s.use(s.db)
 	return s
 }
 
-// tell passes on what was committed, as the applier does.
+// use makes the service around a database.
+func (s *fixture) use(db *gorm.DB) {
+	log := slog.New(slog.DiscardHandler)
+	out := outbox.New(db, "product", noBroker{}, log)
+	s.store = New(db, out, func(items []inventory.Apply) { s.told = append(s.told, items...) })
+	lives := func() time.Duration { return ttl }
+	currency, now := func() string { return "CNY" }, func() time.Time { return noon }
+	s.inventory = inventory.NewService(s.store, s.gate, lives, s.metrics)
+	s.catalog = catalog.NewService(s.store, s.inventory, currency, now)
+	s.reconciler = inventory.NewReconciler(s.store, s.gate, s.orders, s.feed, lives, s.metrics, log)
+}
+
+// tell passes on what was committed, as GateSync does.
 func (s *fixture) tell(t *testing.T) {
 	t.Helper()
 	items := s.told
@@ -83,7 +89,10 @@ func (s *fixture) tell(t *testing.T) {
 func (s *fixture) offer(t *testing.T, stock int64) string {
 	t.Helper()
 	id := fmt.Sprint(s.next.Add(1))
-	_, err := s.catalogue.Create(ctx, id, seller, product.CreateParams{Name: "Teapot " + id, Description: "Holds a litre.", Price: 12900, Stock: stock})
+	_, err := s.catalog.Create(
+		ctx, id, seller,
+		catalog.CreateParams{Name: "Teapot " + id, Description: "Holds a litre.", Price: 12900, Stock: stock},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,17 +100,17 @@ func (s *fixture) offer(t *testing.T, stock int64) string {
 	return id
 }
 
-func (s *fixture) hold(t *testing.T, order string, lines ...product.Line) product.HoldResult {
+func (s *fixture) hold(t *testing.T, order string, lines ...inventory.Line) catalog.PricedHold {
 	t.Helper()
-	res, err := s.holds.Hold(ctx, order, lines)
+	res, err := s.catalog.Hold(ctx, order, lines)
 	if err != nil {
 		t.Fatalf("hold %s: %v", order, err)
 	}
 	return res
 }
 
-func line(id string, quantity int64) product.Line {
-	return product.Line{ProductID: id, Quantity: quantity}
+func line(id string, quantity int64) inventory.Line {
+	return inventory.Line{ProductID: id, Quantity: quantity}
 }
 
 func must(t *testing.T, err error) {
@@ -117,14 +126,21 @@ func (s *fixture) wantStock(t *testing.T, id string, onHand, reserved int64) {
 	stock, _, err := s.store.StockSnapshot(ctx, []string{id}, nil)
 	must(t, err)
 	if stock[0].OnHand != onHand || stock[0].Reserved != reserved {
-		t.Errorf("product %s has %d on hand, %d reserved, want %d and %d", id, stock[0].OnHand, stock[0].Reserved, onHand, reserved)
+		t.Errorf(
+			"product %s has %d on hand, %d reserved, want %d and %d", id, stock[0].OnHand, stock[0].Reserved, onHand, reserved,
+		)
 	}
 	var books struct{ Hand, Reserved, Open int64 }
 	must(t, s.db.Raw(`SELECT (SELECT sum(on_hand_delta) FROM all_stock_ledger WHERE product_id = ?::bigint) AS hand,
 		(SELECT sum(reserved_delta) FROM all_stock_ledger WHERE product_id = ?::bigint) AS reserved,
-		(SELECT coalesce(sum(quantity), 0) FROM all_reservations WHERE product_id = ?::bigint AND state = 'reserved') AS open`, id, id, id).Scan(&books).Error)
+		(SELECT coalesce(sum(quantity), 0) FROM all_reservations
+			WHERE product_id = ?::bigint AND state = 'reserved') AS open`,
+		id, id, id).Scan(&books).Error)
 	if books.Hand != stock[0].OnHand || books.Reserved != stock[0].Reserved || books.Open != stock[0].Reserved {
-		t.Errorf("product %s: the ledger makes %d and %d, open reservations %d, stock says %+v", id, books.Hand, books.Reserved, books.Open, stock[0])
+		t.Errorf(
+			"product %s: the ledger makes %d and %d, open reservations %d, stock says %+v", id, books.Hand, books.Reserved,
+			books.Open, stock[0],
+		)
 	}
 }
 

@@ -2,25 +2,26 @@ package store
 
 import (
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
 	"daprmall.dev/services/kit/ids"
-	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
-	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/catalog"
+	"daprmall.dev/services/product/internal/inventory"
 )
 
-// The ledger is kept for ever and a mall has many products, so nothing may read all of them: with much that is finished, live and archived,
-// every statement finds its rows by an index.
+// The ledger is kept for ever and a mall has many products, so nothing may read all of them: with much that is
+// finished, live and archived, every statement finds its rows by an index.
 func TestNothingReadsTheWholeLedger(t *testing.T) {
 	s := open(t)
 	n := postgrestest.Rows(t)
 	young := ids.First(time.Now().Add(-24 * time.Hour))
 	for _, sql := range []string{
-		`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version, search, created_at, updated_at)
-			SELECT i, 5, 'cup ' || i, repeat('It holds tea. ', 30), 'c' || i % 50, '', 100 + i, 'CNY', 1, setweight(to_tsvector('pg_catalog.simple', 'cup ' || i), 'A'), now(), now()
+		`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version,
+				search, created_at, updated_at)
+			SELECT i, 5, 'cup ' || i, repeat('It holds tea. ', 30), 'c' || i % 50, '', 100 + i, 'CNY', 1,
+				setweight(to_tsvector('pg_catalog.simple', 'cup ' || i), 'A'), now(), now()
 			FROM generate_series(1000, 999 + ?) i`,
 		`INSERT INTO stock SELECT i, 1000, 0, 1 FROM generate_series(1000, 999 + ?) i`,
 	} {
@@ -28,38 +29,41 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	}
 	for table, first := range map[string]int64{"": young, "archived_": 1_000_000} {
 		for _, sql := range []string{
-			`INSERT INTO %sreservations (order_id, product_id, quantity, state) SELECT i, 1000 + i %% 5000, 1, 'deducted' FROM generate_series(?::bigint, ?) i`,
-			`INSERT INTO %sstock_ledger (product_id, stock_version, kind, on_hand_delta, reserved_delta, on_hand, reserved, order_id)
+			`INSERT INTO %sreservations (order_id, product_id, quantity, state)
+				SELECT i, 1000 + i %% 5000, 1, 'deducted' FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %sstock_ledger (product_id, stock_version, kind, on_hand_delta, reserved_delta, on_hand,
+				reserved, order_id)
 				SELECT 1000 + i %% 5000, 2 + i / 5000, 'reserve', 0, 1, 1000, 1, i FROM generate_series(?::bigint, ?) i`,
 			`INSERT INTO %srejections (order_id, shortages) SELECT i + 5000000, '[]' FROM generate_series(?::bigint, ?) i`,
-			`INSERT INTO %sadjustments (id, product_id, delta, reason, actor) SELECT i, 1000 + i %% 5000, 1, '', 5 FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %sadjustments (id, product_id, delta, reason, actor)
+				SELECT i, 1000 + i %% 5000, 1, '', 5 FROM generate_series(?::bigint, ?) i`,
 		} {
 			must(t, s.db.Exec(fmt.Sprintf(sql, table), first, first+int64(n)-1).Error)
 		}
 	}
 	must(t, s.db.Exec("ANALYZE").Error)
 	watched := postgrestest.Watch(s.db)
-	s.store = New(watched.DB, outbox.New(watched.DB, "product", noBroker{}, slog.New(slog.DiscardHandler)), func(items []product.Apply) { s.told = append(s.told, items...) })
-	lives := func() time.Duration { return ttl }
-	s.holds = product.NewHolds(s.store, s.gate, lives, s.metrics)
-	s.catalogue = product.NewCatalogue(s.store, s.holds, func() string { return "CNY" }, func() time.Time { return noon })
-	s.ledger = product.NewLedger(s.store, s.metrics)
-	s.keeper = product.NewReconciler(s.store, s.gate, s.orders, s.feed, lives, s.metrics, slog.New(slog.DiscardHandler))
+	s.use(watched.DB)
 
 	tea := s.offer(t, 10)
-	lines := []product.Line{line(tea, 2), line("1001", 1)}
+	lines := []inventory.Line{line(tea, 2), line("1001", 1)}
 	s.hold(t, "100", lines...)
-	must(t, s.ledger.Placed(ctx, product.Order{ID: "100", Lines: lines}, product.Order{ID: "101", Lines: []product.Line{line(tea, 100)}}))
-	must(t, s.ledger.Paid(ctx, product.Order{ID: "100", Lines: lines}))
-	must(t, s.ledger.Cancelled(ctx, product.Order{ID: "102", Lines: lines}))
+	must(
+		t,
+		s.inventory.Reserve(
+			ctx, inventory.Order{ID: "100", Lines: lines}, inventory.Order{ID: "101", Lines: []inventory.Line{line(tea, 100)}},
+		),
+	)
+	must(t, s.inventory.Deduct(ctx, inventory.Order{ID: "100", Lines: lines}))
+	must(t, s.inventory.Release(ctx, inventory.Order{ID: "102", Lines: lines}))
 	must(t, s.store.Lock(ctx, tea, "1001"))
-	_, err := s.catalogue.Adjust(ctx, product.Adjustment{ID: "50", ProductID: tea, Delta: 3, Reason: "found", By: seller})
+	_, err := s.catalog.AdjustStock(ctx, seller, inventory.Adjustment{ID: "50", ProductID: tea, Delta: 3, Reason: "found"})
 	must(t, err)
-	_, err = s.catalogue.Get(ctx, "1002")
+	_, err = s.catalog.Get(ctx, "1002")
 	must(t, err)
 	_, err = s.store.Views(ctx, []string{"1001", "1002", "1003"})
 	must(t, err)
-	_, err = s.store.Change(ctx, "1004", func(*product.Product) error { return nil })
+	_, err = s.store.Change(ctx, "1004", func(*catalog.Product) error { return nil })
 	must(t, err)
 	holds := []string{"adj-50"}
 	for i := range 200 {
@@ -69,16 +73,17 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	must(t, err)
 	_, _, err = s.store.StockSnapshot(ctx, ids, holds)
 	must(t, err)
-	must(t, s.keeper.Reconcile(ctx))
-	must(t, s.keeper.ExpireHolds(ctx))
+	must(t, s.reconciler.Reconcile(ctx))
+	must(t, s.reconciler.ExpireHolds(ctx))
 	must(t, s.store.Archive(ctx, 0))
 	low, high := int64(1000), int64(1100)
-	for _, q := range []product.Query{
-		{Sort: product.Newest}, {Sort: product.Newest, After: &product.Cursor{ID: "3000"}},
-		{Sort: product.PriceUp}, {Sort: product.PriceUp, After: &product.Cursor{Price: 2000, ID: "1900"}},
-		{Sort: product.PriceDown, After: &product.Cursor{Price: 2000, ID: "1900"}},
-		{Sort: product.PriceUp, Category: "c7"}, {Sort: product.PriceUp, MinPrice: &low, MaxPrice: &high},
-		{Sort: product.Relevance, Words: "1234"}, {Sort: product.Relevance, Words: "1234", After: &product.Cursor{Rank: 0.1, ID: "1000"}},
+	for _, q := range []catalog.Query{
+		{Sort: catalog.Newest}, {Sort: catalog.Newest, After: &catalog.Cursor{ID: "3000"}},
+		{Sort: catalog.PriceUp}, {Sort: catalog.PriceUp, After: &catalog.Cursor{Price: 2000, ID: "1900"}},
+		{Sort: catalog.PriceDown, After: &catalog.Cursor{Price: 2000, ID: "1900"}},
+		{Sort: catalog.PriceUp, Category: "c7"}, {Sort: catalog.PriceUp, MinPrice: &low, MaxPrice: &high},
+		{Sort: catalog.Relevance, Words: "1234"},
+		{Sort: catalog.Relevance, Words: "1234", After: &catalog.Cursor{Rank: 0.1, ID: "1000"}},
 	} {
 		q.PageSize = 20
 		page, err := s.store.Search(ctx, q)
@@ -92,7 +97,8 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	if watched.Seen() < 25 {
 		t.Errorf("only %d statements were seen", watched.Seen())
 	}
-	for _, found := range watched.WholeTables(t, "reservations", "stock_ledger", "rejections", "adjustments", "stock", "products",
+	for _, found := range watched.WholeTables(t, "reservations", "stock_ledger", "rejections", "adjustments",
+		"stock", "products",
 		"archived_reservations", "archived_stock_ledger", "archived_rejections", "archived_adjustments") {
 		t.Errorf("reads all of %s", found)
 	}
@@ -101,8 +107,14 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 // Pages go in the order of numbers, whatever their length, and skip nothing.
 func TestStockIDsAreInNumericOrder(t *testing.T) {
 	s := open(t)
-	must(t, s.db.Exec(`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version, search, created_at, updated_at)
-		SELECT i, 5, '', '', '', '', 1, 'CNY', 1, '', now(), now() FROM generate_series(8, 12) i`).Error)
+	must(
+		t,
+		s.db.Exec(
+			`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version,
+				search, created_at, updated_at)
+		SELECT i, 5, '', '', '', '', 1, 'CNY', 1, '', now(), now() FROM generate_series(8, 12) i`,
+		).Error,
+	)
 	must(t, s.db.Exec("INSERT INTO stock SELECT i, 1, 0, 1 FROM generate_series(8, 12) i").Error)
 	var all []string
 	for after := ""; ; {

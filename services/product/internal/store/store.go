@@ -1,5 +1,6 @@
-// Package store keeps the product service in PostgreSQL: the catalogue with its
-// search, the stock ledger, and the event of a rejection in the same transaction.
+// Package store keeps the product service in PostgreSQL: the catalogue with its search, the stock ledger, and the event
+// of a rejection in the same transaction. What catalog.Store needs is in files catalog*.go, what inventory.Store needs
+// in files inventory*.go.
 package store
 
 import (
@@ -8,14 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"gorm.io/gorm"
 
-	"daprmall.dev/services/kit/money"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres"
-	"daprmall.dev/services/product/internal/product"
+	"daprmall.dev/services/product/internal/catalog"
+	"daprmall.dev/services/product/internal/inventory"
 )
 
 //go:embed migrations/*.sql
@@ -29,53 +29,24 @@ type Events interface {
 	Add(ctx context.Context, events ...outbox.Event) error
 }
 
-// Store is product.Store on PostgreSQL.
+// Store is catalog.Store and inventory.Store on PostgreSQL: one database, so that a product and its stock commit
+// together.
 type Store struct {
 	db      *gorm.DB
 	events  Events
-	changed func([]product.Apply)
+	changed func([]inventory.Apply)
 }
 
-// New makes a store. changed hears of stock after its commit, never before, and
-// not at all if the process dies in between.
-func New(db *gorm.DB, events Events, changed func([]product.Apply)) *Store {
+// New makes a store. changed is called with stock after its commit, never before, and not at all if the process dies in
+// between.
+func New(db *gorm.DB, events Events, changed func([]inventory.Apply)) *Store {
 	return &Store{db: db, events: events, changed: changed}
 }
 
-var _ product.Store = (*Store)(nil)
-
-// row is how a product lies in PostgreSQL, joined with what can be bought of it.
-type row struct {
-	ID          int64
-	SellerID    int64
-	Name        string
-	Description string
-	Category    string
-	ImageURL    string `gorm:"column:image_url"`
-	Price       int64
-	Currency    string
-	Version     int64
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	Deleted     bool
-	Available   int64
-	Rank        float64
-	Total       int64 // of the whole list
-}
-
-const columns = `p.id, p.seller_id, p.name, p.description, p.category, p.image_url, p.price, p.currency, p.version,
-	p.created_at, p.updated_at, p.deleted_at IS NOT NULL AS deleted`
-
-func (r row) view() product.View {
-	return product.View{
-		Attributes: product.Attributes{
-			ID: text(r.ID), SellerID: text(r.SellerID), Name: r.Name, Description: r.Description, Category: r.Category,
-			ImageURL: r.ImageURL, Price: money.Of(r.Price, r.Currency), Version: r.Version, Deleted: r.Deleted,
-			CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
-		},
-		Available: r.Available,
-	}
-}
+var (
+	_ catalog.Store   = (*Store)(nil)
+	_ inventory.Store = (*Store)(nil)
+)
 
 // errID is for ids that cannot be in the database; they come from events only,
 // requests are checked at the edge.

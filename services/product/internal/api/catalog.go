@@ -1,0 +1,187 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/contracts/productv1"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/web"
+	"daprmall.dev/services/product/internal/catalog"
+)
+
+// productBody is a product as the REST contract shows it.
+type productBody struct {
+	ID          string    `json:"id"`
+	SellerID    string    `json:"seller_id"`
+	Name        string    `json:"name"`
+	Description string    `json:"description"`
+	Category    string    `json:"category"`
+	ImageURL    string    `json:"image_url"`
+	Price       int64     `json:"price"`
+	Currency    string    `json:"currency"`
+	Available   int64     `json:"available"`
+	Version     int64     `json:"version"`
+	CreatedAt   time.Time `json:"created_at"`
+	UpdatedAt   time.Time `json:"updated_at"`
+}
+
+func body(v catalog.View) productBody {
+	return productBody{
+		ID: v.ID, SellerID: v.SellerID, Name: v.Name, Description: v.Description, Category: v.Category, ImageURL: v.ImageURL,
+		Price: v.Price.Amount, Currency: v.Price.Currency, Available: v.Available,
+		Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
+	}
+}
+
+func (h handler) get(c *gin.Context) error {
+	id, err := web.ID(c, "id", "product")
+	if err != nil {
+		return err
+	}
+	v, err := h.catalog.Get(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	tag := web.ETag(v.Version)
+	c.Header("ETag", tag)
+	if matches(c.GetHeader("If-None-Match"), tag) {
+		c.Status(http.StatusNotModified)
+		return nil
+	}
+	c.JSON(http.StatusOK, body(v))
+	return nil
+}
+
+// matches compares weakly, as RFC 9110 asks for If-None-Match.
+func matches(header, tag string) bool {
+	for candidate := range strings.SplitSeq(header, ",") {
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		if candidate == tag || candidate == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+func (h handler) create(c *gin.Context) error {
+	var in struct {
+		Name        *string `json:"name"`
+		Description *string `json:"description"`
+		Category    string  `json:"category"`
+		ImageURL    string  `json:"image_url"`
+		Price       *int64  `json:"price"`
+		Stock       *int64  `json:"stock"`
+	}
+	if err := web.Bind(c, &in); err != nil {
+		return err
+	}
+	err := required(map[string]bool{
+		"name": in.Name != nil, "description": in.Description != nil, "price": in.Price != nil, "stock": in.Stock != nil,
+	})
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	id, err := h.effects.Effect(ctx)
+	if err != nil {
+		return err
+	}
+	v, err := h.catalog.Create(ctx, id, actor(c), catalog.CreateParams{
+		Name: *in.Name, Description: *in.Description, Category: in.Category, ImageURL: in.ImageURL,
+		Price: *in.Price, Stock: *in.Stock,
+	})
+	if err != nil {
+		return err
+	}
+	c.Header("ETag", web.ETag(v.Version))
+	c.Header("Location", "/v1/products/"+v.ID)
+	c.JSON(http.StatusCreated, body(v))
+	return nil
+}
+
+func (h handler) change(c *gin.Context) error {
+	id, err := web.ID(c, "id", "product")
+	if err != nil {
+		return err
+	}
+	match := c.GetHeader("If-Match")
+	if match == "" {
+		return problem.New(problem.PreconditionRequired, "", "Send If-Match with the ETag of the product you read.")
+	}
+	// What is no tag of ours cannot be the present one: version 0 never matches.
+	version, err := strconv.ParseInt(strings.Trim(match, `"`), 10, 64)
+	if err != nil || web.ETag(version) != match {
+		version = 0
+	}
+	var in struct {
+		Name        *string `json:"name"`
+		Description *string `json:"description"`
+		Category    *string `json:"category"`
+		ImageURL    *string `json:"image_url"`
+		Price       *int64  `json:"price"`
+	}
+	if err := web.Bind(c, &in); err != nil {
+		return err
+	}
+	v, err := h.catalog.Change(c.Request.Context(), id, actor(c), version, catalog.Change(in))
+	if err != nil {
+		return err
+	}
+	c.Header("ETag", web.ETag(v.Version))
+	c.JSON(http.StatusOK, body(v))
+	return nil
+}
+
+func (h handler) remove(c *gin.Context) error {
+	id, err := web.ID(c, "id", "product")
+	if err != nil {
+		return err
+	}
+	if err := h.catalog.Remove(c.Request.Context(), id, actor(c)); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h handler) products(c *gin.Context) error {
+	var in productv1.GetRequest
+	if err := web.Bind(c, &in); err != nil {
+		return err
+	}
+	if len(in.IDs) > maxLines {
+		return problem.Validation(problem.Field{Field: "ids", Message: "must have at most 200 entries"})
+	}
+	views, err := h.catalog.Views(c.Request.Context(), in.IDs)
+	if err != nil {
+		return err
+	}
+	out := productv1.GetAnswer{Products: []productv1.Product{}}
+	for _, v := range views {
+		if v.Deleted {
+			continue
+		}
+		out.Products = append(out.Products, productv1.Product{ID: v.ID, SellerID: v.SellerID, Name: v.Name,
+			Price: v.Price.Amount, Currency: v.Price.Currency, Available: v.Available})
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+func required(given map[string]bool) error {
+	var bad []problem.Field
+	for name, ok := range given {
+		if !ok {
+			bad = append(bad, problem.Field{Field: name, Message: "is required"})
+		}
+	}
+	if len(bad) > 0 {
+		return problem.Validation(bad...)
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/page"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/web"
+	"daprmall.dev/services/product/internal/catalog"
+)
+
+// listBody is a page of products; it also says how many there are, up to 1,000.
+type listBody struct {
+	page.Page[productBody]
+	Total  int  `json:"total"`
+	Capped bool `json:"total_capped,omitempty"`
+}
+
+func (h handler) list(c *gin.Context) error {
+	q, err := query(c)
+	if err != nil {
+		return err
+	}
+	found, err := h.catalog.Search(c.Request.Context(), q)
+	if err != nil {
+		return err
+	}
+	items := make([]productBody, len(found.Items))
+	for i, v := range found.Items {
+		items[i] = body(v)
+		items[i].Description = excerpt(v.Description)
+	}
+	next := ""
+	if found.Next != nil {
+		if next, err = encode(*found.Next, q); err != nil {
+			return err
+		}
+	}
+	c.JSON(http.StatusOK, listBody{Page: page.New(items, next), Total: found.Total, Capped: found.Capped})
+	return nil
+}
+
+// maxExcerpt is how much of a description a list shows, in characters. A hundred whole ones would be megabytes.
+const maxExcerpt = 300
+
+// excerpt shortens a text at the end of a word, and says so with an ellipsis.
+func excerpt(text string) string {
+	if utf8.RuneCountInString(text) <= maxExcerpt {
+		return text
+	}
+	short := string([]rune(text)[:maxExcerpt-1])
+	if at := strings.LastIndexFunc(short, unicode.IsSpace); at > len(short)*2/3 {
+		short = short[:at]
+	}
+	return strings.TrimRightFunc(short, unicode.IsSpace) + "…"
+}
+
+func query(c *gin.Context) (catalog.Query, error) {
+	if err := web.OnlyQuery(c, "q", "category", "min_price", "max_price", "sort", "page_size", "page_token"); err != nil {
+		return catalog.Query{}, err
+	}
+	size, err := page.Size(c)
+	if err != nil {
+		return catalog.Query{}, err
+	}
+	q := catalog.Query{
+		Words:    c.Query("q"),
+		Category: c.Query("category"),
+		Sort:     catalog.Sort(c.Query("sort")),
+		PageSize: size,
+	}
+	if sort, given := c.GetQuery("sort"); given && sort == "" {
+		return catalog.Query{}, problem.Validation(problem.Field{Field: "sort", Message: "must not be empty"})
+	}
+	if q.MinPrice, err = price(c, "min_price"); err != nil {
+		return catalog.Query{}, err
+	}
+	if q.MaxPrice, err = price(c, "max_price"); err != nil {
+		return catalog.Query{}, err
+	}
+	if q, err = q.Normal(); err != nil {
+		return catalog.Query{}, err
+	}
+	if raw, ok := c.GetQuery("page_token"); ok {
+		if q.After, err = decode(raw, q); err != nil {
+			return catalog.Query{}, err
+		}
+	}
+	return q, nil
+}
+
+func price(c *gin.Context, name string) (*int64, error) {
+	raw, ok := c.GetQuery(name)
+	if !ok {
+		return nil, nil
+	}
+	n, err := strconv.ParseInt(raw, 10, 64)
+	if err != nil {
+		return nil, problem.Validation(problem.Field{Field: name, Message: "must be a whole number of minor units"})
+	}
+	return &n, nil
+}
+
+// token is a place in one list. It is bound to the query: the same place in
+// another list would show nonsense. Nothing in it is secret or trusted.
+type token struct {
+	Query string  `json:"q"`
+	Rank  float64 `json:"r,omitempty"`
+	Price int64   `json:"p,omitempty"`
+	ID    string  `json:"i"`
+}
+
+func encode(at catalog.Cursor, q catalog.Query) (string, error) {
+	raw, err := json.Marshal(token{Query: fingerprint(q), Rank: at.Rank, Price: at.Price, ID: at.ID})
+	if err != nil {
+		return "", fmt.Errorf("write page token: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(raw), nil
+}
+
+func decode(raw string, q catalog.Query) (*catalog.Cursor, error) {
+	text, err := base64.RawURLEncoding.DecodeString(raw)
+	if err != nil || base64.RawURLEncoding.EncodeToString(text) != raw { // line breaks in it would be passed over
+		return nil, page.BadToken()
+	}
+	var t token
+	if err := json.Unmarshal(text, &t); err != nil || t.Query != fingerprint(q) || !ids.Valid(t.ID) {
+		return nil, page.BadToken()
+	}
+	return &catalog.Cursor{Rank: t.Rank, Price: t.Price, ID: t.ID}, nil
+}
+
+// fingerprint covers what decides which products a list has, and their order;
+// the size of a page may change on the way.
+func fingerprint(q catalog.Query) string {
+	q.PageSize, q.After = 0, nil
+	raw, err := json.Marshal(q)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(raw)
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}

@@ -1,0 +1,113 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"daprmall.dev/services/contracts/productv1"
+	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/web"
+	"daprmall.dev/services/product/internal/inventory"
+)
+
+const (
+	maxLines    = 200
+	maxQuantity = 999
+)
+
+func (h handler) hold(c *gin.Context) error {
+	var in productv1.HoldRequest
+	if err := web.Bind(c, &in); err != nil {
+		return err
+	}
+	if err := checkHold(in); err != nil {
+		return err
+	}
+	lines := make([]inventory.Line, len(in.Lines))
+	for i, l := range in.Lines {
+		lines[i] = inventory.Line(l)
+	}
+	res, err := h.catalog.Hold(c.Request.Context(), in.OrderID, lines)
+	if err != nil {
+		return err
+	}
+	out := productv1.HoldAnswer{Status: res.Status, Lines: []productv1.PricedLine{}, Shortages: []productv1.Shortage{}}
+	for _, l := range res.Lines {
+		out.Lines = append(out.Lines, productv1.PricedLine{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name,
+			Price: l.Price, Currency: l.Currency, Quantity: l.Quantity})
+	}
+	for _, s := range res.Shortages {
+		out.Shortages = append(out.Shortages, productv1.Shortage(s))
+	}
+	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+func checkHold(in productv1.HoldRequest) error {
+	var bad []problem.Field
+	if !ids.Valid(in.OrderID) {
+		bad = append(bad, problem.Field{Field: "order_id", Message: "must be an id"})
+	}
+	if len(in.Lines) < 1 || len(in.Lines) > maxLines {
+		bad = append(bad, problem.Field{Field: "lines", Message: "must have 1 to 200 entries"})
+	}
+	for _, l := range in.Lines {
+		if !ids.Valid(l.ProductID) {
+			bad = append(bad, problem.Field{Field: "lines.product_id", Message: "must be an id"})
+		}
+		if l.Quantity < 1 || l.Quantity > maxQuantity {
+			bad = append(bad, problem.Field{Field: "lines.quantity", Message: "must be 1 to 999"})
+		}
+	}
+	if len(bad) > 0 {
+		return problem.Validation(bad...)
+	}
+	return nil
+}
+
+func (h handler) release(c *gin.Context) error {
+	var in productv1.ReleaseRequest
+	if err := web.Bind(c, &in); err != nil {
+		return err
+	}
+	if !ids.Valid(in.OrderID) {
+		return problem.Validation(problem.Field{Field: "order_id", Message: "must be an id"})
+	}
+	if err := h.inventory.ReleaseHold(c.Request.Context(), in.OrderID); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+func (h handler) adjust(c *gin.Context) error {
+	id, err := web.ID(c, "id", "product")
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Delta  *int64  `json:"delta"`
+		Reason *string `json:"reason"`
+	}
+	if err := web.Bind(c, &in); err != nil {
+		return err
+	}
+	if err := required(map[string]bool{"delta": in.Delta != nil, "reason": in.Reason != nil}); err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	effect, err := h.effects.Effect(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := h.catalog.AdjustStock(ctx, actor(c), inventory.Adjustment{
+		ID: effect, ProductID: id, Delta: *in.Delta, Reason: *in.Reason,
+	})
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, gin.H{"on_hand": s.OnHand, "reserved": s.Reserved, "available": s.Available()})
+	return nil
+}

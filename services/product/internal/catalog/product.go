@@ -1,0 +1,217 @@
+// Package catalog is the products of the mall: what sellers say of them, who may change them, and how shoppers find
+// them. How many there are is the business of package inventory, which does not know this one.
+package catalog
+
+import (
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"daprmall.dev/services/kit/money"
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/product/internal/inventory"
+)
+
+// Attributes are a product as everybody may see it.
+type Attributes struct {
+	ID          string
+	SellerID    string
+	Name        string
+	Description string
+	Category    string
+	ImageURL    string
+	Price       money.Money
+	Version     int64 // of the catalogue entry; stock has its own
+	Deleted     bool
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// View is a product with what can be bought of it.
+type View struct {
+	Attributes
+	Available int64
+}
+
+// Actor is who asks for a change.
+type Actor struct {
+	UserID string
+	Admin  bool
+	Seller bool
+}
+
+// Product is one sellable unit.
+type Product struct{ attributes Attributes }
+
+// Restore gives the product that a store kept.
+func Restore(f Attributes) *Product { return &Product{attributes: f} }
+
+// Attributes tells what the product is now.
+func (p *Product) Attributes() Attributes { return p.attributes }
+
+// CreateParams is what a seller says of a new product.
+type CreateParams struct {
+	Name        string
+	Description string
+	Category    string
+	ImageURL    string
+	Price       int64
+	Stock       int64
+}
+
+// Limits of what a seller may write; the OpenAPI file says the same.
+const (
+	maxName        = 200
+	maxDescription = 10_000
+	maxCategory    = 64
+	maxImageURL    = 2048
+	maxPrice       = 99_999_999_999
+)
+
+// New makes a product of this seller, or refuses field by field.
+func New(id string, by Actor, d CreateParams, currency string, at time.Time) (*Product, error) {
+	if !by.Seller && !by.Admin {
+		return nil, problem.New(problem.Forbidden, "", "Only sellers offer products.")
+	}
+	p := &Product{attributes: Attributes{
+		ID: id, SellerID: by.UserID, Name: strings.TrimSpace(d.Name), Description: d.Description,
+		Category: strings.TrimSpace(d.Category), ImageURL: d.ImageURL, Price: money.Of(d.Price, currency),
+		Version: 1, CreatedAt: at, UpdatedAt: at,
+	}}
+	bad := p.check()
+	if d.Stock < 0 || d.Stock > inventory.MaxQuantity {
+		bad = append(bad, problem.Field{Field: "stock", Message: "must be 0 to 1000000000"})
+	}
+	if len(bad) > 0 {
+		return nil, problem.Validation(bad...)
+	}
+	return p, nil
+}
+
+// Change is what somebody wants different; nil leaves a field as it is.
+type Change struct {
+	Name        *string
+	Description *string
+	Category    *string
+	ImageURL    *string
+	Price       *int64
+}
+
+func (c Change) empty() bool {
+	return c.Name == nil && c.Description == nil && c.Category == nil && c.ImageURL == nil && c.Price == nil
+}
+
+// Change alters the product if it is still at the version the caller read. Not
+// the caller's product looks like no product.
+func (p *Product) Change(by Actor, version int64, c Change, at time.Time) error {
+	if err := p.mayTouch(by); err != nil {
+		return err
+	}
+	if version != p.attributes.Version {
+		return problem.New(
+			problem.PreconditionFailed, "", "The product changed since it was read: it is at version %d now.",
+			p.attributes.Version,
+		)
+	}
+	if c.empty() {
+		return problem.Validation(problem.Field{Field: "", Message: "name at least one field to change"})
+	}
+	next := *p
+	set(&next.attributes.Name, c.Name, strings.TrimSpace)
+	set(&next.attributes.Description, c.Description, nil)
+	set(&next.attributes.Category, c.Category, strings.TrimSpace)
+	set(&next.attributes.ImageURL, c.ImageURL, nil)
+	if c.Price != nil {
+		next.attributes.Price.Amount = *c.Price
+	}
+	if bad := next.check(); len(bad) > 0 {
+		return problem.Validation(bad...)
+	}
+	next.attributes.Version++
+	next.attributes.UpdatedAt = at
+	*p = next
+	return nil
+}
+
+func set(dst, src *string, clean func(string) string) {
+	if src == nil {
+		return
+	}
+	*dst = *src
+	if clean != nil {
+		*dst = clean(*src)
+	}
+}
+
+// Remove ends the sale of the product. It stays readable for old orders.
+func (p *Product) Remove(by Actor, at time.Time) error {
+	if err := p.mayTouch(by); err != nil {
+		return err
+	}
+	p.attributes.Deleted, p.attributes.UpdatedAt = true, at
+	p.attributes.Version++
+	return nil
+}
+
+// mayTouch lets the owning seller and admins through.
+func (p *Product) mayTouch(by Actor) error {
+	if p.attributes.Deleted || (!by.Admin && by.UserID != p.attributes.SellerID) {
+		return Missing()
+	}
+	return nil
+}
+
+// Missing is the refusal for a product that is not there, or not the caller's.
+func Missing() error { return problem.NewNotFound("product") }
+
+func (p *Product) check() []problem.Field {
+	f := p.attributes
+	var bad []problem.Field
+	text := func(field, s string, least, most int) {
+		switch n := utf8.RuneCountInString(s); {
+		case !utf8.ValidString(s) || strings.ContainsRune(s, 0):
+			bad = append(bad, problem.Field{Field: field, Message: "must be valid text"})
+		case n < least:
+			bad = append(bad, problem.Field{Field: field, Message: "must not be empty"})
+		case n > most:
+			bad = append(bad, problem.Field{Field: field, Message: "is too long"})
+		}
+	}
+	text("name", f.Name, 1, maxName)
+	text("description", f.Description, 0, maxDescription)
+	text("category", f.Category, 0, maxCategory)
+	text("image_url", f.ImageURL, 0, maxImageURL)
+	if !isImage(f.ImageURL) {
+		const message = "must be an http(s) address or a path on this site, escaped"
+		bad = append(bad, problem.Field{Field: "image_url", Message: message})
+	}
+	if f.Price.Amount < 1 || f.Price.Amount > maxPrice {
+		bad = append(bad, problem.Field{Field: "price", Message: "must be 1 to 99999999999 minor units"})
+	}
+	return bad
+}
+
+// isImage keeps javascript: and data: out of the storefront's pages.
+func isImage(s string) bool {
+	if s == "" {
+		return true
+	}
+	// url.Parse reads more than an address may hold: spaces, quotes, letters of any script.
+	forbidden := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }
+	if strings.ContainsFunc(s, forbidden) {
+		return false
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.User != nil {
+		return false
+	}
+	switch u.Scheme {
+	case "http", "https":
+		return u.Host != ""
+	case "":
+		return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") // to a browser, any number of slashes begins a host
+	default:
+		return false
+	}
+}

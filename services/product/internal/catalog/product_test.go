@@ -1,0 +1,126 @@
+package catalog
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/product/internal/inventory"
+)
+
+var (
+	noon   = time.Date(2026, 8, 23, 12, 0, 0, 0, time.UTC)
+	seller = Actor{UserID: "5", Seller: true}
+	teapot = CreateParams{
+		Name:        " Teapot ",
+		Description: "Holds a litre.",
+		Category:    "kitchen",
+		ImageURL:    "/images/teapot.svg",
+		Price:       12900,
+		Stock:       40,
+	}
+)
+
+func TestNewProductsAreChecked(t *testing.T) {
+	with := func(f func(*CreateParams)) CreateParams { d := teapot; f(&d); return d }
+	for name, c := range map[string]struct {
+		draft CreateParams
+		field string
+	}{
+		"no name":          {with(func(d *CreateParams) { d.Name = "  " }), "name"},
+		"long name":        {with(func(d *CreateParams) { d.Name = strings.Repeat("茶", 201) }), "name"},
+		"NUL":              {with(func(d *CreateParams) { d.Description = "a\x00b" }), "description"},
+		"script as image":  {with(func(d *CreateParams) { d.ImageURL = "javascript:alert(1)" }), "image_url"},
+		"data as image":    {with(func(d *CreateParams) { d.ImageURL = "data:text/html,x" }), "image_url"},
+		"foreign path":     {with(func(d *CreateParams) { d.ImageURL = "//evil.example/x" }), "image_url"},
+		"foreign slashes":  {with(func(d *CreateParams) { d.ImageURL = "///evil.example/x" }), "image_url"},
+		"space in a path":  {with(func(d *CreateParams) { d.ImageURL = "/images/tea pot.svg" }), "image_url"},
+		"quote in a path":  {with(func(d *CreateParams) { d.ImageURL = `/images/"x` }), "image_url"},
+		"not escaped":      {with(func(d *CreateParams) { d.ImageURL = "https://mall.example/茶.svg" }), "image_url"},
+		"free":             {with(func(d *CreateParams) { d.Price = 0 }), "price"},
+		"negative price":   {with(func(d *CreateParams) { d.Price = -1 }), "price"},
+		"negative stock":   {with(func(d *CreateParams) { d.Stock = -1 }), "stock"},
+		"too much of it":   {with(func(d *CreateParams) { d.Stock = inventory.MaxQuantity + 1 }), "stock"},
+		"priced too high":  {with(func(d *CreateParams) { d.Price = maxPrice + 1 }), "price"},
+		"long category":    {with(func(d *CreateParams) { d.Category = strings.Repeat("x", 65) }), "category"},
+		"long description": {with(func(d *CreateParams) { d.Description = strings.Repeat("x", 10001) }), "description"},
+	} {
+		_, err := New("1", seller, c.draft, "CNY", noon)
+		if problem.KindOf(err) != problem.Invalid || !strings.Contains(err.Error(), c.field+":") {
+			t.Errorf("%s: %v, want a refusal of %s", name, err, c.field)
+		}
+	}
+	p, err := New("1", seller, teapot, "CNY", noon)
+	if err != nil || p.Attributes().Name != "Teapot" || p.Attributes().Version != 1 || p.Attributes().SellerID != "5" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if _, err := New("1", Actor{UserID: "6"}, teapot, "CNY", noon); problem.KindOf(err) != problem.Forbidden {
+		t.Errorf("a customer offers a product: %v, want forbidden", err)
+	}
+}
+
+func TestOnlyOwnersAndAdminsChangeAProduct(t *testing.T) {
+	name := "Kettle"
+	for _, c := range []struct {
+		who     string
+		by      Actor
+		version int64
+		want    problem.Kind
+	}{
+		{"owner", seller, 1, ""},
+		{"admin", Actor{UserID: "9", Admin: true}, 1, ""},
+		{"other seller", Actor{UserID: "6", Seller: true}, 1, problem.NotFound},
+		{"owner with an old version", seller, 0, problem.PreconditionFailed},
+		{"owner with a version to come", seller, 2, problem.PreconditionFailed},
+	} {
+		p, _ := New("1", seller, teapot, "CNY", noon)
+		err := p.Change(c.by, c.version, Change{Name: &name}, noon.Add(time.Hour))
+		if problem.KindOf(err) != c.want {
+			t.Errorf("%s: %v, want kind %q", c.who, err, c.want)
+		}
+		f := p.Attributes()
+		if changed := f.Name == "Kettle" && f.Version == 2 && f.UpdatedAt.After(f.CreatedAt); changed != (c.want == "") {
+			t.Errorf("%s: product is %+v", c.who, f)
+		}
+	}
+}
+
+func TestAChangeIsCheckedAsAWhole(t *testing.T) {
+	p, _ := New("1", seller, teapot, "CNY", noon)
+	before := p.Attributes()
+	price, empty := int64(0), ""
+	for name, c := range map[string]Change{"nothing": {}, "no price": {Price: &price}, "no name": {Name: &empty}} {
+		if err := p.Change(seller, 1, c, noon); problem.KindOf(err) != problem.Invalid || p.Attributes() != before {
+			t.Errorf("%s: %v, %+v, want a refusal and no change", name, err, p.Attributes())
+		}
+	}
+	if err := p.Remove(seller, noon); err != nil || !p.Attributes().Deleted {
+		t.Fatalf("remove: %v", err)
+	}
+	if err := p.Remove(seller, noon); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("remove again: %v, want not found", err)
+	}
+}
+
+func TestQueriesAreChecked(t *testing.T) {
+	minus, five, six := int64(-1), int64(5), int64(6)
+	for field, q := range map[string]Query{
+		"sort":      {Sort: "cheapest", PageSize: 20},
+		"page_size": {PageSize: 101},
+		"min_price": {MinPrice: &minus, PageSize: 20},
+		"max_price": {MaxPrice: &minus, PageSize: 20},
+		"above":     {MinPrice: &six, MaxPrice: &five, PageSize: 20},
+		"q":         {Words: strings.Repeat("x", 201), PageSize: 20},
+		"category":  {Category: strings.Repeat("x", 65), PageSize: 20},
+	} {
+		if _, err := q.Normal(); problem.KindOf(err) != problem.Invalid || !strings.Contains(err.Error(), field) {
+			t.Errorf("%+v: %v, want a refusal that names %s", q, err, field)
+		}
+	}
+	for words, want := range map[string]Sort{"": Newest, "tea": Relevance} {
+		if q, err := (Query{Words: words, PageSize: 20}).Normal(); err != nil || q.Sort != want {
+			t.Errorf("q=%q sorts by %q, %v, want %q", words, q.Sort, err, want)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package catalog
+
+import (
+	"context"
+	"time"
+
+	"daprmall.dev/services/product/internal/inventory"
+)
+
+// Inventory is what the catalogue needs of stock: inventory.Service.
+type Inventory interface {
+	// Hold takes all lines of an order or none, once per order id.
+	Hold(ctx context.Context, orderID string, lines []inventory.Line) (inventory.HoldResult, error)
+	// Adjust changes stock by hand.
+	Adjust(ctx context.Context, a inventory.Adjustment) (inventory.Stock, error)
+}
+
+// Service is the use cases of the catalogue: what shoppers read and sellers change.
+type Service struct {
+	store     Store
+	inventory Inventory
+	currency  func() string
+	now       func() time.Time
+}
+
+// NewService makes the use cases of the catalogue; currency gives the mall's present one.
+func NewService(store Store, stock Inventory, currency func() string, now func() time.Time) *Service {
+	return &Service{store: store, inventory: stock, currency: currency, now: now}
+}
+
+// Search lists products for sale.
+func (s *Service) Search(ctx context.Context, q Query) (Page, error) {
+	q, err := q.Normal()
+	if err != nil {
+		return Page{}, err
+	}
+	return s.store.Search(ctx, q)
+}
+
+// Get gives one product that is for sale.
+func (s *Service) Get(ctx context.Context, id string) (View, error) {
+	return s.store.Get(ctx, id)
+}
+
+// Views gives those of the products that exist, removed ones included.
+func (s *Service) Views(ctx context.Context, ids []string) ([]View, error) {
+	return s.store.Views(ctx, ids)
+}
+
+// Create offers a product under an id that was chosen before: a second run with
+// the same id finds what the first one made.
+func (s *Service) Create(ctx context.Context, id string, by Actor, d CreateParams) (View, error) {
+	p, err := New(id, by, d, s.currency(), s.now())
+	if err != nil {
+		return View{}, err
+	}
+	_, first, err := inventory.Open(id, d.Stock, by.UserID)
+	if err != nil {
+		return View{}, err
+	}
+	return s.store.Create(ctx, p, first)
+}
+
+// Change alters a product that is still at the version the caller read.
+func (s *Service) Change(ctx context.Context, id string, by Actor, version int64, ch Change) (View, error) {
+	return s.store.Change(ctx, id, func(p *Product) error { return p.Change(by, version, ch, s.now()) })
+}
+
+// Remove ends the sale of a product.
+func (s *Service) Remove(ctx context.Context, id string, by Actor) error {
+	_, err := s.store.Change(ctx, id, func(p *Product) error { return p.Remove(by, s.now()) })
+	return err
+}
+
+// AdjustStock changes the stock of a product by hand, for its seller and for admins only.
+func (s *Service) AdjustStock(ctx context.Context, by Actor, a inventory.Adjustment) (inventory.Stock, error) {
+	if err := a.Validate(); err != nil { // a malformed request is refused as such also for a product of somebody else
+		return inventory.Stock{}, err
+	}
+	v, err := s.store.Get(ctx, a.ProductID)
+	if err != nil {
+		return inventory.Stock{}, err
+	}
+	if err := Restore(v.Attributes).mayTouch(by); err != nil {
+		return inventory.Stock{}, err
+	}
+	a.Actor = by.UserID
+	return s.inventory.Adjust(ctx, a)
+}

@@ -1,0 +1,85 @@
+package inventory_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"daprmall.dev/services/product/internal/inventory"
+	"daprmall.dev/services/product/internal/inventory/inventorytest"
+)
+
+func stock(version, onHand, reserved int64) inventory.Stock {
+	return inventory.Stock{ProductID: "7", OnHand: onHand, Reserved: reserved, Version: version}
+}
+
+// Changes that wait together become one: the newest base, all recorded orders.
+func TestApplierMergesWhatWaits(t *testing.T) {
+	gate := inventorytest.NewGate()
+	ctx, stop := context.WithCancel(t.Context())
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(gate.Apply(ctx, []inventory.Apply{{Stock: stock(1, 10, 0)}}))
+	for _, order := range []string{"1", "2"} {
+		_, err := gate.Hold(ctx, order, []inventory.Line{{ProductID: "7", Quantity: 3}}, time.Minute)
+		must(err)
+	}
+	a := inventory.NewGateSync(gate, slog.New(slog.DiscardHandler))
+	a.Changed([]inventory.Apply{{Stock: stock(3, 10, 6), Recorded: []string{"2"}}})
+	a.Changed([]inventory.Apply{{Stock: stock(2, 10, 3), Recorded: []string{"1"}}})
+	done := make(chan error)
+	go func() { done <- a.Run(ctx) }()
+	becomes(t, gate, 4)
+	stop()
+	must(<-done)
+}
+
+// becomes waits until the gate has this base and no holds.
+func becomes(t *testing.T, gate *inventorytest.Gate, want int64) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) { //nolint:forbidigo // a poll with an end
+		base, held, _ := gate.State("7")
+		if base == want && held == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("base %d, held %d, want %d and 0", base, held, want)
+		}
+	}
+}
+
+// deafOnce is a gate that cannot be reached the first time.
+type deafOnce struct {
+	inventory.Gate
+	asked int
+}
+
+func (g *deafOnce) Apply(ctx context.Context, items []inventory.Apply) error {
+	if g.asked++; g.asked == 1 {
+		return errors.New("the binding is away")
+	}
+	return g.Gate.Apply(ctx, items)
+}
+
+// A cancelled order leaves no hold by which the product would be found again: its apply must not get lost.
+func TestApplierTellsAgain(t *testing.T) {
+	gate := inventorytest.NewGate()
+	if err := gate.Apply(t.Context(), []inventory.Apply{{Stock: stock(1, 10, 3)}}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	a := inventory.NewGateSync(&deafOnce{Gate: gate}, slog.New(slog.DiscardHandler))
+	done := make(chan error)
+	go func() { done <- a.Run(ctx) }()
+	a.Changed([]inventory.Apply{{Stock: stock(2, 10, 0)}})
+	becomes(t, gate, 10)
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,225 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+)
+
+// State is where a reservation stands. It starts reserved and ends once.
+type State string
+
+// The states of a reservation.
+const (
+	Reserved State = "reserved"
+	Deducted State = "deducted"
+	Released State = "released"
+)
+
+// Reservation is one product of one order.
+type Reservation struct {
+	OrderID   string
+	ProductID string
+	Quantity  int64
+	State     State
+}
+
+// Shortage says how much there is of a product that an order wants more of.
+type Shortage struct {
+	ProductID string
+	Available int64
+}
+
+// Rejection says that the stock of a placed order is not there. The gate held it (it can, after it lost other holds),
+// the ledger refused it.
+type Rejection struct {
+	OrderID   string
+	Shortages []Shortage
+}
+
+// Order is what its events say of an order.
+type Order struct {
+	ID    string
+	Lines []Line
+}
+
+// StockByProduct is stock read under locks, by product. Orders that are recorded together share one: each sees what the
+// one before it left.
+type StockByProduct map[string]*Stock
+
+// NewStockByProduct sorts stock by product.
+func NewStockByProduct(stock ...Stock) StockByProduct {
+	byProduct := make(StockByProduct, len(stock))
+	for _, s := range stock {
+		byProduct[s.ProductID] = &s
+	}
+	return byProduct
+}
+
+// OrderStock is what the ledger knows of one order, read under locks: the stock of its products, its reservations, and
+// whether it was rejected. Place, Pay and Cancel are the three events of an order. Each takes effect once, in whatever
+// order they come.
+type OrderStock struct {
+	orderID      string
+	stock        StockByProduct
+	reservations []Reservation
+	rejected     bool
+	changes      Changes
+}
+
+// Changes are what the events changed and a store must keep, all of it or nothing.
+type Changes struct {
+	Entries      []Entry
+	Reservations []Reservation // new or in a new state
+	Rejection    *Rejection
+}
+
+// NewOrderStock gives the stock of an order as a store found it.
+func NewOrderStock(orderID string, stock StockByProduct, reservations []Reservation, rejected bool) *OrderStock {
+	return &OrderStock{orderID: orderID, stock: stock, reservations: reservations, rejected: rejected}
+}
+
+// Changes gives what the events changed.
+func (o *OrderStock) Changes() Changes { return o.changes }
+
+// known says whether an event of this order was recorded before.
+func (o *OrderStock) known() bool { return o.rejected || len(o.reservations) > 0 }
+
+// Place reserves every line or, if one is short, none and rejects the order.
+func (o *OrderStock) Place(lines []Line) error {
+	if o.known() {
+		return nil
+	}
+	return o.reserve(lines)
+}
+
+// Pay deducts what was reserved. If it comes before Place it reserves its own lines first, and the late Place then
+// finds a record.
+func (o *OrderStock) Pay(lines []Line) error {
+	if !o.known() {
+		if err := o.reserve(lines); err != nil {
+			return err
+		}
+	}
+	return o.close(Deducted)
+}
+
+// Cancel releases what was reserved. If it comes before Place it records released reservations at once, so that the
+// late Place reserves nothing.
+func (o *OrderStock) Cancel(lines []Line) error {
+	if o.known() {
+		return o.close(Released)
+	}
+	if len(lines) == 0 {
+		return errNoLines
+	}
+	for _, l := range Merge(lines) {
+		o.record(Reservation{OrderID: o.orderID, ProductID: l.ProductID, Quantity: l.Quantity, State: Released})
+	}
+	return nil
+}
+
+var errNoLines = errors.New("the event carries no lines")
+
+func (o *OrderStock) reserve(lines []Line) error {
+	if len(lines) == 0 {
+		return errNoLines
+	}
+	merged := Merge(lines)
+	var short []Shortage
+	for _, l := range merged {
+		if l.Quantity < 1 {
+			return fmt.Errorf("quantity %d of product %s", l.Quantity, l.ProductID)
+		}
+		s, ok := o.stock[l.ProductID]
+		if !ok {
+			short = append(short, Shortage{ProductID: l.ProductID})
+		} else if s.Available() < l.Quantity {
+			short = append(short, Shortage{ProductID: l.ProductID, Available: s.Available()})
+		}
+	}
+	if len(short) > 0 {
+		o.rejected = true
+		o.changes.Rejection = &Rejection{OrderID: o.orderID, Shortages: short}
+		return nil
+	}
+	for _, l := range merged {
+		if err := o.move(l.ProductID, Entry{Kind: KindReserve, OrderID: o.orderID, Reserved: l.Quantity}); err != nil {
+			return err
+		}
+		o.record(Reservation{OrderID: o.orderID, ProductID: l.ProductID, Quantity: l.Quantity, State: Reserved})
+	}
+	return nil
+}
+
+// close ends open reservations. After a rejection it leaves the stock alone. An order that is both paid and cancelled
+// is a contradiction: the error parks the event, where operators see it.
+func (o *OrderStock) close(to State) error {
+	if o.rejected {
+		return nil
+	}
+	for i, r := range o.reservations {
+		if r.State == to {
+			continue
+		}
+		if r.State != Reserved {
+			return fmt.Errorf(
+				"order %s: reservation of product %s is %s, it cannot become %s", r.OrderID, r.ProductID, r.State, to,
+			)
+		}
+		e := Entry{Kind: KindRelease, OrderID: r.OrderID, Reserved: -r.Quantity}
+		if to == Deducted {
+			e.Kind, e.OnHand = KindDeduct, -r.Quantity
+		}
+		if err := o.move(r.ProductID, e); err != nil {
+			return err
+		}
+		o.reservations[i].State = to
+		o.changes.keep(o.reservations[i])
+	}
+	return nil
+}
+
+func (o *OrderStock) move(productID string, e Entry) error {
+	s, ok := o.stock[productID]
+	if !ok {
+		return fmt.Errorf("product %s has a reservation and no stock", productID)
+	}
+	e, err := s.change(e)
+	if err != nil {
+		return err
+	}
+	o.changes.Entries = append(o.changes.Entries, e)
+	return nil
+}
+
+func (o *OrderStock) record(r Reservation) {
+	o.reservations = append(o.reservations, r)
+	o.changes.keep(r)
+}
+
+// keep replaces an earlier change of the same product's reservation: a payment that comes first reserves and deducts at
+// once.
+func (c *Changes) keep(r Reservation) {
+	for i, old := range c.Reservations {
+		if old.ProductID == r.ProductID {
+			c.Reservations[i] = r
+			return
+		}
+	}
+	c.Reservations = append(c.Reservations, r)
+}
+
+// Balances gives the stock after the changes, one per product that moved.
+func (c Changes) Balances() []Stock {
+	var out []Stock
+	at := map[string]int{}
+	for _, e := range c.Entries {
+		if i, ok := at[e.After.ProductID]; ok {
+			out[i] = e.After
+			continue
+		}
+		at[e.After.ProductID] = len(out)
+		out = append(out, e.After)
+	}
+	return out
+}

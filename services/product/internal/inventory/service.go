@@ -1,0 +1,57 @@
+// Package inventory is the stock of the mall: the ledger, which is the truth, and the stock gate in Redis in front of
+// it. Of a product it knows only the id.
+package inventory
+
+import (
+	"context"
+	"time"
+)
+
+// Service is the use cases of stock: holds of checkouts, changes by hand, and what the events of orders do. The
+// Reconciler and GateSync work in the background.
+type Service struct {
+	store    Store
+	gate     Gate
+	rebuilds rebuilds
+	ttl      func() time.Duration
+	metrics  Metrics
+}
+
+// NewService makes the use cases of stock; ttl is how long a hold lives without an order.
+func NewService(store Store, gate Gate, ttl func() time.Duration, metrics Metrics) *Service {
+	return &Service{store: store, gate: gate, ttl: ttl, metrics: metrics, rebuilds: newRebuilds(store, gate, metrics)}
+}
+
+// Lock locks the stock of products in one order, in the transaction of ctx. A transaction with events of several types
+// must call it first, for all of them: two that lock type by type would wait for each other in a circle.
+func (s *Service) Lock(ctx context.Context, productIDs ...string) error {
+	return s.store.Lock(ctx, productIDs...)
+}
+
+// The three events of an order. Each takes effect once, and orders of one call are recorded together or not at all.
+
+// Reserve reserves all lines of each order that was placed, or rejects the order.
+func (s *Service) Reserve(ctx context.Context, orders ...Order) error {
+	return s.record(ctx, orders, (*OrderStock).Place)
+}
+
+// Deduct deducts what the orders reserved: they are paid.
+func (s *Service) Deduct(ctx context.Context, orders ...Order) error {
+	return s.record(ctx, orders, (*OrderStock).Pay)
+}
+
+// Release releases what the orders reserved: they are cancelled.
+func (s *Service) Release(ctx context.Context, orders ...Order) error {
+	return s.record(ctx, orders, (*OrderStock).Cancel)
+}
+
+func (s *Service) record(ctx context.Context, orders []Order, f func(*OrderStock, []Line) error) error {
+	rejections, err := s.store.Book(ctx, orders, f)
+	if err != nil {
+		return err
+	}
+	for range rejections {
+		s.metrics.Rejected()
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/money"
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/product/internal/catalog"
+	"daprmall.dev/services/product/internal/inventory"
+)
+
+// row is a product as PostgreSQL keeps it, joined with how many of it are available.
+type row struct {
+	ID          int64
+	SellerID    int64
+	Name        string
+	Description string
+	Category    string
+	ImageURL    string `gorm:"column:image_url"`
+	Price       int64
+	Currency    string
+	Version     int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Deleted     bool
+	Available   int64
+	Rank        float64
+	Total       int64 // of the whole list
+}
+
+const columns = `p.id, p.seller_id, p.name, p.description, p.category, p.image_url, p.price, p.currency, p.version,
+	p.created_at, p.updated_at, p.deleted_at IS NOT NULL AS deleted`
+
+func (r row) view() catalog.View {
+	return catalog.View{
+		Attributes: catalog.Attributes{
+			ID: text(r.ID), SellerID: text(r.SellerID), Name: r.Name, Description: r.Description, Category: r.Category,
+			ImageURL: r.ImageURL, Price: money.Of(r.Price, r.Currency), Version: r.Version, Deleted: r.Deleted,
+			CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+		},
+		Available: r.Available,
+	}
+}
+
+const selectView = "SELECT " + columns + `, s.on_hand - s.reserved AS available
+	FROM products p JOIN stock s ON s.product_id = p.id `
+
+// Get gives one product that is for sale.
+func (s *Store) Get(ctx context.Context, id string) (catalog.View, error) {
+	n, err := number(id)
+	if err != nil {
+		return catalog.View{}, catalog.Missing()
+	}
+	return one(postgres.DB(ctx, s.db).Raw(selectView+"WHERE p.id = ? AND p.deleted_at IS NULL", n))
+}
+
+func one(db *gorm.DB) (catalog.View, error) {
+	var r row
+	res := db.Scan(&r)
+	if res.Error != nil {
+		return catalog.View{}, fmt.Errorf("read product: %w", res.Error)
+	}
+	if res.RowsAffected == 0 {
+		return catalog.View{}, catalog.Missing()
+	}
+	return r.view(), nil
+}
+
+// Views gives those of the products that exist, removed ones included.
+func (s *Store) Views(ctx context.Context, ids []string) ([]catalog.View, error) {
+	var rows []row
+	err := postgres.DB(ctx, s.db).Raw(selectView+"WHERE p.id = ANY(?::bigint[])", array(ids)).Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("read products: %w", err)
+	}
+	views := make([]catalog.View, len(rows))
+	for i, r := range rows {
+		views[i] = r.view()
+	}
+	return views, nil
+}
+
+// Create keeps a product with the first entry of its ledger.
+func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.Entry) (catalog.View, error) {
+	f := p.Attributes()
+	id, err := number(f.ID)
+	if err != nil {
+		return catalog.View{}, err
+	}
+	seller, err := number(f.SellerID)
+	if err != nil {
+		return catalog.View{}, err
+	}
+	var view catalog.View
+	err = postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+		args := append(
+			[]any{
+				id, seller, f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency, f.Version,
+				f.CreatedAt, f.UpdatedAt,
+			},
+			vectorArgs(f)...)
+		res := tx.Exec(
+			`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version,
+				created_at, updated_at, search)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, `+vector+`) ON CONFLICT (id) DO NOTHING`,
+			args...)
+		if res.Error != nil {
+			return fmt.Errorf("insert product: %w", res.Error)
+		}
+		if res.RowsAffected == 1 {
+			after := first.After
+			res := tx.Exec("INSERT INTO stock (product_id, on_hand, reserved, stock_version) VALUES (?, 0, 0, 0)", id)
+			if err := res.Error; err != nil {
+				return fmt.Errorf("insert stock: %w", err)
+			}
+			if err := write(tx, []inventory.Stock{after}, []inventory.Entry{first}, nil, ""); err != nil {
+				return err
+			}
+			s.afterCommit(ctx, []inventory.Stock{after}, nil)
+		}
+		var err error
+		view, err = one(tx.Raw(selectView+"WHERE p.id = ? AND p.seller_id = ?", id, seller))
+		return err
+	})
+	return view, err
+}
+
+// Change locks a product, lets f change it and keeps it.
+func (s *Store) Change(ctx context.Context, id string, f func(*catalog.Product) error) (catalog.View, error) {
+	n, err := number(id)
+	if err != nil {
+		return catalog.View{}, catalog.Missing()
+	}
+	var view catalog.View
+	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		var err error
+		view, err = one(tx.Raw(selectView+"WHERE p.id = ? FOR UPDATE OF p", n))
+		if err != nil {
+			return err
+		}
+		p := catalog.Restore(view.Attributes)
+		if err := f(p); err != nil {
+			return err
+		}
+		view.Attributes = p.Attributes()
+		return update(tx, n, view.Attributes)
+	})
+	return view, err
+}
+
+func update(tx *gorm.DB, id int64, f catalog.Attributes) error {
+	var deleted *time.Time
+	if f.Deleted {
+		deleted = &f.UpdatedAt
+	}
+	args := append(
+		[]any{
+			f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency, f.Version, f.UpdatedAt, deleted,
+		},
+		vectorArgs(f)...)
+	err := tx.Exec(
+		`UPDATE products SET name = ?, description = ?, category = ?, image_url = ?, price = ?, currency = ?, version = ?,
+		updated_at = ?, deleted_at = ?, search = `+vector+` WHERE id = ?`,
+		append(args, id)...).Error
+	if err != nil {
+		return fmt.Errorf("update product: %w", err)
+	}
+	return nil
+}
+
+// vector weighs the name above the category above the description. Words count
+// as they are and by their English stem, other scripts by their pairs.
+const vector = `
+	setweight(to_tsvector('pg_catalog.simple', ?), 'A') || setweight(to_tsvector('pg_catalog.english', ?), 'A') ||
+	setweight(to_tsvector('pg_catalog.simple', ?), 'B') || setweight(to_tsvector('pg_catalog.english', ?), 'B') ||
+	setweight(to_tsvector('pg_catalog.simple', ?), 'C') || setweight(to_tsvector('pg_catalog.english', ?), 'C')`
+
+func vectorArgs(f catalog.Attributes) []any {
+	var args []any
+	for _, s := range []string{f.Name, f.Category, f.Description} {
+		t := split(s)
+		args = append(args, t.document(), t.english())
+	}
+	return args
+}

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/product/internal/catalog"
+)
+
+// where collects conditions and their arguments.
+type where struct {
+	conds []string
+	args  []any
+}
+
+func (w *where) and(cond string, args ...any) {
+	w.conds = append(w.conds, cond)
+	w.args = append(w.args, args...)
+}
+
+func (w *where) sql() string { return strings.Join(w.conds, " AND ") }
+
+// Search lists products for sale. Pages are found by the last row's key, so they
+// neither repeat nor skip a product when others come and go.
+func (s *Store) Search(ctx context.Context, q catalog.Query) (catalog.Page, error) {
+	filter, tsquery, none := filters(q)
+	if none {
+		return catalog.Page{}, nil
+	}
+	rows, err := s.page(ctx, q, filter, tsquery)
+	if err != nil {
+		return catalog.Page{}, fmt.Errorf("search products: %w", err)
+	}
+	var page catalog.Page
+	if len(rows) > q.PageSize {
+		rows = rows[:q.PageSize]
+		last := rows[len(rows)-1]
+		page.Next = &catalog.Cursor{Rank: last.Rank, Price: last.Price, ID: text(last.ID)}
+	}
+	for _, r := range rows {
+		page.Items = append(page.Items, r.view())
+	}
+	n := int64(0)
+	switch {
+	case len(rows) > 0:
+		n = rows[0].Total
+	case q.After != nil: // what was behind this place has gone meanwhile
+		if err := postgres.DB(ctx, s.db).Raw("SELECT "+count(filter), filter.args...).Scan(&n).Error; err != nil {
+			return catalog.Page{}, fmt.Errorf("count products: %w", err)
+		}
+	}
+	page.Total, page.Capped = int(min(n, catalog.TotalCap)), n > catalog.TotalCap
+	return page, nil
+}
+
+// count gives how many products a filter finds, up to one more than is told.
+func count(filter where) string {
+	return fmt.Sprintf(
+		"(SELECT count(*) FROM (SELECT 1 FROM products p WHERE %s LIMIT %d) counted)", filter.sql(), catalog.TotalCap+1,
+	)
+}
+
+// tsquery is a search expression with its arguments.
+type tsquery struct {
+	sql  string
+	args []any
+}
+
+// filters gives the conditions of a query. A query of punctuation alone finds nothing.
+func filters(q catalog.Query) (w where, t tsquery, none bool) {
+	w.and("p.deleted_at IS NULL")
+	if q.Category != "" {
+		w.and("p.category = ?", q.Category)
+	}
+	if q.MinPrice != nil {
+		w.and("p.price >= ?", *q.MinPrice)
+	}
+	if q.MaxPrice != nil {
+		w.and("p.price <= ?", *q.MaxPrice)
+	}
+	if q.Words == "" {
+		return w, t, false
+	}
+	words, pairs := split(q.Words).query()
+	var parts []string
+	for _, word := range words {
+		parts, t.args = append(parts, "search_word(?)"), append(t.args, word)
+	}
+	for _, pair := range pairs {
+		parts, t.args = append(parts, "to_tsquery('pg_catalog.simple', ?)"), append(t.args, pair)
+	}
+	t.sql = "(" + strings.Join(parts, " && ") + ")"
+	if len(parts) == 0 {
+		return w, t, true
+	}
+	w.and("p.search @@ "+t.sql, t.args...)
+	return w, t, false
+}
+
+// page reads one row more than asked for, to know whether there is another page.
+// Stock is joined to the rows of the page only; the total comes along, which
+// saves a round trip. The limit is text, not an argument: with an argument
+// PostgreSQL would plan anew every time, which costs more than the query.
+func (s *Store) page(ctx context.Context, q catalog.Query, filter where, t tsquery) ([]row, error) {
+	rank, args := "0::float8", []any(nil)
+	if q.Sort == catalog.Relevance {
+		rank, args = "ts_rank(p.search, "+t.sql+")::float8", append(args, t.args...)
+	}
+	inner := "SELECT " + columns + ", " + rank + " AS rank FROM products p WHERE " + filter.sql()
+	args = append(args, filter.args...)
+	var order string
+	after := where{conds: []string{"true"}}
+	id := int64(0)
+	if q.After != nil {
+		var err error
+		if id, err = number(q.After.ID); err != nil {
+			return nil, err
+		}
+	}
+	switch q.Sort {
+	case catalog.Relevance:
+		order = "rank DESC, id DESC"
+		if q.After != nil {
+			after.and("(rank, id) < (?::float8, ?::bigint)", q.After.Rank, id)
+		}
+	case catalog.PriceUp:
+		order = "price, id"
+		if q.After != nil {
+			after.and("(price, id) > (?::bigint, ?::bigint)", q.After.Price, id)
+		}
+	case catalog.PriceDown:
+		order = "price DESC, id DESC"
+		if q.After != nil {
+			after.and("(price, id) < (?::bigint, ?::bigint)", q.After.Price, id)
+		}
+	default: // ids grow with time
+		order = "id DESC"
+		if q.After != nil {
+			after.and("id < ?::bigint", id)
+		}
+	}
+	sql := "SELECT m.*, s.on_hand - s.reserved AS available, " + count(filter) + " AS total" +
+		" FROM (SELECT * FROM (" + inner + ") f WHERE " + after.sql() +
+		" ORDER BY " + order + " LIMIT " + strconv.Itoa(q.PageSize+1) + ") m" +
+		" JOIN stock s ON s.product_id = m.id ORDER BY " + order
+	args = append(append(slices.Clone(filter.args), args...), after.args...)
+	var rows []row
+	err := postgres.DB(ctx, s.db).Raw(sql, args...).Scan(&rows).Error
+	return rows, err
+}

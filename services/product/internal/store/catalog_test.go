@@ -1,0 +1,182 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/product/internal/catalog"
+	"daprmall.dev/services/product/internal/inventory"
+)
+
+func (s *fixture) offerNamed(t *testing.T, name, description, category string, price int64) string {
+	t.Helper()
+	id := fmt.Sprint(s.next.Add(1))
+	_, err := s.catalog.Create(
+		ctx, id, seller,
+		catalog.CreateParams{Name: name, Description: description, Category: category, Price: price, Stock: 1},
+	)
+	must(t, err)
+	return id
+}
+
+func (s *fixture) find(t *testing.T, q catalog.Query) []string {
+	t.Helper()
+	if q.PageSize == 0 {
+		q.PageSize = 20
+	}
+	page, err := s.catalog.Search(ctx, q)
+	must(t, err)
+	var names []string
+	for _, v := range page.Items {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+func TestSearchFindsChineseAndEnglish(t *testing.T) {
+	s := open(t)
+	s.offerNamed(t, "紫砂茶壶", "宜兴手工制作,容量 300ml", "厨房", 29900)
+	s.offerNamed(t, "Running Shoes", "Light shoes for runners.", "sports", 49900)
+	s.offerNamed(t, "Café Mug", "A mug for the morning.", "kitchen", 4900)
+	s.offerNamed(t, "USB-C 充电器 65W", "Charges laptops.", "electronics", 12900)
+	s.offerNamed(t, "Teapot", "Pours well. Goes with every mug.", "kitchen", 12900)
+	for q, want := range map[string][]string{
+		"茶壶":             {"紫砂茶壶"},
+		"紫砂":             {"紫砂茶壶"},
+		"茶":              {"紫砂茶壶"},
+		"壶茶":             nil,
+		"手工":             {"紫砂茶壶"},
+		"宜兴茶壶":           nil, // 兴茶 is nowhere: a run is a phrase
+		"宜兴 茶壶":          {"紫砂茶壶"},
+		"run":            {"Running Shoes"},
+		"shoe":           {"Running Shoes"},
+		"RUNNING":        {"Running Shoes"},
+		"runn":           {"Running Shoes"}, // while typing
+		"cafe":           {"Café Mug"},
+		"café":           {"Café Mug"},
+		"ＭＵＧ":            {"Café Mug", "Teapot"}, // the name counts more than the description
+		"the mug":        {"Café Mug", "Teapot"},
+		"usb c 充电器":      {"USB-C 充电器 65W"},
+		"usb-c":          {"USB-C 充电器 65W"},
+		"65w":            {"USB-C 充电器 65W"},
+		"teapot mug":     {"Teapot"},
+		"kitchen teapot": {"Teapot"},
+		"!!! ---":        nil,
+		"'; drop table":  nil,
+		"a & b | !c:*":   nil,
+		"<-> ( ) \\":     nil,
+	} {
+		if got := s.find(t, catalog.Query{Words: q}); !slices.Equal(got, want) {
+			t.Errorf("%q finds %v, want %v", q, got, want)
+		}
+	}
+	if got := s.find(t, catalog.Query{Words: strings.Repeat("x", 200)}); got != nil {
+		t.Errorf("a very long word finds %v", got)
+	}
+}
+
+func TestSearchFollowsChangesAndRemovals(t *testing.T) {
+	s := open(t)
+	id := s.offerNamed(t, "Teapot", "", "kitchen", 100)
+	name := "水壶 Kettle"
+	v, err := s.catalog.Change(ctx, id, seller, 1, catalog.Change{Name: &name})
+	if err != nil || v.Version != 2 || v.Name != name {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	if got := s.find(t, catalog.Query{Words: "teapot"}); got != nil {
+		t.Errorf("the old name still finds %v", got)
+	}
+	if got := s.find(t, catalog.Query{Words: "水壶"}); len(got) != 1 {
+		t.Errorf("the new name finds %v", got)
+	}
+	must(t, s.catalog.Remove(ctx, id, seller))
+	if got := s.find(t, catalog.Query{Words: "水壶"}); got != nil {
+		t.Errorf("a removed product is found: %v", got)
+	}
+	if _, err := s.catalog.Get(ctx, id); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("a removed product is shown: %v", err)
+	}
+	if views, err := s.catalog.Views(ctx, []string{id}); err != nil || len(views) != 1 || !views[0].Deleted {
+		t.Errorf("old orders see %+v, %v", views, err)
+	}
+}
+
+func TestPagesNeitherRepeatNorSkip(t *testing.T) {
+	s := open(t)
+	for i := range 25 {
+		name, category := fmt.Sprintf("Mug %02d", i), []string{"a", "b"}[i%2]
+		s.offerNamed(t, name, strings.Repeat("mug ", i%4), category, int64(100+i/5)) // prices and ranks repeat
+	}
+	low, high := int64(101), int64(103)
+	for name, q := range map[string]catalog.Query{
+		"newest": {Sort: catalog.Newest}, "price": {Sort: catalog.PriceUp}, "-price": {Sort: catalog.PriceDown},
+		"relevance": {Words: "mug"},
+		"filtered":  {Words: "mug", Category: "a", MinPrice: &low, MaxPrice: &high, Sort: catalog.PriceUp},
+	} {
+		q.PageSize = 100
+		whole := s.find(t, q)
+		var paged []string
+		q.PageSize = 3
+		for i := 0; ; i++ {
+			page, err := s.catalog.Search(ctx, q)
+			must(t, err)
+			for _, v := range page.Items {
+				paged = append(paged, v.Name)
+			}
+			if page.Total != len(whole) || page.Capped {
+				t.Fatalf("%s: page %d says %d in all, want %d", name, i, page.Total, len(whole))
+			}
+			if page.Next == nil {
+				break
+			}
+			q.After = page.Next
+			if i == 2 && name == "newest" {
+				s.offerNamed(t, "Mug that comes meanwhile", "", "c", 1)
+				whole = append(whole, "") // the total grows; the pages behind do not move
+			}
+		}
+		if name == "newest" {
+			whole = whole[:len(whole)-1]
+		}
+		if !slices.Equal(paged, whole) {
+			t.Errorf("%s: pages make %v, want %v", name, paged, whole)
+		}
+	}
+}
+
+func TestCreatingTwiceUnderOneIDMakesOne(t *testing.T) {
+	s := open(t)
+	d := catalog.CreateParams{Name: "Teapot", Price: 100, Stock: 7}
+	first, err := s.catalog.Create(ctx, "77", seller, d)
+	must(t, err)
+	again, err := s.catalog.Create(ctx, "77", seller, d)
+	if err != nil || again != first || again.Available != 7 {
+		t.Errorf("again: %+v, %v, want %+v", again, err, first)
+	}
+	s.wantStock(t, "77", 7, 0)
+}
+
+func TestTwoEditorsOneWins(t *testing.T) {
+	s := open(t)
+	id := s.offerNamed(t, "Teapot", "", "", 100)
+	a, b := int64(200), int64(300)
+	if _, err := s.catalog.Change(ctx, id, seller, 1, catalog.Change{Price: &a}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.catalog.Change(ctx, id, seller, 1, catalog.Change{Price: &b})
+	if problem.KindOf(err) != problem.PreconditionFailed {
+		t.Errorf("the second editor: %v, want precondition failed", err)
+	}
+}
+
+func TestASaleDoesNotMoveTheCatalogueVersion(t *testing.T) {
+	s := open(t)
+	id := s.offer(t, 5)
+	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(id, 2)}}))
+	if v, err := s.catalog.Get(ctx, id); err != nil || v.Version != 1 || v.Available != 3 {
+		t.Errorf("%+v, %v, want version 1 and 3 available", v, err)
+	}
+}

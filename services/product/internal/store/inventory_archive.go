@@ -1,0 +1,35 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"daprmall.dev/services/kit/archive"
+)
+
+var (
+	// What an order reserved, that it was rejected, and changes by hand: each by its own id.
+	holdArchive = archive.Archive{
+		Old: `WITH given (before, most) AS (VALUES (?::bigint, ?::bigint))
+			SELECT id FROM (
+				(SELECT order_id AS id FROM reservations WHERE order_id < (SELECT before FROM given)
+					GROUP BY order_id HAVING bool_and(state <> 'reserved') ORDER BY order_id LIMIT (SELECT most FROM given))
+				UNION (SELECT order_id FROM rejections WHERE order_id < (SELECT before FROM given)
+					ORDER BY order_id LIMIT (SELECT most FROM given))
+				UNION (SELECT id FROM adjustments WHERE id < (SELECT before FROM given) ORDER BY id LIMIT (SELECT most FROM given))
+			) old ORDER BY id LIMIT (SELECT most FROM given)`,
+		Tables: []archive.Table{
+			{Name: "reservations", Of: "order_id = ANY(?::bigint[])"},
+			{Name: "rejections", Of: "order_id = ANY(?::bigint[])"},
+			{Name: "adjustments", Of: "id = ANY(?::bigint[])"},
+		},
+	}
+	// A new entry follows from the stock's own row, whatever became of those before it.
+	ledgerArchive = archive.Log{Name: "stock_ledger", At: "at"}
+)
+
+// Archive moves what is finished and older than age out of the live tables.
+func (s *Store) Archive(ctx context.Context, age time.Duration) error {
+	return errors.Join(holdArchive.Run(ctx, s.db, age), ledgerArchive.Run(ctx, s.db, age))
+}
