@@ -17,6 +17,7 @@ import (
 	"daprmall.dev/api-gateway/internal/edge"
 	"daprmall.dev/api-gateway/internal/limit"
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/handover"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/sidecar"
 	"daprmall.dev/services/kit/telemetry"
@@ -89,9 +90,14 @@ func run(ctx context.Context) error {
 	metrics.Register(config.Metrics(live))
 	metrics.Gauge("mall_gateway_in_flight", "Requests being served.", func() float64 { return float64(parts.Limits.Admission.InFlight()) })
 
-	operators, err := serveOperators(log, metrics.Handler())
+	ports, err := handover.Open()
 	if err != nil {
 		return err
 	}
-	return serve(ctx, env.Addr(), log, edge.Handler(log, parts), operators, revoked.Run, follow(live, dapr, log))
+	operators, err := serveOperators(ports, log, metrics.Handler())
+	if err != nil {
+		return err
+	}
+	return serve(ctx, ports, env.Addr(), log, edge.Handler(log, parts), parts.Checks,
+		operators, revoked.Run, follow(live, dapr, log))
 }

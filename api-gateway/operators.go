@@ -9,17 +9,18 @@ import (
 	"net/http"
 	"os"
 
+	"daprmall.dev/services/kit/handover"
 	"daprmall.dev/services/kit/web"
 )
 
 // serveOperators opens the port for operators: OPERATOR_PORT, on loopback unless OPERATOR_HOST says otherwise. The
 // gateway's own port may be open to the world, and what asks there may have come through anything.
-func serveOperators(log *slog.Logger, h http.Handler) (work func(context.Context), err error) {
+func serveOperators(ports *handover.Ports, log *slog.Logger, h http.Handler) (work func(context.Context), err error) {
 	port := os.Getenv("OPERATOR_PORT")
 	if port == "" {
 		return nil, fmt.Errorf("OPERATOR_PORT is not set: metrics have a port of their own")
 	}
-	l, err := web.Listen(net.JoinHostPort(cmp.Or(os.Getenv("OPERATOR_HOST"), "127.0.0.1"), port))
+	l, err := ports.Listen(net.JoinHostPort(cmp.Or(os.Getenv("OPERATOR_HOST"), "127.0.0.1"), port))
 	if err != nil {
 		return nil, fmt.Errorf("port for operators: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"daprmall.dev/api-gateway/internal/edge"
+	"daprmall.dev/services/kit/handover"
 	"daprmall.dev/services/kit/web"
 )
 
@@ -17,12 +18,26 @@ const (
 	streams      = 100 // of one HTTP/2 connection at a time
 )
 
-// serve runs the workers and the server until ctx ends; the workers end after the last request.
-func serve(ctx context.Context, addr string, log *slog.Logger, h http.Handler, workers ...func(context.Context)) error {
-	l, err := web.Listen(addr)
-	if err != nil {
-		return err
+// readyFor bounds how long a gateway waits before it listens: a part of the shop is better than none.
+const readyFor = 5 * time.Second
+
+// wait returns when the checks pass, so that a gateway that takes over from another refuses nobody.
+func wait(ctx context.Context, checks []web.Check) {
+	ctx, cancel := context.WithTimeout(ctx, readyFor)
+	defer cancel()
+	for _, check := range checks {
+		for check.Ask(ctx) != nil && ctx.Err() == nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
 	}
+}
+
+// serve runs the workers and, once the checks pass, the server until ctx ends; the workers end after the last request.
+func serve(ctx context.Context, ports *handover.Ports, addr string, log *slog.Logger, h http.Handler, checks []web.Check,
+	workers ...func(context.Context)) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	for _, work := range workers {
@@ -31,8 +46,13 @@ func serve(ctx context.Context, addr string, log *slog.Logger, h http.Handler, w
 	defer running.Wait()
 	defer stop()
 
+	wait(ctx, checks)
+	l, err := ports.Listen(addr)
+	if err != nil {
+		return err
+	}
 	srv := web.NewHTTPServer(log, h)
 	srv.WriteTimeout = answerWithin
 	srv.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: streams}
-	return web.Serve(ctx, log, srv, edge.Problems(srv, l))
+	return web.Serve(ctx, log, srv, edge.Problems(srv, l), ports.Ready)
 }

@@ -77,7 +77,7 @@ var only = []struct {
 	{"github.com/dapr/go-sdk", "kit/sidecar is the only door to Dapr", []string{"kit/sidecar"}},
 	{"github.com/golang-jwt/", "tokens are made by auth and read by kit/identity", []string{"auth/internal/signing", "kit/identity"}},
 	{"github.com/stripe/", "one adapter knows Stripe", []string{"payment/internal/stripe"}},
-	{"os", "a service takes nothing from its environment; kit/config does", []string{"kit/config", "kit/app", "kit/postgres/postgrestest"}},
+	{"os", "a service takes nothing from its environment; kit/config does", []string{"kit/config", "kit/app", "kit/handover", "kit/postgres/postgrestest"}},
 }
 
 func allowed(p pkg, who []string) bool {

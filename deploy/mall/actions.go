@@ -17,7 +17,6 @@ import (
 
 	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/proc"
-	"daprmall.dev/deploy/internal/runfile"
 	"daprmall.dev/deploy/internal/source"
 	"daprmall.dev/deploy/internal/supervise"
 )
@@ -206,45 +205,5 @@ func kill(ctx context.Context, at layout.Layout, args []string) error {
 		return err
 	}
 	fmt.Printf("%s got SIGKILL; its supervisor starts it again.\n", args[0])
-	return nil
-}
-
-// restart ends one process well and lets the supervisor start it again; an app is
-// compiled before, so that this is the way to try a change.
-func restart(ctx context.Context, at layout.Layout, args []string) error {
-	if len(args) == 0 {
-		s, err := readState(at)
-		if err != nil {
-			return err
-		}
-		o, err := parseOptions(append(s.Up, "--detach"))
-		if err != nil {
-			return err
-		}
-		if err := down(ctx, at, false); err != nil {
-			return err
-		}
-		return up(ctx, at, o)
-	}
-	apps, err := runfile.Read(filepath.Join(at.Root, "dapr.yaml"))
-	if err != nil {
-		return err
-	}
-	for _, a := range apps {
-		if a.ID != args[0] {
-			continue
-		}
-		dirs, err := programs(at, []runfile.App{a}, nil)
-		if err != nil {
-			return err
-		}
-		if out, err := goBuild(ctx, at, dirs, nil); err != nil {
-			return fmt.Errorf("%w\n%s", err, out)
-		}
-	}
-	if _, err = ask(ctx, at, http.MethodPost, "/restart/"+url.PathEscape(args[0])); err != nil {
-		return err
-	}
-	fmt.Printf("%s ends well and is started again.\n", args[0])
 	return nil
 }

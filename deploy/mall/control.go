@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"daprmall.dev/deploy/internal/layout"
@@ -27,15 +27,15 @@ func listen(m *mall, end func()) (io.Closer, error) {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(m.sup.Status())
 	})
-	act := func(do func(string) error) http.HandlerFunc {
+	act := func(do func(ctx context.Context, name string) error) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			if err := do(r.PathValue("name")); err != nil {
-				http.Error(w, err.Error(), http.StatusNotFound)
+			if err := do(r.Context(), r.PathValue("name")); err != nil {
+				http.Error(w, err.Error(), http.StatusConflict)
 			}
 		}
 	}
-	mux.HandleFunc("POST /kill/{name}", act(m.sup.Kill))
-	mux.HandleFunc("POST /restart/{name}", act(m.sup.Restart))
+	mux.HandleFunc("POST /kill/{name}", act(func(_ context.Context, name string) error { return m.sup.Kill(name) }))
+	mux.HandleFunc("POST /restart/{name}", act(m.restart))
 	mux.HandleFunc("POST /down", func(http.ResponseWriter, *http.Request) { end() })
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = srv.Serve(l) }()
@@ -47,7 +47,11 @@ var errDown = errors.New("this mall is not running")
 
 // ask talks to the supervisor.
 func ask(ctx context.Context, at layout.Layout, method, path string) ([]byte, error) {
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+	within := 30 * time.Second
+	if strings.HasPrefix(path, "/restart/") {
+		within = 10 * time.Minute // the answer comes when everything is ready again
+	}
+	client := &http.Client{Timeout: within, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", at.Control())
 		}}}
@@ -69,7 +73,7 @@ func ask(ctx context.Context, at layout.Layout, method, path string) ([]byte, er
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s", body)
+		return nil, errors.New(strings.TrimSpace(string(body)))
 	}
 	return body, nil
 }

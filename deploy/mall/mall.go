@@ -95,7 +95,7 @@ func (m *mall) start(ctx context.Context) error {
 	if err := m.startApps(); err != nil {
 		return err
 	}
-	if err := m.board.Do(ctx, "ready", func(s *steps.Step) error { return m.waitReady(ctx, s) }); err != nil {
+	if err := m.board.Do(ctx, "ready", func(s *steps.Step) error { return m.waitReady(ctx, m.apps, s.Note) }); err != nil {
 		return err
 	}
 	return m.seed(ctx)

@@ -148,7 +148,7 @@ func (c appProcesses) process() supervise.Spec {
 		env = append(env, k+"="+v)
 	}
 	return supervise.Spec{Name: a.Name(), Kind: "app", Path: c.at.Bin(a.ID), Dir: a.Dir, Env: env, Log: c.at.Log(a.Name()),
-		Port: a.Port, Ports: appPorts(a),
+		Port: a.Port, Ports: appPorts(a), Handover: time.Minute,
 		Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 15 * time.Second}
 }
 

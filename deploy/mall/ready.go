@@ -14,15 +14,18 @@ import (
 	"daprmall.dev/deploy/internal/steps"
 )
 
-// waitReady returns when every app and every sidecar says that it can work. An app that
+// waitReady returns when every one of these apps and its sidecar says that it can work. An app that
 // keeps dying ends the wait early, with its last words.
-func (m *mall) waitReady(ctx context.Context, s *steps.Step) error {
+func (m *mall) waitReady(ctx context.Context, apps []runfile.App, note func(string, ...any)) error {
 	ctx, cancel := context.WithTimeout(ctx, m.o.patience)
 	defer cancel()
 	client := &http.Client{Timeout: 3 * time.Second}
-	waiting := map[string]runfile.App{}
-	for _, a := range m.apps {
+	waiting, before := map[string]runfile.App{}, map[string]int{}
+	for _, a := range apps {
 		waiting[a.Name()] = a
+		for _, process := range processesOf(a) {
+			before[process] = m.sup.Restarts(process)
+		}
 	}
 	for {
 		var why []string
@@ -33,17 +36,17 @@ func (m *mall) waitReady(ctx context.Context, s *steps.Step) error {
 				continue
 			}
 			why = append(why, name+" ("+reason+")")
-			for _, process := range []string{name, name + "-daprd", name + "-" + luaProgram} {
-				if m.sup.Restarts(process) >= 5 {
+			for _, process := range processesOf(a) {
+				if m.sup.Restarts(process)-before[process] >= 5 {
 					return fmt.Errorf("%s keeps dying. %s", process, m.lastWords(process))
 				}
 			}
 		}
 		if len(waiting) == 0 {
-			s.Note("apps and sidecars: %d each", len(m.apps))
+			note("apps and sidecars: %d each", len(apps))
 			return nil
 		}
-		s.Note("waiting for %s", strings.Join(why, ", "))
+		note("waiting for %s", strings.Join(why, ", "))
 		select {
 		case <-ctx.Done():
 			var last []string
@@ -54,6 +57,11 @@ func (m *mall) waitReady(ctx context.Context, s *steps.Step) error {
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// processesOf are those that make one app.
+func processesOf(a runfile.App) []string {
+	return []string{a.Name(), a.Name() + "-daprd", a.Name() + "-" + luaProgram}
 }
 
 // notReady is empty when both the app and its sidecar are ready, else the reason.

@@ -4,10 +4,9 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"os/exec"
 	"slices"
 	"sync"
 	"syscall"
@@ -34,6 +33,9 @@ type Spec struct {
 	Patience     time.Duration
 	// Before runs ahead of every start; an error counts as a death.
 	Before func(context.Context) error
+	// Handover is how long a new process may take to listen while the old one still serves (services/kit/handover).
+	// 0: a restart ends the old one first.
+	Handover time.Duration
 }
 
 // Status is what is known of a process.
@@ -69,10 +71,10 @@ type Supervisor struct {
 }
 
 type process struct {
-	spec   Spec
-	cancel context.CancelFunc
-	done   chan struct{}
-	wake   chan struct{} // skips what is left of a back-off
+	spec     Spec
+	cancel   context.CancelFunc
+	done     chan struct{}
+	restarts chan chan<- error // requests, with where the outcome goes
 
 	mu      sync.Mutex
 	status  Status
@@ -87,7 +89,7 @@ func New(records string, say func(string, ...any)) *Supervisor {
 // Start keeps a process running until Stop.
 func (s *Supervisor) Start(spec Spec) {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{spec: spec, cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1),
+	p := &process{spec: spec, cancel: cancel, done: make(chan struct{}), restarts: make(chan chan<- error),
 		status: Status{Name: spec.Name, Kind: spec.Kind, Port: spec.Port, Ports: spec.Ports, State: Starting}}
 	s.mu.Lock()
 	s.procs[spec.Name] = p
@@ -99,14 +101,22 @@ func (s *Supervisor) Start(spec Spec) {
 	}()
 }
 
+// errAsked ends a process that is to be started again at once.
+var errAsked = errors.New("restarted on request")
+
 func (s *Supervisor) keep(ctx context.Context, p *process) {
+	defer p.update(func(st *Status) { st.State, st.PID = Stopped, 0 })
 	var wait Backoff
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := s.once(ctx, p)
+		r, err := s.launch(ctx, p, p.spec.Name)
+		if err == nil {
+			r, err = s.attend(ctx, p, r)
+			began = r.began
+		}
 		proc.Remove(s.records, p.spec.Name)
-		if ctx.Err() != nil {
-			break
+		if ctx.Err() != nil || errors.Is(err, errAsked) {
+			continue
 		}
 		pause := wait.Next(time.Since(began))
 		p.update(func(st *Status) {
@@ -116,92 +126,138 @@ func (s *Supervisor) keep(ctx context.Context, p *process) {
 		s.say("%s ended (%v); starting it again in %v", p.spec.Name, err, pause)
 		select {
 		case <-ctx.Done():
-		case <-p.wake:
+		case answer := <-p.restarts:
+			answer <- nil
 		case <-time.After(pause):
 		}
 	}
-	p.update(func(st *Status) { st.State, st.PID = Stopped, 0 })
 }
 
-// once runs the process to its end.
-func (s *Supervisor) once(ctx context.Context, p *process) error {
-	if p.spec.Before != nil {
-		if err := p.spec.Before(ctx); err != nil {
-			return err
-		}
-	}
-	log, err := os.OpenFile(p.spec.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close() //nolint:errcheck // the child writes to it, not we
-	cmd := exec.Command(p.spec.Path, p.spec.Args...)
-	cmd.Dir, cmd.Env = p.spec.Dir, p.spec.Env
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.spec.User}
-	if err := proc.Start(cmd, p.spec.Orphan); err != nil {
-		return err
-	}
-	start, _ := proc.StartTime(cmd.Process.Pid)
-	record := proc.Record{Name: p.spec.Name, PID: cmd.Process.Pid, Start: start, Stop: p.spec.Stop}
-	if err := record.Write(s.records); err != nil {
-		s.say("%s: its pid could not be written down: %v", p.spec.Name, err)
-	}
-	p.update(func(st *Status) { st.State, st.PID, st.Since = Running, record.PID, time.Now() })
-	p.setCurrent(record)
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case err = <-ended:
-	case <-ctx.Done():
-		_ = syscall.Kill(-record.PID, p.spec.Stop)
+// attend keeps a run company to the end of the process, or of the last that took its place.
+func (s *Supervisor) attend(ctx context.Context, p *process, r *run) (*run, error) {
+	s.adopt(p, r)
+	defer p.setCurrent(proc.Record{})
+	for {
 		select {
-		case err = <-ended:
-		case <-time.After(p.spec.Patience):
-			s.say("%s does not stop; killing it", p.spec.Name)
-			_ = syscall.Kill(-record.PID, syscall.SIGKILL)
-			err = <-ended
+		case <-r.ended:
+			return r, r.err
+		case <-ctx.Done():
+			s.end(p, r)
+			return r, r.err
+		case answer := <-p.restarts:
+			if !r.listening() {
+				s.end(p, r)
+				answer <- nil
+				return r, errAsked
+			}
+			next, err := s.successor(ctx, p, r)
+			if err == nil {
+				s.end(p, r)
+				s.adopt(p, next)
+				r = next
+			}
+			answer <- err
 		}
 	}
-	// What it started must not outlive it.
-	_ = syscall.Kill(-record.PID, syscall.SIGKILL)
-	p.setCurrent(proc.Record{})
-	if err == nil {
-		return fmt.Errorf("exit status 0")
+}
+
+// successor starts a process beside the one that runs, and returns when it says that it listens.
+func (s *Supervisor) successor(ctx context.Context, p *process, old *run) (*run, error) {
+	r, err := s.launch(ctx, p, p.spec.Name+".next", old.sockets...)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	select {
+	case <-r.ready:
+		return r, nil
+	case <-r.ended:
+		err = fmt.Errorf("the new %s ended (%w), the old one goes on", p.spec.Name, r.err)
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-time.After(p.spec.Handover):
+		err = fmt.Errorf("the new %s does not listen after %v, the old one goes on", p.spec.Name, p.spec.Handover)
+	}
+	s.end(p, r)
+	proc.Remove(s.records, r.record.Name)
+	return nil, err
+}
+
+// adopt makes a run the one that others see.
+func (s *Supervisor) adopt(p *process, r *run) {
+	if r.record.Name != p.spec.Name {
+		proc.Remove(s.records, r.record.Name)
+		r.record.Name = p.spec.Name
+		s.write(r.record)
+	}
+	p.update(func(st *Status) { st.State, st.PID, st.Since = Running, r.record.PID, r.began })
+	p.setCurrent(r.record)
+}
+
+// end ends a run well, or by force if that takes too long.
+func (s *Supervisor) end(p *process, r *run) {
+	_ = syscall.Kill(-r.record.PID, p.spec.Stop)
+	select {
+	case <-r.ended:
+	case <-time.After(p.spec.Patience):
+		s.say("%s does not stop; killing it", p.spec.Name)
+		_ = syscall.Kill(-r.record.PID, syscall.SIGKILL)
+		<-r.ended
+	}
+}
+
+func (s *Supervisor) write(r proc.Record) {
+	if err := r.Write(s.records); err != nil {
+		s.say("%s: its pid could not be written down: %v", r.Name, err)
+	}
 }
 
 // Kill sends SIGKILL, as a crash would.
 func (s *Supervisor) Kill(name string) error {
-	return s.signal(name, func(p *process) syscall.Signal { return syscall.SIGKILL })
-}
-
-// Restart ends a process well; it is started again like after any end, but at once.
-func (s *Supervisor) Restart(name string) error {
-	return s.signal(name, func(p *process) syscall.Signal { return p.spec.Stop })
-}
-
-func (s *Supervisor) signal(name string, which func(*process) syscall.Signal) error {
-	s.mu.Lock()
-	p := s.procs[name]
-	s.mu.Unlock()
-	if p == nil {
-		return fmt.Errorf("no process %q; there are: %v", name, s.names())
+	p, err := s.find(name)
+	if err != nil {
+		return err
 	}
 	p.mu.Lock()
-	r := p.current
+	pid := p.current.PID
 	p.mu.Unlock()
-	if r.PID == 0 {
-		select {
-		case p.wake <- struct{}{}:
-		default:
-		}
+	if pid == 0 {
 		return nil
 	}
 	// Only the group's leader is signalled: our own processes have no children, and
 	// PostgreSQL and Redis tell theirs.
-	return syscall.Kill(r.PID, which(p))
+	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// Restart replaces a process and returns when the old one is gone. Where the processes hand their port over, the new one
+// listens by then; an error says that it does not, and the old one goes on.
+func (s *Supervisor) Restart(ctx context.Context, name string) error {
+	p, err := s.find(name)
+	if err != nil {
+		return err
+	}
+	answer := make(chan error, 1)
+	select {
+	case p.restarts <- answer:
+	case <-p.done:
+		return fmt.Errorf("%s has been stopped", name)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Supervisor) find(name string) (*process, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.procs[name]; p != nil {
+		return p, nil
+	}
+	return nil, fmt.Errorf("no process %q; there are: %v", name, slices.Sorted(maps.Keys(s.procs)))
 }
 
 // Stop ends the named processes side by side, and returns when they are gone.
@@ -269,12 +325,6 @@ func (s *Supervisor) Restarts(name string) int {
 		return p.status.Restarts
 	}
 	return 0
-}
-
-func (s *Supervisor) names() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.procs))
 }
 
 func (p *process) update(f func(*Status)) {

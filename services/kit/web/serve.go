@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,28 +32,37 @@ func NewHTTPServer(log *slog.Logger, h http.Handler) *http.Server {
 	}
 }
 
-// Listen opens addr for Serve.
-func Listen(addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	return l, nil
-}
+// acceptedFor is how long requests on accepted connections are still read. Shutdown drops those that it finds half read.
+const acceptedFor = 100 * time.Millisecond
 
-// Serve serves until ctx ends, then finishes the requests under way, for 20 s at most.
-func Serve(ctx context.Context, log *slog.Logger, srv *http.Server, l net.Listener) error {
+// Serve serves until ctx ends, then accepts no more connections and finishes the requests under way, for 20 s at most. It says
+// when it listens.
+func Serve(ctx context.Context, log *slog.Logger, srv *http.Server, l net.Listener, ready func() error) error {
+	var ending atomic.Bool
+	h := srv.Handler
+	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ending.Load() { // else the client may use the connection while it is closed
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
+	})
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	log.Info("serving", "addr", l.Addr().String())
+	if err := ready(); err != nil {
+		return err
+	}
 	select {
 	case err := <-done:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
+	ending.Store(true)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
 	defer cancel()
-	if err := srv.Shutdown(drain); err != nil && !errors.Is(err, http.ErrServerClosed) {
+	err := l.Close()
+	<-time.After(acceptedFor) // nothing says that all has been read
+	if err := errors.Join(err, srv.Shutdown(drain)); err != nil {
 		return fmt.Errorf("finish the requests under way: %w", err)
 	}
 	return nil
