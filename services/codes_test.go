@@ -31,7 +31,7 @@ func TestEveryCodeIsListed(t *testing.T) {
 	for _, r := range contractstest.Routes() {
 		listed = append(listed, r.Refusals...)
 	}
-	for _, m := range regexp.MustCompile(`code: \{enum: \[([^\]]*)\]`).FindAllStringSubmatch(string(contract), -1) {
+	for _, m := range regexp.MustCompile(`code: \{type: string, enum: \[([^\]]*)\]`).FindAllStringSubmatch(string(contract), -1) {
 		for _, code := range strings.Split(m[1], ",") {
 			listed = append(listed, strings.TrimSpace(code))
 		}
