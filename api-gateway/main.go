@@ -66,7 +66,8 @@ func run(ctx context.Context) error {
 	revoked := access.NewRevocations(revocations(dapr), log)
 	parts := edge.Deps{
 		Guard: &access.Guard{Verify: identity.NewVerifier(dapr.Keys).Verify, Revoked: revoked, Policy: set.policy},
-		Proxy: edge.NewProxy(fmt.Sprintf("http://127.0.0.1:%d", env.DaprHTTPPort), env.DaprAPIToken, dapr.PeerKey, metrics.DaprError),
+		Proxy: edge.NewProxy(fmt.Sprintf("http://127.0.0.1:%d", env.DaprHTTPPort), env.DaprAPIToken, dapr.PeerKey,
+			metrics.DaprError),
 		Limits: edge.Limits{
 			Addresses: limit.NewBuckets(set.anonymous),
 			Users:     limit.NewBuckets(set.user),
@@ -84,11 +85,15 @@ func run(ctx context.Context) error {
 			{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(live.Missing()) }},
 		},
 	}
-	metrics.Gauge("mall_gateway_revocations_age_seconds", "Age of the list of revocations.", func() float64 { return revoked.Age().Seconds() })
-	metrics.Gauge("mall_settings_missing", "Settings that are needed and not known: nothing is served.", func() float64 { return float64(len(live.Missing())) })
-	metrics.Gauge("mall_settings_lost", "Settings that the configuration store has lost: their last good values are used.", func() float64 { return float64(live.Lost()) })
+	metrics.Gauge("mall_gateway_revocations_age_seconds", "Age of the list of revocations.",
+		func() float64 { return revoked.Age().Seconds() })
+	metrics.Gauge("mall_settings_missing", "Settings that are needed and not known: nothing is served.",
+		func() float64 { return float64(len(live.Missing())) })
+	metrics.Gauge("mall_settings_lost", "Settings that the configuration store has lost: their last good values are used.",
+		func() float64 { return float64(live.Lost()) })
 	metrics.Register(config.Metrics(live))
-	metrics.Gauge("mall_gateway_in_flight", "Requests being served.", func() float64 { return float64(parts.Limits.Admission.InFlight()) })
+	metrics.Gauge("mall_gateway_in_flight", "Requests being served.",
+		func() float64 { return float64(parts.Limits.Admission.InFlight()) })
 
 	ports, err := handover.Open()
 	if err != nil {

@@ -166,20 +166,22 @@ func TestWrongShapesFail(t *testing.T) {
 		media, body string
 		valid       bool
 	}{
-		"as it should be":       {200, "application/json", me, true},
-		"missing field":         {200, "application/json", strings.Replace(me, `"id":"71",`, "", 1), false},
-		"extra field":           {200, "application/json", strings.Replace(me, `{`, `{"password_hash":"x",`, 1), false},
-		"id as a number":        {200, "application/json", strings.Replace(me, `"71"`, `71`, 1), false},
-		"time with an offset":   {200, "application/json", strings.Replace(me, `30:00Z`, `30:00+02:00`, 1), false},
-		"refusal":               {403, "application/problem+json", refusal, true},
-		"refusal, unknown code": {403, "application/problem+json", strings.Replace(refusal, `"forbidden"`, `"nope"`, 1), false},
+		"as it should be":     {200, "application/json", me, true},
+		"missing field":       {200, "application/json", strings.Replace(me, `"id":"71",`, "", 1), false},
+		"extra field":         {200, "application/json", strings.Replace(me, `{`, `{"password_hash":"x",`, 1), false},
+		"id as a number":      {200, "application/json", strings.Replace(me, `"71"`, `71`, 1), false},
+		"time with an offset": {200, "application/json", strings.Replace(me, `30:00Z`, `30:00+02:00`, 1), false},
+		"refusal":             {403, "application/problem+json", refusal, true},
+		"refusal, unknown code": {403, "application/problem+json", strings.Replace(refusal, `"forbidden"`, `"nope"`, 1),
+			false},
 		"refusal, extra field":  {403, "application/problem+json", strings.Replace(refusal, `{`, `{"stack":"x",`, 1), false},
 		"refusal as plain JSON": {403, "application/json", refusal, false},
 		"undocumented status":   {418, "application/json", me, false},
 	}
 	for name, test := range tests {
 		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/me", nil)
-		res := &http.Response{StatusCode: test.status, Header: http.Header{"Content-Type": {test.media}}, Body: io.NopCloser(strings.NewReader(test.body)), Request: req}
+		res := &http.Response{StatusCode: test.status, Header: http.Header{"Content-Type": {test.media}},
+			Body: io.NopCloser(strings.NewReader(test.body)), Request: req}
 		if ok, found := v.ValidateHttpResponse(req, res); ok != test.valid {
 			t.Errorf("%s: valid %v, want %v (%v)", name, ok, test.valid, found)
 		}

@@ -12,7 +12,8 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// What a client of the gateway is given besides what every process of the mall gives. A stream lifts its own write deadline.
+// What a client of the gateway is given besides what every process of the mall gives. A stream lifts its own write
+// deadline.
 const (
 	answerWithin = 60 * time.Second
 	streams      = 100 // of one HTTP/2 connection at a time
@@ -36,7 +37,8 @@ func wait(ctx context.Context, checks []web.Check) {
 }
 
 // serve runs the workers and, once the checks pass, the server until ctx ends; the workers end after the last request.
-func serve(ctx context.Context, ports *handover.Ports, addr string, log *slog.Logger, h http.Handler, checks []web.Check,
+func serve(ctx context.Context, ports *handover.Ports, addr string, log *slog.Logger, h http.Handler,
+	checks []web.Check,
 	workers ...func(context.Context)) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup

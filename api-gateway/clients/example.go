@@ -1,5 +1,5 @@
-// Command clients buys a teapot with a client that ogen generates from openapi.yaml: it is compiled by the tests, so that the
-// contract stays good to write clients with.
+// Command clients buys a teapot with a client that ogen generates from openapi.yaml: it is compiled by the tests, so
+// that the contract stays good to write clients with.
 package main
 
 import (
@@ -13,7 +13,8 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), "http://127.0.0.1:8080", mall.Credentials{Email: os.Getenv("EMAIL"), Password: os.Getenv("PASSWORD")}); err != nil {
+	if err := run(context.Background(), "http://127.0.0.1:8080",
+		mall.Credentials{Email: os.Getenv("EMAIL"), Password: os.Getenv("PASSWORD")}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -45,7 +46,8 @@ func run(ctx context.Context, url string, who mall.Credentials) error {
 		return fmt.Errorf("sign in: %T", answer)
 	}
 
-	found, err := client.ListProducts(ctx, mall.ListProductsParams{Q: mall.NewOptString("teapot"), PageSize: mall.NewOptInt(1)})
+	found, err := client.ListProducts(ctx, mall.ListProductsParams{Q: mall.NewOptString("teapot"),
+		PageSize: mall.NewOptInt(1)})
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,8 @@ func (b *binding) current() *gate.Gate {
 // Init overrides the environment with what the Component names (redisHost,
 // redisPassword, redisType) and does nothing else: after a restart of this
 // process it is not called again.
-func (b *binding) Init(_ context.Context, in *proto.OutputBindingInitRequest) (*proto.OutputBindingInitResponse, error) {
+func (b *binding) Init(_ context.Context, in *proto.OutputBindingInitRequest) (*proto.OutputBindingInitResponse,
+	error) {
 	p := in.GetMetadata().GetProperties()
 	if p[redisHost] == "" {
 		return &proto.OutputBindingInitResponse{}, nil

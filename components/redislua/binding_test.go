@@ -67,7 +67,8 @@ func TestComponentWorksWithoutInit(t *testing.T) {
 	if err != nil || !slices.Contains(ops.GetOperations(), "hold") {
 		t.Fatalf("ListOperations: %v, %v", ops, err)
 	}
-	res, err := client.Invoke(ctx, &proto.InvokeRequest{Operation: "lock", Data: []byte(`{"key":"component-test","owner":"a","ttl_ms":1000}`)})
+	res, err := client.Invoke(ctx, &proto.InvokeRequest{Operation: "lock",
+		Data: []byte(`{"key":"component-test","owner":"a","ttl_ms":1000}`)})
 	if err != nil || string(res.GetData()) != `{"acquired":true}` {
 		t.Errorf("lock: %s, %v", res.GetData(), err)
 	}
@@ -88,8 +89,10 @@ func TestAnAppGetsOnlyItsOperations(t *testing.T) {
 	if err != nil || !slices.Equal(ops.GetOperations(), []string{"limit", "lock"}) {
 		t.Errorf("ListOperations: %v, %v", ops, err)
 	}
-	for operation, want := range map[string]codes.Code{"hold": codes.PermissionDenied, "apply": codes.PermissionDenied, "inspect": codes.PermissionDenied, "nonsense": codes.InvalidArgument, "lock": codes.OK} {
-		_, err := client.Invoke(t.Context(), &proto.InvokeRequest{Operation: operation, Data: []byte(`{"key":"only-test","owner":"a","ttl_ms":1000}`)})
+	for operation, want := range map[string]codes.Code{"hold": codes.PermissionDenied, "apply": codes.PermissionDenied,
+		"inspect": codes.PermissionDenied, "nonsense": codes.InvalidArgument, "lock": codes.OK} {
+		_, err := client.Invoke(t.Context(), &proto.InvokeRequest{Operation: operation,
+			Data: []byte(`{"key":"only-test","owner":"a","ttl_ms":1000}`)})
 		if status.Code(err) != want {
 			t.Errorf("%s: %v, want %v", operation, err, want)
 		}
@@ -103,7 +106,8 @@ func TestComponentIsDiscoverable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.Send(&discovery.ServerReflectionRequest{MessageRequest: &discovery.ServerReflectionRequest_ListServices{}}); err != nil {
+	if err := stream.Send(
+		&discovery.ServerReflectionRequest{MessageRequest: &discovery.ServerReflectionRequest_ListServices{}}); err != nil {
 		t.Fatal(err)
 	}
 	res, err := stream.Recv()
@@ -156,8 +160,10 @@ func TestConfigIsChecked(t *testing.T) {
 		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TYPE": "failover"},
 		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TLS": "maybe"},
 		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TLS_CA": "/tmp/ca.pem"},
-		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TLS": "true", "REDISLUA_REDIS_TLS_CA": "/nowhere"},
-		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TLS": "true", "REDISLUA_REDIS_TLS_CERT": "/nowhere"},
+		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TLS": "true",
+			"REDISLUA_REDIS_TLS_CA": "/nowhere"},
+		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_REDIS_TLS": "true",
+			"REDISLUA_REDIS_TLS_CERT": "/nowhere"},
 		{"REDISLUA_SOCKET": "/tmp/x.sock", "REDISLUA_REDIS_ADDR": "127.0.0.1:6379", "REDISLUA_OPERATIONS": "limit,hodl"},
 	} {
 		if cfg, err := configFromEnv(func(k string) string { return env[k] }); err == nil {

@@ -29,9 +29,12 @@ import (
 
 // sale is everything that product and the gateway ask of the component, in an order that works.
 var sale = []struct{ operation, data, want string }{
-	{"apply", `{"items":[{"product_id":"7","base":5,"version":1}]}`, `{"items":[{"product_id":"7","base":5,"version":1,"held":0}]}`},
-	{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":3}]}`, `{"status":"held","shortages":[],"missing":[]}`},
-	{"hold", `{"order_id":"2","ttl_ms":60000,"lines":[{"product_id":"7","quantity":3}]}`, `{"status":"sold_out","shortages":[{"product_id":"7","available":2}],"missing":[]}`},
+	{"apply", `{"items":[{"product_id":"7","base":5,"version":1}]}`,
+		`{"items":[{"product_id":"7","base":5,"version":1,"held":0}]}`},
+	{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":3}]}`,
+		`{"status":"held","shortages":[],"missing":[]}`},
+	{"hold", `{"order_id":"2","ttl_ms":60000,"lines":[{"product_id":"7","quantity":3}]}`,
+		`{"status":"sold_out","shortages":[{"product_id":"7","available":2}],"missing":[]}`},
 	{"extend", `{"order_id":"1","ttl_ms":60000}`, `{"status":"extended"}`},
 	{"held", `{"limit":10}`, `{"product_ids":["7"],"cursor":""}`},
 	{"due", `{"limit":10}`, `{"holds":[]}`},
@@ -45,7 +48,8 @@ var sale = []struct{ operation, data, want string }{
 func sell(t *testing.T, conn *grpc.ClientConn) {
 	t.Helper()
 	for _, s := range sale {
-		res, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: s.operation, Data: []byte(s.data)})
+		res, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(),
+			&proto.InvokeRequest{Operation: s.operation, Data: []byte(s.data)})
 		if err != nil || s.want != "" && string(res.GetData()) != s.want {
 			t.Errorf("%s %s: %s, %v, want %s", s.operation, s.data, res.GetData(), err, s.want)
 		}
@@ -66,10 +70,12 @@ const rights = "~mall:{mall}:* +@read +@write +@scripting -@dangerous +time +inf
 
 // A user of Redis' access control list who may do what README.md says, and nothing else, is enough.
 func TestAUserWithFewRights(t *testing.T) {
-	addr, _ := redistest.Server(t, append([]string{"--user", "default", "off", "--user", "mall", "on", ">secret"}, strings.Fields(rights)...)...)
+	addr, _ := redistest.Server(t, append([]string{"--user", "default", "off", "--user", "mall", "on", ">secret"},
+		strings.Fields(rights)...)...)
 	wait := func(conn *grpc.ClientConn) {
 		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-			if _, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: "held", Data: []byte(`{"limit":1}`)}); err == nil {
+			if _, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(),
+				&proto.InvokeRequest{Operation: "held", Data: []byte(`{"limit":1}`)}); err == nil {
 				return
 			}
 		}
@@ -112,7 +118,8 @@ func TestSentinelsFailOver(t *testing.T) {
 		}
 	}
 	conf := filepath.Join(t.TempDir(), "sentinel.conf")
-	text := fmt.Sprintf("sentinel monitor mall 127.0.0.1 %s 1\nsentinel down-after-milliseconds mall 300\nsentinel failover-timeout mall 3000\n", port)
+	text := fmt.Sprintf("sentinel monitor mall 127.0.0.1 %s 1\nsentinel down-after-milliseconds mall 300\nsentinel "+
+		"failover-timeout mall 3000\n", port)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +138,8 @@ func TestSentinelsFailOver(t *testing.T) {
 	before := runID(t, conn)
 	kill()
 	until(t, "another master is used", func() error {
-		_, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: "lock", Data: []byte(`{"key":"after","owner":"a","ttl_ms":60000}`)})
+		_, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(),
+			&proto.InvokeRequest{Operation: "lock", Data: []byte(`{"key":"after","owner":"a","ttl_ms":60000}`)})
 		return err
 	})
 	if after := runID(t, conn); after == before {
@@ -150,7 +158,8 @@ func runID(t *testing.T, conn *grpc.ClientConn) string {
 
 func until(t *testing.T, what string, done func() error) {
 	t.Helper()
-	for end := time.Now().Add(40 * time.Second); ; time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+	for end := time.Now().Add(40 * time.Second); ; time.Sleep(
+		50 * time.Millisecond) { //nolint:forbidigo // a poll with an end
 		err := done()
 		if err == nil {
 			return
@@ -178,13 +187,15 @@ func TestRedisOverTLS(t *testing.T) {
 		t.Run(who, func(t *testing.T) {
 			ca, addr := serve(t)
 			conn, _ := component(t, addr, "REDISLUA_REDIS_TLS=true", "REDISLUA_REDIS_TLS_CA="+ca)
-			if _, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: "run_id"}); err != nil {
+			if _, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(),
+				&proto.InvokeRequest{Operation: "run_id"}); err != nil {
 				t.Errorf("with its authority: %v", err)
 			}
 			for what, vars := range map[string][]string{
 				"an authority nobody knows": {"REDISLUA_REDIS_TLS=true"},
-				"another name":              {"REDISLUA_REDIS_TLS=true", "REDISLUA_REDIS_TLS_CA=" + ca, "REDISLUA_REDIS_TLS_SERVER_NAME=redis.example"},
-				"no TLS":                    {},
+				"another name": {"REDISLUA_REDIS_TLS=true", "REDISLUA_REDIS_TLS_CA=" + ca,
+					"REDISLUA_REDIS_TLS_SERVER_NAME=redis.example"},
+				"no TLS": {},
 			} {
 				conn, _ := component(t, addr, vars...)
 				refused(t, what, conn)
@@ -200,8 +211,10 @@ func certificate(t *testing.T) (certFile, keyFile string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
+		NotBefore: time.Now().Add(-time.Hour),
+		NotAfter:  time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +241,8 @@ func overTLS(t *testing.T, addr string) (caFile, at string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair},
+		MinVersion: tls.VersionTLS12})
 	if err != nil {
 		t.Fatal(err)
 	}

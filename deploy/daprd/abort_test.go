@@ -110,7 +110,8 @@ func startPair(t *testing.T, timeout time.Duration) *pair {
 		tracing: {samplingRate: "0"}, nameResolution: {component: sqlite, version: v1, configuration: {
 		connectionString: %s, cleanupInterval: "0s", updateInterval: "30s", timeout: "10s", busyTimeout: "15s"}}}}`,
 		filepath.Join(dir, "names.db")))
-	write("resources/resiliency.yaml", fmt.Sprintf(`{apiVersion: dapr.io/v1alpha1, kind: Resiliency, metadata: {name: test},
+	write("resources/resiliency.yaml",
+		fmt.Sprintf(`{apiVersion: dapr.io/v1alpha1, kind: Resiliency, metadata: {name: test},
 		spec: {policies: {timeouts: {short: %s}, retries: {never: {policy: constant, duration: 1ms, maxRetries: 0}}},
 		targets: {apps: {callee: {timeout: short, retry: never}}}}}`, timeout))
 	app := &callee{left: make(chan struct{})}
@@ -141,7 +142,8 @@ func startPair(t *testing.T, timeout time.Duration) *pair {
 func start(t *testing.T, binary, dir, id, appPort string) *pair {
 	t.Helper()
 	ports := freePorts(t, 4)
-	p := &pair{address: net.JoinHostPort("127.0.0.1", ports[0]), ended: make(chan error, 1), logFile: filepath.Join(dir, id+".log")}
+	p := &pair{address: net.JoinHostPort("127.0.0.1", ports[0]), ended: make(chan error, 1),
+		logFile: filepath.Join(dir, id+".log")}
 	logFile, err := os.Create(p.logFile)
 	if err != nil {
 		t.Fatal(err)

@@ -223,7 +223,8 @@ func prepare(ctx context.Context, source, work string) error {
 func patch(ctx context.Context, dir string, diff []byte) error {
 	cmd := exec.CommandContext(ctx, "git", "apply", "-")
 	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(diff)
-	cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir)) // a cache inside a repository is no part of it
+	// a cache inside a repository is no part of it
+	cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("patch Dapr %s: %w\n%s", Version, err, out)
 	}

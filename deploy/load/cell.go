@@ -35,7 +35,8 @@ type result struct {
 	where      string
 }
 
-// run lets n shoppers do a scenario for the time, and waits for what follows from it. The clock of the CPU stops only then.
+// run lets n shoppers do a scenario for the time, and waits for what follows from it. The clock of the CPU stops only
+// then.
 func (l *load) run(ctx context.Context, sc scenario, n int) (result, error) {
 	r := result{Scenario: sc.name, Shoppers: n, Errors: map[string]int{}, Parts: map[string]float64{}}
 	if err := l.drain.Mark(ctx); err != nil {
@@ -119,7 +120,8 @@ func quantile(sorted []time.Duration, q float64) float64 {
 	return float64(sorted[i].Microseconds()) / 1000
 }
 
-const head = "  scenario    shoppers     ok/s    p50 ms   p95 ms   p99 ms   core-ms per success: machine    mall  generator   events drained after"
+const head = "  scenario    shoppers     ok/s    p50 ms   p95 ms   p99 ms   core-ms per success: machine    mall  " +
+	"generator   events drained after"
 
 func (r result) line() string {
 	events := ""
@@ -129,7 +131,8 @@ func (r result) line() string {
 	if r.Undrained > 0 {
 		events += fmt.Sprintf(", %d NOT", r.Undrained)
 	}
-	s := fmt.Sprintf("  %-11s %8d %8.0f  %8.1f %8.1f %8.1f %30.2f %7.2f %10.2f   %s", r.Scenario, r.Shoppers, r.PerSecond, r.P50, r.P95, r.P99,
+	s := fmt.Sprintf("  %-11s %8d %8.0f  %8.1f %8.1f %8.1f %30.2f %7.2f %10.2f   %s", r.Scenario, r.Shoppers, r.PerSecond,
+		r.P50, r.P95, r.P99,
 		r.Machine, r.Mall, r.Generator, events)
 	for _, why := range slices.Sorted(maps.Keys(r.Errors)) {
 		s += fmt.Sprintf("\n      %d × %s", r.Errors[why], why)

@@ -77,7 +77,8 @@ func used(run string) usage {
 	return u
 }
 
-// busy reads the first line of /proc/stat: user nice system idle iowait irq softirq steal. Stolen time is another machine's.
+// busy reads the first line of /proc/stat: user nice system idle iowait irq softirq steal. Stolen time is another
+// machine's.
 func busy(stat string) float64 {
 	line, _, _ := strings.Cut(stat, "\n")
 	fields := strings.Fields(line)

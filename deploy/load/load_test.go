@@ -6,7 +6,8 @@ import (
 )
 
 func TestOnlyThisMachine(t *testing.T) {
-	for address, want := range map[string]bool{"http://127.0.0.1:8080": true, "http://[::1]:8080": true, "http://10.0.0.1:8080": false,
+	for address, want := range map[string]bool{"http://127.0.0.1:8080": true, "http://[::1]:8080": true,
+		"http://10.0.0.1:8080":    false,
 		"http://mall.example.org": false, "http://localhost.example.org:8080": false, "": false} {
 		if err := onlyHere(address); (err == nil) != want {
 			t.Errorf("onlyHere(%q) = %v, want allowed %v", address, err, want)
@@ -15,7 +16,8 @@ func TestOnlyThisMachine(t *testing.T) {
 }
 
 func TestOptionsAreBounded(t *testing.T) {
-	for _, args := range [][]string{{"--seconds", "61"}, {"--seconds", "0"}, {"--shoppers", "0"}, {"--shoppers", "257"}, {"--shoppers", "x"}, {"--scenario", "attack"}} {
+	for _, args := range [][]string{{"--seconds", "61"}, {"--seconds", "0"}, {"--shoppers", "0"}, {"--shoppers", "257"},
+		{"--shoppers", "x"}, {"--scenario", "attack"}} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("parse(%v) was accepted", args)
 		}

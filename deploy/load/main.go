@@ -1,6 +1,6 @@
-// Command load measures the mall that runs on this machine: successes a second, latencies, and the CPU that each success
-// costs the whole machine, the handling of its events included. It talks to loopback only and stops by itself. The generator
-// runs on the same machine and takes its part of it. Call it as go run ./deploy/mall load.
+// Command load measures the mall that runs on this machine: successes a second, latencies, and the CPU that each
+// success costs the whole machine, the handling of its events included. It talks to loopback only and stops by itself.
+// The generator runs on the same machine and takes its part of it. Call it as go run ./deploy/mall load.
 package main
 
 import (
@@ -114,14 +114,16 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	// Whatever happens, it ends: preparation and draining have bounds of their own.
 	cells := len(o.scenarios) * len(o.shoppers)
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(cells)*(time.Duration(o.seconds)*time.Second+2*drainFor)+3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(cells)*(time.Duration(o.seconds)*time.Second+2*drainFor)+
+		3*time.Minute)
 	defer cancel()
 	drain, err := audit.NewDrain(m)
 	if err != nil {
 		return err
 	}
 	defer drain.Close()
-	l := &load{visitor: apiclient.New(m.Gateway), seconds: time.Duration(o.seconds) * time.Second, pids: filepath.Join(m.Home, "run"), drain: drain}
+	l := &load{visitor: apiclient.New(m.Gateway), seconds: time.Duration(o.seconds) * time.Second,
+		pids: filepath.Join(m.Home, "run"), drain: drain}
 	say("preparing: limits, %d shoppers, 20 products", slices.Max(o.shoppers))
 	restore, err := raise(ctx, m)
 	if restore != nil {
@@ -173,6 +175,7 @@ func (l *load) introduce(ctx context.Context, say func(string, ...any)) {
 	before, began := used(l.pids), time.Now()
 	_ = wait(ctx, 2*time.Second)
 	idle, took := used(l.pids).minus(before), time.Since(began).Seconds()
-	say("%d cores; the generator runs on this machine too and is part of \"machine\"; nothing is subtracted", runtime.NumCPU())
+	say("%d cores; the generator runs on this machine too and is part of \"machine\"; nothing is subtracted",
+		runtime.NumCPU())
 	say("idle: machine %.0f, mall %.0f core-ms a second", idle.machine/took, idle.mall()/took)
 }

@@ -27,7 +27,8 @@ const (
 )
 
 // limits guard a real mall against one address; here everybody comes from the same one.
-var limits = map[string]string{"gateway.rate.anonymous": "100000/100000", "gateway.rate.user": "100000/100000", "gateway.rate.signin": "10000/10000",
+var limits = map[string]string{"gateway.rate.anonymous": "100000/100000", "gateway.rate.user": "100000/100000",
+	"gateway.rate.signin":  "10000/10000",
 	"gateway.rate.account": "1000/1000", "gateway.rate.place": "1000/1000", "gateway.max_in_flight": "4096"}
 
 // load is a load test on its mall.
@@ -95,7 +96,8 @@ func (l *load) prepare(ctx context.Context, shoppers int) error {
 		return fmt.Errorf("%w\n(the load test needs the demo data: go run ./deploy/mall seed)", err)
 	}
 	for i := range 20 {
-		p, err := l.keeper.NewProduct(ctx, fmt.Sprintf("Load test product %d", i+1), "load-test", 1000+int64(i), 1_000_000_000)
+		p, err := l.keeper.NewProduct(ctx, fmt.Sprintf("Load test product %d", i+1), "load-test", 1000+int64(i),
+			1_000_000_000)
 		if err != nil {
 			return err
 		}
@@ -200,7 +202,8 @@ func (l *load) ready(ctx context.Context, sc scenario, n int) error {
 		}
 	}
 	want := sc.owes
-	if sc.pays { // as many as can be paid in the time: one shopper waits for each answer, a crowd is as fast as the machine
+	// as many as can be paid in the time: one shopper waits for each answer, a crowd is as fast as the machine
+	if sc.pays {
 		want = int(l.seconds.Seconds()*payableRate(n))/n + 1
 	}
 	if want == 0 {

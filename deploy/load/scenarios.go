@@ -63,7 +63,8 @@ type scenario struct {
 }
 
 var scenarios = []scenario{
-	{name: "hop", what: "GET /.well-known/jwks.json: a hop with next to nothing behind it, to compare the others with", step: hop},
+	{name: "hop", what: "GET /.well-known/jwks.json: a hop with next to nothing behind it, to compare the others with",
+		step: hop},
 	{name: "read", what: "GET /v1/products/{id}", step: read},
 	{name: "list", what: "GET /v1/products by category, sorted", step: listing},
 	{name: "search", what: "GET /v1/products?q=, Chinese and English", step: search},
@@ -71,8 +72,10 @@ var scenarios = []scenario{
 	{name: "checkout-1", what: "POST /v1/checkout with 1 line", step: checkout(1), events: true},
 	{name: "checkout-3", what: "POST /v1/checkout with 3 lines", step: checkout(3), events: true},
 	{name: "payment", what: "POST /v1/payments of an order made before", step: pay, events: true, pays: true},
-	{name: "purchase", what: "POST /v1/checkout with 1 line and, at once, POST /v1/payments of it", step: purchase, events: true},
-	{name: "purchase-later", what: "the same, but each pays what it bought a while ago: to compare with", step: purchaseLater, events: true, owes: laterBy},
+	{name: "purchase", what: "POST /v1/checkout with 1 line and, at once, POST /v1/payments of it", step: purchase,
+		events: true},
+	{name: "purchase-later", what: "the same, but each pays what it bought a while ago: to compare with",
+		step: purchaseLater, events: true, owes: laterBy},
 	{name: "mix", what: "40% read, 20% list, 15% search, 12% cart, 8% checkout, 5% payment", step: mix, events: true},
 }
 
@@ -87,7 +90,8 @@ func read(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, erro
 }
 
 func listing(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, error) {
-	q := url.Values{"category": {l.onSale[s.random.IntN(len(l.onSale))].Category}, "sort": {[]string{"price", "-price", "newest"}[s.random.IntN(3)]}}
+	q := url.Values{"category": {l.onSale[s.random.IntN(len(l.onSale))].Category},
+		"sort": {[]string{"price", "-price", "newest"}[s.random.IntN(3)]}}
 	a, err := s.c.Do(ctx, http.MethodGet, "/v1/products?"+q.Encode(), nil)
 	return a, http.StatusOK, err
 }
@@ -98,7 +102,8 @@ func search(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, er
 }
 
 func addToCart(ctx context.Context, l *load, s *shopper) (apiclient.Answer, int, error) {
-	a, err := s.c.Do(ctx, http.MethodPost, "/v1/cart/items", map[string]any{"product_id": l.stock[s.random.IntN(len(l.stock))].ID, "quantity": 1})
+	a, err := s.c.Do(ctx, http.MethodPost, "/v1/cart/items",
+		map[string]any{"product_id": l.stock[s.random.IntN(len(l.stock))].ID, "quantity": 1})
 	return a, http.StatusOK, err
 }
 

@@ -1,5 +1,5 @@
-// Command seed fills an empty mall with people and products to try it out, through the front door. It does nothing to a mall
-// that has been filled, or that has products of its own. The runner calls it on every start.
+// Command seed fills an empty mall with people and products to try it out, through the front door. It does nothing to a
+// mall that has been filled, or that has products of its own. The runner calls it on every start.
 package main
 
 import (
@@ -62,10 +62,11 @@ const accounts = "  demo accounts, password " + apiclient.Password + ":\n" +
 	"    " + shopper + "   buys\n    " + seller + "    sells\n    " + admin + "     looks after both\n" +
 	"  cards: 4242 4242 4242 4242 pays, 4000 0000 0000 0002 is declined"
 
-// isFilled says what there is to say of a mall that needs nothing, "" if it is to be filled. The shopper's address is made
-// last: who has one lives in a mall that is complete, whatever became of its products since.
+// isFilled says what there is to say of a mall that needs nothing, "" if it is to be filled. The shopper's address is
+// made last: who has one lives in a mall that is complete, whatever became of its products since.
 func isFilled(ctx context.Context, visitor *apiclient.Client) (string, error) {
-	a, err := visitor.Do(ctx, http.MethodPost, "/v1/sessions", map[string]string{"email": shopper, "password": apiclient.Password})
+	a, err := visitor.Do(ctx, http.MethodPost, "/v1/sessions",
+		map[string]string{"email": shopper, "password": apiclient.Password})
 	if err != nil {
 		return "", err
 	}
@@ -159,13 +160,17 @@ func fill(ctx context.Context, m running.Mall, visitor *apiclient.Client) error 
 	if err != nil || len(homes) > 0 {
 		return err
 	}
-	return buyer.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/addresses", map[string]string{"recipient": "陈薇 Chen Wei", "phone": "+86 21 5555 0123",
-		"street": "世纪大道 1 号 Century Avenue 1", "city": "上海 Shanghai", "state": "上海 Shanghai", "country": "CN", "postal_code": "200120"}, nil)
+	return buyer.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/addresses",
+		map[string]string{"recipient": "陈薇 Chen Wei", "phone": "+86 21 5555 0123",
+			"street": "世纪大道 1 号 Century Avenue 1", "city": "上海 Shanghai", "state": "上海 Shanghai", "country": "CN",
+			"postal_code": "200120"}, nil)
 }
 
 func offer(ctx context.Context, dealer *apiclient.Client, d demo) error {
-	return dealer.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/products", map[string]any{"name": d.name, "description": d.description,
-		"category": d.category, "image_url": d.image(), "price": d.price, "stock": d.stock}, nil, "Idempotency-Key", "demo-"+d.picture)
+	return dealer.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/products",
+		map[string]any{"name": d.name, "description": d.description,
+			"category": d.category, "image_url": d.image(), "price": d.price, "stock": d.stock}, nil, "Idempotency-Key",
+		"demo-"+d.picture)
 }
 
 // firstAdmin signs the admin up and shows the mall's one-time secret, as an operator would.
@@ -175,7 +180,8 @@ func firstAdmin(ctx context.Context, m running.Mall, visitor *apiclient.Client) 
 		return nil, err
 	}
 	var who apiclient.User
-	if err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who); err != nil || slices.Contains(who.Roles, "admin") {
+	if err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who); err != nil ||
+		slices.Contains(who.Roles, "admin") {
 		return c, err
 	}
 	store, err := secrets.Read(m.Home)

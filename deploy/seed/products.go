@@ -8,12 +8,15 @@ type demo struct {
 	price, stock      int64 // fen; units
 }
 
-// demos are sold from the day a mall opens for the first time. One is scarce and one is sold out, so that both can be seen.
+// demos are sold from the day a mall opens for the first time. One is scarce and one is sold out, so that both can be
+// seen.
 var demos = []demo{
-	{"tea", "teapot", "青花瓷茶壶 Blue-and-White Teapot", "Holds 600 ml, painted by hand in Jingdezhen. 手绘青花，容量六百毫升。", 16800, 60},
+	{"tea", "teapot", "青花瓷茶壶 Blue-and-White Teapot", "Holds 600 ml, painted by hand in Jingdezhen. 手绘青花，容量六百毫升。", 16800,
+		60},
 	{"tea", "tea-tin", "西湖龙井 West Lake Longjing Green Tea", "Spring harvest, 125 g in a tin. 明前春茶，罐装一百二十五克。", 23800, 120},
 	{"tea", "gaiwan", "白瓷盖碗 White Porcelain Gaiwan", "Thin-walled, 120 ml, with saucer. 薄胎盖碗，附茶托。", 8900, 80},
-	{"tea", "matcha-whisk", "竹制茶筅 Bamboo Matcha Whisk", "One hundred tines, cut from one piece of bamboo. 百本立，整竹手工。", 5900, 150},
+	{"tea", "matcha-whisk", "竹制茶筅 Bamboo Matcha Whisk", "One hundred tines, cut from one piece of bamboo. 百本立，整竹手工。", 5900,
+		150},
 	{"tea", "travel-mug", "保温杯 Insulated Travel Mug", "Keeps tea hot for eight hours, 450 ml. 八小时保温。", 12900, 200},
 	{"tea", "tea-tray", "黑胡桃茶盘 Walnut Tea Tray", "With a drain and room for six cups. 带排水，可放六只茶杯。", 29900, 3},
 
@@ -54,7 +57,8 @@ var demos = []demo{
 
 	{"toys", "teddy-bear", "泰迪熊 Teddy Bear", "40 cm, patient. 四十厘米，很有耐心。", 12900, 120},
 	{"toys", "kite", "沙燕风筝 Swallow Kite", "Silk on bamboo, with 100 m of line. 竹骨绢面，附百米线。", 8800, 66},
-	{"toys", "puzzle", "清明上河图拼图 Jigsaw Puzzle, 1000 Pieces", "Along the River During the Qingming Festival. 一千片。", 9900, 88},
+	{"toys", "puzzle", "清明上河图拼图 Jigsaw Puzzle, 1000 Pieces", "Along the River During the Qingming Festival. 一千片。", 9900,
+		88},
 	{"toys", "wooden-train", "木制小火车 Wooden Train", "Beech, for three years and up. 榉木，三岁以上。", 15900, 74},
 	{"toys", "building-blocks", "积木 Building Blocks", "Fifty blocks in a bag. 五十块，布袋装。", 11900, 132},
 	{"toys", "spinning-top", "木陀螺 Spinning Top", "Turned by hand, runs for two minutes. 手工车制，可转两分钟。", 2900, 350},
@@ -64,5 +68,6 @@ var demos = []demo{
 	{"stationery", "fountain-pen", "钢笔 Fountain Pen", "Fine nib, takes cartridges. 细尖，可换墨囊。", 18900, 92},
 	{"stationery", "ink-bottle", "松烟墨汁 Pine Soot Ink", "250 ml, deep black. 二百五十毫升，乌黑。", 3600, 210},
 	{"stationery", "paper-lantern", "手工纸灯笼 Paper Lantern", "Folds flat, light bulb not included. 可折叠，不含灯泡。", 5900, 140},
-	{"stationery", "storybook", "山海经图画书 Picture Book of Mountains and Seas", "Sixty beasts nobody has seen. 六十种没人见过的异兽。", 8800, 105},
+	{"stationery", "storybook", "山海经图画书 Picture Book of Mountains and Seas", "Sixty beasts nobody has seen. 六十种没人见过的异兽。",
+		8800, 105},
 }

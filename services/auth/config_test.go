@@ -15,7 +15,8 @@ func (s oneSetting) Config(context.Context, []string) (map[string]config.Value, 
 
 // A key is published for a day after it was followed: with one a second there would be a thousand of them.
 func TestKeysDoNotRotateAllTheTime(t *testing.T) {
-	for text, want := range map[string]time.Duration{"0": 0, "24h": 24 * time.Hour, "1s": 90 * 24 * time.Hour, "23h": 90 * 24 * time.Hour, "-24h": 90 * 24 * time.Hour} {
+	for text, want := range map[string]time.Duration{"0": 0, "24h": 24 * time.Hour, "1s": 90 * 24 * time.Hour,
+		"23h": 90 * 24 * time.Hour, "-24h": 90 * 24 * time.Hour} {
 		l := config.NewLive(oneSetting{"auth.key_rotation": {Text: text}}, nil, slog.New(slog.DiscardHandler))
 		set := declare(l)
 		if err := l.Refresh(t.Context()); err != nil {

@@ -25,8 +25,10 @@ func run(ctx context.Context) error {
 		return err
 	}
 	users := user.NewService(user.Deps{
-		Store: store.New(r.DB, r.Outbox), Hasher: argon.New(), Weak: strength.Weak, LooksAlike: lookalike.Has, Sessions: clients.NewSessions(r.Sidecar),
-		Secrets: clients.NewSecrets(r.Sidecar), Mailer: clients.NewMailer(r.Sidecar), MailLink: config.Of(r.Live, keys.MailLink),
+		Store: store.New(r.DB, r.Outbox), Hasher: argon.New(), Weak: strength.Weak, LooksAlike: lookalike.Has,
+		Sessions: clients.NewSessions(r.Sidecar),
+		Secrets:  clients.NewSecrets(r.Sidecar), Mailer: clients.NewMailer(r.Sidecar),
+		MailLink:       config.Of(r.Live, keys.MailLink),
 		VerifyAtSignUp: config.Of(r.Live, keys.VerifyAtSignUp), IDs: r.IDs, Log: r.Log,
 	})
 	api.Routes(r.Server, r.Outbox, users)

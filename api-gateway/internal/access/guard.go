@@ -42,5 +42,6 @@ func (g *Guard) Allows(method, path string, roles []string) bool {
 }
 
 func unauthenticated() error {
-	return problem.New(problem.Unauthenticated, "unauthenticated", "Sign in: the access token is missing, expired or not valid.")
+	return problem.New(problem.Unauthenticated, "unauthenticated",
+		"Sign in: the access token is missing, expired or not valid.")
 }

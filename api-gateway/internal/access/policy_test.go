@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-var doors = []RouteKey{{"POST", "/v1/sessions"}, {"GET", "/v1/cart"}, {"GET", "/v1/cart/items"}, {"GET", "/v1/admin/users"}}
+var doors = []RouteKey{{"POST", "/v1/sessions"}, {"GET", "/v1/cart"}, {"GET", "/v1/cart/items"},
+	{"GET", "/v1/admin/users"}}
 
 const small = `
 p, anonymous, /v1/sessions, POST

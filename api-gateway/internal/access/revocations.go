@@ -20,8 +20,8 @@ const (
 	sweep    = time.Minute
 )
 
-// Source gives what was revoked since a time on auth's clock; the zero time asks for all that still matters. After is Next of the
-// answer before: all of a day's revocations do not fit into one.
+// Source gives what was revoked since a time on auth's clock; the zero time asks for all that still matters. After is
+// Next of the answer before: all of a day's revocations do not fit into one.
 type Source func(ctx context.Context, since time.Time, after string) (authv1.Revocations, error)
 
 // Revocations is this replica's copy of auth's list, so that no request has to ask. All
@@ -140,7 +140,8 @@ func (r *Revocations) IsRevoked(u identity.User) (bool, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if age := r.now().Sub(r.asked); age > stale {
-		return false, problem.NewUnavailable(errors.New("list of revocations is too old"), time.Second, "Nobody can be let in right now.")
+		return false, problem.NewUnavailable(errors.New("list of revocations is too old"), time.Second,
+			"Nobody can be let in right now.")
 	}
 	if r.keys != nil && !slices.Contains(r.keys, u.Key) { // the key was stolen
 		return true, nil

@@ -36,7 +36,8 @@ func TestAListTooOldLetsNobodyIn(t *testing.T) {
 	}
 	check("fresh list", false, "")
 
-	answer.Items = []authv1.Revocation{{Kind: authv1.KindUser, Subject: "7", NotBefore: now.UnixMilli() + 1, ExpiresAt: now.Add(15 * time.Minute)}}
+	answer.Items = []authv1.Revocation{{Kind: authv1.KindUser, Subject: "7", NotBefore: now.UnixMilli() + 1,
+		ExpiresAt: now.Add(15 * time.Minute)}}
 	if err := r.refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +68,11 @@ func TestAListTooOldLetsNobodyIn(t *testing.T) {
 func TestAListInPiecesIsReadToItsEnd(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	one := func(subject, next string, at time.Time) authv1.Revocations {
-		return authv1.Revocations{Now: at, Next: next, Items: []authv1.Revocation{{Kind: authv1.KindUser, Subject: subject, NotBefore: now.UnixMilli() + 1, ExpiresAt: now.Add(time.Hour)}}}
+		return authv1.Revocations{Now: at, Next: next, Items: []authv1.Revocation{{Kind: authv1.KindUser, Subject: subject,
+			NotBefore: now.UnixMilli() + 1, ExpiresAt: now.Add(time.Hour)}}}
 	}
-	pieces := map[string]authv1.Revocations{"": one("7", "a", now), "a": one("8", "b", now.Add(time.Second)), "b": one("9", "", now.Add(2*time.Second))}
+	pieces := map[string]authv1.Revocations{"": one("7", "a", now), "a": one("8", "b", now.Add(time.Second)),
+		"b": one("9", "", now.Add(2*time.Second))}
 	lost := "b"
 	var since []time.Time
 	r := NewRevocations(func(_ context.Context, s time.Time, after string) (authv1.Revocations, error) {
@@ -101,10 +104,12 @@ func TestAListInPiecesIsReadToItsEnd(t *testing.T) {
 	}
 }
 
-// The tokens of a key that auth has taken off its list are void with the next poll. An auth that says nothing of keys takes none.
+// The tokens of a key that auth has taken off its list are void with the next poll. An auth that says nothing of keys
+// takes none.
 func TestTokensOfARemovedKeyAreVoid(t *testing.T) {
 	answer := authv1.Revocations{Now: time.Now()}
-	r := NewRevocations(func(context.Context, time.Time, string) (authv1.Revocations, error) { return answer, nil }, slog.New(slog.DiscardHandler))
+	r := NewRevocations(func(context.Context, time.Time, string) (authv1.Revocations, error) { return answer, nil },
+		slog.New(slog.DiscardHandler))
 	for _, c := range []struct {
 		keys []string
 		void bool

@@ -16,13 +16,16 @@ func TestARouteThatFailsIsRefusedAtOnce(t *testing.T) {
 			switch {
 			case strings.HasSuffix(r.URL.Path, "/v1/products"):
 				w.WriteHeader(http.StatusInternalServerError)
-				_, _ = io.WriteString(w, `{"type":"about:blank","title":"","status":500,"code":"internal","trace_id":"0af7651916cd43dd8448eb211c80319c"}`)
+				_, _ = io.WriteString(w,
+					`{"type":"about:blank","title":"","status":500,"code":"internal","trace_id":"0af7651916cd43dd8448eb211c80319c"}`)
 			case strings.HasSuffix(r.URL.Path, "/v1/orders"):
 				w.WriteHeader(http.StatusServiceUnavailable)
-				_, _ = io.WriteString(w, `{"type":"about:blank","title":"","status":503,"code":"overloaded","trace_id":"0af7651916cd43dd8448eb211c80319c"}`)
+				_, _ = io.WriteString(w,
+					`{"type":"about:blank","title":"","status":503,"code":"overloaded","trace_id":"0af7651916cd43dd8448eb211c80319c"}`)
 			default:
 				w.WriteHeader(http.StatusNotFound)
-				_, _ = io.WriteString(w, `{"type":"about:blank","title":"","status":404,"code":"not_found","trace_id":"0af7651916cd43dd8448eb211c80319c"}`)
+				_, _ = io.WriteString(w,
+					`{"type":"about:blank","title":"","status":404,"code":"not_found","trace_id":"0af7651916cd43dd8448eb211c80319c"}`)
 			}
 		}
 	})

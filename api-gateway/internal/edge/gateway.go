@@ -161,10 +161,12 @@ func (g *Gateway) rateLimit(b *limit.Buckets, name, who string) error {
 	return tooMany(retry)
 }
 
-// needSettings refuses everything while the policy or a limit is not known: the defaults may be laxer than what was set.
+// needSettings refuses everything while the policy or a limit is not known: the defaults may be laxer than what was
+// set.
 func (g *Gateway) needSettings(c *gin.Context) {
 	if missing := g.Missing(); len(missing) > 0 {
-		g.refuse(c, problem.NewUnavailable(fmt.Errorf("settings are not known: %v", missing), 5*time.Second, "The mall is not set up right now."))
+		g.refuse(c, problem.NewUnavailable(fmt.Errorf("settings are not known: %v", missing), 5*time.Second,
+			"The mall is not set up right now."))
 		return
 	}
 	c.Next()
@@ -196,8 +198,8 @@ func (g *Gateway) enterStream(client string) func() (leave func(), err error) {
 	}
 }
 
-// readBody reads the body. It does not count as a request in flight meanwhile: a few hundred clients that send a byte and
-// wait would fill the mall with nothing.
+// readBody reads the body. It does not count as a request in flight meanwhile: a few hundred clients that send a byte
+// and wait would fill the mall with nothing.
 func (g *Gateway) readBody(c *gin.Context, client string) ([]byte, error) {
 	if !hasBody(c.Request) {
 		return nil, nil
@@ -221,8 +223,10 @@ func (g *Gateway) observe(c *gin.Context) {
 		method, route := web.RouteLabels(c)
 		g.Metrics.observe(method, route, c.Writer.Status(), took)
 		if !quiet[route] {
-			g.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request", slog.String("method", method), slog.String("route", route),
-				slog.Int("status", c.Writer.Status()), slog.Float64("ms", float64(took.Microseconds())/1000), slog.Int("bytes", c.Writer.Size()))
+			g.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request", slog.String("method", method),
+				slog.String("route", route),
+				slog.Int("status", c.Writer.Status()), slog.Float64("ms", float64(took.Microseconds())/1000),
+				slog.Int("bytes", c.Writer.Size()))
 		}
 	}()
 	c.Next()

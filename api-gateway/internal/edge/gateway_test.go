@@ -25,17 +25,19 @@ func TestForgedTokensAreRefusedOnEveryRoute(t *testing.T) {
 	m := open(t, nil)
 	_, stranger := other(t)
 	good := strings.Split(m.token("customer"), ".")
-	admin := base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"7","roles":["admin"],"sid":"s1","typ":"access","iss":"mall","aud":"mall","exp":9999999999,"iat":1,"iat_ms":1}`))
+	admin := base64.RawURLEncoding.EncodeToString([]byte(
+		`{"sub":"7","roles":["admin"],"sid":"s1","typ":"access","iss":"mall","aud":"mall","exp":9999999999,"iat":1,"iat_ms":1}`))
 	forged := map[string]string{
 		"none at all":        "",
 		"alg none":           m.sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil),
 		"HS256 + public key": m.sign(jwt.SigningMethodHS256, []byte(m.keys.public), nil),
 		"another key":        m.sign(jwt.SigningMethodEdDSA, stranger, nil),
-		"expired":            m.sign(jwt.SigningMethodEdDSA, m.keys.private, func(c *identity.Claims) { c.ExpiresAt = jwt.NewNumericDate(time.Now().Add(-time.Second)) }),
-		"refresh token":      m.sign(jwt.SigningMethodEdDSA, m.keys.private, func(c *identity.Claims) { c.Type = "refresh" }),
-		"tampered payload":   good[0] + "." + admin + "." + good[2],
-		"cut short":          good[0] + "." + good[1] + ".",
-		"not a token":        "hello",
+		"expired": m.sign(jwt.SigningMethodEdDSA, m.keys.private,
+			func(c *identity.Claims) { c.ExpiresAt = jwt.NewNumericDate(time.Now().Add(-time.Second)) }),
+		"refresh token":    m.sign(jwt.SigningMethodEdDSA, m.keys.private, func(c *identity.Claims) { c.Type = "refresh" }),
+		"tampered payload": good[0] + "." + admin + "." + good[2],
+		"cut short":        good[0] + "." + good[1] + ".",
+		"not a token":      "hello",
 	}
 	for _, r := range edge.Routes() {
 		for name, token := range forged {
@@ -69,11 +71,16 @@ func TestRevokedTokensAreVoid(t *testing.T) {
 		revoked authv1.Revocation
 		want    int
 	}{
-		"user":                   {authv1.Revocation{Kind: authv1.KindUser, Subject: "7", NotBefore: now, ExpiresAt: later}, 401},
-		"user, before the token": {authv1.Revocation{Kind: authv1.KindUser, Subject: "7", NotBefore: now - 3600_000, ExpiresAt: later}, 200},
-		"another user":           {authv1.Revocation{Kind: authv1.KindUser, Subject: "8", NotBefore: now, ExpiresAt: later}, 200},
-		"session":                {authv1.Revocation{Kind: authv1.KindSession, Subject: "s1", NotBefore: now - 3600_000, ExpiresAt: later}, 401},
-		"another session":        {authv1.Revocation{Kind: authv1.KindSession, Subject: "s2", NotBefore: now, ExpiresAt: later}, 200},
+		"user": {authv1.Revocation{Kind: authv1.KindUser, Subject: "7", NotBefore: now, ExpiresAt: later},
+			401},
+		"user, before the token": {authv1.Revocation{Kind: authv1.KindUser, Subject: "7", NotBefore: now - 3600_000,
+			ExpiresAt: later}, 200},
+		"another user": {authv1.Revocation{Kind: authv1.KindUser, Subject: "8", NotBefore: now, ExpiresAt: later},
+			200},
+		"session": {authv1.Revocation{Kind: authv1.KindSession, Subject: "s1", NotBefore: now - 3600_000,
+			ExpiresAt: later}, 401},
+		"another session": {authv1.Revocation{Kind: authv1.KindSession, Subject: "s2", NotBefore: now,
+			ExpiresAt: later}, 200},
 	}
 	for name, test := range tests {
 		m := open(t, func(m *mall) { m.revoked = []authv1.Revocation{test.revoked} })
@@ -124,10 +131,12 @@ func TestIdempotencyKeys(t *testing.T) {
 		{"longest", "POST", "/v1/payments", []string{"Idempotency-Key: " + long}, 200, "", long},
 		{"too long", "POST", "/v1/payments", []string{"Idempotency-Key: k" + long}, 400, "idempotency_key_invalid", ""},
 		{"not ASCII", "POST", "/v1/checkout", []string{"Idempotency-Key: schlüssel"}, 400, "idempotency_key_invalid", ""},
-		{"twice", "POST", "/v1/checkout", []string{"Idempotency-Key: a", "Idempotency-Key: b"}, 400, "idempotency_key_invalid", ""},
+		{"twice", "POST", "/v1/checkout", []string{"Idempotency-Key: a", "Idempotency-Key: b"}, 400,
+			"idempotency_key_invalid", ""},
 		{"optional, missing", "POST", "/v1/cart/items", nil, 200, "", ""},
 		{"optional, sent", "POST", "/v1/cart/items", []string{"Idempotency-Key: a"}, 200, "", "a"},
-		{"optional, bad", "POST", "/v1/cart/items", []string{"Idempotency-Key: " + long + "k"}, 400, "idempotency_key_invalid", ""},
+		{"optional, bad", "POST", "/v1/cart/items", []string{"Idempotency-Key: " + long + "k"}, 400,
+			"idempotency_key_invalid", ""},
 		{"ignored for anyone", "POST", "/v1/sessions", []string{"Idempotency-Key: " + long + "k"}, 200, "", ""},
 		{"ignored on PUT", "PUT", "/v1/cart/items/7", []string{"Idempotency-Key: a"}, 200, "", ""},
 	}
@@ -136,7 +145,8 @@ func TestIdempotencyKeys(t *testing.T) {
 		res := m.signed(test.method, test.path, `{}`, test.headers...)
 		res.want(t, test.path+": "+test.name, test.status, test.code)
 		if len(m.seen) > 0 && m.seen[0].Header.Get("Idempotency-Key") != test.forwarded {
-			t.Errorf("%s: %s: forwarded key %q, want %q", test.path, test.name, m.seen[0].Header.Get("Idempotency-Key"), test.forwarded)
+			t.Errorf("%s: %s: forwarded key %q, want %q", test.path, test.name, m.seen[0].Header.Get("Idempotency-Key"),
+				test.forwarded)
 		}
 	}
 }
@@ -150,11 +160,13 @@ func TestBodies(t *testing.T) {
 	}
 	m.seen = nil
 	m.signed("POST", "/v1/cart/items", big+" ").want(t, "1 MiB and a byte", 413, "body_too_large")
-	m.signed("POST", "/v1/cart/items", "a=b", "Content-Type: application/x-www-form-urlencoded").want(t, "form", 415, "unsupported_media_type")
+	m.signed("POST", "/v1/cart/items", "a=b", "Content-Type: application/x-www-form-urlencoded").want(t, "form", 415,
+		"unsupported_media_type")
 	m.signed("POST", "/v1/cart/items", "{}", "Content-Type: ").want(t, "no type", 415, "unsupported_media_type")
 
 	// A body without a length must not get round the limit.
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.front.URL+"/v1/cart/items", struct{ *bytes.Reader }{bytes.NewReader(make([]byte, 2<<20))})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.front.URL+"/v1/cart/items",
+		struct{ *bytes.Reader }{bytes.NewReader(make([]byte, 2<<20))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,14 +198,18 @@ func TestOnlyListedHeadersCross(t *testing.T) {
 		}
 	})
 	res := m.signed("POST", "/v1/cart/items?a=1&b=%20", "{}", "If-Match: \"2\"", "Accept: application/json",
-		"dapr-app-id: payment", "dapr-api-token: stolen", "dapr-caller-app-id: payment", "X-Forwarded-For: 6.6.6.6", "X-Forwarded-Host: evil",
-		"Forwarded: for=6.6.6.6", "Cookie: a=b", "X-User-Id: 1", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+		"dapr-app-id: payment", "dapr-api-token: stolen", "dapr-caller-app-id: payment", "X-Forwarded-For: 6.6.6.6",
+		"X-Forwarded-Host: evil",
+		"Forwarded: for=6.6.6.6", "Cookie: a=b", "X-User-Id: 1",
+		"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	got := m.seen[0]
 	if got.URL.Path != "/v1.0/invoke/cart/method/v1/cart/items" || got.URL.RawQuery != "a=1&b=%20" {
 		t.Errorf("went to %s", got.URL)
 	}
-	want := map[string]string{"If-Match": `"2"`, "Accept": "", "Dapr-Api-Token": "dapr-token", "Dapr-App-Id": "", "Dapr-Caller-App-Id": "",
-		"X-Forwarded-For": "", "X-Forwarded-Host": "", "Forwarded": "", "Cookie": "", "X-User-Id": "", "User-Agent": "", "Content-Type": "application/json"}
+	want := map[string]string{"If-Match": `"2"`, "Accept": "", "Dapr-Api-Token": "dapr-token", "Dapr-App-Id": "",
+		"Dapr-Caller-App-Id": "",
+		"X-Forwarded-For":    "", "X-Forwarded-Host": "", "Forwarded": "", "Cookie": "", "X-User-Id": "", "User-Agent": "",
+		"Content-Type": "application/json"}
 	for name, value := range want {
 		if strings.Join(got.Header.Values(name), ",") != value {
 			t.Errorf("a service sees %s: %q, want %q", name, got.Header.Values(name), value)
@@ -202,7 +218,8 @@ func TestOnlyListedHeadersCross(t *testing.T) {
 	if !strings.HasPrefix(got.Header.Get("Traceparent"), "00-0af7651916cd43dd8448eb211c80319c-") {
 		t.Errorf("a service sees traceparent %q", got.Header.Get("Traceparent"))
 	}
-	for name, value := range map[string]string{"Etag": `"3"`, "Location": "/v1/orders/1", "Idempotent-Replayed": "true", "Dapr-Caller-App-Id": "", "X-Internal": "", "Set-Cookie": "",
+	for name, value := range map[string]string{"Etag": `"3"`, "Location": "/v1/orders/1", "Idempotent-Replayed": "true",
+		"Dapr-Caller-App-Id": "", "X-Internal": "", "Set-Cookie": "",
 		"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"} {
 		if res.Header.Get(name) != value {
 			t.Errorf("a client sees %s: %q, want %q", name, res.Header.Get(name), value)
@@ -213,7 +230,8 @@ func TestOnlyListedHeadersCross(t *testing.T) {
 // Sidecars fail with what is not printable ASCII, so nobody would learn what was wrong.
 func TestHeadersThatNoSidecarCarriesStayOutside(t *testing.T) {
 	m := open(t, nil)
-	m.do("GET", "/v1/products/71", "", "If-None-Match: \"é\"", "Last-Event-ID: a\tb", "Accept: text/event-stream").want(t, "GET", 200, "")
+	m.do("GET", "/v1/products/71", "", "If-None-Match: \"é\"", "Last-Event-ID: a\tb", "Accept: text/event-stream").want(t,
+		"GET", 200, "")
 	for _, name := range []string{"If-None-Match", "Last-Event-Id", "Accept"} {
 		if got := m.seen[0].Header.Values(name); len(got) > 0 {
 			t.Errorf("a service sees %s: %q", name, got)
@@ -229,7 +247,8 @@ func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
 			_, _ = io.WriteString(w, `{"ok":true}`)
 		}
 	})
-	for _, path := range []string{"/v1/products/71", "/", "/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/docs/", "/pictures/teapot.svg"} {
+	for _, path := range []string{"/v1/products/71", "/", "/healthz", "/readyz", "/openapi.yaml", "/openapi.json",
+		"/docs/", "/pictures/teapot.svg"} {
 		get, head := m.do("GET", path, ""), m.do("HEAD", path, "")
 		if head.StatusCode != 200 || head.text != "" {
 			t.Errorf("HEAD %s: %d %q, want 200 without a body", path, head.StatusCode, head.text)
@@ -258,8 +277,10 @@ func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
 
 func TestAddressesThatNameNothing(t *testing.T) {
 	m := open(t, nil)
-	for _, path := range []string{"/v1/orders/x", "/v1/orders/0", "/v1/orders/-1", "/v1/orders/99999999999999999999", "/v1/orders/1%2F..%2F..%2Finternal",
-		"/v1/orders/%2e%2e", "/v1/orders/1;a", "/v1/orders/1%00", "/v1/nothing", "/internal/orders", "/events/order-placed", "/v1/orders/1/", "/v1.0/invoke/order/method/x"} {
+	for _, path := range []string{"/v1/orders/x", "/v1/orders/0", "/v1/orders/-1", "/v1/orders/99999999999999999999",
+		"/v1/orders/1%2F..%2F..%2Finternal",
+		"/v1/orders/%2e%2e", "/v1/orders/1;a", "/v1/orders/1%00", "/v1/nothing", "/internal/orders", "/events/order-placed",
+		"/v1/orders/1/", "/v1.0/invoke/order/method/x"} {
 		m.signed("GET", path, "").want(t, path, 404, "not_found")
 	}
 	res := m.do("PATCH", "/v1/cart", "")
@@ -275,12 +296,14 @@ func TestAddressesThatNameNothing(t *testing.T) {
 // Sidecars would fail with the first, and a filter behind a # would be lost.
 func TestAQueryArrivesAsItWasWritten(t *testing.T) {
 	m := open(t, nil)
-	for query, want := range map[string]string{"q=\xff": "400", "q=tea#&max_price=100": "400", "q=\xe8\x8c\xb6&sort=-price": "200", "q=%ff%23": "200"} {
+	for query, want := range map[string]string{"q=\xff": "400", "q=tea#&max_price=100": "400",
+		"q=\xe8\x8c\xb6&sort=-price": "200", "q=%ff%23": "200"} {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", m.front.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(conn, "GET /v1/products?"+query+" HTTP/1.1\r\nHost: mall\r\nConnection: close\r\n\r\n"); err != nil {
+		if _, err := io.WriteString(conn, "GET /v1/products?"+query+
+			" HTTP/1.1\r\nHost: mall\r\nConnection: close\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 		answer, err := io.ReadAll(conn)
@@ -328,7 +351,8 @@ func TestNothingIsServedBeforeTheSettingsAreKnown(t *testing.T) {
 	m.do("GET", "/v1/products", "").want(t, "once they are known", 200, "")
 }
 
-// The signature of a webhook is over the body's bytes: both reach payment as they came. On other routes the header stays outside.
+// The signature of a webhook is over the body's bytes: both reach payment as they came. On other routes the header
+// stays outside.
 func TestAWebhookArrivesAsItWasSigned(t *testing.T) {
 	m := open(t, nil)
 	const body = "{\n  \"id\": \"evt_1\",\t\"caf\u00e9\": 1.0 ,\"x\":\"\\u00e9\" }\n"

@@ -58,7 +58,8 @@ func open(t *testing.T, change func(*mall)) *mall {
 	t.Helper()
 	m := &mall{t: t, log: &strings.Builder{}, logMu: &sync.Mutex{}, inFlight: 100}
 	m.keys.public, m.keys.private, _ = ed25519.GenerateKey(nil)
-	m.speeds.address, m.speeds.user = limit.RateLimit{PerSecond: 1000, Burst: 1000}, limit.RateLimit{PerSecond: 1000, Burst: 1000}
+	m.speeds.address, m.speeds.user = limit.RateLimit{PerSecond: 1000, Burst: 1000},
+		limit.RateLimit{PerSecond: 1000, Burst: 1000}
 	m.limits = func(_ context.Context, _ string, _, out any) error {
 		return json.Unmarshal([]byte(`{"allowed":true}`), out)
 	}
@@ -113,13 +114,15 @@ func open(t *testing.T, change func(*mall)) *mall {
 		Limits: edge.Limits{
 			Addresses: limit.NewBuckets(func() limit.RateLimit { return m.speeds.address }),
 			Users:     limit.NewBuckets(func() limit.RateLimit { return m.speeds.user }),
-			SignIn:    &limit.SignIn{Script: m.limits, Address: fast, Account: fast, Place: fast, Broken: metrics.LimitBroken, Log: log},
+			SignIn: &limit.SignIn{Script: m.limits, Address: fast, Account: fast, Place: fast, Broken: metrics.LimitBroken,
+				Log: log},
 			Admission: m.admitted,
 			Bodies:    limit.NewShares(func() int64 { return m.inFlight }),
 			Streams:   limit.NewShares(func() int64 { return m.inFlight }),
 			Answers:   limit.NewAnswers(),
 		},
-		Metrics: metrics, Proxies: func() []netip.Prefix { return m.proxies }, Missing: func() []string { return m.missing }, OpenAPI: []byte("openapi: 3.1.0\n"), OpenAPIJSON: []byte(`{"openapi":"3.1.0"}`),
+		Metrics: metrics, Proxies: func() []netip.Prefix { return m.proxies }, Missing: func() []string { return m.missing },
+		OpenAPI: []byte("openapi: 3.1.0\n"), OpenAPIJSON: []byte(`{"openapi":"3.1.0"}`),
 		Checks: []web.Check{
 			{Name: "revocations", Ask: revoked.Ready},
 			{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(m.missing) }},
@@ -168,7 +171,8 @@ func (m *mall) sign(method jwt.SigningMethod, key any, change func(*identity.Cla
 	c := identity.Claims{Roles: []string{"customer"}, Session: "s1", Type: identity.AccessType,
 		IssuedMS: time.Now().Add(-time.Minute).UnixMilli(), RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: "7",
-			IssuedAt: jwt.NewNumericDate(time.Now().Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute))}}
+			IssuedAt:  jwt.NewNumericDate(time.Now().Add(-time.Minute)),
+			ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Minute))}}
 	if change != nil {
 		change(&c)
 	}
@@ -221,8 +225,10 @@ func (m *mall) do(method, path, body string, headers ...string) reply {
 		if ct := res.Header.Get("Content-Type"); ct != problem.ContentType {
 			m.t.Errorf("%s %s: %d with content type %q, want %q", method, path, res.StatusCode, ct, problem.ContentType)
 		}
-		if err := json.Unmarshal(text, &out.doc); err != nil || out.doc.Status != res.StatusCode || len(out.doc.TraceID) != 32 {
-			m.t.Errorf("%s %s: %d with body %s, want a problem with the same status and a trace_id", method, path, res.StatusCode, text)
+		if err := json.Unmarshal(text, &out.doc); err != nil || out.doc.Status != res.StatusCode ||
+			len(out.doc.TraceID) != 32 {
+			m.t.Errorf("%s %s: %d with body %s, want a problem with the same status and a trace_id", method, path,
+				res.StatusCode, text)
 		}
 	}
 	return out

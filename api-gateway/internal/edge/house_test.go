@@ -8,15 +8,20 @@ import (
 func TestPicturesAreServed(t *testing.T) {
 	m := open(t, nil)
 	res := m.do("GET", "/pictures/teapot.svg", "")
-	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "image/svg+xml" || res.Header.Get("ETag") == "" {
-		t.Fatalf("picture: %d, Content-Type %q, ETag %q", res.StatusCode, res.Header.Get("Content-Type"), res.Header.Get("ETag"))
+	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "image/svg+xml" ||
+		res.Header.Get("ETag") == "" {
+		t.Fatalf("picture: %d, Content-Type %q, ETag %q", res.StatusCode, res.Header.Get("Content-Type"),
+			res.Header.Get("ETag"))
 	}
-	if again := m.do("GET", "/pictures/teapot.svg", "", "If-None-Match: "+res.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
+	if again := m.do("GET", "/pictures/teapot.svg", "",
+		"If-None-Match: "+res.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
 		t.Errorf("picture that did not change: %d, want 304", again.StatusCode)
 	}
 	for _, part := range []string{"bytes=0-9", "bytes=999999-", "lines=1-"} {
-		if whole := m.do("GET", "/pictures/teapot.svg", "", "Range: "+part); whole.StatusCode != http.StatusOK || whole.text != res.text {
-			t.Errorf("%s of a picture: %d, %d bytes, want the whole of %d", part, whole.StatusCode, len(whole.text), len(res.text))
+		if whole := m.do("GET", "/pictures/teapot.svg", "", "Range: "+part); whole.StatusCode != http.StatusOK ||
+			whole.text != res.text {
+			t.Errorf("%s of a picture: %d, %d bytes, want the whole of %d", part, whole.StatusCode, len(whole.text),
+				len(res.text))
 		}
 	}
 	for _, name := range []string{"pictures.go", "nothing.svg", "..%2fpictures.go", "%00.svg"} {

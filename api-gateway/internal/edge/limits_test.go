@@ -26,7 +26,8 @@ func TestLimits(t *testing.T) {
 	if s := res.Header.Get("Retry-After"); s != "10" && s != "9" {
 		t.Errorf("Retry-After %q, want about 10", s)
 	}
-	m.do("GET", "/v1/cart", "", "Authorization: Bearer guess").want(t, "a guessed token from that address", 429, "too_many_requests")
+	m.do("GET", "/v1/cart", "", "Authorization: Bearer guess").want(t, "a guessed token from that address", 429,
+		"too_many_requests")
 	m.signed("GET", "/v1/cart", "").want(t, "a user from that address", 200, "")
 
 	m.speeds.user = limit.RateLimit{PerSecond: .1, Burst: 1}
@@ -34,7 +35,8 @@ func TestLimits(t *testing.T) {
 	m.signed("GET", "/v1/cart", "").want(t, "one more of that user", 429, "too_many_requests")
 
 	m.proxies, _ = edge.ParseProxies("127.0.0.0/8, ::1, 10.0.0.0/8")
-	m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.4, 10.1.1.1").want(t, "through a trusted proxy: another client", 200, "")
+	m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.4, 10.1.1.1").want(t,
+		"through a trusted proxy: another client", 200, "")
 }
 
 func TestSignInIsLimitedForAllReplicas(t *testing.T) {
@@ -81,10 +83,12 @@ func TestSignInIsLimitedForAllReplicas(t *testing.T) {
 		t.Errorf("settled %s, want it signed in", asked[1])
 	}
 	cookies := first.Cookies()
-	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode || len(cookies[0].Value) < 22 {
+	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode ||
+		len(cookies[0].Value) < 22 {
 		t.Fatalf("cookies %v, want a name for the device", cookies)
 	}
-	if res := try("Cookie: " + cookies[0].Name + "=" + cookies[0].Value); len(res.Cookies()) != 0 || strings.Contains(asked[0], cookies[0].Value) ||
+	if res := try("Cookie: " + cookies[0].Name + "=" + cookies[0].Value); len(res.Cookies()) != 0 ||
+		strings.Contains(asked[0], cookies[0].Value) ||
 		strings.Contains(asked[0], `"device":""`) {
 		t.Errorf("with its name: named again %v, asked %s", res.Cookies(), asked[0])
 	}
@@ -161,7 +165,8 @@ func TestSlowBodiesKeepNobodyOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = conn.Close() })
-		if _, err := io.WriteString(conn, "POST /v1/sessions/refresh HTTP/1.1\r\nHost: mall\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{"); err != nil {
+		if _, err := io.WriteString(conn,
+			"POST /v1/sessions/refresh HTTP/1.1\r\nHost: mall\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{"); err != nil {
 			t.Fatal(err)
 		}
 		slow[i] = conn
@@ -177,9 +182,11 @@ func TestSlowBodiesKeepNobodyOut(t *testing.T) {
 	for range 20 {
 		m.do("GET", "/v1/products", "").want(t, "browsing beside them", 200, "")
 	}
-	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "a body of the same client", 429, "too_many_requests")
+	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "a body of the same client", 429,
+		"too_many_requests")
 	m.proxies, _ = edge.ParseProxies("127.0.0.0/8, ::1")
-	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`, "X-Forwarded-For: 1.2.3.4").want(t, "a body of another client", 200, "")
+	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`, "X-Forwarded-For: 1.2.3.4").want(t,
+		"a body of another client", 200, "")
 	for i, conn := range slow {
 		if i == refused.which {
 			continue

@@ -35,19 +35,23 @@ func NewMetrics() *Metrics {
 		registry: r,
 		requests: web.NewRequestSeconds(r),
 		limited: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "mall_gateway_limited_total", Help: "Requests refused by a limit: address, user, signin, bodies, streams, admission.",
+			Name: "mall_gateway_limited_total",
+			Help: "Requests refused by a limit: address, user, signin, bodies, streams, admission.",
 		}, []string{"limit"}),
 		dapr: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "mall_gateway_dapr_errors_total", Help: "Answers that Dapr made in place of a service.",
 		}, []string{"app", "code"}),
 		unreadCut: f.NewCounter(prometheus.CounterOpts{
-			Name: "mall_gateway_unread_answers_cut_total", Help: "Answers cut off because their client had too many that it did not read.",
+			Name: "mall_gateway_unread_answers_cut_total",
+			Help: "Answers cut off because their client had too many that it did not read.",
 		}),
 		limitBroken: f.NewCounter(prometheus.CounterOpts{
-			Name: "mall_gateway_signin_limit_unavailable_total", Help: "Sign-ins let through because the distributed limit could not be asked.",
+			Name: "mall_gateway_signin_limit_unavailable_total",
+			Help: "Sign-ins let through because the distributed limit could not be asked.",
 		}),
 		policyRefused: f.NewCounter(prometheus.CounterOpts{
-			Name: "mall_gateway_policy_refused_total", Help: "Policies from the configuration store that were refused; the last good one stayed.",
+			Name: "mall_gateway_policy_refused_total",
+			Help: "Policies from the configuration store that were refused; the last good one stayed.",
 		}),
 	}
 }

@@ -47,7 +47,8 @@ func (g *Gateway) ownRoutes(e *gin.Engine) {
 // styles, some of them inline; neither may load anything from elsewhere.
 const (
 	apiPolicy  = "default-src 'none'; frame-ancestors 'none'"
-	docsPolicy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+	docsPolicy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src " +
+		"'self' data:; frame-ancestors 'none'"
 )
 
 // secure sets the headers that keep browsers from doing more with an answer than read it.

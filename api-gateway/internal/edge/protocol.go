@@ -17,8 +17,8 @@ import (
 	"daprmall.dev/services/kit/telemetry"
 )
 
-// What a request may be before anything of it is forwarded, in bytes. Both are less than net/http takes (MaxHeaderBytes)
-// and than sidecars take from us.
+// What a request may be before anything of it is forwarded, in bytes. Both are less than net/http takes
+// (MaxHeaderBytes) and than sidecars take from us.
 const (
 	maxTarget    = 8 << 10
 	maxHeaders   = 12 << 10
@@ -105,9 +105,10 @@ func (c *problemConn) answers(protocol int) {
 
 // A refusal comes in one write. No handler of ours answers in plain text, or what it does not expect.
 var (
-	plainRefusal = regexp.MustCompile(`^HTTP/1\.1 ([45]\d\d) [^\r\n]*\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`)
-	expectation  = []byte("HTTP/1.1 417 ")
-	statusLine   = []byte("HTTP/1.1 ")
+	plainRefusal = regexp.MustCompile(
+		`^HTTP/1\.1 ([45]\d\d) [^\r\n]*\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`)
+	expectation = []byte("HTTP/1.1 417 ")
+	statusLine  = []byte("HTTP/1.1 ")
 )
 
 func (c *problemConn) Write(b []byte) (int, error) {
@@ -146,7 +147,8 @@ func refusalOf(text string) []byte {
 	}
 	doc := problem.NewDocument(status, said[0], said[1], telemetry.NewTrace().ID)
 	body, _ := json.Marshal(doc) // strings and integers only
-	head := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+	head := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nX-Content-Type-Options: "+
+		"nosniff\r\nConnection: close\r\n\r\n",
 		status, http.StatusText(status), problem.ContentType, len(body))
 	return append([]byte(head), body...)
 }

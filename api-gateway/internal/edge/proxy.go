@@ -47,13 +47,14 @@ type Proxy struct {
 
 // NewProxy makes a proxy to the sidecar at base (http://host:port).
 func NewProxy(base, daprToken string, key func(app string) string, dapr func(app, errorCode string)) *Proxy {
-	return &Proxy{breakers: sidecar.NewBreakers(), base: base + "/v1.0/invoke/", token: daprToken, key: key, dapr: dapr, to: &http.Transport{
-		MaxIdleConnsPerHost: 256, // all go to one host; Go's default of 2 opens a connection per request
-		IdleConnTimeout:     90 * time.Second,
-		DisableCompression:  true, // both ends are on this machine
-		ReadBufferSize:      16 << 10,
-		WriteBufferSize:     16 << 10,
-	}}
+	return &Proxy{breakers: sidecar.NewBreakers(), base: base + "/v1.0/invoke/", token: daprToken, key: key, dapr: dapr,
+		to: &http.Transport{
+			MaxIdleConnsPerHost: 256, // all go to one host; Go's default of 2 opens a connection per request
+			IdleConnTimeout:     90 * time.Second,
+			DisableCompression:  true, // both ends are on this machine
+			ReadBufferSize:      16 << 10,
+			WriteBufferSize:     16 << 10,
+		}}
 }
 
 // call is a request as the edge has accepted it.
@@ -235,14 +236,16 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 	if len(c.body) > 0 {
 		body = bytes.NewReader(c.body) // whole, with its length: Dapr takes a body of unknown length for a stream
 	}
-	req, err := http.NewRequestWithContext(ctx, c.route.Method, target, body) //nolint:gosec // the host is the own sidecar's, the app the route's
+	req, err := http.NewRequestWithContext(ctx, c.route.Method, target,
+		body) //nolint:gosec // the host is the own sidecar's, the app the route's
 	if err != nil {
 		return nil, problem.Wrap(err, problem.BadRequest, "", "The address cannot be read.")
 	}
 	req.Header = c.header.Clone()
 	for _, name := range slices.Concat(forwarded, c.route.Headers) {
 		// Sidecars speak gRPC to each other, which carries printable ASCII: they would fail with anything else.
-		if v := r.Header.Values(name); len(v) > 0 && !slices.ContainsFunc(v, func(s string) bool { return strings.ContainsFunc(s, unprintable) }) {
+		if v := r.Header.Values(name); len(v) > 0 && !slices.ContainsFunc(v,
+			func(s string) bool { return strings.ContainsFunc(s, unprintable) }) {
 			req.Header[name] = v
 		}
 	}
@@ -256,7 +259,8 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 func (p *Proxy) unanswered(ctx context.Context, c call, err error) error {
 	err = fmt.Errorf("%s %s: %w", c.route.Method, c.route.App, err)
 	if ctx.Err() != nil {
-		return problem.Wrap(err, problem.Timeout, "timeout", "The mall did not answer in time. Ask what became of it before you try again.").After(time.Second)
+		return problem.Wrap(err, problem.Timeout, "timeout",
+			"The mall did not answer in time. Ask what became of it before you try again.").After(time.Second)
 	}
 	return problem.NewUnavailable(err, time.Second, "The mall cannot be reached right now.")
 }
@@ -270,10 +274,12 @@ func (p *Proxy) replaced(c call, res *http.Response, body []byte) error {
 	}
 	if json.Unmarshal(body, &made) == nil && made.ErrorCode != "" {
 		p.dapr(c.route.App, made.ErrorCode)
-		return problem.NewUnavailable(fmt.Errorf("%s %s: Dapr answered %d %s: %s", c.route.Method, c.route.App, res.StatusCode, made.ErrorCode, made.Message),
+		return problem.NewUnavailable(fmt.Errorf("%s %s: Dapr answered %d %s: %s", c.route.Method, c.route.App,
+			res.StatusCode, made.ErrorCode, made.Message),
 			time.Second, "A part of the mall cannot be reached right now.")
 	}
-	cause := fmt.Errorf("%s %s answered %d with %q, which is no problem document", c.route.Method, c.route.App, res.StatusCode, res.Header.Get("Content-Type"))
+	cause := fmt.Errorf("%s %s answered %d with %q, which is no problem document", c.route.Method, c.route.App,
+		res.StatusCode, res.Header.Get("Content-Type"))
 	if res.StatusCode == http.StatusNotFound {
 		return problem.Wrap(cause, problem.NotFound, "not_found", "There is nothing here.")
 	}

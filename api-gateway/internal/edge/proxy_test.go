@@ -16,8 +16,11 @@ func TestAnswersThatNoServiceMade(t *testing.T) {
 		want        int
 		code        string
 	}{
-		"service away":             {500, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: order, err: no such host 10.1.2.3"}`, 503, "unavailable"},
-		"not allowed by ACL":       {403, "application/json", `{"errorCode":"ERR_DIRECT_INVOKE","message":"access control policy has denied access"}`, 503, "unavailable"},
+		"service away": {500, "application/json",
+			`{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: order, err: no such host 10.1.2.3"}`, 503,
+			"unavailable"},
+		"not allowed by ACL": {403, "application/json",
+			`{"errorCode":"ERR_DIRECT_INVOKE","message":"access control policy has denied access"}`, 503, "unavailable"},
 		"service without route":    {404, "text/plain", "404 page not found", 404, "not_found"},
 		"service fell over":        {500, "text/plain", "panic: runtime error", 503, "unavailable"},
 		"service refused in words": {400, "text/html", "<h1>no</h1>", 400, "bad_request"},
@@ -32,7 +35,8 @@ func TestAnswersThatNoServiceMade(t *testing.T) {
 		})
 		res := m.do("GET", "/v1/products", "")
 		res.want(t, name, test.want, test.code)
-		if strings.Contains(res.text, "10.1.2.3") || strings.Contains(res.text, "panic") || strings.Contains(res.text, "policy") {
+		if strings.Contains(res.text, "10.1.2.3") || strings.Contains(res.text, "panic") ||
+			strings.Contains(res.text, "policy") {
 			t.Errorf("%s: internals in the answer: %s", name, res.text)
 		}
 		if retry := res.Header.Get("Retry-After"); (test.want == 503) != (retry != "") {

@@ -38,8 +38,8 @@ func target(path string, c *gin.Context) (string, error) {
 	return filled, nil
 }
 
-// readable refuses a query that would not arrive as it was written: sidecars speak gRPC to each other, which carries UTF-8 only,
-// and what follows a # would be left out.
+// readable refuses a query that would not arrive as it was written: sidecars speak gRPC to each other, which carries
+// UTF-8 only, and what follows a # would be left out.
 func readable(query string) error {
 	if !utf8.ValidString(query) || strings.ContainsRune(query, '#') {
 		return problem.New(problem.BadRequest, "", "The query cannot be read; it must be UTF-8, and # must be escaped in it.")

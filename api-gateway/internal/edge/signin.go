@@ -14,8 +14,8 @@ import (
 	"daprmall.dev/api-gateway/internal/limit"
 )
 
-// deviceCookie names a browser, so that an account it has signed in to knows it again wherever it is. It lets nobody in; who has it only
-// is under the limit of this device instead of that of strangers (OWASP: device cookies).
+// deviceCookie names a browser, so that an account it has signed in to knows it again wherever it is. It lets nobody
+// in; who has it only is under the limit of this device instead of that of strangers (OWASP: device cookies).
 const (
 	deviceCookie  = "mall_device"
 	deviceSeconds = 90 * 24 * 60 * 60
@@ -61,7 +61,8 @@ func (g *Gateway) signUp(c *gin.Context, client string, out call) error {
 	return err
 }
 
-// withPassword forwards a request that shows the password of the signed-in user: whoever has got hold of a token must not guess it.
+// withPassword forwards a request that shows the password of the signed-in user: whoever has got hold of a token must
+// not guess it.
 func (g *Gateway) withPassword(c *gin.Context, out call) error {
 	if ok, retry := g.Limits.SignIn.TakePassword(context.WithoutCancel(c.Request.Context()), out.user); !ok {
 		g.Metrics.limited.WithLabelValues("password").Inc()

@@ -12,7 +12,8 @@ import (
 // boundUnread counts what a client has not read yet, whoever wrote it.
 func (g *Gateway) boundUnread(c *gin.Context) {
 	client := clientKey(clientAddr(c.Request, g.Proxies()))
-	c.Writer = &readingClient{ResponseWriter: c.Writer, answers: g.Limits.Answers, client: client, cutOff: g.Metrics.cutOff,
+	c.Writer = &readingClient{ResponseWriter: c.Writer, answers: g.Limits.Answers, client: client,
+		cutOff:      g.Metrics.cutOff,
 		multiplexed: c.Request.ProtoMajor > 1}
 	c.Next()
 }

@@ -149,12 +149,14 @@ func openStreams(t *testing.T, address string, n int) *http2.Framer {
 	for i := range n {
 		var block bytes.Buffer
 		headers := hpack.NewEncoder(&block)
-		for _, h := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "mall"}, {":path", "/v1/products?q=big"}} {
+		for _, h := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "mall"},
+			{":path", "/v1/products?q=big"}} {
 			if err := headers.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		err := frames.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 1), BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true})
+		err := frames.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 1), BlockFragment: block.Bytes(),
+			EndStream: true, EndHeaders: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,10 +14,10 @@ type Script func(ctx context.Context, operation string, in, out any) error
 // patience is how long a sign-in waits for the limit before it goes on without.
 const patience = 300 * time.Millisecond
 
-// SignIn limits guessing of passwords and mass sign-up over all replicas. Every try counts for the client's address. For the account
-// only tries count that fail: per place (a device or an address), and together for all places the account was never signed in to from.
-// So guessing is bounded, and whoever guesses cannot keep the owner out: places the owner has been before are not under what
-// strangers use up. ADR 21.
+// SignIn limits guessing of passwords and mass sign-up over all replicas. Every try counts for the client's address.
+// For the account only tries count that fail: per place (a device or an address), and together for all places the
+// account was never signed in to from. So guessing is bounded, and whoever guesses cannot keep the owner out: places
+// the owner has been before are not under what strangers use up. ADR 21.
 type SignIn struct {
 	Script  Script
 	Address func() RateLimit
@@ -80,8 +80,8 @@ type settleIn struct {
 	SignedIn bool   `json:"signed_in"`
 }
 
-// Begin takes a try at an account (an email), or says when the next one can be made. A limit that cannot be asked lets through: Redis
-// being down must not lock everybody out, and the password hashing is bounded by itself.
+// Begin takes a try at an account (an email), or says when the next one can be made. A limit that cannot be asked lets
+// through: Redis being down must not lock everybody out, and the password hashing is bounded by itself.
 func (s *SignIn) Begin(ctx context.Context, c Client, account string) (a Attempt, ok bool, retry time.Duration) {
 	a = Attempt{signIn: s, in: s.in(c, account)}
 	if err := s.ask(ctx, "attempt", a.in, &a.out); err != nil {
@@ -91,7 +91,8 @@ func (s *SignIn) Begin(ctx context.Context, c Client, account string) (a Attempt
 	return a, a.out.Allowed, time.Duration(a.out.RetryAfterMS) * time.Millisecond
 }
 
-// End says what became of a try that was let through. It does not wait for ctx: a client that hangs up has tried all the same.
+// End says what became of a try that was let through. It does not wait for ctx: a client that hangs up has tried all
+// the same.
 func (a Attempt) End(ctx context.Context, o Outcome) {
 	if !a.asked || o == Failed {
 		return

@@ -31,7 +31,8 @@ func TestAnAnswerIsBelievedForItsLifetime(t *testing.T) {
 		{"order", 2*Lifetime - 1, "a:3", "a:2", 3},
 	} {
 		if got := resolve(step.app, step.at, step.address); got != step.want || asked != step.asked {
-			t.Errorf("%s at %v: got %s after %d questions, want %s after %d", step.app, step.at, got, asked, step.want, step.asked)
+			t.Errorf("%s at %v: got %s after %d questions, want %s after %d", step.app, step.at, got, asked, step.want,
+				step.asked)
 		}
 	}
 }

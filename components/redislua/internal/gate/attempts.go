@@ -102,7 +102,8 @@ func (in AttemptIn) placeKey(place string) string {
 // Attempt takes one try of each bucket it is under, or none.
 func (g *Gate) Attempt(ctx context.Context, in AttemptIn) (AttemptOut, error) {
 	keys := []string{
-		prefixLimit + "signin:address:" + in.Address, in.accountKey(), in.knownKey(), in.placeKey(in.addressPlace()), in.placeKey(in.devicePlace()),
+		prefixLimit + "signin:address:" + in.Address, in.accountKey(), in.knownKey(), in.placeKey(in.addressPlace()),
+		in.placeKey(in.devicePlace()),
 	}
 	b := in.Buckets
 	res, err := g.attempt.Run(ctx, g.rdb, keys, in.addressPlace(), in.devicePlace(), b.Address.Rate, b.Address.Burst,
@@ -111,7 +112,8 @@ func (g *Gate) Attempt(ctx context.Context, in AttemptIn) (AttemptOut, error) {
 		return AttemptOut{}, fmt.Errorf("attempt.lua: %w", err)
 	}
 	place, _ := res[2].(string)
-	return AttemptOut{Allowed: number(res[0]) == 1, RetryAfterMS: number(res[1]), Place: place, Known: number(res[3]) == 1}, nil
+	return AttemptOut{Allowed: number(res[0]) == 1, RetryAfterMS: number(res[1]), Place: place,
+		Known: number(res[3]) == 1}, nil
 }
 
 // Settle gives back what a try took that did not fail; the account remembers from where it was signed in to.
@@ -127,7 +129,8 @@ func (g *Gate) Settle(ctx context.Context, in SettleIn) (SettleOut, error) {
 			args = append(args, in.devicePlace())
 		}
 	}
-	if err := g.settle.Run(ctx, g.rdb, []string{in.placeKey(in.Place), in.accountKey(), in.knownKey()}, args...).Err(); err != nil {
+	if err := g.settle.Run(ctx, g.rdb, []string{in.placeKey(in.Place), in.accountKey(), in.knownKey()},
+		args...).Err(); err != nil {
 		return SettleOut{}, fmt.Errorf("settle.lua: %w", err)
 	}
 	return SettleOut{}, nil

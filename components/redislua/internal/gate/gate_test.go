@@ -45,21 +45,28 @@ func TestOneOrderThroughAClustersGate(t *testing.T) {
 func oneOrder(t *testing.T, g *Gate) {
 	t.Helper()
 	steps := []struct{ op, in, want string }{
-		{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":1}]}`, `{"status":"missing","shortages":[],"missing":["7"]}`},
+		{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":1}]}`,
+			`{"status":"missing","shortages":[],"missing":["7"]}`},
 		{"apply", `{"items":[{"product_id":"7","base":5,"version":1},{"product_id":"8","base":1,"version":4,"recorded":[]}]}`,
 			`{"items":[{"product_id":"7","base":5,"version":1,"held":0},{"product_id":"8","base":1,"version":4,"held":0}]}`},
 		{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":1},{"product_id":"8","quantity":1},{"product_id":"7","quantity":2}]}`, `{"status":"held","shortages":[],"missing":[]}`},
-		{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"8","quantity":1},{"product_id":"7","quantity":3}]}`, `{"status":"held","shortages":[],"missing":[]}`},
+		{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"8","quantity":1},{"product_id":"7","quantity":3}]}`,
+			`{"status":"held","shortages":[],"missing":[]}`},
 		{"hold", `{"order_id":"2","ttl_ms":60000,"lines":[{"product_id":"7","quantity":3},{"product_id":"8","quantity":1}]}`,
 			`{"status":"sold_out","shortages":[{"product_id":"7","available":2},{"product_id":"8","available":0}],"missing":[]}`},
-		{"inspect", `{"product_ids":["7","9"]}`, `{"items":[{"product_id":"7","present":true,"base":5,"version":1,"held":3,"available":2,"orders":{"1":3}},` +
-			`{"product_id":"9","present":false,"base":0,"version":0,"held":0,"available":0,"orders":{}}]}`},
+		{"inspect", `{"product_ids":["7","9"]}`,
+			`{"items":[{"product_id":"7","present":true,"base":5,"version":1,"held":3,"available":2,"orders":{"1":3}},` +
+				`{"product_id":"9","present":false,"base":0,"version":0,"held":0,"available":0,"orders":{}}]}`},
 		{"held", `{"limit":1}`, `{"product_ids":["7"],"cursor":"7"}`},
 		{"held", `{"limit":5,"cursor":"7"}`, `{"product_ids":["8"],"cursor":""}`},
-		{"apply", `{"items":[{"product_id":"7","base":2,"version":2,"recorded":["1"]}]}`, `{"items":[{"product_id":"7","base":2,"version":2,"held":0}]}`},
-		{"apply", `{"items":[{"product_id":"7","base":5,"version":1,"recorded":["1"]}]}`, `{"items":[{"product_id":"7","base":2,"version":2,"held":0}]}`},
-		{"apply", `{"items":[{"product_id":"7","base":9,"version":1,"instead_of":3}]}`, `{"items":[{"product_id":"7","base":2,"version":2,"held":0}]}`},
-		{"apply", `{"items":[{"product_id":"7","base":9,"version":1,"instead_of":2}]}`, `{"items":[{"product_id":"7","base":9,"version":1,"held":0}]}`},
+		{"apply", `{"items":[{"product_id":"7","base":2,"version":2,"recorded":["1"]}]}`,
+			`{"items":[{"product_id":"7","base":2,"version":2,"held":0}]}`},
+		{"apply", `{"items":[{"product_id":"7","base":5,"version":1,"recorded":["1"]}]}`,
+			`{"items":[{"product_id":"7","base":2,"version":2,"held":0}]}`},
+		{"apply", `{"items":[{"product_id":"7","base":9,"version":1,"instead_of":3}]}`,
+			`{"items":[{"product_id":"7","base":2,"version":2,"held":0}]}`},
+		{"apply", `{"items":[{"product_id":"7","base":9,"version":1,"instead_of":2}]}`,
+			`{"items":[{"product_id":"7","base":9,"version":1,"held":0}]}`},
 		{"unhold", `{"order_id":"1"}`, `{"status":"released"}`},
 		{"unhold", `{"order_id":"1"}`, `{"status":"absent"}`},
 		{"held", `{"limit":5}`, `{"product_ids":[],"cursor":""}`},
@@ -86,7 +93,8 @@ func TestDueHoldsStayUntilSomebodyDecides(t *testing.T) {
 
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+	for end := time.Now().Add(5 * time.Second); !ok(); time.Sleep(
+		2 * time.Millisecond) { //nolint:forbidigo // a poll with an end
 		if time.Now().After(end) {
 			t.Fatal("it did not happen within 5 s")
 		}
@@ -181,14 +189,19 @@ func TestMalformedInputIsRefused(t *testing.T) {
 		{"hold", `{"order_id":"` + long + `","ttl_ms":1,"lines":[{"product_id":"7","quantity":1}]}`},
 		{"hold", `{"order_id":"1","ttl_ms":1,"lines":[{"product_id":"7","quantity":1}],"more":1}`},
 		{"hold", `{"order_id":"1","ttl_ms":1,"lines":[{"product_id":"7","quantity":1}]} {}`},
-		{"unhold", `{}`}, {"extend", `{"order_id":"1"}`}, {"due", `{}`}, {"due", `{"limit":100000}`}, {"held", `{"limit":-1}`},
-		{"apply", `{"items":[]}`}, {"apply", `{"items":[{"product_id":"7","version":1}]}`}, {"apply", `{"items":[{"product_id":"7","base":1}]}`},
+		{"unhold", `{}`}, {"extend", `{"order_id":"1"}`}, {"due", `{}`}, {"due", `{"limit":100000}`},
+		{"held", `{"limit":-1}`},
+		{"apply", `{"items":[]}`}, {"apply", `{"items":[{"product_id":"7","version":1}]}`},
+		{"apply", `{"items":[{"product_id":"7","base":1}]}`},
 		{"apply", `{"items":[{"product_id":"7","base":-1,"version":1}]}`},
-		{"apply", `{"items":[{"product_id":"7","base":1,"version":1,"instead_of":-1}]}`}, {"apply", `{"items":[{"product_id":"7","base":1,"version":1,"recorded":[""]}]}`},
+		{"apply", `{"items":[{"product_id":"7","base":1,"version":1,"instead_of":-1}]}`},
+		{"apply", `{"items":[{"product_id":"7","base":1,"version":1,"recorded":[""]}]}`},
 		{"inspect", `{"product_ids":["\u0000"]}`}, {"run_id", `{"x":1}`},
 		{"lock", `{"key":"a b","owner":"a","ttl_ms":1}`}, {"lock", `{"key":"a","owner":"","ttl_ms":1}`},
-		{"limit", `{"key":"a","rate":0,"burst":1,"cost":1}`}, {"limit", `{"key":"a","rate":1,"burst":1,"cost":2}`}, {"limit", `{"key":"a","rate":1,"burst":1,"cost":0}`},
-		{"attempt", `{"account":"a","address":"b"}`}, {"attempt", `{"account":"a b","address":"b","buckets":` + bucketsJSON + `}`},
+		{"limit", `{"key":"a","rate":0,"burst":1,"cost":1}`}, {"limit", `{"key":"a","rate":1,"burst":1,"cost":2}`},
+		{"limit", `{"key":"a","rate":1,"burst":1,"cost":0}`},
+		{"attempt", `{"account":"a","address":"b"}`}, {"attempt",
+			`{"account":"a b","address":"b","buckets":` + bucketsJSON + `}`},
 		{"settle", `{"account":"a","address":"b","place":"a:c","buckets":` + bucketsJSON + `}`},
 	} {
 		if out, err := g.Do(t.Context(), c.op, []byte(c.in)); !errors.Is(err, ErrInvalid) {
@@ -197,7 +210,8 @@ func TestMalformedInputIsRefused(t *testing.T) {
 	}
 	do(t, g, "apply", `{"items":[{"product_id":"7","base":5,"version":1}]}`)
 	do(t, g, "hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":1}]}`)
-	if out, err := g.Do(t.Context(), "hold", []byte(`{"order_id":"1","ttl_ms":1,"lines":[{"product_id":"7","quantity":2}]}`)); !errors.Is(err, ErrInvalid) {
+	if out, err := g.Do(t.Context(), "hold", []byte(
+		`{"order_id":"1","ttl_ms":1,"lines":[{"product_id":"7","quantity":2}]}`)); !errors.Is(err, ErrInvalid) {
 		t.Errorf("other lines for an open hold: %s, %v, want a refusal", out, err)
 	}
 }

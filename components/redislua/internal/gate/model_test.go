@@ -51,7 +51,8 @@ func TestGateFollowsTheModel(t *testing.T) {
 func stepHold(rt *rapid.T, g *Gate, m *model, products, orders []string) {
 	order := rapid.SampledFrom(orders).Draw(rt, "order")
 	lines := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) Line {
-		return Line{ProductID: rapid.SampledFrom(products).Draw(rt, "product"), Quantity: rapid.Int64Range(1, 5).Draw(rt, "quantity")}
+		return Line{ProductID: rapid.SampledFrom(products).Draw(rt, "product"),
+			Quantity: rapid.Int64Range(1, 5).Draw(rt, "quantity")}
 	}), 1, 4).Draw(rt, "lines")
 
 	want, wanted := "held", map[string]int64{}
@@ -141,7 +142,8 @@ func compare(rt *rapid.T, g *Gate, m *model, lowered map[string]bool, products [
 		if held > 0 {
 			withHolds = append(withHolds, it.ProductID)
 		}
-		if it.Present != present || it.Base != base || it.Version != m.version[it.ProductID] || it.Held != held || it.Available != base-held {
+		if it.Present != present || it.Base != base || it.Version != m.version[it.ProductID] || it.Held != held ||
+			it.Available != base-held {
 			rt.Fatalf("product %s: %+v, want base %d version %d held %d", it.ProductID, it, base, m.version[it.ProductID], held)
 		}
 		var sum int64

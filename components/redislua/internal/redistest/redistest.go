@@ -79,7 +79,8 @@ func OpenCluster(t *testing.T) *redis.ClusterClient {
 	}
 	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{addr}})
 	t.Cleanup(func() { _ = rdb.Close() })
-	for end := time.Now().Add(10 * time.Second); rdb.Set(ctx, "ready", "1", 0).Err() != nil; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+	for end := time.Now().Add(10 * time.Second); rdb.Set(ctx, "ready", "1",
+		0).Err() != nil; time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // a poll with an end
 		if time.Now().After(end) {
 			t.Fatal("the cluster does not get ready")
 		}
@@ -105,8 +106,10 @@ func TLS(t *testing.T, certFile, keyFile string) (addr string) {
 		t.Skip("a server of its own needs redis-server in PATH, or MALL_TEST_REDIS_SERVER")
 	}
 	// A build without TLS says so before it looks at the files: Valkey, and Redis.
-	out, _ := exec.CommandContext(t.Context(), bin, "--port", "0", "--tls-port", "1", "--tls-cert-file", "none").CombinedOutput()
-	if said := string(out); strings.Contains(said, "Failed finding TLS support") || strings.Contains(said, "Bad directive") {
+	out, _ := exec.CommandContext(t.Context(), bin, "--port", "0", "--tls-port", "1", "--tls-cert-file",
+		"none").CombinedOutput()
+	if said := string(out); strings.Contains(said, "Failed finding TLS support") ||
+		strings.Contains(said, "Bad directive") {
 		t.Skipf("%s is a build without TLS", bin)
 	}
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -117,9 +120,11 @@ func TLS(t *testing.T, certFile, keyFile string) (addr string) {
 	roots.AddCert(pair.Leaf)
 	port := fmt.Sprint(freePort(t))
 	addr = net.JoinHostPort("127.0.0.1", port)
-	rdb := redis.NewClient(&redis.Options{Addr: addr, TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
+	rdb := redis.NewClient(&redis.Options{Addr: addr,
+		TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
 	t.Cleanup(func() { _ = rdb.Close() })
-	run(t, bin, "--port", "0", "--tls-port", port, "--tls-cert-file", certFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", certFile,
+	run(t, bin, "--port", "0", "--tls-port", port, "--tls-cert-file", certFile, "--tls-key-file", keyFile,
+		"--tls-ca-cert-file", certFile,
 		"--tls-auth-clients", "no", "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
 	await(t, rdb)
 	return addr
@@ -157,7 +162,8 @@ func OpenClusterOf(t *testing.T, n int) string {
 	for _, node := range nodes {
 		poll(t, "the cluster does not get ready", func() bool {
 			info, err := node.ClusterInfo(ctx).Result()
-			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_size:%d", n))
+			return err == nil && strings.Contains(info, "cluster_state:ok") &&
+				strings.Contains(info, fmt.Sprintf("cluster_size:%d", n))
 		})
 	}
 	return addrs[0]
@@ -166,7 +172,8 @@ func OpenClusterOf(t *testing.T, n int) string {
 // poll waits for something to become true, for 30 s at most.
 func poll(t *testing.T, otherwise string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(
+		20 * time.Millisecond) { //nolint:forbidigo // a poll with an end
 		if time.Now().After(end) {
 			t.Fatal(otherwise)
 		}
@@ -218,7 +225,8 @@ func run(t *testing.T, bin string, args ...string) (kill func()) {
 	return kill
 }
 
-// freePort is below those that Linux gives to outgoing connections (from 32768): there somebody could take it before the server does.
+// freePort is below those that Linux gives to outgoing connections (from 32768): there somebody could take it before
+// the server does.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for {

@@ -28,7 +28,8 @@ func (nobody) Find(_ context.Context, id string) (auth.Account, error) {
 
 func TestAuthKeepsItsContract(t *testing.T) {
 	db := postgrestest.Open(t, inbox.Migrations, store.Migrations)
-	vault, err := signing.NewVault(map[string]string{"wrap": "w1", "wrap-w1": base64.StdEncoding.EncodeToString(make([]byte, 32))})
+	vault, err := signing.NewVault(map[string]string{"wrap": "w1",
+		"wrap-w1": base64.StdEncoding.EncodeToString(make([]byte, 32))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,8 @@ func TestAnEventWithoutUserCastsDoubt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	event, err := json.Marshal(outbox.CloudEvent{ID: "0190e000-0000-7000-8000-000000000001", Source: "user", SpecVersion: "1.0", Type: userv1.TypeBanned,
+	event, err := json.Marshal(outbox.CloudEvent{ID: "0190e000-0000-7000-8000-000000000001", Source: "user",
+		SpecVersion: "1.0", Type: userv1.TypeBanned,
 		Subject: "7", Data: data})
 	if err != nil {
 		t.Fatal(err)

@@ -35,20 +35,21 @@ type Users interface {
 	Find(ctx context.Context, userID string) (Account, error)
 }
 
-// Accounts keeps what is known of accounts. Versions do not order states: a restored database of user counts from an earlier one
-// again, and whoever got in between might send a huge one. The order is that of asking user.
+// Accounts keeps what is known of accounts. Versions do not order states: a restored database of user counts from an
+// earlier one again, and whoever got in between might send a huge one. The order is that of asking user.
 type Accounts interface {
 	// Revision says how often the state of an account was taken, 0 for never.
 	Revision(ctx context.Context, userID string) (int64, error)
-	// Learn takes a state that user was asked for after revision was read, unless another was taken since (false). What the new
-	// state takes away is void at once: access tokens with other roles, sessions of another password, and with a ban all sessions.
+	// Learn takes a state that user was asked for after revision was read, unless another was taken since (false). What
+	// the new state takes away is void at once: access tokens with other roles, sessions of another password, and with a
+	// ban all sessions.
 	Learn(ctx context.Context, a Account, revision int64, revocationTTL time.Duration) (bool, error)
 	// Doubt voids the access tokens of an account and lets nobody refresh until its state was learnt.
 	Doubt(ctx context.Context, userID string, revocationTTL time.Duration) error
 }
 
-// ApplyAccountState is told that an account has changed, by whomever: what it is now only user says. If user cannot be asked its access tokens
-// are void, and whoever told must tell again.
+// ApplyAccountState is told that an account has changed, by whomever: what it is now only user says. If user cannot be
+// asked its access tokens are void, and whoever told must tell again.
 func (s *Service) ApplyAccountState(ctx context.Context, userID string) error {
 	_, err := s.learn(ctx, userID)
 	if err == nil {

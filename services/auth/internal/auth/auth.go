@@ -44,10 +44,13 @@ type Lifetimes struct {
 // Store keeps sessions, refresh tokens (hashed) and revocations. Now is the database's clock.
 type Store interface {
 	Accounts
-	// Open starts a session with its first refresh token. ErrOutdated: another state of the account is known than this one.
+	// Open starts a session with its first refresh token. ErrOutdated: another state of the account is known than this
+	// one.
 	Open(ctx context.Context, sessionID string, a Account, token []byte, l Lifetimes) (s Session, now time.Time, err error)
-	// Rotate uses a refresh token up: rotation describes what happened. The first of the successors follows it, unless another did.
-	Rotate(ctx context.Context, token []byte, successors [][]byte, l Lifetimes, revocationTTL time.Duration) (Rotation, error)
+	// Rotate uses a refresh token up: rotation describes what happened. The first of the successors follows it, unless
+	// another did.
+	Rotate(ctx context.Context, token []byte, successors [][]byte, l Lifetimes, revocationTTL time.Duration) (Rotation,
+		error)
 	// End ends a session of a user and voids its access tokens; false if the user has no such session that is open.
 	End(ctx context.Context, userID, sessionID string, revocationTTL time.Duration) (bool, error)
 	// List gives the open sessions of a user, the newest first, those older than the id before ("" for the first).
@@ -91,25 +94,27 @@ type Service struct {
 
 // NewService wires the sessions.
 func NewService(
-	users Users, signer Signer, store Store, ids IDs, secret []byte, accessTTL func() time.Duration, lifetimes func() Lifetimes,
+	users Users, signer Signer, store Store, ids IDs, secret []byte, accessTTL func() time.Duration,
+	lifetimes func() Lifetimes,
 ) *Service {
 	s := &Service{users: users, signer: signer, store: store, ids: ids, accessTTL: accessTTL, lifetimes: lifetimes}
 	s.SetSecrets(secret)
 	return s
 }
 
-// SetSecrets changes what derives successors from now on. Those that the others derived are recognised too: of before a change, and of
-// replicas that have changed already.
+// SetSecrets changes what derives successors from now on. Those that the others derived are recognised too: of before a
+// change, and of replicas that have changed already.
 func (s *Service) SetSecrets(current []byte, others ...[]byte) {
 	all := append([][]byte{current}, others...)
 	s.secrets.Store(&all)
 }
 
-// RevocationTTL is how long a revocation is listed: until no token issued before it can be alive, whatever the lifetime was then.
+// RevocationTTL is how long a revocation is listed: until no token issued before it can be alive, whatever the lifetime
+// was then.
 const RevocationTTL = 25 * time.Hour
 
-// SignIn opens a session. If user's answer is not what is known of the account, one of them is old: user is asked what it is now, which
-// takes effect on all sessions, and the password is looked at again, for it may be the old one.
+// SignIn opens a session. If user's answer is not what is known of the account, one of them is old: user is asked what
+// it is now, which takes effect on all sessions, and the password is looked at again, for it may be the old one.
 func (s *Service) SignIn(ctx context.Context, email, password string) (Tokens, error) {
 	id, err := s.ids.Next()
 	if err != nil {
@@ -141,10 +146,11 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Tokens, e
 	}
 }
 
-// Refresh exchanges a refresh token. The successor is derived from it, so that a client whose answer was lost gets the same one when it
-// asks again within a minute; any other reuse means that two hold the token, and ends the session.
+// Refresh exchanges a refresh token. The successor is derived from it, so that a client whose answer was lost gets the
+// same one when it asks again within a minute; any other reuse means that two hold the token, and ends the session.
 func (s *Service) Refresh(ctx context.Context, refresh string) (Tokens, error) {
-	invalid := problem.New(problem.Unauthenticated, "invalid_refresh_token", "Sign in again: this refresh token cannot be used.")
+	invalid := problem.New(problem.Unauthenticated, "invalid_refresh_token",
+		"Sign in again: this refresh token cannot be used.")
 	token, err := base64.RawURLEncoding.DecodeString(refresh)
 	if err != nil || len(token) != 32 {
 		return Tokens{}, invalid
@@ -205,7 +211,8 @@ func (s *Service) tokens(session Session, refresh []byte, now time.Time) (Tokens
 		RefreshExpires: min(s.lifetimes().Refresh, left)}, nil
 }
 
-// Hash is how a refresh token is kept: whoever reads the database cannot use it. The tokens are random, so no salt is needed.
+// Hash is how a refresh token is kept: whoever reads the database cannot use it. The tokens are random, so no salt is
+// needed.
 func Hash(token []byte) []byte {
 	sum := sha256.Sum256(token)
 	return sum[:]

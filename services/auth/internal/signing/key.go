@@ -1,5 +1,6 @@
-// Package signing holds the mall's Ed25519 keys. They live in auth's database, sealed with a key of the secret store, so that a
-// rotation reaches every replica without a restart; every key is published before it signs, so that it signs nobody out.
+// Package signing holds the mall's Ed25519 keys. They live in auth's database, sealed with a key of the secret store,
+// so that a rotation reaches every replica without a restart; every key is published before it signs, so that it signs
+// nobody out.
 package signing
 
 import (
@@ -119,7 +120,8 @@ func (k *Keys) Rotate() error {
 	k.Complete()
 	next := k.find(Standby)
 	if wait := next.Created.Add(Lead).Sub(k.Now); wait > 0 {
-		return problem.New(problem.Conflict, "key_too_new", "The next key was published a moment ago: wait until everybody has it.").After(wait)
+		return problem.New(problem.Conflict, "key_too_new",
+			"The next key was published a moment ago: wait until everybody has it.").After(wait)
 	}
 	k.find(Active).Retired = k.Now
 	next.Activated = k.Now

@@ -89,7 +89,8 @@ func (r *Ring) Revoke(ctx context.Context, kid string) (Keys, error) {
 // List gives all keys.
 func (r *Ring) List(ctx context.Context) (Keys, error) { return r.store.Keys(ctx) }
 
-// Published gives the ids of the keys whose tokens are good now, as the database has them: other replicas may have revoked one.
+// Published gives the ids of the keys whose tokens are good now, as the database has them: other replicas may have
+// revoked one.
 func (r *Ring) Published(ctx context.Context) ([]string, error) {
 	keys, err := r.store.Keys(ctx)
 	if err != nil {
@@ -117,7 +118,8 @@ func (r *Ring) take(keys Keys) error {
 	if active == nil {
 		return errors.New("no key signs")
 	}
-	c := &copied{kid: active.Kid, key: ed25519.NewKeyFromSeed(active.Seed), public: identity.KeySet{Keys: []identity.Key{}}}
+	c := &copied{kid: active.Kid, key: ed25519.NewKeyFromSeed(active.Seed),
+		public: identity.KeySet{Keys: []identity.Key{}}}
 	for _, k := range keys.List {
 		if k.Published(keys.Now) {
 			public, _ := ed25519.NewKeyFromSeed(k.Seed).Public().(ed25519.PublicKey)
@@ -135,7 +137,8 @@ func (r *Ring) Sign(s auth.Session, issued time.Time, lifetime time.Duration) (s
 	c := r.now.Load()
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{
 		Roles: s.Roles, Session: s.ID, Type: identity.AccessType, IssuedMS: issued.UnixMilli(),
-		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: s.UserID,
+		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience},
+			Subject:  s.UserID,
 			IssuedAt: jwt.NewNumericDate(issued.Truncate(time.Second)), ExpiresAt: jwt.NewNumericDate(issued.Add(lifetime))}})
 	t.Header["kid"] = c.kid
 	signed, err := t.SignedString(c.key)

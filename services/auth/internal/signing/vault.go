@@ -22,10 +22,11 @@ type Vault struct {
 	active  string            // the one of them that signed
 }
 
-// NewVault reads the secret: "wrap" names the sealing key, "wrap-…" are 32 bytes in base64 each. Older malls have "active", which
-// names a key id, and key ids with Ed25519 seeds.
+// NewVault reads the secret: "wrap" names the sealing key, "wrap-…" are 32 bytes in base64 each. Older malls have
+// "active", which names a key id, and key ids with Ed25519 seeds.
 func NewVault(secret map[string]string) (*Vault, error) {
-	v := &Vault{current: secret["wrap"], active: secret["active"], wraps: map[string]cipher.AEAD{}, legacy: map[string][]byte{}}
+	v := &Vault{current: secret["wrap"], active: secret["active"], wraps: map[string]cipher.AEAD{},
+		legacy: map[string][]byte{}}
 	for name, value := range secret {
 		if name == "wrap" || name == "active" {
 			continue

@@ -31,7 +31,8 @@ func lockAccount(tx *gorm.DB, userID string) (k known, found bool, err error) {
 		Revision    int64
 		Doubtful    bool
 	}
-	res := tx.Raw(`SELECT roles, banned, version, password_id, kept_session, revision, doubtful FROM accounts WHERE user_id = ?
+	res := tx.Raw(`SELECT roles, banned, version, password_id, kept_session, revision, doubtful FROM accounts
+		WHERE user_id = ?
 		FOR UPDATE`, userID).Scan(&r)
 	if res.Error != nil {
 		return k, false, fmt.Errorf("read account: %w", res.Error)
@@ -39,7 +40,8 @@ func lockAccount(tx *gorm.DB, userID string) (k known, found bool, err error) {
 	if res.RowsAffected == 0 {
 		return k, false, nil
 	}
-	k = known{Account: auth.Account{ID: userID, Banned: r.Banned, Version: r.Version, PasswordID: r.PasswordID, KeptSession: r.KeptSession},
+	k = known{Account: auth.Account{ID: userID, Banned: r.Banned, Version: r.Version, PasswordID: r.PasswordID,
+		KeptSession: r.KeptSession},
 		revision: r.Revision, doubtful: r.Doubtful}
 	return k, true, json.Unmarshal([]byte(r.Roles), &k.Roles)
 }
@@ -50,7 +52,8 @@ func insertAccount(tx *gorm.DB, a auth.Account) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	res := tx.Exec(`INSERT INTO accounts (user_id, roles, banned, version, password_id, kept_session) VALUES (?, ?, ?, ?, ?, ?)
+	res := tx.Exec(`INSERT INTO accounts (user_id, roles, banned, version, password_id, kept_session)
+		VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (user_id) DO NOTHING`, a.ID, string(roles), a.Banned, a.Version, a.PasswordID, a.KeptSession)
 	if res.Error != nil {
 		return false, fmt.Errorf("keep account: %w", res.Error)
@@ -61,7 +64,8 @@ func insertAccount(tx *gorm.DB, a auth.Account) (bool, error) {
 // Revision is described at auth.Accounts.
 func (s *Store) Revision(ctx context.Context, userID string) (int64, error) {
 	var revision int64
-	err := postgres.DB(ctx, s.db).Raw("SELECT coalesce(max(revision), 0) FROM accounts WHERE user_id = ?", userID).Scan(&revision).Error
+	err := postgres.DB(ctx, s.db).Raw("SELECT coalesce(max(revision), 0) FROM accounts WHERE user_id = ?",
+		userID).Scan(&revision).Error
 	return revision, err
 }
 
@@ -104,7 +108,8 @@ func void(tx *gorm.DB, was, a auth.Account, revocationTTL time.Duration) error {
 		return err
 	}
 	if was.PasswordID != a.PasswordID {
-		if err := tx.Exec("UPDATE sessions SET password_id = ? WHERE user_id = ? AND ended_at IS NULL AND id::text = ?", a.PasswordID, a.ID, a.KeptSession).Error; err != nil {
+		if err := tx.Exec("UPDATE sessions SET password_id = ? WHERE user_id = ? AND ended_at IS NULL AND id::text = ?",
+			a.PasswordID, a.ID, a.KeptSession).Error; err != nil {
 			return fmt.Errorf("keep session: %w", err)
 		}
 	}

@@ -138,7 +138,8 @@ func TestDoubtWaitsForUser(t *testing.T) {
 		t.Errorf("refresh while user is down: %v, want it to be tried again", err)
 	}
 	who.down = false
-	if _, err := sessions.Refresh(t.Context(), first.Refresh); err != nil || len(signer.last.session.Roles) != 2 || void(t, s, signer.last.at) {
+	if _, err := sessions.Refresh(t.Context(), first.Refresh); err != nil || len(signer.last.session.Roles) != 2 ||
+		void(t, s, signer.last.at) {
 		t.Errorf("refresh: %v, roles %v", err, signer.last.session.Roles)
 	}
 }
@@ -152,7 +153,8 @@ func TestASessionHasAnEnd(t *testing.T) {
 	if tokens.RefreshExpires > 30*time.Minute {
 		t.Errorf("a refresh token for %s, in a session of 30m", tokens.RefreshExpires)
 	}
-	if err := db.Exec("UPDATE sessions SET created_at = created_at - interval '1770 seconds'").Error; err != nil { // half a minute is left
+	// half a minute is left
+	if err := db.Exec("UPDATE sessions SET created_at = created_at - interval '1770 seconds'").Error; err != nil {
 		t.Fatal(err)
 	}
 	tokens, err := sessions.Refresh(t.Context(), tokens.Refresh)

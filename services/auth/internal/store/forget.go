@@ -18,11 +18,13 @@ var oldRevocations = postgres.Purge{Table: "revocations", Column: "expires_at"}
 //
 //nolint:gosec // a statement, no secret
 const forgetTokens = `WITH gone AS (
-		DELETE FROM refresh_tokens WHERE hash = ANY(ARRAY(SELECT hash FROM refresh_tokens WHERE expires_at < now() - make_interval(secs => ?)
+		DELETE FROM refresh_tokens WHERE hash = ANY(ARRAY(SELECT hash FROM refresh_tokens
+		WHERE expires_at < now() - make_interval(secs => ?)
 			ORDER BY expires_at LIMIT 5000 FOR UPDATE SKIP LOCKED)) RETURNING session_id),
 	ended AS (
 		DELETE FROM sessions s USING (SELECT DISTINCT session_id FROM gone) g WHERE s.id = g.session_id
-			AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.session_id = s.id AND t.expires_at >= now() - make_interval(secs => ?)))
+			AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.session_id = s.id
+			AND t.expires_at >= now() - make_interval(secs => ?)))
 	SELECT count(*) FROM gone`
 
 // Forget removes what can have no effect any more, in batches.

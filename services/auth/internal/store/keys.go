@@ -48,7 +48,8 @@ func (s *Keys) read(tx *gorm.DB) (signing.Keys, error) {
 		return keys, fmt.Errorf("read signing keys: %w", err)
 	}
 	for _, r := range rows {
-		k := signing.Key{Kid: r.Kid, Wrap: r.Wrap, Created: r.CreatedAt.UTC(), Activated: from(r.ActivatedAt), Retired: from(r.RetiredAt), Revoked: from(r.RevokedAt)}
+		k := signing.Key{Kid: r.Kid, Wrap: r.Wrap, Created: r.CreatedAt.UTC(), Activated: from(r.ActivatedAt),
+			Retired: from(r.RetiredAt), Revoked: from(r.RevokedAt)}
 		if k.Seed, err = s.vault.Open(r.Kid, r.Wrap, r.Sealed); err != nil {
 			return keys, err
 		}
@@ -103,7 +104,8 @@ func same(before []signing.Key, k signing.Key) bool {
 func (s *Keys) write(tx *gorm.DB, k *signing.Key) error {
 	k.Wrap = s.vault.Current()
 	// sealed must not come first: GORM takes bytes right after a parenthesis for a list.
-	err := tx.Exec(`INSERT INTO signing_keys (kid, wrap, sealed, created_at, activated_at, retired_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+	err := tx.Exec(`INSERT INTO signing_keys (kid, wrap, sealed, created_at, activated_at, retired_at, revoked_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (kid) DO UPDATE SET wrap = excluded.wrap, sealed = excluded.sealed, activated_at = excluded.activated_at,
 			retired_at = excluded.retired_at, revoked_at = excluded.revoked_at`,
 		k.Kid, k.Wrap, s.vault.Seal(k.Kid, k.Seed), k.Created, to(k.Activated), to(k.Retired), to(k.Revoked)).Error

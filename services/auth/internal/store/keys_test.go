@@ -38,7 +38,8 @@ func ring(t *testing.T, db *gorm.DB, secret map[string]string, rotation time.Dur
 // verifies says whether a verifier that has just fetched the keys of a ring takes a token.
 func verifies(t *testing.T, r *signing.Ring, token string) bool {
 	t.Helper()
-	_, err := identity.NewVerifier(func(context.Context) (identity.KeySet, error) { return r.Public(), nil }).Verify(t.Context(), token)
+	_, err := identity.NewVerifier(func(context.Context) (identity.KeySet, error) { return r.Public(), nil }).
+		Verify(t.Context(), token)
 	return err == nil
 }
 
@@ -67,7 +68,8 @@ func states(t *testing.T, r *signing.Ring) map[signing.State][]string {
 // aged lets time pass for the keys.
 func aged(t *testing.T, db *gorm.DB, by string) {
 	t.Helper()
-	if err := db.Exec(`UPDATE signing_keys SET created_at = created_at - ?::interval, activated_at = activated_at - ?::interval,
+	if err := db.Exec(`UPDATE signing_keys SET created_at = created_at - ?::interval,
+		activated_at = activated_at - ?::interval,
 		retired_at = retired_at - ?::interval`, by, by, by).Error; err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,8 @@ func TestAKeyIsPublishedBeforeItSigns(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh := sign(t, here)
-	if _, err := identity.NewVerifier(func(context.Context) (identity.KeySet, error) { return early, nil }).Verify(t.Context(), fresh); err != nil {
+	if _, err := identity.NewVerifier(func(context.Context) (identity.KeySet, error) { return early, nil }).
+		Verify(t.Context(), fresh); err != nil {
 		t.Errorf("a verifier with the keys of before: %v, want it to know the new one", err)
 	}
 	if !verifies(t, here, old) || !verifies(t, there, fresh) {
@@ -97,7 +100,8 @@ func TestAKeyIsPublishedBeforeItSigns(t *testing.T) {
 	if err := there.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s := states(t, there); len(s[signing.Active]) != 1 || len(s[signing.Standby]) != 1 || len(s[signing.Retired]) != 1 || !verifies(t, here, sign(t, there)) {
+	if s := states(t, there); len(s[signing.Active]) != 1 || len(s[signing.Standby]) != 1 ||
+		len(s[signing.Retired]) != 1 || !verifies(t, here, sign(t, there)) {
 		t.Errorf("states %v, want one of each", s)
 	}
 	aged(t, db, "26 hours")
@@ -116,7 +120,8 @@ func TestARevokedKeyIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if published, err := r.Published(t.Context()); err != nil || strings.Contains(strings.Join(published, " "), stolen) || len(published) != 2 {
+	if published, err := r.Published(t.Context()); err != nil || strings.Contains(strings.Join(published, " "), stolen) ||
+		len(published) != 2 {
 		t.Errorf("published %v, %v; of %v", published, err, keys.List)
 	}
 	if verifies(t, r, token) || !verifies(t, r, sign(t, r)) {
@@ -134,7 +139,8 @@ func TestKeysComeFromTheSecretStoreAndAreSealedAnew(t *testing.T) {
 	token := sign(t, ring(t, db, secret, 0))
 	secret["wrap"], secret["wrap-w2"] = "w2", key32(2)
 	r := ring(t, db, secret, 0)
-	if s := states(t, r); len(s[signing.Active]) != 1 || s[signing.Active][0] != "k1" || len(s[signing.Retired]) != 1 || !verifies(t, r, token) {
+	if s := states(t, r); len(s[signing.Active]) != 1 || s[signing.Active][0] != "k1" || len(s[signing.Retired]) != 1 ||
+		!verifies(t, r, token) {
 		t.Errorf("states %v, want k1 to sign and k0 to verify", s)
 	}
 	delete(secret, "wrap-w1")
@@ -142,7 +148,8 @@ func TestKeysComeFromTheSecretStoreAndAreSealedAnew(t *testing.T) {
 		t.Error("without the old sealing key the token is not good")
 	}
 	var sealed [][]byte
-	if err := db.Raw("SELECT sealed FROM signing_keys").Scan(&sealed).Error; err != nil || len(sealed) != 3 || strings.Contains(string(sealed[0])+string(sealed[1]), strings.Repeat("\x07", 32)) {
+	if err := db.Raw("SELECT sealed FROM signing_keys").Scan(&sealed).Error; err != nil || len(sealed) != 3 ||
+		strings.Contains(string(sealed[0])+string(sealed[1]), strings.Repeat("\x07", 32)) {
 		t.Errorf("%d keys, %v; or one lies open", len(sealed), err)
 	}
 }
@@ -156,7 +163,8 @@ func TestARevokedKeyDoesNotComeBack(t *testing.T) {
 	if _, err := r.Revoke(t.Context(), "k1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Exec("UPDATE signing_keys SET revoked_at = revoked_at - interval '100 days' WHERE kid = 'k1'").Error; err != nil {
+	if err := db.Exec("UPDATE signing_keys SET revoked_at = revoked_at - interval '100 days' WHERE kid = 'k1'").
+		Error; err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // the first start forgets it
@@ -179,7 +187,8 @@ func TestReplicasAgreeOnTheKeys(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 6 {
 			wg.Go(func() {
-				if err := do(signing.NewRing(store.NewKeys(db, vault), vault, func() time.Duration { return time.Hour })); err != nil {
+				if err := do(signing.NewRing(store.NewKeys(db, vault), vault,
+					func() time.Duration { return time.Hour })); err != nil {
 					t.Error(err)
 				}
 			})
@@ -189,7 +198,8 @@ func TestReplicasAgreeOnTheKeys(t *testing.T) {
 	all(func(r *signing.Ring) error { return r.Open(t.Context()) })
 	aged(t, db, "2 hours")
 	all(func(r *signing.Ring) error { return r.Refresh(t.Context()) })
-	if s := states(t, ring(t, db, secret, time.Hour)); len(s[signing.Active]) != 1 || len(s[signing.Standby]) != 1 || len(s[signing.Retired]) != 1 {
+	if s := states(t, ring(t, db, secret, time.Hour)); len(s[signing.Active]) != 1 || len(s[signing.Standby]) != 1 ||
+		len(s[signing.Retired]) != 1 {
 		t.Errorf("states %v, want one rotation", s)
 	}
 }

@@ -61,7 +61,8 @@ func TestOwnSessions(t *testing.T) {
 		signIn(t, sessions)
 	}
 	list, err := sessions.Sessions(t.Context(), "7", "", 2)
-	if err != nil || len(list) != 2 || list[0].ID != "3" || list[0].Created.IsZero() || !list[0].Ends.After(list[0].LastUsed) {
+	if err != nil || len(list) != 2 || list[0].ID != "3" || list[0].Created.IsZero() ||
+		!list[0].Ends.After(list[0].LastUsed) {
 		t.Errorf("sessions %+v, %v", list, err)
 	}
 	if err := sessions.EndSession(t.Context(), "8", "3"); problem.KindOf(err) != problem.NotFound {

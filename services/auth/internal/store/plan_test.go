@@ -14,10 +14,14 @@ func TestNothingReadsAllSessions(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	n := postgrestest.Rows(t)
 	for _, sql := range []string{
-		`INSERT INTO accounts (user_id, roles, banned, version) SELECT i, '["customer"]', false, 1 FROM generate_series(1000, 999 + ?) i`,
-		`INSERT INTO sessions (id, user_id, created_at, ended_at) SELECT i, i, now(), CASE WHEN i % 10 > 0 THEN now() END FROM generate_series(1000, 999 + ?) i`,
-		`INSERT INTO refresh_tokens (hash, session_id, expires_at) SELECT sha256(i::text::bytea), i, now() + interval '1 day' FROM generate_series(1000, 999 + ?) i`,
-		`INSERT INTO revocations SELECT 'session', i, now(), now() - make_interval(secs => i / 10.0), now() + make_interval(secs => 600 - i / 10.0)
+		`INSERT INTO accounts (user_id, roles, banned, version) SELECT i, '["customer"]', false, 1
+			FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO sessions (id, user_id, created_at, ended_at) SELECT i, i, now(), CASE WHEN i % 10 > 0 THEN now() END
+			FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO refresh_tokens (hash, session_id, expires_at) SELECT sha256(i::text::bytea), i, now() + interval '1 day'
+			FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO revocations SELECT 'session', i, now(), now() - make_interval(secs => i / 10.0),
+			now() + make_interval(secs => 600 - i / 10.0)
 			FROM generate_series(1000, 999 + ?) i`,
 	} {
 		if err := db.Exec(sql, n).Error; err != nil {

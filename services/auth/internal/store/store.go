@@ -37,8 +37,10 @@ type Store struct{ db *gorm.DB }
 // New makes a store.
 func New(db *gorm.DB) *Store { return &Store{db} }
 
-// Open is described at auth.Store. It locks the account's row as Learn does, so that a ban either sees the session or forbids it.
-func (s *Store) Open(ctx context.Context, sessionID string, a auth.Account, token []byte, l auth.Lifetimes) (auth.Session, time.Time, error) {
+// Open is described at auth.Store. It locks the account's row as Learn does, so that a ban either sees the session or
+// forbids it.
+func (s *Store) Open(ctx context.Context, sessionID string, a auth.Account, token []byte,
+	l auth.Lifetimes) (auth.Session, time.Time, error) {
 	var session auth.Session
 	var now time.Time
 	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
@@ -74,7 +76,8 @@ func insertToken(tx *gorm.DB, hash []byte, session auth.Session, expires time.Ti
 		expires = session.Ends
 	}
 	// hash must not come first: GORM takes bytes right after a parenthesis for a list.
-	err := tx.Exec("INSERT INTO refresh_tokens (session_id, hash, expires_at) VALUES (?, ?, ?)", session.ID, hash, expires).Error
+	err := tx.Exec("INSERT INTO refresh_tokens (session_id, hash, expires_at) VALUES (?, ?, ?)", session.ID, hash,
+		expires).Error
 	if err != nil {
 		return fmt.Errorf("keep refresh token: %w", err)
 	}
@@ -87,11 +90,12 @@ func clock(tx *gorm.DB) (time.Time, error) {
 	return now.UTC(), err
 }
 
-// issueTime is the time at which a token is issued that no revocation of the account until now may reach: those reach to the end of
-// their millisecond.
+// issueTime is the time at which a token is issued that no revocation of the account until now may reach: those reach
+// to the end of their millisecond.
 func issueTime(tx *gorm.DB, userID string) (time.Time, error) {
 	var now time.Time
-	err := tx.Raw(`SELECT greatest(clock_timestamp(), (SELECT date_trunc('milliseconds', not_before) + interval '1 millisecond'
+	err := tx.Raw(`SELECT greatest(clock_timestamp(), (SELECT date_trunc('milliseconds',
+		not_before) + interval '1 millisecond'
 		FROM revocations WHERE kind = ? AND subject = ?))`, authv1.KindUser, userID).Scan(&now).Error
 	return now.UTC(), err
 }
@@ -107,12 +111,14 @@ type tokenRow struct {
 }
 
 // Rotate is described at auth.Store.
-func (s *Store) Rotate(ctx context.Context, token []byte, successors [][]byte, l auth.Lifetimes, revocationTTL time.Duration) (auth.Rotation, error) {
+func (s *Store) Rotate(ctx context.Context, token []byte, successors [][]byte, l auth.Lifetimes,
+	revocationTTL time.Duration) (auth.Rotation, error) {
 	var r auth.Rotation
 	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		r = auth.Rotation{}
 		var userID string
-		res := tx.Raw("SELECT s.user_id FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.hash = ?", token).Scan(&userID)
+		res := tx.Raw("SELECT s.user_id FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.hash = ?",
+			token).Scan(&userID)
 		if res.Error != nil || res.RowsAffected == 0 {
 			return res.Error
 		}
@@ -139,9 +145,13 @@ func (s *Store) Rotate(ctx context.Context, token []byte, successors [][]byte, l
 		if err != nil {
 			return err
 		}
-		session := auth.Session{ID: t.SessionID, UserID: t.UserID, Roles: account.Roles, Ends: t.CreatedAt.UTC().Add(l.Session)}
+		session := auth.Session{ID: t.SessionID, UserID: t.UserID, Roles: account.Roles,
+			Ends: t.CreatedAt.UTC().Add(l.Session)}
 		if t.Used {
-			if r.Successor = slices.IndexFunc(successors, func(s []byte) bool { return bytes.Equal(s, t.Successor) }); r.Successor < 0 {
+			if r.Successor = slices.IndexFunc(successors, func(s []byte) bool {
+				return bytes.Equal(s,
+					t.Successor)
+			}); r.Successor < 0 {
 				return end(tx, t.SessionID, now, revocationTTL)
 			}
 			if ok, err := repeatable(tx, t); err != nil || !ok {
@@ -151,7 +161,8 @@ func (s *Store) Rotate(ctx context.Context, token []byte, successors [][]byte, l
 				return err
 			}
 		} else {
-			if err := tx.Exec("UPDATE refresh_tokens SET used_at = ?, successor = ? WHERE hash = ?", now, successors[0], token).Error; err != nil {
+			if err := tx.Exec("UPDATE refresh_tokens SET used_at = ?, successor = ? WHERE hash = ?", now, successors[0],
+				token).Error; err != nil {
 				return err
 			}
 			if err := insertToken(tx, successors[0], session, now.Add(l.Refresh)); err != nil {
@@ -181,7 +192,8 @@ func repeatable(tx *gorm.DB, t tokenRow) (bool, error) {
 func (s *Store) End(ctx context.Context, userID, sessionID string, revocationTTL time.Duration) (bool, error) {
 	open := false
 	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
-		if err := tx.Raw("SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ? AND user_id = ? AND ended_at IS NULL)", sessionID, userID).
+		if err := tx.Raw("SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ? AND user_id = ? AND ended_at IS NULL)",
+			sessionID, userID).
 			Scan(&open).Error; err != nil || !open {
 			return err
 		}
@@ -195,8 +207,10 @@ func (s *Store) End(ctx context.Context, userID, sessionID string, revocationTTL
 }
 
 // List is described at auth.Store.
-func (s *Store) List(ctx context.Context, userID, before string, limit int, sessionTTL time.Duration) ([]auth.Open, error) {
-	q := `SELECT s.id, s.created_at AS created, coalesce(s.last_used_at, s.created_at) AS last_used, max(t.expires_at) AS ends
+func (s *Store) List(ctx context.Context, userID, before string, limit int, sessionTTL time.Duration) ([]auth.Open,
+	error) {
+	q := `SELECT s.id, s.created_at AS created, coalesce(s.last_used_at, s.created_at) AS last_used,
+		max(t.expires_at) AS ends
 		FROM sessions s JOIN refresh_tokens t ON t.session_id = s.id
 		WHERE s.user_id = ? AND s.ended_at IS NULL AND s.created_at > clock_timestamp() - make_interval(secs => ?)`
 	args := []any{userID, sessionTTL.Seconds()}
@@ -217,7 +231,8 @@ func (s *Store) List(ctx context.Context, userID, before string, limit int, sess
 }
 
 func end(tx *gorm.DB, sessionID string, now time.Time, revocationTTL time.Duration) error {
-	if err := tx.Exec("UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at IS NULL", now, sessionID).Error; err != nil {
+	if err := tx.Exec("UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at IS NULL", now,
+		sessionID).Error; err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
 	// Nothing of an ended session is ever valid again: its not_before lies beyond every token.
@@ -227,15 +242,17 @@ func end(tx *gorm.DB, sessionID string, now time.Time, revocationTTL time.Durati
 func revoke(tx *gorm.DB, kind, subject string, notBefore, now time.Time, ttl time.Duration) error {
 	err := tx.Exec(`INSERT INTO revocations AS r (kind, subject, not_before, created_at, expires_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (kind, subject) DO UPDATE SET not_before = greatest(r.not_before, excluded.not_before),
-			created_at = excluded.created_at, expires_at = excluded.expires_at`, kind, subject, notBefore, now, now.Add(ttl)).Error
+			created_at = excluded.created_at, expires_at = excluded.expires_at`, kind, subject, notBefore, now,
+		now.Add(ttl)).Error
 	if err != nil {
 		return fmt.Errorf("revoke %s: %w", kind, err)
 	}
 	return nil
 }
 
-// Revocations lists what was created since, with an overlap; all in force if since is zero. With a limit it gives so many, in the order of
-// their creation, and where to go on: what is revoked again meanwhile comes again, and nothing is passed over.
+// Revocations lists what was created since, with an overlap; all in force if since is zero. With a limit it gives so
+// many, in the order of their creation, and where to go on: what is revoked again meanwhile comes again, and nothing is
+// passed over.
 func (s *Store) Revocations(ctx context.Context, since time.Time, after string, limit int) (authv1.Revocations, error) {
 	db := s.db.WithContext(ctx)
 	now, err := clock(db)
@@ -273,7 +290,8 @@ func (s *Store) Revocations(ctx context.Context, since time.Time, after string, 
 	}
 	out := authv1.Revocations{Items: make([]authv1.Revocation, len(rows)), Now: now}
 	for i, r := range rows {
-		out.Items[i] = authv1.Revocation{Kind: r.Kind, Subject: r.Subject, NotBefore: wholeMilli(r.NotBefore), CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC()}
+		out.Items[i] = authv1.Revocation{Kind: r.Kind, Subject: r.Subject, NotBefore: wholeMilli(r.NotBefore),
+			CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC()}
 		if limit > 0 && i == limit-1 {
 			out.Next = r.CreatedAt.UTC().Format(time.RFC3339Nano) + "," + r.Kind + "," + r.Subject
 		}
@@ -281,8 +299,9 @@ func (s *Store) Revocations(ctx context.Context, since time.Time, after string, 
 	return out, nil
 }
 
-// wholeMilli rounds up. A token says in which millisecond it was issued: rounded down, the bound of a ban would spare one that was issued
-// in the same millisecond, before it. Rounded up it also takes one issued there after it, which its refresh token replaces.
+// wholeMilli rounds up. A token says in which millisecond it was issued: rounded down, the bound of a ban would spare
+// one that was issued in the same millisecond, before it. Rounded up it also takes one issued there after it, which its
+// refresh token replaces.
 func wholeMilli(at time.Time) int64 { return at.Add(time.Millisecond - time.Nanosecond).UnixMilli() }
 
 // place reads what Next says.

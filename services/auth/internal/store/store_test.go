@@ -75,7 +75,8 @@ func open(t *testing.T) (*gorm.DB, *store.Store, *auth.Service, *anyone) {
 	db := postgrestest.Open(t, store.Migrations)
 	s := store.New(db)
 	who := &anyone{now: auth.Account{ID: "7", Roles: []string{"customer"}, Version: 1}}
-	return db, s, auth.NewService(who, plain{}, s, &fakeIDs{}, []byte("secret"), func() time.Duration { return time.Minute },
+	return db, s, auth.NewService(who, plain{}, s, &fakeIDs{}, []byte("secret"),
+		func() time.Duration { return time.Minute },
 		func() auth.Lifetimes { return auth.Lifetimes{Refresh: time.Hour, Session: 3 * time.Hour} }), who
 }
 
@@ -129,7 +130,8 @@ func TestReuseEndsTheFamily(t *testing.T) {
 			if last, err = sessions.Refresh(t.Context(), second.Refresh); err != nil {
 				t.Fatal(err)
 			}
-		} else if err := db.Exec("UPDATE refresh_tokens SET used_at = used_at - interval '61 seconds' WHERE used_at IS NOT NULL").Error; err != nil {
+		} else if err := db.Exec(
+			"UPDATE refresh_tokens SET used_at = used_at - interval '61 seconds' WHERE used_at IS NOT NULL").Error; err != nil {
 			t.Fatal(err)
 		}
 		if _, err := sessions.Refresh(t.Context(), first.Refresh); !invalid(err) {
@@ -140,7 +142,8 @@ func TestReuseEndsTheFamily(t *testing.T) {
 		}
 	}
 	list, err := s.Revocations(t.Context(), time.Time{}, "", 0)
-	if err != nil || len(list.Items) != 2 || list.Items[0].Kind != authv1.KindSession || list.Items[0].NotBefore <= list.Now.UnixMilli() {
+	if err != nil || len(list.Items) != 2 || list.Items[0].Kind != authv1.KindSession ||
+		list.Items[0].NotBefore <= list.Now.UnixMilli() {
 		t.Errorf("revocations %+v, %v; want both sessions, void for good", list, err)
 	}
 }
@@ -190,7 +193,8 @@ func TestBanRacesSignIn(t *testing.T) {
 	}
 }
 
-// A revocation gets its time before it commits. A gateway that asked in between has moved on, and still must not miss it.
+// A revocation gets its time before it commits. A gateway that asked in between has moved on, and still must not miss
+// it.
 func TestALateRevocationIsNotMissed(t *testing.T) {
 	db, s, sessions, _ := open(t)
 	signIn(t, sessions)
@@ -207,16 +211,19 @@ func TestALateRevocationIsNotMissed(t *testing.T) {
 	if err := late.Commit().Error; err != nil {
 		t.Fatal(err)
 	}
-	if next, err := s.Revocations(t.Context(), first.Now, "", 0); err != nil || len(next.Items) != 1 || next.Items[0].Subject != "7" {
+	if next, err := s.Revocations(t.Context(), first.Now, "", 0); err != nil || len(next.Items) != 1 ||
+		next.Items[0].Subject != "7" {
 		t.Errorf("asked for what came since: %+v, %v; want the late one", next, err)
 	}
 }
 
-// Tokens tell the millisecond they were issued in. One issued a moment before a ban, in its millisecond, is void like all before.
+// Tokens tell the millisecond they were issued in. One issued a moment before a ban, in its millisecond, is void like
+// all before.
 func TestARevocationReachesItsWholeMillisecond(t *testing.T) {
 	db, s, _, _ := open(t)
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	for subject, at := range map[string]time.Time{"8": noon.Add(800 * time.Microsecond), "9": noon.Add(time.Microsecond), "10": noon} {
+	for subject, at := range map[string]time.Time{"8": noon.Add(800 * time.Microsecond), "9": noon.Add(time.Microsecond),
+		"10": noon} {
 		if err := db.Exec(`INSERT INTO revocations (kind, subject, not_before, created_at, expires_at)
 			VALUES ('user', ?, ?, now(), now() + interval '1 hour')`, subject, at).Error; err != nil {
 			t.Fatal(err)
@@ -242,8 +249,10 @@ func TestRevocationsComeInPieces(t *testing.T) {
 	db, s, _, _ := open(t)
 	for range 2 { // sixteen at one moment, seven at a later one
 		if err := db.Exec(`INSERT INTO revocations (kind, subject, not_before, created_at, expires_at)
-			SELECT kind, g, now(), now(), now() + interval '1 hour' FROM generate_series(1, 8) g, (VALUES ('user'), ('session')) k (kind)
-			UNION ALL SELECT 'user', g, now(), clock_timestamp() + interval '1 second', now() + interval '1 hour' FROM generate_series(9, 15) g
+			SELECT kind, g, now(), now(), now() + interval '1 hour' FROM generate_series(1, 8) g, (VALUES ('user'),
+			('session')) k (kind)
+			UNION ALL SELECT 'user', g, now(), clock_timestamp() + interval '1 second', now() + interval '1 hour'
+			FROM generate_series(9, 15) g
 			ON CONFLICT DO NOTHING`).Error; err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +265,8 @@ func TestRevocationsComeInPieces(t *testing.T) {
 				t.Fatalf("%d at once, after %q: %d, %v", limit, after, len(list.Items), err)
 			}
 			if asked == 1 { // revoked again meanwhile: it may come again, and nothing else may be missed
-				if err := db.Exec("UPDATE revocations SET created_at = clock_timestamp() WHERE kind = 'user' AND subject = 1").Error; err != nil {
+				if err := db.Exec("UPDATE revocations SET created_at = clock_timestamp() WHERE kind = 'user' AND subject = 1").
+					Error; err != nil {
 					t.Fatal(err)
 				}
 			}

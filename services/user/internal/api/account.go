@@ -77,7 +77,8 @@ func (h handler) changePassword(c *gin.Context) error {
 		return err
 	}
 	u := web.User(c)
-	if err := h.users.ChangePassword(c.Request.Context(), u.ID, u.Session, in.CurrentPassword, in.NewPassword); err != nil {
+	if err := h.users.ChangePassword(c.Request.Context(), u.ID, u.Session, in.CurrentPassword,
+		in.NewPassword); err != nil {
 		return own(err)
 	}
 	c.Status(http.StatusNoContent)

@@ -29,11 +29,13 @@ func TestUserKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	out := outbox.New(db, "user", nil, log)
-	users := user.NewService(user.Deps{Store: store.New(db, out), Hasher: argon.New(), Weak: strength.Weak, Sessions: nobody{}, Secrets: nobody{}, IDs: one{}, Log: log})
+	users := user.NewService(user.Deps{Store: store.New(db, out), Hasher: argon.New(), Weak: strength.Weak,
+		Sessions: nobody{}, Secrets: nobody{}, IDs: one{}, Log: log})
 	if _, err := users.Register(t.Context(), "lilei@example.com", "correct horse battery"); err != nil {
 		t.Fatal(err)
 	}
 	s := contractstest.NewServer("user")
 	api.Routes(s, out, users)
-	contractstest.CheckService(t, "user", s, nil, contractstest.FeedRefusals(t, func(sql string) error { return db.Exec(sql).Error })...)
+	contractstest.CheckService(t, "user", s, nil, contractstest.FeedRefusals(t,
+		func(sql string) error { return db.Exec(sql).Error })...)
 }

@@ -30,7 +30,8 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	// signed in: the own profile.
 	s.GET("/v1/me", server.Callers("api-gateway", "assistant"), s.SignedIn, server.Handle(h.me))
 
-	// signed in: becomes the first admin, with the secret the mall was set up with. 403 wrong_secret, 409 admin_exists, secret_used.
+	// signed in: becomes the first admin, with the secret the mall was set up with. 403 wrong_secret, 409 admin_exists,
+	// secret_used.
 	s.POST("/v1/me/admin", gateway, s.SignedIn, server.Handle(h.becomeAdmin))
 
 	// anyone: a mail to set a new password with; the same answer whether there is such an account.

@@ -1,5 +1,5 @@
-// Package argon hashes passwords with argon2id (RFC 9106), a bounded number at a time: each hash takes 19 MiB, and a crowd of
-// sign-ins must not take the machine.
+// Package argon hashes passwords with argon2id (RFC 9106), a bounded number at a time: each hash takes 19 MiB, and a
+// crowd of sign-ins must not take the machine.
 package argon
 
 import (
@@ -37,7 +37,8 @@ type Hasher struct {
 // New makes a hasher with one slot per processor.
 func New() *Hasher {
 	h := &Hasher{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)))}
-	h.dummy = encode(make([]byte, saltLen), argon2.IDKey([]byte("nobody's password"), make([]byte, saltLen), rounds, memory, threads, keyLen))
+	h.dummy = encode(make([]byte, saltLen), argon2.IDKey([]byte("nobody's password"), make([]byte, saltLen), rounds,
+		memory, threads, keyLen))
 	return h
 }
 
@@ -86,7 +87,8 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error
 var b64 = base64.RawStdEncoding
 
 func encode(salt, key []byte) string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, rounds, threads, b64.EncodeToString(salt), b64.EncodeToString(key))
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, rounds, threads,
+		b64.EncodeToString(salt), b64.EncodeToString(key))
 }
 
 func decode(hash string) (m, t uint32, p uint8, salt, key []byte, err error) {

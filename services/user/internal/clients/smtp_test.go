@@ -49,9 +49,12 @@ var code = regexp.MustCompile(`<code>([^<]+)</code>`)
 func TestAPasswordIsResetByMailOfAnSMTPServer(t *testing.T) {
 	server := newMailServer(t)
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
-	users := user.NewService(user.Deps{Store: store.New(db, outbox.New(db, "user", nil, slog.New(slog.DiscardHandler))), Hasher: argon.New(),
-		Weak: func(string, string) bool { return false }, LooksAlike: func(string) bool { return false }, Sessions: noSessions{},
-		Mailer: clients.NewMailer(startSidecar(t, server)), MailLink: func() string { return "https://mall.example/account" },
+	users := user.NewService(user.Deps{Store: store.New(db, outbox.New(db, "user", nil, slog.New(slog.DiscardHandler))),
+		Hasher: argon.New(),
+		Weak:   func(string, string) bool { return false }, LooksAlike: func(string) bool { return false },
+		Sessions:       noSessions{},
+		Mailer:         clients.NewMailer(startSidecar(t, server)),
+		MailLink:       func() string { return "https://mall.example/account" },
 		VerifyAtSignUp: func() bool { return false }, IDs: one{}, Log: slog.New(slog.DiscardHandler)})
 	ctx := t.Context()
 	if _, err := users.Register(ctx, "wei@mall.example", "an old pass phrase"); err != nil {
@@ -67,7 +70,8 @@ func TestAPasswordIsResetByMailOfAnSMTPServer(t *testing.T) {
 		t.Fatalf("the server has %d mails", len(server.mails))
 	}
 	m := server.mails[0]
-	if m.from != "mall@example.org" || m.to != "wei@mall.example" || m.subject != "Set a new password" || !m.encrypted || m.user != "mall" {
+	if m.from != "mall@example.org" || m.to != "wei@mall.example" || m.subject != "Set a new password" || !m.encrypted ||
+		m.user != "mall" {
 		t.Errorf("a mail from %s to %s, %q, encrypted %v, sent by %q", m.from, m.to, m.subject, m.encrypted, m.user)
 	}
 	found := code.FindStringSubmatch(m.text)
@@ -93,7 +97,8 @@ func TestMailsOfOneMomentGoToTheirOwnAddresses(t *testing.T) {
 	for i := range mails {
 		wg.Go(func() {
 			to := fmt.Sprintf("user-%d@mall.example", i)
-			if err := mailer.Send(t.Context(), user.Mail{To: to, Subject: to, HTML: "<code>" + to + "</code>", Name: to}); err != nil {
+			if err := mailer.Send(t.Context(), user.Mail{To: to, Subject: to, HTML: "<code>" + to + "</code>",
+				Name: to}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -141,8 +146,12 @@ func newMailServer(t *testing.T) *mailServer {
 		t.Fatal(err)
 	}
 	m := &mailServer{port: strconv.Itoa(l.Addr().(*net.TCPAddr).Port), roots: filepath.Join(t.TempDir(), "roots.pem")}
-	srv := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &mailSession{server: m, conn: c}, nil }))
-	srv.Domain, srv.TLSConfig = "mail.example", &tls.Config{Certificates: []tls.Certificate{certificate(t, m.roots)}, MinVersion: tls.VersionTLS12}
+	srv := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session,
+		error) {
+		return &mailSession{server: m, conn: c}, nil
+	}))
+	srv.Domain, srv.TLSConfig = "mail.example", &tls.Config{Certificates: []tls.Certificate{certificate(t, m.roots)},
+		MinVersion: tls.VersionTLS12}
 	go func() { _ = srv.Serve(l) }()
 	t.Cleanup(func() { _ = srv.Close() })
 	return m
@@ -155,8 +164,10 @@ func certificate(t *testing.T, roots string) tls.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	about := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	about := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true,
+		BasicConstraintsValid: true,
+		NotBefore:             time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, about, about, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +252,8 @@ func startSidecar(t *testing.T, server *mailServer) *sidecar.Client {
 		t.Fatal("MALL_TEST_DAPRD is not set: run this with `go run ./deploy/mall test ./services/user/...`")
 	}
 	dir := t.TempDir()
-	secrets, err := json.Marshal(map[string]any{"mail": map[string]string{"host": "127.0.0.1", "port": server.port, "user": "mall", "password": "only for tests"}})
+	secrets, err := json.Marshal(map[string]any{"mail": map[string]string{"host": "127.0.0.1", "port": server.port,
+		"user": "mall", "password": "only for tests"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,16 +276,20 @@ func startSidecar(t *testing.T, server *mailServer) *sidecar.Client {
 		}
 		write(filepath.Join("resources", filepath.Base(name)), strings.ReplaceAll(string(text), ".mall/secrets.json", file))
 	}
-	settings := write("config.yaml", "{apiVersion: dapr.io/v1alpha1, kind: Configuration, metadata: {name: user}, spec: {nameResolution: {component: sqlite, "+
-		"version: v1, configuration: {connectionString: "+filepath.Join(dir, "names.db")+"}}}}")
+	settings := write("config.yaml",
+		"{apiVersion: dapr.io/v1alpha1, kind: Configuration, metadata: {name: user}, spec: {nameResolution: {component: "+
+			"sqlite, "+
+			"version: v1, configuration: {connectionString: "+filepath.Join(dir, "names.db")+"}}}}")
 	env := config.Env{AppID: "user", DaprHTTPPort: freePort(t), DaprGRPCPort: freePort(t)}
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(daprd, "--app-id", env.AppID, "--resources-path", filepath.Join(dir, "resources"), "--config", settings, //nolint:noctx,gosec // the sidecar under test; it ends in the test's clean-up
+	cmd := exec.Command(daprd, "--app-id", env.AppID, "--resources-path", filepath.Join(dir, "resources"), "--config",
+		settings, //nolint:noctx,gosec // the sidecar under test; it ends in the test's clean-up
 		"--dapr-http-port", strconv.Itoa(env.DaprHTTPPort), "--dapr-grpc-port", strconv.Itoa(env.DaprGRPCPort),
-		"--dapr-internal-grpc-port", strconv.Itoa(freePort(t)), "--enable-metrics=false", "--dapr-listen-addresses", "127.0.0.1",
+		"--dapr-internal-grpc-port", strconv.Itoa(freePort(t)), "--enable-metrics=false", "--dapr-listen-addresses",
+		"127.0.0.1",
 		"--dapr-internal-grpc-listen-address", "127.0.0.1", "--log-level", "error")
 	cmd.Env = []string{"SSL_CERT_FILE=" + server.roots, "DAPR_HOST_IP=127.0.0.1", "PATH=/usr/bin:/bin"}
 	cmd.Stdout, cmd.Stderr = log, log

@@ -11,8 +11,8 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// adminsLock is the advisory lock of whoever changes how many admins there are. It is taken last, with the account's row locked: two
-// admins who demote each other wait here, and the second counts what the first has left.
+// adminsLock is the advisory lock of whoever changes how many admins there are. It is taken last, with the account's
+// row locked: two admins who demote each other wait here, and the second counts what the first has left.
 const adminsLock = 0x6d616c6c61646d // "malladm"
 
 const ruling = `SELECT count(*) FROM users WHERE roles @> '["admin"]' AND NOT banned AND id <> ?`
@@ -57,7 +57,8 @@ func (s *Store) Appoint(ctx context.Context, userID string, secretHash []byte) (
 		if others > 0 {
 			return problem.New(problem.Conflict, "admin_exists", "The mall has an admin already: ask them.")
 		}
-		res := tx.Exec("INSERT INTO admin_appointments (user_id, secret_hash) VALUES (?, ?) ON CONFLICT (secret_hash) DO NOTHING", userID, secretHash)
+		res := tx.Exec("INSERT INTO admin_appointments (user_id, secret_hash) VALUES (?, ?) ON CONFLICT (secret_hash) DO "+
+			"NOTHING", userID, secretHash)
 		if res.Error != nil {
 			return fmt.Errorf("keep appointment: %w", res.Error)
 		}

@@ -40,7 +40,8 @@ func TestTheLastAdminStays(t *testing.T) {
 	change(t, s, "1", roles("admin", "customer"))
 	change(t, s, "2", roles("admin", "customer"))
 	change(t, s, "2", banned) // one who cannot sign in does not count
-	for name, how := range map[string]func(u *user.User) (user.EventKind, error){"demoted": roles("customer"), "banned": banned} {
+	for name, how := range map[string]func(u *user.User) (user.EventKind, error){"demoted": roles("customer"),
+		"banned": banned} {
 		if _, err := s.Update(t.Context(), "1", how); problem.CodeOf(err) != "last_admin" {
 			t.Errorf("%s: %v, want last_admin", name, err)
 		}
@@ -72,7 +73,8 @@ func TestAdminsWhoRemoveEachOther(t *testing.T) {
 			wg.Go(func() { _, errs[i] = s.Update(t.Context(), id, how) })
 		}
 		wg.Wait()
-		if codes := problem.CodeOf(errs[0]) + problem.CodeOf(errs[1]); codes != "last_admin" || (errs[0] == nil) == (errs[1] == nil) {
+		if codes := problem.CodeOf(errs[0]) + problem.CodeOf(errs[1]); codes != "last_admin" ||
+			(errs[0] == nil) == (errs[1] == nil) {
 			t.Fatalf("%v and %v, want one of them refused", errs[0], errs[1])
 		}
 		wantAdmins(t, s, 1)
@@ -90,7 +92,8 @@ func TestTheSecretAppointsTheFirstAdmin(t *testing.T) {
 		add(t, s, fmt.Sprint(i+1), fmt.Sprintf("u%d@b.c", i+1))
 	}
 	service := func(secret string) *user.Service {
-		return user.NewService(user.Deps{Store: s, Sessions: &authDown{}, Secrets: vault(secret), Log: slog.New(slog.DiscardHandler)})
+		return user.NewService(user.Deps{Store: s, Sessions: &authDown{}, Secrets: vault(secret),
+			Log: slog.New(slog.DiscardHandler)})
 	}
 	refused := func(what string, u *user.Service, id, secret, code string) {
 		t.Helper()
@@ -116,7 +119,8 @@ func TestTheSecretAppointsTheFirstAdmin(t *testing.T) {
 		t.Errorf("four at once: %v, want one admin", codes)
 	}
 	wantAdmins(t, s, 1)
-	if err := db.Exec(`UPDATE users SET roles = '["customer"]'`).Error; err != nil { // by hand: the mall has lost its admin
+	// by hand: the mall has lost its admin
+	if err := db.Exec(`UPDATE users SET roles = '["customer"]'`).Error; err != nil {
 		t.Fatal(err)
 	}
 	refused("the same secret again", service("s3cret"), "2", "s3cret", "secret_used")

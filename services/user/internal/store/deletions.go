@@ -11,9 +11,9 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// toldAgain says how long after a deletion it is told again. By the first no request with a token of the account can be on its way: the
-// gateway lets nobody in on an older list of revocations, and a run ends with its lease. By the second no token is alive, even if
-// auth knew nothing.
+// toldAgain says how long after a deletion it is told again. By the first no request with a token of the account can be
+// on its way: the gateway lets nobody in on an older list of revocations, and a run ends with its lease. By the second
+// no token is alive, even if auth knew nothing.
 var toldAgain = []time.Duration{2 * time.Minute, 26 * time.Hour}
 
 // toldAtOnce is how many deletions one transaction tells again.
@@ -45,7 +45,8 @@ func (s *Store) Delete(ctx context.Context, id string, allowed func(u *user.User
 			}
 		}
 		for i, after := range toldAgain {
-			err := tx.Exec("INSERT INTO deletions_to_tell (user_id, version, due_at) VALUES (?, ?, now() + make_interval(secs => ?))",
+			err := tx.Exec("INSERT INTO deletions_to_tell (user_id, version, due_at) VALUES (?, ?, now() + make_interval(secs "+
+				"=> ?))",
 				id, u.Snapshot().Version+int64(i)+1, after.Seconds()).Error
 			if err != nil {
 				return fmt.Errorf("keep deletion of %s: %w", id, err)
@@ -65,8 +66,10 @@ func (s *Store) TellDeletionsAgain(ctx context.Context) error {
 		}
 		err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 			due = nil
-			err := tx.Raw(`DELETE FROM deletions_to_tell WHERE (user_id, version) IN (SELECT user_id, version FROM deletions_to_tell
-				WHERE due_at <= now() ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING user_id, version`, toldAtOnce).Scan(&due).Error
+			err := tx.Raw(`DELETE FROM deletions_to_tell WHERE (user_id, version) IN (SELECT user_id, version
+				FROM deletions_to_tell
+				WHERE due_at <= now() ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING user_id, version`,
+				toldAtOnce).Scan(&due).Error
 			for _, d := range due {
 				if err == nil {
 					err = s.tell(ctx, user.Snapshot{ID: d.UserID, Version: d.Version}, user.Deleted)

@@ -16,7 +16,8 @@ const leaseMail = time.Minute
 
 // AskMail is described at user.Mails.
 func (s *Store) AskMail(ctx context.Context, email string, p user.Purpose) error {
-	err := postgres.DB(ctx, s.db).Exec("INSERT INTO mail_requests (email, purpose) VALUES (?, ?) ON CONFLICT DO NOTHING", email, p).Error
+	err := postgres.DB(ctx, s.db).Exec("INSERT INTO mail_requests (email, purpose) VALUES (?, ?) ON CONFLICT DO NOTHING",
+		email, p).Error
 	if err != nil {
 		return fmt.Errorf("ask for mail: %w", err)
 	}
@@ -26,7 +27,8 @@ func (s *Store) AskMail(ctx context.Context, email string, p user.Purpose) error
 // NextMail is described at user.Mails.
 func (s *Store) NextMail(ctx context.Context) (*user.MailRequest, error) {
 	var r user.MailRequest
-	res := postgres.DB(ctx, s.db).Raw(`UPDATE mail_requests SET attempts = attempts + 1, next_at = now() + make_interval(secs => ?) WHERE id = (
+	res := postgres.DB(ctx, s.db).
+		Raw(`UPDATE mail_requests SET attempts = attempts + 1, next_at = now() + make_interval(secs => ?) WHERE id = (
 			SELECT id FROM mail_requests WHERE next_at <= now() ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 		RETURNING id, email, purpose, attempts`, leaseMail.Seconds()).Scan(&r)
 	if res.Error != nil || res.RowsAffected == 0 {
@@ -42,15 +44,18 @@ func (s *Store) MailDone(ctx context.Context, id int64) error {
 
 // MailLater is described at user.Mails.
 func (s *Store) MailLater(ctx context.Context, id int64, pause time.Duration) error {
-	return postgres.DB(ctx, s.db).Exec("UPDATE mail_requests SET next_at = now() + make_interval(secs => ?) WHERE id = ?", pause.Seconds(), id).Error
+	return postgres.DB(ctx, s.db).Exec("UPDATE mail_requests SET next_at = now() + make_interval(secs => ?) WHERE id = ?",
+		pause.Seconds(), id).Error
 }
 
 // AddToken is described at user.Mails.
-func (s *Store) AddToken(ctx context.Context, userID, email string, p user.Purpose, hash []byte, lifetime time.Duration, anHour int) (bool, error) {
+func (s *Store) AddToken(ctx context.Context, userID, email string, p user.Purpose, hash []byte, lifetime time.Duration,
+	anHour int) (bool, error) {
 	// hash must not come first: GORM takes bytes right after a parenthesis for a list.
 	res := postgres.DB(ctx, s.db).Exec(`INSERT INTO mail_tokens (user_id, hash, purpose, email, expires_at)
 		SELECT ?, ?::bytea, ?, ?, now() + make_interval(secs => ?)
-		WHERE (SELECT count(*) FROM mail_tokens WHERE user_id = ? AND purpose = ? AND sent AND created_at > now() - interval '1 hour') < ?`,
+		WHERE (SELECT count(*) FROM mail_tokens WHERE user_id = ? AND purpose = ? AND sent
+		AND created_at > now() - interval '1 hour') < ?`,
 		userID, hash, p, email, lifetime.Seconds(), userID, p, anHour)
 	if res.Error != nil {
 		return false, fmt.Errorf("keep token: %w", res.Error)
@@ -67,7 +72,8 @@ func (s *Store) TokenUnsent(ctx context.Context, hash []byte) error {
 func (s *Store) FindToken(ctx context.Context, p user.Purpose, hash []byte) (*user.User, error) {
 	db := postgres.DB(ctx, s.db)
 	var userID string
-	res := db.Raw("SELECT user_id FROM mail_tokens WHERE hash = ? AND purpose = ? AND expires_at > now()", hash, p).Scan(&userID)
+	res := db.Raw("SELECT user_id FROM mail_tokens WHERE hash = ? AND purpose = ? AND expires_at > now()", hash,
+		p).Scan(&userID)
 	if res.Error != nil {
 		return nil, fmt.Errorf("find token: %w", res.Error)
 	}
@@ -78,7 +84,8 @@ func (s *Store) FindToken(ctx context.Context, p user.Purpose, hash []byte) (*us
 }
 
 // UseToken is described at user.Mails. With it go the account's other tokens of its purpose.
-func (s *Store) UseToken(ctx context.Context, p user.Purpose, hash []byte, change func(u *user.User, email string) (user.EventKind, error)) (*user.User, error) {
+func (s *Store) UseToken(ctx context.Context, p user.Purpose, hash []byte,
+	change func(u *user.User, email string) (user.EventKind, error)) (*user.User, error) {
 	var u *user.User
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		var used struct{ UserID, Email string }

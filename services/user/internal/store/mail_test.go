@@ -62,8 +62,10 @@ func accounts(t *testing.T) (*gorm.DB, *store.Store, *user.Service, *postbox) {
 	t.Helper()
 	db, s := open(t)
 	box := &postbox{}
-	return db, s, user.NewService(user.Deps{Store: s, Hasher: plain{}, Weak: func(p, _ string) bool { return p == "easy to guess" }, Sessions: &authDown{},
-		Mailer: box, LooksAlike: lookalike.Has, MailLink: func() string { return "https://mall.example/account" }, IDs: &numbers{}, Log: slog.New(slog.DiscardHandler)}), box
+	return db, s, user.NewService(user.Deps{Store: s, Hasher: plain{},
+		Weak: func(p, _ string) bool { return p == "easy to guess" }, Sessions: &authDown{},
+		Mailer: box, LooksAlike: lookalike.Has, MailLink: func() string { return "https://mall.example/account" },
+		IDs: &numbers{}, Log: slog.New(slog.DiscardHandler)}), box
 }
 
 func must(t *testing.T, err error) {
@@ -109,7 +111,8 @@ func TestAPasswordIsResetByMail(t *testing.T) {
 		t.Errorf("the token worked %d times", done.Load())
 	}
 	u, err := s.Find(t.Context(), "1")
-	if got := u.Snapshot(); err != nil || !got.EmailVerified || got.PasswordID == "" || got.KeptSession != "" || got.Version != 2 {
+	if got := u.Snapshot(); err != nil || !got.EmailVerified || got.PasswordID == "" || got.KeptSession != "" ||
+		got.Version != 2 {
 		t.Errorf("account %+v, %v", got, err)
 	}
 	must(t, users.AskReset(t.Context(), "a@b.c"))
@@ -127,7 +130,8 @@ func TestAPasswordIsResetByMail(t *testing.T) {
 
 func TestAnEmailIsVerifiedByMail(t *testing.T) {
 	_, s, users, box := accounts(t)
-	atSignUp := user.NewService(user.Deps{Store: s, Hasher: plain{}, Weak: func(string, string) bool { return false }, IDs: &numbers{},
+	atSignUp := user.NewService(user.Deps{Store: s, Hasher: plain{}, Weak: func(string, string) bool { return false },
+		IDs:            &numbers{},
 		VerifyAtSignUp: func() bool { return true }})
 	if _, err := atSignUp.Register(t.Context(), "new@b.c", "the password"); err != nil {
 		t.Fatal(err)
@@ -195,8 +199,10 @@ func TestAPasswordIsChangedByWhoKnowsIt(t *testing.T) {
 	u, err := users.Register(t.Context(), "a@b.c", "the old password")
 	must(t, err)
 	id := u.Snapshot().ID
-	wantCode(t, "a wrong one", users.ChangePassword(t.Context(), id, "5", "a wrong password", "the new password"), "wrong_password")
-	wantCode(t, "a weak one", users.ChangePassword(t.Context(), id, "5", "the old password", "easy to guess"), "validation_failed")
+	wantCode(t, "a wrong one", users.ChangePassword(t.Context(), id, "5", "a wrong password", "the new password"),
+		"wrong_password")
+	wantCode(t, "a weak one", users.ChangePassword(t.Context(), id, "5", "the old password", "easy to guess"),
+		"validation_failed")
 	must(t, users.ChangePassword(t.Context(), id, "5", "the old password", "the new password"))
 	if u, err = s.Find(t.Context(), id); err != nil || u.Snapshot().KeptSession != "5" || u.Snapshot().PasswordID == "" {
 		t.Errorf("account %+v, %v", u.Snapshot(), err)
@@ -219,7 +225,8 @@ func TestWhoMayNotBeDeleted(t *testing.T) {
 	wantCode(t, "a seller", users.DeleteAccount(t.Context(), id, "the old password"), "seller_account")
 	change(t, s, id, roles("customer"))
 	change(t, s, id, banned)
-	wantCode(t, "a banned one, whose email would be free again", users.DeleteAccount(t.Context(), id, "the old password"), "banned")
+	wantCode(t, "a banned one, whose email would be free again", users.DeleteAccount(t.Context(), id, "the old password"),
+		"banned")
 	change(t, s, id, (*user.User).Unban)
 	change(t, s, id, roles("admin", "customer"))
 	wantCode(t, "the last admin", users.DeleteAccount(t.Context(), id, "the old password"), "last_admin")
@@ -239,11 +246,13 @@ func TestADeletedAccountIsGone(t *testing.T) {
 		t.Errorf("found: %v", err)
 	}
 	var left int64
-	if err := db.Raw("SELECT (SELECT count(*) FROM mail_tokens) + (SELECT count(*) FROM mail_requests)").Scan(&left).Error; err != nil || left != 0 {
+	if err := db.Raw("SELECT (SELECT count(*) FROM mail_tokens) + (SELECT count(*) FROM mail_requests)").Scan(&left).
+		Error; err != nil || left != 0 {
 		t.Errorf("%d traces of mail, %v", left, err)
 	}
 	var told []string
-	if err := db.Raw("SELECT type FROM outbox ORDER BY seq").Scan(&told).Error; err != nil || fmt.Sprint(told) != "[mall.user.deleted.v1]" {
+	if err := db.Raw("SELECT type FROM outbox ORDER BY seq").Scan(&told).Error; err != nil ||
+		fmt.Sprint(told) != "[mall.user.deleted.v1]" {
 		t.Errorf("told %v, %v", told, err)
 	}
 	if _, err := users.Register(t.Context(), "a@b.c", "the old password"); err != nil {
@@ -261,7 +270,8 @@ func TestADeletionIsToldAgain(t *testing.T) {
 		t.Helper()
 		must(t, users.TellDeletionsAgain(t.Context()))
 		var n, versions int64
-		must(t, db.Raw("SELECT count(*), count(DISTINCT aggregate_version) FROM outbox WHERE type = 'mall.user.deleted.v1'").Row().Scan(&n, &versions))
+		must(t, db.Raw("SELECT count(*), count(DISTINCT aggregate_version) FROM outbox WHERE type = 'mall.user.deleted.v1'").
+			Row().Scan(&n, &versions))
 		if n != want || versions != want {
 			t.Errorf("%s: told %d times, %d versions, want %d", what, n, versions, want)
 		}
@@ -277,7 +287,8 @@ func TestADeletionIsToldAgain(t *testing.T) {
 // Two accounts do not look the same: a letter with its accent beside it, or a wide one, is another's.
 func TestNoTwoAccountsLookAlike(t *testing.T) {
 	_, _, users, _ := accounts(t)
-	for email, want := range map[string]string{"m\u00fcller@mall.example": "", "mu\u0308ller@mall.example": "validation_failed", "\uff57ei@mall.example": "validation_failed"} {
+	for email, want := range map[string]string{"m\u00fcller@mall.example": "",
+		"mu\u0308ller@mall.example": "validation_failed", "\uff57ei@mall.example": "validation_failed"} {
 		_, err := users.Register(t.Context(), email, "violet canyon 83")
 		wantCode(t, email, err, want)
 	}

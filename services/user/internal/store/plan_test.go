@@ -17,12 +17,15 @@ func TestNothingReadsAllAccounts(t *testing.T) {
 	n := postgrestest.Rows(t)
 	for _, sql := range []string{
 		`INSERT INTO users (id, email, password_hash, roles, created_at, version)
-			SELECT i, 'u' || i || '@example.org', 'hash', CASE WHEN i % 1000 = 0 THEN '["customer","admin"]' ELSE '["customer"]' END::jsonb, now(), 1
+			SELECT i, 'u' || i || '@example.org', 'hash', CASE WHEN i % 1000 = 0 THEN '["customer","admin"]'
+			ELSE '["customer"]' END::jsonb, now(), 1
 			FROM generate_series(1000, 999 + ?) i`,
-		`INSERT INTO mail_requests (email, purpose) SELECT 'u' || i || '@example.org', 'verify' FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO mail_requests (email, purpose) SELECT 'u' || i || '@example.org', 'verify'
+			FROM generate_series(1000, 999 + ?) i`,
 		`INSERT INTO mail_tokens (hash, user_id, purpose, email, expires_at)
 			SELECT sha256(i::text::bytea), i, 'verify', '', now() + interval '1 day' FROM generate_series(1000, 999 + ?) i`,
-		`INSERT INTO admin_appointments (secret_hash, user_id) SELECT sha256(i::text::bytea), i FROM generate_series(1000, 999 + ?) i`,
+		`INSERT INTO admin_appointments (secret_hash, user_id) SELECT sha256(i::text::bytea), i
+			FROM generate_series(1000, 999 + ?) i`,
 	} {
 		if err := db.Exec(sql, n).Error; err != nil {
 			t.Fatal(err)
@@ -47,7 +50,10 @@ func TestNothingReadsAllAccounts(t *testing.T) {
 		{"list from the start", func() error { _, err := s.List(ctx, "", "", 20); return err }},
 		{"update", func() error { _, err := s.Update(ctx, "2001", nothing); return err }},
 		{"demote", func() error {
-			_, err := s.Update(ctx, "2000", func(u *user.User) (user.EventKind, error) { return u.SetRoles([]string{"customer"}) })
+			_, err := s.Update(ctx, "2000", func(u *user.User) (user.EventKind,
+				error) {
+				return u.SetRoles([]string{"customer"})
+			})
 			return err
 		}},
 		{"count admins", func() error { _, err := s.CountAdmins(ctx); return err }},
@@ -72,7 +78,8 @@ func TestNothingReadsAllAccounts(t *testing.T) {
 			if _, err := s.FindToken(ctx, user.Verify, []byte("hash")); err != nil {
 				return err
 			}
-			_, err := s.UseToken(ctx, user.Verify, []byte("hash"), func(u *user.User, _ string) (user.EventKind, error) { return nothing(u) })
+			_, err := s.UseToken(ctx, user.Verify, []byte("hash"),
+				func(u *user.User, _ string) (user.EventKind, error) { return nothing(u) })
 			return err
 		}},
 		{"forget mail", func() error { return s.ForgetMail(ctx) }},

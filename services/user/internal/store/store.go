@@ -55,7 +55,8 @@ func (row) TableName() string { return "users" }
 func (s *Store) Add(ctx context.Context, u *user.User) error {
 	r := row(u.Snapshot())
 	// Not an error of the database: its log would keep the email.
-	res := postgres.DB(ctx, s.db).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "email"}}, DoNothing: true}).Create(&r)
+	res := postgres.DB(ctx, s.db).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "email"}}, DoNothing: true}).
+		Create(&r)
 	if res.Error == nil && res.RowsAffected == 0 {
 		return problem.New(problem.Conflict, "email_taken", "There is an account with this email.")
 	}
@@ -89,7 +90,8 @@ func first(q *gorm.DB) (*user.User, error) {
 }
 
 // Update is described at user.Store.
-func (s *Store) Update(ctx context.Context, id string, change func(u *user.User) (user.EventKind, error)) (*user.User, error) {
+func (s *Store) Update(ctx context.Context, id string, change func(u *user.User) (user.EventKind, error)) (*user.User,
+	error) {
 	var u *user.User
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		var err error
@@ -130,9 +132,11 @@ func (s *Store) tell(ctx context.Context, u user.Snapshot, kind user.EventKind) 
 	case user.Banned:
 		e.Type, e.Data = userv1.TypeBanned, userv1.Banned{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles, At: now}
 	case user.Unbanned:
-		e.Type, e.Data = userv1.TypeUnbanned, userv1.Unbanned{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles, At: now}
+		e.Type, e.Data = userv1.TypeUnbanned, userv1.Unbanned{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles,
+			At: now}
 	case user.RolesChanged:
-		e.Type, e.Data = userv1.TypeRolesChanged, userv1.RolesChanged{UserID: u.ID, AggregateVersion: u.Version, Roles: u.Roles, Banned: u.Banned, At: now}
+		e.Type, e.Data = userv1.TypeRolesChanged, userv1.RolesChanged{UserID: u.ID, AggregateVersion: u.Version,
+			Roles: u.Roles, Banned: u.Banned, At: now}
 	case user.PasswordChanged:
 		e.Type, e.Data = userv1.TypePassword, userv1.PasswordChanged{UserID: u.ID, AggregateVersion: u.Version, At: now}
 	case user.Deleted:

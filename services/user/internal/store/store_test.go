@@ -43,7 +43,8 @@ func TestAnAccountIsFoundAsItWasMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := found.Snapshot().CreatedAt, made.Snapshot().CreatedAt; !got.Equal(want) || want.Location() != time.UTC {
+	if got, want := found.Snapshot().CreatedAt, made.Snapshot().CreatedAt; !got.Equal(want) ||
+		want.Location() != time.UTC {
 		t.Errorf("found: made at %v, sign-up said %v", got, want)
 	}
 }
@@ -72,10 +73,16 @@ func TestChangesAreToldOnce(t *testing.T) {
 	db, s := open(t)
 	add(t, s, "1", "a@b.c")
 	for range 2 {
-		if _, err := s.Update(t.Context(), "1", func(u *user.User) (user.EventKind, error) { return u.SetRoles([]string{"seller", "customer"}) }); err != nil {
+		if _, err := s.Update(t.Context(), "1", func(u *user.User) (user.EventKind,
+			error) {
+			return u.SetRoles([]string{"seller", "customer"})
+		}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Update(t.Context(), "1", func(u *user.User) (user.EventKind, error) { return u.Ban("stolen cards") }); err != nil {
+		if _, err := s.Update(t.Context(), "1", func(u *user.User) (user.EventKind,
+			error) {
+			return u.Ban("stolen cards")
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -90,7 +97,8 @@ func TestChangesAreToldOnce(t *testing.T) {
 		t.Errorf("told %v", told)
 	}
 	u, err := s.FindByEmail(t.Context(), "a@b.c")
-	if got := u.Snapshot(); err != nil || fmt.Sprintf("%v %v %q %d", got.Roles, got.Banned, got.BanReason, got.Version) != `[customer seller] false "" 4` {
+	if got := u.Snapshot(); err != nil || fmt.Sprintf("%v %v %q %d", got.Roles, got.Banned, got.BanReason,
+		got.Version) != `[customer seller] false "" 4` {
 		t.Errorf("account %+v, %v", got, err)
 	}
 }
@@ -109,7 +117,10 @@ func TestABanStandsWithoutAuth(t *testing.T) {
 	add(t, s, "1", "a@b.c")
 	auth := &authDown{}
 	accounts := user.NewService(user.Deps{Store: s, Sessions: auth, Log: slog.New(slog.DiscardHandler)})
-	u, err := accounts.Change(t.Context(), "1", func(u *user.User) (user.EventKind, error) { return u.Ban("stolen cards") })
+	u, err := accounts.Change(t.Context(), "1", func(u *user.User) (user.EventKind,
+		error) {
+		return u.Ban("stolen cards")
+	})
 	if err != nil || !u.Snapshot().Banned || auth.asked != 1 {
 		t.Errorf("ban: %v, auth asked %d times", err, auth.asked)
 	}

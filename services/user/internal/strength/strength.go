@@ -1,5 +1,5 @@
-// Package strength judges passwords as somebody would guess them: from lists of known ones, names, words, dates, keyboard rows and
-// repeats (zxcvbn, with its lists built in; nothing is asked of anybody).
+// Package strength judges passwords as somebody would guess them: from lists of known ones, names, words, dates,
+// keyboard rows and repeats (zxcvbn, with its lists built in; nothing is asked of anybody).
 package strength
 
 import (
@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// enough is zxcvbn's "somewhat guessable": more than a million guesses. Sign-ins let through some thousands a day and account.
+	// enough is zxcvbn's "somewhat guessable": more than a million guesses. Sign-ins let through some thousands a day and
+	// account.
 	enough = 2
 	// looked bounds the time it takes, which grows with the square of the length.
 	looked = 48

@@ -14,7 +14,8 @@ func (s *Service) ChangePassword(ctx context.Context, userID, session, current, 
 	if err != nil {
 		return err
 	}
-	if fields := append(given("current_password", current), s.weak.check("new_password", password, u.s.Email)...); len(fields) > 0 {
+	if fields := append(given("current_password", current),
+		s.weak.check("new_password", password, u.s.Email)...); len(fields) > 0 {
 		return problem.Validation(fields...)
 	}
 	if err := s.confirm(ctx, u, current); err != nil {
@@ -88,7 +89,8 @@ func (s *Service) DeleteAccount(ctx context.Context, userID, password string) er
 			return problem.New(problem.Forbidden, "banned", "This account is banned.")
 		}
 		if u.s.Has("seller") {
-			return problem.New(problem.Conflict, "seller_account", "Shoppers rely on this seller: have an admin take the role away first.")
+			return problem.New(problem.Conflict, "seller_account",
+				"Shoppers rely on this seller: have an admin take the role away first.")
 		}
 		return nil
 	})
@@ -99,8 +101,8 @@ func (s *Service) DeleteAccount(ctx context.Context, userID, password string) er
 	return nil
 }
 
-// TellDeletionsAgain tells those who keep something of people that accounts are gone, once more: a token that was still alive may have
-// written since they heard it.
+// TellDeletionsAgain tells those who keep something of people that accounts are gone, once more: a token that was still
+// alive may have written since they heard it.
 func (s *Service) TellDeletionsAgain(ctx context.Context) error {
 	return s.store.TellDeletionsAgain(ctx)
 }

@@ -17,15 +17,17 @@ type Secrets interface {
 type Admins interface {
 	// CountAdmins counts the admins who are not banned.
 	CountAdmins(ctx context.Context) (int64, error)
-	// Appoint makes an account an admin for a secret (hashed). It refuses with admin_exists if the mall has an admin, with secret_used
-	// if the secret has appointed one.
+	// Appoint makes an account an admin for a secret (hashed). It refuses with admin_exists if the mall has an admin, with
+	// secret_used if the secret has appointed one.
 	Appoint(ctx context.Context, userID string, secretHash []byte) (*User, error)
 }
 
 // ErrLastAdmin refuses what would leave the mall without an admin: nobody could appoint one then.
-var ErrLastAdmin = problem.New(problem.Conflict, "last_admin", "This is the last admin: make somebody else an admin first.")
+var ErrLastAdmin = problem.New(problem.Conflict, "last_admin",
+	"This is the last admin: make somebody else an admin first.")
 
-// AppointFirstAdmin makes a signed-in account an admin, if it shows the secret that the mall was set up with and nobody is an admin yet.
+// AppointFirstAdmin makes a signed-in account an admin, if it shows the secret that the mall was set up with and nobody
+// is an admin yet.
 func (s *Service) AppointFirstAdmin(ctx context.Context, userID, secret string) (*User, error) {
 	want, err := s.secrets.FirstAdmin(ctx)
 	if err != nil {

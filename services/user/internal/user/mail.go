@@ -60,22 +60,26 @@ type Mails interface {
 	// MailDone removes a request; MailLater has it tried again after a pause.
 	MailDone(ctx context.Context, id int64) error
 	MailLater(ctx context.Context, id int64, pause time.Duration) error
-	// AddToken keeps a token for the account, unless it was sent too many in the last hour (false). TokenUnsent: this one does not
-	// count, but is good if it has arrived after all.
-	AddToken(ctx context.Context, userID, email string, p Purpose, hash []byte, lifetime time.Duration, anHour int) (bool, error)
+	// AddToken keeps a token for the account, unless it was sent too many in the last hour (false). TokenUnsent: this one
+	// does not count, but is good if it has arrived after all.
+	AddToken(ctx context.Context, userID, email string, p Purpose, hash []byte, lifetime time.Duration, anHour int) (bool,
+		error)
 	TokenUnsent(ctx context.Context, hash []byte) error
 	// FindToken gives the account a token is good for, or invalid_token.
 	FindToken(ctx context.Context, p Purpose, hash []byte) (*User, error)
 	// UseToken uses a token up and changes the account it is good for, in one transaction, or refuses with invalid_token.
-	UseToken(ctx context.Context, p Purpose, hash []byte, change func(u *User, email string) (EventKind, error)) (*User, error)
+	UseToken(ctx context.Context, p Purpose, hash []byte, change func(u *User, email string) (EventKind, error)) (*User,
+		error)
 	// ForgetMail removes what has expired.
 	ForgetMail(ctx context.Context) error
 }
 
 // ErrInvalidToken is the one answer for a token that is unknown, used or expired.
-var ErrInvalidToken = problem.New(problem.Invalid, "invalid_token", "This link or code is wrong, too old or was used already. Ask for a new mail.")
+var ErrInvalidToken = problem.New(problem.Invalid, "invalid_token",
+	"This link or code is wrong, too old or was used already. Ask for a new mail.")
 
-// AskReset asks for a mail with which the password of an email's account can be reset. It does the same whether there is one.
+// AskReset asks for a mail with which the password of an email's account can be reset. It does the same whether there
+// is one.
 func (s *Service) AskReset(ctx context.Context, email string) error {
 	normal, ok := NormalEmail(email)
 	if !ok {
@@ -112,7 +116,8 @@ func (s *Service) VerifyEmail(ctx context.Context, token string) error {
 	return err
 }
 
-// ResetPassword sets a new password with a token that was mailed, and ends all sessions. Whoever reads the mail has the email.
+// ResetPassword sets a new password with a token that was mailed, and ends all sessions. Whoever reads the mail has the
+// email.
 func (s *Service) ResetPassword(ctx context.Context, token, password string) error {
 	hash, err := hashToken(token)
 	if err != nil {
@@ -184,7 +189,8 @@ func (s *Service) sendMail(ctx context.Context, r MailRequest) error {
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // never fails
 	sum := sha256.Sum256(raw)
-	lifetime, subject, text := resetFor, "Set a new password", "Somebody, hopefully you, asked to set a new password for the mall account"
+	lifetime, subject, text := resetFor, "Set a new password",
+		"Somebody, hopefully you, asked to set a new password for the mall account"
 	if r.Purpose == Verify {
 		lifetime, subject, text = verifyFor, "Is this your email?", "Please confirm the email of the mall account"
 	}
@@ -193,12 +199,15 @@ func (s *Service) sendMail(ctx context.Context, r MailRequest) error {
 		return err
 	}
 	token := base64.RawURLEncoding.EncodeToString(raw)
-	body := fmt.Sprintf("<p>%s %s. The code is good for %s and works once:</p>\n<p><code>%s</code></p>\n", text, html.EscapeString(r.Email), lifetime, token)
+	body := fmt.Sprintf("<p>%s %s. The code is good for %s and works once:</p>\n<p><code>%s</code></p>\n", text,
+		html.EscapeString(r.Email), lifetime, token)
 	if base := s.mailLink(); base != "" {
-		body += fmt.Sprintf("<p><a href=\"%s/%s#%s\">%s</a></p>\n", html.EscapeString(strings.TrimSuffix(base, "/")), r.Purpose, token, subject)
+		body += fmt.Sprintf("<p><a href=\"%s/%s#%s\">%s</a></p>\n", html.EscapeString(strings.TrimSuffix(base, "/")),
+			r.Purpose, token, subject)
 	}
 	body += "<p>If it was not you, ignore this mail: nothing changes.</p>\n"
-	err = s.mailer.Send(ctx, Mail{To: r.Email, Subject: subject, HTML: body, Name: fmt.Sprintf("%s-%x", r.Purpose, sum[:8])})
+	err = s.mailer.Send(ctx, Mail{To: r.Email, Subject: subject, HTML: body,
+		Name: fmt.Sprintf("%s-%x", r.Purpose, sum[:8])})
 	if err != nil {
 		return errors.Join(err, s.store.TokenUnsent(ctx, sum[:]))
 	}

@@ -77,8 +77,9 @@ type Service struct {
 
 // NewService wires the accounts.
 func NewService(d Deps) *Service {
-	return &Service{store: d.Store, hasher: d.Hasher, weak: d.Weak, alike: d.LooksAlike, sessions: d.Sessions, secrets: d.Secrets,
-		mailer: d.Mailer, mailLink: d.MailLink, verifies: d.VerifyAtSignUp, ids: d.IDs, log: d.Log, now: time.Now}
+	return &Service{store: d.Store, hasher: d.Hasher, weak: d.Weak, alike: d.LooksAlike, sessions: d.Sessions,
+		secrets: d.Secrets,
+		mailer:  d.Mailer, mailLink: d.MailLink, verifies: d.VerifyAtSignUp, ids: d.IDs, log: d.Log, now: time.Now}
 }
 
 // Register opens an account.

@@ -46,14 +46,15 @@ func Restore(s Snapshot) *User { return &User{s} }
 // Snapshot shows the account's state.
 func (u *User) Snapshot() Snapshot { return u.s }
 
-// NormalEmail gives the one form of an email address: what it names, in lower case. What cannot be seen (a mark that turns the
-// direction of writing, a space of no width) is no part of one: two accounts would look the same.
+// NormalEmail gives the one form of an email address: what it names, in lower case. What cannot be seen (a mark that
+// turns the direction of writing, a space of no width) is no part of one: two accounts would look the same.
 func NormalEmail(raw string) (string, bool) {
 	raw = strings.TrimSpace(raw)
 	a, err := mail.ParseAddress(raw)
 	unseen := func(r rune) bool { return !unicode.IsPrint(r) }
 	at := strings.LastIndex(raw, "@")
-	if err != nil || a.Address != raw || len(raw) > 254 || strings.ContainsFunc(raw, unseen) || at > 64 || !strings.Contains(raw[at:], ".") {
+	if err != nil || a.Address != raw || len(raw) > 254 || strings.ContainsFunc(raw, unseen) || at > 64 ||
+		!strings.Contains(raw[at:], ".") {
 		return "", false
 	}
 	for label := range strings.SplitSeq(raw[at+1:], ".") { // net/mail knows the grammar of mail, not that of hosts
@@ -90,7 +91,8 @@ func (weak Weak) check(field, password, email string) []problem.Field {
 		return []problem.Field{{Field: field, Message: "must have 10 to 128 characters"}}
 	}
 	if weak(password, email) {
-		return []problem.Field{{Field: field, Message: "is easy to guess: take several words, or more characters that follow no pattern"}}
+		return []problem.Field{{Field: field,
+			Message: "is easy to guess: take several words, or more characters that follow no pattern"}}
 	}
 	return nil
 }
@@ -99,7 +101,8 @@ func (weak Weak) check(field, password, email string) []problem.Field {
 // are told the same.
 func Register(id, email, passwordHash string, at time.Time) *User {
 	at = at.UTC().Truncate(time.Microsecond)
-	return &User{Snapshot{ID: id, Email: email, PasswordHash: passwordHash, Roles: []string{"customer"}, CreatedAt: at, Version: 1}}
+	return &User{Snapshot{ID: id, Email: email, PasswordHash: passwordHash, Roles: []string{"customer"}, CreatedAt: at,
+		Version: 1}}
 }
 
 // EventKind names what happened to an account.
