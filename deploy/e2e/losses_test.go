@@ -19,6 +19,7 @@ import (
 
 	"daprmall.dev/deploy/internal/apiclient"
 	"daprmall.dev/deploy/internal/secrets"
+	"daprmall.dev/services/kit/freeport"
 )
 
 // metric reads a counter of a service, summed over its labels.
@@ -206,13 +207,14 @@ type another struct {
 }
 
 // anotherMall gives one that is not up yet; it goes away with the test.
-func anotherMall(t *testing.T, name string, shift int, env ...string) another {
+func anotherMall(t *testing.T, name string, env ...string) another {
 	t.Helper()
-	base, err := strconv.Atoi(os.Getenv("MALL_PORT_BASE"))
+	base, ports, err := freeport.Range()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := another{home: home() + "-" + name, base: strconv.Itoa(base + shift)}
+	t.Cleanup(func() { _ = ports.Close() })
+	m := another{home: home() + "-" + name, base: strconv.Itoa(base)}
 	m.env = append(slices.Concat(stripeEnv, env), "MALL_SEED=none", "MALL_HOME="+m.home, "MALL_PORT_BASE="+m.base)
 	t.Cleanup(func() {
 		if _, err := m.run(context.WithoutCancel(t.Context()), "down", "--purge"); err != nil {
@@ -251,7 +253,7 @@ func (m another) visitor() *apiclient.Client {
 
 // A mall with two of some services, in a home of its own: replicas share the work and the books.
 func TestReplicas(t *testing.T) {
-	second := anotherMall(t, "replicas", 2000)
+	second := anotherMall(t, "replicas")
 	second.must(t, "up", "--detach", "--replicas", "order=2,product=2")
 	second.must(t, configSet(map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.rate.user": "5000/5000"})...)
 	there := second.visitor()

@@ -40,7 +40,7 @@ var unusual = map[string]string{"mall.currency": "EUR", "payment.provider": "str
 func openSettled(t *testing.T) *settled {
 	t.Helper()
 	stripe := newStripe(t)
-	m := &settled{another: anotherMall(t, "settings", 3000, "MALL_STRIPE_API_URL="+stripe.url), t: t}
+	m := &settled{another: anotherMall(t, "settings", "MALL_STRIPE_API_URL="+stripe.url), t: t}
 	m.must(t, "up", "--detach")
 	readJSON(t, filepath.Join(m.home, "run", "state.json"), &m.where)
 	m.payments = m.db("payment")

@@ -13,11 +13,9 @@ import (
 
 	"daprmall.dev/deploy/internal/gotest"
 	"daprmall.dev/deploy/internal/layout"
+	"daprmall.dev/deploy/internal/proc"
 	"daprmall.dev/deploy/internal/steps"
 )
-
-// e2eBase is where the end-to-end tests put their own mall, beside a running one.
-const e2eBase = 18080
 
 // tests is one run of the test verb.
 type tests struct {
@@ -32,6 +30,9 @@ type tests struct {
 	count   gotest.Count
 	failed  []string
 }
+
+// valued are the flags of go test that may have their value in the next argument.
+var valued = []string{"-bench", "-benchtime", "-count", "-cpu", "-parallel", "-run", "-skip", "-tags", "-timeout"}
 
 // test runs everything: formatting, vet, lint, unit and store tests with the race
 // detector, then the end-to-end tests on a mall of their own. With packages it runs
@@ -49,7 +50,7 @@ func test(ctx context.Context, at layout.Layout, args []string) error {
 			pooled = true
 		case a == "--install":
 			install = true
-		case a == "-run" && i+1 < len(args):
+		case slices.Contains(valued, "-"+strings.TrimLeft(a, "-")) && i+1 < len(args):
 			flags = append(flags, a, args[i+1])
 			i++
 		case strings.HasPrefix(a, "-"):
@@ -234,13 +235,30 @@ func (t *tests) gotest(ctx context.Context, live bool, args, env []string) {
 		t.fail("go test", err)
 		return
 	}
-	r := gotest.Reader{Out: os.Stdout, Live: live, Short: func(s string) string { return strings.TrimPrefix(s, "daprmall.dev/") }}
+	r := gotest.Reader{Out: os.Stdout, Live: live, Quiet: 10 * time.Second,
+		Compiling: func() []string { return compiling(proc.Commands(cmd.Process.Pid)) }, Short: func(s string) string { return strings.TrimPrefix(s, "daprmall.dev/") }}
 	count, failed, err := r.Read(out)
 	t.count.Add(count)
 	t.failed = append(t.failed, failed...)
 	if err := errors.Join(err, cmd.Wait()); err != nil && count.Failed == 0 {
 		t.fail("go test", err)
 	}
+}
+
+// compiling finds the packages in the command lines of the compilers and linkers that run.
+func compiling(commands [][]string) (packages []string) {
+	for _, args := range commands {
+		switch filepath.Base(args[0]) {
+		case "compile":
+			if i := slices.Index(args, "-p"); i >= 0 && i+1 < len(args) {
+				packages = append(packages, args[i+1])
+			}
+		case "link":
+			packages = append(packages, "a test program (linking)")
+		}
+	}
+	slices.Sort(packages)
+	return packages
 }
 
 func (t *tests) fail(what string, err error) {

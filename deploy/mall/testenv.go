@@ -33,9 +33,9 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 		t.fail("test servers", err)
 		return
 	}
-	unlock, err := lock(at)
+	unlock, err := lock(filepath.Join(at.Run(), "lock"))
 	if err != nil {
-		t.fail("test servers", fmt.Errorf("%w (or another test run uses this home; set MALL_HOME)", err))
+		t.fail("test servers", fmt.Errorf("%w (another test run uses it; set MALL_HOME)", err))
 		return
 	}
 	defer unlock()
@@ -58,7 +58,9 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 		packages = t.patterns()
 	}
 	args := []string{"-shuffle=on", "-timeout=15m"}
-	if raceWorks(ctx) {
+	if slices.ContainsFunc(flags, func(f string) bool { return strings.TrimLeft(f, "-") == "race=false" }) {
+		// asked for
+	} else if raceWorks(ctx) {
 		args = append(args, "-race")
 	} else {
 		t.board.Say("  ! without the race detector: it needs a C compiler")
@@ -219,15 +221,31 @@ func raceWorks(ctx context.Context) bool {
 }
 
 // endToEnd runs deploy/e2e. Those tests start their own mall with this very program
-// (MALL_BIN), in a home and on ports of their own; whatever they leave is taken down.
+// (MALL_BIN), in a home and on free ports of their own, so that two copies can test at once; whatever they leave is taken down.
 func (t *tests) endToEnd(ctx context.Context, flags []string) {
 	home := filepath.Join(t.at.Home, "e2e")
+	if err := os.MkdirAll(t.at.Home, 0o755); err != nil {
+		t.fail("end-to-end", err)
+		return
+	}
+	unlock, err := lock(home + ".lock")
+	if err != nil {
+		t.fail("end-to-end", fmt.Errorf("%w (another run of these tests uses it; set MALL_HOME)", err))
+		return
+	}
+	defer unlock()
+	base, ports, err := freeport.Range()
+	if err != nil {
+		t.fail("end-to-end", err)
+		return
+	}
+	defer ports.Close() //nolint:errcheck // it goes with this program
 	self, err := os.Executable()
 	if err != nil {
 		t.fail("end-to-end", err)
 		return
 	}
-	env := append(without(os.Environ(), "MALL_ONLY", "MALL_SEED"), "MALL_HOME="+home, fmt.Sprintf("MALL_PORT_BASE=%d", e2eBase),
+	env := append(without(os.Environ(), "MALL_ONLY", "MALL_SEED"), "MALL_HOME="+home, fmt.Sprintf("MALL_PORT_BASE=%d", base),
 		"MALL_CACHE="+t.at.Cache, "MALL_BIN="+self, "MALL_E2E=1", fmt.Sprintf("MALL_INSTALL=%t", t.install))
 	takeDown := func(args ...string) {
 		cmd := exec.Command(self, append([]string{"down"}, args...)...)
@@ -238,7 +256,7 @@ func (t *tests) endToEnd(ctx context.Context, flags []string) {
 	}
 	takeDown("--purge")
 	before := t.count.Failed
-	fmt.Println("  end-to-end tests, on their own mall")
+	fmt.Printf("  end-to-end tests, on their own mall (MALL_HOME=%s MALL_PORT_BASE=%d)\n", home, base)
 	t.gotest(ctx, true, append(append([]string{"-tags", "e2e", "-timeout=30m"}, flags...), "./deploy/e2e/..."), env)
 	if t.count.Failed > before {
 		takeDown()

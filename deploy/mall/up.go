@@ -73,7 +73,7 @@ func keep(ctx context.Context, at layout.Layout, o options, out io.Writer, start
 		if err := at.Make(); err != nil {
 			return err
 		}
-		unlock, err := lock(at)
+		unlock, err := lock(filepath.Join(at.Run(), "lock"))
 		if err != nil {
 			return err
 		}
@@ -226,15 +226,15 @@ func superviseDetached(ctx context.Context, at layout.Layout, o options) error {
 	})
 }
 
-// lock keeps a second supervisor out of the same home. The kernel releases it with the process.
-func lock(at layout.Layout) (func(), error) {
-	f, err := os.OpenFile(filepath.Join(at.Run(), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+// lock keeps a second program of the same kind out of a home. The kernel releases it with the process.
+func lock(path string) (func(), error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
-		return nil, errors.New("another supervisor is starting in this home")
+		return nil, fmt.Errorf("%s is in use by another process", path)
 	}
 	return func() { _ = f.Close() }, nil
 }

@@ -5,11 +5,13 @@ package gotest
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Count is what a run came to. A test with subtests is not counted: they are.
@@ -38,6 +40,7 @@ type event struct {
 
 // pkg is one package on its way.
 type pkg struct {
+	running map[string]bool
 	results map[string]string   // test → pass, fail, skip
 	output  map[string][]string // test ("" is the package itself) → what it printed
 }
@@ -49,7 +52,14 @@ type Reader struct {
 	Out   io.Writer
 	// Live shows each test as it ends, for packages that run for minutes.
 	Live bool
+	// Quiet is how long nothing may be said; then it is told what goes on. 0: for ever.
+	Quiet time.Duration
+	// Compiling names what is compiled now; may be nil.
+	Compiling func() []string
 
+	said   bool // since the last tick
+	began  time.Time
+	done   int
 	pkgs   map[string]*pkg
 	builds map[string][]string
 	count  Count
@@ -59,25 +69,82 @@ type Reader struct {
 // Read reads to the end and returns the count. Lines that are no events (a linker's
 // words, say) are shown as they are.
 func (r *Reader) Read(in io.Reader) (Count, []string, error) {
-	r.pkgs, r.builds = map[string]*pkg{}, map[string][]string{}
-	lines := bufio.NewReader(in)
+	r.pkgs, r.builds, r.began = map[string]*pkg{}, map[string][]string{}, time.Now()
+	var tick <-chan time.Time
+	if r.Quiet > 0 {
+		ticker := time.NewTicker(r.Quiet)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	lines, ended := make(chan []byte), make(chan error, 1)
+	go func() {
+		defer close(lines)
+		for from := bufio.NewReader(in); ; {
+			line, err := from.ReadBytes('\n')
+			if len(line) > 0 {
+				lines <- line
+			}
+			if err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
 	for {
-		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 {
+		select {
+		case line, more := <-lines:
+			if !more {
+				err := <-ended
+				if errors.Is(err, io.EOF) {
+					err = nil
+				}
+				return r.count, r.failed, err
+			}
 			var e event
 			if json.Unmarshal(line, &e) != nil || e.Action == "" {
-				_, _ = r.Out.Write(line)
+				r.say("%s", line)
 			} else {
 				r.event(e)
 			}
-		}
-		if err == io.EOF {
-			return r.count, r.failed, nil
-		}
-		if err != nil {
-			return r.count, r.failed, err
+		case <-tick:
+			if !r.said {
+				r.progress()
+			}
+			r.said = false
 		}
 	}
+}
+
+func (r *Reader) say(format string, args ...any) {
+	r.said = true
+	_, _ = fmt.Fprintf(r.Out, format, args...)
+}
+
+// progress tells what goes on. A package that waits for its compiler has not started.
+func (r *Reader) progress() {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(r.pkgs)) {
+		var tests []string
+		for test := range r.pkgs[name].running {
+			if !strings.Contains(test, "/") {
+				tests = append(tests, test)
+			}
+		}
+		slices.Sort(tests)
+		parts = append(parts, strings.TrimSpace("running "+r.Short(name)+" "+strings.Join(tests, ", ")))
+	}
+	if r.Compiling != nil {
+		if packages := r.Compiling(); len(packages) > 0 {
+			for i, p := range packages {
+				packages[i] = r.Short(p)
+			}
+			parts = append(parts, "compiling "+strings.Join(packages, ", "))
+		}
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "compiling")
+	}
+	_, _ = fmt.Fprintf(r.Out, "  … %-4v %s (%d packages done)\n", time.Since(r.began).Round(time.Second), strings.Join(parts, "; "), r.done)
 }
 
 func (r *Reader) event(e event) {
@@ -90,21 +157,25 @@ func (r *Reader) event(e event) {
 	}
 	p := r.pkgs[e.Package]
 	if p == nil {
-		p = &pkg{map[string]string{}, map[string][]string{}}
+		p = &pkg{map[string]bool{}, map[string]string{}, map[string][]string{}}
 		r.pkgs[e.Package] = p
 	}
 	switch e.Action {
+	case "run":
+		p.running[e.Test] = true
 	case "output":
 		p.output[e.Test] = append(p.output[e.Test], e.Output)
 	case "pass", "fail", "skip":
 		if e.Test != "" {
+			delete(p.running, e.Test)
 			p.results[e.Test] = e.Action
 			if r.Live && !strings.Contains(e.Test, "/") {
-				_, _ = fmt.Fprintf(r.Out, "    %-4s %-50s %.1f s\n", e.Action, e.Test, e.Elapsed)
+				r.say("    %-4s %-50s %.1f s\n", e.Action, e.Test, e.Elapsed)
 			}
 			return
 		}
 		r.finish(p, e)
+		r.done++
 		delete(r.pkgs, e.Package)
 	}
 }
@@ -151,13 +222,13 @@ func (r *Reader) finish(p *pkg, e event) {
 	name := r.Short(e.Package)
 	switch {
 	case e.Action == "fail":
-		_, _ = fmt.Fprintf(r.Out, "  ✗ %-44s %s  %.1f s\n", name, count, e.Elapsed)
+		r.say("  ✗ %-44s %s  %.1f s\n", name, count, e.Elapsed)
 		r.show(p, e, failed)
 		if len(failed) == 0 {
 			r.failed = append(r.failed, name)
 		}
 	case len(p.results) > 0:
-		_, _ = fmt.Fprintf(r.Out, "  ✓ %-44s %s  %.1f s\n", name, count, e.Elapsed)
+		r.say("  ✓ %-44s %s  %.1f s\n", name, count, e.Elapsed)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCounts(t *testing.T) {
@@ -45,4 +46,47 @@ func TestTheLastLine(t *testing.T) {
 			t.Errorf("%#v: %q, want %q", c, got, want)
 		}
 	}
+}
+
+// Who waits for minutes is told what goes on.
+func TestProgress(t *testing.T) {
+	in, out := io.Pipe()
+	said := make(chan string)
+	r := Reader{Quiet: time.Millisecond, Short: func(s string) string { return strings.TrimPrefix(s, "m/") },
+		Compiling: func() []string { return []string{"m/slow"} }, Out: writer(func(line string) {
+			select {
+			case said <- line:
+			default:
+			}
+		})}
+	ended := make(chan error)
+	go func() {
+		_, _, err := r.Read(in)
+		ended <- err
+	}()
+	if line := <-said; !strings.Contains(line, "compiling slow (0 packages done)") {
+		t.Errorf("before the first package: %q", line)
+	}
+	const begun = `{"Action":"start","Package":"m/a"}` + "\n" + `{"Action":"run","Package":"m/a","Test":"TestOne"}` + "\n"
+	if _, err := io.WriteString(out, begun); err != nil {
+		t.Fatal(err)
+	}
+	for line := range said {
+		if strings.Contains(line, "running a TestOne; compiling slow") {
+			break
+		}
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+type writer func(string)
+
+func (w writer) Write(p []byte) (int, error) {
+	w(string(p))
+	return len(p), nil
 }

@@ -97,3 +97,14 @@ func Descendants(pid int) []int {
 	}
 	return out
 }
+
+// Commands are the command lines of the descendants of a process.
+func Commands(pid int) (commands [][]string) {
+	for _, p := range Descendants(pid) {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p))
+		if err == nil && len(raw) > 0 {
+			commands = append(commands, strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00"))
+		}
+	}
+	return commands
+}

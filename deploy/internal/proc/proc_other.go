@@ -39,3 +39,6 @@ func Memory(pid int) int64 {
 
 // Descendants are not looked for here.
 func Descendants(int) []int { return nil }
+
+// Commands are not looked for here.
+func Commands(int) [][]string { return nil }

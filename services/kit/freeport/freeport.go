@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"strconv"
 )
 
 // Ports that Linux gives to outgoing connections begin at 32768 (ip_local_port_range). Above it, somebody's connection may take a
@@ -17,7 +16,7 @@ func Find() (port int, err error) {
 	for range 100 {
 		port = first + rand.N(last-first)
 		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+		if l, err = listen(port); err == nil {
 			return port, l.Close()
 		}
 	}
