@@ -11,9 +11,9 @@ import (
 	"daprmall.dev/services/kit/config/keys"
 )
 
-// settings come from the configuration store and may change while the gateway runs. A value
-// that is not valid is refused and logged; the last good one stays. All are required: the gateway has no database to
-// remember them, so it serves nobody until the store has told it what they are.
+// settings come from the configuration store and may change while the gateway runs. An invalid value is rejected and
+// logged, and the last good one stays. All are required: the gateway has no database to remember them, so it serves
+// nobody until it has read them.
 type settings struct {
 	policy      func() *access.Policy  // gateway.policy: Casbin CSV
 	anonymous   func() limit.RateLimit // gateway.rate.anonymous: a client's address

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The gateway keeps nothing: a package of the kit that it shares with services must not bring a database with it.
+// The gateway has no state: a kit package that it shares with the services must not link a database driver into it.
 func TestTheGatewayHasNoDatabase(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
 	if err != nil {

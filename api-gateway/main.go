@@ -1,5 +1,5 @@
-// Command api-gateway is the mall's front door: it knows who calls, what they may do and how
-// much of it, and hands what is left to the services through its sidecar.
+// Command api-gateway is the mall's public entrance: it authenticates callers, applies policy and limits, and forwards
+// requests to the services through its sidecar.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 )
 
 func main() {
-	debug.SetGCPercent(400) // as kit/app does: little memory lives long, and processor time is what is short
+	debug.SetGCPercent(400) // as kit/app does: little memory is live, and processor time is scarce
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()

@@ -66,7 +66,7 @@ func extension(op *v3.Operation, name string) string {
 	return ""
 }
 
-// The table of routes, the contract and the default policy say the same of every route.
+// The table of routes, the contract and the default policy agree on every route.
 func TestRoutesAreThoseOfTheContract(t *testing.T) {
 	ops := operations(t)
 	policy, err := access.NewPolicy(access.DefaultPolicy, doors())
@@ -120,7 +120,7 @@ func (r role) list() []string {
 	return strings.Split(string(r), "+")
 }
 
-// allowed is what x-mall-access and x-mall-also promise to each role.
+// allowed is what x-mall-access and x-mall-also allow each role.
 func allowed(r edge.Route) map[role]bool {
 	may := func(who string) bool {
 		switch r.Access {

@@ -14,7 +14,7 @@ import (
 )
 
 // serveOperators opens the port for operators: OPERATOR_PORT, on loopback unless OPERATOR_HOST says otherwise. The
-// gateway's own port may be open to the world, and what asks there may have come through anything.
+// gateway's public port may be reachable from anywhere, through any proxy.
 func serveOperators(ports *handover.Ports, log *slog.Logger, h http.Handler) (work func(context.Context), err error) {
 	port := os.Getenv("OPERATOR_PORT")
 	if port == "" {

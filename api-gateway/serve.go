@@ -12,8 +12,7 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// What a client of the gateway is given besides what every process of the mall gives. A stream lifts its own write
-// deadline.
+// Bounds for clients of the gateway, besides those of every process of the mall. A stream lifts its own write deadline.
 const (
 	answerWithin = 60 * time.Second
 	streams      = 100 // of one HTTP/2 connection at a time

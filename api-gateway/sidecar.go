@@ -17,10 +17,10 @@ import (
 // luaBinding runs scripts in Redis (components/redislua).
 const luaBinding = "redis-lua"
 
-// revocationsAtOnce keeps an answer at about a megabyte: the sidecar client reads no more than eight.
+// revocationsAtOnce keeps a page at about a megabyte: the sidecar client reads at most eight.
 const revocationsAtOnce = "5000"
 
-// revocations asks auth, as the gateway and for no user.
+// revocations asks auth in the gateway's own name, without a user.
 func revocations(dapr *sidecar.Client) access.Source {
 	return func(ctx context.Context, since time.Time, after string) (authv1.Revocations, error) {
 		query := url.Values{"limit": {revocationsAtOnce}}
@@ -55,7 +55,7 @@ func follow(live *config.Live, dapr *sidecar.Client, log *slog.Logger) func(cont
 	}
 }
 
-// firstSettings tries for a while and more often than Run does.
+// firstSettings polls more often than Run does, for a limited time.
 func firstSettings(ctx context.Context, live *config.Live, dapr *sidecar.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, settingsWithin)
 	defer cancel()

@@ -1,5 +1,5 @@
-// Package pictures holds the drawings of the demo products, one small SVG each. They are drawn with plain attributes:
-// the policy the gateway sends with them lets neither styles nor scripts in.
+// Package pictures holds the pictures of the demo products, one small SVG each, drawn with attributes only: the content
+// security policy sent with them allows neither styles nor scripts.
 package pictures
 
 import "embed"

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A picture is a drawing and nothing else: browsers run what an SVG brings along.
+// A picture contains nothing but drawing: browsers run scripts in an SVG.
 func TestPicturesAreDrawings(t *testing.T) {
 	names, err := fs.Glob(Files, "*.svg")
 	if err != nil || len(names) < 40 {

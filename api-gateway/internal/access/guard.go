@@ -1,5 +1,5 @@
-// Package access decides who may take a route: it verifies tokens, knows which of them are
-// void, and asks the policy.
+// Package access decides who may call a route: it verifies tokens, checks them against the list of revocations, and
+// asks the policy.
 package access
 
 import (
@@ -9,15 +9,15 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Guard is the judgement on one caller.
+// Guard authenticates a caller and decides what they may call.
 type Guard struct {
 	Verify  func(ctx context.Context, token string) (identity.User, error)
 	Revoked *Revocations
 	Policy  func() *Policy
 }
 
-// Authenticate gives the user of a token. Without a current list of revocations nobody is let in: a
-// ban must not be lost because auth is.
+// Authenticate returns the user of a token. It rejects every token while there is no current list of revocations:
+// otherwise a ban would not hold while auth is down.
 func (g *Guard) Authenticate(ctx context.Context, token string) (identity.User, error) {
 	if token == "" {
 		return identity.User{}, unauthenticated()
@@ -36,7 +36,7 @@ func (g *Guard) Authenticate(ctx context.Context, token string) (identity.User, 
 	return user, nil
 }
 
-// Allows says whether somebody with these roles (none: anonymous) may take the route.
+// Allows reports whether a caller with these roles (none: anonymous) may call the route.
 func (g *Guard) Allows(method, path string, roles []string) bool {
 	return g.Policy().Allows(RouteKey{Method: method, Path: path}, roles)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/casbin/casbin/v2/model"
 )
 
-// The roles a policy may speak of. Anonymous and banned are not given by anybody: the first
-// is who has no token, the second all that is left of a user who is banned.
+// The roles a policy may name. Two are never assigned: anonymous is a caller without a token, and banned is the only
+// role of a banned user.
 const (
 	Anonymous = "anonymous"
 	Banned    = "banned"
@@ -25,8 +25,8 @@ const (
 
 var roles = []string{Anonymous, customer, seller, admin, Banned}
 
-// model.conf of Casbin: a role (or one it inherits) may do what a rule allows; what no rule
-// allows is refused. Paths are those of openapi.yaml, so a rule never meets anybody's id.
+// model is Casbin's model.conf: a role, or one it inherits, may do what a rule allows; everything else is refused.
+// Paths are the templates of openapi.yaml, so a rule never matches an id.
 const rbac = `
 [request_definition]
 r = role, path, method
@@ -40,7 +40,7 @@ e = some(where (p.eft == allow))
 m = g(r.role, p.role) && regexMatchAll(r.path, p.path) && regexMatchAll(r.method, p.method)
 `
 
-// DefaultPolicy holds until the configuration store has another under gateway.policy.
+// DefaultPolicy applies while the configuration store has none under gateway.policy.
 const DefaultPolicy = `
 p, anonymous, /v1/users, POST
 p, anonymous, /v1/sessions(/refresh)?, POST
@@ -79,15 +79,14 @@ g, admin, customer
 // RouteKey is a route as a policy sees it.
 type RouteKey struct{ Method, Path string }
 
-// Policy is a decided policy: who may pass which door. Casbin decides once, when the policy
-// is loaded; a request costs two map look-ups.
+// Policy holds the decision for every role and route. Casbin decides once, when the policy is loaded; a request costs
+// two map look-ups.
 type Policy struct {
 	allowed map[RouteKey][]string
 }
 
-// NewPolicy decides text for doors. It refuses a text that cannot be read, names a role or
-// method it does not know, or would lock the mall: nobody could sign in, no admin could
-// undo it, or somebody other than an admin could.
+// NewPolicy evaluates text for all routes. It rejects a text that cannot be parsed, that names an unknown role or
+// method, or that would lock the mall: nobody could sign in, no admin could change roles, or a non-admin could.
 func NewPolicy(text string, doors []RouteKey) (*Policy, error) {
 	enforcer, err := enforcerOf(text)
 	if err != nil {
@@ -108,8 +107,8 @@ func NewPolicy(text string, doors []RouteKey) (*Policy, error) {
 	return p, p.check(doors)
 }
 
-// Allows says whether somebody with these roles may pass d. Without roles one is anonymous;
-// whoever is banned is nothing else.
+// Allows reports whether a caller with these roles may call d. A caller without roles is anonymous; a banned one has no
+// other role.
 func (p *Policy) Allows(d RouteKey, has []string) bool {
 	may := p.allowed[d]
 	switch {
@@ -144,7 +143,7 @@ func enforcerOf(text string) (*casbin.Enforcer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make enforcer: %w", err)
 	}
-	// Casbin's own regexMatch is content with a part ("/v1/cart" would open "/v1/cart/items") and compiles per
+	// Casbin's own regexMatch accepts a partial match ("/v1/cart" would allow "/v1/cart/items") and compiles on every
 	// call; it cannot be replaced under its name.
 	compiled := map[string]*regexp.Regexp{}
 	e.AddFunction("regexMatchAll", func(args ...any) (any, error) {
@@ -172,7 +171,7 @@ func enforcerOf(text string) (*casbin.Enforcer, error) {
 	return e, nil
 }
 
-// compile takes {id} in a path literally.
+// compile treats {id} in a path as literal text.
 func compile(expr string) (*regexp.Regexp, error) {
 	re, err := regexp.Compile("^(?:" + strings.NewReplacer("{", `\{`, "}", `\}`).Replace(expr) + ")$")
 	if err != nil {

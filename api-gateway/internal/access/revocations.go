@@ -15,17 +15,17 @@ import (
 
 const (
 	askEvery = 500 * time.Millisecond
-	stale    = 30 * time.Second // a list older than this lets nobody in
-	patience = 2 * time.Second  // better to ask again than to wait for a call that hangs
+	stale    = 30 * time.Second // older lists reject everybody
+	patience = 2 * time.Second  // a poll that hangs is given up and repeated
 	sweep    = time.Minute
 )
 
-// Source gives what was revoked since a time on auth's clock; the zero time asks for all that still matters. After is
-// Next of the answer before: all of a day's revocations do not fit into one.
+// Source returns what was revoked since a time on auth's clock; the zero time asks for everything that still matters.
+// After is the Next of the page before: a day's revocations do not fit into one.
 type Source func(ctx context.Context, since time.Time, after string) (authv1.Revocations, error)
 
-// Revocations is this replica's copy of auth's list, so that no request has to ask. All
-// replicas ask twice a second: what is revoked is void everywhere within one.
+// Revocations is this replica's copy of auth's list, so that no request has to ask. Every replica polls twice a second:
+// a revocation takes effect everywhere within one second.
 type Revocations struct {
 	source Source
 	log    *slog.Logger
@@ -34,8 +34,8 @@ type Revocations struct {
 	mu       sync.RWMutex
 	users    map[string]entry
 	sessions map[string]entry
-	keys     []string  // whose tokens are good; nil: auth does not say
-	asked    time.Time // when the last good answer was asked for; zero: never
+	keys     []string  // signing keys whose tokens are valid; nil: auth does not list them
+	asked    time.Time // when the last successful poll began; zero: never
 	swept    time.Time
 	since    time.Time // auth's clock; only Run's goroutine
 }
@@ -45,7 +45,7 @@ type entry struct {
 	expires   time.Time
 }
 
-// NewRevocations makes an empty list, which lets nobody in until Run has filled it.
+// NewRevocations makes an empty list, which rejects everybody until Run has filled it.
 func NewRevocations(source Source, log *slog.Logger) *Revocations {
 	return &Revocations{source: source, log: log, now: time.Now, users: map[string]entry{}, sessions: map[string]entry{}}
 }
@@ -58,7 +58,7 @@ func (r *Revocations) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if failing != (err != nil) { // once per outage, not twice a second
+		if failing != (err != nil) { // log once per outage, not twice a second
 			failing = err != nil
 			r.log.Warn("revocations", "reachable", !failing, "error", err)
 		}
@@ -73,7 +73,7 @@ func (r *Revocations) Run(ctx context.Context) {
 func (r *Revocations) refresh(ctx context.Context) error {
 	asked := r.now()
 	list, err := r.ask(ctx, "")
-	first := list.Now // what is revoked while the rest is read is in the next poll
+	first := list.Now // what is revoked while the pages are read is in the next poll
 	for err == nil && list.Next != "" {
 		list, err = r.ask(ctx, list.Next)
 	}
@@ -95,7 +95,7 @@ func (r *Revocations) refresh(ctx context.Context) error {
 	return nil
 }
 
-// ask takes one answer in.
+// ask reads one page.
 func (r *Revocations) ask(ctx context.Context, after string) (authv1.Revocations, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -115,7 +115,7 @@ func (r *Revocations) ask(ctx context.Context, after string) (authv1.Revocations
 	return list, nil
 }
 
-// note keeps the strictest of what is said of one subject: the overlap of two answers says things twice.
+// note keeps the strictest revocation of a subject: overlapping pages repeat some.
 func note(list map[string]entry, n authv1.Revocation) {
 	e := list[n.Subject]
 	e.notBefore = max(e.notBefore, n.NotBefore)
@@ -125,7 +125,7 @@ func note(list map[string]entry, n authv1.Revocation) {
 	list[n.Subject] = e
 }
 
-// purge drops what concerns only tokens that have expired anyway.
+// purge drops revocations whose tokens have all expired.
 func purge(list map[string]entry, now time.Time) {
 	for name, e := range list {
 		if now.After(e.expires) {
@@ -134,8 +134,8 @@ func purge(list map[string]entry, now time.Time) {
 	}
 }
 
-// IsRevoked says whether a verified user's token was revoked. With a list too old to know it
-// refuses with Unavailable.
+// IsRevoked reports whether a verified user's token was revoked. It returns Unavailable when the list is too old to
+// know.
 func (r *Revocations) IsRevoked(u identity.User) (bool, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -143,24 +143,24 @@ func (r *Revocations) IsRevoked(u identity.User) (bool, error) {
 		return false, problem.NewUnavailable(errors.New("list of revocations is too old"), time.Second,
 			"Nobody can be let in right now.")
 	}
-	if r.keys != nil && !slices.Contains(r.keys, u.Key) { // the key was stolen
+	if r.keys != nil && !slices.Contains(r.keys, u.Key) { // auth removed the key: it was stolen
 		return true, nil
 	}
-	if _, over := r.sessions[u.Session]; over { // a session that ended never comes back, whenever its token was issued
+	if _, over := r.sessions[u.Session]; over { // an ended session never comes back, whenever its token was issued
 		return true, nil
 	}
 	user, ok := r.users[u.ID]
 	return ok && u.IssuedAt < user.notBefore, nil
 }
 
-// Age says how old the list is; a very long time if there has never been one.
+// Age returns how old the list is; a very long time if there has never been one.
 func (r *Revocations) Age() time.Duration {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.now().Sub(r.asked)
 }
 
-// Ready asks for a first list. Later outages do not make the gateway unready: browsing goes on.
+// Ready waits for the first list only. Later outages do not make the gateway unready: browsing still works.
 func (r *Revocations) Ready(context.Context) error {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

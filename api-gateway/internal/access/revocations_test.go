@@ -64,7 +64,7 @@ func TestAListTooOldLetsNobodyIn(t *testing.T) {
 	}
 }
 
-// A list that comes in pieces lets nobody in before its last, and goes on from its first.
+// A list in several pages admits nobody before its last page is read.
 func TestAListInPiecesIsReadToItsEnd(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	one := func(subject, next string, at time.Time) authv1.Revocations {
@@ -104,8 +104,8 @@ func TestAListInPiecesIsReadToItsEnd(t *testing.T) {
 	}
 }
 
-// The tokens of a key that auth has taken off its list are void with the next poll. An auth that says nothing of keys
-// takes none.
+// Tokens of a key that auth removed from its list are rejected after the next poll. If auth lists no keys, none are
+// rejected.
 func TestTokensOfARemovedKeyAreVoid(t *testing.T) {
 	answer := authv1.Revocations{Now: time.Now()}
 	r := NewRevocations(func(context.Context, time.Time, string) (authv1.Revocations, error) { return answer, nil },

@@ -12,7 +12,7 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// Refusals with a status that only an edge has.
+// Refusals whose status only the gateway uses.
 var (
 	errUnsupported = errors.New("unsupported media type")
 	errMethod      = errors.New("method not allowed")
@@ -20,10 +20,10 @@ var (
 	errHeaders     = errors.New("headers too large")
 )
 
-// statusGone stands in log and metrics for requests whose client left first (nginx's number).
+// statusGone is logged and counted for requests whose client disconnected first (nginx's number).
 const statusGone = 499
 
-// refuse answers an error, and logs what the caller must not see.
+// refuse answers with a problem document and logs what the caller must not see.
 func (g *Gateway) refuse(c *gin.Context, err error) {
 	c.Abort()
 	ctx := c.Request.Context()

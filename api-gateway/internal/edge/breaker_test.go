@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A route that fails is refused at once, without asking its service; the others go on, and so do those who are refused
-// by a service that works.
+// A failing route is refused at once, without a call to its service. Other routes go on, and 4xx answers do not open
+// the breaker.
 func TestARouteThatFailsIsRefusedAtOnce(t *testing.T) {
 	m := open(t, func(m *mall) {
 		m.answer = func(w http.ResponseWriter, r *http.Request) {

@@ -32,8 +32,8 @@ func ParseProxies(s string) ([]netip.Prefix, error) {
 	return nets, nil
 }
 
-// clientAddr gives the address of the client: the peer's, or, if the peer is a trusted proxy, the last
-// one in X-Forwarded-For that is not. Everything further left was written by whoever liked to.
+// clientAddr returns the client's address: the peer's, or, if the peer is a trusted proxy, the last untrusted one in
+// X-Forwarded-For. Entries further left can be forged.
 func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	addr := peerAddr(r)
 	if !within(addr, trusted) {
@@ -87,7 +87,7 @@ func within(a netip.Addr, nets []netip.Prefix) bool {
 	return false
 }
 
-// clientKey is what is limited as one client: an IPv6 customer is given a whole /64.
+// clientKey returns the key that rate limits use: an IPv6 customer owns a whole /64.
 func clientKey(a netip.Addr) string {
 	if a.Is6() {
 		if p, err := a.Prefix(64); err == nil {

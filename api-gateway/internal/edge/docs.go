@@ -12,7 +12,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// docsHead makes Swagger UI readable on a phone; docsSignIn fills in the token of who signs in there.
+// docsHead makes Swagger UI readable on a phone; docsSignIn adds a form that fills in the access token.
 var (
 	//go:embed docs/head.html
 	docsHead string
@@ -38,7 +38,7 @@ func (g *Gateway) docs() gin.HandlerFunc {
 	}
 }
 
-// served holds a file server's own 404 back: it is plain text.
+// served suppresses a file server's 404: it is plain text.
 type served struct {
 	gin.ResponseWriter
 	missing bool

@@ -1,5 +1,5 @@
-// Package edge is the mall's front door: a table of routes, the rules a request meets on its
-// way in, and the proxy that hands it to a service through the sidecar.
+// Package edge is the gateway's HTTP side: the table of routes, the checks every request passes, and the proxy that
+// forwards it to a service through the sidecar.
 package edge
 
 import (
@@ -19,15 +19,15 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// Guard is what the edge asks about callers.
+// Guard authenticates callers and applies the policy.
 type Guard interface {
-	// Authenticate gives the user of a token, or refuses with Unauthenticated or Unavailable.
+	// Authenticate returns the user of a token, or Unauthenticated or Unavailable.
 	Authenticate(ctx context.Context, token string) (identity.User, error)
-	// Allows says whether somebody with these roles (none: anonymous) may take the route.
+	// Allows reports whether a caller with these roles (none: anonymous) may call the route.
 	Allows(method, path string, roles []string) bool
 }
 
-// Limits are the bounds a request meets.
+// Limits bound what one client, and all clients together, may use.
 type Limits struct {
 	Addresses *limit.Buckets
 	Users     *limit.Buckets
@@ -38,26 +38,26 @@ type Limits struct {
 	Answers   *limit.Answers
 }
 
-// Gateway is the front door. All fields of Parts are needed.
+// Gateway serves the public API. All fields of Deps are required.
 type Gateway struct {
 	Deps
 	log *slog.Logger
 }
 
-// Deps are what a gateway is made of.
+// Deps are what a gateway needs.
 type Deps struct {
 	Guard       Guard
 	Proxy       *Proxy
 	Limits      Limits
 	Metrics     *Metrics
-	Proxies     func() []netip.Prefix // whose X-Forwarded-For is believed
+	Proxies     func() []netip.Prefix // whose X-Forwarded-For is trusted
 	Missing     func() []string       // settings that are not known
 	Checks      []web.Check
 	OpenAPI     []byte
 	OpenAPIJSON []byte
 }
 
-// Handler makes the gateway's web side.
+// Handler builds the gateway's HTTP handler.
 func Handler(log *slog.Logger, parts Deps) http.Handler {
 	g := &Gateway{Deps: parts, log: log}
 	e := web.NewEngine()
@@ -69,13 +69,13 @@ func Handler(log *slog.Logger, parts Deps) http.Handler {
 	for _, route := range Routes() {
 		e.Handle(route.Method, pattern(route.Path), g.serve(route))
 		if route.Method == http.MethodGet {
-			e.HEAD(pattern(route.Path), g.serve(route)) // the same, and net/http keeps the body back
+			e.HEAD(pattern(route.Path), g.serve(route)) // net/http drops the body of a HEAD answer
 		}
 	}
 	return e
 }
 
-// serve is a request's way in.
+// serve runs the checks of a route and forwards the request.
 func (g *Gateway) serve(route Route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := g.handle(c, route); err != nil {
@@ -97,7 +97,8 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 	} else {
 		user, err := g.Guard.Authenticate(ctx, bearer(r.Header))
 		if err != nil {
-			// Whoever tries tokens is limited by address; a user is not, many may share one.
+			// Failed authentication is limited by address; a signed-in user is limited by id, because many users may share an
+			// address.
 			if limited := g.rateLimit(g.Limits.Addresses, "address", client); limited != nil {
 				return limited
 			}
@@ -161,8 +162,8 @@ func (g *Gateway) rateLimit(b *limit.Buckets, name, who string) error {
 	return tooMany(retry)
 }
 
-// needSettings refuses everything while the policy or a limit is not known: the defaults may be laxer than what was
-// set.
+// needSettings refuses everything until the policy and the limits are known: the defaults may be laxer than what was
+// configured.
 func (g *Gateway) needSettings(c *gin.Context) {
 	if missing := g.Missing(); len(missing) > 0 {
 		g.refuse(c, problem.NewUnavailable(fmt.Errorf("settings are not known: %v", missing), 5*time.Second,
@@ -186,7 +187,7 @@ func (g *Gateway) full() error {
 	return problem.NewUnavailable(errors.New("too many requests in flight"), time.Second, "The mall is full right now.")
 }
 
-// enterStream lets a client have one more stream.
+// enterStream admits one more stream of a client.
 func (g *Gateway) enterStream(client string) func() (leave func(), err error) {
 	return func() (func(), error) {
 		leave, ok := g.Limits.Streams.Enter(client)
@@ -198,8 +199,8 @@ func (g *Gateway) enterStream(client string) func() (leave func(), err error) {
 	}
 }
 
-// readBody reads the body. It does not count as a request in flight meanwhile: a few hundred clients that send a byte
-// and wait would fill the mall with nothing.
+// readBody reads the body. Meanwhile the request does not count as in flight: otherwise a few hundred clients that send
+// one byte and wait would use up all places.
 func (g *Gateway) readBody(c *gin.Context, client string) ([]byte, error) {
 	if !hasBody(c.Request) {
 		return nil, nil
@@ -207,15 +208,14 @@ func (g *Gateway) readBody(c *gin.Context, client string) ([]byte, error) {
 	leave, ok := g.Limits.Bodies.Enter(client)
 	if !ok {
 		g.Metrics.limited.WithLabelValues("bodies").Inc()
-		c.Header("Connection", "close") // else the server would wait for the rest before it answers
+		c.Header("Connection", "close") // otherwise the server waits for the rest of the body before it answers
 		return nil, tooMany(time.Second)
 	}
 	defer leave()
 	return readBody(c.Writer, c.Request)
 }
 
-// observe gives each request its measurement and its line in the log: the route's pattern, never the address with its
-// query, and no header.
+// observe measures and logs each request: the route's pattern, never the path with its query, and no header.
 func (g *Gateway) observe(c *gin.Context) {
 	start := time.Now()
 	defer func() {
@@ -232,5 +232,5 @@ func (g *Gateway) observe(c *gin.Context) {
 	c.Next()
 }
 
-// quiet routes are asked by machines every second or so.
+// quiet routes are polled by machines and not logged.
 var quiet = map[string]bool{"/healthz": true, "/readyz": true}

@@ -164,7 +164,7 @@ func TestBodies(t *testing.T) {
 		"unsupported_media_type")
 	m.signed("POST", "/v1/cart/items", "{}", "Content-Type: ").want(t, "no type", 415, "unsupported_media_type")
 
-	// A body without a length must not get round the limit.
+	// A body without a length must not bypass the limit.
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.front.URL+"/v1/cart/items",
 		struct{ *bytes.Reader }{bytes.NewReader(make([]byte, 2<<20))})
 	if err != nil {
@@ -227,7 +227,7 @@ func TestOnlyListedHeadersCross(t *testing.T) {
 	}
 }
 
-// Sidecars fail with what is not printable ASCII, so nobody would learn what was wrong.
+// Sidecars fail on headers with other characters, and the client would not learn why.
 func TestHeadersThatNoSidecarCarriesStayOutside(t *testing.T) {
 	m := open(t, nil)
 	m.do("GET", "/v1/products/71", "", "If-None-Match: \"é\"", "Last-Event-ID: a\tb", "Accept: text/event-stream").want(t,
@@ -293,7 +293,7 @@ func TestAddressesThatNameNothing(t *testing.T) {
 	}
 }
 
-// Sidecars would fail with the first, and a filter behind a # would be lost.
+// Sidecars would fail on the first, and a filter behind a # would be lost.
 func TestAQueryArrivesAsItWasWritten(t *testing.T) {
 	m := open(t, nil)
 	for query, want := range map[string]string{"q=\xff": "400", "q=tea#&max_price=100": "400",
@@ -325,7 +325,7 @@ func other(t *testing.T) (any, any) {
 	return m.keys.public, m.keys.private
 }
 
-// The policy and the limits that are compiled in may be laxer than what was set: until that is known, nobody gets in.
+// The built-in policy and limits may be laxer than the configured ones: until those are known, nobody is served.
 func TestNothingIsServedBeforeTheSettingsAreKnown(t *testing.T) {
 	m := open(t, func(m *mall) { m.missing = []string{"gateway.policy"} })
 	for _, r := range edge.Routes() {
@@ -351,8 +351,8 @@ func TestNothingIsServedBeforeTheSettingsAreKnown(t *testing.T) {
 	m.do("GET", "/v1/products", "").want(t, "once they are known", 200, "")
 }
 
-// The signature of a webhook is over the body's bytes: both reach payment as they came. On other routes the header
-// stays outside.
+// A webhook's signature covers the exact bytes of the body: body and header reach payment unchanged. Other routes do
+// not forward the header.
 func TestAWebhookArrivesAsItWasSigned(t *testing.T) {
 	m := open(t, nil)
 	const body = "{\n  \"id\": \"evt_1\",\t\"caf\u00e9\": 1.0 ,\"x\":\"\\u00e9\" }\n"

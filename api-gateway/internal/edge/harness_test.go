@@ -139,7 +139,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 	return m
 }
 
-// metrics is what operators read.
+// metrics reads the gateway's metrics.
 func (m *mall) metrics() string {
 	rec := httptest.NewRecorder()
 	m.counts.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
@@ -247,7 +247,7 @@ func (r reply) want(t *testing.T, what string, status int, code string) {
 	}
 }
 
-// get asks as a stranger would, without what the mall's own requests carry.
+// get asks without the headers that the mall's own requests have.
 func get(t *testing.T, url string) (*http.Response, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)

@@ -150,7 +150,7 @@ func TestFullMallRefusesAtOnce(t *testing.T) {
 	<-done
 }
 
-// Who sends slowly takes a part of the places for bodies, and none of those for requests.
+// Slow uploads use up the places for bodies, and none of those for requests.
 func TestSlowBodiesKeepNobodyOut(t *testing.T) {
 	m := open(t, func(m *mall) { m.inFlight = 8 })
 	type ended struct {
@@ -158,7 +158,7 @@ func TestSlowBodiesKeepNobodyOut(t *testing.T) {
 		line  string
 	}
 	replies := make(chan ended, 3)
-	slow := make([]net.Conn, 3) // two find service: a quarter of eight
+	slow := make([]net.Conn, 3) // two are admitted: a quarter of eight
 	for i := range slow {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", m.front.Listener.Addr().String())
 		if err != nil {

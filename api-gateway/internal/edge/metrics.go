@@ -56,21 +56,21 @@ func NewMetrics() *Metrics {
 	}
 }
 
-// DaprError counts an answer that Dapr made in place of a service.
+// DaprError counts an answer that Dapr gave instead of a service.
 func (m *Metrics) DaprError(app, code string) { m.dapr.WithLabelValues(app, code).Inc() }
 
-// LimitBroken counts a sign-in that no distributed limit looked at.
+// LimitBroken counts a sign-in that the distributed limit did not check.
 func (m *Metrics) LimitBroken() { m.limitBroken.Inc() }
 
 func (m *Metrics) cutOff() { m.unreadCut.Inc() }
 
-// PolicyRefused counts a policy that was not taken.
+// PolicyRefused counts a rejected policy.
 func (m *Metrics) PolicyRefused() { m.policyRefused.Inc() }
 
-// Register adds metrics that somebody else collects; before the gateway serves.
+// Register adds another collector; call it before the gateway serves.
 func (m *Metrics) Register(c prometheus.Collector) { m.registry.MustRegister(c) }
 
-// Gauge serves a number that is read when it is asked for.
+// Gauge adds a gauge that is read on every scrape.
 func (m *Metrics) Gauge(name, help string, read func() float64) {
 	promauto.With(m.registry).NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read)
 }

@@ -15,43 +15,43 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// ownRoutes mounts what the gateway answers itself.
+// ownRoutes adds the routes that the gateway answers itself.
 func (g *Gateway) ownRoutes(e *gin.Engine) {
 	show := func(path string, h gin.HandlerFunc) {
 		e.GET(path, h)
-		e.HEAD(path, h) // net/http keeps the body back
+		e.HEAD(path, h) // net/http drops the body
 	}
 
-	// operator: the process lives.
+	// operator: 200 while the process lives.
 	show("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 
 	// operator: 503 with what is missing until requests can be served.
 	show("/readyz", func(c *gin.Context) { web.Ready(c, g.Checks) })
 
-	// anyone: the contract, and the same to look at.
+	// anyone: the contract, and a page that shows it.
 	show("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", g.OpenAPI) })
 	show("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/json; charset=utf-8", g.OpenAPIJSON) })
 	show("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
 	show("/docs/*asset", g.docs())
 
-	// anyone: the drawings of the demo products.
+	// anyone: pictures of the demo products.
 	show("/pictures/:name", g.picture)
 
-	// anyone: signposts.
+	// anyone: links to the documentation.
 	show("/", func(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{"name": "mall", "docs": "/docs/", "openapi": "/openapi.yaml"})
 	})
 }
 
-// What browsers may do with our answers. The documentation page needs its own scripts and
-// styles, some of them inline; neither may load anything from elsewhere.
+// Content security policies. The documentation page needs its own scripts and styles, some of them inline; neither
+// policy allows anything from other hosts.
 const (
 	apiPolicy  = "default-src 'none'; frame-ancestors 'none'"
 	docsPolicy = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src " +
 		"'self' data:; frame-ancestors 'none'"
 )
 
-// secure sets the headers that keep browsers from doing more with an answer than read it.
+// secure sets the security headers of every answer.
 func secure(c *gin.Context) {
 	h := c.Writer.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -59,11 +59,11 @@ func secure(c *gin.Context) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", apiPolicy)
 	if strings.HasPrefix(c.Request.URL.Path, "/v1/") {
-		h.Set("Cache-Control", "no-store") // a service that knows better says so
+		h.Set("Cache-Control", "no-store") // a service's own Cache-Control replaces it
 	}
 }
 
-// picture answers a drawing. They change only with the program, so browsers may keep them for a day.
+// picture answers a picture. They change only with the program, so browsers may keep them for a day.
 func (g *Gateway) picture(c *gin.Context) {
 	name := c.Param("name")
 	drawing, err := pictures.Files.ReadFile(name)
@@ -74,7 +74,7 @@ func (g *Gateway) picture(c *gin.Context) {
 	c.Header("Cache-Control", "public, max-age=86400")
 	c.Header("ETag", fmt.Sprintf(`"%x"`, crc32.ChecksumIEEE(drawing)))
 	c.Header("Content-Type", "image/svg+xml")
-	// Nobody needs a part of so little, and a wrong one would be refused in plain text.
+	// Nobody needs a range of so small a file, and net/http refuses a bad one in plain text.
 	c.Request.Header.Del("Range")
-	http.ServeContent(c.Writer, c.Request, name, time.Time{}, bytes.NewReader(drawing)) // knows If-None-Match
+	http.ServeContent(c.Writer, c.Request, name, time.Time{}, bytes.NewReader(drawing)) // handles If-None-Match
 }

@@ -17,15 +17,15 @@ import (
 	"daprmall.dev/services/kit/telemetry"
 )
 
-// What a request may be before anything of it is forwarded, in bytes. Both are less than net/http takes
-// (MaxHeaderBytes) and than sidecars take from us.
+// Bounds of a request in bytes, checked before anything is forwarded. Both are below net/http's (MaxHeaderBytes) and
+// below what sidecars accept.
 const (
 	maxTarget    = 8 << 10
 	maxHeaders   = 12 << 10
 	maxForwarded = 4 << 10
 )
 
-// fits refuses what would not fit through the sidecars, before they fail over it.
+// fits refuses requests that are too large for the sidecars, which would answer with an error of their own.
 func (g *Gateway) fits(c *gin.Context) {
 	headers, kept := 0, 0
 	for name, values := range c.Request.Header {
@@ -48,9 +48,9 @@ func (g *Gateway) fits(c *gin.Context) {
 	}
 }
 
-// Problems makes problem documents of the refusals that net/http writes itself, in plain text and before any handler:
-// malformed requests, unknown versions, transfer codings and expectations, headers without end (HTTP/1.1 only). The
-// server must serve the listener it gives.
+// Problems replaces the plain-text refusals that net/http writes before any handler runs by problem documents:
+// malformed requests, unknown versions, transfer codings and expectations, oversized headers (HTTP/1.1 only). The
+// server must serve the listener that it returns.
 func Problems(srv *http.Server, l net.Listener) net.Listener {
 	h := srv.Handler
 	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -88,11 +88,11 @@ type problemConn struct {
 	state atomic.Int32
 }
 
-// Only what is written while no handler answers is net/http's own: a piece of an answer may look like a refusal.
+// A write while no handler runs comes from net/http itself; part of an answer may look like a refusal.
 const (
 	waiting   = iota // for a request
 	answering        // until net/http has written all of the answer
-	http2            // many answers at once, and no refusals of this kind
+	http2            // many answers at once; net/http writes no such refusals
 )
 
 func (c *problemConn) answers(protocol int) {
@@ -103,7 +103,7 @@ func (c *problemConn) answers(protocol int) {
 	}
 }
 
-// A refusal comes in one write. No handler of ours answers in plain text, or what it does not expect.
+// net/http writes a refusal in one piece. Our handlers never answer in plain text.
 var (
 	plainRefusal = regexp.MustCompile(
 		`^HTTP/1\.1 ([45]\d\d) [^\r\n]*\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`)
@@ -130,7 +130,7 @@ func (c *problemConn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// codes of the refusals that no handler sees.
+// protocolCodes are the codes of refusals that no handler sees.
 var protocolCodes = map[int][2]string{
 	http.StatusBadRequest:                  {"bad_request", "This is not an HTTP request that can be read."},
 	http.StatusExpectationFailed:           {"expectation_failed", "Only the expectation 100-continue is known."},

@@ -11,7 +11,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Whatever is wrong with a request, the refusal is a problem document, also when no handler ever saw it.
+// Whatever is wrong with a request, the refusal is a problem document, also when no handler has seen it.
 func TestRefusalsOfTheProtocolAreProblems(t *testing.T) {
 	m := open(t, nil)
 	const host = "Host: mall\r\n"
@@ -61,8 +61,8 @@ func TestRefusalsOfTheProtocolAreProblems(t *testing.T) {
 	}
 }
 
-// Only what net/http says is replaced, never a piece of an answer: somebody writes a description that looks like a
-// refusal wherever a write may begin, and the next answer on the connection would be taken for the rest of this one.
+// Only net/http's own text is replaced, never part of an answer: a product description may look like a refusal and
+// begin a write, and replacing it would corrupt the answers that follow on the connection.
 func TestAnswersThatLookLikeRefusalsPass(t *testing.T) {
 	refusal := "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad " +
 		"Request"
@@ -80,7 +80,7 @@ func TestAnswersThatLookLikeRefusalsPass(t *testing.T) {
 	}
 }
 
-// What just fits is forwarded as it was sent.
+// A request of exactly the largest size is forwarded unchanged.
 func TestWhatFitsIsForwarded(t *testing.T) {
 	m := open(t, nil)
 	etags := `"` + strings.Repeat("x", 3<<10) + `"`

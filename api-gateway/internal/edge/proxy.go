@@ -19,37 +19,37 @@ import (
 	"daprmall.dev/services/kit/telemetry"
 )
 
-// maxAnswer bounds an answer that is no stream, in bytes.
+// maxAnswer bounds an answer that is not a stream, in bytes.
 const maxAnswer = 8 << 20
 
-// Only these headers cross the edge. What is not listed cannot be smuggled: dapr-*, X-Forwarded-*,
-// hop-by-hop headers and whatever the next attack is named after. Authorization, Idempotency-Key and
-// Content-Type are set by the route's own rules. Accept stays here: no service looks at it, and with
-// text/event-stream Dapr turns what is no stream into one, and a service's refusal into an error of its own.
+// Only these headers are forwarded, so that others cannot be smuggled in: dapr-*, X-Forwarded-*, hop-by-hop headers.
+// Authorization, Idempotency-Key and Content-Type are set by the route's rules. Accept is not forwarded: no service
+// reads it, and with text/event-stream Dapr turns every answer into a stream and a service's refusal into an error of
+// its own.
 var (
 	forwarded = []string{"If-Match", "If-None-Match", "Last-Event-Id"}
 	returned  = []string{"Content-Type", "Content-Length", "Cache-Control", "Etag", "Last-Modified", "Location",
 		"Retry-After", "Idempotent-Replayed", "Www-Authenticate"}
 )
 
-// errGone says that the client went away before there was an answer; nobody is left to tell.
+// errGone means that the client disconnected before there was an answer.
 var errGone = errors.New("client went away")
 
 // Proxy forwards requests to services by the HTTP invocation of the sidecar.
 type Proxy struct {
 	base     string                  // http://127.0.0.1:port/v1.0/invoke/
-	token    string                  // what the sidecar wants to see
+	token    string                  // the sidecar's API token
 	key      func(app string) string // proves to the service that this is the gateway
 	to       http.RoundTripper
 	breakers *sidecar.Breakers
-	dapr     func(app, errorCode string) // counts answers that Dapr made in place of the service
+	dapr     func(app, errorCode string) // counts answers that Dapr gave instead of the service
 }
 
 // NewProxy makes a proxy to the sidecar at base (http://host:port).
 func NewProxy(base, daprToken string, key func(app string) string, dapr func(app, errorCode string)) *Proxy {
 	return &Proxy{breakers: sidecar.NewBreakers(), base: base + "/v1.0/invoke/", token: daprToken, key: key, dapr: dapr,
 		to: &http.Transport{
-			MaxIdleConnsPerHost: 256, // all go to one host; Go's default of 2 opens a connection per request
+			MaxIdleConnsPerHost: 256, // all requests go to one host; with Go's default of 2 most would open a connection
 			IdleConnTimeout:     90 * time.Second,
 			DisableCompression:  true, // both ends are on this machine
 			ReadBufferSize:      16 << 10,
@@ -57,18 +57,18 @@ func NewProxy(base, daprToken string, key func(app string) string, dapr func(app
 		}}
 }
 
-// call is a request as the edge has accepted it.
+// call is a request that has passed the checks.
 type call struct {
 	user   string // "" for routes for anyone
 	route  Route
 	target string // path with the caller's ids filled in
 	body   []byte
-	header http.Header // what the edge decided; forwarded headers come on top
+	header http.Header // set by the route's rules; forwarded headers are added
 	slot   *slot
 	stream func() (leave func(), err error)
 }
 
-// slot is one among the requests in flight. Who takes it leaves it.
+// slot is a place among the requests in flight. Whoever takes it gives it back.
 type slot struct{ leave func() }
 
 func (p *slot) take() func() {
@@ -79,7 +79,7 @@ func (p *slot) take() func() {
 
 func (p *slot) giveBack() { p.leave() }
 
-// answer is what a service said: its body read whole, or a stream to be relayed.
+// answer is a service's answer: its body, or a stream to relay.
 type answer struct {
 	status int
 	header http.Header
@@ -88,10 +88,10 @@ type answer struct {
 	err    error
 }
 
-// Forward sends the call and writes the service's answer. It returns an error, with nothing written, when there is
-// no answer that the service made. The call's slot is free when the sidecar has answered, which may be later than
-// Forward returns: a client that goes away ends its wait, not the call. Cancelling a call while the sidecar writes its
-// answer can end the sidecar (dapr/dapr#10371), and a client that reads slowly must not keep others out.
+// Forward sends the call and writes the service's answer. It returns an error, with nothing written, when the service
+// gave none. The call's slot is released when the sidecar has answered, which may be after Forward returns: a client
+// that disconnects ends its wait, not the call. Cancelling a call while the sidecar writes its answer can crash the
+// sidecar (dapr/dapr#10371), and a slow reader must not occupy a slot.
 func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 	req, err := p.request(context.WithoutCancel(r.Context()), r, c)
 	if err != nil {
@@ -152,7 +152,7 @@ func (p *Proxy) ask(req *http.Request, c call) answer {
 	return a
 }
 
-// failed says whether the answer counts against its route.
+// failed reports whether the circuit breaker counts the answer as a failure.
 func (a answer) failed() bool {
 	if a.err != nil && problem.KindOf(a.err) != problem.NotFound && problem.KindOf(a.err) != problem.BadRequest {
 		return true
@@ -184,7 +184,7 @@ func readAnswer(res *http.Response) ([]byte, error) {
 	return body, err
 }
 
-// stream ends its request when it is closed.
+// stream cancels its request when it is closed.
 type stream struct {
 	io.ReadCloser
 	end func()
@@ -234,7 +234,7 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 	}
 	var body io.Reader
 	if len(c.body) > 0 {
-		body = bytes.NewReader(c.body) // whole, with its length: Dapr takes a body of unknown length for a stream
+		body = bytes.NewReader(c.body) // in one piece and with its length: Dapr streams a body of unknown length
 	}
 	req, err := http.NewRequestWithContext(ctx, c.route.Method, target,
 		body) //nolint:gosec // the host is the own sidecar's, the app the route's
@@ -243,7 +243,7 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 	}
 	req.Header = c.header.Clone()
 	for _, name := range slices.Concat(forwarded, c.route.Headers) {
-		// Sidecars speak gRPC to each other, which carries printable ASCII: they would fail with anything else.
+		// Sidecars speak gRPC to each other, whose metadata is printable ASCII: other values would make the call fail.
 		if v := r.Header.Values(name); len(v) > 0 && !slices.ContainsFunc(v,
 			func(s string) bool { return strings.ContainsFunc(s, unprintable) }) {
 			req.Header[name] = v
@@ -265,8 +265,8 @@ func (p *Proxy) unanswered(ctx context.Context, c call, err error) error {
 	return problem.NewUnavailable(err, time.Second, "The mall cannot be reached right now.")
 }
 
-// replaced turns an answer that is no problem document into one: Dapr made it (no such app, breaker
-// open, timeout, not allowed), or a service broke the contract. Its words stay in the log.
+// replaced turns an answer that is not a problem document into one: Dapr gave it (no such app, breaker open, timeout,
+// not allowed), or a service broke the contract. The original text goes to the log.
 func (p *Proxy) replaced(c call, res *http.Response, body []byte) error {
 	var made struct {
 		ErrorCode string `json:"errorCode"`
@@ -289,7 +289,7 @@ func (p *Proxy) replaced(c call, res *http.Response, body []byte) error {
 	return problem.NewUnavailable(cause, time.Second, "A part of the mall cannot be reached right now.")
 }
 
-// relay copies a stream and flushes it piece by piece, until it ends or its reader leaves. Its status is out already.
+// relay copies a stream and flushes every piece until either side ends. The status has been sent already.
 func relay(ctx context.Context, w http.ResponseWriter, from io.ReadCloser) error {
 	control := http.NewResponseController(w)
 	if err := control.SetWriteDeadline(time.Time{}); err != nil {
@@ -302,14 +302,14 @@ func relay(ctx context.Context, w http.ResponseWriter, from io.ReadCloser) error
 		n, err := from.Read(piece)
 		if n > 0 {
 			if _, err := w.Write(piece[:n]); err != nil {
-				return nil // the reader has left
+				return nil // the client has disconnected
 			}
 			if err := control.Flush(); err != nil {
-				return nil // the reader has left
+				return nil // the client has disconnected
 			}
 		}
 		if err != nil {
-			return nil // the stream is over, however it ended: its status was sent long ago
+			return nil // the stream ended; its status was sent at its start
 		}
 	}
 }

@@ -79,7 +79,7 @@ func TestAStreamIsFlushedPieceByPiece(t *testing.T) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	lines := bufio.NewScanner(res.Body)
-	for range 2 { // the second piece is only written after the first was read here
+	for range 2 { // the second piece is written only after the first was read here
 		if !lines.Scan() || lines.Text() != "data: x" || !lines.Scan() {
 			t.Fatalf("got %q, %v", lines.Text(), lines.Err())
 		}
@@ -146,7 +146,7 @@ func TestTheDocumentationNeedsNoForeignHost(t *testing.T) {
 			t.Errorf("GET %s: %d, %d bytes", l[1], res.StatusCode, len(res.text))
 		}
 	}
-	// Whatever the scripts may try: the browser is told not to.
+	// The browser is told not to load anything from elsewhere.
 	csp := page.Header.Get("Content-Security-Policy")
 	if !strings.HasPrefix(csp, "default-src 'self'") || strings.Contains(csp, "http") || strings.Contains(csp, "*") {
 		t.Errorf("Content-Security-Policy %q lets the page load from elsewhere", csp)

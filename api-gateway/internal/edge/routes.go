@@ -1,12 +1,12 @@
 package edge
 
-// Access says who a route is for. The policy decides; this is what the policy has to say by
-// default, what openapi.yaml declares (x-mall-access), and whether a token is looked at.
+// Access says who may call a route. The policy decides; this is its default, what openapi.yaml declares
+// (x-mall-access), and whether a token is read.
 type Access string
 
 // Who may call a route.
 const (
-	Anyone   Access = "anyone"   // a token, good or bad, is not looked at
+	Anyone   Access = "anyone"   // a token, valid or not, is ignored
 	Customer Access = "customer" // signed in
 	Seller   Access = "seller"
 	Admin    Access = "admin"
@@ -15,26 +15,26 @@ const (
 // Key says what a route does with the header Idempotency-Key.
 type Key string
 
-// What becomes of an Idempotency-Key.
+// The values of Key.
 const (
-	KeyNone     Key = ""         // taken off: the route is for anyone, or is idempotent by its method
+	KeyNone     Key = ""         // not forwarded: the route is for anyone, or is idempotent by its method
 	KeyOptional Key = "optional" // forwarded if sent
 	KeyRequired Key = "required" // 400 without it
 )
 
-// Rate is the class of limits a route is under.
+// Rate is the class of rate limits of a route.
 type Rate string
 
-// The classes of limits.
+// The values of Rate.
 const (
 	RateUsual  Rate = ""       // the bucket of the user, or of the client's address
-	RateSignIn Rate = "signin" // besides, limits for all replicas: by address, and by account for tries that fail
+	RateSignIn Rate = "signin" // besides, limits over all replicas: by address, and by account for failed tries
 	RateSignUp Rate = "signup" // the one by address
-	// RatePassword: besides the usual, by user, for routes that look at the password of who is signed in.
+	// RatePassword is, besides the usual one, a limit by user for routes that check the signed-in user's password.
 	RatePassword Rate = "password"
 )
 
-// Route is one line of the table: what comes in, who may send it, who answers it.
+// Route is one line of the table: a request, who may send it, and the service that answers.
 type Route struct {
 	Method, Path string // Path as in openapi.yaml; the service knows it by the same name
 	App          string // the app id of the service that answers
@@ -42,13 +42,12 @@ type Route struct {
 	Also         []string // roles besides Access that the default policy lets in
 	Key          Key
 	Rate         Rate
-	Headers      []string // of the request that cross the edge besides the usual ones
+	Headers      []string // forwarded besides the usual ones
 }
 
 var admins = []string{"admin"}
 
-// Routes is the table of contents of the mall. openapi.yaml lists the same routes and says
-// what they take and answer; a test holds the two together.
+// Routes is the table of all public routes. openapi.yaml describes the same ones; a test compares them.
 func Routes() []Route {
 	return []Route{
 		// accounts
@@ -68,7 +67,7 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/me/admin", App: "user", Access: Customer, Rate: RateSignUp},
 		{Method: "GET", Path: "/.well-known/jwks.json", App: "auth", Access: Anyone},
 
-		// catalogue: the service checks that a seller touches only what is theirs
+		// catalogue: the service checks that sellers change only their own products
 		{Method: "GET", Path: "/v1/products", App: "product", Access: Anyone},
 		{Method: "GET", Path: "/v1/products/{id}", App: "product", Access: Anyone},
 		{Method: "POST", Path: "/v1/products", App: "product", Access: Seller, Key: KeyOptional},
@@ -103,7 +102,7 @@ func Routes() []Route {
 		{Method: "GET", Path: "/v1/payments/{id}", App: "payment", Access: Customer},
 		{Method: "POST", Path: "/v1/payments/{id}/cancel", App: "payment", Access: Customer, Key: KeyOptional},
 		{Method: "POST", Path: "/v1/sandbox/payments/{id}/confirm", App: "payment", Access: Customer},
-		// the signature is over the body's bytes, which reach payment as they came
+		// the signature covers the exact bytes of the body, which reach payment unchanged
 		{Method: "POST", Path: "/v1/webhooks/stripe", App: "payment", Access: Anyone, Headers: []string{"Stripe-Signature"}},
 
 		// admin

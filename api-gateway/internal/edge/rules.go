@@ -15,7 +15,7 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// An id on the wire. Anything else names nothing, and never becomes part of an address.
+// id matches an id on the wire. Any other text names no object and is never put into a path.
 var id = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 
 var parameter = regexp.MustCompile(`\{([a-z_]+)\}`)
@@ -23,8 +23,8 @@ var parameter = regexp.MustCompile(`\{([a-z_]+)\}`)
 // pattern is the route's path as Gin writes it.
 func pattern(path string) string { return parameter.ReplaceAllString(path, ":$1") }
 
-// target fills the caller's ids into the route's path. The path the caller wrote is never
-// forwarded: what Dapr and a service would make of "..", "%2F" or ";" does not matter then.
+// target puts the caller's ids into the route's path. The path as the caller wrote it is never forwarded, so it does
+// not matter how Dapr or a service would read "..", "%2F" or ";".
 func target(path string, c *gin.Context) (string, error) {
 	malformed := false
 	filled := parameter.ReplaceAllStringFunc(path, func(p string) string {
@@ -39,7 +39,7 @@ func target(path string, c *gin.Context) (string, error) {
 }
 
 // readable refuses a query that would not arrive as it was written: sidecars speak gRPC to each other, which carries
-// UTF-8 only, and what follows a # would be left out.
+// UTF-8 only, and what follows a # would be dropped.
 func readable(query string) error {
 	if !utf8.ValidString(query) || strings.ContainsRune(query, '#') {
 		return problem.New(problem.BadRequest, "", "The query cannot be read; it must be UTF-8, and # must be escaped in it.")
@@ -47,7 +47,7 @@ func readable(query string) error {
 	return nil
 }
 
-// hasBody says whether there is a body to read; that of a GET or HEAD is nobody's business.
+// hasBody reports whether there is a body to read; that of a GET or HEAD is ignored.
 func hasBody(r *http.Request) bool {
 	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Body != nil && r.Body != http.NoBody
 }
@@ -55,7 +55,7 @@ func hasBody(r *http.Request) bool {
 // readBody reads a whole body of up to 1 MiB. A body must be JSON.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > web.MaxBody {
-		w.Header().Set("Connection", "close") // cheaper than reading what nobody wants
+		w.Header().Set("Connection", "close") // cheaper than reading the rest
 		return nil, tooLarge()
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, web.MaxBody))
@@ -79,7 +79,7 @@ func tooLarge() error {
 	return problem.New(problem.TooLarge, "body_too_large", "The body is larger than 1 MiB.")
 }
 
-// idempotencyKey gives the key to forward, "" for none.
+// idempotencyKey returns the key to forward, "" for none.
 func idempotencyKey(rule Key, h http.Header) (string, error) {
 	if rule == KeyNone {
 		return "", nil
@@ -93,7 +93,7 @@ func idempotencyKey(rule Key, h http.Header) (string, error) {
 
 func unprintable(r rune) bool { return r < ' ' || r > '~' }
 
-// bearer gives the token of the Authorization header, "" if there is none or another scheme.
+// bearer returns the token of the Authorization header, "" if there is none or the scheme differs.
 func bearer(h http.Header) string {
 	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "bearer") {

@@ -14,16 +14,18 @@ import (
 	"daprmall.dev/api-gateway/internal/limit"
 )
 
-// deviceCookie names a browser, so that an account it has signed in to knows it again wherever it is. It lets nobody
-// in; who has it only is under the limit of this device instead of that of strangers (OWASP: device cookies).
+// deviceCookie identifies a browser, so that an account recognises a device it has signed in from before, whatever its
+// address. It does not authenticate; its holder is limited as this device instead of as a stranger (OWASP: device
+// cookies).
 const (
 	deviceCookie  = "mall_device"
 	deviceSeconds = 90 * 24 * 60 * 60
 )
 
-// signIn forwards a request to sign in, within the limits of its client and of the account it names.
+// signIn forwards a sign-in, within the limits of its client and of the account it names.
 func (g *Gateway) signIn(c *gin.Context, client string, out call) error {
-	ctx, email := context.WithoutCancel(c.Request.Context()), emailIn(out.body) // who hangs up has tried all the same
+	// a client that disconnects has still made a try
+	ctx, email := context.WithoutCancel(c.Request.Context()), emailIn(out.body)
 	if email == "" {
 		return g.signUp(c, client, out)
 	}
@@ -35,7 +37,7 @@ func (g *Gateway) signIn(c *gin.Context, client string, out call) error {
 	err := g.Proxy.Forward(c.Writer, c.Request, out)
 	outcome := limit.Neither
 	switch {
-	case errors.Is(err, errGone): // nobody waited to hear it
+	case errors.Is(err, errGone): // the client disconnected
 		outcome = limit.Failed
 	case err != nil:
 	case c.Writer.Status() == http.StatusCreated:
@@ -47,7 +49,7 @@ func (g *Gateway) signIn(c *gin.Context, client string, out call) error {
 	return err
 }
 
-// signUp forwards a request that guesses at no account, within the limit of its client.
+// signUp forwards a sign-up, within the limit of its client.
 func (g *Gateway) signUp(c *gin.Context, client string, out call) error {
 	ctx := context.WithoutCancel(c.Request.Context())
 	if ok, retry := g.Limits.SignIn.Take(ctx, client); !ok {
@@ -61,7 +63,7 @@ func (g *Gateway) signUp(c *gin.Context, client string, out call) error {
 	return err
 }
 
-// withPassword forwards a request that shows the password of the signed-in user: whoever has got hold of a token must
+// withPassword forwards a request with the signed-in user's password, within a limit: the holder of a stolen token must
 // not guess it.
 func (g *Gateway) withPassword(c *gin.Context, out call) error {
 	if ok, retry := g.Limits.SignIn.TakePassword(context.WithoutCancel(c.Request.Context()), out.user); !ok {
@@ -71,7 +73,7 @@ func (g *Gateway) withPassword(c *gin.Context, out call) error {
 	return g.Proxy.Forward(c.Writer, c.Request, out)
 }
 
-// device gives the device of the client; one that has no name yet gets one.
+// device returns the client's device cookie, and sets a new one if there is none.
 func device(c *gin.Context) string {
 	if known, err := c.Request.Cookie(deviceCookie); err == nil && len(known.Value) == deviceLength {
 		return known.Value
@@ -87,7 +89,7 @@ func device(c *gin.Context) string {
 
 const deviceLength = 24 // of 18 bytes in base64
 
-// emailIn gives the email of a body as the user service reads it, "" if there is none.
+// emailIn returns the email of a body as the user service reads it, "" if there is none.
 func emailIn(body []byte) string {
 	var b struct {
 		Email string `json:"email"`

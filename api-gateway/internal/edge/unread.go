@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/api-gateway/internal/limit"
 )
 
-// boundUnread counts what a client has not read yet, whoever wrote it.
+// boundUnread counts what a client has not read yet, on every route.
 func (g *Gateway) boundUnread(c *gin.Context) {
 	client := clientKey(clientAddr(c.Request, g.Proxies()))
 	c.Writer = &readingClient{ResponseWriter: c.Writer, answers: g.Limits.Answers, client: client,
@@ -18,14 +18,14 @@ func (g *Gateway) boundUnread(c *gin.Context) {
 	c.Next()
 }
 
-// readingClient is a client to which a write may take its time.
+// readingClient is a response writer that counts bytes until the client has read them.
 type readingClient struct {
 	gin.ResponseWriter
 	answers *limit.Answers
 	client  string
 	cutOff  func()
 
-	multiplexed bool // a stream's window may be closed: what is buffered then waits in this process, not in the socket
+	multiplexed bool // HTTP/2: what a stream's closed window holds back waits in this process, not in the socket
 }
 
 func (w *readingClient) Write(b []byte) (int, error) {
@@ -33,14 +33,15 @@ func (w *readingClient) Write(b []byte) (int, error) {
 	defer leave()
 	n, err := w.ResponseWriter.Write(b)
 	if err == nil && w.multiplexed {
-		err = http.NewResponseController(w.ResponseWriter).Flush() // here, where it counts, and not after the handler
+		// flush here, where it is counted, and not after the handler
+		err = http.NewResponseController(w.ResponseWriter).Flush()
 	}
 	return n, err
 }
 
 func (w *readingClient) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
 
-// cut makes a write that waits for its reader fail, and with it the connection or the stream.
+// cut makes a blocked write fail, and with it the connection or the stream.
 func (w *readingClient) cut() {
 	if http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now()) == nil {
 		w.cutOff()

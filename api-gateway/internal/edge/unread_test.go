@@ -14,8 +14,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// Clients that ask for a lot and read nothing do not keep anybody out, whatever protocol they speak: a request is over
-// for the mall when the service has answered.
+// Clients that ask for much and read nothing keep nobody out, whatever protocol they speak: a request is no longer in
+// flight when the service has answered.
 func TestSlowReadersKeepNobodyOut(t *testing.T) {
 	const admitted = 4
 	big := bytes.Repeat([]byte("x"), 6<<20)
@@ -35,7 +35,7 @@ func TestSlowReadersKeepNobodyOut(t *testing.T) {
 			for range 10 {
 				ask(t, address, admitted-1)
 				for range admitted - 1 {
-					<-answers // read by the gateway, by no client
+					<-answers // read by the gateway, not by the client
 				}
 				m.idle()
 			}
@@ -46,8 +46,8 @@ func TestSlowReadersKeepNobodyOut(t *testing.T) {
 	}
 }
 
-// A client that hangs up early does not make the gateway hang up on its sidecar, and its request is in flight until the
-// sidecar has answered: hanging up is no way around the bound.
+// When a client disconnects early, the gateway still reads the sidecar's answer, and the request counts as in flight
+// until then: disconnecting does not bypass the bound.
 func TestAnAbortedRequestIsReadToItsEnd(t *testing.T) {
 	asked, goOn, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	m := open(t, func(m *mall) {
@@ -104,7 +104,7 @@ func dial(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// askInText sends requests on a connection each and reads nothing.
+// askInText sends each request on its own connection and reads nothing.
 func askInText(t *testing.T, address string, n int) {
 	t.Helper()
 	for range n {
@@ -114,7 +114,7 @@ func askInText(t *testing.T, address string, n int) {
 	}
 }
 
-// Small answers count, too: on a stream without a window they wait as big ones do, and nobody reads them either.
+// Small answers count too: on a stream with a closed window they wait as large ones do.
 func TestSmallAnswersThatNobodyReadsAreCutOff(t *testing.T) {
 	m := open(t, nil)
 	const allowed, beyond = 64, 20
@@ -130,7 +130,7 @@ func TestSmallAnswersThatNobodyReadsAreCutOff(t *testing.T) {
 	}
 }
 
-// askInFrames sends requests on the streams of one connection, and lets the server send nothing.
+// askInFrames sends requests on streams of one connection with a window of zero.
 func askInFrames(t *testing.T, address string, n int) {
 	t.Helper()
 	openStreams(t, address, n)

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Admission bounds the requests in flight. Beyond the bound a request is refused at once:
-// a queue would only make everybody wait for answers that nobody is waiting for any more.
+// Admission bounds the requests in flight. Beyond the bound a request is refused at once: a queue would only delay
+// everybody until the clients have given up.
 type Admission struct {
 	max      func() int64
 	inFlight atomic.Int64
@@ -24,14 +24,14 @@ func (a *Admission) Enter() (leave func(), ok bool) {
 	return func() { a.inFlight.Add(-1) }, true
 }
 
-// Full says whether Enter would refuse now.
+// Full reports whether Enter would refuse now.
 func (a *Admission) Full() bool { return a.inFlight.Load() >= a.max() }
 
-// InFlight says how many requests are being served.
+// InFlight returns the number of requests being served.
 func (a *Admission) InFlight() int64 { return a.inFlight.Load() }
 
-// Shares bounds what may take its time (bodies on their way in, streams): all together, and a quarter of it for one
-// client, so that no one client keeps the others out.
+// Shares bounds work that may take long (bodies being received, streams): max in all, and a quarter of it for one
+// client, so that no client keeps the others out.
 type Shares struct {
 	max func() int64
 	mu  sync.Mutex

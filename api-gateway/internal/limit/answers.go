@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// What may lie unread at a time, of one client and in all. Most answers never count: they fit into a socket's buffer.
+// Bounds of unread bytes, per client and in all. Most answers fit into a socket's buffer and never count.
 const (
 	clientAnswers = 64
 	clientBytes   = 8 << 20
@@ -13,8 +13,8 @@ const (
 	allBytes      = 128 << 20
 )
 
-// Answers bounds what clients have not read yet. Beyond the bound the oldest answers are cut off, and not the newest
-// refused: whoever reads at all has long been served by then.
+// Answers bounds what clients have not read yet. Beyond the bound the oldest answers are cut off rather than the newest
+// refused: a client that reads at all has finished with those.
 type Answers struct {
 	mu  sync.Mutex
 	all unread
@@ -44,8 +44,8 @@ type unreadAnswer struct {
 // NewAnswers makes an empty bound.
 func NewAnswers() *Answers { return &Answers{of: map[string]*unread{}} }
 
-// Enter counts an answer of so many bytes until leave is called. cut is called at most once, before leave returns, and
-// must make the write of the answer fail.
+// Enter counts an answer of that many bytes until leave is called. cut is called at most once, before leave returns,
+// and must make the write of the answer fail.
 func (a *Answers) Enter(client string, bytes int, cut func()) (leave func()) {
 	e := &unreadAnswer{client: client, bytes: bytes, cut: cut}
 	a.mu.Lock()
@@ -101,7 +101,7 @@ func (e *unreadAnswer) end(cut bool) {
 	e.left = true
 }
 
-// Bytes is how much lies unread now.
+// Bytes returns how much is unread now.
 func (a *Answers) Bytes() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()

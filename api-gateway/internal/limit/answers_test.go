@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A client that reads nothing loses its own oldest answers; nobody else's are touched until all together are too much.
+// A client that reads nothing loses its own oldest answers; others lose theirs only beyond the total bound.
 func TestTheOldestUnreadAnswersAreCut(t *testing.T) {
 	a := NewAnswers()
 	cut := map[string]bool{}

@@ -9,11 +9,11 @@ import (
 	"daprmall.dev/services/kit/config/keys"
 )
 
-// RateLimit is so many requests a second, and so many at once after a rest.
+// RateLimit is a number of requests per second, and the burst allowed after a pause.
 type RateLimit = keys.Rate
 
-// remembered bounds how many buckets there are. An attacker with more addresses than this
-// gets fresh buckets, but no more of our memory (about 10 MB).
+// remembered bounds the number of buckets. An attacker with more addresses than this gets fresh buckets, but no more
+// memory (about 10 MB).
 const remembered = 50_000
 
 // Buckets are the token buckets of one class of callers in this process.
@@ -22,7 +22,7 @@ type Buckets struct {
 	buckets *lru.Cache[string, *rate.Limiter]
 }
 
-// NewBuckets makes buckets that follow speed, which may change while they are in use.
+// NewBuckets makes buckets whose rate may change while they are in use.
 func NewBuckets(speed func() RateLimit) *Buckets {
 	cache, err := lru.New[string, *rate.Limiter](remembered)
 	if err != nil {
@@ -31,7 +31,7 @@ func NewBuckets(speed func() RateLimit) *Buckets {
 	return &Buckets{speed: speed, buckets: cache}
 }
 
-// Take takes a token from the bucket of who. Without one it says when the next comes.
+// Take takes a token from the bucket of who. If it is empty, Take returns the time until the next token.
 func (b *Buckets) Take(who string, now time.Time) (ok bool, retry time.Duration) {
 	speed := b.speed()
 	bucket, found := b.buckets.Get(who)

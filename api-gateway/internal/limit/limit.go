@@ -1,4 +1,3 @@
-// Package limit keeps any one caller, and all callers together, from taking more of the mall
-// than there is: token buckets in this process for every route, one distributed limit for
-// signing in and up, and a bound on the requests in flight.
+// Package limit bounds what one caller, and all callers together, use of the mall: token buckets in this process for
+// every route, one distributed limit for signing in and up, and a bound on the requests in flight.
 package limit

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// Script asks the binding that runs Lua in Redis.
+// Script calls the binding that runs Lua in Redis.
 type Script func(ctx context.Context, operation string, in, out any) error
 
-// patience is how long a sign-in waits for the limit before it goes on without.
+// patience is how long a sign-in waits for the limit; after that it is let through.
 const patience = 300 * time.Millisecond
 
-// SignIn limits guessing of passwords and mass sign-up over all replicas. Every try counts for the client's address.
-// For the account only tries count that fail: per place (a device or an address), and together for all places the
-// account was never signed in to from. So guessing is bounded, and whoever guesses cannot keep the owner out: places
-// the owner has been before are not under what strangers use up. ADR 21.
+// SignIn limits password guessing and mass sign-up over all replicas. Every try counts for the client's address. For
+// the account only failed tries count: per place (a device or an address), and in all for places the account was never
+// signed in to from. So guessing is bounded, and it cannot keep the owner out: places the owner has used before have a
+// limit of their own. ADR 21.
 type SignIn struct {
 	Script  Script
 	Address func() RateLimit
-	Account func() RateLimit // all places an account does not know
+	Account func() RateLimit // all places unknown to the account
 	Place   func() RateLimit // one place of an account
-	Broken  func()           // counts the times the limit could not be asked
+	Broken  func()           // counts failures to ask the limit
 	Log     *slog.Logger
 }
 
@@ -35,17 +35,17 @@ type Attempt struct {
 	asked  bool
 }
 
-// Client is who tries: an address, and the device it says it is ("" for none).
+// Client is who tries: an address, and the device it claims to be ("" for none).
 type Client struct{ Address, Device string }
 
-// Outcome is what became of a try.
+// Outcome is the result of a try.
 type Outcome int
 
-// What may become of a try.
+// The values of Outcome.
 const (
 	Failed   Outcome = iota // the password is wrong
 	SignedIn                // or signed up
-	Neither                 // no verdict on the password
+	Neither                 // the password was not checked
 )
 
 type bucket struct {
@@ -80,8 +80,8 @@ type settleIn struct {
 	SignedIn bool   `json:"signed_in"`
 }
 
-// Begin takes a try at an account (an email), or says when the next one can be made. A limit that cannot be asked lets
-// through: Redis being down must not lock everybody out, and the password hashing is bounded by itself.
+// Begin counts a try at an account (an email), or returns when the next one is allowed. If the limit cannot be asked,
+// the try is let through: losing Redis must not lock everybody out, and password hashing has a bound of its own.
 func (s *SignIn) Begin(ctx context.Context, c Client, account string) (a Attempt, ok bool, retry time.Duration) {
 	a = Attempt{signIn: s, in: s.in(c, account)}
 	if err := s.ask(ctx, "attempt", a.in, &a.out); err != nil {
@@ -91,8 +91,7 @@ func (s *SignIn) Begin(ctx context.Context, c Client, account string) (a Attempt
 	return a, a.out.Allowed, time.Duration(a.out.RetryAfterMS) * time.Millisecond
 }
 
-// End says what became of a try that was let through. It does not wait for ctx: a client that hangs up has tried all
-// the same.
+// End records the outcome of a try. It does not stop with ctx: a client that disconnects has still made a try.
 func (a Attempt) End(ctx context.Context, o Outcome) {
 	if !a.asked || o == Failed {
 		return
@@ -101,10 +100,10 @@ func (a Attempt) End(ctx context.Context, o Outcome) {
 	_ = a.signIn.ask(context.WithoutCancel(ctx), "settle", in, nil)
 }
 
-// Remember lets an account know a client that has just signed up with it.
+// Remember makes the place of a new account known to it.
 func (s *SignIn) Remember(ctx context.Context, c Client, account string) {
 	in := s.in(c, account)
-	out := attemptOut{Place: "a:" + in.Address, Known: true} // of the buckets it took nothing
+	out := attemptOut{Place: "a:" + in.Address, Known: true} // it took nothing from any bucket
 	Attempt{signIn: s, in: in, out: out, asked: true}.End(ctx, SignedIn)
 }
 
@@ -117,12 +116,12 @@ func (s *SignIn) in(c Client, account string) attemptIn {
 	return in
 }
 
-// Take takes one try of a client's address alone: what it does concerns no account that exists.
+// Take counts a try for the client's address only: no existing account is concerned.
 func (s *SignIn) Take(ctx context.Context, address string) (ok bool, retry time.Duration) {
 	return s.take(ctx, "signin:address:"+digest(address), s.Address())
 }
 
-// TakePassword takes one try of a signed-in user to show the password, right or wrong.
+// TakePassword counts a signed-in user's try of the own password, right or wrong.
 func (s *SignIn) TakePassword(ctx context.Context, userID string) (ok bool, retry time.Duration) {
 	return s.take(ctx, "password:"+digest(userID), s.Place())
 }
