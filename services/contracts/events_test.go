@@ -2,19 +2,21 @@ package contracts_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"reflect"
 	"strings"
 	"testing"
 
+	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/contracts/contractstest"
 )
 
 const eventsHead = `# Events
 
-Written from the contracts by ` + "`go test ./services/contracts -update`" + `; a test holds it to them, to what the services handle and to the
-subscriptions in ` + "`dapr-config/subscriptions.yaml`" + `. How events travel: [architecture](architecture.md).
+Written from the contracts by ` + "`go test ./services/contracts -update`" + `; a test holds it to them, and each service to what it
+says. How events travel: [architecture](architecture.md).
 
 An event is a [CloudEvent](https://cloudevents.io) 1.0 in JSON: a fact in the past tense, with ids and amounts, without personal data. Amounts are in
 minor units, ids are decimal texts. For other languages: the JSON Schema of each type is in
@@ -46,6 +48,14 @@ func eventsPage(t *testing.T, docs map[string]string) []byte {
 		}
 		fmt.Fprintf(&out, "| [`%s`](#%s) | `%s` | %s | %s | %s |\n", e.Type, strings.ReplaceAll(e.Type, ".", ""), e.Topic, e.Producer, strings.Join(to, ", "), e.When)
 	}
+	out.WriteString("\n## By service\n\n| Service | Tells | Handles |\n|---|---|---|\n")
+	for _, s := range contracts.Services {
+		if s.UsesEvents() {
+			tells := func(e contracts.Event) bool { return e.Producer == s.Name }
+			handles := func(e contracts.Event) bool { return e.HandledBy(s.Name) }
+			fmt.Fprintf(&out, "| %s | %s | %s |\n", s.Name, types(tells), types(handles))
+		}
+	}
 	for _, e := range contractstest.Events() {
 		fmt.Fprintf(&out, "\n## %s\n\n%s Topic `%s`, key `%s`, from **%s**.\n\n", e.Type, e.When, e.Topic, e.Key, e.Producer)
 		for _, c := range e.Consumers {
@@ -55,6 +65,17 @@ func eventsPage(t *testing.T, docs map[string]string) []byte {
 		fields(&out, docs, reflect.TypeOf(e.Sample), "")
 	}
 	return out.Bytes()
+}
+
+// types lists the events that are so.
+func types(is func(contracts.Event) bool) string {
+	var list []string
+	for _, e := range contracts.Events() {
+		if is(e) {
+			list = append(list, "`"+e.Type+"`")
+		}
+	}
+	return cmp.Or(strings.Join(list, ", "), "–")
 }
 
 func fields(out io.Writer, docs map[string]string, t reflect.Type, prefix string) {
