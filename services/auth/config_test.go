@@ -13,7 +13,7 @@ type oneSetting map[string]config.Value
 
 func (s oneSetting) Config(context.Context, []string) (map[string]config.Value, error) { return s, nil }
 
-// A key is published for a day after it was followed: with one a second there would be a thousand of them.
+// A replaced key is published for a day: with one a second there would be a thousand of them.
 func TestKeysDoNotRotateAllTheTime(t *testing.T) {
 	for text, want := range map[string]time.Duration{"0": 0, "24h": 24 * time.Hour, "1s": 90 * 24 * time.Hour,
 		"23h": 90 * 24 * time.Hour, "-24h": 90 * 24 * time.Hour} {

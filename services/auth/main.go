@@ -1,4 +1,4 @@
-// Command auth owns sessions and the only private signing keys of the mall.
+// Command auth owns sessions and the mall's private signing keys.
 package main
 
 import (

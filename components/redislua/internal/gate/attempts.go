@@ -58,7 +58,7 @@ func (in AttemptIn) check() error {
 	return nil
 }
 
-// AttemptOut says whether the try may be made and, if not, when; and what to give back if it does not fail.
+// AttemptOut reports whether the try may be made and, if not, when; and what to give back if it does not fail.
 type AttemptOut struct {
 	Allowed      bool   `json:"allowed"`
 	RetryAfterMS int64  `json:"retry_after_ms"`
@@ -116,7 +116,7 @@ func (g *Gate) Attempt(ctx context.Context, in AttemptIn) (AttemptOut, error) {
 		Known: number(res[3]) == 1}, nil
 }
 
-// Settle gives back what a try took that did not fail; the account remembers from where it was signed in to.
+// Settle returns back what a try took that did not fail; the account remembers from where it was signed in to.
 func (g *Gate) Settle(ctx context.Context, in SettleIn) (SettleOut, error) {
 	paid := 1
 	if in.Known {

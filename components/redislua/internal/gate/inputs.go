@@ -145,7 +145,7 @@ type DueIn struct {
 
 func (in DueIn) check() error { return checkLimit(in.Limit) }
 
-// ExtendIn gives an open hold more time.
+// ExtendIn returns an open hold more time.
 type ExtendIn struct {
 	OrderID string `json:"order_id"`
 	TTL     int64  `json:"ttl_ms"`

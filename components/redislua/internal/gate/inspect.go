@@ -138,7 +138,7 @@ func runID(ctx context.Context, c redis.Cmdable) (string, error) {
 	return "", fmt.Errorf("run id: the server names none")
 }
 
-// LockOut says whether the caller won.
+// LockOut reports whether the caller won.
 type LockOut struct {
 	Acquired bool `json:"acquired"`
 }
@@ -152,7 +152,7 @@ func (g *Gate) Lock(ctx context.Context, in LockIn) (LockOut, error) {
 	return LockOut{Acquired: won == 1}, nil
 }
 
-// LimitOut says whether the cost was paid and, if not, when it could be.
+// LimitOut reports whether the cost was paid and, if not, when it could be.
 type LimitOut struct {
 	Allowed      bool  `json:"allowed"`
 	RetryAfterMS int64 `json:"retry_after_ms"`

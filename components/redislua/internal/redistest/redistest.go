@@ -23,7 +23,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Addr gives the address of a Redis that answers. Without one the test fails,
+// Addr returns the address of a Redis that answers. Without one the test fails,
 // unless -short says that a partial run is meant.
 func Addr(t *testing.T) string {
 	t.Helper()

@@ -6,15 +6,15 @@ import (
 	"daprmall.dev/services/contracts/userv1"
 )
 
-// An event says how an account was when it changed. Each handler asks user what the account is now and applies that, so
-// events may be repeated and come in any order.
+// Handlers do not apply what the event says: each asks user for the account's present state and applies that, so events
+// may be repeated and come in any order.
 
 // OnUserBanned ends the sessions of an account.
 func (h handler) OnUserBanned(ctx context.Context, e userv1.Banned) error {
 	return h.sessions.ApplyAccountState(ctx, e.UserID)
 }
 
-// OnUserUnbanned makes a ban that was lifted known to auth.
+// OnUserUnbanned applies that a ban was lifted.
 func (h handler) OnUserUnbanned(ctx context.Context, e userv1.Unbanned) error {
 	return h.sessions.ApplyAccountState(ctx, e.UserID)
 }

@@ -24,7 +24,8 @@ func (away) Find(context.Context, string) (auth.Account, error) {
 	return auth.Account{}, errors.New("user is away")
 }
 
-// An event that comes while user is away is parked; what it casts doubt on is void all the same.
+// An event that comes while user is unreachable is parked, and the account's access tokens are void until it is
+// handled.
 func TestAnEventWithoutUserCastsDoubt(t *testing.T) {
 	db := postgrestest.Open(t, inbox.Migrations, store.Migrations)
 	sessions := store.New(db)

@@ -1,4 +1,5 @@
-// Package api is what comes in: signing in and out, public keys, revocations, and news of accounts.
+// Package api has the routes and event handlers of auth: signing in and out, public keys, revocations, changes of
+// accounts.
 package api
 
 import (
@@ -26,7 +27,7 @@ type Revocations interface {
 	Revocations(ctx context.Context, since time.Time, after string, limit int) (authv1.Revocations, error)
 }
 
-// Routes mounts everything auth answers.
+// Routes adds all routes and event handlers of auth.
 func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *signing.Ring, list Revocations) {
 	h := handler{sessions, list, keys}
 	gateway := server.Callers("api-gateway")
@@ -54,11 +55,11 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 
 	// gateway: what was revoked since; polled by each replica.
 	s.GET(authv1.PathRevocations, gateway, server.Handle(h.revocations))
-	// user: an account has changed. Auth asks user what it is now; safe to repeat and in any order.
+	// user: an account has changed. Auth asks user for its present state; safe to repeat, in any order.
 	s.POST(authv1.PathRevoke, server.Callers("user"), server.Handle(h.revoke))
 
-	// Events: the same, for calls that did not arrive. Detached because the handlers call user over the network, and
-	// because what they revoke stays revoked when the event fails and is parked.
+	// The same as events, for calls that did not arrive. Detached from the inbox's transaction because the handlers call
+	// user over the network, and because a revocation must stay when the event fails and is parked.
 	inbox.OnDetached(in, "user", userv1.TypeBanned, h.OnUserBanned)
 	inbox.OnDetached(in, "user", userv1.TypeUnbanned, h.OnUserUnbanned)
 	inbox.OnDetached(in, "user", userv1.TypePassword, h.OnUserPasswordChanged)

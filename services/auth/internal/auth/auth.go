@@ -1,4 +1,4 @@
-// Package auth is the domain of sessions: signing in, refreshing, signing out, and voiding tokens.
+// Package auth is the domain of sessions: signing in, refreshing, signing out, and revoking tokens.
 package auth
 
 import (
@@ -14,7 +14,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Session is one sign-in on one device: a family of refresh tokens. No token of it lives beyond Ends.
+// Session is one sign-in on one device: a family of refresh tokens. None of its tokens is valid after Ends.
 type Session struct {
 	ID     string
 	UserID string
@@ -22,7 +22,7 @@ type Session struct {
 	Ends   time.Time
 }
 
-// Tokens is what a client gets.
+// Tokens are what a client receives.
 type Tokens struct {
 	Access         string
 	AccessExpires  time.Duration
@@ -30,43 +30,42 @@ type Tokens struct {
 	RefreshExpires time.Duration
 }
 
-// Signer signs access tokens; nobody else can.
+// Signer signs access tokens.
 type Signer interface {
 	Sign(s Session, issued time.Time, lifetime time.Duration) (string, error)
 }
 
-// Lifetimes are how long what is issued now may live.
+// Lifetimes apply to what is issued from now on.
 type Lifetimes struct {
-	Refresh time.Duration // a refresh token that nobody uses
-	Session time.Duration // a session, however often it is refreshed
+	Refresh time.Duration // of an unused refresh token
+	Session time.Duration // of a session, however often it is refreshed
 }
 
-// Store keeps sessions, refresh tokens (hashed) and revocations. Now is the database's clock.
+// Store keeps sessions, refresh tokens (hashed) and revocations. It uses the database's clock.
 type Store interface {
 	Accounts
-	// Open starts a session with its first refresh token. ErrOutdated: another state of the account is known than this
-	// one.
+	// Open starts a session with its first refresh token. ErrOutdated: the account's known state differs from this one.
 	Open(ctx context.Context, sessionID string, a Account, token []byte, l Lifetimes) (s Session, now time.Time, err error)
-	// Rotate uses a refresh token up: rotation describes what happened. The first of the successors follows it, unless
-	// another did.
+	// Rotate consumes a refresh token and returns what happened. The first of the given successors replaces it, unless
+	// another one already has.
 	Rotate(ctx context.Context, token []byte, successors [][]byte, l Lifetimes, revocationTTL time.Duration) (Rotation,
 		error)
-	// End ends a session of a user and voids its access tokens; false if the user has no such session that is open.
+	// End ends a session of a user and voids its access tokens; false if the user has no such open session.
 	End(ctx context.Context, userID, sessionID string, revocationTTL time.Duration) (bool, error)
-	// List gives the open sessions of a user, the newest first, those older than the id before ("" for the first).
+	// List returns a user's open sessions, newest first, those older than the id before ("" for the first page).
 	List(ctx context.Context, userID, before string, limit int, sessionTTL time.Duration) ([]Open, error)
 }
 
-// ErrOutdated says that an account is known to be, or doubted to be, other than it was said to be.
+// ErrOutdated means that the account's state has changed since it was read.
 var ErrOutdated = errors.New("the account is not as it was")
 
 // Rotation is the outcome of using a refresh token.
 type Rotation struct {
-	OK      bool   // false: unknown, expired, of an ended session, or stolen (then the family has ended)
-	Ask     string // nothing happened: ask user for this account first
+	OK      bool   // false: unknown, expired, of an ended session, or reused (then the family has ended)
+	Ask     string // not empty: nothing happened; ask user for this account first
 	Session Session
 	Now     time.Time
-	// Successor is which of the successors follows the token.
+	// Successor is the index of the successor that replaces the token.
 	Successor int
 }
 
@@ -74,25 +73,25 @@ type Rotation struct {
 type Open struct {
 	ID       string
 	Created  time.Time
-	LastUsed time.Time // when it was signed in to or refreshed last
+	LastUsed time.Time // last sign-in or refresh
 	Ends     time.Time // without a further refresh
 }
 
 // IDs makes session ids.
 type IDs interface{ Next() (string, error) }
 
-// Service is what can be done with sessions.
+// Service has the use cases of sessions.
 type Service struct {
 	users     Users
 	signer    Signer
 	store     Store
 	ids       IDs
-	secrets   atomic.Pointer[[][]byte] // derive successors of refresh tokens: the first from now on
+	secrets   atomic.Pointer[[][]byte] // derive successors of refresh tokens; new ones from the first
 	accessTTL func() time.Duration
 	lifetimes func() Lifetimes
 }
 
-// NewService wires the sessions.
+// NewService connects the use cases with what they need.
 func NewService(
 	users Users, signer Signer, store Store, ids IDs, secret []byte, accessTTL func() time.Duration,
 	lifetimes func() Lifetimes,
@@ -102,19 +101,19 @@ func NewService(
 	return s
 }
 
-// SetSecrets changes what derives successors from now on. Those that the others derived are recognised too: of before a
-// change, and of replicas that have changed already.
+// SetSecrets replaces the secrets that derive successors: new ones from current. Successors derived from the others are
+// recognised too: those from before a change, and those of replicas that have changed already.
 func (s *Service) SetSecrets(current []byte, others ...[]byte) {
 	all := append([][]byte{current}, others...)
 	s.secrets.Store(&all)
 }
 
-// RevocationTTL is how long a revocation is listed: until no token issued before it can be alive, whatever the lifetime
-// was then.
+// RevocationTTL is how long a revocation is listed: until every token issued before it has expired, whatever the
+// lifetime was then.
 const RevocationTTL = 25 * time.Hour
 
-// SignIn opens a session. If user's answer is not what is known of the account, one of them is old: user is asked what
-// it is now, which takes effect on all sessions, and the password is looked at again, for it may be the old one.
+// SignIn opens a session. If user's answer differs from the known state of the account, one of the two is old: user is
+// asked for the present state, which is applied to all sessions, and the password is checked again.
 func (s *Service) SignIn(ctx context.Context, email, password string) (Tokens, error) {
 	id, err := s.ids.Next()
 	if err != nil {
@@ -147,7 +146,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Tokens, e
 }
 
 // Refresh exchanges a refresh token. The successor is derived from it, so that a client whose answer was lost gets the
-// same one when it asks again within a minute; any other reuse means that two hold the token, and ends the session.
+// same one when it asks again within a minute. Any other reuse means that the token was stolen, and ends the session.
 func (s *Service) Refresh(ctx context.Context, refresh string) (Tokens, error) {
 	invalid := problem.New(problem.Unauthenticated, "invalid_refresh_token",
 		"Sign in again: this refresh token cannot be used.")
@@ -180,7 +179,7 @@ func (s *Service) Refresh(ctx context.Context, refresh string) (Tokens, error) {
 	return s.tokens(r.Session, successors[r.Successor], r.Now)
 }
 
-// SignOut ends a session; to end one that has ended is no error.
+// SignOut ends a session. Ending an ended session is not an error.
 func (s *Service) SignOut(ctx context.Context, userID, sessionID string) error {
 	_, err := s.store.End(ctx, userID, sessionID, RevocationTTL)
 	return err
@@ -195,7 +194,7 @@ func (s *Service) EndSession(ctx context.Context, userID, sessionID string) erro
 	return err
 }
 
-// Sessions gives the open sessions of a user.
+// Sessions returns a page of a user's open sessions.
 func (s *Service) Sessions(ctx context.Context, userID, before string, limit int) ([]Open, error) {
 	return s.store.List(ctx, userID, before, limit, s.lifetimes().Session)
 }
@@ -211,8 +210,8 @@ func (s *Service) tokens(session Session, refresh []byte, now time.Time) (Tokens
 		RefreshExpires: min(s.lifetimes().Refresh, left)}, nil
 }
 
-// Hash is how a refresh token is kept: whoever reads the database cannot use it. The tokens are random, so no salt is
-// needed.
+// Hash returns what the database keeps of a refresh token, so that a reader of the database cannot use it. Tokens are
+// random, so no salt is needed.
 func Hash(token []byte) []byte {
 	sum := sha256.Sum256(token)
 	return sum[:]

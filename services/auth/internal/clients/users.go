@@ -1,4 +1,4 @@
-// Package clients is whom auth calls, through the sidecar.
+// Package clients calls other services through the sidecar.
 package clients
 
 import (
@@ -12,13 +12,13 @@ import (
 	"daprmall.dev/services/kit/sidecar"
 )
 
-// Users is auth.Users: the user service.
+// Users implements auth.Users by calling the user service.
 type Users struct{ side *sidecar.Client }
 
-// NewUsers makes it.
+// NewUsers makes the client.
 func NewUsers(side *sidecar.Client) Users { return Users{side} }
 
-// Verify is described at auth.Users.
+// Verify implements auth.Users.
 func (u Users) Verify(ctx context.Context, email, password string) (auth.Account, error) {
 	var answer userv1.VerifyAnswer
 	err := u.side.Invoke(ctx, sidecar.Request{App: "user", Method: http.MethodPost, Path: userv1.PathVerify, System: true,
@@ -37,7 +37,7 @@ func (u Users) Verify(ctx context.Context, email, password string) (auth.Account
 	return auth.Account{}, fmt.Errorf("user service gave the verdict %q", answer.Verdict)
 }
 
-// Find is described at auth.Users.
+// Find implements auth.Users.
 func (u Users) Find(ctx context.Context, userID string) (auth.Account, error) {
 	var answer userv1.GetAnswer
 	err := u.side.Invoke(ctx, sidecar.Request{App: "user", Method: http.MethodPost, Path: userv1.PathGet, System: true,

@@ -1,6 +1,6 @@
-// Package signing holds the mall's Ed25519 keys. They live in auth's database, sealed with a key of the secret store,
-// so that a rotation reaches every replica without a restart; every key is published before it signs, so that it signs
-// nobody out.
+// Package signing holds the mall's Ed25519 signing keys. They live in auth's database, encrypted with a key of the
+// secret store, so that a rotation reaches every replica without a restart. Every key is published before it signs, so
+// that verifiers know it when its first token arrives.
 package signing
 
 import (
@@ -13,37 +13,37 @@ import (
 )
 
 const (
-	// Lead is how long a key is published before it may sign: longer than anybody keeps the keys they have fetched
-	// (identity.Verifier 30 s at most, Cache-Control max-age=60).
+	// Lead is how long a key is published before it may sign: longer than any verifier caches the keys (identity.Verifier
+	// 30 s at most, Cache-Control max-age=60).
 	Lead = 90 * time.Second
-	// publishedFor is how long a retired key is published on: no token lives longer.
+	// publishedFor is how long a retired key stays published: no token lives longer.
 	publishedFor = 25 * time.Hour
 )
 
-// Key is one signing key. Its times are the database's; zero is never.
+// Key is one signing key. Its times are on the database's clock; zero means never.
 type Key struct {
 	Kid       string
 	Seed      []byte
-	Wrap      string // what it is sealed with
+	Wrap      string // the wrapping key that encrypts it
 	Created   time.Time
 	Activated time.Time
 	Retired   time.Time
 	Revoked   time.Time
 }
 
-// State is what a key is good for.
+// State is the phase of a key's life.
 type State string
 
 // The states of a key. Standby, active and retired ones are published.
 const (
 	Standby State = "standby" // signs next
 	Active  State = "active"
-	Retired State = "retired" // verifies what it has signed
+	Retired State = "retired" // only verifies tokens that it signed
 	Expired State = "expired" // its last token has expired
-	Revoked State = "revoked" // its tokens are void
+	Revoked State = "revoked" // its tokens are rejected
 )
 
-// State says what the key is good for at a time.
+// State returns the key's state at a time.
 func (k Key) State(now time.Time) State {
 	switch {
 	case !k.Revoked.IsZero():
@@ -58,7 +58,7 @@ func (k Key) State(now time.Time) State {
 	return Standby
 }
 
-// Published says whether the key verifies tokens at a time.
+// Published reports whether the key verifies tokens at a time.
 func (k Key) Published(now time.Time) bool {
 	s := k.State(now)
 	return s == Standby || s == Active || s == Retired
@@ -87,7 +87,7 @@ func (k *Keys) create() *Key {
 	return &k.List[len(k.List)-1]
 }
 
-// Complete makes sure that there are a key that signs and one that is ready to follow it.
+// Complete makes sure that there is an active key and a standby key.
 func (k *Keys) Complete() {
 	if k.find(Active) == nil {
 		next := k.find(Standby)
@@ -101,7 +101,7 @@ func (k *Keys) Complete() {
 	}
 }
 
-// Import takes a key that was in use before keys lived in the database; it is the active one if there is none.
+// Import adds a key from before keys lived in the database; it becomes the active one if there is none.
 func (k *Keys) Import(kid string, seed []byte, active bool) {
 	for _, known := range k.List {
 		if known.Kid == kid {
@@ -115,7 +115,8 @@ func (k *Keys) Import(kid string, seed []byte, active bool) {
 	k.List = append(k.List, key)
 }
 
-// Rotate lets the next key sign from now on. It refuses (key_too_new) while somebody may not have fetched it yet.
+// Rotate makes the standby key the active one. It refuses (key_too_new) while some verifier may not have fetched it
+// yet.
 func (k *Keys) Rotate() error {
 	k.Complete()
 	next := k.find(Standby)
@@ -129,7 +130,7 @@ func (k *Keys) Rotate() error {
 	return nil
 }
 
-// Revoke voids a key and every token it has signed. If it was the active one the next signs at once.
+// Revoke rejects a key and every token it has signed. If it was active, the standby key signs at once.
 func (k *Keys) Revoke(kid string) error {
 	for i := range k.List {
 		if k.List[i].Kid == kid {
@@ -143,13 +144,13 @@ func (k *Keys) Revoke(kid string) error {
 	return problem.NewNotFound("key")
 }
 
-// Due says whether the active key has signed for longer than it should.
+// Due reports whether the active key has signed for longer than it should.
 func (k *Keys) Due(after time.Duration) bool {
 	active, next := k.find(Active), k.find(Standby)
 	return active != nil && next != nil && k.Now.Sub(active.Activated) > after && k.Now.Sub(next.Created) > Lead
 }
 
-// Forget drops keys that have had no effect for long.
+// Forget drops keys that have had no effect for a long time.
 func (k *Keys) forgettable(key Key) bool {
 	over := key.Retired
 	if !key.Revoked.IsZero() {
@@ -158,7 +159,7 @@ func (k *Keys) forgettable(key Key) bool {
 	return !over.IsZero() && k.Now.Sub(over) > 90*24*time.Hour
 }
 
-// Kept gives the keys without those that have had no effect for long.
+// Kept returns the keys that Forget keeps.
 func (k *Keys) Kept() (kept []Key, gone []string) {
 	for _, key := range k.List {
 		if k.forgettable(key) {

@@ -18,13 +18,13 @@ import (
 
 // Store keeps the keys.
 type Store interface {
-	// Keys gives all keys.
+	// Keys returns all keys.
 	Keys(ctx context.Context) (Keys, error)
-	// ChangeKeys changes them, one change at a time over all replicas.
+	// ChangeKeys changes them; changes are serialised over all replicas.
 	ChangeKeys(ctx context.Context, change func(k *Keys) error) (Keys, error)
 }
 
-// Ring is auth.Signer: this replica's copy of the keys.
+// Ring implements auth.Signer with this replica's copy of the keys.
 type Ring struct {
 	store    Store
 	vault    *Vault
@@ -38,12 +38,12 @@ type copied struct {
 	public identity.KeySet
 }
 
-// NewRing makes a ring; a key is rotated by itself when it has signed for rotation (0: never).
+// NewRing makes a ring; the active key is rotated when it has signed for rotation (0: never).
 func NewRing(store Store, vault *Vault, rotation func() time.Duration) *Ring {
 	return &Ring{store: store, vault: vault, rotation: rotation}
 }
 
-// Open fills the ring. A mall's first start makes its first keys, an older mall's brings them in.
+// Open fills the ring. The first start of a mall makes its keys; an older mall's are imported.
 func (r *Ring) Open(ctx context.Context) error {
 	_, err := r.change(ctx, func(k *Keys) error {
 		if len(k.List) == 0 { // once: a key that was revoked and forgotten must not come back
@@ -55,7 +55,7 @@ func (r *Ring) Open(ctx context.Context) error {
 	return err
 }
 
-// Refresh takes over what other replicas have changed, and rotates when it is time.
+// Refresh reads what other replicas have changed, and rotates when it is time.
 func (r *Ring) Refresh(ctx context.Context) error {
 	keys, err := r.store.Keys(ctx)
 	if err != nil {
@@ -78,19 +78,18 @@ func (r *Ring) Refresh(ctx context.Context) error {
 	return r.take(keys)
 }
 
-// Rotate lets the next key sign.
+// Rotate makes the standby key the active one.
 func (r *Ring) Rotate(ctx context.Context) (Keys, error) { return r.change(ctx, (*Keys).Rotate) }
 
-// Revoke voids a key with all its tokens.
+// Revoke rejects a key with all its tokens.
 func (r *Ring) Revoke(ctx context.Context, kid string) (Keys, error) {
 	return r.change(ctx, func(k *Keys) error { return k.Revoke(kid) })
 }
 
-// List gives all keys.
+// List returns all keys.
 func (r *Ring) List(ctx context.Context) (Keys, error) { return r.store.Keys(ctx) }
 
-// Published gives the ids of the keys whose tokens are good now, as the database has them: other replicas may have
-// revoked one.
+// Published returns the ids of the published keys as the database has them: another replica may have revoked one.
 func (r *Ring) Published(ctx context.Context) ([]string, error) {
 	keys, err := r.store.Keys(ctx)
 	if err != nil {
@@ -148,5 +147,5 @@ func (r *Ring) Sign(s auth.Session, issued time.Time, lifetime time.Duration) (s
 	return signed, nil
 }
 
-// Public gives the public keys, sorted.
+// Public returns the public keys, sorted.
 func (r *Ring) Public() identity.KeySet { return r.now.Load().public }

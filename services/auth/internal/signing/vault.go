@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// wrapPrefix marks the keys of the secret that seal; "wrap" names the one that seals from now on.
+// wrapPrefix marks the wrapping keys in the secret; "wrap" names the one that encrypts from now on.
 const wrapPrefix = "wrap-"
 
-// Vault seals signing keys with what the secret store holds.
+// Vault encrypts signing keys with the wrapping keys of the secret store.
 type Vault struct {
 	current string
 	wraps   map[string]cipher.AEAD
@@ -22,8 +22,8 @@ type Vault struct {
 	active  string            // the one of them that signed
 }
 
-// NewVault reads the secret: "wrap" names the sealing key, "wrap-…" are 32 bytes in base64 each. Older malls have
-// "active", which names a key id, and key ids with Ed25519 seeds.
+// NewVault reads the secret: "wrap" names the present wrapping key, "wrap-…" are 32 bytes in base64 each. Older malls
+// have "active", which names a key id, and key ids with Ed25519 seeds.
 func NewVault(secret map[string]string) (*Vault, error) {
 	v := &Vault{current: secret["wrap"], active: secret["active"], wraps: map[string]cipher.AEAD{},
 		legacy: map[string][]byte{}}
@@ -58,10 +58,10 @@ func aead(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// Current names what seals from now on.
+// Current names the wrapping key that encrypts from now on.
 func (v *Vault) Current() string { return v.current }
 
-// Seal seals the seed of a key, bound to its id.
+// Seal encrypts the seed of a key, bound to its id.
 func (v *Vault) Seal(kid string, seed []byte) []byte {
 	gcm := v.wraps[v.current]
 	nonce := make([]byte, gcm.NonceSize())
@@ -69,7 +69,7 @@ func (v *Vault) Seal(kid string, seed []byte) []byte {
 	return gcm.Seal(nonce, nonce, seed, []byte(kid))
 }
 
-// Open gives the seed of a key.
+// Open decrypts the seed of a key.
 func (v *Vault) Open(kid, wrap string, sealed []byte) ([]byte, error) {
 	gcm := v.wraps[wrap]
 	if gcm == nil {
@@ -85,7 +85,7 @@ func (v *Vault) Open(kid, wrap string, sealed []byte) ([]byte, error) {
 	return seed, nil
 }
 
-// Import brings the keys of an older mall in.
+// Import returns the keys of an older mall.
 func (v *Vault) Import(k *Keys) {
 	for kid, seed := range v.legacy {
 		k.Import(kid, seed, kid == v.active)

@@ -13,14 +13,14 @@ import (
 	"daprmall.dev/services/kit/postgres"
 )
 
-// known is an account as its row has it.
+// known is the row of an account.
 type known struct {
 	auth.Account
 	revision int64
 	doubtful bool
 }
 
-// lockAccount gives and locks the row of an account.
+// lockAccount reads and locks the row of an account.
 func lockAccount(tx *gorm.DB, userID string) (k known, found bool, err error) {
 	var r struct {
 		Roles       string
@@ -46,7 +46,7 @@ func lockAccount(tx *gorm.DB, userID string) (k known, found bool, err error) {
 	return k, true, json.Unmarshal([]byte(r.Roles), &k.Roles)
 }
 
-// insertAccount keeps an account nobody knows yet; false if somebody does.
+// insertAccount adds an unknown account; false if it is known.
 func insertAccount(tx *gorm.DB, a auth.Account) (bool, error) {
 	roles, err := json.Marshal(a.Roles)
 	if err != nil {
@@ -61,7 +61,7 @@ func insertAccount(tx *gorm.DB, a auth.Account) (bool, error) {
 	return res.RowsAffected == 1, nil
 }
 
-// Revision is described at auth.Accounts.
+// Revision implements auth.Accounts.
 func (s *Store) Revision(ctx context.Context, userID string) (int64, error) {
 	var revision int64
 	err := postgres.DB(ctx, s.db).Raw("SELECT coalesce(max(revision), 0) FROM accounts WHERE user_id = ?",
@@ -69,7 +69,7 @@ func (s *Store) Revision(ctx context.Context, userID string) (int64, error) {
 	return revision, err
 }
 
-// Learn is described at auth.Accounts.
+// Learn implements auth.Accounts.
 func (s *Store) Learn(ctx context.Context, a auth.Account, revision int64, revocationTTL time.Duration) (bool, error) {
 	ok := false
 	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
@@ -101,7 +101,7 @@ func (s *Store) Learn(ctx context.Context, a auth.Account, revision int64, revoc
 	return ok, err
 }
 
-// void ends what an account had before it became a.
+// void revokes what the account had before it became a.
 func void(tx *gorm.DB, was, a auth.Account, revocationTTL time.Duration) error {
 	now, err := clock(tx)
 	if err != nil {
@@ -113,7 +113,7 @@ func void(tx *gorm.DB, was, a auth.Account, revocationTTL time.Duration) error {
 			return fmt.Errorf("keep session: %w", err)
 		}
 	}
-	// Of an ended session nothing is ever valid again: its not_before lies beyond every token.
+	// Nothing of an ended session is ever valid again: its not_before lies beyond every token.
 	err = tx.Exec(`WITH ended AS (
 			UPDATE sessions SET ended_at = ? WHERE user_id = ? AND ended_at IS NULL AND (? OR password_id <> ?) RETURNING id)
 		INSERT INTO revocations (kind, subject, not_before, created_at, expires_at) SELECT ?, id, ?, ?, ? FROM ended
@@ -128,7 +128,7 @@ func void(tx *gorm.DB, was, a auth.Account, revocationTTL time.Duration) error {
 	return revoke(tx, authv1.KindUser, a.ID, now, now, revocationTTL)
 }
 
-// Doubt is described at auth.Accounts.
+// Doubt implements auth.Accounts.
 func (s *Store) Doubt(ctx context.Context, userID string, revocationTTL time.Duration) error {
 	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		res := tx.Exec("UPDATE accounts SET doubtful = true, revision = revision + 1 WHERE user_id = ?", userID)

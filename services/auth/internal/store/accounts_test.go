@@ -34,7 +34,7 @@ func service(s *store.Store, users auth.Users, signer auth.Signer, l auth.Lifeti
 		func() auth.Lifetimes { return l })
 }
 
-// void says whether a token of account 7 issued at at is void by now, as a gateway would see it.
+// void reports whether a token of account 7 issued at at is rejected by now, as a gateway would see it.
 func void(t *testing.T, s *store.Store, at time.Time) bool {
 	t.Helper()
 	list, err := s.Revocations(t.Context(), time.Time{}, "", 0)
@@ -49,7 +49,7 @@ func void(t *testing.T, s *store.Store, at time.Time) bool {
 	return false
 }
 
-// However auth comes to know of it, a change of roles voids the tokens that say the old ones, and none issued after it.
+// However auth learns of it, a change of roles voids the tokens with the old ones, and none issued after it.
 func TestEveryWayOfLearningVoidsWhatIsTakenAway(t *testing.T) {
 	ways := map[string]func(ctx context.Context, sessions *auth.Service) error{
 		"told": func(ctx context.Context, sessions *auth.Service) error { return sessions.ApplyAccountState(ctx, "7") },
@@ -81,7 +81,7 @@ func TestEveryWayOfLearningVoidsWhatIsTakenAway(t *testing.T) {
 	}
 }
 
-// Versions do not matter: user's database may have been restored to yesterday, and somebody may have sent a huge one.
+// Version numbers do not matter: user's database may have been restored to yesterday, or somebody sent a huge one.
 func TestABanAfterARestoreCounts(t *testing.T) {
 	_, _, sessions, who := open(t)
 	who.become([]string{"customer"}, false, 1<<62)
@@ -102,7 +102,7 @@ func TestABanAfterARestoreCounts(t *testing.T) {
 	}
 }
 
-// What was asked for earlier may come later; it is asked for again.
+// An answer that was asked for earlier may arrive later; then user is asked again.
 func TestAnOldAnswerIsNotTaken(t *testing.T) {
 	_, s, sessions, who := open(t)
 	signIn(t, sessions)
@@ -120,7 +120,7 @@ func TestAnOldAnswerIsNotTaken(t *testing.T) {
 	}
 }
 
-// A change that user cannot be asked about voids the access tokens at once, and nobody refreshes before user was asked.
+// While user cannot be asked about a change, the access tokens are void and cannot be refreshed.
 func TestDoubtWaitsForUser(t *testing.T) {
 	_, s, _, who := open(t)
 	var signer issued
@@ -144,7 +144,7 @@ func TestDoubtWaitsForUser(t *testing.T) {
 	}
 }
 
-// A session ends after its time, however often it was refreshed, and no token of it lives longer.
+// A session ends after its time, however often it was refreshed, and none of its tokens lives longer.
 func TestASessionHasAnEnd(t *testing.T) {
 	db, s, _, who := open(t)
 	var signer issued

@@ -13,8 +13,9 @@ const forgetBatch = 5000
 
 var oldRevocations = postgres.Purge{Table: "revocations", Column: "expires_at"}
 
-// forgetTokens removes the oldest tokens that expired a day ago, and each session that has none left: a session without
-// a token that lives can do nothing. The snapshot still shows the tokens that go, hence the comparison of their age.
+// forgetTokens removes the oldest tokens that expired a day ago, and each session that has none left: without a live
+// token a session can do nothing. The statement's snapshot still contains the tokens it removes, hence the comparison
+// of their age.
 //
 //nolint:gosec // a statement, no secret
 const forgetTokens = `WITH gone AS (
@@ -27,7 +28,7 @@ const forgetTokens = `WITH gone AS (
 			AND t.expires_at >= now() - make_interval(secs => ?)))
 	SELECT count(*) FROM gone`
 
-// Forget removes what can have no effect any more, in batches.
+// Forget removes, in batches, what can have no effect any more.
 func (s *Store) Forget(ctx context.Context) error {
 	if err := oldRevocations.Run(ctx, s.db); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// What can have no effect any more goes, in batches; what may still be asked for stays.
+// What can have no effect any more is removed in batches; what may still be asked for stays.
 func TestForgetRemovesWhatHasRunOut(t *testing.T) {
 	db, s, _, _ := open(t)
 	const old = 12_000 // more than two batches

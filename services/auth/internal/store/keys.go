@@ -12,7 +12,7 @@ import (
 	"daprmall.dev/services/kit/postgres"
 )
 
-// keysLock is the advisory lock of whoever changes the keys.
+// keysLock is the advisory lock that serialises changes of keys.
 const keysLock = 0x6d616c6c6b6579 // "mallkey"
 
 // Keys is signing.Store on PostgreSQL.
@@ -34,7 +34,7 @@ type keyRow struct {
 	RevokedAt   *time.Time
 }
 
-// Keys is described at signing.Store.
+// Keys implements signing.Store.
 func (s *Keys) Keys(ctx context.Context) (signing.Keys, error) { return s.read(postgres.DB(ctx, s.db)) }
 
 func (s *Keys) read(tx *gorm.DB) (signing.Keys, error) {
@@ -58,7 +58,7 @@ func (s *Keys) read(tx *gorm.DB) (signing.Keys, error) {
 	return keys, nil
 }
 
-// ChangeKeys is described at signing.Store. What is sealed with an older key of the secret store is sealed anew.
+// ChangeKeys implements signing.Store. Keys encrypted with an older wrapping key are encrypted again.
 func (s *Keys) ChangeKeys(ctx context.Context, change func(k *signing.Keys) error) (signing.Keys, error) {
 	var keys signing.Keys
 	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
@@ -79,7 +79,7 @@ func (s *Keys) ChangeKeys(ctx context.Context, change func(k *signing.Keys) erro
 				return err
 			}
 		}
-		// Who stops signing first: at most one key signs, as the index has it.
+		// The key that stops signing first: a unique index allows only one active key.
 		for _, stops := range []bool{true, false} {
 			for i := range keys.List {
 				k := &keys.List[i]

@@ -35,7 +35,7 @@ func ring(t *testing.T, db *gorm.DB, secret map[string]string, rotation time.Dur
 	return r
 }
 
-// verifies says whether a verifier that has just fetched the keys of a ring takes a token.
+// verifies reports whether a verifier that has just fetched the keys of a ring takes a token.
 func verifies(t *testing.T, r *signing.Ring, token string) bool {
 	t.Helper()
 	_, err := identity.NewVerifier(func(context.Context) (identity.KeySet, error) { return r.Public(), nil }).
@@ -65,7 +65,7 @@ func states(t *testing.T, r *signing.Ring) map[signing.State][]string {
 	return out
 }
 
-// aged lets time pass for the keys.
+// aged moves the keys into the past.
 func aged(t *testing.T, db *gorm.DB, by string) {
 	t.Helper()
 	if err := db.Exec(`UPDATE signing_keys SET created_at = created_at - ?::interval,
@@ -75,7 +75,7 @@ func aged(t *testing.T, db *gorm.DB, by string) {
 	}
 }
 
-// A key is published before it signs, and after it has signed; all replicas follow without a restart.
+// A key is published before it signs and after it has signed; all replicas follow without a restart.
 func TestAKeyIsPublishedBeforeItSigns(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	secret := map[string]string{"wrap": "w", "wrap-w": key32(1)}
@@ -110,7 +110,7 @@ func TestAKeyIsPublishedBeforeItSigns(t *testing.T) {
 	}
 }
 
-// A stolen key's tokens are void at once, and nobody else's.
+// A stolen key's tokens are rejected at once, and nobody else's.
 func TestARevokedKeyIsGone(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	r := ring(t, db, map[string]string{"wrap": "w", "wrap-w": key32(1)}, 0)
@@ -132,7 +132,7 @@ func TestARevokedKeyIsGone(t *testing.T) {
 	}
 }
 
-// The keys that older malls keep in the secret store come in; what seals them may change.
+// The keys that older malls keep in the secret store are imported; the wrapping key may change.
 func TestKeysComeFromTheSecretStoreAndAreSealedAnew(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	secret := map[string]string{"active": "k1", "k1": key32(7), "k0": key32(8), "wrap": "w1", "wrap-w1": key32(1)}
@@ -175,7 +175,7 @@ func TestARevokedKeyDoesNotComeBack(t *testing.T) {
 	}
 }
 
-// Many replicas start, or find that it is time, at once: one key signs.
+// Many replicas start, or rotate, at once: one key signs.
 func TestReplicasAgreeOnTheKeys(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	secret := map[string]string{"wrap": "w", "wrap-w": key32(1)}

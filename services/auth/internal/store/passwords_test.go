@@ -8,7 +8,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// A new password ends every session but the one it was changed in, whose tokens stay good; a reset ends all.
+// A new password ends every session but the one it was changed in, whose tokens stay valid; a reset ends all.
 func TestANewPasswordEndsTheOtherSessions(t *testing.T) {
 	_, s, sessions, who := open(t)
 	kept, other := signIn(t, sessions), signIn(t, sessions) // sessions 1 and 2
@@ -36,7 +36,7 @@ func TestANewPasswordEndsTheOtherSessions(t *testing.T) {
 	}
 }
 
-// A sign-in that was told yes to the old password a moment before it changed is told no.
+// A sign-in whose old password was accepted a moment before it changed is refused.
 func TestTheOldPasswordOpensNothing(t *testing.T) {
 	_, s, sessions, who := open(t)
 	signIn(t, sessions)

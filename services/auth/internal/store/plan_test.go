@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// With many accounts and sessions, most of them ended, nothing reads all of them.
+// With many accounts and sessions, most of them ended, no statement reads whole tables.
 func TestNothingReadsAllSessions(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	n := postgrestest.Rows(t)

@@ -2,8 +2,8 @@ package store_test
 
 import "testing"
 
-// The secret that derives successors changes between an answer that got lost and its repeat, and on one replica before
-// the other.
+// The secret that derives successors changes between a lost answer and its repetition, and on one replica before the
+// other.
 func TestTheRefreshSecretChangesUnderWay(t *testing.T) {
 	_, _, sessions, _ := open(t)
 	first := signIn(t, sessions)

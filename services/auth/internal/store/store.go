@@ -25,10 +25,10 @@ var files embed.FS
 // Migrations creates the tables of sessions.
 var Migrations = postgres.Migrations{Name: "auth", FS: files}
 
-// repeatWithin is how long a used refresh token may be shown again by a client that lost the answer.
+// repeatWithin is how long a client that lost the answer may present a used refresh token again.
 const repeatWithin = 60 * time.Second
 
-// overlap: a revocation gets its time before it commits; polls look back this far to miss none.
+// overlap: a revocation gets its time before it commits, so polls look back this far.
 const overlap = 60 * time.Second
 
 // Store is auth.Store on PostgreSQL.
@@ -37,8 +37,8 @@ type Store struct{ db *gorm.DB }
 // New makes a store.
 func New(db *gorm.DB) *Store { return &Store{db} }
 
-// Open is described at auth.Store. It locks the account's row as Learn does, so that a ban either sees the session or
-// forbids it.
+// Open implements auth.Store. It locks the account's row as Learn does, so that a ban either sees the session or
+// prevents it.
 func (s *Store) Open(ctx context.Context, sessionID string, a auth.Account, token []byte,
 	l auth.Lifetimes) (auth.Session, time.Time, error) {
 	var session auth.Session
@@ -90,8 +90,8 @@ func clock(tx *gorm.DB) (time.Time, error) {
 	return now.UTC(), err
 }
 
-// issueTime is the time at which a token is issued that no revocation of the account until now may reach: those reach
-// to the end of their millisecond.
+// issueTime is the earliest time at which a token can be issued without being revoked by what has happened until now:
+// revocations reach to the end of their millisecond.
 func issueTime(tx *gorm.DB, userID string) (time.Time, error) {
 	var now time.Time
 	err := tx.Raw(`SELECT greatest(clock_timestamp(), (SELECT date_trunc('milliseconds',
@@ -110,7 +110,7 @@ type tokenRow struct {
 	Dead      bool
 }
 
-// Rotate is described at auth.Store.
+// Rotate implements auth.Store.
 func (s *Store) Rotate(ctx context.Context, token []byte, successors [][]byte, l auth.Lifetimes,
 	revocationTTL time.Duration) (auth.Rotation, error) {
 	var r auth.Rotation
@@ -122,7 +122,7 @@ func (s *Store) Rotate(ctx context.Context, token []byte, successors [][]byte, l
 		if res.Error != nil || res.RowsAffected == 0 {
 			return res.Error
 		}
-		// The account's row first, in the same order as everywhere; it also serialises repeats of one token.
+		// Locks the account's row first, in the same order as everywhere; it also serialises repetitions of one token.
 		account, _, err := lockAccount(tx, userID)
 		if err != nil {
 			return err
@@ -178,7 +178,7 @@ func (s *Store) Rotate(ctx context.Context, token []byte, successors [][]byte, l
 	return r, err
 }
 
-// repeatable: the answer may have been lost, so the same successor is given again as long as nobody has used it.
+// repeatable: the answer may have been lost, so the same successor is returned as long as it is unused.
 func repeatable(tx *gorm.DB, t tokenRow) (bool, error) {
 	if t.UsedLong {
 		return false, nil
@@ -188,7 +188,7 @@ func repeatable(tx *gorm.DB, t tokenRow) (bool, error) {
 	return !used, err
 }
 
-// End is described at auth.Store.
+// End implements auth.Store.
 func (s *Store) End(ctx context.Context, userID, sessionID string, revocationTTL time.Duration) (bool, error) {
 	open := false
 	err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
@@ -206,7 +206,7 @@ func (s *Store) End(ctx context.Context, userID, sessionID string, revocationTTL
 	return open, err
 }
 
-// List is described at auth.Store.
+// List implements auth.Store.
 func (s *Store) List(ctx context.Context, userID, before string, limit int, sessionTTL time.Duration) ([]auth.Open,
 	error) {
 	q := `SELECT s.id, s.created_at AS created, coalesce(s.last_used_at, s.created_at) AS last_used,
@@ -250,9 +250,9 @@ func revoke(tx *gorm.DB, kind, subject string, notBefore, now time.Time, ttl tim
 	return nil
 }
 
-// Revocations lists what was created since, with an overlap; all in force if since is zero. With a limit it gives so
-// many, in the order of their creation, and where to go on: what is revoked again meanwhile comes again, and nothing is
-// passed over.
+// Revocations lists what was created since, with an overlap, or everything in force if since is zero. With a limit it
+// returns that many, ordered by creation, and where to go on: a subject revoked again meanwhile is listed again, and
+// none is skipped.
 func (s *Store) Revocations(ctx context.Context, since time.Time, after string, limit int) (authv1.Revocations, error) {
 	db := s.db.WithContext(ctx)
 	now, err := clock(db)
@@ -299,12 +299,12 @@ func (s *Store) Revocations(ctx context.Context, since time.Time, after string, 
 	return out, nil
 }
 
-// wholeMilli rounds up. A token says in which millisecond it was issued: rounded down, the bound of a ban would spare
-// one that was issued in the same millisecond, before it. Rounded up it also takes one issued there after it, which its
-// refresh token replaces.
+// wholeMilli rounds up. A token says in which millisecond it was issued. Rounded down, a ban would spare a token issued
+// in the same millisecond before it; rounded up, it also revokes one issued there after it, which its refresh token
+// replaces.
 func wholeMilli(at time.Time) int64 { return at.Add(time.Millisecond - time.Nanosecond).UnixMilli() }
 
-// place reads what Next says.
+// place parses Next.
 func place(next string) (at time.Time, kind, subject string, err error) {
 	parts := strings.Split(next, ",")
 	if len(parts) == 3 && ids.Valid(parts[2]) {

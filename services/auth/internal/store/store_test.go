@@ -91,7 +91,7 @@ func signIn(t *testing.T, sessions *auth.Service) auth.Tokens {
 
 func invalid(err error) bool { return problem.CodeOf(err) == "invalid_refresh_token" }
 
-// A client whose answer was lost asks again, side by side even, and gets the same successor.
+// A client whose answer was lost asks again, also concurrently, and gets the same successor.
 func TestRepeatedRefreshGivesTheSameSuccessor(t *testing.T) {
 	_, _, sessions, _ := open(t)
 	first := signIn(t, sessions)
@@ -193,8 +193,7 @@ func TestBanRacesSignIn(t *testing.T) {
 	}
 }
 
-// A revocation gets its time before it commits. A gateway that asked in between has moved on, and still must not miss
-// it.
+// A revocation gets its time before it commits. A gateway that polled in between must still see it.
 func TestALateRevocationIsNotMissed(t *testing.T) {
 	db, s, sessions, _ := open(t)
 	signIn(t, sessions)
@@ -217,8 +216,8 @@ func TestALateRevocationIsNotMissed(t *testing.T) {
 	}
 }
 
-// Tokens tell the millisecond they were issued in. One issued a moment before a ban, in its millisecond, is void like
-// all before.
+// Tokens name the millisecond they were issued in. One issued just before a ban, in the same millisecond, is revoked
+// like all before.
 func TestARevocationReachesItsWholeMillisecond(t *testing.T) {
 	db, s, _, _ := open(t)
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -244,7 +243,7 @@ func TestARevocationReachesItsWholeMillisecond(t *testing.T) {
 	}
 }
 
-// A gateway that starts asks for a day's revocations, more than one answer can carry.
+// A gateway that starts reads a day's revocations, more than one answer can carry.
 func TestRevocationsComeInPieces(t *testing.T) {
 	db, s, _, _ := open(t)
 	for range 2 { // sixteen at one moment, seven at a later one
@@ -287,7 +286,7 @@ func TestRevocationsComeInPieces(t *testing.T) {
 	}
 }
 
-// A ban and refreshes at the same moment: whoever was quicker, no token of the account works any more.
+// A ban and refreshes at the same moment: whichever is first, no token of the account is valid afterwards.
 func TestBanRacesRefresh(t *testing.T) {
 	db, _, sessions, who := open(t)
 	var tokens []string

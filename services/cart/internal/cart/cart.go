@@ -22,8 +22,8 @@ type Line struct {
 	Name      string `json:"name"`
 }
 
-// Cart is a shopper's cart, one document in the state store. It remembers which effects (orders, requests with a key) it
-// has had, under the same ETag as its lines: none happens twice.
+// Cart is a shopper's cart, one document in the state store. It remembers which effects (orders, requests with a key)
+// it has had, under the same ETag as its lines: none happens twice.
 type Cart struct {
 	Lines   []Line   `json:"lines"`
 	Applied []string `json:"applied"`
@@ -77,7 +77,7 @@ func (c *Cart) Add(productID, name string, quantity int64) error {
 	return nil
 }
 
-// Set gives a line its quantity; 0 takes the line out.
+// Set returns a line its quantity; 0 takes the line out.
 func (c *Cart) Set(productID, name string, quantity int64) error {
 	if err := CheckQuantity(quantity, 0); err != nil {
 		return err

@@ -13,7 +13,8 @@ func TestQuantitiesStayWithinBounds(t *testing.T) {
 	for _, tt := range []struct {
 		have, add int64
 		want      problem.Kind
-	}{{0, 1, ""}, {0, 999, ""}, {998, 1, ""}, {0, 0, problem.Invalid}, {0, -1, problem.Invalid}, {0, 1000, problem.Invalid}, {999, 1, problem.Invalid}, {1, 9223372036854775807, problem.Invalid}} {
+	}{{0, 1, ""}, {0, 999, ""}, {998, 1, ""}, {0, 0, problem.Invalid}, {0, -1, problem.Invalid},
+		{0, 1000, problem.Invalid}, {999, 1, problem.Invalid}, {1, 9223372036854775807, problem.Invalid}} {
 		c := Cart{}
 		if tt.have > 0 {
 			c.Lines = []Line{{ProductID: "1", Quantity: tt.have}}
@@ -39,7 +40,8 @@ func TestCartHoldsAHundredProducts(t *testing.T) {
 	}
 }
 
-// Whatever adds, orders and repeats come in whatever order: every add counts once, every order takes once and never below zero.
+// Whatever adds, orders and repeats come in whatever order: every add counts once, every order takes once and never
+// below zero.
 func TestEffectsHappenOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := Cart{}

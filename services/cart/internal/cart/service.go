@@ -10,8 +10,8 @@ import (
 // Store keeps carts.
 type Store interface {
 	Load(ctx context.Context, userID string) (Cart, error)
-	// Change loads, changes and stores a cart; when another change came between, it does all of it again. change must have no
-	// other effect.
+	// Change loads, changes and stores a cart; when another change came between, it does all of it again. change must have
+	// no other effect.
 	Change(ctx context.Context, userID string, change func(c *Cart) error) (Cart, error)
 }
 
@@ -24,7 +24,7 @@ type Product struct {
 	Available int64
 }
 
-// Catalogue gives products that are on sale; others are missing in the answer.
+// Catalogue returns products that are on sale; others are missing in the answer.
 type Catalogue interface {
 	Products(ctx context.Context, ids []string) (map[string]Product, error)
 }
@@ -58,13 +58,13 @@ type View struct {
 	Currency string     `json:"currency"`
 }
 
-// Lines gives the bare lines: for checkout.
+// Lines returns the bare lines: for checkout.
 func (s *Service) Lines(ctx context.Context, userID string) ([]Line, error) {
 	c, err := s.store.Load(ctx, userID)
 	return c.Lines, err
 }
 
-// Show gives the cart with present names and prices.
+// Show returns the cart with present names and prices.
 func (s *Service) Show(ctx context.Context, userID string) (View, error) {
 	c, err := s.store.Load(ctx, userID)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Service) Add(ctx context.Context, userID, productID string, quantity in
 	})
 }
 
-// Set gives a product its quantity in the cart.
+// Set returns a product its quantity in the cart.
 func (s *Service) Set(ctx context.Context, userID, productID string, quantity int64) (View, error) {
 	if err := CheckQuantity(quantity, 0); err != nil {
 		return View{}, err
@@ -115,7 +115,8 @@ func (s *Service) Take(ctx context.Context, userID, orderID string, lines []Line
 }
 
 // with changes a cart by a product that must be on sale.
-func (s *Service) with(ctx context.Context, userID, productID string, change func(c *Cart, p Product) error) (View, error) {
+func (s *Service) with(ctx context.Context, userID, productID string, change func(c *Cart, p Product) error) (View,
+	error) {
 	products, err := s.catalogue.Products(ctx, []string{productID})
 	if err != nil {
 		return View{}, err

@@ -16,7 +16,7 @@ type Catalogue struct{ side *sidecar.Client }
 // NewCatalogue makes it.
 func NewCatalogue(side *sidecar.Client) Catalogue { return Catalogue{side} }
 
-// Products is described at cart.Catalogue.
+// Products implements cart.Catalogue.
 func (c Catalogue) Products(ctx context.Context, ids []string) (map[string]cart.Product, error) {
 	var answer productv1.GetAnswer
 	err := c.side.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathGet,

@@ -32,7 +32,7 @@ type Store struct{ docs Documents }
 // New makes a store.
 func New(docs Documents) *Store { return &Store{docs} }
 
-// Load is described at cart.Store.
+// Load implements cart.Store.
 func (s *Store) Load(ctx context.Context, userID string) (cart.Cart, error) {
 	c, _, err := s.load(ctx, userID)
 	return c, err
@@ -50,7 +50,7 @@ func (s *Store) load(ctx context.Context, userID string) (cart.Cart, sidecar.Doc
 	return c, doc, nil
 }
 
-// Change is described at cart.Store.
+// Change implements cart.Store.
 func (s *Store) Change(ctx context.Context, userID string, change func(c *cart.Cart) error) (cart.Cart, error) {
 	for try := range tries {
 		c, doc, err := s.load(ctx, userID)
@@ -75,6 +75,7 @@ func (s *Store) Change(ctx context.Context, userID string, change func(c *cart.C
 		}
 	}
 	// Its owner did that: no failure, by which a breaker would close carts to everybody.
-	return cart.Cart{}, problem.Wrap(sidecar.ErrStale, problem.Unavailable, sidecar.CodeOverloaded, "The cart is being changed by many requests at once.").
+	return cart.Cart{}, problem.Wrap(sidecar.ErrStale, problem.Unavailable, sidecar.CodeOverloaded,
+		"The cart is being changed by many requests at once.").
 		After(time.Second)
 }

@@ -55,7 +55,7 @@ func (h *Hasher) enter(ctx context.Context) error {
 	}
 }
 
-// Hash gives the hash in PHC string format.
+// Hash returns the hash in PHC string format.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if err := h.enter(ctx); err != nil {
 		return "", err

@@ -13,7 +13,7 @@ type Mailer struct{ side *sidecar.Client }
 // NewMailer makes it.
 func NewMailer(side *sidecar.Client) Mailer { return Mailer{side} }
 
-// Send is described at user.Mailer.
+// Send implements user.Mailer.
 func (m Mailer) Send(ctx context.Context, mail user.Mail) error {
 	return m.side.SendMail(ctx, mail.To, mail.Subject, mail.HTML, mail.Name)
 }

@@ -15,7 +15,7 @@ type Secrets struct{ side *sidecar.Client }
 // NewSecrets makes it.
 func NewSecrets(side *sidecar.Client) Secrets { return Secrets{side} }
 
-// FirstAdmin is described at user.Secrets. It is asked for each time: a mall that has lost its admins gets a new
+// FirstAdmin implements user.Secrets. It is asked for each time: a mall that has lost its admins gets a new
 // secret.
 func (s Secrets) FirstAdmin(ctx context.Context) (string, error) {
 	values, err := s.side.Secret(ctx, firstAdminSecret)

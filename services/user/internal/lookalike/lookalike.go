@@ -3,6 +3,6 @@ package lookalike
 
 import "golang.org/x/text/unicode/norm"
 
-// Has says whether a text may look like another: a letter with its accent beside it, a wide one, one that is two
+// Has reports whether a text may look like another: a letter with its accent beside it, a wide one, one that is two
 // (Unicode's NFKC).
 func Has(text string) bool { return !norm.NFKC.IsNormalString(text) }

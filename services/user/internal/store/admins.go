@@ -35,14 +35,14 @@ func anotherAdmin(tx *gorm.DB, id string) error {
 	return err
 }
 
-// CountAdmins is described at user.Admins.
+// CountAdmins implements user.Admins.
 func (s *Store) CountAdmins(ctx context.Context) (int64, error) {
 	var n int64
 	err := postgres.DB(ctx, s.db).Raw(ruling, 0).Scan(&n).Error
 	return n, err
 }
 
-// Appoint is described at user.Admins.
+// Appoint implements user.Admins.
 func (s *Store) Appoint(ctx context.Context, userID string, secretHash []byte) (*user.User, error) {
 	var u *user.User
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {

@@ -19,7 +19,7 @@ var toldAgain = []time.Duration{2 * time.Minute, 26 * time.Hour}
 // toldAtOnce is how many deletions one transaction tells again.
 const toldAtOnce = 100
 
-// Delete is described at user.Store.
+// Delete implements user.Store.
 func (s *Store) Delete(ctx context.Context, id string, allowed func(u *user.User) error) (*user.User, error) {
 	var u *user.User
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
@@ -57,7 +57,7 @@ func (s *Store) Delete(ctx context.Context, id string, allowed func(u *user.User
 	return u, err
 }
 
-// TellDeletionsAgain is described at user.Store.
+// TellDeletionsAgain implements user.Store.
 func (s *Store) TellDeletionsAgain(ctx context.Context) error {
 	for {
 		var due []struct {

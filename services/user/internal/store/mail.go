@@ -14,7 +14,7 @@ import (
 // leaseMail is how long a replica may take to send a mail before another tries.
 const leaseMail = time.Minute
 
-// AskMail is described at user.Mails.
+// AskMail implements user.Mails.
 func (s *Store) AskMail(ctx context.Context, email string, p user.Purpose) error {
 	err := postgres.DB(ctx, s.db).Exec("INSERT INTO mail_requests (email, purpose) VALUES (?, ?) ON CONFLICT DO NOTHING",
 		email, p).Error
@@ -24,7 +24,7 @@ func (s *Store) AskMail(ctx context.Context, email string, p user.Purpose) error
 	return nil
 }
 
-// NextMail is described at user.Mails.
+// NextMail implements user.Mails.
 func (s *Store) NextMail(ctx context.Context) (*user.MailRequest, error) {
 	var r user.MailRequest
 	res := postgres.DB(ctx, s.db).
@@ -37,18 +37,18 @@ func (s *Store) NextMail(ctx context.Context) (*user.MailRequest, error) {
 	return &r, nil
 }
 
-// MailDone is described at user.Mails.
+// MailDone implements user.Mails.
 func (s *Store) MailDone(ctx context.Context, id int64) error {
 	return postgres.DB(ctx, s.db).Exec("DELETE FROM mail_requests WHERE id = ?", id).Error
 }
 
-// MailLater is described at user.Mails.
+// MailLater implements user.Mails.
 func (s *Store) MailLater(ctx context.Context, id int64, pause time.Duration) error {
 	return postgres.DB(ctx, s.db).Exec("UPDATE mail_requests SET next_at = now() + make_interval(secs => ?) WHERE id = ?",
 		pause.Seconds(), id).Error
 }
 
-// AddToken is described at user.Mails.
+// AddToken implements user.Mails.
 func (s *Store) AddToken(ctx context.Context, userID, email string, p user.Purpose, hash []byte, lifetime time.Duration,
 	anHour int) (bool, error) {
 	// hash must not come first: GORM takes bytes right after a parenthesis for a list.
@@ -63,12 +63,12 @@ func (s *Store) AddToken(ctx context.Context, userID, email string, p user.Purpo
 	return res.RowsAffected == 1, nil
 }
 
-// TokenUnsent is described at user.Mails.
+// TokenUnsent implements user.Mails.
 func (s *Store) TokenUnsent(ctx context.Context, hash []byte) error {
 	return postgres.DB(ctx, s.db).Exec("UPDATE mail_tokens SET sent = false WHERE hash = ?", hash).Error
 }
 
-// FindToken is described at user.Mails.
+// FindToken implements user.Mails.
 func (s *Store) FindToken(ctx context.Context, p user.Purpose, hash []byte) (*user.User, error) {
 	db := postgres.DB(ctx, s.db)
 	var userID string
@@ -83,7 +83,7 @@ func (s *Store) FindToken(ctx context.Context, p user.Purpose, hash []byte) (*us
 	return s.Find(ctx, userID)
 }
 
-// UseToken is described at user.Mails. With it go the account's other tokens of its purpose.
+// UseToken implements user.Mails. With it go the account's other tokens of its purpose.
 func (s *Store) UseToken(ctx context.Context, p user.Purpose, hash []byte,
 	change func(u *user.User, email string) (user.EventKind, error)) (*user.User, error) {
 	var u *user.User
@@ -113,7 +113,7 @@ func (s *Store) UseToken(ctx context.Context, p user.Purpose, hash []byte,
 	return u, err
 }
 
-// ForgetMail is described at user.Mails.
+// ForgetMail implements user.Mails.
 func (s *Store) ForgetMail(ctx context.Context) error {
 	return s.db.WithContext(ctx).Exec("DELETE FROM mail_tokens WHERE expires_at < now() - interval '1 hour'").Error
 }

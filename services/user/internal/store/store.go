@@ -51,7 +51,7 @@ type row struct {
 
 func (row) TableName() string { return "users" }
 
-// Add is described at user.Store.
+// Add implements user.Store.
 func (s *Store) Add(ctx context.Context, u *user.User) error {
 	r := row(u.Snapshot())
 	// Not an error of the database: its log would keep the email.
@@ -66,12 +66,12 @@ func (s *Store) Add(ctx context.Context, u *user.User) error {
 	return nil
 }
 
-// Find is described at user.Store.
+// Find implements user.Store.
 func (s *Store) Find(ctx context.Context, id string) (*user.User, error) {
 	return first(postgres.DB(ctx, s.db).Where("id = ?", id))
 }
 
-// FindByEmail is described at user.Store.
+// FindByEmail implements user.Store.
 func (s *Store) FindByEmail(ctx context.Context, email string) (*user.User, error) {
 	return first(postgres.DB(ctx, s.db).Where("email = ?", email))
 }
@@ -89,7 +89,7 @@ func first(q *gorm.DB) (*user.User, error) {
 	return user.Restore(user.Snapshot(r)), nil
 }
 
-// Update is described at user.Store.
+// Update implements user.Store.
 func (s *Store) Update(ctx context.Context, id string, change func(u *user.User) (user.EventKind, error)) (*user.User,
 	error) {
 	var u *user.User
@@ -147,7 +147,7 @@ func (s *Store) tell(ctx context.Context, u user.Snapshot, kind user.EventKind) 
 	return s.out.Add(ctx, e)
 }
 
-// List is described at user.Store.
+// List implements user.Store.
 func (s *Store) List(ctx context.Context, email, after string, limit int) ([]*user.User, error) {
 	q := postgres.DB(ctx, s.db).Order("id").Limit(limit)
 	if email != "" {

@@ -16,7 +16,7 @@ const (
 	looked = 48
 )
 
-// Weak says whether a password is easy to guess for somebody who knows the account's email.
+// Weak reports whether a password is easy to guess for somebody who knows the account's email.
 func Weak(password, email string) bool {
 	if runes := []rune(password); len(runes) > looked {
 		password = string(runes[:looked])
@@ -31,7 +31,7 @@ func Weak(password, email string) bool {
 	return zxcvbn.PasswordStrength(password, about).Score < enough
 }
 
-// namesakes says whether a password is little more than a name.
+// namesakes reports whether a password is little more than a name.
 func namesakes(password, name string) bool {
 	rest := strings.ReplaceAll(strings.ToLower(password), name, "")
 	return len(name) >= 4 && len(rest) < len(password) && len([]rune(rest)) < 8

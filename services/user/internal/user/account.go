@@ -35,7 +35,7 @@ func (s *Service) ChangePassword(ctx context.Context, userID, session, current, 
 	return err
 }
 
-// newPassword gives the change that sets a password; session goes on.
+// newPassword returns the change that sets a password; session goes on.
 func (s *Service) newPassword(ctx context.Context, password, session string) (func(u *User) (EventKind, error), error) {
 	hash, err := s.hasher.Hash(ctx, password)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Service) newPassword(ctx context.Context, password, session string) (fu
 	}, nil
 }
 
-// given gives what is wrong with a password that was typed in to confirm.
+// given returns what is wrong with a password that was typed in to confirm.
 func given(field, password string) []problem.Field {
 	if password == "" {
 		return []problem.Field{{Field: field, Message: "is missing"}}

@@ -8,7 +8,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Secrets gives the one-time secret that appoints the first admin, "" if the mall has none.
+// Secrets returns the one-time secret that appoints the first admin, "" if the mall has none.
 type Secrets interface {
 	FirstAdmin(ctx context.Context) (string, error)
 }
@@ -45,8 +45,8 @@ func (s *Service) AppointFirstAdmin(ctx context.Context, userID, secret string) 
 	return u, nil
 }
 
-// CountAdmins is described at Admins.
+// CountAdmins implements Admins.
 func (s *Service) CountAdmins(ctx context.Context) (int64, error) { return s.store.CountAdmins(ctx) }
 
-// Rules says whether the account can act as an admin.
+// Rules reports whether the account can act as an admin.
 func (s Snapshot) Rules() bool { return s.Has("admin") && !s.Banned }

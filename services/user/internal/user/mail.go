@@ -65,7 +65,7 @@ type Mails interface {
 	AddToken(ctx context.Context, userID, email string, p Purpose, hash []byte, lifetime time.Duration, anHour int) (bool,
 		error)
 	TokenUnsent(ctx context.Context, hash []byte) error
-	// FindToken gives the account a token is good for, or invalid_token.
+	// FindToken returns the account a token is good for, or invalid_token.
 	FindToken(ctx context.Context, p Purpose, hash []byte) (*User, error)
 	// UseToken uses a token up and changes the account it is good for, in one transaction, or refuses with invalid_token.
 	UseToken(ctx context.Context, p Purpose, hash []byte, change func(u *User, email string) (EventKind, error)) (*User,

@@ -23,7 +23,7 @@ type Store interface {
 	TellDeletionsAgain(ctx context.Context) error
 	// Update changes an account under its lock. It refuses with ErrLastAdmin what would leave the mall without an admin.
 	Update(ctx context.Context, id string, change func(u *User) (EventKind, error)) (*User, error)
-	// List gives accounts by id, those after the id after ("" for the first), all or the one with email.
+	// List returns accounts by id, those after the id after ("" for the first), all or the one with email.
 	List(ctx context.Context, email, after string, limit int) ([]*User, error)
 }
 
@@ -47,13 +47,14 @@ type Deps struct {
 	Store  Store
 	Hasher Hasher
 	Weak   Weak
-	// LooksAlike says whether an email may look like another one: it makes no account. Older accounts are as they are.
+	// LooksAlike reports whether an email may look like another one: it makes no account. Older accounts are as they are.
 	LooksAlike func(email string) bool
 	Sessions   Sessions
 	Secrets    Secrets
 	Mailer     Mailer
 	MailLink   func() string // where mails lead to, "" for nowhere: they have a code
-	// VerifyAtSignUp says whether signing up sends a mail that verifies the email; else it is sent when the client asks.
+	// VerifyAtSignUp reports whether signing up sends a mail that verifies the email; else it is sent when the client
+	// asks.
 	VerifyAtSignUp func() bool
 	IDs            IDs
 	Log            *slog.Logger
@@ -114,7 +115,7 @@ func (s *Service) Register(ctx context.Context, email, password string) (*User, 
 // ErrInvalidCredentials is the one answer for a wrong password and an unknown email.
 var ErrInvalidCredentials = errors.New("invalid credentials")
 
-// Verify gives the account that has these credentials, or ErrInvalidCredentials.
+// Verify returns the account that has these credentials, or ErrInvalidCredentials.
 func (s *Service) Verify(ctx context.Context, email, password string) (*User, error) {
 	normal, ok := NormalEmail(email)
 	var u *User
@@ -138,10 +139,10 @@ func (s *Service) Verify(ctx context.Context, email, password string) (*User, er
 	return u, nil
 }
 
-// Find gives an account.
+// Find returns an account.
 func (s *Service) Find(ctx context.Context, id string) (*User, error) { return s.store.Find(ctx, id) }
 
-// List gives accounts for an admin.
+// List returns accounts for an admin.
 func (s *Service) List(ctx context.Context, email, after string, limit int) ([]*User, error) {
 	return s.store.List(ctx, email, after, limit)
 }

@@ -37,7 +37,7 @@ type Snapshot struct {
 	KeptSession string
 }
 
-// Has says whether the account has a role.
+// Has reports whether the account has a role.
 func (s Snapshot) Has(role string) bool { return slices.Contains(s.Roles, role) }
 
 // Restore brings an account back from its snapshot.
@@ -46,7 +46,7 @@ func Restore(s Snapshot) *User { return &User{s} }
 // Snapshot shows the account's state.
 func (u *User) Snapshot() Snapshot { return u.s }
 
-// NormalEmail gives the one form of an email address: what it names, in lower case. What cannot be seen (a mark that
+// NormalEmail returns the one form of an email address: what it names, in lower case. What cannot be seen (a mark that
 // turns the direction of writing, a space of no width) is no part of one: two accounts would look the same.
 func NormalEmail(raw string) (string, bool) {
 	raw = strings.TrimSpace(raw)
@@ -65,13 +65,13 @@ func NormalEmail(raw string) (string, bool) {
 	return strings.ToLower(raw), true
 }
 
-// mailable says whether mail is sent to an email: not if a mailer could read it as two.
+// mailable reports whether mail is sent to an email: not if a mailer could read it as two.
 func mailable(email string) bool { return !strings.ContainsAny(email, " \",;:<>()[]\\") }
 
-// Weak says whether a password is easy to guess for somebody who knows the account's email.
+// Weak reports whether a password is easy to guess for somebody who knows the account's email.
 type Weak func(password, email string) bool
 
-// CheckRegistration gives what is wrong with the input of a sign-up.
+// CheckRegistration returns what is wrong with the input of a sign-up.
 func (weak Weak) CheckRegistration(email, password string) (string, error) {
 	var fields []problem.Field
 	normal, ok := NormalEmail(email)
@@ -85,7 +85,7 @@ func (weak Weak) CheckRegistration(email, password string) (string, error) {
 	return normal, nil
 }
 
-// check gives what is wrong with a new password.
+// check returns what is wrong with a new password.
 func (weak Weak) check(field, password, email string) []problem.Field {
 	if n := utf8.RuneCountInString(password); n < 10 || n > 128 {
 		return []problem.Field{{Field: field, Message: "must have 10 to 128 characters"}}
@@ -139,7 +139,7 @@ func (u *User) SetRoles(roles []string) (EventKind, error) {
 	return RolesChanged, nil
 }
 
-// CheckReason gives the reason for a ban, or for lifting one, without blanks around it.
+// CheckReason returns the reason for a ban, or for lifting one, without blanks around it.
 func CheckReason(reason string) (string, error) {
 	reason = strings.TrimSpace(reason)
 	if reason == "" || utf8.RuneCountInString(reason) > 500 {
