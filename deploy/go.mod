@@ -5,6 +5,7 @@ go 1.26.6
 require (
 	daprmall.dev/services v0.0.0
 	github.com/dapr/dapr v1.18.0
+	github.com/fsnotify/fsnotify v1.9.0
 	github.com/jackc/pgx/v5 v5.10.0
 	github.com/pb33f/jsonschema/v6 v6.0.3
 	github.com/pb33f/libopenapi v0.42.4

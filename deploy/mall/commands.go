@@ -25,6 +25,7 @@ func commands() *cobra.Command {
 		command("kill <process>", "End a process with SIGKILL, as a crash would", cobra.ExactArgs(1), kill),
 		command("restart [process]", "Restart a service, built anew, without refusing a request; or a process; or the whole mall",
 			cobra.MaximumNArgs(1), restart),
+		command("watch [process]...", "Build and restart services whenever a source file is saved", cobra.ArbitraryArgs, watch),
 		configCommand(), keysCommand(), secretsCommand(),
 		command("first-admin", "Print the one-time secret that makes the first admin", cobra.NoArgs, firstAdmin),
 		command("doctor", "Say what is missing on this machine, and the cure", cobra.NoArgs, doctor),
@@ -189,7 +190,7 @@ func passedOn(name, short string) *cobra.Command {
 // processes completes the name of a process, where one is taken.
 func processes(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	at, err := layout.Find()
-	if err != nil || len(args) > 0 || !strings.Contains(c.Use, "process") {
+	if err != nil || len(args) > 0 && c.Name() != "watch" || !strings.Contains(c.Use, "process") {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return logNames(at), cobra.ShellCompDirectiveNoFileComp
