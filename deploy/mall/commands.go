@@ -19,7 +19,8 @@ import (
 func commands() *cobra.Command {
 	root := &cobra.Command{Use: "mall", Short: "Run the whole mall on one machine, and look after it",
 		Long: "Run the whole mall on one machine, and look after it: go run ./deploy/mall <command>.\n\n" +
-			"MALL_HOME (default .mall) and MALL_PORT_BASE (default 8080) let several malls run side by side.",
+			"MALL_HOME (default .mall) and MALL_PORT_BASE (default 8080) let several malls run side by side. " +
+			"Where a command is a plural, the singular works, too.",
 		SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(upCommand("up"), upCommand("supervise"), downCommand(), statusCommand(), logsCommand(),
 		command("kill <process>", "End a process with SIGKILL, as a crash would", cobra.ExactArgs(1), kill),
@@ -35,6 +36,11 @@ func commands() *cobra.Command {
 		passedOn("load", "Run the load test; its flags: load -h"),
 		passedOn("seed", "Load the demo data into an empty mall, as the first up does"),
 		command("daprd", "Find or build the sidecar and print its path", cobra.NoArgs, sidecarPath))
+	for _, c := range root.Commands() {
+		if singular, plural := strings.CutSuffix(c.Name(), "s"); plural && c.Name() != "status" {
+			c.Aliases = []string{singular}
+		}
+	}
 	return root
 }
 

@@ -39,6 +39,14 @@ func TestWhatIsNoCommandIsRefused(t *testing.T) {
 	}
 }
 
+func TestSingularsWork(t *testing.T) {
+	for alias, want := range map[string]string{"log": "logs", "event": "events", "key": "keys", "secret": "secrets", "status": "status"} {
+		if c, _, err := commands().Find([]string{alias}); err != nil || c.Name() != want {
+			t.Errorf("%s is %v, %v, want %s", alias, c.Name(), err, want)
+		}
+	}
+}
+
 // A detached supervisor is told what up was told.
 func TestOptionsArriveAtTheSupervisor(t *testing.T) {
 	t.Setenv("MALL_ONLY", "")
