@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// own turns a missing account into a refused token: it was deleted a moment ago.
+// own turns a missing account into an unauthenticated caller: it was deleted a moment ago.
 func own(err error) error {
 	if problem.KindOf(err) == problem.NotFound {
 		return problem.Wrap(err, problem.Unauthenticated, "unauthenticated", "Sign in: this account is gone.")

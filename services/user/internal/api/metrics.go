@@ -10,7 +10,7 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// Metrics registers what operators watch: a mall without an admin.
+// Metrics registers the number of admins, so that operators see a mall without one.
 func Metrics(users *user.Service) {
 	prometheus.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "mall_user_admins", Help: "Admins who are not banned.",

@@ -1,4 +1,4 @@
-// Package api is what comes in: sign-up, profile, administration, and auth's questions.
+// Package api has the routes of user: sign-up, profile, administration, and the requests of auth.
 package api
 
 import (
@@ -20,7 +20,7 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// Routes mounts everything user answers.
+// Routes adds all routes of user.
 func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	h := handler{users}
 	gateway := server.Callers("api-gateway")
@@ -34,17 +34,17 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	// secret_used.
 	s.POST("/v1/me/admin", gateway, s.SignedIn, server.Handle(h.becomeAdmin))
 
-	// anyone: a mail to set a new password with; the same answer whether there is such an account.
+	// anyone: sends a mail to set a new password with. The answer does not tell whether there is such an account.
 	s.POST("/v1/password-resets", gateway, server.Handle(h.askReset))
-	// anyone: sets the password with what was mailed, once. Ends all sessions. 422 invalid_token.
+	// anyone: sets a new password with the mailed token, once. Ends all sessions. 422 invalid_token.
 	s.POST("/v1/password-resets/confirm", gateway, server.Handle(h.resetPassword))
-	// anyone: shows that a mail was read. 422 invalid_token.
+	// anyone: verifies an email with the mailed token. 422 invalid_token.
 	s.POST("/v1/email-verifications/confirm", gateway, server.Handle(h.verifyEmail))
-	// signed in: a mail that verifies the own email. 409 already_verified.
+	// signed in: sends a mail that verifies the own email. 409 already_verified.
 	s.POST("/v1/email-verifications", gateway, s.SignedIn, server.Handle(h.askVerification))
-	// signed in: a new password for who knows the old one; other sessions end. 403 wrong_password.
+	// signed in: sets a new password, given the old one; other sessions end. 403 wrong_password.
 	s.PUT("/v1/me/password", gateway, s.SignedIn, server.Handle(h.changePassword))
-	// signed in: the account is gone for good. 403 wrong_password, banned, 409 last_admin, seller_account.
+	// signed in: deletes the account for good. 403 wrong_password, banned, 409 last_admin, seller_account.
 	s.DELETE("/v1/me", gateway, s.SignedIn, server.Handle(h.deleteAccount))
 
 	admin := s.Group("/v1/admin/users", gateway, s.SignedIn, onlyAdmin)
@@ -52,13 +52,13 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	admin.GET("", server.Handle(h.list))
 	// admin: replaces all roles. Safe to repeat. 409 last_admin.
 	admin.PUT("/:id/roles", server.Handle(h.roles))
-	// admin: closes and opens an account. Safe to repeat; sessions end within a second. 409 last_admin.
+	// admin: bans and unbans an account. Safe to repeat; sessions end within a second. 409 last_admin.
 	admin.PUT("/:id/ban", server.Handle(h.ban))
 	admin.DELETE("/:id/ban", server.Handle(h.unban))
 
-	// auth: are these the credentials of an account? A verdict, not an error.
+	// auth: checks credentials. Wrong ones are an answer, not an error.
 	s.POST(userv1.PathVerify, server.Callers("auth"), server.Handle(h.verify))
-	// auth: an account as it is now.
+	// auth: the present state of an account.
 	s.POST(userv1.PathGet, server.Callers("auth"), server.Handle(h.get))
 	s.Feed(out, contracts.ConsumersOf("user")...)
 }
@@ -225,7 +225,7 @@ func (h handler) change(c *gin.Context, in any, change func(*user.User) (user.Ev
 	}
 	if body, err := web.Body(c); err != nil {
 		return nil, err
-	} else if len(body) > 0 || c.Request.Method != http.MethodDelete { // a DELETE may come without its reason
+	} else if len(body) > 0 || c.Request.Method != http.MethodDelete { // a DELETE may have no body
 		if err := web.Bind(c, in); err != nil {
 			return nil, err
 		}

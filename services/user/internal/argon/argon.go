@@ -1,5 +1,5 @@
-// Package argon hashes passwords with argon2id (RFC 9106), a bounded number at a time: each hash takes 19 MiB, and a
-// crowd of sign-ins must not take the machine.
+// Package argon hashes passwords with argon2id (RFC 9106), a bounded number at a time: each hash takes 19 MiB, and many
+// sign-ins at once must not exhaust the machine.
 package argon
 
 import (
@@ -24,7 +24,7 @@ const (
 	threads = 1
 	keyLen  = 32
 	saltLen = 16
-	// waitFor bounds the queue: who would wait longer is told to come back.
+	// waitFor bounds the queue: a request that would wait longer is refused.
 	waitFor = 3 * time.Second
 )
 
@@ -66,7 +66,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return encode(salt, argon2.IDKey([]byte(password), salt, rounds, memory, threads, keyLen)), nil
 }
 
-// Verify compares in constant time; against "" it costs the same and says false.
+// Verify compares in constant time; against "" it takes as long and returns false.
 func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error) {
 	known := hash != ""
 	if !known {

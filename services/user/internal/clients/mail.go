@@ -7,10 +7,10 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// Mailer is user.Mailer: the binding mail.
+// Mailer implements user.Mailer with the binding mail.
 type Mailer struct{ side *sidecar.Client }
 
-// NewMailer makes it.
+// NewMailer makes the client.
 func NewMailer(side *sidecar.Client) Mailer { return Mailer{side} }
 
 // Send implements user.Mailer.

@@ -1,4 +1,4 @@
-// Package clients is whom user calls, through the sidecar.
+// Package clients calls other services and bindings through the sidecar.
 package clients
 
 import (
@@ -10,13 +10,13 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// Sessions is user.Sessions: the auth service.
+// Sessions implements user.Sessions by calling the auth service.
 type Sessions struct{ side *sidecar.Client }
 
-// NewSessions makes it.
+// NewSessions makes the client.
 func NewSessions(side *sidecar.Client) Sessions { return Sessions{side} }
 
-// Revoke tells auth what an account is from now on.
+// Revoke tells auth the new state of an account.
 func (s Sessions) Revoke(ctx context.Context, u user.Snapshot) error {
 	return s.side.Invoke(ctx, sidecar.Request{App: "auth", Method: http.MethodPost, Path: authv1.PathRevoke, System: true,
 		In: authv1.RevokeRequest{UserID: u.ID, Version: u.Version, Roles: u.Roles, Banned: u.Banned}})

@@ -86,9 +86,9 @@ func TestAPasswordIsResetByMailOfAnSMTPServer(t *testing.T) {
 	}
 }
 
-// Mails of one moment are sent one after the other and arrive at their own addresses: Dapr's SMTP binding writes the
-// address of a mail into what all mails share (mergeWithRequestMetadata in components-contrib 1.18), so that of two at
-// once one can get the other's address, and a code somebody else's hands.
+// Mails sent at once go one after the other and arrive at their own addresses. Dapr's SMTP binding writes a mail's
+// address into metadata that all mails share (mergeWithRequestMetadata in components-contrib 1.18), so that of two
+// concurrent mails one could reach the other's address, with a code that opens somebody else's account.
 func TestMailsOfOneMomentGoToTheirOwnAddresses(t *testing.T) {
 	server := newMailServer(t)
 	mailer := clients.NewMailer(startSidecar(t, server))
@@ -129,14 +129,14 @@ type received struct {
 	encrypted               bool
 }
 
-// mailServer is an SMTP server that takes mail from whoever signs in, over TLS only.
+// mailServer is an SMTP server that accepts mail from authenticated clients over TLS only.
 type mailServer struct {
 	port  string
 	roots string // a file with what signed its certificate
 	mu    sync.Mutex
 	mails []received
-	now   int // mails on their way in
-	most  int // at a time
+	now   int // mails being received
+	most  int // the largest now
 }
 
 func newMailServer(t *testing.T) *mailServer {

@@ -11,8 +11,8 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// adminsLock is the advisory lock of whoever changes how many admins there are. It is taken last, with the account's
-// row locked: two admins who demote each other wait here, and the second counts what the first has left.
+// adminsLock is the advisory lock that serialises changes of the number of admins. It is taken last, with the account's
+// row locked: of two admins who demote each other the second waits and then counts what the first has left.
 const adminsLock = 0x6d616c6c61646d // "malladm"
 
 const ruling = `SELECT count(*) FROM users WHERE roles @> '["admin"]' AND NOT banned AND id <> ?`
@@ -26,7 +26,7 @@ func otherAdmins(tx *gorm.DB, id string) (int64, error) {
 	return others, err
 }
 
-// anotherAdmin refuses if an account is the last admin.
+// anotherAdmin returns ErrLastAdmin if the account is the last admin.
 func anotherAdmin(tx *gorm.DB, id string) error {
 	others, err := otherAdmins(tx, id)
 	if err == nil && others == 0 {

@@ -39,7 +39,7 @@ func TestTheLastAdminStays(t *testing.T) {
 	}
 	change(t, s, "1", roles("admin", "customer"))
 	change(t, s, "2", roles("admin", "customer"))
-	change(t, s, "2", banned) // one who cannot sign in does not count
+	change(t, s, "2", banned) // a banned admin does not count
 	for name, how := range map[string]func(u *user.User) (user.EventKind, error){"demoted": roles("customer"),
 		"banned": banned} {
 		if _, err := s.Update(t.Context(), "1", how); problem.CodeOf(err) != "last_admin" {
@@ -85,7 +85,7 @@ type vault string
 
 func (v vault) FirstAdmin(context.Context) (string, error) { return string(v), nil }
 
-// The secret makes one account the first admin, once; an email makes nobody anything.
+// The secret makes one account the first admin, once; an email address alone makes nobody admin.
 func TestTheSecretAppointsTheFirstAdmin(t *testing.T) {
 	db, s := open(t)
 	for i := range 4 {

@@ -11,12 +11,12 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// toldAgain says how long after a deletion it is told again. By the first no request with a token of the account can be
-// on its way: the gateway lets nobody in on an older list of revocations, and a run ends with its lease. By the second
-// no token is alive, even if auth knew nothing.
+// toldAgain are the times after a deletion at which its event is published again. At the first, no request with a token
+// of the account can still be running: the gateway rejects everybody on an older list of revocations, and a keyed run
+// ends with its lease. At the second no token is alive, even if auth never heard of the deletion.
 var toldAgain = []time.Duration{2 * time.Minute, 26 * time.Hour}
 
-// toldAtOnce is how many deletions one transaction tells again.
+// toldAtOnce is how many deletions one transaction publishes again.
 const toldAtOnce = 100
 
 // Delete implements user.Store.

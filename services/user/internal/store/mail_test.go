@@ -18,7 +18,7 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// plain is a hasher that hides nothing.
+// plain is a hasher that returns the password.
 type plain struct{}
 
 func (plain) Hash(_ context.Context, password string) (string, error) { return "h:" + password, nil }
@@ -27,7 +27,7 @@ func (plain) Verify(_ context.Context, hash, password string) (bool, error) {
 	return hash == "h:"+password, nil
 }
 
-// postbox is a mailer that keeps what it sends, or is down.
+// postbox is a mailer that records what it sends, or fails.
 type postbox struct {
 	mu   sync.Mutex
 	sent []user.Mail
@@ -82,7 +82,7 @@ func wantCode(t *testing.T, what string, err error, want string) {
 	}
 }
 
-// Whoever reads the mail sets a new password, once. An email without an account gets no mail, and nobody is told.
+// A mailed token sets a new password, once. An email without an account gets no mail, and the answer does not tell.
 func TestAPasswordIsResetByMail(t *testing.T) {
 	db, s, users, box := accounts(t)
 	add(t, s, "1", "a@b.c")
@@ -153,7 +153,7 @@ func TestAnEmailIsVerifiedByMail(t *testing.T) {
 	wantCode(t, "a mail for a verified email", users.AskVerification(t.Context(), "1"), "already_verified")
 }
 
-// A mailer that is down loses no mail, one that hangs holds up nothing but its mail, and nobody's box is flooded.
+// A mailer that fails loses no mail, one that hangs delays only its own mail, and no address is flooded.
 func TestMailIsTriedAgainAndBounded(t *testing.T) {
 	db, s, users, box := accounts(t)
 	add(t, s, "1", "a@b.c")
@@ -178,7 +178,7 @@ func TestMailIsTriedAgainAndBounded(t *testing.T) {
 	}
 }
 
-// A mailer that is away for a while loses no mail, and does not use up the mails of those who wait for one.
+// A mailer that fails for a while loses no mail, and its failures do not count against the hourly bound.
 func TestMailsThatWereNotSentDoNotCount(t *testing.T) {
 	db, s, users, box := accounts(t)
 	add(t, s, "1", "a@b.c")
@@ -232,7 +232,7 @@ func TestWhoMayNotBeDeleted(t *testing.T) {
 	wantCode(t, "the last admin", users.DeleteAccount(t.Context(), id, "the old password"), "last_admin")
 }
 
-// A deleted account leaves nothing here but the event that says so; its email may sign up again.
+// A deleted account leaves only the event that says so; its email may sign up again.
 func TestADeletedAccountIsGone(t *testing.T) {
 	db, s, users, _ := accounts(t)
 	u, err := users.Register(t.Context(), "a@b.c", "the old password")
@@ -260,7 +260,8 @@ func TestADeletedAccountIsGone(t *testing.T) {
 	}
 }
 
-// With a token that was still alive somebody may write after the others have heard of the deletion: they hear it again.
+// With a token that was still alive the account may write elsewhere after its deletion was published: it is published
+// again.
 func TestADeletionIsToldAgain(t *testing.T) {
 	db, _, users, _ := accounts(t)
 	u, err := users.Register(t.Context(), "a@b.c", "the old password")
@@ -284,7 +285,7 @@ func TestADeletionIsToldAgain(t *testing.T) {
 	told("then never", 3)
 }
 
-// Two accounts do not look the same: a letter with its accent beside it, or a wide one, is another's.
+// Emails that look the same, by a decomposed accent or a wide letter, cannot belong to two accounts.
 func TestNoTwoAccountsLookAlike(t *testing.T) {
 	_, _, users, _ := accounts(t)
 	for email, want := range map[string]string{"m\u00fcller@mall.example": "",

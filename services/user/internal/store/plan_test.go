@@ -11,7 +11,7 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// With many accounts nothing reads all of them.
+// With many accounts no statement reads whole tables.
 func TestNothingReadsAllAccounts(t *testing.T) {
 	db, _ := open(t)
 	n := postgrestest.Rows(t)

@@ -33,7 +33,7 @@ type Store struct {
 // New makes a store.
 func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: out} }
 
-// row is how an account lies in PostgreSQL.
+// row is the row of an account.
 type row struct {
 	ID           string `gorm:"primaryKey"`
 	Email        string
@@ -54,7 +54,7 @@ func (row) TableName() string { return "users" }
 // Add implements user.Store.
 func (s *Store) Add(ctx context.Context, u *user.User) error {
 	r := row(u.Snapshot())
-	// Not an error of the database: its log would keep the email.
+	// Returned before PostgreSQL refuses it: the database's log would contain the email.
 	res := postgres.DB(ctx, s.db).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "email"}}, DoNothing: true}).
 		Create(&r)
 	if res.Error == nil && res.RowsAffected == 0 {

@@ -68,7 +68,7 @@ func TestAnEmailHasOneAccount(t *testing.T) {
 	}
 }
 
-// A change and its event commit together; a change that changes nothing tells nothing.
+// A change and its event commit together; a change without effect publishes nothing.
 func TestChangesAreToldOnce(t *testing.T) {
 	db, s := open(t)
 	add(t, s, "1", "a@b.c")
@@ -111,7 +111,7 @@ func (d *authDown) Revoke(context.Context, user.Snapshot) error {
 	return errors.New("auth is down")
 }
 
-// A ban whose direct call to auth gets lost stands, and is told by its event.
+// A ban whose call to auth fails stays, and reaches auth by its event.
 func TestABanStandsWithoutAuth(t *testing.T) {
 	db, s := open(t)
 	add(t, s, "1", "a@b.c")

@@ -1,5 +1,5 @@
-// Package strength judges passwords as somebody would guess them: from lists of known ones, names, words, dates,
-// keyboard rows and repeats (zxcvbn, with its lists built in; nothing is asked of anybody).
+// Package strength estimates how hard a password is to guess: from lists of known ones, names, words, dates, keyboard
+// rows and repeats (zxcvbn, with its lists built in; no network).
 package strength
 
 import (
@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// enough is zxcvbn's "somewhat guessable": more than a million guesses. Sign-ins let through some thousands a day and
-	// account.
+	// enough is zxcvbn's "somewhat guessable": more than a million guesses. The sign-in limits allow some thousands a day
+	// and account.
 	enough = 2
-	// looked bounds the time it takes, which grows with the square of the length.
+	// looked bounds the time, which grows with the square of the length.
 	looked = 48
 )
 

@@ -8,7 +8,7 @@ import (
 
 var errWrongPassword = problem.New(problem.Forbidden, "wrong_password", "The password is wrong.")
 
-// ChangePassword sets a new password for who knows the old one. Other sessions than this end.
+// ChangePassword sets a new password, given the old one. Other sessions than this one end.
 func (s *Service) ChangePassword(ctx context.Context, userID, session, current, password string) error {
 	u, err := s.store.Find(ctx, userID)
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *Service) ChangePassword(ctx context.Context, userID, session, current, 
 	}
 	was := u.s.PasswordHash
 	_, err = s.Change(ctx, userID, func(u *User) (EventKind, error) {
-		if u.s.PasswordHash != was { // changed meanwhile, by somebody else
+		if u.s.PasswordHash != was { // changed meanwhile by another request
 			return None, errWrongPassword
 		}
 		return change(u)
@@ -35,7 +35,7 @@ func (s *Service) ChangePassword(ctx context.Context, userID, session, current, 
 	return err
 }
 
-// newPassword returns the change that sets a password; session goes on.
+// newPassword returns the change that sets a password; session stays open.
 func (s *Service) newPassword(ctx context.Context, password, session string) (func(u *User) (EventKind, error), error) {
 	hash, err := s.hasher.Hash(ctx, password)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Service) newPassword(ctx context.Context, password, session string) (fu
 	}, nil
 }
 
-// given returns what is wrong with a password that was typed in to confirm.
+// given returns what is wrong with a password typed in to confirm.
 func given(field, password string) []problem.Field {
 	if password == "" {
 		return []problem.Field{{Field: field, Message: "is missing"}}
@@ -60,9 +60,9 @@ func given(field, password string) []problem.Field {
 	return nil
 }
 
-// confirm refuses who does not know the account's password.
+// confirm returns an error unless password is the account's.
 func (s *Service) confirm(ctx context.Context, u *User, password string) error {
-	if len(password) > 512 { // longer than any that was ever set
+	if len(password) > 512 { // no password of that length can have been set
 		return errWrongPassword
 	}
 	ok, err := s.hasher.Verify(ctx, u.s.PasswordHash, password)
@@ -72,7 +72,7 @@ func (s *Service) confirm(ctx context.Context, u *User, password string) error {
 	return err
 }
 
-// DeleteAccount ends an account for good, for who knows its password. A seller's stays while it offers products.
+// DeleteAccount deletes an account for good, given its password. A seller's stays while products are on offer.
 func (s *Service) DeleteAccount(ctx context.Context, userID, password string) error {
 	if fields := given("password", password); len(fields) > 0 {
 		return problem.Validation(fields...)
@@ -85,7 +85,7 @@ func (s *Service) DeleteAccount(ctx context.Context, userID, password string) er
 		return err
 	}
 	u, err = s.store.Delete(ctx, u.s.ID, func(u *User) error {
-		if u.s.Banned { // its email must not be free for another account
+		if u.s.Banned { // its email must stay taken
 			return problem.New(problem.Forbidden, "banned", "This account is banned.")
 		}
 		if u.s.Has("seller") {
@@ -101,8 +101,8 @@ func (s *Service) DeleteAccount(ctx context.Context, userID, password string) er
 	return nil
 }
 
-// TellDeletionsAgain tells those who keep something of people that accounts are gone, once more: a token that was still
-// alive may have written since they heard it.
+// TellDeletionsAgain publishes deletions once more to services with personal data: a token that was still alive may
+// have written since the first time.
 func (s *Service) TellDeletionsAgain(ctx context.Context) error {
 	return s.store.TellDeletionsAgain(ctx)
 }

@@ -8,12 +8,12 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Secrets returns the one-time secret that appoints the first admin, "" if the mall has none.
+// Secrets returns the one-time secret that appoints the first admin, "" if there is none.
 type Secrets interface {
 	FirstAdmin(ctx context.Context) (string, error)
 }
 
-// Admins keeps the mall from having no admin, and from getting one it should not.
+// Admins makes sure that the mall keeps an admin, and gets the first one only by the secret.
 type Admins interface {
 	// CountAdmins counts the admins who are not banned.
 	CountAdmins(ctx context.Context) (int64, error)
@@ -22,12 +22,12 @@ type Admins interface {
 	Appoint(ctx context.Context, userID string, secretHash []byte) (*User, error)
 }
 
-// ErrLastAdmin refuses what would leave the mall without an admin: nobody could appoint one then.
+// ErrLastAdmin refuses a change that would leave the mall without an admin: nobody could appoint one then.
 var ErrLastAdmin = problem.New(problem.Conflict, "last_admin",
 	"This is the last admin: make somebody else an admin first.")
 
-// AppointFirstAdmin makes a signed-in account an admin, if it shows the secret that the mall was set up with and nobody
-// is an admin yet.
+// AppointFirstAdmin makes a signed-in account an admin, given the secret that the mall was set up with, if there is no
+// admin yet.
 func (s *Service) AppointFirstAdmin(ctx context.Context, userID, secret string) (*User, error) {
 	want, err := s.secrets.FirstAdmin(ctx)
 	if err != nil {

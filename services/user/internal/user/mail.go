@@ -28,14 +28,14 @@ const (
 	verifyFor = 48 * time.Hour
 	// mailsAnHour bounds the mails of one account and purpose, whoever asks for them.
 	mailsAnHour = 5
-	// mailTries bounds how often a mail is tried to be sent: over twenty minutes, with growing pauses.
+	// mailTries bounds the attempts to send a mail: over twenty minutes, with growing pauses.
 	mailTries = 8
 )
 
 // Mail is what the mailer sends.
 type Mail struct {
 	To, Subject, HTML string
-	Name              string // tells it apart
+	Name              string // identifies the mail
 }
 
 // Mailer sends mails.
@@ -43,7 +43,7 @@ type Mailer interface {
 	Send(ctx context.Context, m Mail) error
 }
 
-// MailRequest is a mail that is to be sent.
+// MailRequest is a mail to be sent.
 type MailRequest struct {
 	ID       int64
 	Email    string
@@ -51,35 +51,35 @@ type MailRequest struct {
 	Attempts int
 }
 
-// Mails keeps mails that are to be sent, and the tokens that were mailed (hashed).
+// Mails keeps requests for mails, and the mailed tokens (hashed).
 type Mails interface {
-	// AskMail keeps that a mail is wanted, once per email and purpose.
+	// AskMail records that a mail is wanted, once per email and purpose.
 	AskMail(ctx context.Context, email string, p Purpose) error
-	// NextMail takes one mail that is due, for a minute; nil if none is.
+	// NextMail leases one mail that is due for a minute; nil if none is.
 	NextMail(ctx context.Context) (*MailRequest, error)
-	// MailDone removes a request; MailLater has it tried again after a pause.
+	// MailDone removes a request; MailLater schedules another attempt.
 	MailDone(ctx context.Context, id int64) error
 	MailLater(ctx context.Context, id int64, pause time.Duration) error
-	// AddToken keeps a token for the account, unless it was sent too many in the last hour (false). TokenUnsent: this one
-	// does not count, but is good if it has arrived after all.
+	// AddToken keeps a token for the account, or returns false if too many were sent in the last hour. TokenUnsent: this
+	// one does not count, but is valid if it arrived after all.
 	AddToken(ctx context.Context, userID, email string, p Purpose, hash []byte, lifetime time.Duration, anHour int) (bool,
 		error)
 	TokenUnsent(ctx context.Context, hash []byte) error
-	// FindToken returns the account a token is good for, or invalid_token.
+	// FindToken returns the account of a token, or invalid_token.
 	FindToken(ctx context.Context, p Purpose, hash []byte) (*User, error)
-	// UseToken uses a token up and changes the account it is good for, in one transaction, or refuses with invalid_token.
+	// UseToken consumes a token and changes its account in one transaction, or returns invalid_token.
 	UseToken(ctx context.Context, p Purpose, hash []byte, change func(u *User, email string) (EventKind, error)) (*User,
 		error)
 	// ForgetMail removes what has expired.
 	ForgetMail(ctx context.Context) error
 }
 
-// ErrInvalidToken is the one answer for a token that is unknown, used or expired.
+// ErrInvalidToken is the same for an unknown, a used and an expired token.
 var ErrInvalidToken = problem.New(problem.Invalid, "invalid_token",
 	"This link or code is wrong, too old or was used already. Ask for a new mail.")
 
-// AskReset asks for a mail with which the password of an email's account can be reset. It does the same whether there
-// is one.
+// AskReset requests a mail to reset the password of an email's account. It behaves the same if there is no such
+// account.
 func (s *Service) AskReset(ctx context.Context, email string) error {
 	normal, ok := NormalEmail(email)
 	if !ok {
@@ -88,7 +88,7 @@ func (s *Service) AskReset(ctx context.Context, email string) error {
 	return s.store.AskMail(ctx, normal, Reset)
 }
 
-// AskVerification asks for a mail that shows that the account's email is the user's.
+// AskVerification requests a mail that verifies the account's email.
 func (s *Service) AskVerification(ctx context.Context, userID string) error {
 	u, err := s.store.Find(ctx, userID)
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *Service) AskVerification(ctx context.Context, userID string) error {
 	return s.store.AskMail(ctx, u.s.Email, Verify)
 }
 
-// VerifyEmail takes a token that was mailed to show that the email is the user's.
+// VerifyEmail verifies an email with a mailed token.
 func (s *Service) VerifyEmail(ctx context.Context, token string) error {
 	hash, err := hashToken(token)
 	if err != nil {
@@ -116,8 +116,7 @@ func (s *Service) VerifyEmail(ctx context.Context, token string) error {
 	return err
 }
 
-// ResetPassword sets a new password with a token that was mailed, and ends all sessions. Whoever reads the mail has the
-// email.
+// ResetPassword sets a new password with a mailed token, and ends all sessions. Reading the mail also proves the email.
 func (s *Service) ResetPassword(ctx context.Context, token, password string) error {
 	hash, err := hashToken(token)
 	if err != nil {

@@ -11,30 +11,30 @@ import (
 
 // Store keeps accounts; a change and its event commit together.
 type Store interface {
-	// Add keeps a new account; email_taken if there is one with its email.
+	// Add keeps a new account; email_taken if its email has one.
 	Add(ctx context.Context, u *User) error
 	Find(ctx context.Context, id string) (*User, error)
 	FindByEmail(ctx context.Context, email string) (*User, error)
 	Admins
 	Mails
-	// Delete removes an account that allowed does not refuse; ErrLastAdmin as with Update.
+	// Delete removes an account unless allowed returns an error; ErrLastAdmin as with Update.
 	Delete(ctx context.Context, id string, allowed func(u *User) error) (*User, error)
-	// TellDeletionsAgain tells the deletions that are due to be told once more.
+	// TellDeletionsAgain publishes the deletions that are due once more.
 	TellDeletionsAgain(ctx context.Context) error
-	// Update changes an account under its lock. It refuses with ErrLastAdmin what would leave the mall without an admin.
+	// Update changes an account under its lock. ErrLastAdmin if the mall would have no admin left.
 	Update(ctx context.Context, id string, change func(u *User) (EventKind, error)) (*User, error)
 	// List returns accounts by id, those after the id after ("" for the first), all or the one with email.
 	List(ctx context.Context, email, after string, limit int) ([]*User, error)
 }
 
-// Hasher hashes passwords slowly and bounds how many it hashes at once.
+// Hasher hashes passwords slowly, a bounded number at once.
 type Hasher interface {
 	Hash(ctx context.Context, password string) (string, error)
-	// Verify compares; against "" it takes as long and answers false, so that time does not tell who has an account.
+	// Verify compares; against "" it takes as long and returns false, so that timing does not tell who has an account.
 	Verify(ctx context.Context, hash, password string) (bool, error)
 }
 
-// Sessions is told of a ban or change of roles at once; the event says the same a moment later.
+// Sessions is told of a ban or change of roles at once; the event tells it again a moment later.
 type Sessions interface {
 	Revoke(ctx context.Context, u Snapshot) error
 }
@@ -42,25 +42,24 @@ type Sessions interface {
 // IDs makes account ids.
 type IDs interface{ Next() (string, error) }
 
-// Deps are what the accounts need.
+// Deps are what the use cases need.
 type Deps struct {
 	Store  Store
 	Hasher Hasher
 	Weak   Weak
-	// LooksAlike reports whether an email may look like another one: it makes no account. Older accounts are as they are.
+	// LooksAlike reports whether an email may look like another one; such an email cannot sign up.
 	LooksAlike func(email string) bool
 	Sessions   Sessions
 	Secrets    Secrets
 	Mailer     Mailer
-	MailLink   func() string // where mails lead to, "" for nowhere: they have a code
-	// VerifyAtSignUp reports whether signing up sends a mail that verifies the email; else it is sent when the client
-	// asks.
+	MailLink   func() string // the page that mails link to; "": mails contain a code
+	// VerifyAtSignUp reports whether signing up sends a mail that verifies the email; otherwise the client asks for it.
 	VerifyAtSignUp func() bool
 	IDs            IDs
 	Log            *slog.Logger
 }
 
-// Service is what can be done with accounts.
+// Service has the use cases of accounts.
 type Service struct {
 	store    Store
 	hasher   Hasher
@@ -76,7 +75,7 @@ type Service struct {
 	now      func() time.Time
 }
 
-// NewService wires the accounts.
+// NewService connects the use cases with what they need.
 func NewService(d Deps) *Service {
 	return &Service{store: d.Store, hasher: d.Hasher, weak: d.Weak, alike: d.LooksAlike, sessions: d.Sessions,
 		secrets: d.Secrets,
@@ -105,17 +104,17 @@ func (s *Service) Register(ctx context.Context, email, password string) (*User, 
 		return nil, err
 	}
 	if s.verifies != nil && s.verifies() {
-		if err := s.store.AskMail(ctx, email, Verify); err != nil { // the account is there, and can ask for the mail again
+		if err := s.store.AskMail(ctx, email, Verify); err != nil { // the account exists and can ask for the mail again
 			s.log.WarnContext(ctx, "no mail to verify the email", "user", id, "error", err)
 		}
 	}
 	return u, nil
 }
 
-// ErrInvalidCredentials is the one answer for a wrong password and an unknown email.
+// ErrInvalidCredentials is the same for a wrong password and an unknown email.
 var ErrInvalidCredentials = errors.New("invalid credentials")
 
-// Verify returns the account that has these credentials, or ErrInvalidCredentials.
+// Verify returns the account with these credentials, or ErrInvalidCredentials.
 func (s *Service) Verify(ctx context.Context, email, password string) (*User, error) {
 	normal, ok := NormalEmail(email)
 	var u *User
@@ -147,7 +146,7 @@ func (s *Service) List(ctx context.Context, email, after string, limit int) ([]*
 	return s.store.List(ctx, email, after, limit)
 }
 
-// Change changes an account and tells the sessions at once. That call may fail: the event will do it.
+// Change changes an account and tells auth at once. If that call fails, the event tells it.
 func (s *Service) Change(ctx context.Context, id string, change func(u *User) (EventKind, error)) (*User, error) {
 	kind := None
 	u, err := s.store.Update(ctx, id, func(u *User) (EventKind, error) {

@@ -15,7 +15,7 @@ import (
 // The roles an account can have.
 var known = []string{"customer", "seller", "admin"}
 
-// User is an account; it changes only through its verbs.
+// User is an account. Its state changes only through its methods.
 type User struct {
 	s Snapshot
 }
@@ -30,9 +30,9 @@ type Snapshot struct {
 	BanReason    string
 	CreatedAt    time.Time
 	Version      int64
-	// EmailVerified says that somebody has read a mail sent there.
+	// EmailVerified: a mail sent there was read.
 	EmailVerified bool
-	// PasswordID changes with the password. Sessions of another one have ended, except KeptSession.
+	// PasswordID identifies the password. Sessions opened with another one have ended, except KeptSession.
 	PasswordID  string
 	KeptSession string
 }
@@ -40,14 +40,14 @@ type Snapshot struct {
 // Has reports whether the account has a role.
 func (s Snapshot) Has(role string) bool { return slices.Contains(s.Roles, role) }
 
-// Restore brings an account back from its snapshot.
+// Restore makes an account from its snapshot.
 func Restore(s Snapshot) *User { return &User{s} }
 
-// Snapshot shows the account's state.
+// Snapshot returns the account's state.
 func (u *User) Snapshot() Snapshot { return u.s }
 
-// NormalEmail returns the one form of an email address: what it names, in lower case. What cannot be seen (a mark that
-// turns the direction of writing, a space of no width) is no part of one: two accounts would look the same.
+// NormalEmail returns the one form of an email address, in lower case. Invisible characters (a mark that turns the
+// direction of writing, a space without width) are refused: two accounts would look the same.
 func NormalEmail(raw string) (string, bool) {
 	raw = strings.TrimSpace(raw)
 	a, err := mail.ParseAddress(raw)
@@ -57,7 +57,7 @@ func NormalEmail(raw string) (string, bool) {
 		!strings.Contains(raw[at:], ".") {
 		return "", false
 	}
-	for label := range strings.SplitSeq(raw[at+1:], ".") { // net/mail knows the grammar of mail, not that of hosts
+	for label := range strings.SplitSeq(raw[at+1:], ".") { // net/mail checks the grammar of mail, not that of host names
 		if strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
 			return "", false
 		}
@@ -65,7 +65,7 @@ func NormalEmail(raw string) (string, bool) {
 	return strings.ToLower(raw), true
 }
 
-// mailable reports whether mail is sent to an email: not if a mailer could read it as two.
+// mailable reports whether mail may be sent to an email: not if a mailer could read it as two addresses.
 func mailable(email string) bool { return !strings.ContainsAny(email, " \",;:<>()[]\\") }
 
 // Weak reports whether a password is easy to guess for somebody who knows the account's email.
@@ -97,18 +97,18 @@ func (weak Weak) check(field, password, email string) []problem.Field {
 	return nil
 }
 
-// Register makes an account of a customer. Its time is as exact as PostgreSQL keeps it: who signs up and who asks later
-// are told the same.
+// Register makes a customer's account. Its time is rounded to PostgreSQL's precision, so that the answer to the sign-up
+// and later ones are the same.
 func Register(id, email, passwordHash string, at time.Time) *User {
 	at = at.UTC().Truncate(time.Microsecond)
 	return &User{Snapshot{ID: id, Email: email, PasswordHash: passwordHash, Roles: []string{"customer"}, CreatedAt: at,
 		Version: 1}}
 }
 
-// EventKind names what happened to an account.
+// EventKind is a kind of change of an account.
 type EventKind int
 
-// The kinds of events; None when nothing changed.
+// The kinds of changes; None if nothing changed.
 const (
 	None EventKind = iota
 	Banned
@@ -139,7 +139,7 @@ func (u *User) SetRoles(roles []string) (EventKind, error) {
 	return RolesChanged, nil
 }
 
-// CheckReason returns the reason for a ban, or for lifting one, without blanks around it.
+// CheckReason returns the reason for a ban, or for lifting one, trimmed.
 func CheckReason(reason string) (string, error) {
 	reason = strings.TrimSpace(reason)
 	if reason == "" || utf8.RuneCountInString(reason) > 500 {
@@ -173,7 +173,7 @@ func (u *User) Unban() (EventKind, error) {
 	return Unbanned, nil
 }
 
-// Delete says that the account is gone.
+// Delete marks the account as deleted.
 func (u *User) Delete() EventKind {
 	u.s.Version++
 	return Deleted

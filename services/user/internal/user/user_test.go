@@ -31,7 +31,7 @@ func TestAnEmailHasOneForm(t *testing.T) {
 	}
 }
 
-// Nobody signs up with an email that no mail is sent to.
+// Nobody can sign up with an email that mail cannot be sent to.
 func TestAnEmailGetsMail(t *testing.T) {
 	weak := user.Weak(func(string, string) bool { return false })
 	for email, want := range map[string]bool{"wei@mall.example": true, "wei@[127.0.0.1]": false} {
