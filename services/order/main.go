@@ -1,4 +1,4 @@
-// Command order owns orders: their states, their history and the time they may stay unpaid.
+// Command order owns orders: their states, their history and how long they may stay unpaid.
 package main
 
 import (
@@ -33,7 +33,10 @@ func run(ctx context.Context) error {
 		}
 		return err
 	}))
-	r.Go("archive", app.Every(r.Log, archive.Every, func(ctx context.Context) error { return kept.Archive(ctx, set.archiveAfter()) }))
+	r.Go("archive", app.Every(r.Log, archive.Every, func(ctx context.Context) error {
+		return kept.Archive(ctx,
+			set.archiveAfter())
+	}))
 	r.Go("outbox", r.Outbox.Run)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)

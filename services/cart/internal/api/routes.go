@@ -1,4 +1,4 @@
-// Package api is what comes in: the shopper's cart, checkout's question, and the event that empties it.
+// Package api has the routes and event handlers of cart.
 package api
 
 import (
@@ -18,7 +18,7 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// Routes mounts everything cart answers.
+// Routes adds all routes and event handlers of cart.
 func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *cart.Service) {
 	h := handler{carts}
 	v1 := s.Group("/v1/cart", server.Callers("api-gateway", "assistant"), s.SignedIn, s.WithSettings)
@@ -31,7 +31,7 @@ func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *c
 	v1.DELETE("/items/:product_id", server.Handle(h.remove))
 	v1.DELETE("", server.Handle(h.clear))
 
-	// checkout, for its user: the bare lines.
+	// checkout, for its user: product ids and quantities only.
 	s.GET(cartv1.PathGet, server.Callers("checkout"), s.SignedIn, server.Handle(h.lines))
 
 	// Events. Detached because carts are kept in Redis: each document remembers the orders that were applied to it.

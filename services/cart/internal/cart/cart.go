@@ -11,7 +11,7 @@ import (
 const (
 	MaxQuantity = 999
 	MaxLines    = 100
-	// maxApplied bounds the memory of effects; the inbox and the idempotency keys keep older repeats away.
+	// maxApplied bounds the remembered effects; the inbox and the idempotency keys keep out older repetitions.
 	maxApplied = 200
 )
 
@@ -22,8 +22,8 @@ type Line struct {
 	Name      string `json:"name"`
 }
 
-// Cart is a shopper's cart, one document in the state store. It remembers which effects (orders, requests with a key)
-// it has had, under the same ETag as its lines: none happens twice.
+// Cart is a shopper's cart, one document in the state store. It remembers which effects (orders, keyed requests) were
+// applied to it, under the same ETag as its lines: none is applied twice.
 type Cart struct {
 	Lines   []Line   `json:"lines"`
 	Applied []string `json:"applied"`
@@ -77,7 +77,7 @@ func (c *Cart) Add(productID, name string, quantity int64) error {
 	return nil
 }
 
-// Set returns a line its quantity; 0 takes the line out.
+// Set changes the quantity of a line; 0 removes it.
 func (c *Cart) Set(productID, name string, quantity int64) error {
 	if err := CheckQuantity(quantity, 0); err != nil {
 		return err
@@ -96,7 +96,7 @@ func (c *Cart) Set(productID, name string, quantity int64) error {
 	return nil
 }
 
-// Take takes out what an order bought: what the shopper added since stays.
+// Take removes what an order bought; what the shopper added since stays.
 func (c *Cart) Take(lines []Line) {
 	for _, l := range lines {
 		i := c.find(l.ProductID)
@@ -109,5 +109,5 @@ func (c *Cart) Take(lines []Line) {
 	}
 }
 
-// Clear empties the cart but keeps what it has had.
+// Clear empties the cart but keeps the effects that were applied to it.
 func (c *Cart) Clear() { c.Lines = nil }

@@ -40,8 +40,7 @@ func TestCartHoldsAHundredProducts(t *testing.T) {
 	}
 }
 
-// Whatever adds, orders and repeats come in whatever order: every add counts once, every order takes once and never
-// below zero.
+// Adds, orders and repetitions in any order: every add counts once, every order takes once, no quantity is negative.
 func TestEffectsHappenOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := Cart{}

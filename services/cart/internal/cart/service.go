@@ -10,12 +10,12 @@ import (
 // Store keeps carts.
 type Store interface {
 	Load(ctx context.Context, userID string) (Cart, error)
-	// Change loads, changes and stores a cart; when another change came between, it does all of it again. change must have
-	// no other effect.
+	// Change loads, changes and stores a cart, and starts again if another change came between. change must have no other
+	// effect.
 	Change(ctx context.Context, userID string, change func(c *Cart) error) (Cart, error)
 }
 
-// Product is what a cart shows of a product.
+// Product is what a cart needs to know of a product.
 type Product struct {
 	ID        string
 	Name      string
@@ -29,19 +29,20 @@ type Catalogue interface {
 	Products(ctx context.Context, ids []string) (map[string]Product, error)
 }
 
-// Service is what can be done with carts.
+// Service has the use cases of carts.
 type Service struct {
 	store     Store
 	catalogue Catalogue
 	currency  func() string
 }
 
-// NewService wires the carts; currency is what an empty cart says.
+// NewService connects the use cases with what they need; currency is shown with an empty cart.
 func NewService(store Store, catalogue Catalogue, currency func() string) *Service {
 	return &Service{store: store, catalogue: catalogue, currency: currency}
 }
 
-// ViewLine is a line with what the product costs now. One that is no longer sold costs and offers nothing.
+// ViewLine is a line with the product's present price. A product that is no longer sold has price 0 and nothing
+// available.
 type ViewLine struct {
 	ProductID string `json:"product_id"`
 	Quantity  int64  `json:"quantity"`
@@ -58,7 +59,7 @@ type View struct {
 	Currency string     `json:"currency"`
 }
 
-// Lines returns the bare lines: for checkout.
+// Lines returns product ids and quantities, for checkout.
 func (s *Service) Lines(ctx context.Context, userID string) ([]Line, error) {
 	c, err := s.store.Load(ctx, userID)
 	return c.Lines, err
@@ -73,14 +74,14 @@ func (s *Service) Show(ctx context.Context, userID string) (View, error) {
 	return s.view(ctx, c)
 }
 
-// Add adds a product that is on sale. effect makes a repeat of the request recognisable.
+// Add adds a product that is on sale. effect identifies the request, so that a repetition has no effect.
 func (s *Service) Add(ctx context.Context, userID, productID string, quantity int64, effect string) (View, error) {
 	return s.with(ctx, userID, productID, func(c *Cart, p Product) error {
 		return c.ApplyOnce(effect, func() error { return c.Add(productID, p.Name, quantity) })
 	})
 }
 
-// Set returns a product its quantity in the cart.
+// Set changes a product's quantity in the cart.
 func (s *Service) Set(ctx context.Context, userID, productID string, quantity int64) (View, error) {
 	if err := CheckQuantity(quantity, 0); err != nil {
 		return View{}, err
@@ -91,7 +92,7 @@ func (s *Service) Set(ctx context.Context, userID, productID string, quantity in
 	return s.with(ctx, userID, productID, func(c *Cart, p Product) error { return c.Set(productID, p.Name, quantity) })
 }
 
-// Remove takes a product out.
+// Remove removes a product.
 func (s *Service) Remove(ctx context.Context, userID, productID string) (View, error) {
 	c, err := s.store.Change(ctx, userID, func(c *Cart) error { return c.Set(productID, "", 0) })
 	if err != nil {
@@ -106,7 +107,7 @@ func (s *Service) Clear(ctx context.Context, userID string) error {
 	return err
 }
 
-// Take follows order.placed: what was ordered from the cart leaves it, once per order.
+// Take handles order.placed: what was ordered is removed from the cart, once per order.
 func (s *Service) Take(ctx context.Context, userID, orderID string, lines []Line) error {
 	_, err := s.store.Change(ctx, userID, func(c *Cart) error {
 		return c.ApplyOnce(orderID, func() error { c.Take(lines); return nil })
@@ -114,7 +115,7 @@ func (s *Service) Take(ctx context.Context, userID, orderID string, lines []Line
 	return err
 }
 
-// with changes a cart by a product that must be on sale.
+// with changes a cart, given a product that must be on sale.
 func (s *Service) with(ctx context.Context, userID, productID string, change func(c *Cart, p Product) error) (View,
 	error) {
 	products, err := s.catalogue.Products(ctx, []string{productID})
@@ -129,7 +130,7 @@ func (s *Service) with(ctx context.Context, userID, productID string, change fun
 	if err != nil {
 		return View{}, err
 	}
-	if len(c.Lines) == 1 && c.Lines[0].ProductID == productID { // asked a moment ago
+	if len(c.Lines) == 1 && c.Lines[0].ProductID == productID { // its price was read a moment ago
 		return s.render(c, products)
 	}
 	return s.view(ctx, c)
@@ -172,7 +173,7 @@ func (s *Service) render(c Cart, products map[string]Product) (View, error) {
 	return v, nil
 }
 
-// Forget empties the cart of an account that is gone, for good: nothing of what it had is kept.
+// Forget deletes the cart of a deleted account with everything in it.
 func (s *Service) Forget(ctx context.Context, userID string) error {
 	_, err := s.store.Change(ctx, userID, func(c *Cart) error {
 		*c = Cart{}

@@ -1,4 +1,4 @@
-// Package clients is whom cart calls, through the sidecar.
+// Package clients calls other services through the sidecar.
 package clients
 
 import (
@@ -10,10 +10,10 @@ import (
 	"daprmall.dev/services/kit/sidecar"
 )
 
-// Catalogue is cart.Catalogue: the product service.
+// Catalogue implements cart.Catalogue by calling the product service.
 type Catalogue struct{ side *sidecar.Client }
 
-// NewCatalogue makes it.
+// NewCatalogue makes the client.
 func NewCatalogue(side *sidecar.Client) Catalogue { return Catalogue{side} }
 
 // Products implements cart.Catalogue.

@@ -16,7 +16,7 @@ import (
 
 const (
 	component = "carts"
-	keep      = 180 * 24 * time.Hour // an abandoned cart is forgotten half a year after its last change
+	keep      = 180 * 24 * time.Hour // an abandoned cart expires half a year after its last change
 	tries     = 20
 )
 
@@ -26,7 +26,7 @@ type Documents interface {
 	Save(ctx context.Context, store string, d sidecar.Document) error
 }
 
-// Store is cart.Store on Dapr state.
+// Store implements cart.Store with Dapr state.
 type Store struct{ docs Documents }
 
 // New makes a store.
@@ -44,7 +44,7 @@ func (s *Store) load(ctx context.Context, userID string) (cart.Cart, sidecar.Doc
 		return cart.Cart{}, doc, err
 	}
 	var c cart.Cart
-	if err := json.Unmarshal(doc.Value, &c); err != nil { // never overwritten: it may be a newer version's
+	if err := json.Unmarshal(doc.Value, &c); err != nil { // not overwritten: a newer version may have written it
 		return c, doc, fmt.Errorf("read cart of user %s: %w", userID, err)
 	}
 	return c, doc, nil
@@ -74,7 +74,7 @@ func (s *Store) Change(ctx context.Context, userID string, change func(c *cart.C
 		case <-time.After(rand.N(time.Duration(try+1) * 3 * time.Millisecond)):
 		}
 	}
-	// Its owner did that: no failure, by which a breaker would close carts to everybody.
+	// The cart's own user caused this; as a failure it would open the breaker for everybody.
 	return cart.Cart{}, problem.Wrap(sidecar.ErrStale, problem.Unavailable, sidecar.CodeOverloaded,
 		"The cart is being changed by many requests at once.").
 		After(time.Second)

@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/kit/sidecar"
 )
 
-// crowded is a cart that somebody else has always changed meanwhile.
+// crowded is a cart that always has been changed meanwhile.
 type crowded struct{}
 
 func (crowded) Load(context.Context, string, string) (sidecar.Document, error) {
@@ -18,7 +18,7 @@ func (crowded) Load(context.Context, string, string) (sidecar.Document, error) {
 
 func (crowded) Save(context.Context, string, sidecar.Document) error { return sidecar.ErrStale }
 
-// Who changes their own cart by many requests at once must not open the breaker of that route, for it is everybody's.
+// A user who changes the own cart by many concurrent requests must not open the route's breaker for everybody.
 func TestACrowdedCartIsNoFailure(t *testing.T) {
 	_, err := New(crowded{}).Change(t.Context(), "7", func(*cart.Cart) error { return nil })
 	if problem.KindOf(err) != problem.Unavailable || problem.CodeOf(err) != sidecar.CodeOverloaded {

@@ -35,7 +35,7 @@ func isCountry(code string) bool {
 }
 
 func place(c *gin.Context) (checkout.PostalAddress, error) {
-	// A place without states or postal codes sends them empty; left out is a mistake.
+	// Addresses without states or postal codes send them empty; a missing field is a mistake.
 	var in struct {
 		checkout.PostalAddress
 		State      *string `json:"state"`

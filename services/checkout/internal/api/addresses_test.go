@@ -20,7 +20,7 @@ func TestCountriesAreThoseOfISO3166(t *testing.T) {
 	}
 }
 
-// What must be there is more than blanks.
+// Required fields must not be blank.
 func TestPlacesAreChecked(t *testing.T) {
 	good := checkout.PostalAddress{Recipient: "陈薇", Street: "1 Century Avenue", City: "上海", Country: "CN"}
 	if err := good.Check(isCountry); err != nil {

@@ -35,7 +35,8 @@ func newHandler(t *testing.T, cart *basket) (handler, *store.Store, *gorm.DB) {
 	db := postgrestest.Open(t, idempotency.Migrations, store.Migrations)
 	addresses := store.New(db)
 	keys := idempotency.New(db, new(fixture), []byte("secret"), log)
-	_, err := addresses.Add(t.Context(), checkout.Address{ID: "900", UserID: "7", PostalAddress: checkout.PostalAddress{City: "武汉", Country: "CN"}})
+	_, err := addresses.Add(t.Context(), checkout.Address{ID: "900", UserID: "7",
+		PostalAddress: checkout.PostalAddress{City: "武汉", Country: "CN"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func (h handler) run(key string) run {
 	return run{"7", key, h.keys.Fingerprint("POST", "/v1/checkout", []byte("{}"))}
 }
 
-// crash lets the leases of all runs end, as time does.
+// crash ends the leases of all runs, as time does.
 func crash(t *testing.T, db *gorm.DB) {
 	t.Helper()
 	if err := db.Exec("UPDATE idempotency_keys SET lease_until = now() - interval '1 second'").Error; err != nil {
@@ -54,18 +55,21 @@ func crash(t *testing.T, db *gorm.DB) {
 	}
 }
 
-// Whatever became of cart and address: a run after a crash buys what the first one began to buy, with the same order id.
+// A run after a crash buys what the first one began to buy, with the same order id, whatever cart and address are by
+// now.
 func TestARunAfterACrashGoesOnWithTheRecord(t *testing.T) {
 	total := int64(210)
 	for name, req := range map[string]checkout.Request{
-		"named items": {UserID: "7", AddressID: "900", Items: []checkout.Item{{ProductID: "5", Quantity: 2}}, ExpectedTotal: &total},
-		"the cart":    {UserID: "7", AddressID: "900"},
+		"named items": {UserID: "7", AddressID: "900", Items: []checkout.Item{{ProductID: "5", Quantity: 2}},
+			ExpectedTotal: &total},
+		"the cart": {UserID: "7", AddressID: "900"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cart := &basket{items: []checkout.Item{{ProductID: "6", Quantity: 3}}}
 			h, addresses, db := newHandler(t, cart)
 			first, claim, err := h.begin(t.Context(), h.run("k"), req)
-			if err != nil || first == nil || !claim.Fresh || first.OrderID != claim.EffectID || first.PostalAddress.City != "武汉" || first.FromCart != (req.Items == nil) {
+			if err != nil || first == nil || !claim.Fresh || first.OrderID != claim.EffectID ||
+				first.PostalAddress.City != "武汉" || first.FromCart != (req.Items == nil) {
 				t.Fatalf("first run: %+v, %+v, %v", first, claim, err)
 			}
 			if _, _, err := h.begin(t.Context(), h.run("k"), req); problem.CodeOf(err) != "request_in_progress" {
@@ -87,7 +91,7 @@ func TestARunAfterACrashGoesOnWithTheRecord(t *testing.T) {
 	}
 }
 
-// A refusal before anything began is the key's answer; a part of the mall that is away is not.
+// A definite refusal before anything began is kept as the key's answer; an unreachable service is not.
 func TestARefusalIsAnAnswerAnOutageIsNot(t *testing.T) {
 	cart := &basket{err: problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is away")}
 	h, _, _ := newHandler(t, cart)
@@ -100,7 +104,8 @@ func TestARefusalIsAnAnswerAnOutageIsNot(t *testing.T) {
 		t.Fatalf("with an empty cart: %v, want empty_cart", err)
 	}
 	cart.items = []checkout.Item{{ProductID: "6", Quantity: 3}}
-	if _, claim, err := h.begin(t.Context(), h.run("k"), req); err != nil || claim.Answer == nil || claim.Answer.Status != 422 {
+	if _, claim, err := h.begin(t.Context(), h.run("k"), req); err != nil || claim.Answer == nil ||
+		claim.Answer.Status != 422 {
 		t.Errorf("the same key again: %+v, %v; want the refusal again", claim, err)
 	}
 	if record, _, err := h.begin(t.Context(), h.run("other"), req); err != nil || record == nil {

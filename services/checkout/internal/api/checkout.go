@@ -81,16 +81,17 @@ func (h handler) checkOut(c *gin.Context) error {
 		server.Replay(c, *claim.Answer)
 		return nil
 	case record == nil:
-		return problem.New(problem.Conflict, "checkout_expired", "This checkout is too old. Try again with a new Idempotency-Key.")
+		return problem.New(problem.Conflict, "checkout_expired",
+			"This checkout is too old. Try again with a new Idempotency-Key.")
 	}
 	order, err := h.checkout.Run(ctx, *record, claim.Fresh)
 	return h.finish(c, r, order, err)
 }
 
-// begin commits the record with the key, by one statement, before anything is held. A key that was seen goes on with its
+// begin commits the record with the key, by one statement, before anything is held. A repeated key goes on with its
 // record, whatever the cart or the address are by now.
 func (h handler) begin(ctx context.Context, r run, req checkout.Request) (*checkout.Record, idempotency.Claim, error) {
-	if req.Items == nil { // a repeat must neither ask cart again nor fail because cart does
+	if req.Items == nil { // a repetition must neither ask cart again nor fail because cart does
 		seen, err := h.keys.Seen(ctx, r.user, r.key)
 		if err != nil {
 			return nil, idempotency.Claim{}, err
@@ -117,7 +118,7 @@ func (h handler) begin(ctx context.Context, r run, req checkout.Request) (*check
 		if record, claim, err = h.claim(ctx, r, nil); err != nil || !claim.Fresh {
 			return err
 		}
-		// A refusal is an answer too, and stays the answer of this key.
+		// A definite refusal is kept as the answer of this key.
 		return h.keys.Finish(ctx, r.user, r.key, server.Refusal(ctx, refused))
 	})
 	if err == nil && claim.Fresh {
@@ -126,7 +127,7 @@ func (h handler) begin(ctx context.Context, r run, req checkout.Request) (*check
 	return record, claim, err
 }
 
-// claim gives the record of the key: the one that is there, or this one if the key is new.
+// claim returns the record of the key: the one that is kept, or this one if the key is new.
 func (h handler) claim(ctx context.Context, r run, record []byte) (*checkout.Record, idempotency.Claim, error) {
 	claim, err := h.keys.Begin(ctx, r.user, r.key, r.fingerprint, record)
 	if err != nil || claim.Answer != nil || claim.Record == nil {
@@ -140,7 +141,7 @@ func (h handler) claim(ctx context.Context, r run, record []byte) (*checkout.Rec
 	return kept, claim, nil
 }
 
-// finish keeps the answer, if it is one, and gives it. A client that went away gets the same answer when it asks again.
+// finish keeps a definite answer and sends it. A client that has disconnected gets the same answer when it asks again.
 func (h handler) finish(c *gin.Context, r run, order checkout.Order, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), 3*time.Second)
 	defer cancel()
@@ -200,7 +201,8 @@ func (h handler) quote(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	out := quote{Lines: make([]quoteLine, len(lines)), Subtotal: t.Subtotal, Shipping: t.Shipping, Total: t.Total, Currency: t.Currency}
+	out := quote{Lines: make([]quoteLine, len(lines)), Subtotal: t.Subtotal, Shipping: t.Shipping, Total: t.Total,
+		Currency: t.Currency}
 	for i, l := range lines {
 		out.Lines[i] = quoteLine{l.ProductID, l.SellerID, l.Name, l.Price, l.Quantity, l.Price * l.Quantity, l.Available}
 	}

@@ -30,13 +30,13 @@ import (
 	"daprmall.dev/services/kit/server"
 )
 
-// fakePeers is product, order and cart behind a checkout whose process can be killed before a call of one of them, or after it.
+// fakePeers are product, order and cart. The checkout's process can be killed before or after a call of each.
 type fakePeers struct {
 	cart   []checkout.Item
 	holds  map[string]string // order id → what is held
 	orders map[string]string // order id → what was ordered, and where it goes
-	killed string            // the call in which the process dies, "" for none
-	turned error             // what order says at its door instead of answering
+	killed string            // the call during which the process dies, "" for none
+	turned error             // order's answer before it has looked at the request
 }
 
 var errKilled = errors.New("killed")
@@ -58,7 +58,8 @@ func (w *fakePeers) Hold(_ context.Context, id string, items []checkout.Item) (c
 	w.die("after hold")
 	var held checkout.Held
 	for _, it := range items {
-		held.Lines = append(held.Lines, checkout.Line{ProductID: it.ProductID, Price: 100, Currency: "CNY", Quantity: it.Quantity})
+		held.Lines = append(held.Lines, checkout.Line{ProductID: it.ProductID, Price: 100, Currency: "CNY",
+			Quantity: it.Quantity})
 	}
 	return held, nil
 }
@@ -72,7 +73,8 @@ func (w *fakePeers) Products(context.Context, []checkout.Item) ([]checkout.Line,
 	return nil, nil
 }
 
-func (w *fakePeers) Place(_ context.Context, r checkout.Record, _ []checkout.Line, _ checkout.Totals) (checkout.Order, error) {
+func (w *fakePeers) Place(_ context.Context, r checkout.Record, _ []checkout.Line, _ checkout.Totals) (checkout.Order,
+	error) {
 	w.die("before order")
 	if w.turned != nil {
 		return nil, w.turned
@@ -94,7 +96,7 @@ func (w *fakePeers) ChangeAddress(context.Context, string, checkout.PostalAddres
 	return nil, problem.NewNotFound("order")
 }
 
-// fixture is the service's web side over a real database, as its sidecar sees it.
+// fixture is the service's HTTP side over a real database, as its sidecar sees it.
 type fixture struct {
 	*fakePeers
 	t     *testing.T
@@ -111,24 +113,31 @@ func open(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &fakePeers{cart: []checkout.Item{{ProductID: "5", Quantity: 2}}, holds: map[string]string{}, orders: map[string]string{}}
+	w := &fakePeers{cart: []checkout.Item{{ProductID: "5", Quantity: 2}}, holds: map[string]string{},
+		orders: map[string]string{}}
 	kept := store.New(db)
-	if _, err := kept.Add(t.Context(), checkout.Address{ID: "1", UserID: "7", PostalAddress: checkout.PostalAddress{City: "Wuhan", Country: "CN"}}); err != nil {
+	if _, err := kept.Add(t.Context(), checkout.Address{ID: "1", UserID: "7",
+		PostalAddress: checkout.PostalAddress{City: "Wuhan", Country: "CN"}}); err != nil {
 		t.Fatal(err)
 	}
-	service := checkout.NewService(kept, w, w, w, func() checkout.Shipping { return checkout.Shipping{} }, func() string { return "CNY" }, log)
+	service := checkout.NewService(kept, w, w, w, func() checkout.Shipping { return checkout.Shipping{} },
+		func() string { return "CNY" }, log)
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := server.New(config.Env{AppID: "checkout", AppAPIToken: "secret"}, log, identity.NewVerifier(func(context.Context) (identity.KeySet, error) {
-		return identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k", X: base64.RawURLEncoding.EncodeToString(public)}}}, nil
-	}))
+	s := server.New(config.Env{AppID: "checkout", AppAPIToken: "secret"}, log,
+		identity.NewVerifier(func(context.Context) (identity.KeySet, error) {
+			return identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k",
+				X: base64.RawURLEncoding.EncodeToString(public)}}}, nil
+		}))
 	api.Routes(s, inbox.New(db, nil, log), idempotency.New(db, source, []byte("hmac"), log), kept, service)
 	now := time.Now()
-	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, identity.Claims{Roles: []string{"customer"}, Session: "s", Type: identity.AccessType, IssuedMS: now.UnixMilli(),
-		RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience}, Subject: "7",
-			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(time.Minute))}})
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA,
+		identity.Claims{Roles: []string{"customer"}, Session: "s", Type: identity.AccessType, IssuedMS: now.UnixMilli(),
+			RegisteredClaims: jwt.RegisteredClaims{Issuer: identity.Issuer, Audience: jwt.ClaimStrings{identity.Audience},
+				Subject:  "7",
+				IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(time.Minute))}})
 	token.Header["kid"] = "k"
 	signed, err := token.SignedString(private)
 	if err != nil {
@@ -137,11 +146,12 @@ func open(t *testing.T) *fixture {
 	return &fixture{fakePeers: w, t: t, db: db, web: s, token: signed}
 }
 
-// checkOut sends the same request each time: the cart, to address 1. It gives the id of the order, or the code of the refusal.
+// checkOut sends the same request each time: the cart, to address 1. It returns the order's id or the refusal's code.
 func (c *fixture) checkOut() (id, code string) {
 	c.t.Helper()
 	req := httptest.NewRequest(http.MethodPost, "/v1/checkout", strings.NewReader(`{"address_id":"1"}`))
-	for name, value := range map[string]string{"dapr-api-token": "secret", "dapr-caller-app-id": "api-gateway", "Authorization": "Bearer " + c.token, "Idempotency-Key": "k"} {
+	for name, value := range map[string]string{"dapr-api-token": "secret", "dapr-caller-app-id": "api-gateway",
+		"Authorization": "Bearer " + c.token, "Idempotency-Key": "k"} {
 		req.Header.Set(name, value)
 	}
 	rec := httptest.NewRecorder()
@@ -160,10 +170,12 @@ func (c *fixture) sql(text string) {
 	}
 }
 
-// The process dies between any two steps of a checkout. Until the dead run's lease is over its key stays taken; then the same request goes on
-// with the same order id and with what the first run committed, whatever the cart and the address have become.
+// The process dies between any two steps of a checkout. Until the dead run's lease ends its key stays taken; then the
+// same request goes on with the same order id and with what the first run committed, whatever the cart and the address
+// are by now.
 func TestACheckoutGoesOnWhereItsProcessDied(t *testing.T) {
-	for at, committed := range map[string]bool{"before cart": false, "before hold": true, "after hold": true, "before order": true, "after order": true} {
+	for at, committed := range map[string]bool{"before cart": false, "before hold": true, "after hold": true,
+		"before order": true, "after order": true} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
 			c := open(t)
@@ -180,7 +192,7 @@ func TestACheckoutGoesOnWhereItsProcessDied(t *testing.T) {
 					t.Errorf("while the dead run's lease lasts: %q, want request_in_progress", code)
 				}
 			}
-			c.cart = nil // meanwhile the shopper has emptied the cart and moved away
+			c.cart = nil // meanwhile the shopper has emptied the cart and changed the address
 			c.sql("UPDATE addresses SET removed_at = now()")
 			c.sql("UPDATE idempotency_keys SET lease_until = now() - interval '1 second'")
 			id, code := c.checkOut()
@@ -190,7 +202,8 @@ func TestACheckoutGoesOnWhereItsProcessDied(t *testing.T) {
 				}
 				return
 			}
-			if code != "" || len(c.orders) != 1 || c.orders[id] != "[{5 2}] to Wuhan" || len(c.holds) != 1 || c.holds[id] != "[{5 2}]" {
+			if code != "" || len(c.orders) != 1 || c.orders[id] != "[{5 2}] to Wuhan" || len(c.holds) != 1 ||
+				c.holds[id] != "[{5 2}]" {
 				t.Errorf("order %q, %q; orders %v, holds %v; want the one that was begun", id, code, c.orders, c.holds)
 			}
 			if again, _ := c.checkOut(); again != id {
@@ -200,8 +213,8 @@ func TestACheckoutGoesOnWhereItsProcessDied(t *testing.T) {
 	}
 }
 
-// The access token runs out on the way from the gateway to order, which turns the call away without looking at it. That says nothing of the
-// order, which an earlier run may have placed: nothing is released, and the shopper, signed in again, goes on with the same key.
+// The access token expires between the gateway and order, which answers 401. A 401 is inconclusive: an earlier run may
+// have placed the order. So nothing is released, and the shopper, signed in again, goes on with the same key.
 func TestATokenThatRunsOutOnTheWayIsNoAnswer(t *testing.T) {
 	for name, placed := range map[string]bool{"the order was placed before": true, "the first run": false} {
 		t.Run(name, func(t *testing.T) {
@@ -215,7 +228,8 @@ func TestATokenThatRunsOutOnTheWayIsNoAnswer(t *testing.T) {
 			}
 			c.turned = fmt.Errorf("order: %w", problem.New(problem.Unauthenticated, "unauthenticated", "Sign in."))
 			if id, code := c.checkOut(); code != "unauthenticated" || len(c.holds) != 1 {
-				t.Errorf("turned away: order %q, %q, holds %v; want to be asked to sign in, and the hold to stay", id, code, c.holds)
+				t.Errorf("turned away: order %q, %q, holds %v; want to be asked to sign in, and the hold to stay", id, code,
+					c.holds)
 			}
 			c.turned = nil
 			if id, code := c.checkOut(); code != "" || len(c.orders) != 1 || c.orders[id] == "" {

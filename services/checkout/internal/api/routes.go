@@ -1,4 +1,4 @@
-// Package api is what comes in: addresses, quotes and the checkout itself.
+// Package api has the routes and event handlers of checkout.
 package api
 
 import (
@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/kit/server"
 )
 
-// Routes mounts everything checkout answers.
+// Routes adds all routes and event handlers of checkout.
 func Routes(
 	s *server.Server,
 	in *inbox.Inbox,
@@ -29,11 +29,11 @@ func Routes(
 	list.DELETE("/:id", server.Handle(a.remove))
 
 	h := handler{keys, service}
-	// shopper: what it would cost, holding nothing.
+	// shopper: what a checkout would cost; holds nothing.
 	s.POST("/v1/checkout/quote", gateway, s.SignedIn, s.WithSettings, server.Idempotent(keys), server.Handle(h.quote))
 	// shopper: places an order. Needs an Idempotency-Key; a repeat, after any crash, goes on with the same order.
 	s.POST("/v1/checkout", gateway, s.SignedIn, s.WithSettings, server.Handle(h.checkOut))
-	// shopper: sends an order elsewhere while it awaits payment.
+	// shopper: changes the address of an order that awaits payment.
 	s.PUT("/v1/orders/:id/address", gateway, s.SignedIn, server.Handle(h.changeAddress))
 
 	// Events. Detached because it locks rows that no key of the batch names.

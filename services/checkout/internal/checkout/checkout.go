@@ -1,5 +1,5 @@
-// Package checkout is the domain of buying: addresses, quotes, and the one way from a wish to an order. What a checkout needs
-// is committed before anything is held; every retry, after any crash, goes on with the same order id.
+// Package checkout is the domain of buying: addresses, quotes, and placing orders. What a checkout needs is committed
+// before anything is held; every retry, after any crash, goes on with the same order id.
 package checkout
 
 import (
@@ -12,14 +12,14 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Address is one of a shopper's addresses; an order keeps a snapshot of its Place.
+// Address is one of a shopper's addresses; an order keeps a copy of its PostalAddress.
 type Address struct {
 	ID            string
 	UserID        string
 	PostalAddress PostalAddress
 }
 
-// PostalAddress is where something goes.
+// PostalAddress is where an order is sent.
 type PostalAddress struct {
 	Recipient  string `json:"recipient"`
 	Phone      string `json:"phone,omitempty"`
@@ -30,7 +30,7 @@ type PostalAddress struct {
 	PostalCode string `json:"postal_code"`
 }
 
-// Check gives what is wrong with a place; isCountry knows the codes.
+// Check returns what is wrong with an address; isCountry knows the country codes.
 func (p PostalAddress) Check(isCountry func(string) bool) error {
 	var fields []problem.Field
 	length := func(name, value string, lo, hi int) {
@@ -59,10 +59,10 @@ type Item struct {
 	Quantity  int64  `json:"quantity"`
 }
 
-// MaxItems bounds a checkout.
+// MaxItems is the largest number of items of a checkout.
 const MaxItems = 100
 
-// Sum adds quantities of one product on several lines up and checks them; order is kept.
+// Sum adds up the quantities of a product on several lines and checks them; it keeps their order.
 func Sum(items []Item, isID func(string) bool) ([]Item, error) {
 	if len(items) == 0 || len(items) > MaxItems {
 		return nil, problem.Validation(problem.Field{Field: "items", Message: "must have 1 to 100 lines"})
@@ -89,7 +89,7 @@ func Sum(items []Item, isID func(string) bool) ([]Item, error) {
 	return out, nil
 }
 
-// Record is what a checkout commits with its key before anything is held; the order id is the key's own.
+// Record is what a checkout commits with its key before anything is held; the key's effect id is the order id.
 type Record struct {
 	OrderID       string        `json:"-"`
 	UserID        string        `json:"user_id"`
@@ -110,19 +110,19 @@ type Line struct {
 	Available int64 // only in quotes
 }
 
-// Shipping is what sending costs.
+// Shipping are the shipping costs.
 type Shipping struct {
 	Fee      int64
 	FreeFrom int64 // a subtotal from which sending is free; 0: never
 }
 
-// Totals is what lines cost.
+// Totals is the price of an order.
 type Totals struct {
 	Subtotal, Shipping, Total int64
 	Currency                  string
 }
 
-// Price adds lines up; an order has one currency.
+// Price adds up lines; all must have the order's currency.
 func (s Shipping) Price(lines []Line, currency string) (Totals, error) {
 	sum := money.Of(0, currency)
 	for _, l := range lines {
@@ -149,5 +149,5 @@ func (s Shipping) Price(lines []Line, currency string) (Totals, error) {
 	return t, nil
 }
 
-// trusted is how long a first run may rely on being the only one: shorter than the lease of its key.
+// trusted is how long a first run may assume that it is the only one: shorter than the lease of its key.
 const trusted = 15 * time.Second

@@ -10,10 +10,10 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Order is the placed order as the order service answers it: the caller gets it unchanged.
+// Order is the placed order as the order service answers it; the caller gets it unchanged.
 type Order []byte
 
-// Cart gives the lines of the signed-in user's cart.
+// Cart returns the lines of the signed-in user's cart.
 type Cart interface {
 	Items(ctx context.Context) ([]Item, error)
 }
@@ -22,34 +22,34 @@ type Cart interface {
 type Held struct {
 	Lines     []Line
 	Shortages []Shortage // not empty: this cannot be ordered
-	Stays     bool       // and yet something may be held: it is released with the refusal
+	Stays     bool       // something may be held all the same, and must be released
 }
 
-// Shortage says what is left of a product.
+// Shortage is how much is left of a product.
 type Shortage struct {
 	ProductID string
 	Available int64
 }
 
-// Stock holds and prices in one call.
+// Stock holds stock and returns prices, in one call.
 type Stock interface {
 	Hold(ctx context.Context, orderID string, items []Item) (Held, error)
 	Release(ctx context.Context, orderID string) error
-	// Products gives lines for items whose products are on sale; the others are missing.
+	// Products returns lines for items on sale; others are missing in the answer.
 	Products(ctx context.Context, items []Item) ([]Line, error)
 }
 
 // Orders places orders for the signed-in user.
 type Orders interface {
 	Place(ctx context.Context, r Record, lines []Line, t Totals) (Order, error)
-	// Fence says whether the order exists; if not, it never will.
+	// Fence reports whether the order exists; if not, it can never be created afterwards.
 	Fence(ctx context.Context, orderID string) (bool, error)
-	// Show gives the user's own order.
+	// Show returns the user's own order.
 	Show(ctx context.Context, orderID string) (Order, error)
 	ChangeAddress(ctx context.Context, orderID string, p PostalAddress) (Order, error)
 }
 
-// Service is what can be done here.
+// Service has the use cases of checkout.
 type Service struct {
 	addresses Addresses
 	cart      Cart
@@ -60,9 +60,11 @@ type Service struct {
 	log       *slog.Logger
 }
 
-// NewService wires the checkout.
-func NewService(addresses Addresses, cart Cart, stock Stock, orders Orders, shipping func() Shipping, currency func() string, log *slog.Logger) *Service {
-	return &Service{addresses: addresses, cart: cart, stock: stock, orders: orders, shipping: shipping, currency: currency, log: log}
+// NewService connects the use cases with what they need.
+func NewService(addresses Addresses, cart Cart, stock Stock, orders Orders, shipping func() Shipping,
+	currency func() string, log *slog.Logger) *Service {
+	return &Service{addresses: addresses, cart: cart, stock: stock, orders: orders, shipping: shipping, currency: currency,
+		log: log}
 }
 
 // Request is a checkout as the shopper sends it.
@@ -73,7 +75,7 @@ type Request struct {
 	ExpectedTotal *int64
 }
 
-// Resolve finds out what a request means, before anything is committed or held.
+// Resolve looks up address and items, before anything is committed or held.
 func (s *Service) Resolve(ctx context.Context, r Request) (Record, error) {
 	a, err := s.addresses.Find(ctx, r.UserID, r.AddressID)
 	if err != nil {
@@ -100,9 +102,10 @@ func (s *Service) fromCart(ctx context.Context) ([]Item, error) {
 	return items, nil
 }
 
-// Run makes the order of a kept record. It may run any number of times, also side by side: holding and placing are idempotent by
-// order id. alone says that this is surely the only run that ever was; only then is a refusal definite by itself, otherwise
-// the order id is fenced first. After an unknown outcome nothing is released: the hold runs out through its own fence.
+// Run places the order of a kept record. It may run any number of times, also concurrently: holding and placing are
+// idempotent by order id. alone means that this is certainly the only run so far; only then is a refusal definite by
+// itself, otherwise the order id is fenced first. After an unknown outcome nothing is released: product releases the
+// hold later, after fencing the order id.
 func (s *Service) Run(ctx context.Context, r Record, alone bool) (Order, error) {
 	began := time.Now()
 	held, err := s.stock.Hold(ctx, r.OrderID, r.Items)
@@ -117,7 +120,8 @@ func (s *Service) Run(ctx context.Context, r Record, alone bool) (Order, error) 
 		return s.refuse(ctx, r, err, false, true)
 	}
 	if r.ExpectedTotal != nil && *r.ExpectedTotal != totals.Total {
-		return s.refuse(ctx, r, problem.New(problem.Conflict, "price_changed", "The total is %d now.", totals.Total), false, true)
+		return s.refuse(ctx, r, problem.New(problem.Conflict, "price_changed", "The total is %d now.", totals.Total), false,
+			true)
 	}
 	placed, err := s.orders.Place(ctx, r, held.Lines, totals)
 	if err == nil {
@@ -130,7 +134,7 @@ func (s *Service) Run(ctx context.Context, r Record, alone bool) (Order, error) 
 	return nil, err
 }
 
-// refuse makes sure that no order exists, or ever will, before it says no; if one exists the answer is that order.
+// refuse makes sure that no order exists, or ever will, before it refuses; if one exists it returns that order.
 func (s *Service) refuse(ctx context.Context, r Record, why error, definite, held bool) (Order, error) {
 	if !definite {
 		exists, err := s.orders.Fence(ctx, r.OrderID)
@@ -147,15 +151,15 @@ func (s *Service) refuse(ctx context.Context, r Record, why error, definite, hel
 	return nil, why
 }
 
-// release gives a hold back early; if that fails it runs out by itself.
+// release releases a hold early; if that fails, the hold expires by itself.
 func (s *Service) release(ctx context.Context, orderID string) {
 	if err := s.stock.Release(ctx, orderID); err != nil {
 		s.log.WarnContext(ctx, "hold not released, it will run out", "order", orderID, "error", err)
 	}
 }
 
-// Definite says whether an error is an answer. Anything that may still take effect, or may be tried again, is not; nor is a refused
-// token or caller: whoever refuses those has not looked whether the order exists.
+// Definite reports whether an error is an answer. Anything that may still take effect, or may be tried again, is not;
+// nor is a refused token or caller: whoever refuses those has not looked whether the order exists.
 func Definite(err error) bool {
 	switch problem.KindOf(err) {
 	case problem.Internal, problem.Unavailable, problem.Timeout, problem.TooManyRequests,

@@ -11,7 +11,8 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// fakePeers is product and order as checkout sees them, with lines that can be cut: before a call does anything, or after it did.
+// fakePeers is product and order as checkout sees them, with lines that can be cut: before a call does anything, or
+// after it did.
 type fakePeers struct {
 	price              int64
 	left               int64
@@ -27,7 +28,8 @@ type fakePeers struct {
 }
 
 func newTown() *fakePeers {
-	return &fakePeers{price: 100, left: 10, holds: map[string]int64{}, orders: map[string]int64{}, fenced: map[string]bool{}}
+	return &fakePeers{price: 100, left: 10, holds: map[string]int64{}, orders: map[string]int64{},
+		fenced: map[string]bool{}}
 }
 
 func (w *fakePeers) Items(context.Context) ([]Item, error) { return nil, nil }
@@ -46,7 +48,8 @@ func (w *fakePeers) Hold(_ context.Context, id string, items []Item) (Held, erro
 	if w.offSale {
 		return Held{Shortages: []Shortage{{items[0].ProductID, 0}}, Stays: true}, nil
 	}
-	return Held{Lines: []Line{{ProductID: items[0].ProductID, Price: w.price, Currency: "CNY", Quantity: items[0].Quantity}}}, nil
+	return Held{Lines: []Line{{ProductID: items[0].ProductID, Price: w.price, Currency: "CNY",
+		Quantity: items[0].Quantity}}}, nil
 }
 
 func (w *fakePeers) Release(_ context.Context, id string) error {
@@ -97,7 +100,8 @@ func (w *fakePeers) ChangeAddress(context.Context, string, PostalAddress) (Order
 }
 
 func newService(w *fakePeers) *Service {
-	return NewService(nil, w, w, w, func() Shipping { return Shipping{Fee: 10} }, func() string { return "CNY" }, slog.New(slog.DiscardHandler))
+	return NewService(nil, w, w, w, func() Shipping { return Shipping{Fee: 10} }, func() string { return "CNY" },
+		slog.New(slog.DiscardHandler))
 }
 
 var timeout = problem.Wrap(errors.New("no answer"), problem.Timeout, "timeout", "no answer")
@@ -114,7 +118,8 @@ func TestFirstRunPlacesTheOrder(t *testing.T) {
 	}
 }
 
-// Each row cuts a run somewhere; nothing is released, and the next run, with the line whole again, makes exactly one order.
+// Each row cuts a run somewhere; nothing is released, and the next run, with the line whole again, makes exactly one
+// order.
 func TestRetryGoesOnWhereverTheRunWasCut(t *testing.T) {
 	for name, cut := range map[string]func(w *fakePeers, err error){
 		"before or in the hold":      func(w *fakePeers, err error) { w.cutHold = err },
@@ -152,8 +157,8 @@ func TestRetryNeverRefusesAnOrderThatExists(t *testing.T) {
 	}
 }
 
-// A run that stalls between its hold and its order is overtaken by another one of the same key, whole or cut as well: there is
-// one hold and one order, and both runs are told of it.
+// A run that stalls between its hold and its order is overtaken by another one of the same key, whole or cut as well:
+// there is one hold and one order, and both runs are told of it.
 func TestRunsOfOneCheckoutOverlap(t *testing.T) {
 	for name, overtakes := range map[string]func(w *fakePeers) error{
 		"and finishes": func(*fakePeers) error { return nil },
@@ -170,8 +175,10 @@ func TestRunsOfOneCheckoutOverlap(t *testing.T) {
 			w.cutPlace = nil
 		}
 		o, err := s.Run(t.Context(), rec(2), true)
-		if err != nil || string(o) != "order 1 for 210" && string(o) != "order 1 for 610" || len(w.orders) != 1 || w.left != 8 || w.released != 0 {
-			t.Errorf("%s: the run that stalled: %s, %v; %d orders, %d left, released %d times; want one order for one hold", name, o, err, len(w.orders), w.left, w.released)
+		if err != nil || string(o) != "order 1 for 210" && string(o) != "order 1 for 610" || len(w.orders) != 1 ||
+			w.left != 8 || w.released != 0 {
+			t.Errorf("%s: the run that stalled: %s, %v; %d orders, %d left, released %d times; want one order for one hold",
+				name, o, err, len(w.orders), w.left, w.released)
 		}
 	}
 }
@@ -183,7 +190,8 @@ func TestALostReleaseIsNoFault(t *testing.T) {
 	r.ExpectedTotal = &expected
 	w := newTown()
 	w.cutRelease = timeout
-	if _, err := newService(w).Run(t.Context(), r, true); problem.CodeOf(err) != "price_changed" || w.released != 1 || !w.fenced["1"] {
+	if _, err := newService(w).Run(t.Context(), r, true); problem.CodeOf(err) != "price_changed" || w.released != 1 ||
+		!w.fenced["1"] {
 		t.Errorf("%v, released %d times, fenced %v; want the refusal, behind a fence", err, w.released, w.fenced["1"])
 	}
 }
@@ -207,26 +215,32 @@ func TestSoldOut(t *testing.T) {
 		w := newTown()
 		_, err := newService(w).Run(t.Context(), rec(11), alone)
 		if problem.CodeOf(err) != "sold_out" || w.askFence != fences || w.released != 0 {
-			t.Errorf("alone %v: %v, fence asked %d times, released %d; want sold_out and %d", alone, err, w.askFence, w.released, fences)
+			t.Errorf("alone %v: %v, fence asked %d times, released %d; want sold_out and %d", alone, err, w.askFence, w.released,
+				fences)
 		}
 	}
 }
 
-// A product goes off sale. What was held on the way goes back with the refusal; what an order holds that exists already stays held.
+// A product goes off sale. What was held on the way goes back with the refusal; what an order holds that exists already
+// stays held.
 func TestOffSale(t *testing.T) {
 	for _, alone := range []bool{true, false} {
 		w := newTown()
 		w.offSale = true
-		if _, err := newService(w).Run(t.Context(), rec(2), alone); problem.CodeOf(err) != "sold_out" || w.left != 10 || w.fenced["1"] == alone {
-			t.Errorf("alone %v: %v, %d left, fenced %v; want a refusal and everything released", alone, err, w.left, w.fenced["1"])
+		if _, err := newService(w).Run(t.Context(), rec(2), alone); problem.CodeOf(err) != "sold_out" || w.left != 10 ||
+			w.fenced["1"] == alone {
+			t.Errorf("alone %v: %v, %d left, fenced %v; want a refusal and everything released", alone, err, w.left,
+				w.fenced["1"])
 		}
 	}
 	w := newTown()
 	w.cutAfterPlace = timeout
 	_, _ = newService(w).Run(t.Context(), rec(2), true)
 	w.cutAfterPlace, w.offSale = nil, true
-	if o, err := newService(w).Run(t.Context(), rec(2), false); err != nil || string(o) != "order 1 for 210" || w.left != 8 || w.released != 0 {
-		t.Errorf("the retry of an order: %s, %v, %d left, released %d times; want the order and its hold", o, err, w.left, w.released)
+	if o, err := newService(w).Run(t.Context(), rec(2), false); err != nil || string(o) != "order 1 for 210" ||
+		w.left != 8 || w.released != 0 {
+		t.Errorf("the retry of an order: %s, %v, %d left, released %d times; want the order and its hold", o, err, w.left,
+			w.released)
 	}
 }
 
@@ -261,11 +275,14 @@ func TestSum(t *testing.T) {
 		want string
 	}{
 		"one product twice": {[]Item{{"1", 2}, {"2", 1}, {"1", 3}}, "[{1 5} {2 1}]"},
-		"none":              {[]Item{}, ""}, "too many": {many, ""}, "zero": {[]Item{{"1", 0}}, ""}, "negative": {[]Item{{"1", -1}}, ""},
-		"huge": {[]Item{{"1", 1000}}, ""}, "huge together": {[]Item{{"1", 999}, {"1", 1}}, ""}, "no id": {[]Item{{"x", 1}}, ""},
+		"none":              {[]Item{}, ""}, "too many": {many, ""}, "zero": {[]Item{{"1", 0}}, ""},
+		"negative": {[]Item{{"1", -1}}, ""},
+		"huge":     {[]Item{{"1", 1000}}, ""}, "huge together": {[]Item{{"1", 999}, {"1", 1}}, ""},
+		"no id": {[]Item{{"x", 1}}, ""},
 	} {
 		got, err := Sum(tt.in, id)
-		if (err == nil) != (tt.want != "") || err == nil && fmt.Sprint(got) != tt.want || err != nil && problem.KindOf(err) != problem.Invalid {
+		if (err == nil) != (tt.want != "") || err == nil && fmt.Sprint(got) != tt.want || err != nil &&
+			problem.KindOf(err) != problem.Invalid {
 			t.Errorf("%s: %v, %v; want %q", name, got, err, tt.want)
 		}
 	}
@@ -279,7 +296,8 @@ func TestShipping(t *testing.T) {
 			t.Errorf("%d × 100: %+v, %v; want %d", quantity, got, err, want)
 		}
 	}
-	if _, err := s.Price([]Line{{Price: 1 << 62, Currency: "CNY", Quantity: 4}}, "CNY"); problem.KindOf(err) != problem.Invalid {
+	if _, err := s.Price([]Line{{Price: 1 << 62, Currency: "CNY", Quantity: 4}},
+		"CNY"); problem.KindOf(err) != problem.Invalid {
 		t.Errorf("overflow: %v, want invalid", err)
 	}
 	if _, err := s.Price([]Line{{Price: 1, Currency: "EUR", Quantity: 1}}, "CNY"); err == nil {

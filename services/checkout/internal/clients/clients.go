@@ -20,10 +20,11 @@ type Services struct{ side *sidecar.Client }
 // New makes it.
 func New(side *sidecar.Client) Services { return Services{side} }
 
-// Items is described at checkout.Cart.
+// Items implements checkout.Cart.
 func (p Services) Items(ctx context.Context) ([]checkout.Item, error) {
 	var c cartv1.Cart
-	if err := p.side.Invoke(ctx, sidecar.Request{App: "cart", Method: http.MethodGet, Path: cartv1.PathGet, Out: &c}); err != nil {
+	if err := p.side.Invoke(ctx, sidecar.Request{App: "cart", Method: http.MethodGet, Path: cartv1.PathGet,
+		Out: &c}); err != nil {
 		return nil, err
 	}
 	items := make([]checkout.Item, len(c.Lines))
@@ -33,14 +34,15 @@ func (p Services) Items(ctx context.Context) ([]checkout.Item, error) {
 	return items, nil
 }
 
-// Hold is described at checkout.Stock.
+// Hold implements checkout.Stock.
 func (p Services) Hold(ctx context.Context, orderID string, items []checkout.Item) (checkout.Held, error) {
 	in := productv1.HoldRequest{OrderID: orderID, Lines: make([]productv1.Line, len(items))}
 	for i, it := range items {
 		in.Lines[i] = productv1.Line(it)
 	}
 	var answer productv1.HoldAnswer
-	err := p.side.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathHold, In: in, Out: &answer, System: true})
+	err := p.side.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathHold, In: in,
+		Out: &answer, System: true})
 	if err != nil {
 		return checkout.Held{}, err
 	}
@@ -48,7 +50,8 @@ func (p Services) Hold(ctx context.Context, orderID string, items []checkout.Ite
 	switch answer.Status {
 	case productv1.Held:
 		for _, l := range answer.Lines {
-			held.Lines = append(held.Lines, checkout.Line{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price, Currency: l.Currency, Quantity: l.Quantity})
+			held.Lines = append(held.Lines, checkout.Line{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name,
+				Price: l.Price, Currency: l.Currency, Quantity: l.Quantity})
 		}
 		return held, nil
 	case productv1.SoldOut, productv1.Unavailable:
@@ -63,20 +66,21 @@ func (p Services) Hold(ctx context.Context, orderID string, items []checkout.Ite
 	return held, fmt.Errorf("product answered a hold with %q and %d shortages", answer.Status, len(answer.Shortages))
 }
 
-// Release is described at checkout.Stock.
+// Release implements checkout.Stock.
 func (p Services) Release(ctx context.Context, orderID string) error {
 	return p.side.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathRelease,
 		In: productv1.ReleaseRequest{OrderID: orderID}, System: true})
 }
 
-// Products is described at checkout.Stock.
+// Products implements checkout.Stock.
 func (p Services) Products(ctx context.Context, items []checkout.Item) ([]checkout.Line, error) {
 	in := productv1.GetRequest{IDs: make([]string, len(items))}
 	for i, it := range items {
 		in.IDs[i] = it.ProductID
 	}
 	var answer productv1.GetAnswer
-	err := p.side.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathGet, In: in, Out: &answer, System: true})
+	err := p.side.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathGet, In: in,
+		Out: &answer, System: true})
 	if err != nil {
 		return nil, err
 	}
@@ -87,24 +91,28 @@ func (p Services) Products(ctx context.Context, items []checkout.Item) ([]checko
 	var lines []checkout.Line
 	for _, it := range items {
 		if pr, ok := known[it.ProductID]; ok {
-			lines = append(lines, checkout.Line{ProductID: pr.ID, SellerID: pr.SellerID, Name: pr.Name, Price: pr.Price, Currency: pr.Currency,
+			lines = append(lines, checkout.Line{ProductID: pr.ID, SellerID: pr.SellerID, Name: pr.Name, Price: pr.Price,
+				Currency: pr.Currency,
 				Quantity: it.Quantity, Available: pr.Available})
 		}
 	}
 	return lines, nil
 }
 
-// Place is described at checkout.Orders.
-func (p Services) Place(ctx context.Context, r checkout.Record, lines []checkout.Line, t checkout.Totals) (checkout.Order, error) {
-	in := orderv1.CreateRequest{OrderID: r.OrderID, Address: orderv1.Address(r.PostalAddress), Shipping: t.Shipping, Currency: t.Currency, FromCart: r.FromCart,
+// Place implements checkout.Orders.
+func (p Services) Place(ctx context.Context, r checkout.Record, lines []checkout.Line,
+	t checkout.Totals) (checkout.Order, error) {
+	in := orderv1.CreateRequest{OrderID: r.OrderID, Address: orderv1.Address(r.PostalAddress), Shipping: t.Shipping,
+		Currency: t.Currency, FromCart: r.FromCart,
 		Lines: make([]orderv1.CreateLine, len(lines))}
 	for i, l := range lines {
-		in.Lines[i] = orderv1.CreateLine{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price, Quantity: l.Quantity}
+		in.Lines[i] = orderv1.CreateLine{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price,
+			Quantity: l.Quantity}
 	}
 	return p.order(ctx, http.MethodPost, orderv1.PathCreate, in)
 }
 
-// Fence is described at checkout.Orders.
+// Fence implements checkout.Orders.
 func (p Services) Fence(ctx context.Context, orderID string) (bool, error) {
 	var answer orderv1.FenceAnswer
 	err := p.side.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodPost, Path: orderv1.PathFence,
@@ -112,14 +120,16 @@ func (p Services) Fence(ctx context.Context, orderID string) (bool, error) {
 	return answer.Exists, err
 }
 
-// Show is described at checkout.Orders.
+// Show implements checkout.Orders.
 func (p Services) Show(ctx context.Context, orderID string) (checkout.Order, error) {
 	return p.order(ctx, http.MethodGet, "/v1/orders/"+orderID, nil)
 }
 
-// ChangeAddress is described at checkout.Orders.
-func (p Services) ChangeAddress(ctx context.Context, orderID string, place checkout.PostalAddress) (checkout.Order, error) {
-	return p.order(ctx, http.MethodPost, orderv1.PathAddress, orderv1.AddressRequest{OrderID: orderID, Address: orderv1.Address(place)})
+// ChangeAddress implements checkout.Orders.
+func (p Services) ChangeAddress(ctx context.Context, orderID string, place checkout.PostalAddress) (checkout.Order,
+	error) {
+	return p.order(ctx, http.MethodPost, orderv1.PathAddress,
+		orderv1.AddressRequest{OrderID: orderID, Address: orderv1.Address(place)})
 }
 
 // order asks for an order and hands its document on as it is: checkout does not need to understand it.

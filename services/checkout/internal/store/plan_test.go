@@ -11,7 +11,8 @@ import (
 // With many addresses nothing reads all of them.
 func TestNothingReadsAllAddresses(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
-	err := db.Exec(`INSERT INTO addresses (id, user_id, recipient, phone, street, city, state, country, postal_code, removed_at)
+	err := db.Exec(`INSERT INTO addresses (id, user_id, recipient, phone, street, city, state, country, postal_code,
+		removed_at)
 		SELECT i, i / 3, 'Li', '', '1 Road', 'Wuhan', 'Hubei', 'CN', '430000', CASE WHEN i % 5 = 0 THEN now() END
 		FROM generate_series(1000, 999 + ?) i`, postgrestest.Rows(t)).Error
 	if err != nil {

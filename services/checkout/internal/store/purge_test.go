@@ -10,8 +10,10 @@ import (
 // However many addresses people have, forgetting reads those that were removed long ago.
 func TestForgettingReadsWhatItRemoves(t *testing.T) {
 	db := postgrestest.Open(t, Migrations)
-	err := db.Exec(`INSERT INTO addresses (id, user_id, recipient, phone, street, city, state, country, postal_code, removed_at)
-		SELECT n, n % 1000, '', '', '', '', '', 'CN', '', CASE WHEN n <= 100 THEN now() - interval '73 hours' WHEN n <= 200 THEN now() END
+	err := db.Exec(`INSERT INTO addresses (id, user_id, recipient, phone, street, city, state, country, postal_code,
+		removed_at)
+		SELECT n, n % 1000, '', '', '', '', '', 'CN', '', CASE WHEN n <= 100 THEN now() - interval '73 hours'
+		WHEN n <= 200 THEN now() END
 		FROM generate_series(1, 50000) n`).Error
 	if err == nil {
 		err = db.Exec("ANALYZE addresses").Error

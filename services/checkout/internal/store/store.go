@@ -54,11 +54,12 @@ func toRow(a checkout.Address) addressRow {
 }
 
 func (r addressRow) address() checkout.Address {
-	return checkout.Address{ID: r.ID, UserID: r.UserID, PostalAddress: checkout.PostalAddress{Recipient: r.Recipient, Phone: r.Phone, Street: r.Street,
-		City: r.City, State: r.State, Country: r.Country, PostalCode: r.PostalCode}}
+	return checkout.Address{ID: r.ID, UserID: r.UserID,
+		PostalAddress: checkout.PostalAddress{Recipient: r.Recipient, Phone: r.Phone, Street: r.Street,
+			City: r.City, State: r.State, Country: r.Country, PostalCode: r.PostalCode}}
 }
 
-// Add is described at checkout.Addresses.
+// Add implements checkout.Addresses.
 func (s *Store) Add(ctx context.Context, a checkout.Address) (checkout.Address, error) {
 	r := toRow(a)
 	if err := postgres.DB(ctx, s.db).Clauses(clause.OnConflict{DoNothing: true}).Create(&r).Error; err != nil {
@@ -72,7 +73,7 @@ func (s *Store) mine(ctx context.Context, userID, id string) *gorm.DB {
 	return postgres.DB(ctx, s.db).Where("id = ? AND user_id = ? AND removed_at IS NULL", id, userID)
 }
 
-// Find is described at checkout.Addresses.
+// Find implements checkout.Addresses.
 func (s *Store) Find(ctx context.Context, userID, id string) (checkout.Address, error) {
 	var r addressRow
 	err := s.mine(ctx, userID, id).Take(&r).Error
@@ -85,7 +86,7 @@ func (s *Store) Find(ctx context.Context, userID, id string) (checkout.Address, 
 	return r.address(), nil
 }
 
-// List is described at checkout.Addresses.
+// List implements checkout.Addresses.
 func (s *Store) List(ctx context.Context, userID, before string, limit int) ([]checkout.Address, error) {
 	q := postgres.DB(ctx, s.db).Where("user_id = ? AND removed_at IS NULL", userID).Order("id DESC").Limit(limit)
 	if before != "" {
@@ -102,7 +103,7 @@ func (s *Store) List(ctx context.Context, userID, before string, limit int) ([]c
 	return out, nil
 }
 
-// Change is described at checkout.Addresses.
+// Change implements checkout.Addresses.
 func (s *Store) Change(ctx context.Context, a checkout.Address) (checkout.Address, error) {
 	r := toRow(a)
 	res := s.mine(ctx, a.UserID, a.ID).Model(&addressRow{}).Select("*").Omit("id", "user_id").Updates(&r)
@@ -115,7 +116,7 @@ func (s *Store) Change(ctx context.Context, a checkout.Address) (checkout.Addres
 	return a, nil
 }
 
-// Remove is described at checkout.Addresses.
+// Remove implements checkout.Addresses.
 func (s *Store) Remove(ctx context.Context, userID, id string) error {
 	res := s.mine(ctx, userID, id).Model(&addressRow{}).Update("removed_at", gorm.Expr("now()"))
 	if res.Error != nil {
@@ -127,7 +128,7 @@ func (s *Store) Remove(ctx context.Context, userID, id string) error {
 	return nil
 }
 
-// RemoveAll is described at checkout.Addresses.
+// RemoveAll implements checkout.Addresses.
 func (s *Store) RemoveAll(ctx context.Context, userID string) error {
 	if err := postgres.DB(ctx, s.db).Exec("DELETE FROM addresses WHERE user_id = ?", userID).Error; err != nil {
 		return fmt.Errorf("remove addresses: %w", err)

@@ -15,23 +15,27 @@ func TestAddressesAreTheirOwners(t *testing.T) {
 	ctx := t.Context()
 	for i := range 3 {
 		for range 2 { // a repeated request keeps one
-			if _, err := s.Add(ctx, checkout.Address{ID: fmt.Sprint(i + 1), UserID: "7", PostalAddress: checkout.PostalAddress{City: "Wuhan", Country: "CN"}}); err != nil {
+			if _, err := s.Add(ctx, checkout.Address{ID: fmt.Sprint(i + 1), UserID: "7",
+				PostalAddress: checkout.PostalAddress{City: "Wuhan", Country: "CN"}}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	_, find := s.Find(ctx, "8", "1")
-	_, change := s.Change(ctx, checkout.Address{ID: "1", UserID: "8", PostalAddress: checkout.PostalAddress{City: "Stolen"}})
+	_, change := s.Change(ctx, checkout.Address{ID: "1", UserID: "8",
+		PostalAddress: checkout.PostalAddress{City: "Stolen"}})
 	remove := s.Remove(ctx, "8", "1")
 	for name, err := range map[string]error{"find": find, "change": change, "remove": remove} {
 		if problem.KindOf(err) != problem.NotFound {
 			t.Errorf("%s by a stranger: %v, want not found", name, err)
 		}
 	}
-	if _, err := s.Change(ctx, checkout.Address{ID: "1", UserID: "7", PostalAddress: checkout.PostalAddress{City: "", Phone: "1"}}); err != nil {
+	if _, err := s.Change(ctx, checkout.Address{ID: "1", UserID: "7",
+		PostalAddress: checkout.PostalAddress{City: "", Phone: "1"}}); err != nil {
 		t.Fatal(err)
 	}
-	if a, err := s.Find(ctx, "7", "1"); err != nil || a.PostalAddress.City != "" || a.PostalAddress.Country != "" || a.PostalAddress.Phone != "1" || a.UserID != "7" {
+	if a, err := s.Find(ctx, "7", "1"); err != nil || a.PostalAddress.City != "" || a.PostalAddress.Country != "" ||
+		a.PostalAddress.Phone != "1" || a.UserID != "7" {
 		t.Errorf("after a change to empty fields: %+v, %v", a, err)
 	}
 	if err := s.Remove(ctx, "7", "2"); err != nil {

@@ -20,10 +20,12 @@ func TestOrderKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, inbox.Migrations, idempotency.Migrations, store.Migrations)
 	out, in := outbox.New(db, "order", nil, log), inbox.New(db, nil, log)
-	orders := order.NewService(store.New(db, out), func() time.Duration { return time.Minute }, func() time.Duration { return 0 })
+	orders := order.NewService(store.New(db, out), func() time.Duration { return time.Minute },
+		func() time.Duration { return 0 })
 	s := contractstest.NewServer("order")
 	api.Routes(s, in, out, idempotency.New(db, nil, nil, log), orders)
-	fenced, unknown := contractstest.Example[orderv1.CreateRequest]("createOrder"), contractstest.Example[orderv1.AddressRequest]("changeOrderAddress")
+	fenced, unknown := contractstest.Example[orderv1.CreateRequest]("createOrder"),
+		contractstest.Example[orderv1.AddressRequest]("changeOrderAddress")
 	fenced.OrderID, unknown.OrderID = "7002", "7003"
 	contractstest.CheckService(t, "order", s, in, append([]contractstest.Refusal{
 		{Name: "createOrder", Code: "order_id_taken", As: "43"},

@@ -20,15 +20,16 @@ import (
 	"daprmall.dev/services/order/internal/store"
 )
 
-// Two replicas hear of payments and of rejected stock at the same time: the orders that are paid for one are out of stock for the
-// other. Type by type they would lock the orders crosswise.
+// Two replicas hear of payments and of rejected stock at the same time: the orders that are paid for one are out of
+// stock for the other. Type by type they would lock the orders crosswise.
 func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	const rounds, half = 10, 40
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, inbox.Migrations, store.Migrations)
 	deadlocks := postgrestest.Deadlocks(t, db)
 	out := outbox.New(db, "order", nil, log)
-	orders := order.NewService(store.New(db, out), func() time.Duration { return time.Hour }, func() time.Duration { return 0 })
+	orders := order.NewService(store.New(db, out), func() time.Duration { return time.Hour },
+		func() time.Duration { return 0 })
 	for n := range 2 * rounds * half {
 		_, err := orders.Place(t.Context(), order.Draft{ID: order.ID(fmt.Sprint(1 + n)), UserID: "7", Currency: "CNY",
 			Lines: []order.Line{{ProductID: "11", SellerID: "3", Name: "Tea", Price: 100, Quantity: 1}}})
@@ -47,7 +48,8 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 		for n := range batch {
 			id := 1 + round*len(batch) + n
 			if (n < half) == (i == 0) {
-				batch[n] = event(t, "payment", paymentv1.TypeSucceeded, id, paymentv1.Succeeded{OrderID: fmt.Sprint(id), PaymentID: fmt.Sprint(90_000 + id), Amount: 100, Currency: "CNY"})
+				batch[n] = event(t, "payment", paymentv1.TypeSucceeded, id,
+					paymentv1.Succeeded{OrderID: fmt.Sprint(id), PaymentID: fmt.Sprint(90_000 + id), Amount: 100, Currency: "CNY"})
 			} else {
 				batch[n] = event(t, "product", stockv1.TypeRejected, id, stockv1.Rejected{OrderID: fmt.Sprint(id)})
 			}
@@ -72,7 +74,8 @@ func event(t *testing.T, source, kind string, order int, fact any) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: fmt.Sprintf("%s of %d", kind, order), Source: source, Type: kind,
+	body, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: fmt.Sprintf("%s of %d", kind, order),
+		Source: source, Type: kind,
 		Subject: fmt.Sprint(order), Time: time.Now(), DataContentType: "application/json", Data: data})
 	if err != nil {
 		t.Fatal(err)

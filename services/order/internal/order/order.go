@@ -15,8 +15,8 @@ type ID string
 // Status is where an order stands.
 type Status string
 
-// The states. The way is AwaitingPayment → Paid | Cancelled; money that arrives for a cancelled order, or for
-// one whose stock turned out missing, goes back and leads to Refunded.
+// The states: AwaitingPayment → Paid or Cancelled. Money that arrives for a cancelled order, or for one without stock,
+// is refunded and leads to Refunded.
 const (
 	AwaitingPayment Status = "awaiting_payment"
 	Paid            Status = "paid"
@@ -24,7 +24,7 @@ const (
 	Refunded        Status = "refunded"
 )
 
-// Reason says why an order was cancelled or money goes back.
+// Reason says why an order was cancelled or money is refunded.
 type Reason string
 
 // The reasons.
@@ -47,10 +47,10 @@ type Line struct {
 	Quantity  int64
 }
 
-// Total is what the line costs.
-func (l Line) Total() int64 { return l.Price * l.Quantity } // Place has checked that it fits
+// Total is the price of the line.
+func (l Line) Total() int64 { return l.Price * l.Quantity } // cannot overflow: Place has checked it
 
-// Address is where the order goes, a snapshot.
+// Address is where the order is sent, copied when it was placed.
 type Address struct {
 	Recipient, Phone, Street, City, State, Country, PostalCode string
 }
@@ -62,12 +62,12 @@ type Change struct {
 	Reason Reason
 }
 
-// Order guards its own states; it changes only through its verbs.
+// Order is an order. Its state changes only through its methods, and each can refuse.
 type Order struct {
 	s Snapshot
 }
 
-// Snapshot is an order's whole state, for stores and views. A copy of it changes nothing.
+// Snapshot is an order's whole state, for stores and views. Changing a copy changes no order.
 type Snapshot struct {
 	ID           ID
 	UserID       string
@@ -81,7 +81,7 @@ type Snapshot struct {
 	FromCart     bool
 	PaymentDueAt time.Time
 	CancelReason Reason
-	CancelledBy  string // the effect id of the request that cancelled, so that its repeat is recognised
+	CancelledBy  string // effect id of the request that cancelled, to recognise its repetition
 	PaymentID    string // the payment that made it paid
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
@@ -100,7 +100,7 @@ type Draft struct {
 	FromCart bool
 }
 
-// MaxLines bounds an order.
+// MaxLines is the largest number of lines of an order.
 const MaxLines = 100
 
 // Place makes an order that awaits payment until due.
@@ -127,16 +127,17 @@ func Place(d Draft, now, due time.Time) (*Order, []Event, error) {
 	if err != nil || d.Shipping < 0 {
 		return nil, nil, problem.New(problem.Invalid, "validation_failed", "The shipping fee is not valid.")
 	}
-	o := &Order{Snapshot{ID: d.ID, UserID: d.UserID, Lines: d.Lines, Address: d.Address, Subtotal: subtotal.Amount, Shipping: d.Shipping,
-		Total: total.Amount, Currency: d.Currency, FromCart: d.FromCart, PaymentDueAt: due, CreatedAt: now}}
+	o := &Order{Snapshot{ID: d.ID, UserID: d.UserID, Lines: d.Lines, Address: d.Address, Subtotal: subtotal.Amount,
+		Shipping: d.Shipping,
+		Total:    total.Amount, Currency: d.Currency, FromCart: d.FromCart, PaymentDueAt: due, CreatedAt: now}}
 	o.become(AwaitingPayment, now, "")
 	return o, []Event{{Kind: EventPlaced, At: now}}, nil
 }
 
-// Restore brings an order back from its snapshot.
+// Restore makes an order from its snapshot.
 func Restore(s Snapshot) *Order { return &Order{s} }
 
-// Snapshot shows the order's state.
+// Snapshot returns the order's state.
 func (o *Order) Snapshot() Snapshot { return o.s }
 
 // become records a new state.
@@ -147,8 +148,8 @@ func (o *Order) become(s Status, at time.Time, why Reason) {
 	o.s.History = append(o.s.History, Change{Status: s, At: at, Reason: why})
 }
 
-// Cancel ends an order nobody has paid for. by is the effect id of the request ("" for the mall itself): the same request
-// again succeeds without a second effect, also when money that came too late has gone back since.
+// Cancel ends an unpaid order. by is the effect id of the request ("" for the mall itself): a repetition succeeds
+// without a second effect, also when late money has been refunded since.
 func (o *Order) Cancel(why Reason, by string, at time.Time) ([]Event, error) {
 	if by != "" && o.s.CancelledBy == by {
 		return nil, nil
@@ -172,7 +173,8 @@ type Payment struct {
 	Currency string
 }
 
-// ApplyPayment decides what money that arrived means: the order is paid, or the money goes back. It is asked once per payment.
+// ApplyPayment decides what arrived money means: the order is paid, or the money is refunded. It is called once per
+// payment.
 func (o *Order) ApplyPayment(p Payment, at time.Time) []Event {
 	back := func(why Reason) []Event {
 		o.s.Version++
@@ -194,7 +196,7 @@ func (o *Order) ApplyPayment(p Payment, at time.Time) []Event {
 	return []Event{{Kind: EventPaid, Payment: p, At: at}}
 }
 
-// CancelOutOfStock ends an order whose stock turned out not to be there; money that was paid goes back.
+// CancelOutOfStock cancels an order whose stock turned out to be missing; paid money is refunded.
 func (o *Order) CancelOutOfStock(at time.Time) []Event {
 	switch o.s.Status {
 	case AwaitingPayment:
@@ -208,16 +210,18 @@ func (o *Order) CancelOutOfStock(at time.Time) []Event {
 	return nil // cancelled meanwhile for another reason
 }
 
-// RefundRequest is a payment that was asked back for an order.
+// RefundRequest is a payment that is to be refunded.
 type RefundRequest struct {
 	PaymentID string
 	Reason    Reason
 }
 
-// MarkRefunded records that a payment went back; asked are all that were asked back for the order, oldest first. A cancelled
-// order becomes refunded once its own payment is back; the refund of a stray one, or of one that was not asked for, says nothing of it.
+// MarkRefunded records that a payment was refunded; asked are all refunds requested for the order, oldest first. A
+// cancelled order becomes refunded when its own payment is; the refund of a surplus payment, or of one that nobody
+// requested, changes nothing.
 func (o *Order) MarkRefunded(paymentID string, asked []RefundRequest, at time.Time) {
-	if o.s.Status != Cancelled || !slices.ContainsFunc(asked, func(r RefundRequest) bool { return r.PaymentID == paymentID }) {
+	if o.s.Status != Cancelled || !slices.ContainsFunc(asked,
+		func(r RefundRequest) bool { return r.PaymentID == paymentID }) {
 		return
 	}
 	if paymentID == o.ownPayment(asked) {
@@ -225,7 +229,7 @@ func (o *Order) MarkRefunded(paymentID string, asked []RefundRequest, at time.Ti
 	}
 }
 
-// ownPayment is the payment that paid the order or, if none did before it was cancelled, the first that came too late.
+// ownPayment is the payment that paid the order or, if it was cancelled unpaid, the first that came too late.
 func (o *Order) ownPayment(asked []RefundRequest) string {
 	if o.s.PaymentID != "" {
 		return o.s.PaymentID
@@ -238,17 +242,18 @@ func (o *Order) ownPayment(asked []RefundRequest) string {
 	return ""
 }
 
-// ChangeAddress sends the order elsewhere while it awaits payment.
+// ChangeAddress changes where the order is sent while it awaits payment.
 func (o *Order) ChangeAddress(a Address, at time.Time) error {
 	if o.s.Status != AwaitingPayment {
-		return problem.New(problem.Conflict, "order_not_changeable", "The order is %s; its address can be changed only while it awaits payment.", o.s.Status)
+		return problem.New(problem.Conflict, "order_not_changeable",
+			"The order is %s; its address can be changed only while it awaits payment.", o.s.Status)
 	}
 	o.s.Address, o.s.UpdatedAt = a, at
 	o.s.Version++
 	return nil
 }
 
-// EventKind names what happened to an order.
+// EventKind is a kind of change of an order.
 type EventKind int
 
 // The kinds of events.
@@ -259,7 +264,7 @@ const (
 	EventRefundRequested
 )
 
-// Event is a fact about an order, to be told with the order as it then is.
+// Event is a change of an order, published with the order's state after it.
 type Event struct {
 	Kind    EventKind
 	Reason  Reason

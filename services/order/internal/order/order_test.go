@@ -14,7 +14,8 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func placed(t *testing.T) *Order {
 	t.Helper()
-	o, events, err := Place(Draft{ID: "1", UserID: "7", Currency: "CNY", Shipping: 10, Lines: []Line{{ProductID: "5", Price: 100, Quantity: 2}}}, noon, noon.Add(time.Minute))
+	o, events, err := Place(Draft{ID: "1", UserID: "7", Currency: "CNY", Shipping: 10,
+		Lines: []Line{{ProductID: "5", Price: 100, Quantity: 2}}}, noon, noon.Add(time.Minute))
 	if err != nil || len(events) != 1 || events[0].Kind != EventPlaced {
 		t.Fatalf("place: %v, events %v", err, events)
 	}
@@ -44,7 +45,8 @@ func in(t *testing.T, s Status) *Order {
 }
 
 func TestCancelOnlyWhileUnpaid(t *testing.T) {
-	for from, want := range map[Status]problem.Kind{AwaitingPayment: "", Paid: problem.Conflict, Cancelled: problem.Conflict, Refunded: problem.Conflict} {
+	for from, want := range map[Status]problem.Kind{AwaitingPayment: "", Paid: problem.Conflict,
+		Cancelled: problem.Conflict, Refunded: problem.Conflict} {
 		o := in(t, from)
 		before := o.s.Version
 		_, err := o.Cancel(PaymentTimeout, "", noon)
@@ -57,7 +59,7 @@ func TestCancelOnlyWhileUnpaid(t *testing.T) {
 	}
 }
 
-// A shopper's request that is repeated after a crash succeeds again and tells nothing twice.
+// A shopper's request that is repeated after a crash succeeds again and publishes nothing twice.
 func TestSameCancelTwice(t *testing.T) {
 	o := placed(t)
 	for try, want := range []int{1, 0} {
@@ -69,7 +71,7 @@ func TestSameCancelTwice(t *testing.T) {
 	if _, err := o.Cancel(ByShopper, "r2", noon); problem.CodeOf(err) != "order_not_cancellable" {
 		t.Errorf("another request: %v, want order_not_cancellable", err)
 	}
-	// A payment that was under way came too late and went back before the request was repeated.
+	// A payment that was under way came too late and was refunded before the request was repeated.
 	o.ApplyPayment(Payment{"p1", 210, "CNY"}, noon)
 	o.MarkRefunded("p1", []RefundRequest{{"p1", LatePayment}}, noon)
 	if events, err := o.Cancel(ByShopper, "r1", noon); err != nil || len(events) != 0 || o.s.Status != Refunded {
@@ -77,7 +79,7 @@ func TestSameCancelTwice(t *testing.T) {
 	}
 }
 
-// Whatever state an order is in, money that arrives is either its payment or goes back; never both, never neither.
+// In every state, arriving money is either the order's payment or refunded; never both, never neither.
 func TestEveryPaymentCountsOrGoesBack(t *testing.T) {
 	other := Payment{ID: "p2", Amount: 210, Currency: "CNY"}
 	tests := []struct {
@@ -105,12 +107,13 @@ func TestEveryPaymentCountsOrGoesBack(t *testing.T) {
 			kind, why = events[0].Kind, events[0].Reason
 		}
 		if len(events) > 1 || kind != tt.want || why != tt.reason || o.s.Status != tt.status {
-			t.Errorf("%s: events %v, status %s; want kind %d reason %q, status %s", tt.name, events, o.s.Status, tt.want, tt.reason, tt.status)
+			t.Errorf("%s: events %v, status %s; want kind %d reason %q, status %s", tt.name, events, o.s.Status, tt.want,
+				tt.reason, tt.status)
 		}
 	}
 }
 
-// A cancelled order is refunded when its own money is back, not when somebody's is.
+// A cancelled order is refunded when its own payment is, not another one.
 func TestWhichRefundRefundsAnOrder(t *testing.T) {
 	soldOut := func(o *Order) { o.ApplyPayment(full, noon); o.CancelOutOfStock(noon) }
 	cancelled := func(o *Order) { _, _ = o.Cancel(ByShopper, "", noon) }
@@ -122,15 +125,20 @@ func TestWhichRefundRefundsAnOrder(t *testing.T) {
 		want   Status
 	}{
 		{"the payment of an order out of stock", soldOut, []RefundRequest{{"p1", OutOfStock}}, []string{"p1"}, Refunded},
-		{"a second payment of it", soldOut, []RefundRequest{{"p1", OutOfStock}, {"p2", LatePayment}}, []string{"p2"}, Cancelled},
+		{"a second payment of it", soldOut, []RefundRequest{{"p1", OutOfStock}, {"p2", LatePayment}}, []string{"p2"},
+			Cancelled},
 		{"both", soldOut, []RefundRequest{{"p1", OutOfStock}, {"p2", LatePayment}}, []string{"p2", "p1"}, Refunded},
-		{"a second payment from before", soldOut, []RefundRequest{{"p2", SecondPayment}, {"p1", OutOfStock}}, []string{"p2"}, Cancelled},
+		{"a second payment from before", soldOut, []RefundRequest{{"p2", SecondPayment}, {"p1", OutOfStock}}, []string{"p2"},
+			Cancelled},
 		{"one that was not asked for", soldOut, nil, []string{"p1", "p3"}, Cancelled},
 		{"a payment that came too late", cancelled, []RefundRequest{{"p1", LatePayment}}, []string{"p1"}, Refunded},
-		{"a second that came too late", cancelled, []RefundRequest{{"p1", LatePayment}, {"p2", LatePayment}}, []string{"p2"}, Cancelled},
+		{"a second that came too late", cancelled, []RefundRequest{{"p1", LatePayment}, {"p2", LatePayment}}, []string{"p2"},
+			Cancelled},
 		{"one of a wrong amount", cancelled, []RefundRequest{{"p0", WrongAmount}}, []string{"p0"}, Cancelled},
-		{"and then one that came too late", cancelled, []RefundRequest{{"p0", WrongAmount}, {"p1", LatePayment}}, []string{"p0", "p1"}, Refunded},
-		{"a second payment of a paid order", func(o *Order) { o.ApplyPayment(full, noon) }, []RefundRequest{{"p2", SecondPayment}}, []string{"p2"}, Paid},
+		{"and then one that came too late", cancelled, []RefundRequest{{"p0", WrongAmount}, {"p1", LatePayment}},
+			[]string{"p0", "p1"}, Refunded},
+		{"a second payment of a paid order", func(o *Order) { o.ApplyPayment(full, noon) },
+			[]RefundRequest{{"p2", SecondPayment}}, []string{"p2"}, Paid},
 	}
 	for _, tt := range tests {
 		o := placed(t)
@@ -163,7 +171,8 @@ func TestLostStock(t *testing.T) {
 }
 
 func TestAddressOnlyWhileUnpaid(t *testing.T) {
-	for from, want := range map[Status]problem.Kind{AwaitingPayment: "", Paid: problem.Conflict, Cancelled: problem.Conflict, Refunded: problem.Conflict} {
+	for from, want := range map[Status]problem.Kind{AwaitingPayment: "", Paid: problem.Conflict,
+		Cancelled: problem.Conflict, Refunded: problem.Conflict} {
 		if err := in(t, from).ChangeAddress(Address{City: "Wuhan"}, noon); problem.KindOf(err) != want {
 			t.Errorf("address from %s: %v, want kind %q", from, err, want)
 		}
@@ -190,10 +199,11 @@ func TestPlaceRefusesNonsense(t *testing.T) {
 	}
 }
 
-// Any sequence of happenings: every payment is kept or returned exactly once, and the order's version never goes back.
+// Any sequence of events: every payment is kept or refunded exactly once, and the order's version only grows.
 func TestMoneyBalancesWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		o, _, err := Place(Draft{ID: "1", UserID: "7", Currency: "CNY", Lines: []Line{{ProductID: "5", Price: 210, Quantity: 1}}}, noon, noon)
+		o, _, err := Place(Draft{ID: "1", UserID: "7", Currency: "CNY",
+			Lines: []Line{{ProductID: "5", Price: 210, Quantity: 1}}}, noon, noon)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -204,7 +214,7 @@ func TestMoneyBalancesWhateverHappens(t *testing.T) {
 			switch rapid.SampledFrom([]string{"pay", "cancel", "lose"}).Draw(rt, "step") {
 			case "pay":
 				id := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "payment")
-				if !captured[id] { // the inbox and the refund table keep repeats away
+				if !captured[id] { // the inbox and the refund table drop repetitions
 					captured[id] = true
 					events = o.ApplyPayment(Payment{id, 210, "CNY"}, noon)
 				}

@@ -7,7 +7,8 @@ import (
 	"daprmall.dev/services/kit/archive"
 )
 
-// orders are archived with all that belongs to them, and fences too. An order that awaits payment is not finished, however old it is.
+// orders are archived with all that belongs to them; fences too. An order that awaits payment is never archived,
+// however old.
 var orderArchive = archive.Archive{
 	Old: `SELECT order_id FROM order_ids WHERE order_id < ?
 			AND (SELECT status FROM orders WHERE id = order_id) IS DISTINCT FROM 'awaiting_payment'

@@ -17,7 +17,7 @@ import (
 	"daprmall.dev/services/order/internal/store"
 )
 
-// archiveAll archives what is finished, and says how many orders are live afterwards.
+// archiveAll archives what is finished, and returns how many orders are live afterwards.
 func archiveAll(t *testing.T, db *gorm.DB) (live int) {
 	t.Helper()
 	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
@@ -30,8 +30,8 @@ func archiveAll(t *testing.T, db *gorm.DB) (live int) {
 	return live
 }
 
-// An archived order is shown and listed as before, and what comes for it late has its one effect: no second order under its
-// id, no second refund, no way around its fence.
+// An archived order is shown and listed as before, and late events have their one effect: no second order under its id,
+// no second refund, no way around its fence.
 func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
 	db, orders := open(t)
 	ctx, d := t.Context(), draft("100", "7")
@@ -95,17 +95,20 @@ func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := o.Snapshot(); s.Status != order.Refunded || len(s.Lines) != 2 || len(s.History) != 3 || s.Address.Recipient != "-" {
+	if s := o.Snapshot(); s.Status != order.Refunded || len(s.Lines) != 2 || len(s.History) != 3 ||
+		s.Address.Recipient != "-" {
 		t.Errorf("archived: %+v", s)
 	}
 	for status, n := range map[order.Status]int{"": 2, order.Refunded: 1} {
-		if list, err := orders.List(ctx, "7", status, "", 20); err != nil || len(list) != n || n == 2 && list[0].Snapshot().ID != "101" {
+		if list, err := orders.List(ctx, "7", status, "", 20); err != nil || len(list) != n || n == 2 &&
+			list[0].Snapshot().ID != "101" {
 			t.Errorf("list %q: %d orders, %v; want %d, the newest first", status, len(list), err, n)
 		}
 	}
 }
 
-// Late money comes while the order is being archived, again and again: it has one refund, and the order is there once.
+// Late money arrives while the order is being archived, again and again: it is refunded once, and the order exists
+// once.
 func TestALatePaymentRacesWithTheArchive(t *testing.T) {
 	db, orders := open(t)
 	ctx := t.Context()
@@ -121,7 +124,8 @@ func TestALatePaymentRacesWithTheArchive(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
-				err := orders.ApplyPayments(ctx, order.PaymentReceived{ID: d.ID, Payment: order.Payment{ID: "9" + string(d.ID[8:]), Amount: 255, Currency: "CNY"}})
+				err := orders.ApplyPayments(ctx, order.PaymentReceived{ID: d.ID,
+					Payment: order.Payment{ID: "9" + string(d.ID[8:]), Amount: 255, Currency: "CNY"}})
 				if err != nil {
 					t.Errorf("pay: %v", err)
 				}
@@ -130,14 +134,16 @@ func TestALatePaymentRacesWithTheArchive(t *testing.T) {
 		wg.Go(func() { archiveAll(t, db) })
 		wg.Wait()
 		var n struct{ Orders, Refunds, Lines int }
-		err := db.Raw("SELECT count(*) AS orders, (SELECT count(*) FROM all_order_refunds WHERE order_id = id) AS refunds, (SELECT count(*) FROM all_order_lines WHERE order_id = id) AS lines FROM all_orders WHERE id = ? GROUP BY id", d.ID).Scan(&n).Error
+		err := db.Raw("SELECT count(*) AS orders, (SELECT count(*) FROM all_order_refunds WHERE order_id = id) AS refunds, "+
+			"(SELECT count(*) FROM all_order_lines WHERE order_id = id) AS lines FROM all_orders WHERE id = ? GROUP BY id",
+			d.ID).Scan(&n).Error
 		if err != nil || n.Orders != 1 || n.Refunds != 1 || n.Lines != 2 {
 			t.Fatalf("%+v, %v", n, err)
 		}
 	}
 }
 
-// A name is taken out of an order also while the order moves into the archive: who looks for it meanwhile finds it nowhere else.
+// A name is also removed from an order that is being moved into the archive: the search waits for the move.
 func TestABuyerIsForgottenWhileTheOrderIsArchived(t *testing.T) {
 	db, orders := open(t)
 	ctx := t.Context()

@@ -9,10 +9,11 @@ import (
 	"gorm.io/gorm"
 )
 
-// readEvery is how long the database's time is carried on by this machine's monotonic clock: drift stays far below a millisecond.
+// readEvery is how long the database's time is extrapolated by this machine's monotonic clock: the drift stays far
+// below a millisecond.
 const readEvery = 10 * time.Second
 
-// clock tells the database's time without asking for each order: deadlines are set by the clock that ends them.
+// clock returns the database's time without a query per order: deadlines are set by the clock that enforces them.
 type clock struct {
 	mu       sync.Mutex
 	database time.Time
@@ -32,6 +33,6 @@ func (c *clock) now(ctx context.Context, db *gorm.DB) (time.Time, error) {
 		c.database, c.here = database, here
 		c.mu.Unlock()
 	}
-	// As fine as the database keeps it, so that an answer shows what a later read will.
+	// Rounded to the database's precision, so that an answer shows what a later read will.
 	return database.Add(time.Since(here)).UTC().Truncate(time.Microsecond), nil
 }

@@ -8,7 +8,7 @@ import (
 	"daprmall.dev/services/contracts/contractstest"
 )
 
-// toldRight holds every event that a test made to its schema.
+// toldRight checks every event of a test against its schema.
 func toldRight(t *testing.T, db *gorm.DB) {
 	t.Helper()
 	t.Cleanup(func() {

@@ -6,7 +6,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// MoveAll archives all that is finished, in a transaction that it leaves open.
+// MoveAll archives everything that is finished, in a transaction that it leaves open.
 func MoveAll(tx *gorm.DB) error {
 	_, err := orderArchive.Move(tx, math.MaxInt64)
 	return err

@@ -10,10 +10,10 @@ import (
 	"daprmall.dev/services/kit/postgres"
 )
 
-// forgotten stands where a name was.
+// forgotten replaces a name.
 const forgotten = "-"
 
-// AnonymizeBuyer is described at order.Store. One order at a time: each is locked for a moment, and nothing waits in a circle.
+// AnonymizeBuyer implements order.Store. It locks one order at a time, briefly, so that it can be part of no deadlock.
 func (s *Store) AnonymizeBuyer(ctx context.Context, userID string) error {
 	for {
 		done := false

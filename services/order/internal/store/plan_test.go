@@ -14,8 +14,8 @@ import (
 	"daprmall.dev/services/order/internal/store"
 )
 
-// Orders are kept for ever, so nothing that a service does may read all of them: with many finished ones, live
-// and archived, every statement finds its rows by an index.
+// Orders are kept for ever, so no statement may read all of them: with many finished ones, live and archived, every
+// statement uses an index.
 func TestNothingReadsAllOrders(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	toldRight(t, db)
@@ -23,9 +23,11 @@ func TestNothingReadsAllOrders(t *testing.T) {
 	young := ids.First(time.Now().Add(-24 * time.Hour))
 	for table, first := range map[string]int64{"": young, "archived_": 1000} {
 		for _, sql := range []string{
-			`INSERT INTO %sorders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal, shipping, total, currency,
+			`INSERT INTO %sorders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal,
+				shipping, total, currency,
 				from_cart, payment_due_at, created_at, updated_at, version)
-				SELECT i, 1000 + i %% 5000, 'paid', 'Li', '', '1 Road', 'Wuhan', 'Hubei', 'CN', '430000', 100, 0, 100, 'CNY', false, now(), now(), now(), 2
+				SELECT i, 1000 + i %% 5000, 'paid', 'Li', '', '1 Road', 'Wuhan', 'Hubei', 'CN', '430000', 100, 0, 100, 'CNY', false,
+				now(), now(), now(), 2
 				FROM generate_series(?::bigint, ?) i`,
 			`INSERT INTO %sorder_lines SELECT i, 1, 11, 3, 'tea', 100, 1 FROM generate_series(?::bigint, ?) i`,
 			`INSERT INTO %sorder_history SELECT i, 1, 'paid', '', now() FROM generate_series(?::bigint, ?) i`,
@@ -45,7 +47,8 @@ func TestNothingReadsAllOrders(t *testing.T) {
 	orders := order.NewService(s, func() time.Duration { return time.Minute }, func() time.Duration { return 0 })
 	ctx, me := t.Context(), order.Viewer{UserID: "7"}
 	pay := func(id order.ID, amount int64) error {
-		return orders.ApplyPayments(ctx, order.PaymentReceived{ID: id, Payment: order.Payment{ID: "9" + string(id), Amount: amount, Currency: "CNY"}})
+		return orders.ApplyPayments(ctx, order.PaymentReceived{ID: id,
+			Payment: order.Payment{ID: "9" + string(id), Amount: amount, Currency: "CNY"}})
 	}
 	for what, do := range map[string]func() error{
 		"place, pay, show, list": func() error {

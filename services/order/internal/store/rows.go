@@ -8,8 +8,8 @@ import (
 	"daprmall.dev/services/order/internal/order"
 )
 
-// row is how an order lies in PostgreSQL; ids are BIGINT there and decimal strings here. Its JSON has the columns' names: insert sends it
-// so.
+// row is the row of an order; ids are BIGINT in PostgreSQL and decimal strings here. Its JSON has the columns' names,
+// as insert needs it.
 type row struct {
 	ID           string    `gorm:"primaryKey" json:"id"`
 	UserID       string    `json:"user_id"`
@@ -66,17 +66,20 @@ func (refundRow) TableName() string { return "order_refunds" }
 
 func toRow(s order.Snapshot) row {
 	return row{ID: string(s.ID), UserID: s.UserID, Status: string(s.Status),
-		Recipient: s.Address.Recipient, Phone: s.Address.Phone, Street: s.Address.Street, City: s.Address.City, State: s.Address.State,
+		Recipient: s.Address.Recipient, Phone: s.Address.Phone, Street: s.Address.Street, City: s.Address.City,
+		State:   s.Address.State,
 		Country: s.Address.Country, PostalCode: s.Address.PostalCode,
 		Subtotal: s.Subtotal, Shipping: s.Shipping, Total: s.Total, Currency: s.Currency, FromCart: s.FromCart,
-		PaymentDueAt: s.PaymentDueAt, CancelReason: string(s.CancelReason), CancelledBy: s.CancelledBy, PaymentID: s.PaymentID,
+		PaymentDueAt: s.PaymentDueAt, CancelReason: string(s.CancelReason), CancelledBy: s.CancelledBy,
+		PaymentID: s.PaymentID,
 		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Version: s.Version}
 }
 
 func toLineRows(s order.Snapshot) []lineRow {
 	rows := make([]lineRow, len(s.Lines))
 	for i, l := range s.Lines {
-		rows[i] = lineRow{OrderID: string(s.ID), Position: i, ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price, Quantity: l.Quantity}
+		rows[i] = lineRow{OrderID: string(s.ID), Position: i, ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name,
+			Price: l.Price, Quantity: l.Quantity}
 	}
 	return rows
 }
@@ -84,12 +87,13 @@ func toLineRows(s order.Snapshot) []lineRow {
 func toHistoryRows(s order.Snapshot, known int) []historyRow {
 	rows := []historyRow{}
 	for i, h := range s.History[known:] {
-		rows = append(rows, historyRow{OrderID: string(s.ID), Position: known + i, Status: string(h.Status), Reason: string(h.Reason), At: h.At})
+		rows = append(rows, historyRow{OrderID: string(s.ID), Position: known + i, Status: string(h.Status),
+			Reason: string(h.Reason), At: h.At})
 	}
 	return rows
 }
 
-// part is a line of an order, or a step of its history: then it has a time.
+// part is a line of an order, or a step of its history (then it has a time).
 type part struct {
 	OrderID   string
 	Position  int
@@ -107,24 +111,28 @@ func fromRows(rows []row, parts []part) []*order.Order {
 	linesOf, historyOf := map[string][]order.Line{}, map[string][]order.Change{}
 	for _, p := range parts {
 		if p.At != nil {
-			historyOf[p.OrderID] = append(historyOf[p.OrderID], order.Change{Status: order.Status(p.Status), At: p.At.UTC(), Reason: order.Reason(p.Reason)})
+			historyOf[p.OrderID] = append(historyOf[p.OrderID],
+				order.Change{Status: order.Status(p.Status), At: p.At.UTC(), Reason: order.Reason(p.Reason)})
 		} else {
-			linesOf[p.OrderID] = append(linesOf[p.OrderID], order.Line{ProductID: p.ProductID, SellerID: p.SellerID, Name: p.Name, Price: p.Price, Quantity: p.Quantity})
+			linesOf[p.OrderID] = append(linesOf[p.OrderID],
+				order.Line{ProductID: p.ProductID, SellerID: p.SellerID, Name: p.Name, Price: p.Price, Quantity: p.Quantity})
 		}
 	}
 	orders := make([]*order.Order, len(rows))
 	for i, r := range rows {
 		orders[i] = order.Restore(order.Snapshot{ID: order.ID(r.ID), UserID: r.UserID, Status: order.Status(r.Status),
 			Lines: linesOf[r.ID], History: historyOf[r.ID],
-			Address:  order.Address{Recipient: r.Recipient, Phone: r.Phone, Street: r.Street, City: r.City, State: r.State, Country: r.Country, PostalCode: r.PostalCode},
+			Address: order.Address{Recipient: r.Recipient, Phone: r.Phone, Street: r.Street, City: r.City, State: r.State,
+				Country: r.Country, PostalCode: r.PostalCode},
 			Subtotal: r.Subtotal, Shipping: r.Shipping, Total: r.Total, Currency: r.Currency, FromCart: r.FromCart,
-			PaymentDueAt: r.PaymentDueAt.UTC(), CancelReason: order.Reason(r.CancelReason), CancelledBy: r.CancelledBy, PaymentID: r.PaymentID,
+			PaymentDueAt: r.PaymentDueAt.UTC(), CancelReason: order.Reason(r.CancelReason), CancelledBy: r.CancelledBy,
+			PaymentID: r.PaymentID,
 			CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Version: r.Version})
 	}
 	return orders
 }
 
-// toEvents tells a change in the words of the contract.
+// toEvents makes the contract's events of a change.
 func toEvents(s order.Snapshot, events []order.Event) []outbox.Event {
 	lines := make([]orderv1.EventLine, len(s.Lines))
 	for i, l := range s.Lines {
@@ -137,19 +145,23 @@ func toEvents(s order.Snapshot, events []order.Event) []outbox.Event {
 		switch e.Kind {
 		case order.EventPlaced:
 			v.Type = orderv1.TypePlaced
-			v.Data = orderv1.Placed{OrderID: id, AggregateVersion: s.Version, UserID: s.UserID, Lines: lines, Total: s.Total, Currency: s.Currency,
+			v.Data = orderv1.Placed{OrderID: id, AggregateVersion: s.Version, UserID: s.UserID, Lines: lines, Total: s.Total,
+				Currency: s.Currency,
 				FromCart: s.FromCart, PlacedAt: e.At, PaymentDueAt: s.PaymentDueAt}
 		case order.EventPaid:
 			v.Type = orderv1.TypePaid
-			v.Data = orderv1.Paid{OrderID: id, AggregateVersion: s.Version, UserID: s.UserID, PaymentID: e.Payment.ID, Lines: lines,
+			v.Data = orderv1.Paid{OrderID: id, AggregateVersion: s.Version, UserID: s.UserID, PaymentID: e.Payment.ID,
+				Lines:  lines,
 				Amount: e.Payment.Amount, Currency: e.Payment.Currency, At: e.At}
 		case order.EventCancelled:
 			v.Type = orderv1.TypeCancelled
-			v.Data = orderv1.Cancelled{OrderID: id, AggregateVersion: s.Version, UserID: s.UserID, Reason: string(e.Reason), Lines: lines,
+			v.Data = orderv1.Cancelled{OrderID: id, AggregateVersion: s.Version, UserID: s.UserID, Reason: string(e.Reason),
+				Lines: lines,
 				Total: s.Total, Currency: s.Currency, At: e.At}
 		case order.EventRefundRequested:
 			v.Type = orderv1.TypeRefundRequested
-			v.Data = orderv1.RefundRequested{OrderID: id, AggregateVersion: s.Version, PaymentID: e.Payment.ID, Amount: e.Payment.Amount,
+			v.Data = orderv1.RefundRequested{OrderID: id, AggregateVersion: s.Version, PaymentID: e.Payment.ID,
+				Amount:   e.Payment.Amount,
 				Currency: e.Payment.Currency, Reason: string(e.Reason), At: e.At}
 		}
 		out[i] = v

@@ -22,7 +22,7 @@ var files embed.FS
 // Migrations creates the tables of orders.
 var Migrations = postgres.Migrations{Name: "order", FS: files}
 
-// Store is order.Store on PostgreSQL.
+// Store implements order.Store with PostgreSQL.
 type Store struct {
 	db    *gorm.DB
 	out   *outbox.Outbox
@@ -32,9 +32,10 @@ type Store struct {
 // New makes a store.
 func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: out} }
 
-// Create is described at order.Store. It is one statement, because a checkout waits for it. Create and Fence of one id exclude each
-// other by the row of order_ids that both want to insert.
-func (s *Store) Create(ctx context.Context, id order.ID, build func(now time.Time) (*order.Order, []order.Event, error)) (*order.Order, error) {
+// Create implements order.Store. It is one statement, because a checkout waits for it. Create and Fence of one id
+// exclude each other by the row of order_ids that both insert.
+func (s *Store) Create(ctx context.Context, id order.ID,
+	build func(now time.Time) (*order.Order, []order.Event, error)) (*order.Order, error) {
 	now, err := s.clock.now(ctx, postgres.DB(ctx, s.db))
 	if err != nil {
 		return nil, err
@@ -56,23 +57,27 @@ func (s *Store) Create(ctx context.Context, id order.ID, build func(now time.Tim
 	}
 	o, err = s.Find(ctx, id)
 	if problem.KindOf(err) == problem.NotFound {
-		return nil, problem.New(problem.Conflict, "checkout_expired", "The checkout took too long and its stock was released. Try again with a new Idempotency-Key.")
+		return nil, problem.New(problem.Conflict, "checkout_expired",
+			"The checkout took too long and its stock was released. Try again with a new Idempotency-Key.")
 	}
 	return o, err
 }
 
-// insertOrder names its columns: a newer version beside this one may have added some.
+// insertOrder names its columns: a newer version running beside this one may have added some.
 const insertOrder = `WITH claim AS (
 		INSERT INTO order_ids (order_id) VALUES (?) ON CONFLICT (order_id) DO NOTHING RETURNING order_id
 	), o AS (
-		INSERT INTO orders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal, shipping, total, currency,
+		INSERT INTO orders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal,
+		shipping, total, currency,
 		from_cart, payment_due_at, cancel_reason, cancelled_by, payment_id, created_at, updated_at, version)
-		SELECT id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal, shipping, total, currency,
+		SELECT id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal, shipping, total,
+		currency,
 		from_cart, payment_due_at, cancel_reason, cancelled_by, payment_id, created_at, updated_at, version
 		FROM jsonb_populate_record(NULL::orders, ?::jsonb) WHERE EXISTS (SELECT 1 FROM claim)
 	), l AS (
 		INSERT INTO order_lines (order_id, position, product_id, seller_id, name, price, quantity)
-		SELECT order_id, position, product_id, seller_id, name, price, quantity FROM jsonb_populate_recordset(NULL::order_lines, ?::jsonb)
+		SELECT order_id, position, product_id, seller_id, name, price, quantity
+		FROM jsonb_populate_recordset(NULL::order_lines, ?::jsonb)
 		WHERE EXISTS (SELECT 1 FROM claim)
 	), h AS (
 		INSERT INTO order_history (order_id, position, status, reason, at)
@@ -112,11 +117,11 @@ func texts(parts ...any) ([]any, error) {
 	return out, nil
 }
 
-// Fence is described at order.Store.
+// Fence implements order.Store.
 func (s *Store) Fence(ctx context.Context, id order.ID) (bool, error) {
 	var fenced bool
 	err := orderArchive.WithLive(ctx, s.db, []string{string(id)}, func(ctx context.Context) error {
-		// The update changes nothing: it lets the statement return the row that is there.
+		// The update changes nothing: it makes the statement return the existing row.
 		return postgres.DB(ctx, s.db).Raw(`INSERT INTO order_ids (order_id, fenced) VALUES (?, true)
 			ON CONFLICT (order_id) DO UPDATE SET order_id = excluded.order_id RETURNING fenced`, id).Scan(&fenced).Error
 	})
@@ -126,7 +131,7 @@ func (s *Store) Fence(ctx context.Context, id order.ID) (bool, error) {
 	return !fenced, nil
 }
 
-// Find is described at order.Store.
+// Find implements order.Store.
 func (s *Store) Find(ctx context.Context, id order.ID) (*order.Order, error) {
 	return find(postgres.DB(ctx, s.db), id)
 }
@@ -142,18 +147,21 @@ func find(db *gorm.DB, id order.ID) (*order.Order, error) {
 	return found[0], nil
 }
 
-// RefundRequests is described at order.Store.
+// RefundRequests implements order.Store.
 func (s *Store) RefundRequests(ctx context.Context, id order.ID) ([]order.RefundRequest, error) {
 	var asked []order.RefundRequest
-	err := postgres.DB(ctx, s.db).Raw("SELECT payment_id, reason FROM all_order_refunds WHERE order_id = ? ORDER BY at, payment_id", string(id)).Scan(&asked).Error
+	err := postgres.DB(ctx, s.db).Raw(
+		"SELECT payment_id, reason FROM all_order_refunds WHERE order_id = ? ORDER BY at, payment_id",
+		string(id)).Scan(&asked).Error
 	if err != nil {
 		return nil, fmt.Errorf("read refunds of order %s: %w", id, err)
 	}
 	return asked, nil
 }
 
-// List is described at order.Store.
-func (s *Store) List(ctx context.Context, userID string, status order.Status, before order.ID, limit int) ([]*order.Order, error) {
+// List implements order.Store.
+func (s *Store) List(ctx context.Context, userID string, status order.Status, before order.ID,
+	limit int) ([]*order.Order, error) {
 	db := postgres.DB(ctx, s.db)
 	q := db.Table("all_orders").Where("user_id = ?", userID).Order("id DESC").Limit(limit)
 	if status != "" {
@@ -173,7 +181,7 @@ func load(db, query *gorm.DB) ([]*order.Order, error) {
 	return restore(db, "all_", rows)
 }
 
-// restore completes orders by their lines and history, all by one query: of live orders (""), or of all ("all_").
+// restore reads lines and history of orders by one query: of live orders (""), or of all ("all_").
 func restore(db *gorm.DB, which string, rows []row) ([]*order.Order, error) {
 	if len(rows) == 0 {
 		return nil, nil
@@ -184,7 +192,8 @@ func restore(db *gorm.DB, which string, rows []row) ([]*order.Order, error) {
 	}
 	all := postgres.Array(keys)
 	var parts []part
-	err := db.Raw(`SELECT order_id, position, product_id, seller_id, name, price, quantity, '' AS status, '' AS reason, NULL::timestamptz AS at
+	err := db.Raw(`SELECT order_id, position, product_id, seller_id, name, price, quantity, '' AS status, '' AS reason,
+		NULL::timestamptz AS at
 			FROM `+which+`order_lines WHERE order_id = ANY(?::bigint[])
 		UNION ALL SELECT order_id, position, 0, 0, '', 0, 0, status, reason, at FROM `+which+`order_history WHERE order_id = ANY(?::bigint[])
 		ORDER BY order_id, position`, all, all).Scan(&parts).Error

@@ -35,8 +35,10 @@ func openWith(t *testing.T, timeout, grace time.Duration) (*gorm.DB, *order.Serv
 
 func draft(id, user string) order.Draft {
 	return order.Draft{ID: order.ID(id), UserID: user, Currency: "CNY", Shipping: 5,
-		Lines:   []order.Line{{ProductID: "11", SellerID: "3", Name: "茶 tea", Price: 100, Quantity: 2}, {ProductID: "12", SellerID: "3", Name: "cup", Price: 50, Quantity: 1}},
-		Address: order.Address{Recipient: "Li", Street: "1 Road", City: "Wuhan", State: "Hubei", Country: "CN", PostalCode: "430000"}}
+		Lines: []order.Line{{ProductID: "11", SellerID: "3", Name: "茶 tea", Price: 100, Quantity: 2},
+			{ProductID: "12", SellerID: "3", Name: "cup", Price: 50, Quantity: 1}},
+		Address: order.Address{Recipient: "Li", Street: "1 Road", City: "Wuhan", State: "Hubei", Country: "CN",
+			PostalCode: "430000"}}
 }
 
 func events(t *testing.T, db *gorm.DB, id string) []string {
@@ -67,12 +69,13 @@ func TestPlaceIsIdempotentByID(t *testing.T) {
 		t.Errorf("another user's id: %v, want order_id_taken", err)
 	}
 	o, err := orders.Show(t.Context(), "100", order.Viewer{UserID: "7"})
-	if err != nil || len(o.Snapshot().Lines) != 2 || o.Snapshot().Lines[0].Name != "茶 tea" || len(o.Snapshot().History) != 1 {
+	if err != nil || len(o.Snapshot().Lines) != 2 || o.Snapshot().Lines[0].Name != "茶 tea" ||
+		len(o.Snapshot().History) != 1 {
 		t.Errorf("show: %+v, %v", o, err)
 	}
 }
 
-// The fence: "no" is for ever, and the answer never contradicts what happens at the same moment.
+// A fence is final, and its answer never contradicts what happens at the same moment.
 func TestFenceExcludesCreation(t *testing.T) {
 	_, orders := open(t)
 	for i := range 30 {
@@ -99,7 +102,7 @@ func TestFenceExcludesCreation(t *testing.T) {
 	}
 }
 
-// A cancel and a payment that race: one wins, the other's consequence is right.
+// A cancel and a payment race: one wins, and the other's consequence is right.
 func TestCancelRacesPayment(t *testing.T) {
 	db, orders := open(t)
 	for i := range 20 {
@@ -111,7 +114,8 @@ func TestCancelRacesPayment(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _, cancelErr = orders.Cancel(t.Context(), order.ID(id), "7", "1") })
 		wg.Go(func() {
-			payErr = orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
+			payErr = orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id),
+				Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
 		})
 		wg.Wait()
 		if payErr != nil {
@@ -128,7 +132,7 @@ func TestCancelRacesPayment(t *testing.T) {
 	}
 }
 
-// The worker that cancels what is due and the money of a charge under way meet: one wins, and the loser is put right.
+// The worker that cancels due orders races with an arriving payment: one wins, and the other is handled correctly.
 func TestTimeoutRacesPayment(t *testing.T) {
 	db, orders := openWith(t, -time.Second, 0)
 	for i := range 20 {
@@ -143,12 +147,13 @@ func TestTimeoutRacesPayment(t *testing.T) {
 			}
 		})
 		wg.Go(func() {
-			if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}}); err != nil {
+			if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id),
+				Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}}); err != nil {
 				t.Error(err)
 			}
 		})
 		wg.Wait()
-		if _, err := orders.CancelDue(t.Context()); err != nil { // it skipped what the payment had locked
+		if _, err := orders.CancelDue(t.Context()); err != nil { // it skipped the order that the payment had locked
 			t.Fatal(err)
 		}
 		o, err := orders.Find(t.Context(), order.ID(id))
@@ -156,15 +161,16 @@ func TestTimeoutRacesPayment(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := map[order.Status]string{order.Paid: "[mall.order.placed.v1 mall.order.paid.v1]",
-			order.Cancelled: "[mall.order.placed.v1 mall.order.cancelled.v1 mall.order.refund-requested.v1]"}[o.Snapshot().Status]
+			order.Cancelled: "[mall.order.placed.v1 mall.order.cancelled.v1 mall.order.refund-requested.v1]"}[o.Snapshot().
+			Status]
 		if got := fmt.Sprint(events(t, db, id)); got != want || want == "" {
 			t.Errorf("order %s is %s with events %s, want %s", id, o.Snapshot().Status, got, want)
 		}
 	}
 }
 
-// A charge that began in time may end: an order is cancelled only when the grace after its due time is over, by the database's clock,
-// however long nobody was there to do it.
+// A charge that began in time may end: an order is cancelled only when the grace after its due time has passed by the
+// database's clock, however long the service was down.
 func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
 	db, orders := openWith(t, -time.Second, time.Minute)
 	for _, id := range []string{"100", "101"} {
@@ -175,25 +181,29 @@ func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
 	if n, err := orders.CancelDue(t.Context()); n != 0 || err != nil {
 		t.Errorf("within the grace: %d cancelled, %v; want none", n, err)
 	}
-	if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "101", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
+	if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "101",
+		Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Exec("UPDATE orders SET payment_due_at = now() - interval '3 days'").Error; err != nil { // every replica was down
+	// every replica was down
+	if err := db.Exec("UPDATE orders SET payment_due_at = now() - interval '3 days'").Error; err != nil {
 		t.Fatal(err)
 	}
 	if n, err := orders.CancelDue(t.Context()); n != 1 || err != nil {
 		t.Errorf("after the grace: %d cancelled, %v; want the unpaid one", n, err)
 	}
-	if got := fmt.Sprint(events(t, db, "100"), events(t, db, "101")); got != "[mall.order.placed.v1 mall.order.cancelled.v1] [mall.order.placed.v1 mall.order.paid.v1]" {
+	if got := fmt.Sprint(events(t, db, "100"), events(t, db,
+		"101")); got != "[mall.order.placed.v1 mall.order.cancelled.v1] [mall.order.placed.v1 mall.order.paid.v1]" {
 		t.Errorf("events %s", got)
 	}
 }
 
-// The stock is lost after the money came, or before: the order ends, and the money goes back exactly once.
+// The stock turns out missing after the money came, or before: the order ends, and the money is refunded exactly once.
 func TestLostStockSendsTheMoneyBack(t *testing.T) {
 	db, orders := open(t)
 	pay := func(id string) error {
-		return orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id), Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
+		return orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id),
+			Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
 	}
 	lose := func(id string) error { return orders.CancelOutOfStock(t.Context(), order.ID(id)) }
 	for id, steps := range map[string][]func(string) error{"100": {pay, lose, lose}, "101": {lose, pay, lose, pay}} {
@@ -243,10 +253,12 @@ func TestPaymentsOfABatchAreDecidedEach(t *testing.T) {
 	if _, err := orders.Cancel(t.Context(), "602", "7", "1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := orders.ApplyPayments(t.Context(), pay("603", "93"), pay("999", "99")); problem.KindOf(err) != problem.NotFound {
+	if err := orders.ApplyPayments(t.Context(), pay("603", "93"),
+		pay("999", "99")); problem.KindOf(err) != problem.NotFound {
 		t.Errorf("with an order that is not there: %v, want it missing", err)
 	}
-	if err := orders.ApplyPayments(t.Context(), pay("602", "92"), pay("600", "90"), pay("601", "91"), pay("600", "95")); err != nil {
+	if err := orders.ApplyPayments(t.Context(), pay("602", "92"), pay("600", "90"), pay("601", "91"),
+		pay("600", "95")); err != nil {
 		t.Fatal(err)
 	}
 	for id, want := range map[string]string{
@@ -265,7 +277,8 @@ func TestPaymentsOfABatchAreDecidedEach(t *testing.T) {
 		}
 	}
 	var versions []int64
-	if err := db.Raw("SELECT aggregate_version FROM outbox WHERE key = '600' ORDER BY seq").Scan(&versions).Error; err != nil {
+	if err := db.Raw("SELECT aggregate_version FROM outbox WHERE key = '600' ORDER BY seq").Scan(&versions).
+		Error; err != nil {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(versions) != "[1 2 3]" {
@@ -282,7 +295,8 @@ func TestBatchesOfPaymentsDoNotDeadlock(t *testing.T) {
 		if _, err := orders.Place(t.Context(), draft(string(id), "7")); err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, order.PaymentReceived{ID: id, Payment: order.Payment{ID: "9" + string(id), Amount: 255, Currency: "CNY"}})
+		all = append(all, order.PaymentReceived{ID: id, Payment: order.Payment{ID: "9" + string(id), Amount: 255,
+			Currency: "CNY"}})
 	}
 	back := slices.Clone(all)
 	slices.Reverse(back)
@@ -296,20 +310,22 @@ func TestBatchesOfPaymentsDoNotDeadlock(t *testing.T) {
 	}
 	wg.Wait()
 	for _, a := range all {
-		if o, err := orders.Find(t.Context(), a.ID); err != nil || o.Snapshot().Status != order.Paid || o.Snapshot().Version != 2 {
+		if o, err := orders.Find(t.Context(), a.ID); err != nil || o.Snapshot().Status != order.Paid ||
+			o.Snapshot().Version != 2 {
 			t.Errorf("order %s: %+v, %v; want it paid once", a.ID, o, err)
 		}
 	}
 }
 
-// An order that was paid twice and then had no stock is refunded by its own payment, whichever comes back first.
+// An order that was paid twice and then had no stock is refunded when its own payment is, whichever is refunded first.
 func TestAStrayPaymentDoesNotRefundAnOrder(t *testing.T) {
 	_, orders := open(t)
 	if _, err := orders.Place(t.Context(), draft("410", "7")); err != nil {
 		t.Fatal(err)
 	}
 	for _, payment := range []string{"91", "92"} {
-		if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "410", Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}); err != nil {
+		if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "410",
+			Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -338,7 +354,8 @@ func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "400", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
+		if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "400",
+			Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -347,13 +364,14 @@ func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 	}
 }
 
-// Every replica looks every second for orders that are due: it must not read all that shoppers still have time to pay.
+// Every replica looks for due orders every second: it must not read all that shoppers still have time to pay.
 func TestLookingForDueOrdersReadsNoOthers(t *testing.T) {
 	db, orders := openWith(t, time.Hour, 0)
 	if _, err := orders.Place(t.Context(), draft("1", "7")); err != nil {
 		t.Fatal(err)
 	}
-	err := db.Exec(`INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object('id', 1000 + n))).* FROM orders o, generate_series(1, 5000) n`).Error
+	err := db.Exec(`INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object('id', 1000 + n))).*
+		FROM orders o, generate_series(1, 5000) n`).Error
 	if err == nil {
 		err = db.Exec("ANALYZE orders").Error
 	}
@@ -365,7 +383,8 @@ func TestLookingForDueOrdersReadsNoOthers(t *testing.T) {
 			t.Errorf("%d cancelled, %v; want none, it is an hour until they are due", n, err)
 		}
 		var read int
-		err := tx.Raw("SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'orders'").Scan(&read).Error
+		err := tx.Raw("SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = " +
+			"'orders'").Scan(&read).Error
 		if read > 10 {
 			t.Errorf("%d orders were read to find that none is due", read)
 		}
@@ -482,7 +501,7 @@ func TestListPages(t *testing.T) {
 	}
 }
 
-// Whatever a buyer called themselves, nothing of who it was stays; another's orders do.
+// Whatever buyers called themselves, nothing that identifies them stays; other users' orders do not change.
 func TestABuyerIsForgotten(t *testing.T) {
 	_, orders := open(t)
 	for id, address := range map[string]order.Address{

@@ -16,13 +16,13 @@ import (
 	"daprmall.dev/services/order/internal/order"
 )
 
-// locked is an order's row under its lock, with the database's time.
+// locked is the row of a locked order, with the database's time.
 type locked struct {
 	Row row `gorm:"embedded"`
 	Now time.Time
 }
 
-// Update is described at order.Store. However many wishes there are, it takes three statements, and one more for each refund.
+// Update implements order.Store. It takes three statements for any number of updates, and one more for each refund.
 func (s *Store) Update(ctx context.Context, wishes ...order.Update) ([]*order.Order, error) {
 	ids := make([]string, len(wishes))
 	for i, w := range wishes {
@@ -36,7 +36,8 @@ func (s *Store) Update(ctx context.Context, wishes ...order.Update) ([]*order.Or
 			return err
 		}
 		var found []locked
-		err := tx.Raw("SELECT *, clock_timestamp() AS now FROM orders WHERE id = ANY(?::bigint[]) ORDER BY id FOR UPDATE", postgres.Array(ids)).Scan(&found).Error
+		err := tx.Raw("SELECT *, clock_timestamp() AS now FROM orders WHERE id = ANY(?::bigint[]) ORDER BY id FOR UPDATE",
+			postgres.Array(ids)).Scan(&found).Error
 		if err != nil {
 			return fmt.Errorf("lock orders: %w", err)
 		}
@@ -49,13 +50,14 @@ func (s *Store) Update(ctx context.Context, wishes ...order.Update) ([]*order.Or
 	return changed, err
 }
 
-// NextDue is described at order.Store.
+// NextDue implements order.Store.
 func (s *Store) NextDue(ctx context.Context, grace time.Duration, change order.Mutation) (bool, error) {
 	found := false
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		var l locked
-		// statement_timestamp, unlike clock_timestamp, can bound what is read of the index.
-		res := tx.Raw(`SELECT *, clock_timestamp() AS now FROM orders WHERE status = 'awaiting_payment' AND payment_due_at < statement_timestamp() - make_interval(secs => ?)
+		// statement_timestamp, unlike clock_timestamp, can bound an index scan.
+		res := tx.Raw(`SELECT *, clock_timestamp() AS now FROM orders WHERE status = 'awaiting_payment'
+			AND payment_due_at < statement_timestamp() - make_interval(secs => ?)
 			ORDER BY payment_due_at LIMIT 1 FOR UPDATE SKIP LOCKED`, grace.Seconds()).Scan(&l)
 		found = res.RowsAffected == 1
 		if res.Error != nil || !found {
@@ -68,7 +70,8 @@ func (s *Store) NextDue(ctx context.Context, grace time.Duration, change order.M
 }
 
 const updateOrders = `WITH o AS (
-		UPDATE orders o SET status = r.status, recipient = r.recipient, phone = r.phone, street = r.street, city = r.city, state = r.state,
+		UPDATE orders o SET status = r.status, recipient = r.recipient, phone = r.phone, street = r.street, city = r.city,
+		state = r.state,
 			country = r.country, postal_code = r.postal_code, cancel_reason = r.cancel_reason, cancelled_by = r.cancelled_by,
 			payment_id = r.payment_id, updated_at = r.updated_at, version = r.version
 		FROM jsonb_populate_recordset(NULL::orders, ?::jsonb) r WHERE o.id = r.id
@@ -78,8 +81,9 @@ const updateOrders = `WITH o AS (
 	)
 	` + outbox.Insert
 
-// change changes locked orders and keeps them with their history and events by one statement.
-func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes []order.Update) ([]*order.Order, error) {
+// change applies changes to locked orders and writes them with their history and events by one statement.
+func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes []order.Update) ([]*order.Order,
+	error) {
 	rows := make([]row, len(found))
 	for i, l := range found {
 		rows[i] = l.Row
@@ -88,7 +92,8 @@ func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes 
 	if err != nil {
 		return nil, err
 	}
-	now := found[len(found)-1].Now.UTC() // it stamps the history and decides nothing: read before the wait for the locks
+	// for the history only; it was read before the wait for the locks, so no decision may depend on it
+	now := found[len(found)-1].Now.UTC()
 	of := make(map[order.ID]*order.Order, len(orders))
 	for _, o := range orders {
 		of[o.Snapshot().ID] = o
@@ -140,7 +145,7 @@ func (s *Store) save(ctx context.Context, tx *gorm.DB, changed []row, history []
 	return nil
 }
 
-// newRefunds drops the request for a refund that was asked for already.
+// newRefunds drops requests for refunds that exist already.
 func newRefunds(tx *gorm.DB, id order.ID, events []order.Event) ([]order.Event, error) {
 	var kept []order.Event
 	for _, e := range events {
