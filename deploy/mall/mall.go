@@ -54,9 +54,7 @@ func newMall(ctx context.Context, at layout.Layout, o options, out io.Writer) (*
 	if m.apps, err = plan(at, o); err != nil {
 		return nil, err
 	}
-	if m.lua, err = luaScopes(at); err != nil {
-		return nil, err
-	}
+	m.lua = contracts.Loading(luaComponent)
 	if m.user, err = source.Unprivileged(); err != nil {
 		return nil, err
 	}

@@ -16,8 +16,6 @@ import (
 	"daprmall.dev/deploy/internal/runfile"
 	"daprmall.dev/deploy/internal/secrets"
 	"daprmall.dev/deploy/internal/supervise"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // luaComponent is the pluggable component's program, directory and Dapr component name.
@@ -57,19 +55,6 @@ func plan(at layout.Layout, o options) ([]runfile.App, error) {
 		apps[i] = apps[i].Shift(at.Base - layout.DefaultBase)
 	}
 	return apps, nil
-}
-
-// luaScopes are the apps whose sidecar loads the pluggable component, as the component says.
-func luaScopes(at layout.Layout) ([]string, error) {
-	raw, err := os.ReadFile(filepath.Join(at.Root, "components", "local", luaComponent+".yaml"))
-	if err != nil {
-		return nil, err
-	}
-	var component struct {
-		Scopes []string `yaml:"scopes"`
-	}
-	err = yaml.Unmarshal(raw, &component)
-	return component.Scopes, err
 }
 
 // appProcesses turns one app into its processes: the component its sidecar needs, the sidecar, the app.

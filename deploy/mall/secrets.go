@@ -21,7 +21,7 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-var errNoSuchSecret = errors.New("secrets rotate takes idempotency-hmac, refresh-hmac or <service>-db")
+var errNoSuchSecret = fmt.Errorf("secrets rotate takes %s or <service>-db", strings.Join(secrets.Keys, ", "))
 
 // rotateSecret changes a secret of a running mall: first every service learns the next value, then it is used, and a database password is
 // forgotten after that. Each step restarts the sidecars of the services that may read it, one after the other: they read the file once.
@@ -44,7 +44,7 @@ func rotateSecret(ctx context.Context, at layout.Layout, name string) error {
 	switch {
 	case isDB && slices.Contains(contracts.Databases(), db):
 		return r.database(ctx, db)
-	case name == "idempotency-hmac" || name == "refresh-hmac":
+	case slices.Contains(secrets.Keys, name):
 		return r.hmac(ctx, r.spread)
 	}
 	return errNoSuchSecret

@@ -212,7 +212,7 @@ func components(t *testing.T) map[string][]byte {
 		case c == "events":
 			files[file] = eventScopes(t, text)
 		default:
-			files[file] = scopes(t, text, func(s contracts.Service) bool { return slices.Contains(s.Components, c) })
+			files[file] = scopes(t, text, contracts.Loading(c))
 		}
 	}
 	for _, s := range contracts.Services {
@@ -226,24 +226,19 @@ func components(t *testing.T) map[string][]byte {
 }
 
 // scopes writes the services that load a component.
-func scopes(t *testing.T, text []byte, loads func(contracts.Service) bool) []byte {
+func scopes(t *testing.T, text []byte, services []string) []byte {
 	t.Helper()
-	var list []string
-	for _, s := range contracts.Services {
-		if loads(s) {
-			list = append(list, s.Name)
-		}
-	}
-	return replace(t, text, `^scopes: .*\n`, "scopes: ["+strings.Join(list, ", ")+"]\n")
+	return replace(t, text, `^scopes: .*\n`, "scopes: ["+strings.Join(services, ", ")+"]\n")
 }
 
 // eventScopes writes who may publish and hear what. Every service that loads the component is listed in both: one that
 // is not may do everything.
 func eventScopes(t *testing.T, text []byte) []byte {
 	t.Helper()
-	var publish, hear []string
+	var all, publish, hear []string
 	for _, s := range contracts.Services {
 		if s.UsesEvents() {
+			all = append(all, s.Name)
 			publish = append(publish, s.Name+"="+strings.Join(s.Publishes(), ","))
 			hear = append(hear, s.Name+"="+strings.Join(s.Follows(), ","))
 		}
@@ -252,7 +247,7 @@ func eventScopes(t *testing.T, text []byte) []byte {
 		entry := "    - name: " + name + "\n      value: "
 		text = replace(t, text, "^"+entry+".*\n", entry+strings.Join(list, ";")+"\n")
 	}
-	return scopes(t, text, contracts.Service.UsesEvents)
+	return scopes(t, text, all)
 }
 
 // replace puts a text in the one place that matches.

@@ -80,6 +80,11 @@ func Readers(secret string) []string {
 	return names(func(s Service) bool { return slices.Contains(s.AllowedSecrets(), secret) })
 }
 
+// Loading are the services whose sidecars load a component.
+func Loading(component string) []string {
+	return names(func(s Service) bool { return slices.Contains(s.Components, component) })
+}
+
 // names are those of the services that are so.
 func names(is func(Service) bool) (all []string) {
 	for _, s := range Services {

@@ -11,6 +11,7 @@ import (
 
 	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/contracts/stockv1"
 )
 
 const (
@@ -60,7 +61,7 @@ func (f *facts) loadOrderEvents(ctx context.Context, r *serviceDB) error {
 }
 
 func (f *facts) loadRejectionEvents(ctx context.Context, r *serviceDB) error {
-	return f.untoldIn(ctx, r, `SELECT order_id::text AS key, 'mall.stock.rejected.v1' AS type, count(*) AS n, max(rejected_at) AS at FROM all_rejections GROUP BY 1`)
+	return f.untoldIn(ctx, r, `SELECT order_id::text AS key, '`+stockv1.TypeRejected+`' AS type, count(*) AS n, max(rejected_at) AS at FROM all_rejections GROUP BY 1`)
 }
 
 // bucket is a piece of the events of one type: those whose ids begin alike. Ids begin with their time (UUIDv7), so that a

@@ -18,6 +18,9 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
+// Keys are the secrets with a "key" that can be changed while the mall runs (Next, Swap).
+var Keys = []string{"refresh-hmac", "idempotency-hmac"}
+
 const (
 	nameRedis   = "redis"
 	nameSigning = "signing-keys"
@@ -161,7 +164,7 @@ func (s Store) fill() {
 			s[name+"-db"] = map[string]string{"dsn": fmt.Sprintf("postgres://%s:%s@127.0.0.1/%s", name, password(), name)}
 		}
 	}
-	for _, name := range []string{"refresh-hmac", "idempotency-hmac"} {
+	for _, name := range Keys {
 		if s[name] == nil {
 			s[name] = map[string]string{"key": base64.StdEncoding.EncodeToString(random(32))}
 		}
