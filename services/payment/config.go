@@ -10,8 +10,8 @@ import (
 
 // settings are what operators may change while payment runs.
 type settings struct {
-	provider  func() string        // of new attempts; attempts keep the one they began with. Never replaced by a default once it was chosen
-	returnURL func() string        // where a bank's page sends shoppers back to; "" leaves that to the provider's script
+	provider  func() string        // of new attempts; attempts keep theirs. Once chosen it is never replaced by a default
+	returnURL func() string        // where a bank's page sends shoppers back to; "": the provider's script decides
 	archive   func() time.Duration // how old a finished bill is when it is archived
 	known     map[string]bool      // the providers that are set up: filled before the settings are read
 }

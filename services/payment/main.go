@@ -44,13 +44,16 @@ func run(ctx context.Context) error {
 	r.Go("settle", app.Every(r.Log, time.Second, payments.SettleDue))
 	r.Go("refund", app.Every(r.Log, 500*time.Millisecond, payments.RefundDue))
 	r.Go("health", app.Every(r.Log, 10*time.Second, health.Look))
-	r.Go("archive", app.Every(r.Log, archive.Every, func(ctx context.Context) error { return kept.Archive(ctx, set.archive()) }))
+	r.Go("archive", app.Every(r.Log, archive.Every, func(ctx context.Context) error {
+		return kept.Archive(ctx,
+			set.archive())
+	}))
 	r.Go("outbox", r.Outbox.Run)
 	r.Go("inbox", r.Inbox.Run)
 	return r.Serve(ctx)
 }
 
-// open prepares each provider that has its secret. Attempts and refunds of one that has none wait for it.
+// open prepares each provider that has its secret. Attempts and refunds of others wait.
 func open(ctx context.Context, r *app.App, set settings) ([]payment.Provider, error) {
 	var providers []payment.Provider
 	secret, err := r.Sidecar.Secret(ctx, "sandbox-db")
@@ -73,7 +76,8 @@ func open(ctx context.Context, r *app.App, set settings) ([]payment.Provider, er
 	if err != nil || secret["api_key"] == "" {
 		r.Log.Info("the payment provider stripe is not set up", "error", err)
 	} else {
-		providers = append(providers, stripe.New(stripe.Config{APIKey: secret["api_key"], WebhookSecret: secret["webhook_secret"], URL: secret["api_url"], ReturnURL: set.returnURL}))
+		providers = append(providers, stripe.New(stripe.Config{APIKey: secret["api_key"],
+			WebhookSecret: secret["webhook_secret"], URL: secret["api_url"], ReturnURL: set.returnURL}))
 	}
 	return providers, nil
 }

@@ -18,5 +18,6 @@ func TestPaymentKeepsItsContract(t *testing.T) {
 	out, in := outbox.New(db, "payment", nil, log), inbox.New(db, nil, log)
 	s := contractstest.NewServer("payment")
 	api.Routes(s, in, out, idempotency.New(db, nil, nil, log), nil)
-	contractstest.CheckService(t, "payment", s, in, contractstest.FeedRefusals(t, func(sql string) error { return db.Exec(sql).Error })...)
+	contractstest.CheckService(t, "payment", s, in, contractstest.FeedRefusals(t,
+		func(sql string) error { return db.Exec(sql).Error })...)
 }

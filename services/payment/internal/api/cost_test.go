@@ -57,7 +57,8 @@ type service struct {
 func openService(t *testing.T) *service {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	s := &service{t: t, db: postgrestest.Open(t, outbox.Migrations, inbox.Migrations, idempotency.Migrations, store.Migrations)}
+	s := &service{t: t, db: postgrestest.Open(t, outbox.Migrations, inbox.Migrations, idempotency.Migrations,
+		store.Migrations)}
 	s.watched, s.bank = postgrestest.Watch(s.db), postgrestest.Watch(postgrestest.Open(t, sandbox.Migrations))
 	out, server := outbox.New(s.watched.DB, "payment", nil, log), contractstest.NewServer("payment")
 	s.in, s.routes = inbox.New(s.db, nil, log), server
@@ -82,12 +83,14 @@ func (s *service) pay(key, order, card string) (answer *httptest.ResponseRecorde
 
 func (s *service) placed(order string) {
 	s.t.Helper()
-	data, err := json.Marshal(orderv1.Placed{OrderID: order, UserID: contractstest.UserID, AggregateVersion: 1, Total: 210, Currency: "CNY",
+	data, err := json.Marshal(orderv1.Placed{OrderID: order, UserID: contractstest.UserID, AggregateVersion: 1, Total: 210,
+		Currency: "CNY",
 		PlacedAt: time.Now(), PaymentDueAt: time.Now().Add(time.Minute)})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	event, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: "placed-" + order, Source: "order", Type: orderv1.TypePlaced, Subject: order, Data: data})
+	event, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: "placed-" + order, Source: "order",
+		Type: orderv1.TypePlaced, Subject: order, Data: data})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -96,8 +99,8 @@ func (s *service) placed(order string) {
 	}
 }
 
-// A payment is three statements here, each a transaction by itself, and two at the provider: what is done at the same moment is done
-// by one statement. docs/performance.md counts on it.
+// A payment is three statements here, each a transaction by itself, and two at the provider: what is done at the same
+// moment is done by one statement. docs/performance.md counts on it.
 func TestAPaymentIsFiveStatements(t *testing.T) {
 	s := openService(t)
 	s.placed("100")
@@ -109,22 +112,26 @@ func TestAPaymentIsFiveStatements(t *testing.T) {
 		t.Errorf("%d statements here, %d at the provider, want 3 and 2", here, bank)
 	}
 	again, _, bank := s.pay("k1", "100", "4242424242424242")
-	if again.Code != answer.Code || again.Body.String() != answer.Body.String() || again.Header().Get("Idempotent-Replayed") != "true" || bank > 0 {
+	if again.Code != answer.Code || again.Body.String() != answer.Body.String() ||
+		again.Header().Get("Idempotent-Replayed") != "true" || bank > 0 {
 		t.Errorf("again: %d %s, %d statements at the provider", again.Code, again.Body, bank)
 	}
 	if again, _, _ = s.pay("k1", "100", sandbox.Declines); again.Code != http.StatusUnprocessableEntity {
 		t.Errorf("the key of another request: %d %s", again.Code, again.Body)
 	}
-	if other, _, bank := s.pay("k2", "100", "4242424242424242"); other.Code != http.StatusConflict || bank > 0 || !strings.Contains(other.Body.String(), "already_paid") {
+	if other, _, bank := s.pay("k2", "100", "4242424242424242"); other.Code != http.StatusConflict || bank > 0 ||
+		!strings.Contains(other.Body.String(), "already_paid") {
 		t.Errorf("paid already: %d %s", other.Code, other.Body)
 	}
 }
 
-// Who pays before the event of the order has come waits for it: that costs the one try that was too early, and perhaps a look.
+// Who pays before the event of the order has come waits for it: that costs the one try that was too early, and perhaps
+// a look.
 func TestPayingAtOnceCostsOneStatementMore(t *testing.T) {
 	s := openService(t)
 	young := strconv.FormatInt(ids.First(time.Now()), 10)
-	s.orders.bill = &payment.Bill{OrderID: young, UserID: contractstest.UserID, Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Status: payment.Open}
+	s.orders.bill = &payment.Bill{OrderID: young, UserID: contractstest.UserID, Amount: 210, Currency: "CNY",
+		DueAt: time.Now().Add(time.Minute), Status: payment.Open}
 	paid := make(chan *httptest.ResponseRecorder, 1)
 	before := s.watched.Runs()
 	go func() {
@@ -133,7 +140,8 @@ func TestPayingAtOnceCostsOneStatementMore(t *testing.T) {
 	}()
 	s.watched.Await(before + 1) // until it has tried
 	s.placed(young)
-	if answer := <-paid; answer.Code != http.StatusCreated || !strings.Contains(answer.Body.String(), `"status":"succeeded"`) {
+	if answer := <-paid; answer.Code != http.StatusCreated ||
+		!strings.Contains(answer.Body.String(), `"status":"succeeded"`) {
 		t.Fatalf("%d %s", answer.Code, answer.Body)
 	}
 	opening, look := 1, 1
@@ -146,9 +154,11 @@ func TestPayingAtOnceCostsOneStatementMore(t *testing.T) {
 func TestPayingAtOnceWithoutTheEvent(t *testing.T) {
 	s := openService(t)
 	young := strconv.FormatInt(ids.First(time.Now()), 10)
-	s.orders.bill = &payment.Bill{OrderID: young, UserID: contractstest.UserID, Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Status: payment.Open}
+	s.orders.bill = &payment.Bill{OrderID: young, UserID: contractstest.UserID, Amount: 210, Currency: "CNY",
+		DueAt: time.Now().Add(time.Minute), Status: payment.Open}
 	answer, _, _ := s.pay("k1", young, "4242424242424242")
-	if answer.Code != http.StatusCreated || !strings.Contains(answer.Body.String(), `"status":"succeeded"`) || s.orders.asked.Load() != 1 {
+	if answer.Code != http.StatusCreated || !strings.Contains(answer.Body.String(), `"status":"succeeded"`) ||
+		s.orders.asked.Load() != 1 {
 		t.Errorf("%d %s, order asked %d times", answer.Code, answer.Body, s.orders.asked.Load())
 	}
 }

@@ -35,7 +35,7 @@ type view struct {
 	Amount   int64     `json:"amount"`
 	Currency string    `json:"currency"`
 	Status   string    `json:"status"`
-	Card     *cardView `json:"card,omitempty"` // not known yet while it is entered at the provider
+	Card     *cardView `json:"card,omitempty"` // empty while the card is entered at the provider
 
 	NextAction  *payment.NextAction `json:"next_action,omitempty"`
 	FailureCode string              `json:"failure_code,omitempty"`
@@ -48,7 +48,8 @@ type cardView struct {
 }
 
 func viewOf(p *payment.Payment) view {
-	v := view{ID: p.ID, OrderID: p.OrderID, Amount: p.Amount, Currency: p.Currency, Status: string(p.Status), NextAction: p.NextAction,
+	v := view{ID: p.ID, OrderID: p.OrderID, Amount: p.Amount, Currency: p.Currency, Status: string(p.Status),
+		NextAction:  p.NextAction,
 		FailureCode: p.FailureCode, CreatedAt: p.CreatedAt}
 	if !p.Hosted() {
 		v.Card = &cardView{p.Card.Brand, p.Card.Last4}
@@ -82,7 +83,8 @@ func (h handler) pay(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	r := idempotency.Run{User: web.User(c).ID, Key: key, Fingerprint: h.keys.Fingerprint(http.MethodPost, "/v1/payments", body)}
+	r := idempotency.Run{User: web.User(c).ID, Key: key,
+		Fingerprint: h.keys.Fingerprint(http.MethodPost, "/v1/payments", body)}
 	ctx, done := idempotency.Detached(c.Request.Context())
 	defer done()
 	p, resumed, replay, err := h.begin(ctx, r, in.OrderID, card)
@@ -103,11 +105,12 @@ func (h handler) pay(c *gin.Context) error {
 	return h.finish(c, r, p, outcome)
 }
 
-// youngFor is how old an order is when its event has come, as a rule.
+// youngFor is how old an order may be while its event has probably not arrived.
 const youngFor = 2 * time.Second
 
-// begin claims the key and keeps the attempt together, before the provider hears of it. A refusal is kept with the key.
-func (h handler) begin(ctx context.Context, r idempotency.Run, orderID string, card *payment.Card) (p *payment.Payment, resumed bool, replay *idempotency.Answer, err error) {
+// begin commits the key and the attempt together, before the provider is called. A refusal is kept with the key.
+func (h handler) begin(ctx context.Context, r idempotency.Run, orderID string, card *payment.Card) (p *payment.Payment,
+	resumed bool, replay *idempotency.Answer, err error) {
 	effectID, err := h.keys.NextEffect()
 	if err != nil {
 		return nil, false, nil, err
@@ -130,9 +133,10 @@ func (h handler) begin(ctx context.Context, r idempotency.Run, orderID string, c
 	return p, resumed, replay, err
 }
 
-// beginNew begins where nothing is in the way, with one statement; else it gives nil. A shopper who pays at once is here before the
-// event of the order: it is waited for, without holding anything.
-func (h handler) beginNew(ctx context.Context, r idempotency.Run, effectID, orderID string, card *payment.Card) (*payment.Payment, error) {
+// beginNew begins a first request on an open bill, by one statement; otherwise it returns nil. A shopper who pays at
+// once may be here before the order's event: it is waited for, without holding anything.
+func (h handler) beginNew(ctx context.Context, r idempotency.Run, effectID, orderID string,
+	card *payment.Card) (*payment.Payment, error) {
 	if time.Since(ids.Made(orderID)).Abs() > youngFor {
 		return h.payments.StartNew(ctx, effectID, orderID, card, payment.Run(r))
 	}
@@ -147,8 +151,9 @@ func (h handler) beginNew(ctx context.Context, r idempotency.Run, effectID, orde
 	return h.payments.StartNew(ctx, effectID, orderID, card, payment.Run(r))
 }
 
-// claim claims the key together with what start keeps, or with its refusal.
-func (h handler) claim(ctx context.Context, r idempotency.Run, effectID string, start func(ctx context.Context, effectID string) error,
+// claim commits the key together with what start writes, or with its refusal.
+func (h handler) claim(ctx context.Context, r idempotency.Run, effectID string,
+	start func(ctx context.Context, effectID string) error,
 ) (*idempotency.Answer, error) {
 	var claim idempotency.Claim
 	var refused error
@@ -170,7 +175,7 @@ func (h handler) claim(ctx context.Context, r idempotency.Run, effectID string, 
 	return claim.Answer, refused
 }
 
-// finish keeps what became of the attempt together with the answer of the key, and gives the answer.
+// finish commits the outcome of the attempt together with the answer of the key, and sends the answer.
 func (h handler) finish(c *gin.Context, r idempotency.Run, p *payment.Payment, o payment.Outcome) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), 3*time.Second)
 	defer cancel()
@@ -252,7 +257,7 @@ func (h handler) cancel(c *gin.Context) error {
 	return nil
 }
 
-// confirm plays the shopper's part in a challenge of the sandbox.
+// confirm answers a challenge of the sandbox for the shopper.
 func (h handler) confirm(c *gin.Context) error {
 	id, err := web.ID(c, "id", "payment")
 	if err != nil {
@@ -275,7 +280,7 @@ func (h handler) confirm(c *gin.Context) error {
 	return nil
 }
 
-// notice takes a provider's webhook. Its signature is over the body as it was sent.
+// notice receives a provider's webhook. Its signature covers the exact bytes of the body.
 func (h handler) notice(c *gin.Context) error {
 	body, err := web.Body(c)
 	if err != nil {

@@ -16,13 +16,13 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// Health shows operators what waits for them.
+// Health has the metrics of work that waits for an operator.
 type Health struct {
 	read                     func(ctx context.Context) (payment.Health, error)
 	log                      *slog.Logger
 	waiting                  *prometheus.GaugeVec
 	failed, parked, disputes prometheus.Gauge
-	last                     atomic.Pointer[string] // providers that are not set up and have work
+	last                     atomic.Pointer[string] // providers that have work and are not set up
 }
 
 // NewHealth makes the metrics of payments.
@@ -31,13 +31,16 @@ func NewHealth(reg prometheus.Registerer, payments *payment.Service, log *slog.L
 	return &Health{read: payments.Health, log: log,
 		waiting: f.NewGaugeVec(prometheus.GaugeOpts{Name: "mall_payment_waiting",
 			Help: "Attempts and refunds that wait because their provider is not set up."}, []string{"provider"}),
-		failed:   f.NewGauge(prometheus.GaugeOpts{Name: "mall_payment_refunds_failed", Help: "Refunds that failed: the money is not back."}),
-		parked:   f.NewGauge(prometheus.GaugeOpts{Name: "mall_payment_refunds_parked", Help: "Of these, those that only an operator tries again."}),
-		disputes: f.NewGauge(prometheus.GaugeOpts{Name: "mall_payment_disputes_open", Help: "Charges that cardholders contest."}),
+		failed: f.NewGauge(prometheus.GaugeOpts{Name: "mall_payment_refunds_failed",
+			Help: "Refunds that failed: the money is not back."}),
+		parked: f.NewGauge(prometheus.GaugeOpts{Name: "mall_payment_refunds_parked",
+			Help: "Of these, those that only an operator tries again."}),
+		disputes: f.NewGauge(prometheus.GaugeOpts{Name: "mall_payment_disputes_open",
+			Help: "Charges that cardholders contest."}),
 	}
 }
 
-// Look reads once what needs an operator, and logs once when work waits for a provider that is not set up.
+// Look reads what needs an operator, and logs once when work waits for a provider that is not set up.
 func (h *Health) Look(ctx context.Context) error {
 	now, err := h.read(ctx)
 	if err != nil {
@@ -52,12 +55,13 @@ func (h *Health) Look(ctx context.Context) error {
 	h.disputes.Set(float64(now.Disputes))
 	missing := strings.Join(slices.Sorted(maps.Keys(now.Waiting)), ", ")
 	if last := h.last.Swap(&missing); missing != "" && (last == nil || *last != missing) {
-		h.log.Error("payments and refunds wait for a provider that is not set up: bring its secret back and restart", "providers", missing)
+		h.log.Error("payments and refunds wait for a provider that is not set up: bring its secret back and restart",
+			"providers", missing)
 	}
 	return nil
 }
 
-// Check is the line of /readyz.
+// Check is the entry of /readyz.
 func (h *Health) Check() web.Check {
 	return web.Check{Name: "providers", Soft: true, Ask: func(context.Context) error {
 		if last := h.last.Load(); last != nil && *last != "" {

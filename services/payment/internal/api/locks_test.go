@@ -19,8 +19,8 @@ import (
 	"daprmall.dev/services/payment/internal/store"
 )
 
-// Two replicas open and close bills at the same time: the orders that one hears placed the other hears cancelled. Type by type they
-// would insert the bills crosswise.
+// Two replicas open and close bills at the same time: the orders that one hears placed the other hears cancelled. Type
+// by type they would insert the bills crosswise.
 func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	const rounds, half = 20, 40
 	log := slog.New(slog.DiscardHandler)
@@ -59,11 +59,13 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 
 func orderEvent(t *testing.T, kind string, order int) []byte {
 	t.Helper()
-	data, err := json.Marshal(orderv1.Cancelled{OrderID: fmt.Sprint(order), UserID: "7", AggregateVersion: 2, Total: 5, Currency: "CNY", At: time.Now()})
+	data, err := json.Marshal(orderv1.Cancelled{OrderID: fmt.Sprint(order), UserID: "7", AggregateVersion: 2, Total: 5,
+		Currency: "CNY", At: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: fmt.Sprintf("%s of %d", kind, order), Source: "order", Type: kind,
+	body, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: fmt.Sprintf("%s of %d", kind, order),
+		Source: "order", Type: kind,
 		Subject: fmt.Sprint(order), Time: time.Now(), DataContentType: "application/json", Data: data})
 	if err != nil {
 		t.Fatal(err)

@@ -15,8 +15,8 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// Repeats of one request, other requests and the cancellation of the order, all at once: what was captured is told once, at most once
-// per order, and answers of one key are one answer.
+// Repeats of one request, other requests and the cancellation of the order, all at once: what was captured is told
+// once, at most once per order, and answers of one key are one answer.
 func TestPayingOneOrderManyTimesAtOnce(t *testing.T) {
 	s := openService(t)
 	deadlocks := postgrestest.Deadlocks(t, s.db)
@@ -54,13 +54,15 @@ func TestPayingOneOrderManyTimesAtOnce(t *testing.T) {
 			}
 		}
 		var kept struct{ Told, Succeeded, All int }
-		err := s.db.Raw(`SELECT (SELECT count(*) FROM outbox WHERE key = ?) AS told, count(*) FILTER (WHERE order_id = ?) AS succeeded, count(*) AS all
+		err := s.db.Raw(`SELECT (SELECT count(*) FROM outbox WHERE key = ?) AS told, count(*) FILTER (WHERE order_id = ?) AS
+			succeeded, count(*) AS all
 			FROM payments WHERE status = 'succeeded'`, order, order).Scan(&kept).Error
 		if err != nil || paid > 1 || kept.Told != paid || kept.Succeeded != paid {
 			t.Errorf("order %s: answered %v, kept %+v, %v", order, created, kept, err)
 		}
 		var captured int
-		if err := s.bank.DB.Raw("SELECT count(*) FROM charges WHERE captured > 0").Scan(&captured).Error; err != nil || captured != kept.All {
+		if err := s.bank.DB.Raw("SELECT count(*) FROM charges WHERE captured > 0").Scan(&captured).Error; err != nil ||
+			captured != kept.All {
 			t.Errorf("captured %d times in all, kept %d, %v", captured, kept.All, err)
 		}
 	}
@@ -70,12 +72,14 @@ func TestPayingOneOrderManyTimesAtOnce(t *testing.T) {
 }
 
 func (s *service) cancelled(order string) {
-	data, err := json.Marshal(orderv1.Cancelled{OrderID: order, UserID: contractstest.UserID, AggregateVersion: 2, Total: 210, Currency: "CNY", At: time.Now()})
+	data, err := json.Marshal(orderv1.Cancelled{OrderID: order, UserID: contractstest.UserID, AggregateVersion: 2,
+		Total: 210, Currency: "CNY", At: time.Now()})
 	if err != nil {
 		s.t.Error(err)
 		return
 	}
-	event, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: "cancelled-" + order, Source: "order", Type: orderv1.TypeCancelled, Subject: order, Data: data})
+	event, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: "cancelled-" + order, Source: "order",
+		Type: orderv1.TypeCancelled, Subject: order, Data: data})
 	if err != nil {
 		s.t.Error(err)
 		return

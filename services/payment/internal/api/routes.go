@@ -1,4 +1,4 @@
-// Package api is what comes in: payments of shoppers, and the events of orders.
+// Package api has the routes and event handlers of payment.
 package api
 
 import (
@@ -11,7 +11,7 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// Routes mounts everything payment answers.
+// Routes adds all routes and event handlers of payment.
 func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store, payments *payment.Service) {
 	h := handler{keys, payments}
 	v1 := s.Group("/v1/payments", server.Callers("api-gateway", "assistant"), s.SignedIn)
@@ -23,9 +23,9 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	// shopper: ends a payment that is not settled. 409 once it is.
 	v1.POST("/:id/cancel", server.Idempotent(keys), server.Handle(h.cancel))
 
-	// shopper: plays the bank's question about a card of the sandbox. 404 for a payment of any other provider.
+	// shopper: answers the bank's challenge for a card of the sandbox. 404 for a payment of any other provider.
 	s.POST("/v1/sandbox/payments/:id/confirm", server.Callers("api-gateway"), s.SignedIn, server.Handle(h.confirm))
-	// the provider: something has changed there. Signed; safe to repeat and in any order.
+	// the provider: something has changed. Signed; safe to repeat, in any order.
 	s.POST("/v1/webhooks/stripe", server.Callers("api-gateway"), server.Handle(h.notice))
 
 	// Events; each safe to repeat and in any order.

@@ -1,4 +1,4 @@
-// Package clients is whom payment calls, through the sidecar.
+// Package clients calls other services through the sidecar.
 package clients
 
 import (
@@ -10,13 +10,13 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// Orders is payment.Orders: the order service.
+// Orders implements payment.Orders by calling the order service.
 type Orders struct{ side *sidecar.Client }
 
-// NewOrders makes it.
+// NewOrders makes the client.
 func NewOrders(side *sidecar.Client) Orders { return Orders{side} }
 
-// Payable is described at payment.Orders.
+// Payable implements payment.Orders.
 func (o Orders) Payable(ctx context.Context, orderID string) (*payment.Bill, error) {
 	var p orderv1.Payable
 	err := o.side.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodPost, Path: orderv1.PathGet,
@@ -24,10 +24,11 @@ func (o Orders) Payable(ctx context.Context, orderID string) (*payment.Bill, err
 	if err != nil || !p.Found {
 		return nil, err
 	}
-	return &payment.Bill{OrderID: p.OrderID, UserID: p.UserID, Amount: p.Total, Currency: p.Currency, DueAt: p.PaymentDueAt, Status: status(p.Status)}, nil
+	return &payment.Bill{OrderID: p.OrderID, UserID: p.UserID, Amount: p.Total, Currency: p.Currency,
+		DueAt: p.PaymentDueAt, Status: status(p.Status)}, nil
 }
 
-// status says what the bill of an order in this state is.
+// status returns the state of the bill of an order in this state.
 func status(ofOrder string) payment.BillStatus {
 	switch ofOrder {
 	case "awaiting_payment":

@@ -22,8 +22,8 @@ type order struct{ bill *Bill }
 
 func (o order) Payable(context.Context, string) (*Bill, error) { return o.bill, nil }
 
-// The bill of an order whose event has not come is opened from the order, unless the order has ended meanwhile: nobody is charged
-// for what is to be refunded.
+// The bill of an order whose event has not come is opened from the order, unless the order has ended meanwhile: nobody
+// is charged for what is to be refunded.
 func TestABillIsOpenedOnlyForAnOrderThatAwaitsPayment(t *testing.T) {
 	bill := func(user string, status BillStatus, due time.Time) *Bill {
 		return &Bill{OrderID: "1", UserID: user, Amount: 5, Currency: "CNY", DueAt: due, Status: status}

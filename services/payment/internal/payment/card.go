@@ -7,7 +7,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Card is what a shopper pays with. It is handed to the provider and forgotten: only its Shown is kept.
+// Card is what a shopper pays with. It is passed to the provider and not kept: only its CardSummary is.
 type Card struct {
 	Number   string
 	ExpMonth int
@@ -27,7 +27,8 @@ type CardSummary struct {
 	Last4 string
 }
 
-// Check refuses a card that no provider could take: wrong shape, a number that fails the Luhn check (ISO/IEC 7812-1), or expired.
+// Check rejects a card that no provider could accept: wrong shape, a number that fails the Luhn check (ISO/IEC 7812-1),
+// or expired.
 func (c Card) Check(now time.Time) error {
 	var fields []problem.Field
 	if !digits(c.Number, 12, 19) || !luhn(c.Number) {
@@ -43,7 +44,7 @@ func (c Card) Check(now time.Time) error {
 	if !year {
 		fields = append(fields, problem.Field{Field: "card.exp_year", Message: "must be from 2000 to 2100"})
 	}
-	// A card is good until the end of its month, somewhere on earth.
+	// A card is valid until the end of its month in the last time zone.
 	if month && year && now.After(time.Date(c.ExpYear, time.Month(c.ExpMonth)+1, 1, 12, 0, 0, 0, time.UTC)) {
 		fields = append(fields, problem.Field{Field: "card.exp_month", Message: "the card has expired"})
 	}
@@ -53,7 +54,7 @@ func (c Card) Check(now time.Time) error {
 	return nil
 }
 
-// Mask gives what may be kept.
+// Mask returns what may be kept.
 func (c Card) Mask() CardSummary {
 	return CardSummary{Brand: brand(c.Number), Last4: c.Number[len(c.Number)-4:]}
 }
@@ -76,10 +77,11 @@ func luhn(number string) bool {
 	return sum%10 == 0
 }
 
-// brand tells the network by its issuer identification number.
+// brand returns the card's network by its issuer identification number.
 func brand(number string) string {
 	for _, b := range []struct{ brand, from, to string }{
-		{"visa", "4", "4"}, {"amex", "34", "34"}, {"amex", "37", "37"}, {"mastercard", "51", "55"}, {"mastercard", "2221", "2720"},
+		{"visa", "4", "4"}, {"amex", "34", "34"}, {"amex", "37", "37"}, {"mastercard", "51", "55"},
+		{"mastercard", "2221", "2720"},
 		{"jcb", "3528", "3589"}, {"discover", "6011", "6011"}, {"discover", "65", "65"}, {"unionpay", "62", "62"},
 	} {
 		if p := number[:len(b.from)]; p >= b.from && p <= b.to {

@@ -49,7 +49,8 @@ func TestARefusedCardSaysWhatIsWrong(t *testing.T) {
 		"last month": {10, 2026, problem.Field{Field: "card.exp_month", Message: "the card has expired"}},
 	} {
 		var refused *problem.Error
-		if err := (Card{"4242424242424242", tt.month, tt.year, "123"}).Check(noon); !errors.As(err, &refused) || !slices.Equal(refused.Fields, []problem.Field{tt.want}) {
+		if err := (Card{"4242424242424242", tt.month, tt.year, "123"}).Check(noon); !errors.As(err, &refused) ||
+			!slices.Equal(refused.Fields, []problem.Field{tt.want}) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 	}
@@ -74,15 +75,17 @@ func TestOnlyAnAttemptUnderWaySettles(t *testing.T) {
 			t.Errorf("%s became %s", s, p.Status)
 		}
 	}
-	for state, want := range map[State]Status{"": Processing, StateCreated: Processing, StateProcessing: Processing, StateRequiresAction: RequiresAction,
-		StateSucceeded: Succeeded, StateFailed: Failed, StateCancelled: Cancelled} {
+	for state, want := range map[State]Status{"": Processing, StateCreated: Processing, StateProcessing: Processing,
+		StateRequiresAction: RequiresAction,
+		StateSucceeded:      Succeeded, StateFailed: Failed, StateCancelled: Cancelled} {
 		p := Payment{Status: Processing}
 		p.Settle(Outcome{State: state, NextAction: &NextAction{Type: ActionStripeSDK}}, noon)
 		if p.Status != want || (p.NextAction != nil) != (want == RequiresAction) {
 			t.Errorf("outcome %s: %s, want %s", state, p.Status, want)
 		}
 	}
-	for state, want := range map[State]Status{"": RequiresAction, StateCreated: RequiresAction, StateProcessing: Processing, StateRequiresAction: RequiresAction,
+	for state, want := range map[State]Status{"": RequiresAction, StateCreated: RequiresAction,
+		StateProcessing: Processing, StateRequiresAction: RequiresAction,
 		StateSucceeded: Succeeded, StateFailed: Failed, StateCancelled: Cancelled} {
 		p := Payment{Status: RequiresAction, NextAction: &NextAction{Type: ActionStripeSDK}}
 		p.Settle(Outcome{State: state, NextAction: &NextAction{Type: ActionStripeSDK}}, noon)

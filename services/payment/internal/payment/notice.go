@@ -6,8 +6,8 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// OnNotice takes what a provider told of its own accord. Nothing of it is believed but that there is something to look at, so a
-// repeated, late or lost notice changes nothing but the time at which the settler looks.
+// OnNotice handles a provider's webhook. It is only a hint that something may have changed: the provider is asked what,
+// so a repeated, late or lost notice changes only when it is asked.
 func (s *Service) OnNotice(ctx context.Context, provider string, payload []byte, signature string) error {
 	notifier, ok := s.providers[provider].(Notifier)
 	if !ok {
@@ -23,7 +23,8 @@ func (s *Service) OnNotice(ctx context.Context, provider string, payload []byte,
 			return err
 		}
 		if fresh {
-			s.log.ErrorContext(ctx, "a cardholder contests a charge: answer it at the provider", "provider", provider, "dispute", n.Dispute.ID,
+			s.log.ErrorContext(ctx, "a cardholder contests a charge: answer it at the provider", "provider", provider, "dispute",
+				n.Dispute.ID,
 				"charge", n.Dispute.ChargeID, "reason", n.Dispute.Reason)
 		}
 	}
@@ -35,13 +36,15 @@ func (s *Service) OnNotice(ctx context.Context, provider string, payload []byte,
 		return err
 	}
 	switch {
-	case !found && n.Captured != "": // a database that was restored has forgotten it
-		s.log.ErrorContext(ctx, "the provider has captured money for a payment that is not known here", "provider", provider, "notice", n.ID,
+	case !found && n.Captured != "": // a database restored to yesterday has no such payment
+		s.log.ErrorContext(ctx, "the provider has captured money for a payment that is not known here", "provider", provider,
+			"notice", n.ID,
 			"charge", n.ChargeID, "payment", n.Captured)
 	case !found:
 		s.log.InfoContext(ctx, "a notice of a charge that is not ours", "provider", provider, "notice", n.ID, "kind", n.Kind)
 	case n.Refund && !asked:
-		s.log.ErrorContext(ctx, "a refund that order did not ask for", "provider", provider, "notice", n.ID, "charge", n.ChargeID)
+		s.log.ErrorContext(ctx, "a refund that order did not ask for", "provider", provider, "notice", n.ID, "charge",
+			n.ChargeID)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package payment is the domain of money: a bill per order, attempts to pay it, refunds. What a provider did is learnt by asking it,
-// never by charging again.
+// Package payment is the domain of money: a bill per order, attempts to pay it, refunds. What a provider did is found
+// out by asking it, never by charging again.
 package payment
 
 import (
@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// BillStatus is where a bill stands: open → paid | closed → refunded.
+// BillStatus is the state of a bill: open → paid or closed → refunded.
 type BillStatus string
 
 // The states of a bill.
@@ -31,10 +31,11 @@ type Bill struct {
 	Version  int64
 }
 
-// Status is where an attempt stands.
+// Status is the state of an attempt.
 type Status string
 
-// The states of an attempt. Processing and RequiresAction are under way, the rest is final, except that money of Succeeded may go back.
+// The states of an attempt. Processing and RequiresAction are under way; the others are final, except that Succeeded
+// may become Refunded.
 const (
 	Processing     Status = "processing"
 	RequiresAction Status = "requires_action" // the shopper has to do something: NextAction says what
@@ -50,17 +51,17 @@ const (
 	InsufficientFunds = "insufficient_funds"
 	// Interrupted: the card never reached the provider, which has cancelled the attempt.
 	Interrupted = "interrupted"
-	// ProviderUnavailable: the provider did not even open the attempt.
+	// ProviderUnavailable: the provider did not open the attempt.
 	ProviderUnavailable = "provider_unavailable"
 	// NotChargeable: the provider cannot take this amount in this currency.
 	NotChargeable = "currency_not_supported"
-	// AuthenticationFailed: the shopper did not pass the check of the card's bank.
+	// AuthenticationFailed: the shopper did not pass the check of the card's bank (3-D Secure).
 	AuthenticationFailed = "authentication_failed"
-	// ActionExpired: the shopper had not done what the provider asked for when the time to pay was over.
+	// ActionExpired: the shopper had not done what the provider asked for when the time to pay ended.
 	ActionExpired = "action_expired"
 )
 
-// ErrNotChargeable is the error of Create for an amount or currency that the provider cannot take, now or later.
+// ErrNotChargeable is returned by Create for an amount or currency that the provider will never accept.
 var ErrNotChargeable = errors.New("the provider cannot take this amount in this currency")
 
 // NextAction is what a shopper has to do before the money moves.
@@ -98,7 +99,7 @@ type Payment struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 
-	Started Started // only of one that StartNew has given
+	Started Started // only of an attempt from StartNew
 }
 
 // Started is what was known when an attempt began.
@@ -108,16 +109,17 @@ type Started struct {
 	Read        time.Time // by ours
 }
 
-// now is what the database's clock shows.
+// now is the present time by the database's clock.
 func (s Started) now() time.Time { return s.At.Add(time.Since(s.Read)).UTC() }
 
-// UnderWay says whether the attempt can still bring money.
+// UnderWay reports whether the attempt can still bring money.
 func (p Payment) UnderWay() bool { return p.Status == Processing || p.Status == RequiresAction }
 
-// Hosted says whether the card is entered at the provider, so that an open charge without one is no sign of a crash.
+// Hosted reports whether the card is entered at the provider, so that an open charge without a card is no sign of a
+// crash.
 func (p Payment) Hosted() bool { return p.Card.Brand == "" }
 
-// CanStart says why no attempt can start on a bill now; live is whether one is under way.
+// CanStart returns why no attempt can start on a bill now; live is whether one is under way.
 func (b Bill) CanStart(now time.Time, live bool) error {
 	switch {
 	case b.Status == Paid:
@@ -132,7 +134,7 @@ func (b Bill) CanStart(now time.Time, live bool) error {
 	return nil
 }
 
-// Settle applies what the provider said to an attempt under way; it reports whether that changed it.
+// Settle applies the provider's answer to an attempt under way; it reports whether that changed the attempt.
 func (p *Payment) Settle(o Outcome, at time.Time) bool {
 	if !p.UnderWay() {
 		return false
@@ -176,12 +178,12 @@ func sameAction(a, b *NextAction) bool {
 	return *a == *b
 }
 
-// Restartable says whether the attempt ended before the provider knew of it: the same request may start it again.
+// Restartable reports whether the attempt ended before the provider knew of it: the same request may start it again.
 func (p Payment) Restartable() bool {
 	return p.Status == Failed && p.FailureCode == ProviderUnavailable && p.ProviderID == ""
 }
 
-// Refusal is what the caller is told of a failed attempt: 402 for what the card's bank said, 503 if the provider was away.
+// Refusal is the answer for a failed attempt: 402 for the bank's decision, 503 if the provider was unreachable.
 func (p Payment) Refusal() error {
 	switch p.FailureCode {
 	case InsufficientFunds:
@@ -189,11 +191,13 @@ func (p Payment) Refusal() error {
 	case CardDeclined:
 		return problem.New(problem.PaymentRequired, CardDeclined, "The card was declined.")
 	case AuthenticationFailed:
-		return problem.New(problem.PaymentRequired, AuthenticationFailed, "The card's bank could not confirm that it was you.")
+		return problem.New(problem.PaymentRequired, AuthenticationFailed,
+			"The card's bank could not confirm that it was you.")
 	case NotChargeable:
 		return problem.New(problem.Conflict, NotChargeable, "The payment provider cannot take this amount in this currency.")
 	case ProviderUnavailable:
-		return problem.New(problem.Unavailable, "unavailable", "The payment provider cannot be reached right now.").After(2 * time.Second)
+		return problem.New(problem.Unavailable, "unavailable",
+			"The payment provider cannot be reached right now.").After(2 * time.Second)
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ func (s *Service) RequestRefund(ctx context.Context, paymentID string, amount in
 	return s.store.AskRefund(ctx, paymentID, amount)
 }
 
-// RefundDue gives money back for every request, looks at what is on its way, and looks again at what went back: a bank may refuse it
-// weeks later. A repeat after a crash is harmless at the provider.
+// RefundDue carries out requested refunds, checks those under way, and checks finished ones again: a bank may return
+// the money weeks later. A repetition after a crash is harmless at the provider.
 func (s *Service) RefundDue(ctx context.Context) error {
 	return inParallel(func() (func() error, error) {
 		r, err := s.store.NextRefund(ctx, s.names)
@@ -45,7 +45,8 @@ func (s *Service) refund(ctx context.Context, r *RefundRequest) error {
 		return err
 	}
 	if now.State == RefundFailed {
-		s.log.ErrorContext(ctx, "a refund failed, the money is still here", "payment", p.ID, "refund", now.ID, "reason", now.Reason, "reopened", r.Done)
+		s.log.ErrorContext(ctx, "a refund failed, the money is still here", "payment", p.ID, "refund", now.ID, "reason",
+			now.Reason, "reopened", r.Done)
 	}
 	return s.store.KeepRefund(ctx, p.ID, now)
 }

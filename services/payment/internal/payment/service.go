@@ -12,17 +12,18 @@ import (
 
 const (
 	createTimeout = 2 * time.Second
-	// confirmTimeout is shorter than the edge's patience: who waits longer is told "processing" and it settles by itself.
+	// confirmTimeout is shorter than the gateway's: a shopper whose charge takes longer is answered "processing", and it
+	// is settled in the background.
 	confirmTimeout = 3 * time.Second
 	askTimeout     = 5 * time.Second
 )
 
-// Orders tells of an order whose event has not come yet; nil if there is none.
+// Orders returns the bill of an order whose event has not arrived yet; nil if there is no such order.
 type Orders interface {
 	Payable(ctx context.Context, orderID string) (*Bill, error)
 }
 
-// Service is what can be done with money.
+// Service has the use cases of payments.
 type Service struct {
 	store     Store
 	orders    Orders
@@ -33,7 +34,8 @@ type Service struct {
 	now       func() time.Time
 }
 
-// NewService wires payments. Attempts keep the provider they began with; use names the one for new ones.
+// NewService connects the use cases with what they need. Attempts keep the provider they began with; use names the one
+// for new ones.
 func NewService(store Store, orders Orders, providers []Provider, use func() string, log *slog.Logger) *Service {
 	s := &Service{store: store, orders: orders, providers: map[string]Provider{}, use: use, log: log, now: time.Now}
 	for _, p := range providers {
@@ -43,11 +45,11 @@ func NewService(store Store, orders Orders, providers []Provider, use func() str
 	return s
 }
 
-// billPatience is how long the event of an order is waited for: as a rule it has come then, and a shopper does not mind.
+// billPatience is how long the event of an order is waited for: it has usually arrived by then.
 const billPatience = 250 * time.Millisecond
 
-// AwaitBill waits a moment for the event that opens an order's bill: that costs less than to ask order. It may end without a bill.
-// What opens the bill after AwaitBill has begun and before there is called does not escape it.
+// AwaitBill waits briefly for the event that opens an order's bill, which costs less than asking order. It may end
+// without a bill. A bill opened after AwaitBill began and before there is called is not missed.
 func (s *Service) AwaitBill(orderID string) (there func(context.Context) error, done func()) {
 	opened, done := s.store.AwaitBill(orderID)
 	return func(ctx context.Context) error {
@@ -63,7 +65,7 @@ func (s *Service) AwaitBill(orderID string) (there func(context.Context) error, 
 	}, done
 }
 
-// OpenBill opens the bill of a user's own order whose event has not come yet. Someone else's order is a missing one.
+// OpenBill opens the bill of a user's own order whose event has not arrived yet. Another user's order is a missing one.
 func (s *Service) OpenBill(ctx context.Context, userID, orderID string) error {
 	b, err := s.orders.Payable(ctx, orderID)
 	if err != nil {
@@ -72,14 +74,14 @@ func (s *Service) OpenBill(ctx context.Context, userID, orderID string) error {
 	if b == nil || b.UserID != userID {
 		return problem.NewNotFound("order")
 	}
-	// An order that ended before payment heard of it: its own event will write the bill, and closed.
+	// The order ended before payment heard of it: its own event will write a closed bill.
 	if err := b.CanStart(s.now(), false); err != nil {
 		return err
 	}
 	return s.store.OpenBills(ctx, *b)
 }
 
-// CheckCard refuses a card that no provider could take. No card at all is right where shoppers can enter it at the provider.
+// CheckCard rejects a card that no provider could accept. No card is valid where shoppers can enter it at the provider.
 func (s *Service) CheckCard(c *Card) error {
 	if c != nil {
 		return c.Check(s.now())
@@ -87,13 +89,15 @@ func (s *Service) CheckCard(c *Card) error {
 	if p := s.providers[s.use()]; p != nil && p.HostsCards() {
 		return nil
 	}
-	return problem.Validation(problem.Field{Field: "card", Message: "is missing: the payment provider has no card fields of its own"})
+	return problem.Validation(problem.Field{Field: "card",
+		Message: "is missing: the payment provider has no card fields of its own"})
 }
 
-// Start keeps a user's attempt with this id before anybody is asked for money, in the transaction of ctx. resumed means that a run before
-// this one kept it: its card is gone, so it is never charged here. ErrNoBill means that OpenBill has to come first. Without a card the
-// shopper enters it at the provider.
-func (s *Service) Start(ctx context.Context, id, userID, orderID string, card *Card) (p *Payment, resumed bool, err error) {
+// Start writes a user's attempt with this id, in the transaction of ctx, before any provider is called. resumed means
+// that an earlier run wrote it: its card is gone, so it is never charged here. ErrNoBill means that OpenBill has to
+// come first. Without a card the shopper enters it at the provider.
+func (s *Service) Start(ctx context.Context, id, userID, orderID string, card *Card) (p *Payment, resumed bool,
+	err error) {
 	attempt, err := s.attempt(id, userID, orderID, card)
 	if err != nil {
 		return nil, false, err
@@ -106,8 +110,9 @@ func (s *Service) Start(ctx context.Context, id, userID, orderID string, card *C
 	})
 }
 
-// StartNew is Start together with the claim of the request's key, for what almost every request is: the first one with its key, for an
-// open bill that nobody else is paying. Else it starts nothing and gives nil; Start says why. The key may be claimed then, with this id.
+// StartNew is Start together with the claim of the request's key, for what almost every request is: the first one with
+// its key, for an open bill that nobody else is paying. Else it starts nothing and gives nil; Start says why. The key
+// may be claimed then, with this id.
 func (s *Service) StartNew(ctx context.Context, id, orderID string, card *Card, run Run) (*Payment, error) {
 	attempt, err := s.attempt(id, run.User, orderID, card)
 	if err != nil {
@@ -116,30 +121,32 @@ func (s *Service) StartNew(ctx context.Context, id, orderID string, card *Card, 
 	return s.store.StartNew(ctx, attempt, run)
 }
 
-// attempt gives a new one.
+// attempt returns a new one.
 func (s *Service) attempt(id, userID, orderID string, card *Card) (Payment, error) {
 	provider, err := s.provider(s.use())
 	if err != nil {
 		return Payment{}, err
 	}
 	at := s.now().UTC()
-	p := Payment{ID: id, OrderID: orderID, UserID: userID, Provider: provider.Name(), Status: Processing, CreatedAt: at, UpdatedAt: at}
+	p := Payment{ID: id, OrderID: orderID, UserID: userID, Provider: provider.Name(), Status: Processing, CreatedAt: at,
+		UpdatedAt: at}
 	if card != nil {
 		p.Card = card.Mask()
 	}
 	return p, nil
 }
 
-// provider gives one that is set up. One whose secret is gone is a fault of ours: its attempts wait.
+// provider returns one that is set up. One whose secret is gone is a fault of ours: its attempts wait.
 func (s *Service) provider(name string) (Provider, error) {
 	if p := s.providers[name]; p != nil {
 		return p, nil
 	}
-	return nil, problem.NewUnavailable(fmt.Errorf("payment provider %q is not set up", name), 30*time.Second, "The payment provider cannot be reached right now.")
+	return nil, problem.NewUnavailable(fmt.Errorf("payment provider %q is not set up", name), 30*time.Second,
+		"The payment provider cannot be reached right now.")
 }
 
-// Charge asks the provider: first for an id, which is kept, then for the money. An outcome without a state means that it is unknown; the
-// settler finds out.
+// Charge asks the provider: first for an id, which is kept, then for the money. An outcome without a state means that
+// it is unknown; the settler finds out.
 func (s *Service) Charge(ctx context.Context, p *Payment, card *Card) (Outcome, error) {
 	provider, err := s.provider(p.Provider)
 	if err != nil {
@@ -176,8 +183,8 @@ func (s *Service) Charge(ctx context.Context, p *Payment, card *Card) (Outcome, 
 	return o, nil
 }
 
-// look asks the provider what became of an attempt. An open charge without a card is one whose shopper has to enter it, if the provider
-// has fields for that.
+// look asks the provider what became of an attempt. An open charge without a card is one whose shopper has to enter it,
+// if the provider has fields for that.
 func (s *Service) look(ctx context.Context, provider Provider, p *Payment) (Outcome, error) {
 	o, err := provider.Get(ctx, p.ProviderID)
 	if err == nil && o.State == StateCreated && p.Hosted() && o.NextAction != nil {
@@ -186,14 +193,15 @@ func (s *Service) look(ctx context.Context, provider Provider, p *Payment) (Outc
 	return o, err
 }
 
-// RecordOutcome keeps what the provider said, in the transaction of ctx if there is one, and gives the attempt as it is then.
+// RecordOutcome keeps what the provider said, in the transaction of ctx if there is one, and gives the attempt as it is
+// then.
 func (s *Service) RecordOutcome(ctx context.Context, id string, o Outcome) (*Payment, error) {
 	return s.store.Settle(context.WithoutCancel(ctx), id, o)
 }
 
-// KeepNew is Keep together with the answer of the request's key, for what almost every attempt comes to: StartNew has kept it, it has
-// brought the money, and nobody has changed it or its bill meanwhile; it gives that answer. Else it keeps nothing and gives nil, and
-// Keep does it.
+// KeepNew is Keep together with the answer of the request's key, for what almost every attempt comes to: StartNew has
+// kept it, it has brought the money, and nobody has changed it or its bill meanwhile; it gives that answer. Else it
+// keeps nothing and gives nil, and Keep does it.
 func (s *Service) KeepNew(ctx context.Context, p *Payment, o Outcome, run Run, answer func(*Payment) (Answer, error),
 ) (*Answer, error) {
 	after := *p
@@ -210,7 +218,7 @@ func (s *Service) KeepNew(ctx context.Context, p *Payment, o Outcome, run Run, a
 	return &a, nil
 }
 
-// Show gives a user's own attempt.
+// Show returns a user's own attempt.
 func (s *Service) Show(ctx context.Context, userID, id string) (*Payment, error) {
 	p, err := s.store.Find(ctx, id)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// SettleDue asks the provider about every attempt whose outcome is unknown. One that was never confirmed, or that nobody wants any more, is
-// cancelled there first: "unpaid" is final only then.
+// SettleDue asks the provider about every attempt whose outcome is unknown. One that was never confirmed, or that
+// nobody wants any more, is cancelled there first: "unpaid" is final only then.
 func (s *Service) SettleDue(ctx context.Context) error {
 	return inParallel(func() (func() error, error) {
 		p, billOpen, err := s.store.NextUnsettled(ctx, s.names)
@@ -28,8 +28,9 @@ func (s *Service) SettleDue(ctx context.Context) error {
 // are many.
 const askers = 8
 
-// inParallel claims work and does it until none is left. Whoever fails stops: while a provider is silent its claims run out as fast
-// as they are made, and the round would never end. The next round goes on. As a rule there is none: then it was claimed for once.
+// inParallel claims work and does it until none is left. Whoever fails stops: while a provider is silent its claims run
+// out as fast as they are made, and the round would never end. The next round goes on. As a rule there is none: then it
+// was claimed for once.
 func inParallel(claim func() (do func() error, err error)) error {
 	first, err := claim()
 	if err != nil || first == nil {

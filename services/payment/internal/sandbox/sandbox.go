@@ -1,4 +1,4 @@
-// Package sandbox is a payment provider for trying out: its own database, outcomes by card number.
+// Package sandbox is a payment provider for trials: its own database, outcomes by card number.
 package sandbox
 
 import (
@@ -20,40 +20,41 @@ var files embed.FS
 // Migrations creates the provider's table.
 var Migrations = postgres.Migrations{Name: "sandbox", FS: files}
 
-// The cards that mean something; every other one is approved.
+// Cards with a special outcome; every other one is approved.
 const (
 	Declines   = "4000000000000002"
 	NoFunds    = "4000000000009995"
 	Unanswered = "4000000000000259" // captured, but the answer is lost
 	Slow       = "4000000000000341" // captured after five seconds
-	// The bank of these asks the shopper (3-D Secure): Answer plays it.
+	// The bank of these challenges the shopper (3-D Secure); Answer answers it.
 	Challenges     = "4000002500003155"
 	ChallengesEach = "4000002760003184"
 )
 
 const slowFor = 5 * time.Second
 
-// Provider is payment.Provider.
+// Provider implements payment.Provider.
 type Provider struct{ db *gorm.DB }
 
 // New makes a provider on its own database.
 func New(db *gorm.DB) *Provider { return &Provider{db} }
 
-// Name is how attempts remember it.
+// Name identifies the provider in attempts.
 func (*Provider) Name() string { return "sandbox" }
 
-// HostsCards is described at payment.Provider.
+// HostsCards implements payment.Provider.
 func (*Provider) HostsCards() bool { return false }
 
-// Create is described at payment.Provider.
+// Create implements payment.Provider.
 func (p *Provider) Create(ctx context.Context, ref string, amount int64, currency string) (string, error) {
 	id := "sbx_" + ref
-	err := p.db.WithContext(ctx).Exec("INSERT INTO charges (id, ref, amount, currency, state) VALUES (?, ?, ?, ?, 'created') ON CONFLICT (ref) DO NOTHING",
+	err := p.db.WithContext(ctx).Exec(
+		"INSERT INTO charges (id, ref, amount, currency, state) VALUES (?, ?, ?, ?, 'created') ON CONFLICT (ref) DO NOTHING",
 		id, ref, amount, currency).Error
 	return id, err
 }
 
-// Confirm is described at payment.Provider.
+// Confirm implements payment.Provider.
 func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (payment.Outcome, error) {
 	set, args := "state = 'succeeded', captured = amount", []any{}
 	switch card.Number {
@@ -67,7 +68,8 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 		set, args = "state = 'processing', ready_at = now() + make_interval(secs => ?)", []any{slowFor.Seconds()}
 	}
 	var now state
-	res := p.db.WithContext(ctx).Raw("UPDATE charges SET "+set+" WHERE id = ? AND state = 'created' RETURNING ref, state, failure_code", append(args, id)...).Scan(&now)
+	res := p.db.WithContext(ctx).Raw("UPDATE charges SET "+set+
+		" WHERE id = ? AND state = 'created' RETURNING ref, state, failure_code", append(args, id)...).Scan(&now)
 	if res.Error != nil {
 		return payment.Outcome{}, res.Error
 	}
@@ -88,30 +90,33 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 	return now.outcome(), nil
 }
 
-// state is what is known of a charge.
+// state is the row of a charge.
 type state struct{ Ref, State, FailureCode string }
 
 func (s state) outcome() payment.Outcome {
 	o := payment.Outcome{State: payment.State(s.State), FailureCode: s.FailureCode}
 	if o.State == payment.StateRequiresAction {
-		o.NextAction = &payment.NextAction{Type: payment.ActionSandbox, RedirectURL: "/v1/sandbox/payments/" + s.Ref + "/confirm"}
+		o.NextAction = &payment.NextAction{Type: payment.ActionSandbox,
+			RedirectURL: "/v1/sandbox/payments/" + s.Ref + "/confirm"}
 	}
 	return o
 }
 
-// Answer is described at payment.Challenged.
+// Answer implements payment.Challenged.
 func (p *Provider) Answer(ctx context.Context, id string, approve bool) error {
 	set, args := "state = 'succeeded', captured = amount", []any{id}
 	if !approve {
 		set, args = "state = 'failed', failure_code = ?", []any{payment.AuthenticationFailed, id}
 	}
-	return p.db.WithContext(ctx).Exec("UPDATE charges SET "+set+" WHERE id = ? AND state = 'requires_action'", args...).Error
+	return p.db.WithContext(ctx).Exec("UPDATE charges SET "+set+" WHERE id = ? AND state = 'requires_action'",
+		args...).Error
 }
 
-// Get is described at payment.Provider. A slow charge whose time has come is captured now.
+// Get implements payment.Provider. A slow charge whose time has come is captured now.
 func (p *Provider) Get(ctx context.Context, id string) (payment.Outcome, error) {
 	db := p.db.WithContext(ctx)
-	if err := db.Exec("UPDATE charges SET state = 'succeeded', captured = amount WHERE id = ? AND state = 'processing' AND ready_at <= now()", id).Error; err != nil {
+	if err := db.Exec("UPDATE charges SET state = 'succeeded', captured = amount WHERE id = ? AND state = 'processing' "+
+		"AND ready_at <= now()", id).Error; err != nil {
 		return payment.Outcome{}, err
 	}
 	return p.read(db, id)
@@ -126,22 +131,24 @@ func (p *Provider) read(db *gorm.DB, id string) (payment.Outcome, error) {
 	return r.outcome(), res.Error
 }
 
-// Cancel is described at payment.Provider.
+// Cancel implements payment.Provider.
 func (p *Provider) Cancel(ctx context.Context, id string) (payment.Outcome, error) {
 	if _, err := p.Get(ctx, id); err != nil {
 		return payment.Outcome{}, err
 	}
 	db := p.db.WithContext(ctx)
-	if err := db.Exec("UPDATE charges SET state = 'cancelled' WHERE id = ? AND state IN ('created', 'processing', 'requires_action')", id).Error; err != nil {
+	if err := db.Exec("UPDATE charges SET state = 'cancelled' WHERE id = ? AND state IN ('created', 'processing', "+
+		"'requires_action')", id).Error; err != nil {
 		return payment.Outcome{}, err
 	}
 	return p.read(db, id)
 }
 
-// Refund is described at payment.Provider.
+// Refund implements payment.Provider.
 func (p *Provider) Refund(ctx context.Context, id, _ string, amount int64) (payment.Refund, error) {
-	// The condition makes a repeat harmless: a charge is refunded whole, once.
-	res := p.db.WithContext(ctx).Exec("UPDATE charges SET refunded = ? WHERE id = ? AND captured = ? AND refunded = 0", amount, id, amount)
+	// The condition makes a repetition harmless: a charge is refunded whole, once.
+	res := p.db.WithContext(ctx).Exec("UPDATE charges SET refunded = ? WHERE id = ? AND captured = ? AND refunded = 0",
+		amount, id, amount)
 	if res.Error != nil {
 		return payment.Refund{}, res.Error
 	}
@@ -152,10 +159,11 @@ func (p *Provider) Refund(ctx context.Context, id, _ string, amount int64) (paym
 	return r, err
 }
 
-// GetRefund is described at payment.Provider.
+// GetRefund implements payment.Provider.
 func (p *Provider) GetRefund(ctx context.Context, id, _ string) (payment.Refund, error) {
 	var c struct{ Captured, Refunded int64 }
-	if err := p.db.WithContext(ctx).Raw("SELECT captured, refunded FROM charges WHERE id = ?", id).Scan(&c).Error; err != nil {
+	if err := p.db.WithContext(ctx).Raw("SELECT captured, refunded FROM charges WHERE id = ?",
+		id).Scan(&c).Error; err != nil {
 		return payment.Refund{}, err
 	}
 	r := payment.Refund{ID: "refund_of_" + id, State: payment.RefundFailed}

@@ -39,9 +39,11 @@ func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 				d.t.Error(err)
 			}
 		}, payment.Succeeded, "", 210, succeeded},
-		"until the time to pay is over": {func(d fixture) { d.sql(d.db, "UPDATE bills SET due_at = now()") }, payment.Cancelled, payment.ActionExpired, 0, "[]"},
+		"until the time to pay is over": {func(d fixture) { d.sql(d.db, "UPDATE bills SET due_at = now()") },
+			payment.Cancelled, payment.ActionExpired, 0, "[]"},
 		"until the order is cancelled": {func(d fixture) {
-			if err := d.CloseBill(d.t.Context(), payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now()}); err != nil {
+			if err := d.CloseBill(d.t.Context(), payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY",
+				DueAt: time.Now()}); err != nil {
 				d.t.Error(err)
 			}
 		}, payment.Cancelled, payment.ActionExpired, 0, "[]"},
@@ -69,7 +71,8 @@ func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 			if _, _, err := d.Start(t.Context(), "2", "7", "100", nil); problem.CodeOf(err) != "payment_in_progress" {
 				t.Errorf("another attempt: %v, want payment_in_progress", err)
 			}
-			if p, resumed, err := d.Start(t.Context(), "1", "7", "100", nil); err != nil || !resumed || p.Status != payment.RequiresAction {
+			if p, resumed, err := d.Start(t.Context(), "1", "7", "100", nil); err != nil || !resumed ||
+				p.Status != payment.RequiresAction {
 				t.Errorf("the same request again: %+v, resumed %v, %v", p, resumed, err)
 			}
 			tt.end(d)
@@ -102,7 +105,8 @@ func openStripe(t *testing.T) stripeFixture {
 	there := stripetest.New(t)
 	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", WebhookSecret: stripetest.Secret, URL: there.URL})
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
-	service := payment.NewService(s, noOrders{}, []payment.Provider{provider}, func() string { return "stripe" }, slog.New(slog.DiscardHandler))
+	service := payment.NewService(s, noOrders{}, []payment.Provider{provider}, func() string { return "stripe" },
+		slog.New(slog.DiscardHandler))
 	return stripeFixture{fixture{Service: service, t: t, db: db, store: s}, there}
 }
 
@@ -137,8 +141,8 @@ func (c stripeFixture) is(id string, want payment.Status) *payment.Payment {
 	return p
 }
 
-// A card that is entered at Stripe never comes here: the attempt waits with the secret for Stripe's fields. A card that is refused there
-// may be followed by another.
+// A card that is entered at Stripe never comes here: the attempt waits with the secret for Stripe's fields. A card that
+// is refused there may be followed by another.
 func TestACardIsEnteredAtStripe(t *testing.T) {
 	c := openStripe(t)
 	c.bill("100")
@@ -154,7 +158,8 @@ func TestACardIsEnteredAtStripe(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p, err = c.RecordOutcome(t.Context(), p.ID, o); err != nil || p.Status != payment.RequiresAction ||
-		p.NextAction == nil || *p.NextAction != (payment.NextAction{Type: payment.ActionEnterCard, ClientSecret: "pi_1_secret"}) {
+		p.NextAction == nil || *p.NextAction != (payment.NextAction{Type: payment.ActionEnterCard,
+		ClientSecret: "pi_1_secret"}) {
 		t.Fatalf("at once: %+v, %v; want the secret of Stripe's card fields", p, err)
 	}
 	c.sql(c.db, "UPDATE payments SET look_at = now()")
@@ -235,7 +240,8 @@ func TestTheBanksQuestionAtStripe(t *testing.T) {
 	for pass, want := range map[bool]payment.Status{true: payment.Succeeded, false: payment.Failed} {
 		c := openStripe(t)
 		p := c.pay("1", c.bill("100"), stripetest.Challenges)
-		if p.Status != payment.RequiresAction || p.NextAction.Type != payment.ActionStripeSDK || p.NextAction.ClientSecret == "" {
+		if p.Status != payment.RequiresAction || p.NextAction.Type != payment.ActionStripeSDK ||
+			p.NextAction.ClientSecret == "" {
 			t.Fatalf("at once: %+v, want it to require an action", p)
 		}
 		c.stripe.Authenticate("pi_1", pass)

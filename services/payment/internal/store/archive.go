@@ -7,11 +7,12 @@ import (
 	"daprmall.dev/services/kit/archive"
 )
 
-// bills are archived with their attempts and refunds, once no attempt is under way and no refund is to be looked at again. A subquery with an
-// aggregate is asked per bill; as a join, PostgreSQL would read all payments.
+// bills are archived with their attempts and refunds, once no attempt is under way and no refund is to be checked
+// again. The aggregate is a subquery per bill; as a join, PostgreSQL would read all payments.
 var billArchive = archive.Archive{
 	Old: `SELECT order_id FROM bills b WHERE order_id < ? AND status <> 'open' AND NOT (
-			SELECT coalesce(bool_or(p.status = 'processing' OR f.look_at < 'infinity' OR f.payment_id IS NOT NULL AND f.done_at IS NULL), false)
+			SELECT coalesce(bool_or(p.status = 'processing' OR f.look_at < 'infinity' OR f.payment_id IS NOT NULL
+			AND f.done_at IS NULL), false)
 			FROM payments p LEFT JOIN refunds f ON f.payment_id = p.id WHERE p.order_id = b.order_id)
 		ORDER BY order_id LIMIT ?`,
 	Tables: []archive.Table{

@@ -22,8 +22,8 @@ func (d fixture) archived(live int) {
 	}
 }
 
-// What comes late for an archived bill has its one effect: it cannot be paid again, its money goes back once, a bank that takes the
-// refund back is heard, and so is a dispute.
+// What comes late for an archived bill has its one effect: it cannot be paid again, its money goes back once, a bank
+// that takes the refund back is heard, and so is a dispute.
 func TestAnArchivedBillIsStillABill(t *testing.T) {
 	c := openStripe(t)
 	ctx, b := t.Context(), c.bill("100")
@@ -71,7 +71,8 @@ func TestAnArchivedBillIsStillABill(t *testing.T) {
 	c.is("1", payment.Succeeded)
 	c.archived(2) // the money is here: that bill is not finished
 	var at string
-	if err := c.db.Raw("SELECT string_agg(order_id::text, ' ' ORDER BY order_id) FROM bills").Scan(&at).Error; err != nil || at != "100 "+open.OrderID {
+	if err := c.db.Raw("SELECT string_agg(order_id::text, ' ' ORDER BY order_id) FROM bills").Scan(&at).
+		Error; err != nil || at != "100 "+open.OrderID {
 		t.Errorf("live: %q, %v", at, err)
 	}
 }
@@ -85,9 +86,11 @@ func TestADisputeOfAnArchivedPayment(t *testing.T) {
 	if err := d.db.Raw("SELECT provider_id FROM all_payments").Scan(&charge).Error; err != nil {
 		t.Fatal(err)
 	}
-	fresh, err := d.store.KeepDispute(t.Context(), "sandbox", payment.Dispute{ID: "dp_1", ChargeID: charge, Currency: "CNY", Status: "needs_response", At: time.Now()})
+	fresh, err := d.store.KeepDispute(t.Context(), "sandbox",
+		payment.Dispute{ID: "dp_1", ChargeID: charge, Currency: "CNY", Status: "needs_response", At: time.Now()})
 	var of string
-	if scan := d.db.Raw("SELECT payment_id FROM disputes").Scan(&of).Error; err != nil || scan != nil || !fresh || of != "1" {
+	if scan := d.db.Raw("SELECT payment_id FROM disputes").Scan(&of).Error; err != nil || scan != nil || !fresh ||
+		of != "1" {
 		t.Errorf("fresh %v, of payment %q, %v, %v", fresh, of, err, scan)
 	}
 }
@@ -95,11 +98,13 @@ func TestADisputeOfAnArchivedPayment(t *testing.T) {
 // Nothing that still has to happen is archived, however old it is.
 func TestWhatIsUnderWayIsNotArchived(t *testing.T) {
 	for name, c := range map[string]string{
-		"an open bill":             "UPDATE bills SET status = 'open'",
-		"an attempt":               "UPDATE payments SET status = 'processing'",
-		"a refund to be made":      "INSERT INTO refunds (payment_id, amount) VALUES (1, 210)",
-		"a refund that is parked":  "INSERT INTO refunds (payment_id, amount, status, look_at) VALUES (1, 210, 'failed', 'infinity')",
-		"a refund that may return": "INSERT INTO refunds (payment_id, amount, status, done_at, look_at) VALUES (1, 210, 'succeeded', now(), now() + interval '1 day')",
+		"an open bill":        "UPDATE bills SET status = 'open'",
+		"an attempt":          "UPDATE payments SET status = 'processing'",
+		"a refund to be made": "INSERT INTO refunds (payment_id, amount) VALUES (1, 210)",
+		"a refund that is parked": "INSERT INTO refunds (payment_id, amount, status, look_at) VALUES (1, 210, 'failed', " +
+			"'infinity')",
+		"a refund that may return": "INSERT INTO refunds (payment_id, amount, status, done_at, look_at) VALUES (1, 210, " +
+			"'succeeded', now(), now() + interval '1 day')",
 	} {
 		d := open(t)
 		d.pay("1", d.bill("100"), "4242424242424242")

@@ -13,12 +13,14 @@ import (
 	"daprmall.dev/services/payment/internal/stripe/stripetest"
 )
 
-// The shopper pays at Stripe and gives up here, the order is cancelled, Stripe tells, and two replicas look, all at once: what Stripe
-// captured has succeeded here and is told once, what it has not captured is cancelled; and all of it goes back once.
+// The shopper pays at Stripe and gives up here, the order is cancelled, Stripe tells, and two replicas look, all at
+// once: what Stripe captured has succeeded here and is told once, what it has not captured is cancelled; and all of it
+// goes back once.
 func TestEverybodyAtOnce(t *testing.T) {
 	c := openStripe(t)
 	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", URL: c.stripe.URL})
-	replica := payment.NewService(c.store, noOrders{}, []payment.Provider{provider}, func() string { return "stripe" }, slog.New(slog.DiscardHandler))
+	replica := payment.NewService(c.store, noOrders{}, []payment.Provider{provider}, func() string { return "stripe" },
+		slog.New(slog.DiscardHandler))
 	const n = 40
 	together := func(all ...func() error) {
 		var wg sync.WaitGroup
@@ -64,7 +66,12 @@ func TestEverybodyAtOnce(t *testing.T) {
 			func() error { return c.SettleDue(t.Context()) }, func() error { return replica.SettleDue(t.Context()) },
 		}
 		if i%2 == 0 {
-			racers = append(racers, func() error { defer close(gaveUp); _, err := replica.Cancel(t.Context(), "7", id); return err })
+			racers = append(racers, func() error {
+				defer close(gaveUp)
+				_,
+					err := replica.Cancel(t.Context(), "7", id)
+				return err
+			})
 		}
 		if i%3 == 0 {
 			racers = append(racers, func() error { return c.CloseBill(t.Context(), b) })
@@ -85,14 +92,16 @@ func TestEverybodyAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		refunded := tell("refund.updated", fmt.Sprintf("re_%d", captured), map[string]any{"payment_intent": intent})
-		together(refunded, func() error { return c.RefundDue(t.Context()) }, func() error { return replica.RefundDue(t.Context()) }, refunded,
+		together(refunded, func() error { return c.RefundDue(t.Context()) },
+			func() error { return replica.RefundDue(t.Context()) }, refunded,
 			func() error { return replica.RefundDue(t.Context()) })
 		c.due()
 		c.is(id, payment.Refunded)
 	}
 	t.Logf("%d of %d captured", captured, n)
 	var told struct{ Succeeded, Refunded int }
-	err := c.db.Raw(`SELECT count(*) FILTER (WHERE type LIKE '%succeeded%') AS succeeded, count(*) FILTER (WHERE type LIKE '%refunded%') AS refunded
+	err := c.db.Raw(`SELECT count(*) FILTER (WHERE type LIKE '%succeeded%') AS succeeded, count(*) FILTER (WHERE type LIKE
+		'%refunded%') AS refunded
 		FROM outbox`).Scan(&told).Error
 	if err != nil || told.Succeeded != captured || told.Refunded != captured {
 		t.Errorf("told %+v, %v; want %d of each", told, err, captured)

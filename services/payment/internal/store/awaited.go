@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// lookEvery is how often bills that are waited for are looked for: another replica may have opened them.
+	// lookEvery is how often other replicas' bills are looked for.
 	lookEvery = 50 * time.Millisecond
 	lookFor   = time.Second
 )
 
-// awaited wakes who waits for the bill of an order: as soon as this process has written it, and a moment later if another replica
-// has. Looks are shared by all who wait.
+// awaited wakes requests that wait for an order's bill: at once when this process has written it, a moment later if
+// another replica has. All waiters share the queries.
 type awaited struct {
 	db      *gorm.DB
 	mu      sync.Mutex
-	waiting map[string][]chan struct{} // by order; closed when its bill is there
+	waiting map[string][]chan struct{} // by order; closed when its bill exists
 	looking bool
 }
 
-// add gives a channel that is closed when the order has a bill, and a function that ends the waiting.
+// add returns a channel that is closed when the order has a bill, and a function that ends the waiting.
 func (a *awaited) add(orderID string) (there <-chan struct{}, done func()) {
 	c := make(chan struct{})
 	a.mu.Lock()
@@ -55,7 +55,7 @@ func (a *awaited) drop(orderID string, c chan struct{}) {
 	}
 }
 
-// wake tells that orders have bills now.
+// wake tells waiters that orders have bills now.
 func (a *awaited) wake(orderIDs ...string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -67,7 +67,7 @@ func (a *awaited) wake(orderIDs ...string) {
 	}
 }
 
-// look looks for what other replicas have written until nobody waits any more. Who waits gives up by itself if it fails.
+// look queries for other replicas' bills until nobody waits any more. Waiters give up by themselves if it fails.
 func (a *awaited) look() {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -85,7 +85,8 @@ func (a *awaited) look() {
 		a.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), lookFor)
 		var found []string
-		err := a.db.WithContext(ctx).Raw("SELECT order_id FROM bills WHERE order_id = ANY(?::bigint[])", postgres.Array(orderIDs)).Scan(&found).Error
+		err := a.db.WithContext(ctx).Raw("SELECT order_id FROM bills WHERE order_id = ANY(?::bigint[])",
+			postgres.Array(orderIDs)).Scan(&found).Error
 		cancel()
 		if err == nil {
 			a.wake(found...)

@@ -15,7 +15,7 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// billRow is how a bill lies in PostgreSQL; its JSON has the columns' names.
+// billRow is the row of a bill; its JSON has the columns' names.
 type billRow struct {
 	OrderID  string             `gorm:"primaryKey" json:"order_id"`
 	UserID   string             `json:"user_id"`
@@ -28,8 +28,8 @@ type billRow struct {
 
 func (billRow) TableName() string { return "bills" }
 
-// OpenBills is described at payment.Store. In the order of their ids, so that two replicas with the same orders do not wait for
-// each other in a circle.
+// OpenBills implements payment.Store. It inserts in the order of ids, so that two replicas with the same orders do not
+// deadlock.
 func (s *Store) OpenBills(ctx context.Context, opened ...payment.Bill) error {
 	rows, orderIDs := make([]billRow, len(opened)), make([]string, len(opened))
 	for i, b := range opened {
@@ -42,7 +42,8 @@ func (s *Store) OpenBills(ctx context.Context, opened ...payment.Bill) error {
 	}
 	err = billArchive.WithLive(ctx, s.db, orderIDs, func(ctx context.Context) error {
 		return postgres.DB(ctx, s.db).Exec(`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version)
-			SELECT order_id, user_id, amount, currency, due_at, status, version FROM jsonb_populate_recordset(NULL::bills, ?::jsonb)
+			SELECT order_id, user_id, amount, currency, due_at, status, version FROM jsonb_populate_recordset(NULL::bills,
+			?::jsonb)
 			ORDER BY order_id ON CONFLICT (order_id) DO NOTHING`, string(text)).Error
 	})
 	if err != nil {
@@ -52,19 +53,21 @@ func (s *Store) OpenBills(ctx context.Context, opened ...payment.Bill) error {
 	return nil
 }
 
-// AwaitBill is described at payment.Store.
+// AwaitBill implements payment.Store.
 func (s *Store) AwaitBill(orderID string) (there <-chan struct{}, done func()) {
 	return s.awaited.add(orderID)
 }
 
-// CloseBill is described at payment.Store.
+// CloseBill implements payment.Store.
 func (s *Store) CloseBill(ctx context.Context, b payment.Bill) error {
 	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		if err := billArchive.Unarchive(tx, b.OrderID); err != nil {
 			return err
 		}
-		err := tx.Exec(`INSERT INTO bills AS b (order_id, user_id, amount, currency, due_at, status, version) VALUES (?, ?, ?, ?, ?, 'closed', ?)
-			ON CONFLICT (order_id) DO UPDATE SET status = 'closed', version = excluded.version, updated_at = now() WHERE b.status = 'open'`,
+		err := tx.Exec(`INSERT INTO bills AS b (order_id, user_id, amount, currency, due_at, status, version)
+			VALUES (?, ?, ?, ?, ?, 'closed', ?)
+			ON CONFLICT (order_id) DO UPDATE SET status = 'closed', version = excluded.version, updated_at = now()
+			WHERE b.status = 'open'`,
 			b.OrderID, b.UserID, b.Amount, b.Currency, b.DueAt, b.Version).Error
 		if err != nil {
 			return fmt.Errorf("close bill of order %s: %w", b.OrderID, err)

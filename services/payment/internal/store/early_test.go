@@ -13,14 +13,16 @@ import (
 	"daprmall.dev/services/payment/internal/store"
 )
 
-// Who pays at once is here before the event: it is waited for, a moment, and nobody is asked. Opened here or by another replica.
+// Who pays at once is here before the event: it is waited for, a moment, and nobody is asked. Opened here or by another
+// replica.
 func TestWaitingForABill(t *testing.T) {
 	d := open(t)
 	replica := store.New(d.db, outbox.New(d.db, "payment", nil, slog.Default()))
 	for i, opening := range []payment.Store{d.store, replica} {
 		order := fmt.Sprint(100 + i)
 		there, done := d.AwaitBill(order)
-		b := payment.Bill{OrderID: order, UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Version: 1}
+		b := payment.Bill{OrderID: order, UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute),
+			Version: 1}
 		if err := opening.OpenBills(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +40,8 @@ func TestWaitingForABill(t *testing.T) {
 	}
 }
 
-// Many who wait share what it costs: one look for all of them, and none at all where the event comes to this replica soon.
+// Many who wait share what it costs: one look for all of them, and none at all where the event comes to this replica
+// soon.
 func TestThoseWhoWaitLookTogether(t *testing.T) {
 	d := open(t)
 	watched := postgrestest.Watch(d.db)
@@ -46,7 +49,8 @@ func TestThoseWhoWaitLookTogether(t *testing.T) {
 	const n = 50
 	bills, waiting := make([]payment.Bill, n), make([]<-chan struct{}, n)
 	for i := range n {
-		bills[i] = payment.Bill{OrderID: fmt.Sprint(100 + i), UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute)}
+		bills[i] = payment.Bill{OrderID: fmt.Sprint(100 + i), UserID: "7", Amount: 210, Currency: "CNY",
+			DueAt: time.Now().Add(time.Minute)}
 		waiting[i], _ = s.AwaitBill(bills[i].OrderID)
 	}
 	if err := d.store.OpenBills(t.Context(), bills...); err != nil { // another replica
@@ -60,7 +64,7 @@ func TestThoseWhoWaitLookTogether(t *testing.T) {
 	}
 }
 
-// Who gives up is forgotten, and others for the same order are not.
+// Who returns up is forgotten, and others for the same order are not.
 func TestGivingUpAWait(t *testing.T) {
 	d := open(t)
 	first, gaveUp := d.store.AwaitBill("100")

@@ -13,11 +13,12 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// payable is what payment.Bill.CanStart and the owner ask of a bill.
+// payable is the condition of payment.Bill.CanStart and of ownership.
 const payable = "user_id = ? AND status = 'open' AND due_at > clock_timestamp()"
 
-// startNew claims the key if it looks as if the attempt could start, and then locks the bill and looks again, in the order of claim
-// and Start. What a statement selects it reads before it waits for its locks: the clock is read by an outer query, which has the bill.
+// startNew claims the key if the attempt can probably start, and then locks the bill and checks again, in the order of
+// claim and Start. A statement's select list is evaluated before it waits for locks, so an outer query reads the clock
+// once it has the bill.
 var startNew = `WITH k AS (
 		` + idempotency.ClaimPart("EXISTS (SELECT 1 FROM bills WHERE order_id = ? AND "+payable+")") + `
 	), locked AS MATERIALIZED (
@@ -32,7 +33,7 @@ var startNew = `WITH k AS (
 	)
 	SELECT b.amount, b.currency, b.version, b.now FROM p, b`
 
-// StartNew is described at payment.Store.
+// StartNew implements payment.Store.
 func (s *Store) StartNew(ctx context.Context, p payment.Payment, run payment.Run) (*payment.Payment, error) {
 	args := append(idempotency.Run(run).ClaimArgs(p.ID), p.OrderID, p.UserID, p.OrderID, p.UserID,
 		p.ID, p.Provider, p.Card.Brand, p.Card.Last4, p.CreatedAt, p.UpdatedAt)
@@ -55,7 +56,7 @@ func (s *Store) StartNew(ctx context.Context, p payment.Payment, run payment.Run
 	return &p, nil
 }
 
-// settleNew changes the bill only from the version that the event counts on.
+// settleNew changes the bill only from the version that the event is based on.
 var settleNew = `WITH b AS MATERIALIZED (
 		SELECT order_id FROM bills WHERE order_id = ? AND version = ? AND status = 'open' FOR UPDATE
 	), p AS (
@@ -68,14 +69,16 @@ var settleNew = `WITH b AS MATERIALIZED (
 	)
 	` + outbox.Insert + ` WHERE EXISTS (SELECT 1 FROM p)`
 
-// SettleNew is described at payment.Store.
-func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run payment.Run, answer payment.Answer) (bool, error) {
+// SettleNew implements payment.Store.
+func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run payment.Run, answer payment.Answer) (bool,
+	error) {
 	version := p.Started.BillVersion + 1
 	told, err := s.out.Rows(ctx, succeeded(p, version))
 	if err != nil {
 		return false, err
 	}
-	args := slices.Concat([]any{p.OrderID, p.Started.BillVersion, p.Card.Brand, p.Card.Last4, p.UpdatedAt, p.ID, version, p.OrderID},
+	args := slices.Concat([]any{p.OrderID, p.Started.BillVersion, p.Card.Brand, p.Card.Last4, p.UpdatedAt, p.ID, version,
+		p.OrderID},
 		idempotency.Run(run).FinishArgs(idempotency.Answer(answer)), []any{told})
 	res := s.db.WithContext(ctx).Exec(settleNew, args...)
 	if res.Error != nil {
@@ -90,5 +93,6 @@ func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run payment.Ru
 
 func succeeded(p payment.Payment, version int64) outbox.Event {
 	return outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeSucceeded, Key: p.OrderID, Version: version,
-		Data: paymentv1.Succeeded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: version, Amount: p.Amount, Currency: p.Currency, At: p.UpdatedAt}}
+		Data: paymentv1.Succeeded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: version, Amount: p.Amount,
+			Currency: p.Currency, At: p.UpdatedAt}}
 }

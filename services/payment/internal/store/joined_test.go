@@ -22,7 +22,8 @@ func openJoined(t *testing.T) fixture {
 	bank := postgrestest.Open(t, sandbox.Migrations)
 	line := &shaky{Provider: sandbox.New(bank)}
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
-	service := payment.NewService(s, noOrders{}, []payment.Provider{line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	service := payment.NewService(s, noOrders{}, []payment.Provider{line}, func() string { return "sandbox" },
+		slog.New(slog.DiscardHandler))
 	return fixture{service, t, db, bank, line, s}
 }
 
@@ -48,20 +49,25 @@ func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
 						if live {
 							d.start(fmt.Sprint(1000+n), b, card("4242424242424242"))
 						}
-						d.sql(d.db, fmt.Sprintf("UPDATE bills SET status = '%s', due_at = now() + interval '%d seconds' WHERE order_id = %s",
+						d.sql(d.db, fmt.Sprintf(
+							"UPDATE bills SET status = '%s', due_at = now() + interval '%d seconds' WHERE order_id = %s",
 							status, int(due.Seconds()), b.OrderID))
 						run := payment.Run{User: user, Key: fmt.Sprint("k", n), Fingerprint: []byte("f")}
 						if taken {
-							d.sql(d.db, fmt.Sprintf("INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until) VALUES (%s, '%s', 'f', 1, now())", user, run.Key))
+							d.sql(d.db, fmt.Sprintf(
+								"INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until) VALUES (%s, '%s', 'f', 1, "+
+									"now())", user, run.Key))
 						}
-						what := fmt.Sprintf("a bill that is %s, due in %s, of 7, for %s; under way %v, key taken %v", status, due, user, live, taken)
+						what := fmt.Sprintf("a bill that is %s, due in %s, of 7, for %s; under way %v, key taken %v", status, due, user,
+							live, taken)
 						c := card("4242424242424242")
 						p, err := d.StartNew(t.Context(), fmt.Sprint(2000+n), b.OrderID, &c, run)
 						if err != nil {
 							t.Fatalf("%s: %v", what, err)
 						}
 						want := 0
-						if (payment.Bill{Status: status, DueAt: time.Now().Add(due)}).CanStart(time.Now(), live) == nil && user == "7" && !taken {
+						if (payment.Bill{Status: status, DueAt: time.Now().Add(due)}).CanStart(time.Now(), live) == nil && user == "7" &&
+							!taken {
 							want = 1
 						}
 						if (p != nil) != (want == 1) || d.count(fmt.Sprint("payments WHERE id = ", 2000+n)) != want ||
@@ -71,7 +77,8 @@ func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
 						if p == nil {
 							continue
 						}
-						if found, err := d.store.Find(t.Context(), p.ID); err != nil || found.Amount != 210 || found.Card.Last4 != "4242" || found.Status != payment.Processing {
+						if found, err := d.store.Find(t.Context(), p.ID); err != nil || found.Amount != 210 ||
+							found.Card.Last4 != "4242" || found.Status != payment.Processing {
 							t.Errorf("%s: kept %+v, %v", what, found, err)
 						}
 					}
@@ -81,7 +88,8 @@ func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
 	}
 }
 
-// An attempt or a bill that somebody changed since is not settled by the one statement: it keeps nothing, and Keep decides.
+// An attempt or a bill that somebody changed since is not settled by the one statement: it keeps nothing, and Keep
+// decides.
 func TestSettlingByOneStatementGivesWay(t *testing.T) {
 	d := openJoined(t)
 	paid := payment.Outcome{State: payment.StateSucceeded}
@@ -111,7 +119,8 @@ func TestSettlingByOneStatementGivesWay(t *testing.T) {
 			t.Errorf("%s meanwhile: answer %+v, %v; want one: %v", meanwhile.what, a, err, meanwhile.kept)
 		}
 		want := map[bool]int{true: 1}[meanwhile.kept]
-		if events, keys := d.count("outbox WHERE key = '"+b.OrderID+"'"), d.count("idempotency_keys WHERE status = 201 AND key = 'k"+id+"'"); events != want || keys != want {
+		if events, keys := d.count("outbox WHERE key = '"+b.OrderID+"'"),
+			d.count("idempotency_keys WHERE status = 201 AND key = 'k"+id+"'"); events != want || keys != want {
 			t.Errorf("%s meanwhile: %d events, %d answers, want %d", meanwhile.what, events, keys, want)
 		}
 		if meanwhile.kept {
@@ -123,8 +132,8 @@ func TestSettlingByOneStatementGivesWay(t *testing.T) {
 	}
 }
 
-// A bill that somebody holds is looked at again when they let it go: an attempt starts on the bill as it is then, or not at all, and
-// the run goes on with the key that it has claimed.
+// A bill that somebody holds is looked at again when they let it go: an attempt starts on the bill as it is then, or
+// not at all, and the run goes on with the key that it has claimed.
 func TestStartingWaitsForTheBillAndLooksAgain(t *testing.T) {
 	d := openJoined(t)
 	keys := idempotency.New(d.db, nil, []byte("secret"), slog.New(slog.DiscardHandler))
@@ -154,7 +163,8 @@ func TestStartingWaitsForTheBillAndLooksAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := <-started
-		if o.err != nil || (o.p != nil) != meanwhile.start || o.p != nil && (o.p.Amount != 300 || o.p.Started.BillVersion != 5) {
+		if o.err != nil || (o.p != nil) != meanwhile.start || o.p != nil &&
+			(o.p.Amount != 300 || o.p.Started.BillVersion != 5) {
 			t.Errorf("after %s: %+v, %v", meanwhile.sql, o.p, o.err)
 		}
 		claim, err := keys.BeginAs(t.Context(), idempotency.Run(run), id, nil)

@@ -10,11 +10,13 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// CheckNow is described at payment.Store. A refund that failed keeps its time to be tried again: the notice of its failure must not hasten it.
+// CheckNow implements payment.Store. A failed refund keeps its time for the next try: the notice of its failure must
+// not hasten it.
 func (s *Store) CheckNow(ctx context.Context, provider, chargeID string, refund bool) (found, asked bool, err error) {
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		var p struct{ ID, OrderID string }
-		res := tx.Raw("SELECT id, order_id FROM all_payments WHERE provider = ? AND provider_id = ? AND provider_id <> '' LIMIT 1", provider, chargeID).Scan(&p)
+		res := tx.Raw("SELECT id, order_id FROM all_payments WHERE provider = ? AND provider_id = ? AND provider_id <> '' "+
+			"LIMIT 1", provider, chargeID).Scan(&p)
 		if res.Error != nil {
 			return fmt.Errorf("find payment of charge %s: %w", chargeID, res.Error)
 		}
@@ -35,22 +37,26 @@ func (s *Store) CheckNow(ctx context.Context, provider, chargeID string, refund 
 	return found, asked, err
 }
 
-// KeepDispute is described at payment.Store. Stripe's clock has whole seconds: within one, what closes a dispute is the last word.
+// KeepDispute implements payment.Store. Stripe's clock has whole seconds: within one, what closes a dispute wins.
 func (s *Store) KeepDispute(ctx context.Context, provider string, d payment.Dispute) (bool, error) {
 	var fresh bool
-	err := s.db.WithContext(ctx).Raw(`INSERT INTO disputes AS d (provider, id, charge_id, payment_id, amount, currency, reason, status, told_at)
-		VALUES (?, ?, ?, (SELECT id FROM all_payments WHERE provider = ? AND provider_id = ? AND provider_id <> ''), ?, ?, ?, ?, ?)
-		ON CONFLICT (provider, id) DO UPDATE SET reason = excluded.reason, status = excluded.status, told_at = excluded.told_at
-			WHERE d.told_at < excluded.told_at OR d.told_at = excluded.told_at AND d.status NOT IN ('won', 'lost', 'warning_closed')
+	err := s.db.WithContext(ctx).
+		Raw(`INSERT INTO disputes AS d (provider, id, charge_id, payment_id, amount, currency, reason, status, told_at)
+		VALUES (?, ?, ?, (SELECT id FROM all_payments WHERE provider = ? AND provider_id = ? AND provider_id <> ''), ?, ?, ?,
+		?, ?)
+		ON CONFLICT (provider, id) DO UPDATE SET reason = excluded.reason, status = excluded.status,
+		told_at = excluded.told_at
+			WHERE d.told_at < excluded.told_at OR d.told_at = excluded.told_at AND d.status NOT IN ('won', 'lost',
+			'warning_closed')
 		RETURNING xmax = 0`, // true for a row that this statement inserted
-		provider, d.ID, d.ChargeID, provider, d.ChargeID, d.Amount, d.Currency, d.Reason, d.Status, d.At).Scan(&fresh).Error
+			provider, d.ID, d.ChargeID, provider, d.ChargeID, d.Amount, d.Currency, d.Reason, d.Status, d.At).Scan(&fresh).Error
 	if err != nil {
 		return false, fmt.Errorf("keep dispute %s: %w", d.ID, err)
 	}
 	return fresh, nil
 }
 
-// Health is described at payment.Store.
+// Health implements payment.Store.
 func (s *Store) Health(ctx context.Context, providers []string) (payment.Health, error) {
 	h := payment.Health{Waiting: map[string]int64{}}
 	db := s.db.WithContext(ctx)

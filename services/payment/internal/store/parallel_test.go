@@ -63,7 +63,8 @@ func TestManyAttemptsAreSettledAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &meeting{shaky: d.line}
-	service := payment.NewService(d.store, noOrders{}, []payment.Provider{m}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	service := payment.NewService(d.store, noOrders{}, []payment.Provider{m}, func() string { return "sandbox" },
+		slog.New(slog.DiscardHandler))
 	if err := service.SettleDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,8 @@ func TestManyAttemptsAreSettledAtOnce(t *testing.T) {
 		t.Errorf("%d questions were asked alone", n)
 	}
 	var open int64
-	if err := d.db.Raw("SELECT count(*) FROM payments WHERE status = 'processing' AND look_at <= now()").Scan(&open).Error; err != nil || open != 0 {
+	if err := d.db.Raw("SELECT count(*) FROM payments WHERE status = 'processing' AND look_at <= now()").Scan(&open).
+		Error; err != nil || open != 0 {
 		t.Errorf("%d attempts are due still, %v", open, err)
 	}
 }
@@ -111,8 +113,10 @@ func TestARoundEndsThoughTheProviderIsSilent(t *testing.T) {
 	d.pay("2", d.bill("101"), sandbox.Unanswered)
 	d.sql(d.db, "UPDATE payments SET look_at = now()")
 	p := &timingOut{shaky: d.line, d: d}
-	service := payment.NewService(d.store, noOrders{}, []payment.Provider{p}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
-	for what, round := range map[string]func(context.Context) error{"settle": service.SettleDue, "refund": service.RefundDue} {
+	service := payment.NewService(d.store, noOrders{}, []payment.Provider{p}, func() string { return "sandbox" },
+		slog.New(slog.DiscardHandler))
+	for what, round := range map[string]func(context.Context) error{"settle": service.SettleDue,
+		"refund": service.RefundDue} {
 		ctx, stop := context.WithCancel(t.Context())
 		p.stop = stop
 		p.asked.Store(0)
@@ -128,8 +132,10 @@ func TestARoundWithoutWorkIsOneStatement(t *testing.T) {
 	d := open(t)
 	watched := postgrestest.Watch(d.db)
 	s := store.New(watched.DB, outbox.New(watched.DB, "payment", nil, slog.Default()))
-	service := payment.NewService(s, noOrders{}, []payment.Provider{d.line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
-	for what, round := range map[string]func(context.Context) error{"settle": service.SettleDue, "refund": service.RefundDue} {
+	service := payment.NewService(s, noOrders{}, []payment.Provider{d.line}, func() string { return "sandbox" },
+		slog.New(slog.DiscardHandler))
+	for what, round := range map[string]func(context.Context) error{"settle": service.SettleDue,
+		"refund": service.RefundDue} {
 		before := watched.Runs()
 		if err := round(t.Context()); err != nil || watched.Runs()-before != 1 {
 			t.Errorf("%s: %d statements, %v; want 1", what, watched.Runs()-before, err)

@@ -14,8 +14,9 @@ import (
 	"daprmall.dev/services/payment/internal/store"
 )
 
-// Bills, attempts, refunds and disputes are kept for ever, so nothing that a service does may read all of them: with many
-// finished ones, live and archived, every statement finds its rows by an index. Some attempts wait for a provider that is not set up.
+// Bills, attempts, refunds and disputes are kept for ever, so nothing that a service does may read all of them: with
+// many finished ones, live and archived, every statement finds its rows by an index. Some attempts wait for a provider
+// that is not set up.
 func TestNothingReadsAllPayments(t *testing.T) {
 	d := open(t)
 	n := postgrestest.Rows(t)
@@ -23,9 +24,12 @@ func TestNothingReadsAllPayments(t *testing.T) {
 	for table, first := range map[string]int64{"": young, "archived_": 1000} {
 		for _, sql := range []string{
 			`INSERT INTO %sbills (order_id, user_id, amount, currency, due_at, status, version)
-				SELECT i, 1000 + i %% 5000, 210, 'CNY', now(), CASE WHEN i %% 10 = 0 THEN 'refunded' ELSE 'paid' END, 2 FROM generate_series(?::bigint, ?) i`,
-			`INSERT INTO %spayments (id, order_id, user_id, provider, provider_id, amount, currency, status, card_brand, card_last4, created_at, updated_at, look_at)
-				SELECT i, i, 1000 + i %% 5000, 'sandbox', 'sbx_' || i, 210, 'CNY', CASE WHEN i %% 10 = 0 THEN 'refunded' ELSE 'succeeded' END, 'visa', '4242', now(), now(), now()
+				SELECT i, 1000 + i %% 5000, 210, 'CNY', now(), CASE WHEN i %% 10 = 0 THEN 'refunded' ELSE 'paid' END, 2
+				FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %spayments (id, order_id, user_id, provider, provider_id, amount, currency, status, card_brand,
+				card_last4, created_at, updated_at, look_at)
+				SELECT i, i, 1000 + i %% 5000, 'sandbox', 'sbx_' || i, 210, 'CNY', CASE WHEN i %% 10 = 0 THEN 'refunded'
+				ELSE 'succeeded' END, 'visa', '4242', now(), now(), now()
 				FROM generate_series(?::bigint, ?) i`,
 			`INSERT INTO %srefunds (payment_id, amount, done_at, told_at, status, provider_refund_id, look_at)
 				SELECT i, 210, now(), now(), 'succeeded', 're_' || i, 'infinity' FROM generate_series(?::bigint, ?, 10) i`,
@@ -37,19 +41,23 @@ func TestNothingReadsAllPayments(t *testing.T) {
 	}
 	d.sql(d.db, "UPDATE refunds SET look_at = now() + interval '1 day' WHERE payment_id % 20 = 0")
 	err := d.db.Exec(`INSERT INTO disputes (provider, id, charge_id, payment_id, amount, currency, reason, status, told_at)
-		SELECT 'sandbox', 'dp_' || i, 'sbx_' || i, i, 210, 'CNY', 'fraudulent', 'lost', now() FROM generate_series(1000, 999 + ? / 10) i`, n).Error
+		SELECT 'sandbox', 'dp_' || i, 'sbx_' || i, i, 210, 'CNY', 'fraudulent', 'lost', now()
+		FROM generate_series(1000, 999 + ? / 10) i`, n).Error
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = d.db.Exec("UPDATE payments SET status = 'processing', provider = 'gone' WHERE id BETWEEN ? AND ?", young, young+9).Error
+	err = d.db.Exec("UPDATE payments SET status = 'processing', provider = 'gone' WHERE id BETWEEN ? AND ?", young,
+		young+9).Error
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.sql(d.db, "ANALYZE")
 	watched := postgrestest.Watch(d.db)
 	d.store = store.New(watched.DB, outbox.New(watched.DB, "payment", nil, slog.Default()))
-	orders := &anOrder{payment.Bill{OrderID: "110", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Status: payment.Open}}
-	d.Service = payment.NewService(d.store, orders, []payment.Provider{d.line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	orders := &anOrder{payment.Bill{OrderID: "110", UserID: "7", Amount: 210, Currency: "CNY",
+		DueAt: time.Now().Add(time.Minute), Status: payment.Open}}
+	d.Service = payment.NewService(d.store, orders, []payment.Provider{d.line}, func() string { return "sandbox" },
+		slog.New(slog.DiscardHandler))
 	ctx := t.Context()
 	for _, do := range []struct {
 		what string
@@ -103,7 +111,8 @@ func TestNothingReadsAllPayments(t *testing.T) {
 			return err
 		}},
 		{"refunds", func() error {
-			for _, r := range []payment.Refund{{ID: "re_1", State: payment.RefundPending}, {ID: "re_1", State: payment.RefundFailed, Reason: "declined"},
+			for _, r := range []payment.Refund{{ID: "re_1", State: payment.RefundPending},
+				{ID: "re_1", State: payment.RefundFailed, Reason: "declined"},
 				{ID: "re_2", State: payment.RefundSucceeded}} {
 				if err := d.store.KeepRefund(ctx, "3", r); err != nil {
 					return err
@@ -113,7 +122,8 @@ func TestNothingReadsAllPayments(t *testing.T) {
 			return err
 		}},
 		{"disputes", func() error {
-			_, err := d.store.KeepDispute(ctx, "sandbox", payment.Dispute{ID: "dp_1", ChargeID: "sbx_3", Currency: "CNY", Status: "needs_response", At: time.Now()})
+			_, err := d.store.KeepDispute(ctx, "sandbox", payment.Dispute{ID: "dp_1", ChargeID: "sbx_3", Currency: "CNY",
+				Status: "needs_response", At: time.Now()})
 			return err
 		}},
 		{"archive", func() error { return d.store.Archive(ctx, 0) }},
@@ -126,7 +136,8 @@ func TestNothingReadsAllPayments(t *testing.T) {
 	if watched.Seen() < 25 {
 		t.Errorf("only %d statements were seen", watched.Seen())
 	}
-	for _, found := range watched.WholeTables(t, "bills", "payments", "refunds", "disputes", "archived_bills", "archived_payments", "archived_refunds") {
+	for _, found := range watched.WholeTables(t, "bills", "payments", "refunds", "disputes", "archived_bills",
+		"archived_payments", "archived_refunds") {
 		t.Errorf("reads all of %s", found)
 	}
 }
@@ -136,11 +147,15 @@ func TestAClaimReadsOneOfMany(t *testing.T) {
 	d := open(t)
 	n := postgrestest.Rows(t) / 5
 	for _, sql := range []string{
-		`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version) SELECT i, 7, 210, 'CNY', now(), 'open', 1 FROM generate_series(1, 2 * ?) i`,
-		`INSERT INTO payments (id, order_id, user_id, provider, provider_id, amount, currency, status, card_brand, card_last4, created_at, updated_at, look_at)
-			SELECT i, i, 7, 'sandbox', 'sbx_' || i, 210, 'CNY', CASE WHEN i % 2 = 0 THEN 'processing' ELSE 'succeeded' END, 'visa', '4242', now(), now(),
+		`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version) SELECT i, 7, 210, 'CNY', now(),
+			'open', 1 FROM generate_series(1, 2 * ?) i`,
+		`INSERT INTO payments (id, order_id, user_id, provider, provider_id, amount, currency, status, card_brand, card_last4,
+			created_at, updated_at, look_at)
+			SELECT i, i, 7, 'sandbox', 'sbx_' || i, 210, 'CNY', CASE WHEN i % 2 = 0 THEN 'processing'
+			ELSE 'succeeded' END, 'visa', '4242', now(), now(),
 				now() - make_interval(secs => i / 10.0) FROM generate_series(1, 2 * ?) i`,
-		`INSERT INTO refunds (payment_id, amount, look_at) SELECT i * 2 - 1, 210, now() - make_interval(secs => i / 10.0) FROM generate_series(1, ?) i`,
+		`INSERT INTO refunds (payment_id, amount, look_at) SELECT i * 2 - 1, 210, now() - make_interval(secs => i / 10.0)
+			FROM generate_series(1, ?) i`,
 	} {
 		if err := d.db.Exec(sql, n).Error; err != nil {
 			t.Fatal(err)

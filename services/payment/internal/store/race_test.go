@@ -12,7 +12,7 @@ import (
 	"daprmall.dev/services/payment/internal/store"
 )
 
-// late gives what it has read only after something else has happened.
+// late returns what it has read only after something else has happened.
 type late struct {
 	*store.Store
 	once      sync.Once
@@ -53,7 +53,8 @@ func TestEndingAnAttemptThatIsJustCharged(t *testing.T) {
 					t.Error(err)
 				}
 			}}
-			other := payment.NewService(slow, noOrders{}, []payment.Provider{d.line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+			other := payment.NewService(slow, noOrders{}, []payment.Provider{d.line}, func() string { return "sandbox" },
+				slog.New(slog.DiscardHandler))
 			if err := end(t.Context(), other); err != nil {
 				t.Error(err)
 			}

@@ -94,8 +94,8 @@ func TestARefundThatFails(t *testing.T) {
 	}
 }
 
-// A bank sends money back weeks after the refund succeeded: the refund is open again, whether Stripe's notice came or not, and the one
-// that then succeeds tells order nothing new.
+// A bank sends money back weeks after the refund succeeded: the refund is open again, whether Stripe's notice came or
+// not, and the one that then succeeds tells order nothing new.
 func TestARefundThatFailsLater(t *testing.T) {
 	for name, found := range map[string]func(c stripeFixture){
 		"by asking":   func(c stripeFixture) { c.due() },
@@ -139,7 +139,8 @@ func TestDisputes(t *testing.T) {
 	c.pay("1", c.bill("100"), stripetest.Good)
 	tell := func(kind, status string, at time.Time) {
 		t.Helper()
-		body, signature := c.stripe.Notice(kind, "dp_1", at, map[string]any{"payment_intent": "pi_1", "amount": 210, "currency": "cny", "reason": "fraudulent", "status": status})
+		body, signature := c.stripe.Notice(kind, "dp_1", at,
+			map[string]any{"payment_intent": "pi_1", "amount": 210, "currency": "cny", "reason": "fraudulent", "status": status})
 		if err := c.OnNotice(t.Context(), "stripe", body, signature); err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +169,8 @@ func TestForeignNotices(t *testing.T) {
 	c := openStripe(t)
 	c.pay("1", c.bill("100"), stripetest.Good)
 	c.tell("payment_intent.succeeded", "pi_999", nil, 1)
-	c.tell("refund.updated", "re_1", map[string]any{"payment_intent": "pi_1", "status": "succeeded"}, 1) // by hand, at Stripe
+	// by hand, at Stripe
+	c.tell("refund.updated", "re_1", map[string]any{"payment_intent": "pi_1", "status": "succeeded"}, 1)
 	c.tell("refund.updated", "re_2", map[string]any{"payment_intent": nil}, 1)
 	c.settle()
 	c.is("1", payment.Succeeded)
@@ -191,7 +193,8 @@ func TestMoneyOfAForgottenPayment(t *testing.T) {
 	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", WebhookSecret: stripetest.Secret, URL: c.stripe.URL})
 	service := payment.NewService(c.store, noOrders{}, []payment.Provider{provider}, func() string { return "stripe" },
 		slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelError})))
-	for _, kind := range []string{"payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.succeeded of another shop"} {
+	for _, kind := range []string{"payment_intent.succeeded", "payment_intent.payment_failed",
+		"payment_intent.succeeded of another shop"} {
 		said.Reset()
 		kind, foreign := strings.CutSuffix(kind, " of another shop")
 		changed := map[string]any{}
@@ -208,7 +211,8 @@ func TestMoneyOfAForgottenPayment(t *testing.T) {
 	}
 }
 
-// The secret of a provider is gone: its attempts and refunds wait, which operators see; nothing panics, and others go on.
+// The secret of a provider is gone: its attempts and refunds wait, which operators see; nothing panics, and others go
+// on.
 func TestAProviderThatIsGone(t *testing.T) {
 	c := paidBack(t, "pending")
 	c.bill("101")

@@ -8,7 +8,7 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// row is how an attempt lies in PostgreSQL. One that waits for the shopper is 'processing' with a next action.
+// row is the row of an attempt. One that waits for the shopper is 'processing' with a next action.
 type row struct {
 	ID          string `gorm:"primaryKey"`
 	OrderID     string
@@ -30,11 +30,12 @@ func (row) TableName() string { return "payments" }
 
 func toRow(p payment.Payment) (row, error) {
 	status, action, err := kept(p)
-	return row{p.ID, p.OrderID, p.UserID, p.Provider, p.ProviderID, p.Amount, p.Currency, status, p.Card.Brand, p.Card.Last4, action, p.FailureCode,
+	return row{p.ID, p.OrderID, p.UserID, p.Provider, p.ProviderID, p.Amount, p.Currency, status, p.Card.Brand,
+		p.Card.Last4, action, p.FailureCode,
 		p.CreatedAt, p.UpdatedAt}, err
 }
 
-// kept gives the columns that say where an attempt stands.
+// kept returns the columns of an attempt's state.
 func kept(p payment.Payment) (payment.Status, *string, error) {
 	if p.Status != payment.RequiresAction {
 		return p.Status, nil, nil
@@ -48,8 +49,10 @@ func kept(p payment.Payment) (payment.Status, *string, error) {
 }
 
 func (r row) payment() (*payment.Payment, error) {
-	p := &payment.Payment{ID: r.ID, OrderID: r.OrderID, UserID: r.UserID, Provider: r.Provider, ProviderID: r.ProviderID, Amount: r.Amount, Currency: r.Currency,
-		Status: r.Status, Card: payment.CardSummary{Brand: r.CardBrand, Last4: r.CardLast4}, FailureCode: r.FailureCode, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
+	p := &payment.Payment{ID: r.ID, OrderID: r.OrderID, UserID: r.UserID, Provider: r.Provider, ProviderID: r.ProviderID,
+		Amount: r.Amount, Currency: r.Currency,
+		Status: r.Status, Card: payment.CardSummary{Brand: r.CardBrand, Last4: r.CardLast4}, FailureCode: r.FailureCode,
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
 	if r.Status == payment.Processing && r.NextAction != nil {
 		p.Status = payment.RequiresAction
 		if err := json.Unmarshal([]byte(*r.NextAction), &p.NextAction); err != nil {

@@ -23,7 +23,7 @@ var files embed.FS
 // Migrations creates the tables of payments.
 var Migrations = postgres.Migrations{Name: "payment", FS: files}
 
-// Store is payment.Store on PostgreSQL.
+// Store implements payment.Store with PostgreSQL.
 type Store struct {
 	db      *gorm.DB
 	out     *outbox.Outbox
@@ -35,8 +35,10 @@ func New(db *gorm.DB, out *outbox.Outbox) *Store {
 	return &Store{db: db, out: out, awaited: &awaited{db: db}}
 }
 
-// Start is described at payment.Store. A new attempt is two statements; that at most one is under way is the unique index's business.
-func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b payment.Bill, now time.Time, live bool) error) (kept *payment.Payment, found bool, err error) {
+// Start implements payment.Store. A new attempt takes two statements; a unique index makes sure that at most one is
+// under way.
+func (s *Store) Start(ctx context.Context, p payment.Payment,
+	decide func(b payment.Bill, now time.Time, live bool) error) (kept *payment.Payment, found bool, err error) {
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		if err := billArchive.Unarchive(tx, p.OrderID); err != nil {
 			return err
@@ -45,7 +47,8 @@ func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b paym
 			Bill billRow `gorm:"embedded"`
 			Now  time.Time
 		}
-		// What a statement selects it reads before it waits for its locks: the clock is read by an outer one, which has the bill.
+		// A statement's select list is evaluated before it waits for locks: an outer query reads the clock once it has the
+		// bill.
 		res := tx.Raw(`WITH b AS MATERIALIZED (SELECT * FROM bills WHERE order_id = ? FOR UPDATE)
 			SELECT b.*, clock_timestamp() AS now FROM b`, p.OrderID).Scan(&b)
 		if res.Error != nil {
@@ -92,10 +95,11 @@ func (s *Store) Start(ctx context.Context, p payment.Payment, decide func(b paym
 	return kept, found, nil
 }
 
-// restart begins an attempt again that ended before the provider knew of it. The settler's time is that of a new one.
+// restart begins an attempt again that ended before the provider knew of it, with the settler's time of a new one.
 func restart(tx *gorm.DB, p payment.Payment, decide func(live bool) error) error {
 	var live bool
-	err := tx.Raw("SELECT EXISTS (SELECT 1 FROM payments WHERE order_id = ? AND status = 'processing')", p.OrderID).Scan(&live).Error
+	err := tx.Raw("SELECT EXISTS (SELECT 1 FROM payments WHERE order_id = ? AND status = 'processing')",
+		p.OrderID).Scan(&live).Error
 	if err != nil {
 		return err
 	}
@@ -112,22 +116,24 @@ func restart(tx *gorm.DB, p payment.Payment, decide func(live bool) error) error
 	return tx.Exec("UPDATE payments SET look_at = DEFAULT WHERE id = ?", p.ID).Error
 }
 
-// underWay is status = 'processing' in other words: said so, PostgreSQL may look through the index of all attempts under way instead
-// of going to the one that is meant.
+// underWay is status = 'processing' in other words: with that condition PostgreSQL may scan the index of all attempts
+// under way instead of looking up the one.
 const underWay = "status NOT IN ('succeeded', 'failed', 'cancelled', 'refunded')"
 
-// Opened is described at payment.Store.
+// Opened implements payment.Store.
 func (s *Store) Opened(ctx context.Context, id, providerID string) (bool, error) {
-	res := s.db.WithContext(ctx).Exec("UPDATE payments SET provider_id = ? WHERE id = ? AND "+underWay+" AND provider_id IN ('', ?)", providerID, id, providerID)
+	res := s.db.WithContext(ctx).Exec("UPDATE payments SET provider_id = ? WHERE id = ? AND "+underWay+
+		" AND provider_id IN ('', ?)", providerID, id, providerID)
 	if res.Error != nil {
 		return false, fmt.Errorf("keep provider id of payment %s: %w", id, res.Error)
 	}
 	return res.RowsAffected == 1, nil
 }
 
-// Abandon is described at payment.Store.
+// Abandon implements payment.Store.
 func (s *Store) Abandon(ctx context.Context, id, why string) (*payment.Payment, error) {
-	err := s.db.WithContext(ctx).Exec(`UPDATE payments SET status = 'cancelled', failure_code = ?, updated_at = clock_timestamp()
+	err := s.db.WithContext(ctx).
+		Exec(`UPDATE payments SET status = 'cancelled', failure_code = ?, updated_at = clock_timestamp()
 		WHERE id = ? AND `+underWay+` AND provider_id = ''`, why, id).Error
 	if err != nil {
 		return nil, fmt.Errorf("abandon payment %s: %w", id, err)
@@ -135,7 +141,7 @@ func (s *Store) Abandon(ctx context.Context, id, why string) (*payment.Payment, 
 	return s.Find(ctx, id)
 }
 
-// Find is described at payment.Store.
+// Find implements payment.Store.
 func (s *Store) Find(ctx context.Context, id string) (*payment.Payment, error) {
 	return find(postgres.DB(ctx, s.db), id)
 }
@@ -152,15 +158,17 @@ func find(q *gorm.DB, id string) (*payment.Payment, error) {
 	return r.payment()
 }
 
-// settled ends an attempt that brought the money. A bill that was closed meanwhile stays closed: order will ask for the money to go back.
+// settled ends an attempt that brought the money. A bill closed meanwhile stays closed: order will request a refund.
 const settled = `WITH p AS (
-		UPDATE payments SET status = ?, failure_code = ?, card_brand = ?, card_last4 = ?, next_action = NULL, updated_at = ? WHERE id = ?
+		UPDATE payments SET status = ?, failure_code = ?, card_brand = ?, card_last4 = ?, next_action = NULL, updated_at = ?
+		WHERE id = ?
 	), b AS (
-		UPDATE bills SET status = CASE status WHEN 'open' THEN 'paid' ELSE status END, version = ?, updated_at = now() WHERE order_id = ?
+		UPDATE bills SET status = CASE status WHEN 'open' THEN 'paid' ELSE status END, version = ?, updated_at = now()
+		WHERE order_id = ?
 	)
 	` + outbox.Insert
 
-// Settle is described at payment.Store. The bill is locked before the attempt, as in Start.
+// Settle implements payment.Store. The bill is locked before the attempt, as in Start.
 func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*payment.Payment, error) {
 	var p *payment.Payment
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
@@ -169,7 +177,8 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 			BillVersion int64
 			Now         time.Time
 		}
-		res := tx.Raw(`SELECT p.*, b.version AS bill_version, clock_timestamp() AS now FROM bills b JOIN payments p ON p.order_id = b.order_id
+		res := tx.Raw(`SELECT p.*, b.version AS bill_version, clock_timestamp() AS now FROM bills b JOIN payments p
+			ON p.order_id = b.order_id
 			WHERE p.id = ? FOR UPDATE`, id).Scan(&l)
 		if res.Error != nil {
 			return fmt.Errorf("lock payment %s: %w", id, res.Error)
@@ -186,7 +195,8 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 			if err != nil {
 				return err
 			}
-			return tx.Exec("UPDATE payments SET status = ?, failure_code = ?, card_brand = ?, card_last4 = ?, next_action = ?::jsonb, updated_at = ? WHERE id = ?",
+			return tx.Exec("UPDATE payments SET status = ?, failure_code = ?, card_brand = ?, card_last4 = ?, next_action = "+
+				"?::jsonb, updated_at = ? WHERE id = ?",
 				status, p.FailureCode, p.Card.Brand, p.Card.Last4, action, p.UpdatedAt, id).Error
 		}
 		version := l.BillVersion + 1
@@ -194,7 +204,8 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 		if err != nil {
 			return err
 		}
-		if err := tx.Exec(settled, p.Status, p.FailureCode, p.Card.Brand, p.Card.Last4, p.UpdatedAt, id, version, p.OrderID, told).Error; err != nil {
+		if err := tx.Exec(settled, p.Status, p.FailureCode, p.Card.Brand, p.Card.Last4, p.UpdatedAt, id, version, p.OrderID,
+			told).Error; err != nil {
 			return fmt.Errorf("settle payment %s: %w", id, err)
 		}
 		s.out.Notify(ctx)
@@ -203,23 +214,25 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 	return p, err
 }
 
-// ScheduleCheck is described at payment.Store. The longer an attempt has taken, the less often it is looked at; one that waits for its shopper
-// is told by a notice, as a rule, and looked at when the time to pay is over.
+// ScheduleCheck implements payment.Store. The longer an attempt takes, the less often it is checked; one that waits for
+// its shopper is usually announced by a notice, and checked when the time to pay ends.
 func (s *Store) ScheduleCheck(ctx context.Context, id string) error {
 	return s.db.WithContext(ctx).Exec(`UPDATE payments SET look_at = CASE WHEN next_action IS NULL
 			THEN now() + greatest(interval '500 milliseconds', least(interval '10 seconds', (now() - created_at) / 2))
 			ELSE least(now() + greatest(interval '2 seconds', least(interval '1 minute', (now() - created_at) / 4)),
-				greatest(now() + interval '500 milliseconds', (SELECT due_at FROM bills b WHERE b.order_id = payments.order_id))) END
+				greatest(now() + interval '500 milliseconds', (SELECT due_at FROM bills b
+				WHERE b.order_id = payments.order_id))) END
 		WHERE id = ? AND `+underWay, id).Error
 }
 
 const nextUnsettled = `UPDATE payments p SET look_at = now() + interval '10 seconds' FROM bills b
-	WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now() AND provider = ANY(?::text[])
+	WHERE b.order_id = p.order_id AND p.id = (SELECT id FROM payments WHERE status = 'processing' AND look_at <= now()
+	AND provider = ANY(?::text[])
 		ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 	RETURNING p.*, b.status = 'open' AND (p.next_action IS NULL OR b.due_at > now()) AS bill_open`
 
-// NextUnsettled is described at payment.Store: a claim lasts ten seconds, so that replicas look at different attempts and a provider that is down
-// is not asked in a loop.
+// NextUnsettled implements payment.Store. A claim lasts ten seconds, so that replicas check different attempts and a
+// provider that is down is not asked in a loop.
 func (s *Store) NextUnsettled(ctx context.Context, providers []string) (*payment.Payment, bool, error) {
 	var r struct {
 		Attempt  row `gorm:"embedded"`

@@ -83,13 +83,15 @@ func open(t *testing.T) fixture {
 	toldRight(t, db)
 	line := &shaky{Provider: sandbox.New(bank)}
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
-	service := payment.NewService(s, noOrders{}, []payment.Provider{line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	service := payment.NewService(s, noOrders{}, []payment.Provider{line}, func() string { return "sandbox" },
+		slog.New(slog.DiscardHandler))
 	return fixture{service, t, db, bank, line, s}
 }
 
 func (d fixture) bill(order string) payment.Bill {
 	d.t.Helper()
-	b := payment.Bill{OrderID: order, UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Version: 1}
+	b := payment.Bill{OrderID: order, UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute),
+		Version: 1}
 	if err := d.OpenBills(d.t.Context(), b); err != nil {
 		d.t.Fatal(err)
 	}
@@ -162,11 +164,13 @@ func (d fixture) books(id string, status payment.Status, net int64, events strin
 		d.t.Errorf("payment %s: %+v, %v; want %s", id, p, err, status)
 	}
 	var sum int64
-	if err := d.bank.Raw("SELECT coalesce(sum(captured - refunded), 0)::bigint FROM charges").Scan(&sum).Error; err != nil || sum != net {
+	if err := d.bank.Raw("SELECT coalesce(sum(captured - refunded), 0)::bigint FROM charges").Scan(&sum).
+		Error; err != nil || sum != net {
 		d.t.Errorf("payment %s: the bank holds %d, %v; want %d", id, sum, err, net)
 	}
 	var types []string
-	if err := d.db.Raw("SELECT type FROM outbox ORDER BY seq").Scan(&types).Error; err != nil || fmt.Sprint(types) != events {
+	if err := d.db.Raw("SELECT type FROM outbox ORDER BY seq").Scan(&types).Error; err != nil ||
+		fmt.Sprint(types) != events {
 		d.t.Errorf("payment %s: events %v, %v; want %s", id, types, err, events)
 	}
 }
@@ -217,13 +221,15 @@ func TestASlowChargeIsLookedAtAgainSoon(t *testing.T) {
 			t.Fatal(err)
 		}
 		var waits float64
-		if err := d.db.Raw("SELECT extract(epoch FROM look_at - now()) FROM payments").Scan(&waits).Error; err != nil || waits < want-0.4 || waits > want+0.4 {
+		if err := d.db.Raw("SELECT extract(epoch FROM look_at - now()) FROM payments").Scan(&waits).Error; err != nil ||
+			waits < want-0.4 || waits > want+0.4 {
 			t.Errorf("after %d s: looked at again in %.1f s, %v; want about %.1f", age, waits, err, want)
 		}
 	}
 }
 
-// Each row is a crash between two lines of a charge; afterwards the settler finds out, and nothing is charged twice or for nothing.
+// Each row is a crash between two lines of a charge; afterwards the settler finds out, and nothing is charged twice or
+// for nothing.
 func TestCrashPoints(t *testing.T) {
 	tests := map[string]struct {
 		until  func(d fixture, p *payment.Payment)
@@ -252,7 +258,8 @@ func TestCrashPoints(t *testing.T) {
 			b := d.bill("100")
 			tt.until(d, d.start("1", b, card("4242424242424242")))
 			// The same request again, while nobody knows: it is told how things stand and charges nothing.
-			if p, resumed, err := d.Start(t.Context(), "1", b.UserID, b.OrderID, nil); err != nil || !resumed || p.Status != payment.Processing {
+			if p, resumed, err := d.Start(t.Context(), "1", b.UserID, b.OrderID, nil); err != nil || !resumed ||
+				p.Status != payment.Processing {
 				t.Errorf("repeat: %+v, resumed %v, %v; want the attempt under way", p, resumed, err)
 			}
 			d.later()
@@ -305,7 +312,8 @@ func TestWhoMayStart(t *testing.T) {
 	if err := d.CloseBill(t.Context(), d.bill("102")); err != nil {
 		t.Fatal(err)
 	}
-	for order, want := range map[string]string{"100": "already_paid", "101": "order_not_payable", "102": "order_not_payable"} {
+	for order, want := range map[string]string{"100": "already_paid", "101": "order_not_payable",
+		"102": "order_not_payable"} {
 		if got := problem.CodeOf(start("9", "7", order)); got != want {
 			t.Errorf("order %s: %q, want %q", order, got, want)
 		}
@@ -333,7 +341,8 @@ func TestWaitingForTheBillPastItsTime(t *testing.T) {
 		started <- err
 	}()
 	for waits := false; !waits; {
-		if err := d.db.Raw("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')").Scan(&waits).Error; err != nil {
+		if err := d.db.Raw("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND " +
+			"wait_event_type = 'Lock')").Scan(&waits).Error; err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -360,7 +369,8 @@ func TestProviderAway(t *testing.T) {
 	d.books("1", payment.Succeeded, 210, succeeded)
 }
 
-// The order is cancelled while a charge is under way: either the provider cancels, or the success is told and order sends it back.
+// The order is cancelled while a charge is under way: either the provider cancels, or the success is told and order
+// sends it back.
 func TestClosedBill(t *testing.T) {
 	t.Run("not captured", func(t *testing.T) {
 		d := open(t)
@@ -397,7 +407,8 @@ func TestClosedBill(t *testing.T) {
 	})
 }
 
-// "Unpaid" is final only after the provider has cancelled: while it cannot be asked, money may still move, and nobody is told otherwise.
+// "Unpaid" is final only after the provider has cancelled: while it cannot be asked, money may still move, and nobody
+// is told otherwise.
 func TestUnpaidIsFinalOnlyAfterTheProviderCancelled(t *testing.T) {
 	d := open(t)
 	b := d.bill("100")
@@ -418,11 +429,14 @@ func TestUnpaidIsFinalOnlyAfterTheProviderCancelled(t *testing.T) {
 	d.books("1", payment.Cancelled, 0, "[]")
 }
 
-// A payment that comes before the event that opens its bill asks order. Whatever comes later finds the bill that it opened.
+// A payment that comes before the event that opens its bill asks order. Whatever comes later finds the bill that it
+// opened.
 func TestPayingBeforeTheBillIsThere(t *testing.T) {
 	d := open(t)
-	orders := &anOrder{payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Status: payment.Open, Version: 1}}
-	early := payment.NewService(d.store, orders, []payment.Provider{d.line}, func() string { return "sandbox" }, slog.New(slog.DiscardHandler))
+	orders := &anOrder{payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY",
+		DueAt: time.Now().Add(time.Minute), Status: payment.Open, Version: 1}}
+	early := payment.NewService(d.store, orders, []payment.Provider{d.line}, func() string { return "sandbox" },
+		slog.New(slog.DiscardHandler))
 	if err := early.OpenBill(t.Context(), "8", "100"); problem.KindOf(err) != problem.NotFound || d.status("100") != "" {
 		t.Errorf("a stranger's: %v, want not found and no bill", err)
 	}
@@ -441,7 +455,8 @@ func TestPayingBeforeTheBillIsThere(t *testing.T) {
 	}
 }
 
-// A crash, or a provider that is away, between the claim of a refund and the provider's refund: it is tried again when its time has come.
+// A crash, or a provider that is away, between the claim of a refund and the provider's refund: it is tried again when
+// its time has come.
 func TestRefundBeforeTheProviderHeardOfIt(t *testing.T) {
 	d := open(t)
 	d.pay("1", d.bill("100"), "4242424242424242")
@@ -491,8 +506,10 @@ func TestRefundCrash(t *testing.T) {
 // The cancellation overtakes the placing: the bill stays closed.
 func TestEventsInAnyOrder(t *testing.T) {
 	d := open(t)
-	b := payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute), Version: 2}
-	if err := errors.Join(d.CloseBill(t.Context(), b), d.OpenBills(t.Context(), b), d.CloseBill(t.Context(), b)); err != nil {
+	b := payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute),
+		Version: 2}
+	if err := errors.Join(d.CloseBill(t.Context(), b), d.OpenBills(t.Context(), b),
+		d.CloseBill(t.Context(), b)); err != nil {
 		t.Fatal(err)
 	}
 	if status := d.status("100"); status != payment.Closed {

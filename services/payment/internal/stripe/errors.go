@@ -11,8 +11,8 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// refusedError is an error of Stripe's for logs. Its own text is the whole answer: the client secret of an intent, and what
-// Stripe knows of the card.
+// refusedError is an error of Stripe's without secrets, for logs. Its own text is the whole answer, with an intent's
+// client secret and details of the card.
 type refusedError struct{ cause *stripe.Error }
 
 func (e refusedError) Error() string {
@@ -22,7 +22,7 @@ func (e refusedError) Error() string {
 
 func (e refusedError) Unwrap() error { return e.cause }
 
-// plain gives an error that may be logged.
+// plain returns an error that may be logged.
 func plain(err error) error {
 	var refused *stripe.Error
 	if errors.As(err, &refused) {
@@ -31,7 +31,7 @@ func plain(err error) error {
 	return err
 }
 
-// notChargeable says whether Stripe refused the amount or the currency, as it will again.
+// notChargeable reports whether Stripe refused the amount or the currency, which it will always do.
 func notChargeable(err error) bool {
 	var e *stripe.Error
 	if !errors.As(err, &e) || e.Type != stripe.ErrorTypeInvalidRequest {
@@ -44,8 +44,8 @@ func notChargeable(err error) bool {
 	return e.Param == "amount" || e.Param == "currency"
 }
 
-// notRefunded gives the refund that Stripe refused to make. What it does not know may be of another account, whose key will
-// come back.
+// notRefunded returns the refund that Stripe refused to make. An unknown charge may belong to another account, whose
+// key may be configured again.
 func notRefunded(err error) (payment.Refund, bool) {
 	var e *stripe.Error
 	if !errors.As(err, &e) || e.Type != stripe.ErrorTypeInvalidRequest ||

@@ -42,9 +42,11 @@ func TestAnAmountThatStripeRefuses(t *testing.T) {
 
 // A refund that Stripe refuses has failed: operators see it, and it is not tried for ever.
 func TestARefundThatStripeRefuses(t *testing.T) {
-	for code, want := range map[string]payment.RefundState{"charge_disputed": payment.RefundFailed, "refund_disputed_payment": payment.RefundFailed,
-		"charge_not_refundable": payment.RefundFailed, "balance_insufficient": payment.RefundFailed, "lock_timeout": "", "resource_missing": "",
-		"api_key_expired": ""} {
+	for code, want := range map[string]payment.RefundState{"charge_disputed": payment.RefundFailed,
+		"refund_disputed_payment": payment.RefundFailed,
+		"charge_not_refundable":   payment.RefundFailed, "balance_insufficient": payment.RefundFailed, "lock_timeout": "",
+		"resource_missing": "",
+		"api_key_expired":  ""} {
 		a := &refundRefused{body: refusal(code, "")}
 		s := httptest.NewServer(a)
 		r, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Refund(t.Context(), "pi_1", "7", 10)
@@ -75,7 +77,8 @@ func TestErrorsKeepSecrets(t *testing.T) {
 	_, look := p.GetRefund(ctx, "pi_1", "re_1")
 	a.reply["/v1/payment_methods"] = there
 	_, method := p.Confirm(ctx, "pi_1", good)
-	for what, err := range map[string]error{"create": create, "confirm": confirm, "get": get, "cancel": cancel, "refund": refund, "look": look, "method": method} {
+	for what, err := range map[string]error{"create": create, "confirm": confirm, "get": get, "cancel": cancel,
+		"refund": refund, "look": look, "method": method} {
 		if err == nil || !strings.Contains(err.Error(), "payment_intent_unexpected_state") {
 			t.Errorf("%s: %v, want Stripe's code", what, err)
 			continue
@@ -91,10 +94,13 @@ func TestErrorsKeepSecrets(t *testing.T) {
 // A comma too much in the secret is no secret: nobody can sign with it.
 func TestAnEmptyWebhookSecretSignsNothing(t *testing.T) {
 	payload := []byte(`{"id":"evt_1","object":"event","type":"charge.dispute.created","created":1,"data":{"object":{"id":"dp_1"}}}`)
-	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: payload, Secret: "", Timestamp: time.Now()})
-	for secrets, want := range map[string]problem.Kind{"whsec_a,": problem.BadRequest, ",whsec_a": problem.BadRequest, "whsec_a, ,whsec_b": problem.BadRequest,
-		" ": problem.Unavailable, ",": problem.Unavailable} {
-		if n, err := New(Config{APIKey: "sk_test_123", WebhookSecret: secrets}).Notice(payload, signed.Header); problem.KindOf(err) != want {
+	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: payload, Secret: "",
+		Timestamp: time.Now()})
+	for secrets, want := range map[string]problem.Kind{"whsec_a,": problem.BadRequest, ",whsec_a": problem.BadRequest,
+		"whsec_a, ,whsec_b": problem.BadRequest,
+		" ":                 problem.Unavailable, ",": problem.Unavailable} {
+		if n, err := New(Config{APIKey: "sk_test_123", WebhookSecret: secrets}).Notice(payload,
+			signed.Header); problem.KindOf(err) != want {
 			t.Errorf("%q: %+v, %v; want kind %v", secrets, n, err, want)
 		}
 	}

@@ -14,14 +14,15 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// Notice is described at payment.Notifier: a webhook, signed by Stripe within the last five minutes (https://docs.stripe.com/webhooks).
+// Notice is described at payment.Notifier: a webhook, signed by Stripe within the last five minutes
+// (https://docs.stripe.com/webhooks).
 func (p *Provider) Notice(payload []byte, signature string) (payment.Notice, error) {
 	event, err := p.verified(payload, signature)
 	if err != nil {
 		return payment.Notice{}, err
 	}
 	n := payment.Notice{ID: event.ID, Kind: string(event.Type)}
-	// Of every object only what names a charge is read; what has become of it is asked for.
+	// Only the id of the charge is read; Stripe is asked for its state.
 	var object struct {
 		ID            string `json:"id"`
 		PaymentIntent string `json:"payment_intent"`
@@ -40,7 +41,8 @@ func (p *Provider) Notice(payload []byte, signature string) (payment.Notice, err
 		return nil
 	}
 	switch event.Type {
-	case stripe.EventTypePaymentIntentSucceeded, stripe.EventTypePaymentIntentPaymentFailed, stripe.EventTypePaymentIntentRequiresAction,
+	case stripe.EventTypePaymentIntentSucceeded, stripe.EventTypePaymentIntentPaymentFailed,
+		stripe.EventTypePaymentIntentRequiresAction,
 		stripe.EventTypePaymentIntentCanceled, stripe.EventTypePaymentIntentProcessing:
 		if err := read(); err != nil {
 			return n, err
@@ -49,7 +51,8 @@ func (p *Provider) Notice(payload []byte, signature string) (payment.Notice, err
 		if event.Type == stripe.EventTypePaymentIntentSucceeded {
 			n.Captured = object.Metadata.PaymentID
 		}
-	case stripe.EventTypeRefundCreated, stripe.EventTypeRefundUpdated, stripe.EventTypeRefundFailed, stripe.EventTypeChargeRefundUpdated:
+	case stripe.EventTypeRefundCreated, stripe.EventTypeRefundUpdated, stripe.EventTypeRefundFailed,
+		stripe.EventTypeChargeRefundUpdated:
 		if err := read(); err != nil {
 			return n, err
 		}
@@ -59,8 +62,9 @@ func (p *Provider) Notice(payload []byte, signature string) (payment.Notice, err
 		if err := read(); err != nil {
 			return n, err
 		}
-		n.Dispute = &payment.Dispute{ID: object.ID, ChargeID: object.PaymentIntent, Amount: object.Amount, Currency: strings.ToUpper(object.Currency),
-			Reason: object.Reason, Status: object.Status, At: time.Unix(event.Created, 0).UTC()}
+		n.Dispute = &payment.Dispute{ID: object.ID, ChargeID: object.PaymentIntent, Amount: object.Amount,
+			Currency: strings.ToUpper(object.Currency),
+			Reason:   object.Reason, Status: object.Status, At: time.Unix(event.Created, 0).UTC()}
 	}
 	return n, nil
 }
@@ -68,10 +72,12 @@ func (p *Provider) Notice(payload []byte, signature string) (payment.Notice, err
 func (p *Provider) verified(payload []byte, signature string) (event stripe.Event, err error) {
 	secrets := strings.FieldsFunc(p.set.WebhookSecret, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 	if len(secrets) == 0 {
-		return event, problem.NewUnavailable(errors.New("the secret stripe has no webhook_secret"), time.Minute, "Webhooks are not set up.")
+		return event, problem.NewUnavailable(errors.New("the secret stripe has no webhook_secret"), time.Minute,
+			"Webhooks are not set up.")
 	}
 	for _, secret := range secrets {
-		event, err = webhook.ConstructEventWithOptions(payload, signature, secret, webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
+		event, err = webhook.ConstructEventWithOptions(payload, signature, secret,
+			webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
 		if err == nil {
 			return event, nil
 		}

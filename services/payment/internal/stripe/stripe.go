@@ -1,4 +1,5 @@
-// Package stripe pays through Stripe's PaymentIntents (https://docs.stripe.com/api/payment_intents), with the official SDK.
+// Package stripe pays through Stripe's PaymentIntents (https://docs.stripe.com/api/payment_intents), with the official
+// SDK.
 package stripe
 
 import (
@@ -15,12 +16,12 @@ import (
 // Config is how to reach Stripe.
 type Config struct {
 	APIKey        string
-	WebhookSecret string        // of the endpoint, several separated by commas while it is changed; "" refuses notices
+	WebhookSecret string        // of the endpoint, several separated by commas during a change; "" refuses all notices
 	URL           string        // replaces Stripe's own address, "" keeps it
-	ReturnURL     func() string // where a bank's page sends shoppers back to; "" leaves that to Stripe.js
+	ReturnURL     func() string // where a bank's page sends shoppers back to; "": Stripe.js decides
 }
 
-// Provider is payment.Provider and payment.Notifier.
+// Provider implements payment.Provider and payment.Notifier.
 type Provider struct {
 	api *stripe.Client
 	set Config
@@ -28,7 +29,8 @@ type Provider struct {
 
 // New makes a provider.
 func New(c Config) *Provider {
-	config := &stripe.BackendConfig{MaxNetworkRetries: stripe.Int64(0), LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull}}
+	config := &stripe.BackendConfig{MaxNetworkRetries: stripe.Int64(0),
+		LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull}}
 	if c.URL != "" {
 		config.URL = stripe.String(c.URL)
 	}
@@ -38,20 +40,21 @@ func New(c Config) *Provider {
 	return &Provider{api: stripe.NewClient(c.APIKey, stripe.WithBackends(stripe.NewBackendsWithConfig(config))), set: c}
 }
 
-// Name is how attempts remember it.
+// Name identifies the provider in attempts.
 func (*Provider) Name() string { return "stripe" }
 
 // HostsCards is described at payment.Provider: Stripe.js has card fields.
 func (*Provider) HostsCards() bool { return true }
 
-// Create is described at payment.Provider. Its idempotency key is a new one each time (the SDK's): Stripe repeats for a day whatever it
-// answered to a key, failures too, and an intent without a card costs nothing.
+// Create implements payment.Provider. Its idempotency key is new each time (the SDK's): Stripe repeats any answer to a
+// key for a day, failures too, and an intent without a card costs nothing.
 func (p *Provider) Create(ctx context.Context, ref string, amount int64, currency string) (string, error) {
 	units, err := units(amount, currency)
 	if err != nil {
 		return "", err
 	}
-	pi, err := p.api.V1PaymentIntents.Create(ctx, &stripe.PaymentIntentCreateParams{Amount: stripe.Int64(units), Currency: stripe.String(strings.ToLower(currency)),
+	pi, err := p.api.V1PaymentIntents.Create(ctx, &stripe.PaymentIntentCreateParams{Amount: stripe.Int64(units),
+		Currency:           stripe.String(strings.ToLower(currency)),
 		PaymentMethodTypes: []*string{stripe.String("card")}, Metadata: map[string]string{"payment_id": ref}})
 	if notChargeable(err) {
 		return "", fmt.Errorf("%w: %w", payment.ErrNotChargeable, plain(err))
@@ -62,10 +65,11 @@ func (p *Provider) Create(ctx context.Context, ref string, amount int64, currenc
 	return pi.ID, nil
 }
 
-// Confirm is described at payment.Provider. An intent is confirmed once, so its id is the key.
+// Confirm implements payment.Provider. An intent is confirmed once, so its id is the idempotency key.
 func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (payment.Outcome, error) {
 	method := &stripe.PaymentMethodCreateParams{Type: stripe.String("card"), Card: &stripe.PaymentMethodCreateCardParams{
-		Number: stripe.String(card.Number), ExpMonth: stripe.Int64(int64(card.ExpMonth)), ExpYear: stripe.Int64(int64(card.ExpYear)), CVC: stripe.String(card.CVC)}}
+		Number: stripe.String(card.Number), ExpMonth: stripe.Int64(int64(card.ExpMonth)),
+		ExpYear: stripe.Int64(int64(card.ExpYear)), CVC: stripe.String(card.CVC)}}
 	pm, err := p.api.V1PaymentMethods.Create(ctx, method)
 	if code, refused := declined(err); refused {
 		return p.giveUp(ctx, id, code)
@@ -92,7 +96,7 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 	return o, nil
 }
 
-// giveUp cancels an intent whose card was declined: Stripe would let another card try, here that is another attempt.
+// giveUp cancels an intent whose card was declined: Stripe would allow another card, here that is another attempt.
 func (p *Provider) giveUp(ctx context.Context, id, code string) (payment.Outcome, error) {
 	ended, err := p.Cancel(ctx, id)
 	if err != nil || ended.State == payment.StateSucceeded || ended.State == payment.StateProcessing {
@@ -101,7 +105,7 @@ func (p *Provider) giveUp(ctx context.Context, id, code string) (payment.Outcome
 	return payment.Outcome{State: payment.StateFailed, FailureCode: code}, nil
 }
 
-// Get is described at payment.Provider.
+// Get implements payment.Provider.
 func (p *Provider) Get(ctx context.Context, id string) (payment.Outcome, error) {
 	params := &stripe.PaymentIntentRetrieveParams{}
 	params.AddExpand("payment_method")
@@ -112,7 +116,7 @@ func (p *Provider) Get(ctx context.Context, id string) (payment.Outcome, error) 
 	return outcome(pi), nil
 }
 
-// Cancel is described at payment.Provider.
+// Cancel implements payment.Provider.
 func (p *Provider) Cancel(ctx context.Context, id string) (payment.Outcome, error) {
 	pi, err := p.api.V1PaymentIntents.Cancel(ctx, id, nil)
 	if err == nil {
@@ -120,22 +124,23 @@ func (p *Provider) Cancel(ctx context.Context, id string) (payment.Outcome, erro
 	}
 	var refused *stripe.Error
 	if errors.As(err, &refused) && refused.Code == stripe.ErrorCodePaymentIntentUnexpectedState {
-		return p.Get(ctx, id) // settled meanwhile: what it is, it is
+		return p.Get(ctx, id) // settled meanwhile
 	}
 	return payment.Outcome{}, plain(err)
 }
 
-// Refund is described at payment.Provider. It looks first: then a repeat after a lost answer finds the refund, and one after a failure
-// can have a new key. Two whole refunds of one charge Stripe refuses itself.
+// Refund implements payment.Provider. It looks for a refund first: a repetition after a lost answer finds it, and one
+// after a failure can use a new key. Stripe itself refuses a second whole refund.
 func (p *Provider) Refund(ctx context.Context, id, ref string, _ int64) (payment.Refund, error) {
 	if r, found, err := p.given(ctx, id, ref); err != nil || found {
 		return r, err
 	}
-	// Without an amount: what is left of the charge, all of it unless somebody gave a part back by hand.
-	r, err := p.api.V1Refunds.Create(ctx, &stripe.RefundCreateParams{PaymentIntent: stripe.String(id), Metadata: map[string]string{"payment_id": ref}})
+	// Without an amount Stripe refunds what is left of the charge: all of it unless somebody refunded a part by hand.
+	r, err := p.api.V1Refunds.Create(ctx, &stripe.RefundCreateParams{PaymentIntent: stripe.String(id),
+		Metadata: map[string]string{"payment_id": ref}})
 	var refused *stripe.Error
 	if errors.As(err, &refused) && refused.Code == stripe.ErrorCodeChargeAlreadyRefunded {
-		if r, found, err := p.given(ctx, id, ""); err != nil || found { // by somebody else, and whole
+		if r, found, err := p.given(ctx, id, ""); err != nil || found { // whole, made by somebody else
 			return r, err
 		}
 	}
@@ -148,7 +153,7 @@ func (p *Provider) Refund(ctx context.Context, id, ref string, _ int64) (payment
 	return refund(r), nil
 }
 
-// given gives the refund of an intent that went back or is on its way: ours, if ref is given.
+// given returns a finished or pending refund of an intent: ours, if ref is given.
 func (p *Provider) given(ctx context.Context, id, ref string) (payment.Refund, bool, error) {
 	for r, err := range p.api.V1Refunds.List(ctx, &stripe.RefundListParams{PaymentIntent: stripe.String(id)}) {
 		if err != nil {
@@ -161,7 +166,7 @@ func (p *Provider) given(ctx context.Context, id, ref string) (payment.Refund, b
 	return payment.Refund{}, false, nil
 }
 
-// GetRefund is described at payment.Provider.
+// GetRefund implements payment.Provider.
 func (p *Provider) GetRefund(ctx context.Context, _, refundID string) (payment.Refund, error) {
 	r, err := p.api.V1Refunds.Retrieve(ctx, refundID, nil)
 	if err != nil {
@@ -181,7 +186,7 @@ func refund(r *stripe.Refund) payment.Refund {
 			out.Reason = string(r.FailureReason)
 		}
 	}
-	return out // pending; requires_action: the shopper has to tell Stripe where to; a word we do not know
+	return out // pending; requires_action: the shopper has to give Stripe a bank account; an unknown status
 }
 
 func declined(err error) (code string, refused bool) {
@@ -230,7 +235,8 @@ func outcome(pi *stripe.PaymentIntent) payment.Outcome {
 
 func action(pi *stripe.PaymentIntent) *payment.NextAction {
 	if n := pi.NextAction; n != nil && n.RedirectToURL != nil && n.RedirectToURL.URL != "" {
-		return &payment.NextAction{Type: payment.ActionRedirect, RedirectURL: n.RedirectToURL.URL, ClientSecret: pi.ClientSecret}
+		return &payment.NextAction{Type: payment.ActionRedirect, RedirectURL: n.RedirectToURL.URL,
+			ClientSecret: pi.ClientSecret}
 	}
 	return &payment.NextAction{Type: payment.ActionStripeSDK, ClientSecret: pi.ClientSecret}
 }

@@ -23,8 +23,8 @@ import (
 
 var good = payment.Card{Number: "4242424242424242", ExpMonth: 12, ExpYear: 2035, CVC: "123"}
 
-// mock starts Stripe's own stand-in, which checks every request against Stripe's OpenAPI document. It remembers nothing: what it
-// answers are fixtures, so the test is about what we send.
+// mock starts Stripe's own stand-in, which checks every request against Stripe's OpenAPI document. It remembers
+// nothing: what it answers are fixtures, so the test is about what we send.
 func mock(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
@@ -86,7 +86,8 @@ func TestStripeUnderstandsUs(t *testing.T) {
 	}
 }
 
-// answers plays Stripe's answers that its stand-in cannot give, in Stripe's own words, and notes what was asked with which key.
+// answers plays Stripe's answers that its stand-in cannot give, in Stripe's own words, and notes what was asked with
+// which key.
 type answers struct {
 	mu    sync.Mutex
 	asked []string
@@ -127,16 +128,20 @@ func TestWhatStripeSays(t *testing.T) {
 		want            payment.Outcome
 		unknown         bool
 	}{
-		"captured":                    {intent("succeeded"), "", payment.Outcome{State: payment.StateSucceeded}, false},
-		"on its way":                  {intent("processing"), "", payment.Outcome{State: payment.StateProcessing}, false},
-		"declined":                    {declinedBody("generic_decline"), intent("canceled"), payment.Outcome{State: payment.StateFailed, FailureCode: "card_declined"}, false},
-		"no money":                    {declinedBody("insufficient_funds"), intent("canceled"), payment.Outcome{State: payment.StateFailed, FailureCode: "insufficient_funds"}, false},
-		"declined, but paid by then":  {declinedBody("generic_decline"), intent("succeeded"), payment.Outcome{State: payment.StateSucceeded}, false},
+		"captured":   {intent("succeeded"), "", payment.Outcome{State: payment.StateSucceeded}, false},
+		"on its way": {intent("processing"), "", payment.Outcome{State: payment.StateProcessing}, false},
+		"declined": {declinedBody("generic_decline"), intent("canceled"),
+			payment.Outcome{State: payment.StateFailed, FailureCode: "card_declined"}, false},
+		"no money": {declinedBody("insufficient_funds"), intent("canceled"),
+			payment.Outcome{State: payment.StateFailed, FailureCode: "insufficient_funds"}, false},
+		"declined, but paid by then": {declinedBody("generic_decline"), intent("succeeded"),
+			payment.Outcome{State: payment.StateSucceeded}, false},
 		"no answer":                   {"", "", payment.Outcome{}, true},
 		"declined, cancel unanswered": {declinedBody("generic_decline"), "", payment.Outcome{}, true},
 	}
 	for name, tt := range tests {
-		a := &answers{reply: map[string]string{"/v1/payment_methods": method, "/v1/payment_intents/pi_1/confirm": tt.confirm, "/v1/payment_intents/pi_1/cancel": tt.cancel}}
+		a := &answers{reply: map[string]string{"/v1/payment_methods": method, "/v1/payment_intents/pi_1/confirm": tt.confirm,
+			"/v1/payment_intents/pi_1/cancel": tt.cancel}}
 		s := httptest.NewServer(a)
 		got, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Confirm(t.Context(), "pi_1", good)
 		s.Close()
@@ -154,13 +159,14 @@ func TestCancellingWhatIsSettled(t *testing.T) {
 	}}
 	s := httptest.NewServer(a)
 	defer s.Close()
-	if o, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Cancel(t.Context(), "pi_1"); err != nil || o.State != payment.StateSucceeded {
+	if o, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Cancel(t.Context(), "pi_1"); err != nil ||
+		o.State != payment.StateSucceeded {
 		t.Errorf("cancel what succeeded: %+v, %v", o, err)
 	}
 }
 
-// Only a refund that succeeded counts, one that is on its way is not asked for twice, and one that failed is tried anew: also right
-// away, though Stripe repeats for a day what it answered to a key.
+// Only a refund that succeeded counts, one that is on its way is not asked for twice, and one that failed is tried
+// anew: also right away, though Stripe repeats for a day what it answered to a key.
 func TestRefunds(t *testing.T) {
 	open := func(t *testing.T) (*stripetest.Stripe, *Provider, string) {
 		t.Helper()
@@ -175,7 +181,8 @@ func TestRefunds(t *testing.T) {
 		}
 		return s, p, id
 	}
-	for status, want := range map[string]payment.RefundState{"succeeded": payment.RefundSucceeded, "pending": payment.RefundPending,
+	for status, want := range map[string]payment.RefundState{"succeeded": payment.RefundSucceeded,
+		"pending":         payment.RefundPending,
 		"requires_action": payment.RefundPending, "failed": payment.RefundFailed, "canceled": payment.RefundFailed} {
 		s, p, id := open(t)
 		s.NextRefund(status)
@@ -225,8 +232,9 @@ func TestAFailureIsNotRepeatedToTheNextTry(t *testing.T) {
 // A card whose bank asks the shopper waits for them, with what Stripe.js needs; what they answer is found by asking.
 func TestTheBankAsksTheShopper(t *testing.T) {
 	for pass, want := range map[bool]payment.Outcome{
-		true:  {State: payment.StateSucceeded, Card: payment.CardSummary{Brand: "visa", Last4: "3155"}},
-		false: {State: payment.StateCreated, FailureCode: payment.AuthenticationFailed, NextAction: &payment.NextAction{Type: payment.ActionEnterCard, ClientSecret: "pi_1_secret"}},
+		true: {State: payment.StateSucceeded, Card: payment.CardSummary{Brand: "visa", Last4: "3155"}},
+		false: {State: payment.StateCreated, FailureCode: payment.AuthenticationFailed,
+			NextAction: &payment.NextAction{Type: payment.ActionEnterCard, ClientSecret: "pi_1_secret"}},
 	} {
 		s := stripetest.New(t)
 		p := New(Config{APIKey: "sk_test_123", URL: s.URL})
@@ -234,7 +242,8 @@ func TestTheBankAsksTheShopper(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, err := p.Confirm(t.Context(), id, payment.Card{Number: stripetest.Challenges, ExpMonth: 12, ExpYear: 2035, CVC: "123"})
+		o, err := p.Confirm(t.Context(), id, payment.Card{Number: stripetest.Challenges, ExpMonth: 12, ExpYear: 2035,
+			CVC: "123"})
 		action := payment.NextAction{Type: payment.ActionStripeSDK, ClientSecret: "pi_1_secret"}
 		if err != nil || o.State != payment.StateRequiresAction || o.NextAction == nil || *o.NextAction != action {
 			t.Fatalf("confirm: %+v, %v; want %+v", o, err, action)
@@ -247,16 +256,20 @@ func TestTheBankAsksTheShopper(t *testing.T) {
 	}
 }
 
-// Amounts are the mall's (ISO 4217) outside and Stripe's inside; what is not known is refused before Stripe hears of it.
+// Amounts are the mall's (ISO 4217) outside and Stripe's inside; what is not known is refused before Stripe hears of
+// it.
 func TestAmountsInStripesUnit(t *testing.T) {
 	for _, tt := range []struct {
 		amount   int64
 		currency string
 		want     int64
 	}{
-		{1999, "CNY", 1999}, {1999, "USD", 1999}, {1999, "HUF", 1999}, {1999, "TWD", 1999}, {500, "JPY", 500}, {500, "KRW", 500}, {500, "CLP", 500},
-		{5, "ISK", 500}, {5, "UGX", 500}, {500, "MGA", 5}, {510, "MGA", -1}, {5124, "KWD", 5120}, {5125, "KWD", 5130}, {5126, "TND", 5130}, {5120, "BHD", 5120},
-		{0, "EUR", 0}, {-1, "EUR", -1}, {math.MaxInt64, "ISK", -1}, {100, "XTS", -1}, {100, "usd", -1}, {100, "", -1}, {100, "CLF", -1},
+		{1999, "CNY", 1999}, {1999, "USD", 1999}, {1999, "HUF", 1999}, {1999, "TWD", 1999}, {500, "JPY", 500},
+		{500, "KRW", 500}, {500, "CLP", 500},
+		{5, "ISK", 500}, {5, "UGX", 500}, {500, "MGA", 5}, {510, "MGA", -1}, {5124, "KWD", 5120}, {5125, "KWD", 5130},
+		{5126, "TND", 5130}, {5120, "BHD", 5120},
+		{0, "EUR", 0}, {-1, "EUR", -1}, {math.MaxInt64, "ISK", -1}, {100, "XTS", -1}, {100, "usd", -1}, {100, "", -1},
+		{100, "CLF", -1},
 	} {
 		got, err := units(tt.amount, tt.currency)
 		if errors.Is(err, payment.ErrNotChargeable) != (tt.want < 0) || err == nil && got != tt.want {
@@ -264,7 +277,8 @@ func TestAmountsInStripesUnit(t *testing.T) {
 		}
 	}
 	s := stripetest.New(t)
-	if _, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Create(t.Context(), "7", 210, "XTS"); !errors.Is(err, payment.ErrNotChargeable) || len(s.Asked()) > 0 {
+	if _, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Create(t.Context(), "7", 210, "XTS"); !errors.Is(err,
+		payment.ErrNotChargeable) || len(s.Asked()) > 0 {
 		t.Errorf("an unknown currency: %v, Stripe was asked %v", err, s.Asked())
 	}
 }
@@ -292,8 +306,11 @@ func TestNotices(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want the refund of pi_1", kind, n, err)
 		}
 	}
-	body, signature := s.Notice("charge.dispute.created", "dp_1", now, map[string]any{"payment_intent": "pi_1", "amount": 210, "currency": "cny", "reason": "fraudulent", "status": "needs_response"})
-	want := payment.Dispute{ID: "dp_1", ChargeID: "pi_1", Amount: 210, Currency: "CNY", Reason: "fraudulent", Status: "needs_response", At: now.UTC().Truncate(time.Second)}
+	body, signature := s.Notice("charge.dispute.created", "dp_1", now,
+		map[string]any{"payment_intent": "pi_1", "amount": 210, "currency": "cny", "reason": "fraudulent",
+			"status": "needs_response"})
+	want := payment.Dispute{ID: "dp_1", ChargeID: "pi_1", Amount: 210, Currency: "CNY", Reason: "fraudulent",
+		Status: "needs_response", At: now.UTC().Truncate(time.Second)}
 	if n, err := p.Notice(body, signature); err != nil || n.Dispute == nil || *n.Dispute != want || n.ChargeID != "" {
 		t.Errorf("dispute: %+v, %v; want %+v", n.Dispute, err, want)
 	}
@@ -312,7 +329,8 @@ func TestNotices(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want bad_signature", name, n, err)
 		}
 	}
-	if _, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Notice(body, signature); problem.KindOf(err) != problem.Unavailable {
+	if _, err := New(Config{APIKey: "sk_test_123", URL: s.URL}).Notice(body,
+		signature); problem.KindOf(err) != problem.Unavailable {
 		t.Errorf("without a secret: %v, want unavailable", err)
 	}
 }

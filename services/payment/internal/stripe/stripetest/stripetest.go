@@ -1,5 +1,6 @@
-// Package stripetest is a Stripe for tests: as much of its API as payment uses, with Stripe's habits that matter for money. It repeats
-// for a key whatever it answered to it, failures too; it refuses to give more back than there is; refunds may fail late.
+// Package stripetest is a Stripe for tests: the part of its API that payment uses, with the behaviour that matters for
+// money. It repeats any answer to a key, failures too; it refuses to refund more than was captured; refunds may fail
+// late.
 package stripetest
 
 import (
@@ -18,7 +19,7 @@ import (
 	"github.com/stripe/stripe-go/v82/webhook"
 )
 
-// Cards that mean something; every other one is approved.
+// Cards with a special outcome; every other one is approved.
 const (
 	Good       = "4242424242424242"
 	Declines   = "4000000000000002"
@@ -52,7 +53,8 @@ type answer struct {
 // New starts one that ends with the test.
 func New(t *testing.T) *Stripe {
 	t.Helper()
-	s := &Stripe{intents: map[string]object{}, refunds: map[string]object{}, methods: map[string]string{}, kept: map[string]answer{},
+	s := &Stripe{intents: map[string]object{}, refunds: map[string]object{}, methods: map[string]string{},
+		kept: map[string]answer{},
 		fail: map[string][]int{}, nextBack: "succeeded"}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
@@ -74,7 +76,7 @@ func (s *Stripe) NextRefund(status string) {
 	s.nextBack = status
 }
 
-// SetRefunds gives every refund that is not final another status.
+// SetRefunds returns every refund that is not final another status.
 func (s *Stripe) SetRefunds(from, to string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +98,7 @@ func (s *Stripe) Refunds() map[string]int {
 	return n
 }
 
-// Asked gives method and path of every request.
+// Asked returns method and path of every request.
 func (s *Stripe) Asked() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,10 +135,11 @@ func (s *Stripe) Authenticate(intent string, pass bool) {
 		return
 	}
 	i["status"] = "requires_payment_method"
-	i["last_payment_error"] = object{"type": "card_error", "code": "payment_intent_authentication_failure", "message": "no"}
+	i["last_payment_error"] = object{"type": "card_error", "code": "payment_intent_authentication_failure",
+		"message": "no"}
 }
 
-// Notice gives a signed webhook about an object, as it is now or as changed.
+// Notice returns a signed webhook about an object, as it is now or as changed.
 func (s *Stripe) Notice(kind, id string, at time.Time, changed map[string]any) (payload []byte, signature string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +147,8 @@ func (s *Stripe) Notice(kind, id string, at time.Time, changed map[string]any) (
 	maps.Copy(data, s.intents[id])
 	maps.Copy(data, s.refunds[id])
 	maps.Copy(data, changed)
-	payload, err := json.Marshal(object{"id": "evt_" + kind + id, "object": "event", "type": kind, "created": at.Unix(), "api_version": "2020-08-27", "data": object{"object": data}})
+	payload, err := json.Marshal(object{"id": "evt_" + kind + id, "object": "event", "type": kind, "created": at.Unix(),
+		"api_version": "2020-08-27", "data": object{"object": data}})
 	if err != nil {
 		panic(err)
 	}
@@ -214,7 +218,8 @@ func (s *Stripe) create(r *http.Request) answer {
 		return refused(http.StatusBadRequest, "invalid_request_error", "", "")
 	}
 	id := fmt.Sprintf("pi_%d", len(s.intents)+1)
-	i := object{"id": id, "object": "payment_intent", "status": "requires_payment_method", "client_secret": id + "_secret", "amount": amount,
+	i := object{"id": id, "object": "payment_intent", "status": "requires_payment_method", "client_secret": id + "_secret",
+		"amount":   amount,
 		"currency": r.Form.Get("currency"), "metadata": object{"payment_id": r.Form.Get("metadata[payment_id]")}}
 	s.intents[id] = i
 	return ok(i)
@@ -227,7 +232,8 @@ func (s *Stripe) confirm(i object, number string) answer {
 	i["payment_method"] = method("pm_x", number)
 	switch number {
 	case Declines:
-		i["last_payment_error"] = object{"type": "card_error", "code": "card_declined", "decline_code": "generic_decline", "message": "no"}
+		i["last_payment_error"] = object{"type": "card_error", "code": "card_declined", "decline_code": "generic_decline",
+			"message": "no"}
 		return refused(http.StatusPaymentRequired, "card_error", "card_declined", "generic_decline")
 	case Challenges:
 		i["status"], i["next_action"] = "requires_action", object{"type": "use_stripe_sdk", "use_stripe_sdk": object{}}
@@ -268,7 +274,8 @@ func (s *Stripe) refund(r *http.Request, path []string) answer {
 }
 
 func method(id, number string) object {
-	return object{"id": id, "object": "payment_method", "card": object{"brand": "visa", "last4": number[max(0, len(number)-4):]}}
+	return object{"id": id, "object": "payment_method",
+		"card": object{"brand": "visa", "last4": number[max(0, len(number)-4):]}}
 }
 
 func ok(o object) answer {
