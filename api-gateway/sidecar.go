@@ -49,9 +49,7 @@ func follow(live *config.Live, dapr *sidecar.Client, log *slog.Logger) func(cont
 		if err := firstSettings(ctx, live, dapr); err != nil && ctx.Err() == nil {
 			log.Warn("nothing is served until the settings are known", "error", err)
 		}
-		if err := live.Run(ctx); err != nil {
-			log.Error("settings are not followed any more", "error", err)
-		}
+		live.Run(ctx)
 	}
 }
 

@@ -40,8 +40,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	api.Routes(r.Server, r.Inbox, sessions, keys, sessionStore)
-	r.Go("forget", app.Every(r.Log, 10*time.Minute, sessionStore.Forget))
-	r.Go("keys", app.Every(r.Log, time.Second, keys.Refresh))
-	r.Go("inbox", r.Inbox.Run)
+	r.Every("forget", 10*time.Minute, sessionStore.Forget)
+	r.Every("keys", time.Second, keys.Refresh)
+	r.Go(r.Inbox.Run)
 	return r.Serve(ctx)
 }

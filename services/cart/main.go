@@ -26,6 +26,6 @@ func run(ctx context.Context) error {
 	}
 	carts := cart.NewService(store.New(r.Sidecar), clients.NewCatalogue(r.Sidecar), config.Of(r.Live, keys.Currency))
 	api.Routes(r.Server, r.Inbox, r.Idempotency, carts)
-	r.Go("inbox", r.Inbox.Run)
+	r.Go(r.Inbox.Run)
 	return r.Serve(ctx)
 }

@@ -26,7 +26,7 @@ func run(ctx context.Context) error {
 	kept, others := store.New(r.DB), clients.New(r.Sidecar)
 	service := checkout.NewService(kept, others, others, others, set.shipping, set.currency, r.Log)
 	api.Routes(r.Server, r.Inbox, r.Idempotency, kept, service)
-	r.Go("inbox", r.Inbox.Run)
-	r.Go("forget", app.Every(r.Log, time.Hour, kept.Forget))
+	r.Go(r.Inbox.Run)
+	r.Every("forget", time.Hour, kept.Forget)
 	return r.Serve(ctx)
 }

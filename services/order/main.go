@@ -26,18 +26,15 @@ func run(ctx context.Context) error {
 	kept := store.New(r.DB, r.Outbox)
 	orders := order.NewService(kept, set.paymentTimeout, set.cancelGrace)
 	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, orders)
-	r.Go("deadlines", app.Every(r.Log, time.Second, func(ctx context.Context) error {
+	r.Every("deadlines", time.Second, func(ctx context.Context) error {
 		n, err := orders.CancelDue(ctx)
 		if n > 0 {
 			r.Log.Info("orders cancelled that nobody paid in time", "count", n)
 		}
 		return err
-	}))
-	r.Go("archive", app.Every(r.Log, archive.Every, func(ctx context.Context) error {
-		return kept.Archive(ctx,
-			set.archiveAfter())
-	}))
-	r.Go("outbox", r.Outbox.Run)
-	r.Go("inbox", r.Inbox.Run)
+	})
+	r.Every("archive", archive.Every, func(ctx context.Context) error { return kept.Archive(ctx, set.archiveAfter()) })
+	r.Go(r.Outbox.Run)
+	r.Go(r.Inbox.Run)
 	return r.Serve(ctx)
 }

@@ -41,15 +41,12 @@ func run(ctx context.Context) error {
 	health := api.NewHealth(prometheus.DefaultRegisterer, payments, r.Log)
 	r.Server.Check(health.Check())
 	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, payments)
-	r.Go("settle", app.Every(r.Log, time.Second, payments.SettleDue))
-	r.Go("refund", app.Every(r.Log, 500*time.Millisecond, payments.RefundDue))
-	r.Go("health", app.Every(r.Log, 10*time.Second, health.Look))
-	r.Go("archive", app.Every(r.Log, archive.Every, func(ctx context.Context) error {
-		return kept.Archive(ctx,
-			set.archive())
-	}))
-	r.Go("outbox", r.Outbox.Run)
-	r.Go("inbox", r.Inbox.Run)
+	r.Every("settle", time.Second, payments.SettleDue)
+	r.Every("refund", 500*time.Millisecond, payments.RefundDue)
+	r.Every("health", 10*time.Second, health.Look)
+	r.Every("archive", archive.Every, func(ctx context.Context) error { return kept.Archive(ctx, set.archive()) })
+	r.Go(r.Outbox.Run)
+	r.Go(r.Inbox.Run)
 	return r.Serve(ctx)
 }
 

@@ -33,9 +33,9 @@ func run(ctx context.Context) error {
 	})
 	api.Routes(r.Server, r.Outbox, users)
 	api.Metrics(users)
-	r.Go("outbox", r.Outbox.Run)
-	r.Go("mail", app.Every(r.Log, time.Second, users.SendMails))
-	r.Go("forget", app.Every(r.Log, 10*time.Minute, users.ForgetMail))
-	r.Go("deletions", app.Every(r.Log, 10*time.Second, users.TellDeletionsAgain))
+	r.Go(r.Outbox.Run)
+	r.Every("mail", time.Second, users.SendMails)
+	r.Every("forget", 10*time.Minute, users.ForgetMail)
+	r.Every("deletions", 10*time.Second, users.TellDeletionsAgain)
 	return r.Serve(ctx)
 }

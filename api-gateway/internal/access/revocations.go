@@ -11,6 +11,7 @@ import (
 	"daprmall.dev/services/contracts/authv1"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/worker"
 )
 
 const (
@@ -52,22 +53,7 @@ func NewRevocations(source Source, log *slog.Logger) *Revocations {
 
 // Run keeps the list current until ctx ends.
 func (r *Revocations) Run(ctx context.Context) {
-	failing := false
-	for {
-		err := r.refresh(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if failing != (err != nil) { // log once per outage, not twice a second
-			failing = err != nil
-			r.log.Warn("revocations", "reachable", !failing, "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(askEvery):
-		}
-	}
+	worker.Loop{Name: "revocations", Log: r.log, AtOnce: true, Every: worker.Pause(askEvery), Work: r.refresh}.Run(ctx)
 }
 
 func (r *Revocations) refresh(ctx context.Context) error {

@@ -30,12 +30,14 @@ import (
 	"daprmall.dev/services/kit/sidecar"
 	"daprmall.dev/services/kit/telemetry"
 	"daprmall.dev/services/kit/web"
+	"daprmall.dev/services/kit/worker"
 )
 
 // openFor bounds how long a start waits for its sidecar and database: services start in any order.
 const openFor = 90 * time.Second
 
-// App is an opened service. Idempotency is nil until UseIdempotency; a service that tells events runs its Outbox, one that follows some its Inbox.
+// App is an opened service. Idempotency is nil until UseIdempotency; a service that tells events runs its Outbox, one
+// that follows some its Inbox.
 type App struct {
 	Env         config.Env
 	Log         *slog.Logger
@@ -49,17 +51,13 @@ type App struct {
 	Verifier    *identity.Verifier
 	Server      *server.Server
 
-	workers []worker
-}
-
-type worker struct {
-	name string
-	run  func(ctx context.Context) error
+	workers []func(ctx context.Context)
 }
 
 // Main runs a process until SIGTERM or Ctrl-C and exits once: 0 for an orderly end, 1 with the reason logged.
 func Main(run func(ctx context.Context) error) {
-	// A service's live memory is a few megabytes, and by default Go would collect every few megabytes: trade some memory for processor time.
+	// A service's live memory is a few megabytes, and by default Go would collect every few megabytes: trade some memory
+	// for processor time.
 	debug.SetGCPercent(400)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
@@ -99,7 +97,9 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 	if r.DB, err = r.OpenDB(opening, env.AppID+"-db"); err != nil {
 		return nil, err
 	}
-	sets := append([]postgres.Migrations{postgres.Defaults, lease.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations, settings.Migrations}, own...)
+	sets := append([]postgres.Migrations{
+		postgres.Defaults, lease.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations, settings.Migrations,
+	}, own...)
 	if err := postgres.Migrate(opening, r.DB, sets...); err != nil {
 		return nil, err
 	}
@@ -107,10 +107,20 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 		return nil, err
 	}
 	r.Live = config.NewLive(side, settings.New(r.DB), log)
-	promauto.NewGaugeFunc(prometheus.GaugeOpts{Name: "mall_settings_missing", Help: "Settings that are needed and not known: what needs them is refused."},
-		func() float64 { return float64(len(r.Live.Missing())) })
-	promauto.NewGaugeFunc(prometheus.GaugeOpts{Name: "mall_settings_lost", Help: "Settings that the configuration store has lost: their last good values are used."},
-		func() float64 { return float64(r.Live.Lost()) })
+	promauto.NewGaugeFunc(
+		prometheus.GaugeOpts{
+			Name: "mall_settings_missing",
+			Help: "Settings that are needed and not known: what needs them is refused.",
+		},
+		func() float64 { return float64(len(r.Live.Missing())) },
+	)
+	promauto.NewGaugeFunc(
+		prometheus.GaugeOpts{
+			Name: "mall_settings_lost",
+			Help: "Settings that the configuration store has lost: their last good values are used.",
+		},
+		func() float64 { return float64(r.Live.Lost()) },
+	)
 	prometheus.MustRegister(config.Metrics(r.Live))
 	r.Outbox = outbox.New(r.DB, env.AppID, side, log)
 	r.Inbox = inbox.New(r.DB, side, log)
@@ -122,8 +132,8 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 	r.Server.Settings = r.Live.Missing
 	r.Server.RequireKeys(callers)
 	r.Pool(r.DB)
-	r.Go("ids", r.IDs.Run)
-	r.Go("configuration", r.Live.Run)
+	r.Go(r.IDs.Run)
+	r.Go(r.Live.Run)
 	return r, nil
 }
 
@@ -139,10 +149,12 @@ func (r *App) readSecret(ctx context.Context, name string) (map[string]string, e
 	return secret, err
 }
 
-// secretsEvery is how often secrets are read again: what the store gives while the process runs takes effect without a restart.
+// secretsEvery is how often secrets are read again: what the store gives while the process runs takes effect without a
+// restart.
 const secretsEvery = 10 * time.Second
 
-// OpenDB opens the database that a secret names: "dsn", or "other_dsn" while the password of the first is not (yet, or any more) right.
+// OpenDB opens the database that a secret names: "dsn", or "other_dsn" while the password of the first is not (yet, or
+// any more) right.
 func (r *App) OpenDB(ctx context.Context, name string) (*gorm.DB, error) {
 	var dsns atomic.Pointer[[]string]
 	read := func(ctx context.Context) error {
@@ -160,14 +172,14 @@ func (r *App) OpenDB(ctx context.Context, name string) (*gorm.DB, error) {
 	if err := read(ctx); err != nil {
 		return nil, err
 	}
-	r.Go("database secret", Every(r.Log, secretsEvery, read))
+	r.Every("database secret", secretsEvery, read)
 	return postgres.Open(ctx, func() []string { return *dsns.Load() })
 }
 
 // UseIdempotency prepares the store of idempotency keys.
 func (r *App) UseIdempotency(ctx context.Context) error {
 	r.Idempotency = idempotency.New(r.DB, r.IDs, nil, r.Log)
-	r.Go("idempotency", r.Idempotency.Run)
+	r.Go(r.Idempotency.Run)
 	return r.FollowKeys(ctx, "idempotency-hmac", r.Idempotency.SetSecrets)
 }
 
@@ -198,13 +210,16 @@ func (r *App) FollowKeys(ctx context.Context, name string, use func(current []by
 	if err := read(ctx); err != nil {
 		return err
 	}
-	r.Go(name, Every(r.Log, secretsEvery, read))
+	r.Every(name, secretsEvery, read)
 	return nil
 }
 
-// Go adds a worker that runs beside the server; one that fails or panics is started again after a second.
-func (r *App) Go(name string, run func(ctx context.Context) error) {
-	r.workers = append(r.workers, worker{name, run})
+// Go adds work that runs beside the server until its context ends.
+func (r *App) Go(run func(ctx context.Context)) { r.workers = append(r.workers, run) }
+
+// Every adds a worker that does its work again and again, with this pause before each time.
+func (r *App) Every(name string, pause time.Duration, work func(ctx context.Context) error) {
+	r.Go(worker.Loop{Name: name, Log: r.Log, Every: worker.Pause(pause), Work: work}.Run)
 }
 
 // Serve reads the settings once, runs the workers and serves until ctx ends; workers end after the last request.
@@ -218,52 +233,11 @@ func (r *App) Serve(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var wg sync.WaitGroup
-	for _, w := range r.workers {
-		wg.Go(func() { r.keep(background, w) })
+	for _, run := range r.workers {
+		wg.Go(func() { run(background) })
 	}
 	err := server.Run(ctx, r.Env, r.Log, r.Server)
 	stop()
 	wg.Wait()
 	return err
-}
-
-func (r *App) keep(ctx context.Context, w worker) {
-	for ctx.Err() == nil {
-		err := safely(ctx, w.run)
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		r.Log.Error("worker failed, starting it again", "worker", w.name, "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-func safely(ctx context.Context, run func(context.Context) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	return run(ctx)
-}
-
-// Every makes a worker that calls work again and again with a pause between; an error is logged and the next call comes.
-func Every(log *slog.Logger, pause time.Duration, work func(ctx context.Context) error) func(ctx context.Context) error {
-	return func(ctx context.Context) error {
-		tick := time.NewTicker(pause)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-			}
-			if err := work(ctx); err != nil && ctx.Err() == nil {
-				log.Error("worker", "error", err)
-			}
-		}
-	}
 }

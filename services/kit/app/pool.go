@@ -17,8 +17,9 @@ const poolEvery = 5 * time.Second
 // Pool makes the pool of an open database follow the settings database.max_connections, database.connection_lifetime
 // and database.idle_time, which hold for each replica of each service.
 func (r *App) Pool(db *gorm.DB) {
-	conns, life, idle := config.Of(r.Live, keys.MaxConnections), config.Of(r.Live, keys.ConnectionLifetime), config.Of(r.Live, keys.IdleTime)
-	r.Go("pool", Every(r.Log, poolEvery, func(context.Context) error {
+	conns, idle := config.Of(r.Live, keys.MaxConnections), config.Of(r.Live, keys.IdleTime)
+	life := config.Of(r.Live, keys.ConnectionLifetime)
+	r.Every("pool", poolEvery, func(context.Context) error {
 		return postgres.Resize(db, postgres.Pool{Conns: int(conns()), Life: life(), Idle: idle()})
-	}))
+	})
 }

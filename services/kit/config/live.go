@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"daprmall.dev/services/kit/config/keys"
+	"daprmall.dev/services/kit/worker"
 )
 
 // pollEvery is how often the store is read. The store's subscription dies silently
@@ -304,16 +304,6 @@ func (l *Live) Missing() []string {
 func (l *Live) Lost() int { return int(l.lostCount.Load()) }
 
 // Run refreshes until ctx ends. A store that is down leaves the values as they are.
-func (l *Live) Run(ctx context.Context) error {
-	for {
-		pause := pollEvery + rand.N(time.Second)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		}
-		if err := l.Refresh(ctx); err != nil && ctx.Err() == nil {
-			l.log.Warn("configuration not refreshed", "error", err)
-		}
-	}
+func (l *Live) Run(ctx context.Context) {
+	worker.Loop{Name: "configuration", Log: l.log, Every: worker.Spread(pollEvery, time.Second), Work: l.Refresh}.Run(ctx)
 }

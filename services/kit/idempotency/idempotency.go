@@ -20,6 +20,7 @@ import (
 
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/worker"
 )
 
 //go:embed migrations/*.sql
@@ -250,20 +251,10 @@ func Kept(status int) bool {
 	return status < http.StatusInternalServerError
 }
 
-// Run forgets old keys until ctx ends.
-func (s *Store) Run(ctx context.Context) error {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if err := old.Run(ctx, s.db); err != nil && ctx.Err() == nil {
-				s.log.Error("old idempotency keys stay", "error", err)
-			}
-		}
-	}
+// Run purges old keys until ctx ends.
+func (s *Store) Run(ctx context.Context) {
+	purge := func(ctx context.Context) error { return old.Run(ctx, s.db) }
+	worker.Loop{Name: "idempotency purge", Log: s.log, Every: worker.Pause(time.Hour), Work: purge}.Run(ctx)
 }
 
 type effectKey struct{}

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/worker"
 )
 
 const (
@@ -25,51 +26,52 @@ const (
 var old = postgres.Purge{Table: "inbox", Column: "received_at", Only: "status = 'done'", Age: retention}
 
 var (
-	received        = promauto.NewCounterVec(prometheus.CounterOpts{Name: "mall_inbox_received_total", Help: "Events handled or recognised as seen, by how they came."}, []string{"type", "via"})
-	parkedTotal     = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_inbox_parked_total", Help: "Events whose handler failed."})
-	parkedNow       = promauto.NewGauge(prometheus.GaugeOpts{Name: "mall_inbox_parked", Help: "Events that wait for another try or a human."})
-	repaired        = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_inbox_repaired_total", Help: "Events the broker did not deliver and the feed brought."})
-	stalledRestarts = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_inbox_stalled_total", Help: "Times the sidecar was restarted because it delivered nothing."})
+	received = promauto.NewCounterVec(prometheus.CounterOpts{
+		Name: "mall_inbox_received_total",
+		Help: "Events handled or recognised as seen, by how they came.",
+	}, []string{"type", "via"})
+	parkedTotal = promauto.NewCounter(prometheus.CounterOpts{
+		Name: "mall_inbox_parked_total",
+		Help: "Events whose handler failed.",
+	})
+	parkedNow = promauto.NewGauge(prometheus.GaugeOpts{
+		Name: "mall_inbox_parked",
+		Help: "Events that wait for another try or a human.",
+	})
+	repaired = promauto.NewCounter(prometheus.CounterOpts{
+		Name: "mall_inbox_repaired_total",
+		Help: "Events the broker did not deliver and the feed brought.",
+	})
+	stalledRestarts = promauto.NewCounter(prometheus.CounterOpts{
+		Name: "mall_inbox_stalled_total",
+		Help: "Times the sidecar was restarted because it delivered nothing.",
+	})
 )
 
-// Run retries parked events, compares with the feeds and forgets old rows until ctx ends. Any number of replicas may run it.
-func (in *Inbox) Run(ctx context.Context) error {
-	retry, clean := time.NewTicker(retryEvery), time.NewTicker(time.Hour)
-	defer retry.Stop()
-	defer clean.Stop()
-	go in.feedLoop(ctx)
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-retry.C:
-			err = in.retryDue(ctx)
-		case <-clean.C:
-			err = old.Run(ctx, in.db)
+// Run retries parked events, compares with the feeds and purges old rows until ctx ends. Any number of replicas may run
+// it. It compares soon after the start, because what was under way when the service ended is missing now.
+func (in *Inbox) Run(ctx context.Context) {
+	first := true
+	untilFeed := func() time.Duration {
+		if first {
+			first = false
+			return feedAge
 		}
-		if err != nil && ctx.Err() == nil {
-			in.log.Error("inbox", "error", err)
-		}
+		return in.CatchUpEvery()
 	}
-}
-
-// feedLoop catches up soon after the start, because what was under way when the service ended is missing now, and then again and again.
-func (in *Inbox) feedLoop(ctx context.Context) {
-	for pause := feedAge; ; pause = in.CatchUpEvery() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-		in.CatchUp(ctx, feedAge)
-	}
+	feed := func(ctx context.Context) error { in.CatchUp(ctx, feedAge); return nil }
+	purge := func(ctx context.Context) error { return old.Run(ctx, in.db) }
+	worker.Run(ctx,
+		worker.Loop{Name: "inbox retry", Log: in.log, Every: worker.Pause(retryEvery), Work: in.retryDue},
+		worker.Loop{Name: "inbox feed", Log: in.log, Every: untilFeed, Work: feed},
+		worker.Loop{Name: "inbox purge", Log: in.log, Every: worker.Pause(time.Hour), Work: purge})
 }
 
 // retryDue tries every parked event whose time has come. Mostly there is none, and one look at a small index tells.
 func (in *Inbox) retryDue(ctx context.Context) error {
 	var parked struct{ All, Due int64 }
-	err := in.db.WithContext(ctx).Raw("SELECT count(*) AS all, count(*) FILTER (WHERE next_try_at <= now()) AS due FROM inbox WHERE status = 'parked'").Scan(&parked).Error
+	err := in.db.WithContext(ctx).Raw(`SELECT count(*) AS all, count(*) FILTER (WHERE next_try_at <= now()) AS due
+		FROM inbox WHERE status = 'parked'`).Scan(&parked).Error
 	if err != nil {
 		return err
 	}
@@ -108,7 +110,8 @@ func (in *Inbox) retryOne(ctx context.Context) (bool, error) {
 		if err := h.guarded(ctx, e); err != nil {
 			return err
 		}
-		return tx.Exec("UPDATE inbox SET status = 'done', payload = NULL, handled_at = now(), attempts = attempts + 1 WHERE id = ?", p.ID).Error
+		return tx.Exec(`UPDATE inbox SET status = 'done', payload = NULL, handled_at = now(), attempts = attempts + 1
+			WHERE id = ?`, p.ID).Error
 	})
 	if errors.Is(err, errNothing) {
 		return false, nil
@@ -121,11 +124,13 @@ func (in *Inbox) retryOne(ctx context.Context) (bool, error) {
 	}
 	// 2 s, 4 s … 5 min between tries
 	e := in.db.WithContext(context.WithoutCancel(ctx)).Exec(`UPDATE inbox SET attempts = attempts + 1, reason = ?,
-		next_try_at = now() + make_interval(secs => least(300, power(2, least(attempts, 9)))) WHERE id = ? AND status = 'parked'`, reason(err), p.ID).Error
+		next_try_at = now() + make_interval(secs => least(300, power(2, least(attempts, 9))))
+		WHERE id = ? AND status = 'parked'`, reason(err), p.ID).Error
 	return true, e
 }
 
-// wakeSidecar restarts a sidecar whose subscription has stalled: it delivered nothing for a minute while the feed had events.
+// wakeSidecar restarts a sidecar whose subscription has stalled: it delivered nothing for a minute while the feed had
+// events.
 func (in *Inbox) wakeSidecar(ctx context.Context) {
 	quietSince := in.started
 	if last := time.Unix(0, in.lastPush.Load()); last.After(quietSince) {
@@ -137,7 +142,10 @@ func (in *Inbox) wakeSidecar(ctx context.Context) {
 	}
 	in.restart = now
 	stalledRestarts.Inc()
-	in.log.Error("the sidecar delivers nothing while the feed has events: restarting it", "quiet_for", now.Sub(quietSince).Round(time.Second).String())
+	in.log.Error(
+		"the sidecar delivers nothing while the feed has events: restarting it", "quiet_for",
+		now.Sub(quietSince).Round(time.Second).String(),
+	)
 	if err := in.side.Shutdown(ctx); err != nil {
 		in.log.Error("sidecar not restarted", "error", err)
 	}

@@ -238,13 +238,11 @@ func TestRunRetriesWhatIsDue(t *testing.T) {
 	produce(t, p, "order")
 	receive(t, in, wire(t, newID(), 1))
 	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- in.Run(ctx) }()
+	var run sync.WaitGroup
+	run.Go(func() { in.Run(ctx) })
 	await(t, "the retry", func() bool { return kept(t, db) == 1 })
 	stop()
-	if err := <-done; err != nil {
-		t.Errorf("run: %v", err)
-	}
+	run.Wait()
 	if all := rows(t, db); all[0].Status != "done" || all[0].Attempts != 2 {
 		t.Errorf("row %+v, want it done in two attempts", all[0])
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,13 +12,14 @@ import (
 
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/sidecar"
+	"daprmall.dev/services/kit/worker"
 )
 
 const (
 	poll           = 500 * time.Millisecond // finds what a crashed replica left when nothing wakes us
+	publishRetry   = time.Second            // after a failure the broker gets a moment
 	coalesceWindow = 15 * time.Millisecond  // commits that come this close share a batch
-	numberEvery    = 500 * time.Millisecond
-	numberAge      = time.Second // younger events get their number when they are published
+	numberAge      = time.Second            // younger events get their number when they are published
 	batch          = 200
 	sendFor        = 10 * time.Second
 	wholeFor       = 20 * time.Second // locking, sending and marking
@@ -28,10 +28,18 @@ const (
 )
 
 var (
-	published = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_outbox_published_total", Help: "Events the broker took."})
-	failed    = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_outbox_publish_failures_total", Help: "Events the broker did not take, tried again later."})
-	lag       = promauto.NewHistogram(prometheus.HistogramOpts{Name: "mall_outbox_publish_lag_seconds", Help: "Time from writing an event to its acceptance by the broker.",
-		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300}})
+	published = promauto.NewCounter(prometheus.CounterOpts{
+		Name: "mall_outbox_published_total", Help: "Events the broker took.",
+	})
+	failed = promauto.NewCounter(prometheus.CounterOpts{
+		Name: "mall_outbox_publish_failures_total",
+		Help: "Events the broker did not take, tried again later.",
+	})
+	lag = promauto.NewHistogram(prometheus.HistogramOpts{
+		Name:    "mall_outbox_publish_lag_seconds",
+		Help:    "Time from writing an event to its acceptance by the broker.",
+		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300},
+	})
 )
 
 // Broker takes events: sidecar.Client.
@@ -39,54 +47,27 @@ type Broker interface {
 	Publish(ctx context.Context, topic string, entries []sidecar.Entry) (refused map[string]bool, err error)
 }
 
-// Run publishes and numbers events until ctx ends. Any number of replicas may run it. Publishing is woken by each commit, and what the
-// broker took gets its number in the same statement; what it did not take is numbered by itself, because the feed must have it.
-func (o *Outbox) Run(ctx context.Context) error {
-	numbers, fallback := time.NewTicker(numberEvery), time.NewTicker(poll)
-	defer numbers.Stop()
-	defer fallback.Stop()
-	var cleaning sync.WaitGroup
-	defer cleaning.Wait()
-	cleaning.Go(func() { o.clean(ctx) })
-	var pause time.Time // after a failure the broker gets a moment
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-numbers.C:
-			err = o.number(ctx, numberAge)
-		case <-o.wake:
-			err = o.deliver(ctx, &pause)
-		case <-fallback.C:
-			var left bool
-			if left, err = o.left(ctx); left {
-				err = o.deliver(ctx, &pause)
-			}
-		}
-		if err != nil && ctx.Err() == nil {
-			o.log.Error("outbox", "error", err)
-		}
-	}
+// Run publishes, numbers and purges events until ctx ends. Any number of replicas may run it. Publishing is woken by
+// each commit, and what the broker took gets its number in the same statement; what it did not take is numbered by
+// itself, because the feed must have it. Purging runs by itself, because events must not wait for what it removes.
+func (o *Outbox) Run(ctx context.Context) {
+	worker.Run(ctx,
+		worker.Loop{Name: "outbox publish", Log: o.log, Wake: o.wake, Retry: publishRetry, Work: o.deliver},
+		worker.Loop{Name: "outbox poll", Log: o.log, Every: worker.Pause(poll), Work: o.poll},
+		worker.Loop{Name: "outbox purge", Log: o.log, Every: worker.Pause(time.Hour), Work: o.purge})
 }
 
-// clean keeps to the retention until ctx ends. By itself, because events must not wait for what it removes.
-func (o *Outbox) clean(ctx context.Context) {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := o.purge(ctx); err != nil && ctx.Err() == nil {
-			o.log.Error("old events stay", "error", err)
-		}
+// poll numbers old events, and wakes the publisher for events of a replica that crashed or whose broker was away.
+func (o *Outbox) poll(ctx context.Context) error {
+	err := o.number(ctx, numberAge)
+	left, errLeft := o.left(ctx)
+	if left {
+		o.nudge()
 	}
+	return errors.Join(err, errLeft)
 }
 
-// left says whether events wait: those of a replica that died, or whose broker was away.
+// left says whether events wait for a publisher.
 func (o *Outbox) left(ctx context.Context) (bool, error) {
 	var left bool
 	err := o.db.WithContext(ctx).Raw("SELECT EXISTS (SELECT 1 FROM outbox WHERE " + due + ")").Scan(&left).Error
@@ -96,37 +77,22 @@ func (o *Outbox) left(ctx context.Context) (bool, error) {
 // due: claimed_until is when an event that the broker did not take is tried again.
 const due = "published_at IS NULL AND (claimed_until IS NULL OR claimed_until < now())"
 
-// deliver publishes all that waits, unless the broker has just failed.
-func (o *Outbox) deliver(ctx context.Context, pause *time.Time) error {
-	if time.Now().Before(*pause) {
-		return nil
-	}
-	gather := time.NewTimer(coalesceWindow)
-	defer gather.Stop()
+// deliver publishes all that waits.
+func (o *Outbox) deliver(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-gather.C:
+	case <-time.After(coalesceWindow):
 	}
-	if err := o.drain(ctx); err != nil && ctx.Err() == nil {
-		*pause = time.Now().Add(time.Second)
-		o.log.Warn("events not published, trying again", "error", err)
-	}
-	return nil
-}
-
-func (o *Outbox) drain(ctx context.Context) error {
-	for {
+	return worker.Drain(func(ctx context.Context) (more bool, err error) {
 		n, err := o.publish(ctx)
-		if err != nil || n < batch {
-			return err
-		}
-	}
+		return n == batch, err
+	})(ctx)
 }
 
-// number gives committed events older than age their place in the feed. Sequences are drawn before the commit, so that reading
-// "seq > after" would skip rows that commit late. Whoever numbers holds the row of outbox_head until its commit, so numbers only
-// ever grow, and a follower that sees one has seen all before it.
+// number gives committed events older than age their place in the feed. Sequences are drawn before the commit, so that
+// reading "seq > after" would skip rows that commit late. Whoever numbers holds the row of outbox_head until its
+// commit, so numbers only ever grow, and a follower that sees one has seen all before it.
 func (o *Outbox) number(ctx context.Context, age time.Duration) error {
 	for {
 		res := o.db.WithContext(ctx).Exec(`WITH waiting AS MATERIALIZED (
@@ -137,7 +103,8 @@ func (o *Outbox) number(ctx context.Context, age time.Duration) error {
 			), head AS (
 				UPDATE outbox_head SET pos = pos + (SELECT count(*) FROM waiting) WHERE EXISTS (SELECT 1 FROM waiting) RETURNING pos
 			)
-			UPDATE outbox o SET pos = head.pos - (SELECT count(*) FROM waiting) + p.n FROM placed p, head WHERE o.seq = p.seq`, age.Seconds())
+			UPDATE outbox o SET pos = head.pos - (SELECT count(*) FROM waiting) + p.n FROM placed p, head
+			WHERE o.seq = p.seq`, age.Seconds())
 		if res.Error != nil {
 			return fmt.Errorf("number events: %w", res.Error)
 		}
@@ -157,9 +124,10 @@ type row struct {
 	Placed    bool // it has its number
 }
 
-// publish locks a batch, hands it to the broker, marks and numbers what was taken, and commits. Other replicas pass over what is
-// locked. A crash lets it go at once, and what the broker had taken is published again: consumers drop what they have seen. The
-// transaction is open while the broker is asked; if the process stalls there, the server ends it (postgres.Defaults).
+// publish locks a batch, hands it to the broker, marks and numbers what was taken, and commits. Other replicas pass
+// over what is locked. A crash lets it go at once, and what the broker had taken is published again: consumers drop
+// what they have seen. The transaction is open while the broker is asked; if the process stalls there, the server ends
+// it (postgres.Defaults).
 func (o *Outbox) publish(ctx context.Context) (int, error) {
 	var rows []row
 	var problems error
@@ -198,7 +166,8 @@ func (o *Outbox) publish(ctx context.Context) (int, error) {
 			return nil
 		}
 		problems = errors.Join(problems, fmt.Errorf("%d of %d events not taken", len(back), len(rows)))
-		return tx.Exec(`UPDATE outbox SET attempts = attempts + 1, claimed_until = now() + make_interval(secs => least(30, power(2, least(attempts + 1, 5))))
+		return tx.Exec(`UPDATE outbox SET attempts = attempts + 1,
+			claimed_until = now() + make_interval(secs => least(30, power(2, least(attempts + 1, 5))))
 			WHERE seq = ANY(?::bigint[])`, array(back)).Error
 	})
 	return len(rows), errors.Join(err, problems)
@@ -215,7 +184,9 @@ func mark(tx *gorm.DB, taken []row) error {
 		}
 	}
 	if len(placed) > 0 {
-		if err := tx.Exec("UPDATE outbox SET published_at = now(), attempts = attempts + 1 WHERE seq = ANY(?::bigint[])", array(placed)).Error; err != nil {
+		err := tx.Exec("UPDATE outbox SET published_at = now(), attempts = attempts + 1 WHERE seq = ANY(?::bigint[])",
+			array(placed)).Error
+		if err != nil {
 			return err
 		}
 	}
@@ -248,7 +219,8 @@ func (o *Outbox) send(ctx context.Context, topic string, rs []row) (map[string]b
 
 // purge takes the retention in seconds, the event up to which it has come, and how many it looks at.
 const purge = `WITH piece AS MATERIALIZED (
-		SELECT seq, id, pos, published_at IS NOT NULL AND pos IS NOT NULL AS told, created_at < now() - make_interval(secs => ?) AS old
+		SELECT seq, id, pos, published_at IS NOT NULL AND pos IS NOT NULL AS told,
+			created_at < now() - make_interval(secs => ?) AS old
 		FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?
 	), last AS (
 		SELECT pos, id FROM piece WHERE told AND old ORDER BY pos DESC LIMIT 1
@@ -259,8 +231,9 @@ const purge = `WITH piece AS MATERIALIZED (
 	)
 	SELECT coalesce(max(seq), 0) AS last, coalesce(bool_or(old), false) AS old FROM piece`
 
-// purge forgets events that are published and older than the retention, and remembers how far the feed is gone. It goes through them in the
-// order they were written, in pieces that one transaction should remove, and reads no further than to where all are young.
+// purge forgets events that are published and older than the retention, and remembers how far the feed is gone. It goes
+// through them in the order they were written, in pieces that one transaction should remove, and reads no further than
+// to where all are young.
 func (o *Outbox) purge(ctx context.Context) error {
 	var at struct {
 		Last int64 // the event up to which it has come

@@ -1,5 +1,5 @@
-// Package lease makes Snowflake ids whose node number is leased from the service's database, so that two processes never
-// share one, even when one was paused.
+// Package lease makes Snowflake ids whose node number is leased from the service's database, so that two processes
+// never share one, even when one was paused.
 package lease
 
 import (
@@ -19,6 +19,7 @@ import (
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/worker"
 )
 
 //go:embed migrations/*.sql
@@ -65,24 +66,17 @@ func (s *Source) Next() (string, error) {
 	id := l.node.Generate()
 	// The reading that made the id is what must lie within the lease: a clock read before or after could miss a pause.
 	if made := ids.Made(id.String()); !made.Before(l.until) {
-		return "", problem.NewUnavailable(errors.New("lease of snowflake node ended"), time.Second, "Ids cannot be made right now.")
+		ended := errors.New("lease of snowflake node ended")
+		return "", problem.NewUnavailable(ended, time.Second, "Ids cannot be made right now.")
 	}
 	return id.String(), nil
 }
 
 // Run renews the lease until ctx ends, then gives the node back.
-func (s *Source) Run(ctx context.Context) error {
-	tick := time.NewTicker(leaseFor / 4)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return s.giveBack(ctx)
-		case <-tick.C:
-			if err := s.take(ctx); err != nil {
-				s.log.Error("lease of snowflake node not renewed", "error", err)
-			}
-		}
+func (s *Source) Run(ctx context.Context) {
+	worker.Loop{Name: "id lease", Log: s.log, Every: worker.Pause(leaseFor / 4), Work: s.take}.Run(ctx)
+	if err := s.giveBack(ctx); err != nil {
+		s.log.Warn("lease of snowflake node not given back, it expires", "error", err)
 	}
 }
 
@@ -90,12 +84,13 @@ func (s *Source) Run(ctx context.Context) error {
 func (s *Source) giveBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	return s.db.WithContext(ctx).Exec("UPDATE node_leases SET expires_at = now() WHERE node = ? AND owner = ? AND expires_at > now()", s.lease.Load().num, s.owner).Error
+	return s.db.WithContext(ctx).Exec(`UPDATE node_leases SET expires_at = now()
+		WHERE node = ? AND owner = ? AND expires_at > now()`, s.lease.Load().num, s.owner).Error
 }
 
-// take renews this owner's lease, or takes over a node that is free or has expired long enough ago for a clock that lags by the margin.
-// Any of them: after the database was restored its leases are old, and the lowest free node would be that of a process which
-// has not noticed yet.
+// take renews this owner's lease, or takes over a node that is free or has expired long enough ago for a clock that
+// lags by the margin. Any of them: after the database was restored its leases are old, and the lowest free node would
+// be that of a process which has not noticed yet.
 func (s *Source) take(ctx context.Context) error {
 	asked := time.Now()
 	var num int

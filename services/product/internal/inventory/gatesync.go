@@ -2,7 +2,7 @@ package inventory
 
 import (
 	"context"
-	"log/slog"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -12,7 +12,8 @@ const (
 	// right again after its next change, or when the Reconciler comes to it.
 	pendingMost = 10_000
 	applyBatch  = 200
-	applyPause  = time.Second
+	// ApplyRetry is the pause after a failure.
+	ApplyRetry = time.Second
 )
 
 // GateSync applies to the gate what the ledger has committed, soon and in batches, and retries what failed. It cannot
@@ -20,19 +21,18 @@ const (
 // release was not applied looks emptier than it is. A crash may lose everything: the next start applies all products.
 type GateSync struct {
 	gate Gate
-	log  *slog.Logger
 	wake chan struct{}
 
 	mu      sync.Mutex
 	pending map[string]Apply
 }
 
-// NewGateSync makes a GateSync; Run applies.
-func NewGateSync(gate Gate, log *slog.Logger) *GateSync {
-	return &GateSync{gate: gate, log: log, wake: make(chan struct{}, 1), pending: map[string]Apply{}}
+// NewGateSync makes a GateSync. A worker calls Apply when Wake receives, and again ApplyRetry after a failure.
+func NewGateSync(gate Gate) *GateSync {
+	return &GateSync{gate: gate, wake: make(chan struct{}, 1), pending: map[string]Apply{}}
 }
 
-// Changed queues committed changes for Run and returns at once.
+// Changed queues committed changes for Apply and returns at once.
 func (a *GateSync) Changed(items []Apply) {
 	a.mu.Lock()
 	for _, it := range items {
@@ -54,30 +54,18 @@ func (a *GateSync) Changed(items []Apply) {
 	}
 }
 
-// Run applies what is pending until ctx ends.
-func (a *GateSync) Run(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-a.wake:
-		}
-		for batch := a.take(); len(batch) > 0; batch = a.take() {
-			err := a.gate.Apply(ctx, batch)
-			if err == nil {
-				continue
-			}
-			if ctx.Err() == nil {
-				a.log.WarnContext(ctx, "stock not applied to the gate, trying again", "products", len(batch), "error", err)
-			}
+// Wake receives when there is something to apply.
+func (a *GateSync) Wake() <-chan struct{} { return a.wake }
+
+// Apply applies what is pending, in batches. What the gate refused stays pending.
+func (a *GateSync) Apply(ctx context.Context) error {
+	for batch := a.take(); len(batch) > 0; batch = a.take() {
+		if err := a.gate.Apply(ctx, batch); err != nil {
 			a.Changed(batch)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(applyPause):
-			}
+			return fmt.Errorf("apply the stock of %d products to the gate: %w", len(batch), err)
 		}
 	}
+	return nil
 }
 
 func (a *GateSync) take() []Apply {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
+	"daprmall.dev/services/kit/worker"
 	"daprmall.dev/services/product/internal/inventory"
 	"daprmall.dev/services/product/internal/inventory/inventorytest"
 )
@@ -18,7 +20,7 @@ func stock(version, onHand, reserved int64) inventory.Stock {
 // Changes that wait together become one: the newest base, all recorded orders.
 func TestApplierMergesWhatWaits(t *testing.T) {
 	gate := inventorytest.NewGate()
-	ctx, stop := context.WithCancel(t.Context())
+	ctx := t.Context()
 	must := func(err error) {
 		if err != nil {
 			t.Fatal(err)
@@ -29,14 +31,21 @@ func TestApplierMergesWhatWaits(t *testing.T) {
 		_, err := gate.Hold(ctx, order, []inventory.Line{{ProductID: "7", Quantity: 3}}, time.Minute)
 		must(err)
 	}
-	a := inventory.NewGateSync(gate, slog.New(slog.DiscardHandler))
+	a := inventory.NewGateSync(gate)
 	a.Changed([]inventory.Apply{{Stock: stock(3, 10, 6), Recorded: []string{"2"}}})
 	a.Changed([]inventory.Apply{{Stock: stock(2, 10, 3), Recorded: []string{"1"}}})
-	done := make(chan error)
-	go func() { done <- a.Run(ctx) }()
+	start(t, a)
 	becomes(t, gate, 4)
-	stop()
-	must(<-done)
+}
+
+// start applies as main does, until the test ends.
+func start(t *testing.T, a *inventory.GateSync) {
+	t.Helper()
+	loop := worker.Loop{Log: slog.New(slog.DiscardHandler), Wake: a.Wake(), Retry: inventory.ApplyRetry, Work: a.Apply}
+	ctx, stop := context.WithCancel(t.Context())
+	var run sync.WaitGroup
+	run.Go(func() { loop.Run(ctx) })
+	t.Cleanup(func() { stop(); run.Wait() })
 }
 
 // becomes waits until the gate has this base and no holds.
@@ -72,14 +81,8 @@ func TestApplierTellsAgain(t *testing.T) {
 	if err := gate.Apply(t.Context(), []inventory.Apply{{Stock: stock(1, 10, 3)}}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	a := inventory.NewGateSync(&deafOnce{Gate: gate}, slog.New(slog.DiscardHandler))
-	done := make(chan error)
-	go func() { done <- a.Run(ctx) }()
+	a := inventory.NewGateSync(&deafOnce{Gate: gate})
+	start(t, a)
 	a.Changed([]inventory.Apply{{Stock: stock(2, 10, 0)}})
 	becomes(t, gate, 10)
-	stop()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
 }
