@@ -40,7 +40,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := telemetry.Logger(os.Stderr, env.AppID, slog.LevelInfo)
+	log := telemetry.Logger(os.Stderr, env.AppID, env.Instance, slog.LevelInfo)
 	dapr, err := sidecar.New(env)
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func (c appProcesses) component() supervise.Spec {
 	name := c.app.Name() + "-" + luaProgram
 	socket := filepath.Join(c.sockets(), luaSocket)
 	return supervise.Spec{Name: name, Kind: "component", Path: c.at.Bin(luaProgram), Dir: c.at.Home, Log: c.at.Log(name),
-		Env: []string{"REDISLUA_SOCKET=" + socket, "REDISLUA_REDIS_ADDR=" + c.redis, "REDISLUA_REDIS_PASSWORD=" + c.redisPW,
+		Env: []string{"APP_INSTANCE=" + c.app.Name(), "REDISLUA_SOCKET=" + socket, "REDISLUA_REDIS_ADDR=" + c.redis, "REDISLUA_REDIS_PASSWORD=" + c.redisPW,
 			"REDISLUA_OPERATIONS=" + luaOperations[c.app.ID],
 			"DAPR_COMPONENT_SOCKETS_FOLDER=" + c.sockets(), "DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), threads(), "GOMEMLIMIT=64MiB", "GOGC=300"},
 		Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 5 * time.Second,
@@ -126,7 +126,7 @@ func (c appProcesses) sidecar() supervise.Spec {
 // process is the app itself: it gets its ports and tokens, and nothing else of ours.
 func (c appProcesses) process() supervise.Spec {
 	a := c.app
-	env := []string{"APP_ID=" + a.ID, "APP_PORT=" + strconv.Itoa(a.Port), "APP_HOST=127.0.0.1",
+	env := []string{"APP_ID=" + a.ID, "APP_INSTANCE=" + a.Name(), "APP_PORT=" + strconv.Itoa(a.Port), "APP_HOST=127.0.0.1",
 		"DAPR_HTTP_PORT=" + strconv.Itoa(a.DaprHTTP), "DAPR_GRPC_PORT=" + strconv.Itoa(a.DaprGRPC),
 		"DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID], "APP_API_TOKEN=" + c.own.AppTokens[a.ID], "EVENTS_TOKEN=" + c.own.EventsTokens[a.ID], threads()}
 	for k, v := range a.Env {

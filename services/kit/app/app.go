@@ -75,7 +75,7 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := telemetry.Logger(os.Stderr, env.AppID, slog.LevelInfo)
+	log := telemetry.Logger(os.Stderr, env.AppID, env.Instance, slog.LevelInfo)
 	slog.SetDefault(log)
 	side, err := sidecar.New(env)
 	if err != nil {

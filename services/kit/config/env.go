@@ -12,6 +12,7 @@ import (
 // Env is all that a process takes from its environment.
 type Env struct {
 	AppID        string
+	Instance     string // this replica's name
 	AppHost      string // where to listen; loopback unless asked
 	AppPort      int
 	DaprHTTPPort int
@@ -25,6 +26,7 @@ type Env struct {
 func FromEnv() (Env, error) {
 	e := Env{
 		AppID:        os.Getenv("APP_ID"),
+		Instance:     os.Getenv("APP_INSTANCE"),
 		AppHost:      os.Getenv("APP_HOST"),
 		DaprAPIToken: os.Getenv("DAPR_API_TOKEN"),
 		AppAPIToken:  os.Getenv("APP_API_TOKEN"),
@@ -32,6 +34,9 @@ func FromEnv() (Env, error) {
 	}
 	if e.AppID == "" {
 		return e, fmt.Errorf("APP_ID is not set: start the mall with `go run ./deploy/mall up`")
+	}
+	if e.Instance == "" {
+		e.Instance, _ = os.Hostname() // a pod's name
 	}
 	if e.AppHost == "" {
 		e.AppHost = "127.0.0.1"

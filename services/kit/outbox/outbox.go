@@ -71,12 +71,12 @@ func (o *Outbox) Add(ctx context.Context, events ...Event) error {
 	if err := postgres.DB(ctx, o.db).Exec(Insert, rows).Error; err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	o.Notify(ctx)
+	o.Notify(ctx, events...)
 	return nil
 }
 
 // Insert is the statement of Add. Who writes a change and its events by one statement ends it with this, gives it Rows,
-// and then says Written. A WHERE may follow.
+// and then says Notify. A WHERE may follow.
 const Insert = `INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, traceparent)
 	SELECT e.id, e.topic, e.type, e.key, e.aggregate_version, e.payload, e.traceparent
 	FROM jsonb_to_recordset(?::jsonb) AS e(id text, topic text, type text, key text, aggregate_version bigint, payload text, traceparent text)`
@@ -117,8 +117,22 @@ func (o *Outbox) Rows(ctx context.Context, events ...Event) (string, error) {
 	return string(text), err
 }
 
-// Notify wakes the relay once the transaction of ctx has committed.
-func (o *Outbox) Notify(ctx context.Context) { postgres.AfterCommit(ctx, o.db, o.nudge) }
+// Notify wakes the relay and logs the events once the transaction of ctx has committed.
+func (o *Outbox) Notify(ctx context.Context, events ...Event) {
+	postgres.AfterCommit(ctx, o.db, o.nudge)
+	for _, e := range events {
+		o.Changed(ctx, e.Type, e.Key, "version", e.Version)
+	}
+}
+
+// Changed logs a change of state, once the transaction of ctx has committed: what happened to which aggregate, ids and amounts only.
+// Stores say it of changes that no event tells.
+func (o *Outbox) Changed(ctx context.Context, change, subject string, args ...any) {
+	postgres.AfterCommit(ctx, o.db, func() {
+		ctx := telemetry.WithTrace(ctx, telemetry.TraceFor(ctx, subject))
+		o.log.InfoContext(ctx, "state changed", append([]any{"change", change, "subject", subject}, args...)...)
+	})
+}
 
 func (o *Outbox) nudge() {
 	select {

@@ -42,6 +42,7 @@ type Client struct {
 
 // New makes a client. Connections are made when they are first needed.
 func New(env config.Env) (*Client, error) {
+	dapr.SetLogger(nil) // it prints plain lines among our JSON
 	conn, err := grpc.NewClient(net.JoinHostPort("127.0.0.1", strconv.Itoa(env.DaprGRPCPort)),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithUnaryInterceptor(withToken(env.DaprAPIToken)),

@@ -61,10 +61,10 @@ func TraceFor(ctx context.Context, key string) Trace {
 	return TraceOf(ctx)
 }
 
-// Logger writes JSON lines with the app's id and, when logged with a context, its trace id.
-func Logger(w io.Writer, appID string, level slog.Level) *slog.Logger {
+// Logger writes JSON lines with the app's id, the replica's name and, when logged with a context, its trace id.
+func Logger(w io.Writer, appID, instance string, level slog.Level) *slog.Logger {
 	h := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
-	return slog.New(traced{h}).With("app", appID)
+	return slog.New(traced{h}).With("app", appID, "instance", instance)
 }
 
 type traced struct{ slog.Handler }

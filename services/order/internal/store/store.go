@@ -92,16 +92,17 @@ func (s *Store) insert(ctx context.Context, snap order.Snapshot, events []order.
 	if err != nil {
 		return false, err
 	}
-	told, err := s.out.Rows(ctx, toEvents(snap, events)...)
+	told := toEvents(snap, events)
+	rows, err := s.out.Rows(ctx, told...)
 	if err != nil {
 		return false, err
 	}
-	args := append([]any{string(snap.ID)}, append(parts, told)...)
+	args := append([]any{string(snap.ID)}, append(parts, rows)...)
 	res := postgres.DB(ctx, s.db).Exec(insertOrder, args...)
 	if res.Error != nil || res.RowsAffected == 0 {
 		return false, res.Error
 	}
-	s.out.Notify(ctx)
+	s.out.Notify(ctx, told...)
 	return true, nil
 }
 

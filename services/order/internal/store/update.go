@@ -120,6 +120,9 @@ func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes 
 		changed[w.ID] = toRow(after)
 		history = append(history, toHistoryRows(after, len(before.History))...)
 		told = append(told, toEvents(after, events)...)
+		if len(events) == 0 {
+			s.out.Changed(ctx, "order."+string(after.Status), string(w.ID), "version", after.Version)
+		}
 	}
 	if len(changed) == 0 {
 		return out, nil
@@ -140,7 +143,7 @@ func (s *Store) save(ctx context.Context, tx *gorm.DB, changed []row, history []
 		return fmt.Errorf("save orders: %w", err)
 	}
 	if len(told) > 0 {
-		s.out.Notify(ctx)
+		s.out.Notify(ctx, told...)
 	}
 	return nil
 }

@@ -73,7 +73,8 @@ var settleNew = `WITH b AS MATERIALIZED (
 func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run payment.Run, answer payment.Answer) (bool,
 	error) {
 	version := p.Started.BillVersion + 1
-	told, err := s.out.Rows(ctx, succeeded(p, version))
+	event := succeeded(p, version)
+	told, err := s.out.Rows(ctx, event)
 	if err != nil {
 		return false, err
 	}
@@ -87,7 +88,7 @@ func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run payment.Ru
 	if res.RowsAffected == 0 {
 		return false, nil
 	}
-	s.out.Notify(ctx)
+	s.out.Notify(ctx, event)
 	return true, nil
 }
 

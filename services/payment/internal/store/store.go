@@ -195,12 +195,14 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 			if err != nil {
 				return err
 			}
+			s.out.Changed(ctx, "payment."+string(p.Status), p.OrderID, "payment", p.ID, "failure", p.FailureCode)
 			return tx.Exec("UPDATE payments SET status = ?, failure_code = ?, card_brand = ?, card_last4 = ?, next_action = "+
 				"?::jsonb, updated_at = ? WHERE id = ?",
 				status, p.FailureCode, p.Card.Brand, p.Card.Last4, action, p.UpdatedAt, id).Error
 		}
 		version := l.BillVersion + 1
-		told, err := s.out.Rows(ctx, succeeded(*p, version))
+		event := succeeded(*p, version)
+		told, err := s.out.Rows(ctx, event)
 		if err != nil {
 			return err
 		}
@@ -208,7 +210,7 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 			told).Error; err != nil {
 			return fmt.Errorf("settle payment %s: %w", id, err)
 		}
-		s.out.Notify(ctx)
+		s.out.Notify(ctx, event)
 		return nil
 	})
 	return p, err
