@@ -36,8 +36,8 @@ import (
 // openFor bounds how long a start waits for its sidecar and database: services start in any order.
 const openFor = 90 * time.Second
 
-// App is an opened service. Idempotency is nil until UseIdempotency; a service that tells events runs its Outbox, one
-// that follows some its Inbox.
+// App is an opened service. Idempotency is nil until UseIdempotency. A service that publishes events runs its Outbox;
+// one that consumes some runs its Inbox.
 type App struct {
 	Env         config.Env
 	Log         *slog.Logger
@@ -56,8 +56,8 @@ type App struct {
 
 // Main runs a process until SIGTERM or Ctrl-C and exits once: 0 for an orderly end, 1 with the reason logged.
 func Main(run func(ctx context.Context) error) {
-	// A service's live memory is a few megabytes, and by default Go would collect every few megabytes: trade some memory
-	// for processor time.
+	// A service's live memory is a few megabytes, and Go would collect garbage every few megabytes: trade some memory for
+	// processor time.
 	debug.SetGCPercent(400)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
@@ -68,8 +68,8 @@ func Main(run func(ctx context.Context) error) {
 	}
 }
 
-// Open waits for the sidecar, opens and migrates the service's database and prepares what its migrations name.
-// Tables of ids, outbox, inbox and idempotency are always there: they cost nothing while they are empty.
+// Open waits for the sidecar, opens the service's database and migrates it. The tables of ids, outbox, inbox and
+// idempotency always exist: they cost nothing while they are empty.
 func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 	env, err := config.FromEnv()
 	if err != nil {
@@ -149,12 +149,10 @@ func (r *App) readSecret(ctx context.Context, name string) (map[string]string, e
 	return secret, err
 }
 
-// secretsEvery is how often secrets are read again: what the store gives while the process runs takes effect without a
-// restart.
+// secretsEvery is how often secrets are read again, so that a change takes effect without a restart.
 const secretsEvery = 10 * time.Second
 
-// OpenDB opens the database that a secret names: "dsn", or "other_dsn" while the password of the first is not (yet, or
-// any more) right.
+// OpenDB opens the database that a secret names: "dsn", or "other_dsn" while the password in the first is not valid.
 func (r *App) OpenDB(ctx context.Context, name string) (*gorm.DB, error) {
 	var dsns atomic.Pointer[[]string]
 	read := func(ctx context.Context) error {
@@ -183,7 +181,7 @@ func (r *App) UseIdempotency(ctx context.Context) error {
 	return r.FollowKeys(ctx, "idempotency-hmac", r.Idempotency.SetSecrets)
 }
 
-// keys reads a secret with a "key" that is used, and an "other" that is recognised while one follows the other.
+// keys reads a secret with a "key" that is used, and an "other" that is also accepted during a change.
 func (r *App) keys(ctx context.Context, name string) (current []byte, others [][]byte, err error) {
 	secret, err := r.readSecret(ctx, name)
 	if err != nil {
@@ -198,7 +196,7 @@ func (r *App) keys(ctx context.Context, name string) (current []byte, others [][
 	return []byte(secret["key"]), others, nil
 }
 
-// FollowKeys calls use with the keys of a secret, now and whenever they are read again.
+// FollowKeys calls use with the keys of a secret, now and every time they are read.
 func (r *App) FollowKeys(ctx context.Context, name string, use func(current []byte, others ...[]byte)) error {
 	read := func(ctx context.Context) error {
 		current, others, err := r.keys(ctx, name)

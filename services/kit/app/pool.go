@@ -11,11 +11,11 @@ import (
 	"daprmall.dev/services/kit/postgres"
 )
 
-// poolEvery is how often the pools are made as large as the settings say.
+// poolEvery is how often the settings are applied to the pools.
 const poolEvery = 5 * time.Second
 
-// Pool makes the pool of an open database follow the settings database.max_connections, database.connection_lifetime
-// and database.idle_time, which hold for each replica of each service.
+// Pool applies the settings database.max_connections, database.connection_lifetime and database.idle_time to an open
+// database, in each replica of each service.
 func (r *App) Pool(db *gorm.DB) {
 	conns, idle := config.Of(r.Live, keys.MaxConnections), config.Of(r.Live, keys.IdleTime)
 	life := config.Of(r.Live, keys.ConnectionLifetime)

@@ -1,6 +1,7 @@
-// Package archive keeps what is old and finished out of the tables that a service works with, so that those stay as small as its
-// recent business. A live table, orders, and its archive, archived_orders, inherit from all_orders (PostgreSQL 5.11): who asks that reads
-// both. A unique key holds within each of the two, so a writer brings back first what lies in the archive (Unarchive).
+// Package archive moves old, finished records out of a service's working tables, so that those grow only with recent
+// business. A live table (orders) and its archive (archived_orders) inherit from a parent (all_orders, PostgreSQL
+// 5.11), which reads both. A unique key holds only within each table, so a writer first brings back what lies in the
+// archive (Unarchive).
 package archive
 
 import (
@@ -17,43 +18,46 @@ import (
 	"daprmall.dev/services/kit/postgres"
 )
 
-// Least is the least age of what is archived: longer than events and inboxes are kept, so that as a rule nothing comes back.
+// Least is the least age of an archived record: longer than events and inboxes are kept, so that records rarely come
+// back.
 const Least = keys.LeastArchiveAge
 
-// Every is how often a service looks for what has become old.
+// Every is how often a service archives.
 const Every = 10 * time.Minute
 
-// margin is how far the clocks of those who make ids, archive and unarchive may lie apart.
+// margin is how far the clocks of processes that make ids, archive and unarchive may differ.
 const margin = 24 * time.Hour
 
 const (
-	lock  = 0x6d616c6c02 // the advisory lock of who archives (exclusive), and who unarchives or holds (shared)
-	batch = 500          // records per transaction: few enough that its locks hold nobody up
+	lock  = 0x6d616c6c02 // advisory lock: exclusive to archive, shared to unarchive or hold
+	batch = 500          // records per transaction: few enough that its locks delay nobody
 )
 
 var archived = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_archived_total",
 	Help: "Old records (orders, bills, reservations, ledger entries) that were moved into the archive."})
 
-// Table is a live table. Its archive is archived_<Name>, both are all_<Name>.
+// Table is a live table. Its archive is archived_<Name>; their parent is all_<Name>.
 type Table struct {
 	Name string
 	Of   string // the condition for rows of records whose ids are given as one array: "order_id = ANY(?::bigint[])"
 }
 
-// Archive is what belongs to one kind of record. Its id, a Snowflake, says how old it is.
+// Archive describes one kind of record. Its id, a Snowflake, tells its age.
 type Archive struct {
-	// Old is a query for records in live tables that nothing changes any more: ids below the first argument, in order, at most as
-	// many as the second says.
+	// Old is a query for finished records in live tables: ids below the first argument, in order, at most as many as the
+	// second says.
 	Old string
 	// Tables hold the records; one that refers to another comes after it.
 	Tables []Table
 }
 
-// move takes rows out of one table into another that has the same columns, in the same order: inheritance sees to it.
+// move moves rows between tables with the same columns in the same order, as inheritance guarantees.
 const move = "WITH rows AS (DELETE FROM %s WHERE %s RETURNING *) INSERT INTO %s SELECT * FROM rows"
 
-// WithLive runs f, with records that may lie in the archive brought back in the same transaction. Without such ids it only runs f.
-func (a Archive) WithLive(ctx context.Context, db *gorm.DB, recordIDs []string, f func(ctx context.Context) error) error {
+// WithLive brings records back that may lie in the archive and runs f in the same transaction. Without such ids it only
+// runs f.
+func (a Archive) WithLive(ctx context.Context, db *gorm.DB, recordIDs []string,
+	f func(ctx context.Context) error) error {
 	if len(old(recordIDs)) == 0 {
 		return f(ctx)
 	}
@@ -65,7 +69,8 @@ func (a Archive) WithLive(ctx context.Context, db *gorm.DB, recordIDs []string, 
 	})
 }
 
-// Unarchive brings records back into the live tables, where they stay at least until tx ends. Young ones are there: they cost nothing.
+// Unarchive brings records back into the live tables, where they stay at least until tx ends. Young ids need no
+// statement.
 func (a Archive) Unarchive(tx *gorm.DB, recordIDs ...string) error {
 	found := old(recordIDs)
 	if len(found) == 0 {
@@ -83,7 +88,7 @@ func (a Archive) Unarchive(tx *gorm.DB, recordIDs ...string) error {
 	return nil
 }
 
-// old gives the ids of records that may have been archived.
+// old returns the ids of records that may have been archived.
 func old(recordIDs []string) []string {
 	var out []string
 	for _, id := range recordIDs {
@@ -94,8 +99,8 @@ func old(recordIDs []string) []string {
 	return out
 }
 
-// Hold keeps all records where they are until tx ends, for a statement that changes live and archived ones alike: one that is being
-// moved meanwhile it would find nowhere.
+// Hold keeps all records where they are until tx ends, for a statement that changes live and archived ones: it would
+// find a record that is just being moved in neither table.
 func Hold(tx *gorm.DB) error {
 	if err := tx.Exec("SELECT pg_advisory_xact_lock_shared(?)", lock).Error; err != nil {
 		return fmt.Errorf("lock the archive: %w", err)
@@ -103,7 +108,7 @@ func Hold(tx *gorm.DB) error {
 	return nil
 }
 
-// Run archives what is older than age, a batch after the other, each in its own transaction; of several replicas one does it.
+// Run archives what is older than age in batches, each in its own transaction; one of several replicas does it.
 func (a Archive) Run(ctx context.Context, db *gorm.DB, age time.Duration) error {
 	before := ids.First(time.Now().Add(-max(age, Least)))
 	for {
@@ -122,8 +127,8 @@ func (a Archive) Run(ctx context.Context, db *gorm.DB, age time.Duration) error 
 	}
 }
 
-// Move archives a batch of records with ids below before and gives their number. It moves none while somebody else archives or
-// unarchives.
+// Move archives a batch of records with ids below before and returns their number. It moves none while another process
+// archives or unarchives.
 func (a Archive) Move(tx *gorm.DB, before int64) (int, error) {
 	if alone, err := exclusive(tx); err != nil || !alone {
 		return 0, err
@@ -145,8 +150,8 @@ func (a Archive) Move(tx *gorm.DB, before int64) (int, error) {
 	return len(found), nil
 }
 
-// exclusive says whether nobody else archives or unarchives until tx ends. From then on tx rather fails than waits for long: who
-// holds its rows may wait for it in turn.
+// exclusive reports whether no other process archives or unarchives until tx ends. From then on tx fails rather than
+// waits for long: whoever holds its rows may be waiting for it.
 func exclusive(tx *gorm.DB) (alone bool, err error) {
 	if err := tx.Raw("SELECT pg_try_advisory_xact_lock(?)", lock).Scan(&alone).Error; err != nil || !alone {
 		return false, err

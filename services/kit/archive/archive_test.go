@@ -44,7 +44,7 @@ var (
 	}
 )
 
-// aged gives the i-th id of those made so long ago.
+// aged returns the i-th id of those made so long ago.
 func aged(ago time.Duration, i int) string {
 	return fmt.Sprint(ids.First(time.Now().Add(-ago)) + int64(i))
 }
@@ -73,7 +73,8 @@ func add(t *testing.T, db *gorm.DB, id string, open bool) {
 // where says in which tables a thing and its parts lie.
 func where(t *testing.T, db *gorm.DB, id string) string {
 	t.Helper()
-	return one[string](t, db, `SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT tableoid::regclass::text AS t FROM all_things WHERE id = ?
+	return one[string](t,
+		db, `SELECT string_agg(t, ' ' ORDER BY t) FROM (SELECT tableoid::regclass::text AS t FROM all_things WHERE id = ?
 		UNION ALL SELECT DISTINCT tableoid::regclass::text FROM all_parts WHERE thing_id = ?) w`, id, id)
 }
 
@@ -118,8 +119,8 @@ func TestNothingYoungIsArchived(t *testing.T) {
 	}
 }
 
-// Who writes has the record in the live tables until the end of the transaction, whole, with columns that were added since; if it fails,
-// nothing has moved.
+// Who writes has the record in the live tables until the end of the transaction, whole, with columns that were added
+// since; if it fails, nothing has moved.
 func TestUnarchiveBringsBack(t *testing.T) {
 	db := postgrestest.Open(t, migrations)
 	id, other := aged(2*year, 0), aged(2*year, 1)
@@ -158,12 +159,13 @@ func TestUnarchiveBringsBack(t *testing.T) {
 // Young records cost no statement, and no transaction.
 func TestYoungRecordsCostNothing(t *testing.T) {
 	watched := postgrestest.Watch(postgrestest.Open(t, migrations))
-	err := things.WithLive(t.Context(), watched.DB, []string{aged(archive.Least-48*time.Hour, 0)}, func(ctx context.Context) error {
-		if postgres.DB(ctx, watched.DB).Statement.ConnPool != watched.DB.Statement.ConnPool {
-			t.Error("a transaction was begun")
-		}
-		return things.Unarchive(watched.DB, aged(0, 0))
-	})
+	err := things.WithLive(t.Context(), watched.DB, []string{aged(archive.Least-48*time.Hour, 0)},
+		func(ctx context.Context) error {
+			if postgres.DB(ctx, watched.DB).Statement.ConnPool != watched.DB.Statement.ConnPool {
+				t.Error("a transaction was begun")
+			}
+			return things.Unarchive(watched.DB, aged(0, 0))
+		})
 	if err != nil || watched.Seen() != 0 {
 		t.Errorf("%v, %d statements", err, watched.Seen())
 	}
@@ -199,7 +201,8 @@ func TestArchivingRacesWithWriters(t *testing.T) {
 			for r := range rounds {
 				id := known[(w*7+r*3)%records]
 				err := things.WithLive(t.Context(), db, []string{id}, func(ctx context.Context) error {
-					return postgres.DB(ctx, db).Exec("INSERT INTO things (id, open, n) VALUES (?, false, 1) ON CONFLICT (id) DO UPDATE SET n = things.n + 1", id).Error
+					return postgres.DB(ctx, db).Exec(
+						"INSERT INTO things (id, open, n) VALUES (?, false, 1) ON CONFLICT (id) DO UPDATE SET n = things.n + 1", id).Error
 				})
 				if err != nil {
 					t.Errorf("write: %v", err)
@@ -210,8 +213,10 @@ func TestArchivingRacesWithWriters(t *testing.T) {
 	writers.Wait()
 	close(done)
 	movers.Wait()
-	if got := one[string](t, db, "SELECT concat_ws(' ', count(*), count(DISTINCT id), sum(n), (SELECT count(*) FROM all_parts)) FROM all_things"); got != fmt.Sprint(records, records, 3*rounds, 2*records) {
-		t.Errorf("records, different ones, writes, parts: %s; want %d, %d, %d, %d", got, records, records, 3*rounds, 2*records)
+	if got := one[string](t, db,
+		"SELECT concat_ws(' ', count(*), count(DISTINCT id), sum(n), (SELECT count(*) FROM all_parts)) FROM all_things"); got != fmt.Sprint(records, records, 3*rounds, 2*records) {
+		t.Errorf("records, different ones, writes, parts: %s; want %d, %d, %d, %d", got, records, records, 3*rounds,
+			2*records)
 	}
 }
 
@@ -240,7 +245,8 @@ func TestOldEntriesOfALogAreArchived(t *testing.T) {
 	if err := (archive.Log{Name: "steps", At: "at"}).Run(t.Context(), db, year); err != nil {
 		t.Fatal(err)
 	}
-	if got := one[string](t, db, "SELECT concat_ws(' ', (SELECT count(*) FROM steps), (SELECT min(id) FROM archived_steps), count(*)) FROM all_steps"); got != "8760 8761 14000" && got != "8759 8760 14000" {
+	if got := one[string](t, db,
+		"SELECT concat_ws(' ', (SELECT count(*) FROM steps), (SELECT min(id) FROM archived_steps), count(*)) FROM all_steps"); got != "8760 8761 14000" && got != "8759 8760 14000" {
 		t.Errorf("live, first archived, all: %s", got)
 	}
 }

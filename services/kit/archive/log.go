@@ -10,16 +10,18 @@ import (
 	"daprmall.dev/services/kit/postgres"
 )
 
-// Log is a live table whose rows are written once and never changed. What it says must not depend on its old rows being live.
+// Log is a live table whose rows are written once and never changed. What they mean must not depend on old rows being
+// live.
 type Log struct {
-	Name, At string // the table, and its column that says when a row was written: it has an index
+	Name, At string // the table, and its indexed column with the time a row was written
 }
 
 const logBatch = 10 * batch
 
-// Run archives rows older than age, the oldest first, a batch after the other.
+// Run archives rows older than age in batches, oldest first.
 func (l Log) Run(ctx context.Context, db *gorm.DB, age time.Duration) error {
-	rows := fmt.Sprintf(move, l.Name, fmt.Sprintf("ctid = ANY(ARRAY(SELECT ctid FROM %s WHERE %s < now() - make_interval(secs => ?) ORDER BY %s LIMIT %d))",
+	rows := fmt.Sprintf(move, l.Name, fmt.Sprintf(
+		"ctid = ANY(ARRAY(SELECT ctid FROM %s WHERE %s < now() - make_interval(secs => ?) ORDER BY %s LIMIT %d))",
 		l.Name, l.At, l.At, logBatch), "archived_"+l.Name)
 	for {
 		n := int64(0)

@@ -1,5 +1,5 @@
-// Package config reads what a process is told: its place beside the sidecar from the
-// environment, everything else, while running, from the Dapr configuration store.
+// Package config reads a process's configuration: how to reach its sidecar from the environment, everything else, while
+// running, from the Dapr configuration store.
 package config
 
 import (
@@ -9,17 +9,18 @@ import (
 	"strconv"
 )
 
-// Env is all that a process takes from its environment.
+// Env is everything that a process takes from its environment.
 type Env struct {
 	AppID        string
 	Instance     string // this replica's name
-	AppHost      string // where to listen; loopback unless asked
+	AppHost      string // where to listen; loopback by default
 	AppPort      int
 	DaprHTTPPort int
 	DaprGRPCPort int
 	DaprAPIToken string // app → sidecar
 	AppAPIToken  string // sidecar → app
-	EventsToken  string // in the path of events, so that only the own sidecar can deliver them; "" where an access control list does that
+	// part of the path of events, so that only the own sidecar can deliver them; "" where an access control list does that
+	EventsToken string
 }
 
 // FromEnv reads and checks the environment.
@@ -44,7 +45,8 @@ func FromEnv() (Env, error) {
 	if e.AppAPIToken == "" {
 		return e, fmt.Errorf("APP_API_TOKEN is not set: without it anyone on this machine could pose as the sidecar")
 	}
-	for name, dst := range map[string]*int{"APP_PORT": &e.AppPort, "DAPR_HTTP_PORT": &e.DaprHTTPPort, "DAPR_GRPC_PORT": &e.DaprGRPCPort} {
+	for name, dst := range map[string]*int{"APP_PORT": &e.AppPort, "DAPR_HTTP_PORT": &e.DaprHTTPPort,
+		"DAPR_GRPC_PORT": &e.DaprGRPCPort} {
 		n, err := strconv.Atoi(os.Getenv(name))
 		if err != nil || n < 1 || n > 65535 {
 			return e, fmt.Errorf("%s=%q is not a port", name, os.Getenv(name))

@@ -15,23 +15,24 @@ import (
 	"daprmall.dev/services/kit/worker"
 )
 
-// pollEvery is how often the store is read. The store's subscription dies silently
-// (Dapr's Go SDK never resumes it), a poll cannot.
+// pollEvery is how often the store is read. The store's subscription ends without an error (Dapr's Go SDK never resumes
+// it); a poll cannot.
 const pollEvery = 3 * time.Second
 
-// What the store holds besides settings.
+// Values and keys with a meaning of their own.
 const (
 	Unset       = keys.Unset
 	Initialized = keys.Initialized
 )
 
-// Value is what was set. A later one has a higher version; 0 is written by somebody who knows no versions, and believed.
+// Value is a setting's value. A later one has a higher version; version 0 comes from a writer without versions and is
+// accepted.
 type Value struct {
 	Text    string
 	Version int64
 }
 
-// Store gives the values of keys; an absent key is absent from the answer.
+// Store returns the values of keys; an absent key is absent from the answer.
 type Store interface {
 	Config(ctx context.Context, keys []string) (map[string]Value, error)
 }
@@ -43,8 +44,7 @@ type Memory interface {
 }
 
 // Live holds settings that change while the process runs. The last good value stays until the store has another good
-// one or says Unset: neither a bad value nor an absent one, nor an older one (of a store that was restored), nor a store that is away
-// changes anything.
+// one or says Unset: invalid, absent and older values (of a restored store) and an unreachable store change nothing.
 type Live struct {
 	store  Store
 	memory Memory // may be nil
@@ -71,19 +71,19 @@ type setting struct {
 	value   Value // the last good one; its text may be Unset
 	known   bool
 	newest  int64   // the version that the store must not be behind
-	kept    bool    // the memory has a value, even if it is not good (any more)
-	refused *string // what was refused last: it is logged once
+	kept    bool    // the memory has a value, even one that is no longer valid
+	refused *string // the last rejected value: it is logged once
 }
 
-// Option says more about a setting.
+// Option is a property of a setting.
 type Option func(*setting)
 
-// Required marks a setting whose default must not be used before the store, or the memory, has been read: Missing names
-// it until then, and what needs it must not be served.
+// Required marks a setting whose default must not be used before the store, or the memory, has been read: until then
+// Missing names it, and what needs it must not be served.
 func Required(s *setting) { s.required = true }
 
-// Chosen marks a Required setting that moves money: once it has a value it can be changed, but never falls back to its
-// default, not even by Unset.
+// Chosen marks a Required setting that decides where money goes: once it has a value it can be changed, but never falls
+// back to its default, not even by Unset.
 func Chosen(s *setting) { s.required, s.chosen = true, true }
 
 // NewLive makes an empty set; declare settings before Run. memory may be nil.
@@ -91,8 +91,8 @@ func NewLive(store Store, memory Memory, log *slog.Logger) *Live {
 	return &Live{store: store, memory: memory, log: log, set: map[string]*setting{}, dirty: map[string]Value{}}
 }
 
-// Setting declares one setting of any type and gives a function that reads its present value.
-// parse must also validate. It is a function because Go methods have no type parameters.
+// Setting declares a setting of any type and returns a function that reads its present value. parse must also validate.
+// It is a function because Go methods have no type parameters.
 func Setting[T any](l *Live, key string, def T, parse func(string) (T, error), opts ...Option) func() T {
 	var value atomic.Pointer[T]
 	value.Store(&def)
@@ -119,8 +119,7 @@ func Setting[T any](l *Live, key string, def T, parse func(string) (T, error), o
 	return func() T { return *value.Load() }
 }
 
-// follow makes a setting that is declared again take the first declaration along: whoever reads that one must not be
-// left with the default.
+// follow connects a second declaration of a setting with the first, so that readers of both get its value.
 func (s *setting) follow(first *setting) {
 	apply, reset := s.apply, s.reset
 	s.required, s.chosen = s.required || first.required, s.chosen || first.chosen
@@ -186,7 +185,7 @@ func (l *Live) Refresh(ctx context.Context) error {
 		v, present := values[key]
 		switch {
 		case present && v.Version != 0 && v.Version < s.newest:
-			lost = append(lost, key) // the store was restored from before
+			lost = append(lost, key) // the store was restored to an earlier state
 		case present:
 			l.take(key, s, v)
 		case s.known || s.kept:
@@ -204,7 +203,7 @@ func (l *Live) Refresh(ctx context.Context) error {
 	return l.save(ctx)
 }
 
-// take makes v the value of a setting, if it is good.
+// take makes v the setting's value if it is valid.
 func (l *Live) take(key string, s *setting, v Value) {
 	raw := v.Text
 	if s.known && s.value == v || s.refused != nil && *s.refused == raw {
@@ -214,7 +213,7 @@ func (l *Live) take(key string, s *setting, v Value) {
 	switch {
 	case raw != Unset:
 		err = s.apply(raw)
-	case s.known && s.value.Text == Unset: // another version of it
+	case s.known && s.value.Text == Unset: // Unset with another version
 		err = nil
 	case !s.chosen || !s.known && !s.kept:
 		s.reset()
@@ -272,7 +271,7 @@ func (l *Live) noteMissing() {
 	l.missing.Store(&missing)
 }
 
-// noteRefused notes the keys whose value in the store was refused.
+// noteRefused records the keys whose value in the store was rejected.
 func (l *Live) noteRefused(values map[string]Value) {
 	var refused []string
 	for key, s := range l.set {
@@ -292,7 +291,7 @@ func (l *Live) Refused() []string {
 	return nil
 }
 
-// Missing names the required settings that are not known: neither the store nor the memory has said what they are.
+// Missing names the required settings that are unknown: neither the store nor the memory has a value.
 func (l *Live) Missing() []string {
 	if m := l.missing.Load(); m != nil {
 		return *m
@@ -300,10 +299,10 @@ func (l *Live) Missing() []string {
 	return nil
 }
 
-// Lost counts the settings that the store held and holds no more.
+// Lost counts the settings that the store had and has no more.
 func (l *Live) Lost() int { return int(l.lostCount.Load()) }
 
-// Run refreshes until ctx ends. A store that is down leaves the values as they are.
+// Run refreshes until ctx ends. While the store is unreachable the values stay.
 func (l *Live) Run(ctx context.Context) {
 	worker.Loop{Name: "configuration", Log: l.log, Every: worker.Spread(pollEvery, time.Second), Work: l.Refresh}.Run(ctx)
 }

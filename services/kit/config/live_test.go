@@ -26,7 +26,8 @@ func (f *fakeStore) Config(context.Context, []string) (map[string]Value, error) 
 	return values, f.err
 }
 
-// A setting follows the store; bad values, a store that is down and absence change nothing; only Unset restores the default.
+// A setting follows the store; bad values, a store that is down and absence change nothing; only Unset restores the
+// default.
 func TestSettingKeepsLastGoodValue(t *testing.T) {
 	store := &fakeStore{}
 	live := NewLive(store, nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
@@ -63,7 +64,8 @@ func TestCurrencyIsACode(t *testing.T) {
 	store := &fakeStore{}
 	live := NewLive(store, nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	currency := Of(live, keys.Currency)
-	for _, c := range []struct{ set, want string }{{"EUR", "EUR"}, {"cny", "EUR"}, {"EU", "EUR"}, {"EURO", "EUR"}, {"茶", "EUR"}, {"", "EUR"}, {"USD", "USD"}} {
+	for _, c := range []struct{ set, want string }{{"EUR", "EUR"}, {"cny", "EUR"}, {"EU", "EUR"}, {"EURO", "EUR"},
+		{"茶", "EUR"}, {"", "EUR"}, {"USD", "USD"}} {
 		store.values = map[string]string{"mall.currency": c.set}
 		if err := live.Refresh(t.Context()); err != nil {
 			t.Fatal(err)

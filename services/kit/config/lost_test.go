@@ -112,7 +112,8 @@ func TestADefaultIsNoGuess(t *testing.T) {
 
 // What moves money is changed, never dropped: neither by Unset nor because its value is not good any more.
 func TestAChosenSettingHasNoDefault(t *testing.T) {
-	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}}, &fakeMemory{values: map[string]Value{}}
+	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}},
+		&fakeMemory{values: map[string]Value{}}
 	p := start(t, store, memory)
 	store.values = map[string]string{Initialized: "yes", "mall.currency": Unset}
 	if err := p.Refresh(t.Context()); err != nil {
@@ -121,11 +122,13 @@ func TestAChosenSettingHasNoDefault(t *testing.T) {
 	p.check(t, "unset", "EUR", "1000", 0, 0)
 	start(t, store, memory).check(t, "unset, then started", "EUR", "1000", 0, 0)
 
-	for what, values := range map[string]map[string]string{"set": {Initialized: "yes", "mall.currency": "EUR"}, "absent": {Initialized: "yes"},
-		"unset": {Initialized: "yes", "mall.currency": Unset}} {
+	for what, values := range map[string]map[string]string{"set": {Initialized: "yes", "mall.currency": "EUR"},
+		"absent": {Initialized: "yes"},
+		"unset":  {Initialized: "yes", "mall.currency": Unset}} {
 		store.values = values
 		p = start(t, store, memory, "EUR")
-		if missing := p.Missing(); !slices.Equal(missing, []string{"mall.currency"}) || memory.values["mall.currency"].Text != "EUR" {
+		if missing := p.Missing(); !slices.Equal(missing, []string{"mall.currency"}) ||
+			memory.values["mall.currency"].Text != "EUR" {
 			t.Errorf("%s, and not good any more: missing %v, remembered %q", what, missing, memory.values["mall.currency"].Text)
 		}
 	}
@@ -133,7 +136,8 @@ func TestAChosenSettingHasNoDefault(t *testing.T) {
 
 // A value that could not be remembered is remembered later.
 func TestAMemoryThatFailsIsTriedAgain(t *testing.T) {
-	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}}, &fakeMemory{values: map[string]Value{}}
+	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}},
+		&fakeMemory{values: map[string]Value{}}
 	live := NewLive(store, memory, slog.New(slog.DiscardHandler))
 	currency := Of(live, keys.Currency)
 	if err := live.Restore(t.Context()); err != nil {
@@ -149,8 +153,8 @@ func TestAMemoryThatFailsIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A store that comes back from an older snapshot has values that are good and were overtaken: they are not taken, also by a service that
-// starts then. Somebody who knows no versions is believed.
+// A store that comes back from an older snapshot has values that are good and were overtaken: they are not taken, also
+// by a service that starts then. Somebody who knows no versions is believed.
 func TestAnOlderStoreChangesNothing(t *testing.T) {
 	store, memory := &fakeStore{}, &fakeMemory{values: map[string]Value{}}
 	set := func(currency string, version int64) {

@@ -7,7 +7,7 @@ func Of[T any](l *Live, k keys.Key[T]) func() T {
 	return Setting(l, k.Name, k.Standard(), k.Parse, Options(k)...)
 }
 
-// Options are what the list says of a setting besides its values, for one whose service checks more.
+// Options returns what the list says of a setting besides its values, for one that its service checks further.
 func Options[T any](k keys.Key[T]) []Option {
 	switch {
 	case k.Chosen:

@@ -7,11 +7,11 @@ import (
 	"net"
 )
 
-// Ports that Linux gives to outgoing connections begin at 32768 (ip_local_port_range). Above it, somebody's connection may take a
-// port before the server does that it was found for.
+// Linux returns ports from 32768 (ip_local_port_range) to outgoing connections. Above it, a connection may take a port
+// before the server for which it was found.
 const first, last = 20_000, 32_000
 
-// Find gives a port of 127.0.0.1 on which nobody listens.
+// Find returns a port of 127.0.0.1 on which nobody listens.
 func Find() (port int, err error) {
 	for range 100 {
 		port = first + rand.N(last-first)

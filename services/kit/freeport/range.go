@@ -16,8 +16,8 @@ const (
 	ranges     = (first - firstRange) / rangeSize
 )
 
-// Range gives the first of 511 ports of 127.0.0.1 on which nobody listens. Who takes one holds the last port of it until they
-// release it, so no other program that asks here gets the same.
+// Range returns the first of 511 ports of 127.0.0.1 on which nobody listens. Who takes one holds the last port of it
+// until they release it, so no other program that asks here gets the same.
 func Range() (base int, release io.Closer, err error) {
 	for _, i := range rand.Perm(ranges) {
 		base = firstRange + i*rangeSize

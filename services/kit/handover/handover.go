@@ -1,6 +1,7 @@
-// Package handover lets a new process take over the listening sockets of an old one: no connection is refused between the two.
-// A supervisor starts each process with a Unix socket. It sends the listening sockets of the process before, if there is one, and
-// the process sends its own when it listens on all of them. Without such a supervisor a process simply listens.
+// Package handover lets a new process take over the listening sockets of an old one: no connection is refused between
+// the two. A supervisor starts each process with a Unix socket. It sends the listening sockets of the process before,
+// if there is one, and the process sends its own when it listens on all of them. Without such a supervisor a process
+// simply listens.
 package handover
 
 import (

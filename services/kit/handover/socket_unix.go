@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// Pair gives the two ends of a socket: the supervisor's, and the one that a process gets as FD.
+// Pair returns the two ends of a socket: the supervisor's, and the one that a process gets as FD.
 func Pair() (mine *net.UnixConn, its *os.File, err error) {
 	syscall.ForkLock.RLock() // no other child inherits them
 	ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)

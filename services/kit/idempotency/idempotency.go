@@ -1,6 +1,6 @@
-// Package idempotency makes a repeated request have one effect and one answer. A key stands for a request of a
-// user; it carries the id its effect will have, chosen before anything happens, so that a run after a crash
-// meets what the run before it did.
+// Package idempotency gives a repeated request one effect and one answer. A key stands for one request of a user. It
+// has the id of the effect, chosen before anything happens, so that a run after a crash finds what the run before it
+// did.
 package idempotency
 
 import (
@@ -30,12 +30,12 @@ var files embed.FS
 var Migrations = postgres.Migrations{Name: "idempotency", FS: files}
 
 const (
-	// leaseFor is how long a run may take before another one may go on in its place; the edge gives up long before.
+	// leaseFor is how long a run may take before another one may continue; the gateway gives up long before.
 	leaseFor = 20 * time.Second
-	keepFor  = 48 * time.Hour // the contract says 24 h or more
+	keepFor  = 48 * time.Hour // the contract promises at least 24 h
 )
 
-// old is what no contract promises any more.
+// old removes keys that no contract covers any more.
 var old = postgres.Purge{Table: "idempotency_keys", Column: "created_at", Age: keepFor}
 
 // IDs makes effect ids.
@@ -49,36 +49,36 @@ type Store struct {
 	log     *slog.Logger
 }
 
-// New makes a store; secret keys the fingerprints.
+// New makes a store; secret is the MAC key of fingerprints.
 func New(db *gorm.DB, ids IDs, secret []byte, log *slog.Logger) *Store {
 	s := &Store{db: db, ids: ids, log: log}
 	s.SetSecrets(secret)
 	return s
 }
 
-// SetSecrets changes what keys the fingerprints from now on. Those that the others keyed are recognised too: of before a change, and
-// of replicas that have changed already.
+// SetSecrets replaces the MAC keys of fingerprints: new ones use current. Fingerprints of the others are accepted too:
+// those from before a change, and those of replicas that have changed already.
 func (s *Store) SetSecrets(current []byte, others ...[]byte) {
 	all := append([][]byte{current}, others...)
 	s.secrets.Store(&all)
 }
 
-// Answer is what was answered first.
+// Answer is the first answer to a request.
 type Answer struct {
 	Status int
 	ETag   string
 	Body   []byte
 }
 
-// Claim is a key that this request may run for.
+// Claim is a key for which this request may run.
 type Claim struct {
 	EffectID string
-	Fresh    bool    // the key was never seen: nothing can have happened yet
+	Fresh    bool    // the key is new: nothing can have happened yet
 	Record   []byte  // what the first run committed with the key
 	Answer   *Answer // not nil: do nothing, answer this
 }
 
-// Fingerprint identifies a request without revealing it: one MAC with each secret, the current one's first.
+// Fingerprint identifies a request without revealing it: one MAC per secret, the current one's first.
 func (s *Store) Fingerprint(method, path string, body []byte) []byte {
 	var all []byte
 	for _, secret := range *s.secrets.Load() {
@@ -90,10 +90,10 @@ func (s *Store) Fingerprint(method, path string, body []byte) []byte {
 	return all
 }
 
-// kept is the part of a fingerprint that is kept: the current secret's.
+// kept is the part of a fingerprint that is stored: the current secret's.
 func kept(fingerprint []byte) []byte { return fingerprint[:min(len(fingerprint), sha256.Size)] }
 
-// fits says whether one of the secrets has made what was kept.
+// fits reports whether one of the secrets made the stored fingerprint.
 func fits(keptOne, fingerprint []byte) bool {
 	for part := range slices.Chunk(fingerprint, sha256.Size) {
 		if bytes.Equal(keptOne, part) {
@@ -113,32 +113,35 @@ type row struct {
 	Body        *string
 }
 
-// Tx runs fn in one transaction: what fn keeps through stores of the same database commits with the key.
+// Tx runs fn in one transaction: what fn writes through stores of the same database commits with the key.
 func (s *Store) Tx(ctx context.Context, fn func(ctx context.Context) error) error {
 	return postgres.InTx(ctx, s.db, func(ctx context.Context, _ *gorm.DB) error { return fn(ctx) })
 }
 
 const columns = "effect_id, fingerprint, record, lease_until > now() AS running, status, etag, body"
 
-// Seen says whether a key was claimed before, by whatever request.
+// Seen reports whether a key was claimed before, by whatever request.
 func (s *Store) Seen(ctx context.Context, user, key string) (bool, error) {
 	var seen bool
-	err := postgres.DB(ctx, s.db).Raw("SELECT EXISTS (SELECT 1 FROM idempotency_keys WHERE user_id = ? AND key = ?)", user, key).Scan(&seen).Error
+	err := postgres.DB(ctx, s.db).Raw("SELECT EXISTS (SELECT 1 FROM idempotency_keys WHERE user_id = ? AND key = ?)", user,
+		key).Scan(&seen).Error
 	return seen, err
 }
 
 func (r row) claim(fingerprint []byte) (Claim, error) {
 	switch {
 	case !fits(r.Fingerprint, fingerprint):
-		return Claim{}, problem.New(problem.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
-	case r.Status != nil && Kept(*r.Status): // others were kept before Kept knew better
+		return Claim{}, problem.New(problem.Invalid, "idempotency_key_reused",
+			"This Idempotency-Key was used for another request.")
+	case r.Status != nil && Kept(*r.Status): // older versions stored other statuses too
 		body := ""
 		if r.Body != nil {
 			body = *r.Body
 		}
 		return Claim{EffectID: r.EffectID, Answer: &Answer{Status: *r.Status, ETag: r.Etag, Body: []byte(body)}}, nil
 	case r.Status == nil && r.Running:
-		return Claim{}, problem.New(problem.Conflict, "request_in_progress", "The first request with this Idempotency-Key is still running.").After(time.Second)
+		return Claim{}, problem.New(problem.Conflict, "request_in_progress",
+			"The first request with this Idempotency-Key is still running.").After(time.Second)
 	}
 	c := Claim{EffectID: r.EffectID}
 	if r.Record != nil {
@@ -147,9 +150,9 @@ func (r row) claim(fingerprint []byte) (Claim, error) {
 	return c, nil
 }
 
-// Begin claims a key, in the transaction of ctx if there is one; record (nil for none) is what a later run must know, and commits with
-// the claim. It refuses a key that was used for another request (idempotency_key_reused) and one whose first run has not ended
-// (request_in_progress).
+// Begin claims a key, in the transaction of ctx if there is one. record (nil for none) is what a later run must know;
+// it commits with the claim. Begin refuses a key that was used for another request (idempotency_key_reused) and one
+// whose first run has not ended (request_in_progress).
 func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record []byte) (Claim, error) {
 	effect, err := s.ids.Next()
 	if err != nil {
@@ -158,7 +161,8 @@ func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record
 	return s.BeginAs(ctx, Run{user, key, fingerprint}, effect, record)
 }
 
-// BeginAs is Begin with the effect's id for a key that is new. A key that this run has claimed with this id already is its own.
+// BeginAs is Begin with a given effect id for a new key. A key that was claimed with this id already belongs to this
+// run.
 func (s *Store) BeginAs(ctx context.Context, run Run, effect string, record []byte) (Claim, error) {
 	user, key, fingerprint := run.User, run.Key, run.Fingerprint
 	var text *string
@@ -169,7 +173,7 @@ func (s *Store) BeginAs(ctx context.Context, run Run, effect string, record []by
 	mine := Claim{EffectID: effect, Fresh: true, Record: record}
 	claimed := false
 	var err error
-	// One statement for a key that is new, as almost every key is.
+	// One statement for a new key, as almost every key is.
 	err = postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error {
 		res := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, record, lease_until)
 			VALUES (?, ?, ?, ?, ?, now() + make_interval(secs => ?)) ON CONFLICT (user_id, key) DO NOTHING`,
@@ -186,11 +190,13 @@ func (s *Store) BeginAs(ctx context.Context, run Run, effect string, record []by
 	var claim Claim
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		var r row
-		err := tx.Raw("SELECT "+columns+" FROM idempotency_keys WHERE user_id = ? AND key = ? FOR UPDATE", user, key).Scan(&r).Error
+		err := tx.Raw("SELECT "+columns+" FROM idempotency_keys WHERE user_id = ? AND key = ? FOR UPDATE", user,
+			key).Scan(&r).Error
 		if err != nil {
 			return fmt.Errorf("read idempotency key: %w", err)
 		}
-		if r.EffectID == effect { // claimed a moment ago: by ClaimPart, or by a connection that broke before it could say so
+		// claimed a moment ago: by ClaimPart, or over a connection that broke before it could answer
+		if r.EffectID == effect {
 			claim = mine
 			return nil
 		}
@@ -203,30 +209,33 @@ func (s *Store) BeginAs(ctx context.Context, run Run, effect string, record []by
 	return claim, err
 }
 
-// Finish keeps the answer of a key, in the transaction of ctx if there is one. The first answer stays; one that is not to be kept ends
-// the run like Release.
+// Finish stores the answer of a key, in the transaction of ctx if there is one. The first answer stays. An answer that
+// is not Kept ends the run like Release.
 func (s *Store) Finish(ctx context.Context, user, key string, a Answer) error {
 	if !Kept(a.Status) {
 		return s.Release(ctx, user, key)
 	}
 	return postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error { // a broken connection would leave the key taken
-		return db.Exec("UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status IS NULL",
+		return db.Exec("UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status "+
+			"IS NULL",
 			a.Status, a.ETag, string(a.Body), user, key).Error
 	})
 }
 
-// Release ends a run without an answer that is kept, so that the next try runs at once, with the same effect id.
+// Release ends a run without storing an answer, so that the next try runs at once, with the same effect id.
 func (s *Store) Release(ctx context.Context, user, key string) error {
 	return postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error {
-		return db.Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL", user, key).Error
+		return db.Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL",
+			user, key).Error
 	})
 }
 
-// PurgeUser empties what is kept for the keys of an account that is gone: records and answers may say who it was. That there was a
-// request, and what its effect is, stays until the key is forgotten.
+// PurgeUser empties records and answers of a deleted account: they may contain personal data. The keys and effect ids
+// stay until they are purged by age.
 func (s *Store) PurgeUser(ctx context.Context, user string) error {
 	err := postgres.DB(ctx, s.db).Exec(`UPDATE idempotency_keys SET record = CASE WHEN record IS NOT NULL THEN '{}' END,
-		body = CASE WHEN position('"id":"' || effect_id || '"' IN body) > 0 THEN '{"id":"' || effect_id || '"}' WHEN body IS NOT NULL THEN '{}' END
+		body = CASE WHEN position('"id":"' || effect_id || '"' IN body) > 0 THEN '{"id":"' || effect_id || '"}'
+		WHEN body IS NOT NULL THEN '{}' END
 		WHERE user_id = ?`, user).Error
 	if err != nil {
 		return fmt.Errorf("forget keys of an account: %w", err)
@@ -234,18 +243,19 @@ func (s *Store) PurgeUser(ctx context.Context, user string) error {
 	return nil
 }
 
-// Detached gives the context of a run: it lasts as long as its lease. A client that hangs up does not stop a run halfway,
-// for then the key would stay taken until the lease ends; it asks again and finds what the run did.
+// Detached returns the context of a run, which lasts as long as its lease. A client that disconnects does not stop a
+// run halfway: the key would stay taken until the lease ends. The client asks again and finds what the run did.
 func Detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), leaseFor-time.Second)
 }
 
-// Kept says whether an answer with this status is kept for replay. Kept is what became of the request; what only says that it could not
-// be dealt with now is not: 401 and 403 judge the caller's token, which may have run out on the way to a peer or may lack a role that
-// its next one has; 408, 425, 429 and 5xx ask to come again.
+// Kept reports whether an answer with this status is stored for replay. Results of the request are; statuses that say
+// it could not be handled now are not: 401 and 403 concern the caller's token, which may have expired on the way to a
+// peer or may lack a role that the next one has; 408, 425, 429 and 5xx ask to come again.
 func Kept(status int) bool {
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooEarly,
+		http.StatusTooManyRequests:
 		return false
 	}
 	return status < http.StatusInternalServerError
@@ -264,13 +274,13 @@ func WithEffect(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, effectKey{}, id)
 }
 
-// Given gives the effect id of a request that came with a key, "" for one that came without.
+// Given returns the effect id of a request with a key, "" for one without.
 func Given(ctx context.Context) string {
 	id, _ := ctx.Value(effectKey{}).(string)
 	return id
 }
 
-// Effect gives the id that the request's effect must have, or a new one if the caller gave no key.
+// Effect returns the id that the request's effect must have, or a new one for a request without a key.
 func (s *Store) Effect(ctx context.Context) (string, error) {
 	if id := Given(ctx); id != "" {
 		return id, nil

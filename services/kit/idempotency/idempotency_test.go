@@ -78,7 +78,8 @@ func TestOneOfManyDuplicatesRuns(t *testing.T) {
 	}
 	for range 5 {
 		c := must(t, s, "7", "k", "{}")
-		if c.Fresh || c.EffectID != effect.Load() || c.Answer == nil || c.Answer.Status != 201 || c.Answer.ETag != `"1"` || string(c.Answer.Body) != `{"id":"1"}` {
+		if c.Fresh || c.EffectID != effect.Load() || c.Answer == nil || c.Answer.Status != 201 || c.Answer.ETag != `"1"` ||
+			string(c.Answer.Body) != `{"id":"1"}` {
 			t.Errorf("after the answer: %+v, want it replayed", c)
 		}
 	}
@@ -87,10 +88,12 @@ func TestOneOfManyDuplicatesRuns(t *testing.T) {
 func TestAKeyStandsForOneRequestOfOneUser(t *testing.T) {
 	s, _ := open(t)
 	first := must(t, s, "7", "k", `{"n":1}`)
-	if c, err := begin(t, s, "7", "k", `{"n":2}`); problem.CodeOf(err) != "idempotency_key_reused" || problem.KindOf(err) != problem.Invalid {
+	if c, err := begin(t, s, "7", "k", `{"n":2}`); problem.CodeOf(err) != "idempotency_key_reused" ||
+		problem.KindOf(err) != problem.Invalid {
 		t.Errorf("another body: %+v, %v; want idempotency_key_reused", c, err)
 	}
-	if _, err := s.Begin(t.Context(), "7", "k", s.Fingerprint("POST", "/v1/others", []byte(`{"n":1}`)), nil); problem.CodeOf(err) != "idempotency_key_reused" {
+	if _, err := s.Begin(t.Context(), "7", "k", s.Fingerprint("POST", "/v1/others", []byte(`{"n":1}`)),
+		nil); problem.CodeOf(err) != "idempotency_key_reused" {
 		t.Errorf("another route: %v, want idempotency_key_reused", err)
 	}
 	if c := must(t, s, "8", "k", `{"n":2}`); !c.Fresh || c.EffectID == first.EffectID {
@@ -146,14 +149,15 @@ func TestTheFirstAnswerStays(t *testing.T) {
 	}
 }
 
-// The connection breaks while a run is under way: its key is given back, or keeps its answer, all the same. Otherwise the client, who was told to
-// come again, would be told that its first request is still running until the lease ends.
+// The connection breaks while a run is under way: its key is given back, or keeps its answer, all the same. Otherwise
+// the client, who was told to come again, would be told that its first request is still running until the lease ends.
 func TestABrokenConnectionDoesNotKeepAKey(t *testing.T) {
 	s, db := open(t)
 	other := postgrestest.Open(t) // of the same server
 	breakAll := func() {
 		t.Helper()
-		if err := other.Exec("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ?", db.Migrator().CurrentDatabase()).Error; err != nil {
+		if err := other.Exec("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ?",
+			db.Migrator().CurrentDatabase()).Error; err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -245,7 +249,8 @@ func TestAKeptTokenRefusalRunsAgain(t *testing.T) {
 	}
 }
 
-// The secret changes while requests are repeated, on one replica after the other: each knows again what the other has kept.
+// The secret changes while requests are repeated, on one replica after the other: each knows again what the other has
+// kept.
 func TestTheSecretChangesUnderWay(t *testing.T) {
 	here, db := open(t)
 	there := New(db, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler))
@@ -290,7 +295,8 @@ func TestNothingIsKeptOfWhoIsGone(t *testing.T) {
 		}
 		must(t, s, user, "under way", "{}")
 		made := must(t, s, user, "made", "{}").EffectID
-		if err := s.Finish(t.Context(), user, "made", Answer{Status: 201, Body: []byte(`{"id":"` + made + `","name":"Wei"}`)}); err != nil {
+		if err := s.Finish(t.Context(), user, "made", Answer{Status: 201,
+			Body: []byte(`{"id":"` + made + `","name":"Wei"}`)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -298,10 +304,12 @@ func TestNothingIsKeptOfWhoIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	var left []string
-	if err := db.Raw("SELECT user_id || coalesce(record, '-') || coalesce(body, '-') FROM idempotency_keys ORDER BY 1").Scan(&left).Error; err != nil {
+	if err := db.Raw("SELECT user_id || coalesce(record, '-') || coalesce(body, '-') FROM idempotency_keys ORDER BY 1").
+		Scan(&left).Error; err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(left, " "); strings.Count(got, "Wei") != 3 || !strings.HasPrefix(got, `7-- 7-{"id":"3"} 7{}{} 8--`) {
+	if got := strings.Join(left, " "); strings.Count(got, "Wei") != 3 ||
+		!strings.HasPrefix(got, `7-- 7-{"id":"3"} 7{}{} 8--`) {
 		t.Errorf("kept %s", got)
 	}
 }
@@ -321,11 +329,13 @@ func TestEffect(t *testing.T) {
 func TestARecordCommitsWithItsKey(t *testing.T) {
 	s, db := open(t)
 	fingerprint := s.Fingerprint("POST", "/v1/things", nil)
-	if c, err := s.Begin(t.Context(), "7", "k", fingerprint, []byte(`{"n":1}`)); err != nil || !c.Fresh || string(c.Record) != `{"n":1}` {
+	if c, err := s.Begin(t.Context(), "7", "k", fingerprint, []byte(`{"n":1}`)); err != nil || !c.Fresh ||
+		string(c.Record) != `{"n":1}` {
 		t.Fatalf("first run: %+v, %v", c, err)
 	}
 	expire(t, db)
-	if c, err := s.Begin(t.Context(), "7", "k", fingerprint, []byte(`{"n":2}`)); err != nil || c.Fresh || string(c.Record) != `{"n":1}` {
+	if c, err := s.Begin(t.Context(), "7", "k", fingerprint, []byte(`{"n":2}`)); err != nil || c.Fresh ||
+		string(c.Record) != `{"n":1}` {
 		t.Errorf("second run: %+v, %v; want the first one's record", c, err)
 	}
 	for key, want := range map[string]bool{"k": true, "other": false} {
@@ -339,7 +349,8 @@ func TestARecordCommitsWithItsKey(t *testing.T) {
 func TestRetentionReadsWhatItRemoves(t *testing.T) {
 	db := postgrestest.Open(t, Migrations)
 	err := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, created_at)
-		SELECT 7, n, '', n, now(), now() - CASE WHEN n <= 12000 THEN interval '49 hours' ELSE interval '1 hour' END FROM generate_series(1, 60000) n`).Error
+		SELECT 7, n, '', n, now(), now() - CASE WHEN n <= 12000 THEN interval '49 hours' ELSE interval '1 hour' END
+		FROM generate_series(1, 60000) n`).Error
 	if err == nil {
 		err = db.Exec("ANALYZE idempotency_keys").Error
 	}
@@ -348,7 +359,8 @@ func TestRetentionReadsWhatItRemoves(t *testing.T) {
 	}
 	statement, args := old.SQL()
 	plan := postgrestest.Explain(t, db, statement, args...)
-	if !slices.Equal(plan.Scans, []string{"Index Scan idempotency_keys", "Tid Scan idempotency_keys"}) || plan.Rows > 2*5000 {
+	if !slices.Equal(plan.Scans, []string{"Index Scan idempotency_keys", "Tid Scan idempotency_keys"}) ||
+		plan.Rows > 2*5000 {
 		t.Errorf("one batch reads %v rows by %v; want twice 5,000, by the index", plan.Rows, plan.Scans)
 	}
 	if err := old.Run(t.Context(), db); err != nil {

@@ -1,8 +1,8 @@
 package idempotency
 
-// A service that writes what a request does by one statement joins its key to it: a transaction with a statement each costs four
-// round trips more. These are the parts of such a statement, for its WITH. What they do not do, because the key is taken or the
-// condition does not hold, is left to BeginAs and Finish.
+// A service that writes the effect of a request by one statement can join the key to it: a transaction of several
+// statements costs four more round trips. These are parts of such a statement, for its WITH. What they do not do,
+// because the key is taken or the condition is false, is left to BeginAs and Finish.
 
 // Run is a request with its key.
 type Run struct {
@@ -10,8 +10,8 @@ type Run struct {
 	Fingerprint []byte
 }
 
-// ClaimPart claims a key that nobody has claimed, if a condition holds. It takes the arguments of Run.ClaimArgs. BeginAs with the same
-// effect id takes such a claim up. Whoever claims a key locks what it stands for afterwards, as with Begin.
+// ClaimPart claims a new key if a condition holds. It takes the arguments of Run.ClaimArgs. BeginAs with the same
+// effect id continues such a claim. Locks are taken in the order key, then what it stands for, as with Begin.
 func ClaimPart(condition string) string {
 	return `INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until)
 		SELECT ?::bigint, ?, ?::bytea, ?::bigint, now() + make_interval(secs => ?)
@@ -23,9 +23,10 @@ func (r Run) ClaimArgs(effectID string) []any {
 	return []any{r.User, r.Key, kept(r.Fingerprint), effectID, leaseFor.Seconds()}
 }
 
-// FinishPart keeps the answer of a key, if a condition holds. It takes the arguments of Run.FinishArgs.
+// FinishPart stores the answer of a key if a condition holds. It takes the arguments of Run.FinishArgs.
 func FinishPart(condition string) string {
-	return "UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status IS NULL AND " + condition
+	return "UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status IS NULL " +
+		"AND " + condition
 }
 
 // FinishArgs are the arguments of FinishPart; only an answer that is Kept may be given.

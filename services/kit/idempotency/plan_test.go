@@ -11,7 +11,8 @@ import (
 func TestNothingReadsAllKeys(t *testing.T) {
 	_, db := open(t)
 	err := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, status, body)
-		SELECT 1000 + i % 5000, 'k' || i, ''::bytea, i, now(), 201, '{}' FROM generate_series(1000, 999 + ?) i`, postgrestest.Rows(t)).Error
+		SELECT 1000 + i % 5000, 'k' || i, ''::bytea, i, now(), 201, '{}' FROM generate_series(1000, 999 + ?) i`,
+		postgrestest.Rows(t)).Error
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,8 +25,9 @@ func TestNothingReadsAllKeys(t *testing.T) {
 	_, seen := s.Seen(ctx, "7", "a")
 	finish := s.Finish(ctx, "7", "a", Answer{Status: 201, Body: []byte("{}")})
 	must(t, s, "7", "a", "{}") // a repeat
-	for what, err := range map[string]error{"seen": seen, "finish": finish, "release": s.Release(ctx, "7", "b"), "forget user": s.PurgeUser(ctx, "1007"),
-		"purge": old.Run(ctx, watched.DB)} {
+	for what, err := range map[string]error{"seen": seen, "finish": finish, "release": s.Release(ctx, "7", "b"),
+		"forget user": s.PurgeUser(ctx, "1007"),
+		"purge":       old.Run(ctx, watched.DB)} {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -1,6 +1,5 @@
-// Package identity says who makes a request: it verifies the mall's access tokens (EdDSA,
-// signed only by auth) and carries the user through a context. Every service verifies for
-// itself; nobody trusts a user id from a header, path or body.
+// Package identity verifies the mall's access tokens (EdDSA, signed only by auth) and carries the user in a context.
+// Every service verifies for itself; a user id from a header, path or body is never trusted.
 package identity
 
 import (
@@ -8,13 +7,13 @@ import (
 	"slices"
 )
 
-// Issuer and Audience are what an access token of the mall says.
+// Issuer and Audience are the iss and aud claims of the mall's access tokens.
 const (
 	Issuer   = "mall"
 	Audience = "mall"
 )
 
-// CallerKeyHeader carries the key by which a service proves to another that it is the app its sidecar says it is.
+// CallerKeyHeader has the key by which a service proves its app id to another one.
 const CallerKeyHeader = "Mall-Caller-Key"
 
 // Role names, as Casbin and the user service know them.
@@ -24,16 +23,16 @@ const (
 	Admin    = "admin"
 )
 
-// User is who a verified token speaks for.
+// User is the subject of a verified token.
 type User struct {
 	ID       string
 	Roles    []string
 	Session  string // the refresh family: one sign-in on one device
 	Key      string // the id of the key that signed the token
-	IssuedAt int64  // unix milliseconds; revocations name a time before which tokens are void
+	IssuedAt int64  // unix milliseconds; a revocation names a time before which tokens are void
 }
 
-// Is says whether the user has a role.
+// Is reports whether the user has a role.
 func (u User) Is(role string) bool { return slices.Contains(u.Roles, role) }
 
 type userKey struct{}
@@ -44,13 +43,13 @@ func With(ctx context.Context, u User, token string) context.Context {
 	return context.WithValue(context.WithValue(ctx, userKey{}, u), tokenKey{}, token)
 }
 
-// From gives the user of ctx; ok is false for a request nobody signed.
+// From returns the user of ctx; ok is false for an anonymous request.
 func From(ctx context.Context) (u User, ok bool) {
 	u, ok = ctx.Value(userKey{}).(User)
 	return u, ok
 }
 
-// Token gives the verified token of ctx, "" if there is none.
+// Token returns the verified token of ctx, "" if there is none.
 func Token(ctx context.Context) string {
 	t, _ := ctx.Value(tokenKey{}).(string)
 	return t

@@ -16,13 +16,15 @@ import (
 )
 
 const (
-	keysFor      = 5 * time.Second  // how long fetched keys count as fresh; then the next token has them fetched anew beside it
-	keysMost     = 30 * time.Second // older keys are fetched before a token is looked at; a key is published longer than that before it signs
+	// fetched keys count as fresh that long; after that the next token triggers a fetch in the background
+	keysFor = 5 * time.Second
+	// older keys are fetched before a token is checked; a key is published longer than that before it signs
+	keysMost     = 30 * time.Second
 	fetchWithin  = 5 * time.Second
-	askAgain     = time.Second // keys are asked for again at most this often, and as often for key ids that are not known
+	askAgain     = time.Second // keys are fetched at most this often, and as often for unknown key ids
 	cachedTokens = 20_000
-	// skew is how far the clock that auth signs by, its database's, may be ahead of ours: without it nobody could use a token
-	// in the first seconds of its life.
+	// skew is how far auth's clock (its database's) may be ahead of ours: without it a token could not be used in the
+	// first seconds of its life.
 	skew = 30 * time.Second
 )
 
@@ -31,12 +33,12 @@ type Claims struct {
 	Roles   []string `json:"roles"`
 	Session string   `json:"sid"`
 	Type    string   `json:"typ"`
-	// IssuedMS is iat in milliseconds: whoever signs in right after a revocation must not be caught by it.
+	// IssuedMS is iat in milliseconds, so that a revocation spares a token issued right after it.
 	IssuedMS int64 `json:"iat_ms"`
 	jwt.RegisteredClaims
 }
 
-// AccessType is the typ claim of an access token: a refresh token or anything else signed by auth is refused.
+// AccessType is the typ claim of an access token; other tokens signed by auth are rejected.
 const AccessType = "access"
 
 // Key is one public key as in RFC 8037 (kty OKP, crv Ed25519).
@@ -65,32 +67,33 @@ type Verifier struct {
 	fetched time.Time
 	asking  sync.Mutex
 	asked   time.Time
-	forged  time.Time // when it was asked last for a key that was not known
-	failed  error     // what came of asking last
+	forged  time.Time // the last fetch for an unknown key
+	failed  error     // the error of the last fetch
 
 	cacheMu sync.RWMutex
 	cache   map[[32]byte]cached
 }
 
 type cached struct {
-	user    User // whose Key must still be one of the keys: with a stolen one go the tokens it has signed
+	user    User // its Key must still be published: when a stolen key is revoked, the tokens it signed go with it
 	expires time.Time
 }
 
-// NewVerifier makes a verifier that gets its keys by fetch when it first needs them.
+// NewVerifier makes a verifier that fetches keys when it first needs them.
 func NewVerifier(fetch func(ctx context.Context) (KeySet, error)) *Verifier {
 	return &Verifier{fetch: fetch, now: time.Now, keys: map[string]ed25519.PublicKey{}, cache: map[[32]byte]cached{}}
 }
 
 func unauthenticated(cause error) error {
-	return problem.Wrap(cause, problem.Unauthenticated, "unauthenticated", "Sign in: the access token is missing, expired or not valid.")
+	return problem.Wrap(cause, problem.Unauthenticated, "unauthenticated",
+		"Sign in: the access token is missing, expired or not valid.")
 }
 
 func unavailable(cause error) error {
 	return problem.NewUnavailable(cause, time.Second, "Tokens cannot be checked right now.")
 }
 
-// Verify gives the user of a token. It refuses with Unauthenticated, or with Unavailable while the keys cannot be had.
+// Verify returns the user of a token. It returns Unauthenticated, or Unavailable while the keys cannot be fetched.
 func (v *Verifier) Verify(ctx context.Context, token string) (User, error) {
 	sum := sha256.Sum256([]byte(token))
 	v.cacheMu.RLock()
@@ -145,7 +148,7 @@ func (v *Verifier) remember(sum [32]byte, c cached) {
 				delete(v.cache, k)
 			}
 		}
-		if len(v.cache) >= cachedTokens { // all alive: start over, each costs one more signature check
+		if len(v.cache) >= cachedTokens { // all still valid: start over, at one more signature check per token
 			clear(v.cache)
 		}
 	}
@@ -157,7 +160,7 @@ func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, erro
 	switch {
 	case k != nil && age < keysFor:
 		return k, nil
-	case k != nil && !v.asking.TryLock(): // somebody asks already, and auth may hang: nobody else need wait for it
+	case k != nil && !v.asking.TryLock(): // a fetch is under way, and auth may hang: nobody else waits for it
 		return k, nil
 	case k != nil && v.now().Sub(v.asked) < askAgain:
 		v.asking.Unlock()
@@ -167,7 +170,7 @@ func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, erro
 			defer v.asking.Unlock()
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWithin)
 			defer cancel()
-			_, _ = v.ask(ctx, kid, k) // what is known goes on working
+			_, _ = v.ask(ctx, kid, k) // known keys go on working
 		}()
 		return k, nil
 	case k == nil:
@@ -180,26 +183,26 @@ func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, erro
 	return v.ask(ctx, kid, k)
 }
 
-// ask fetches the keys; k is what is known of kid. The caller holds asking.
+// ask fetches the keys; k is the known key with id kid. The caller holds asking.
 func (v *Verifier) ask(ctx context.Context, kid string, k ed25519.PublicKey) (ed25519.PublicKey, error) {
 	just := v.now().Sub(v.asked) < askAgain
 	switch {
 	case just && k != nil:
 		return k, nil
-	case just && v.failed != nil: // who waited meanwhile need not wait as long once more, one after the other
+	case just && v.failed != nil: // a fetch has just failed: those who waited for it need not wait for another one
 		return nil, unavailable(v.failed)
-	case k == nil && v.now().Sub(v.forged) < askAgain: // forged key ids must not become a stream of calls
+	case k == nil && v.now().Sub(v.forged) < askAgain: // forged key ids must not cause a stream of calls
 		return nil, fmt.Errorf("unknown key %q", kid)
 	}
 	set, err := v.fetch(ctx)
-	if err == nil || k != nil || ctx.Err() == nil { // a caller who left says nothing of auth
+	if err == nil || k != nil || ctx.Err() == nil { // a caller that left tells nothing about auth
 		v.asked, v.failed = v.now(), err
 		if k == nil {
 			v.forged = v.asked
 		}
 	}
 	if err != nil {
-		if k != nil { // auth is away: keys known so far go on working
+		if k != nil { // auth is unreachable: known keys go on working
 			return k, nil
 		}
 		return nil, unavailable(err)
@@ -211,7 +214,7 @@ func (v *Verifier) ask(ctx context.Context, kid string, k ed25519.PublicKey) (ed
 	return nil, fmt.Errorf("unknown key %q", kid)
 }
 
-// known gives a key, and how long ago the keys were fetched.
+// known returns a key, and the age of the fetched keys.
 func (v *Verifier) known(kid string) (ed25519.PublicKey, time.Duration) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()

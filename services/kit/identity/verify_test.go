@@ -20,9 +20,10 @@ import (
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func claims(change func(*Claims)) Claims {
-	c := Claims{Roles: []string{Customer}, Session: "s1", Type: AccessType, IssuedMS: noon.UnixMilli(), RegisteredClaims: jwt.RegisteredClaims{
-		Issuer: Issuer, Audience: jwt.ClaimStrings{Audience}, Subject: "7",
-		IssuedAt: jwt.NewNumericDate(noon), ExpiresAt: jwt.NewNumericDate(noon.Add(15 * time.Minute))}}
+	c := Claims{Roles: []string{Customer}, Session: "s1", Type: AccessType, IssuedMS: noon.UnixMilli(),
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: Issuer, Audience: jwt.ClaimStrings{Audience}, Subject: "7",
+			IssuedAt: jwt.NewNumericDate(noon), ExpiresAt: jwt.NewNumericDate(noon.Add(15 * time.Minute))}}
 	if change != nil {
 		change(&c)
 	}
@@ -45,7 +46,8 @@ func TestOnlyOurFreshAccessTokensPass(t *testing.T) {
 	_, stranger, _ := ed25519.GenerateKey(nil)
 	now := noon
 	v := NewVerifier(func(context.Context) (KeySet, error) {
-		return KeySet{Keys: []Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: base64.RawURLEncoding.EncodeToString(public)}}}, nil
+		return KeySet{Keys: []Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: base64.RawURLEncoding.EncodeToString(public)}}},
+			nil
 	})
 	v.now = func() time.Time { return now }
 
@@ -60,11 +62,13 @@ func TestOnlyOurFreshAccessTokensPass(t *testing.T) {
 		"other issuer":       sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.Issuer = "evil" })),
 		"other audience":     sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.Audience = nil })),
 		"no expiry":          sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.ExpiresAt = nil })),
-		"expired":            sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.ExpiresAt = jwt.NewNumericDate(noon.Add(-time.Second)) })),
-		"issued tomorrow":    sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.IssuedAt = jwt.NewNumericDate(noon.Add(24 * time.Hour)) })),
-		"no subject":         sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.Subject = "" })),
-		"not a token":        "hello",
-		"empty":              "",
+		"expired": sign(t, jwt.SigningMethodEdDSA, private,
+			claims(func(c *Claims) { c.ExpiresAt = jwt.NewNumericDate(noon.Add(-time.Second)) })),
+		"issued tomorrow": sign(t, jwt.SigningMethodEdDSA, private,
+			claims(func(c *Claims) { c.IssuedAt = jwt.NewNumericDate(noon.Add(24 * time.Hour)) })),
+		"no subject":  sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.Subject = "" })),
+		"not a token": "hello",
+		"empty":       "",
 	}
 	for name, token := range tests {
 		if u, err := v.Verify(t.Context(), token); problem.KindOf(err) != problem.Unauthenticated {
@@ -76,7 +80,8 @@ func TestOnlyOurFreshAccessTokensPass(t *testing.T) {
 			t.Fatalf("good token: %+v, %v", u, err)
 		}
 	}
-	ahead := sign(t, jwt.SigningMethodEdDSA, private, claims(func(c *Claims) { c.IssuedAt = jwt.NewNumericDate(noon.Add(10 * time.Second)) }))
+	ahead := sign(t, jwt.SigningMethodEdDSA, private,
+		claims(func(c *Claims) { c.IssuedAt = jwt.NewNumericDate(noon.Add(10 * time.Second)) }))
 	if u, err := v.Verify(t.Context(), ahead); err != nil || u.ID != "7" {
 		t.Errorf("auth's clock is ten seconds ahead: %+v, %v; want the user", u, err)
 	}
@@ -91,7 +96,8 @@ func TestNoKeysIsUnavailable(t *testing.T) {
 	_, private, _ := ed25519.GenerateKey(nil)
 	v := NewVerifier(func(context.Context) (KeySet, error) { return KeySet{}, errors.New("auth is down") })
 	v.now = func() time.Time { return noon }
-	if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodEdDSA, private, claims(nil))); problem.KindOf(err) != problem.Unavailable {
+	if _, err := v.Verify(t.Context(), sign(t, jwt.SigningMethodEdDSA, private,
+		claims(nil))); problem.KindOf(err) != problem.Unavailable {
 		t.Errorf("got %v, want unavailable", err)
 	}
 }
@@ -137,8 +143,8 @@ func TestAnAuthThatHangsHoldsOnlyOneUp(t *testing.T) {
 	}
 }
 
-// Before the keys are known everybody waits for the first who asks. They share its answer: each asking in turn, a hundred would wait a
-// hundred times as long for an auth that hangs.
+// Before the keys are known everybody waits for the first who asks. They share its answer: each asking in turn, a
+// hundred would wait a hundred times as long for an auth that hangs.
 func TestAnAuthThatHangsIsAskedOnceForAll(t *testing.T) {
 	_, private, _ := ed25519.GenerateKey(nil)
 	const many = 20
@@ -234,8 +240,8 @@ func TestARemovedKeyVoidsVerifiedTokens(t *testing.T) {
 	}
 }
 
-// A key that signs from one moment to the next (its predecessor was stolen) is asked for at once, though the keys were fetched just
-// before it was made. Forged key ids have keys fetched once a second.
+// A key that signs from one moment to the next (its predecessor was stolen) is asked for at once, though the keys were
+// fetched just before it was made. Forged key ids have keys fetched once a second.
 func TestANewKeyIsAskedForAtOnce(t *testing.T) {
 	keys, privates := map[string]Key{}, map[string]ed25519.PrivateKey{}
 	for _, kid := range []string{"k1", "k2"} {

@@ -8,13 +8,13 @@ import (
 	"github.com/bwmarrin/snowflake"
 )
 
-// shift is how many bits of an id lie below its time. The library's own ID.Time reads variables that NewNode writes, which is a race
-// with a goroutine that makes ids.
+// shift is how many bits of an id lie below its time. The library's own ID.Time reads variables that NewNode writes,
+// which is a race with a goroutine that makes ids.
 const shift = 22
 
 var epoch = snowflake.Epoch
 
-// Valid says whether s is a decimal id as it stands on the wire.
+// Valid reports whether s is a decimal id as it stands on the wire.
 func Valid(s string) bool {
 	if len(s) == 0 || len(s) > 19 || s[0] < '1' || s[0] > '9' {
 		return false

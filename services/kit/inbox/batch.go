@@ -45,7 +45,8 @@ func (in *Inbox) enqueue(deliveries []*delivery) {
 	}
 }
 
-// work belongs to no request: a caller that goes away takes neither its event nor those of others with it. All it does is bounded in time.
+// work belongs to no request: a caller that goes away takes neither its event nor those of others with it. All it does
+// is bounded in time.
 func (in *Inbox) work() {
 	for {
 		in.mu.Lock()
@@ -196,9 +197,10 @@ func (in *Inbox) onceDetached(ctx context.Context, batch []*delivery) error {
 	return failed
 }
 
-// record writes the rows of events, locks the keys of those that were not there until the transaction ends, and gives their ids.
-// Rows are written in the order of their ids and keys are locked in one order, before the first handler runs: handlers lock type by
-// type what the keys name, and two transactions with events of several types would wait for each other in a circle.
+// record writes the rows of events, locks the keys of those that were not there until the transaction ends, and gives
+// their ids. Rows are written in the order of their ids and keys are locked in one order, before the first handler
+// runs: handlers lock type by type what the keys name, and two transactions with events of several types would wait for
+// each other in a circle.
 func record(db *gorm.DB, batch []*delivery) (map[string]bool, error) {
 	type row struct {
 		ID     string `json:"id"`

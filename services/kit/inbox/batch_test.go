@@ -32,7 +32,8 @@ func crowd(t *testing.T, in *Inbox, began, goOn chan struct{}, bodies [][]byte) 
 }
 
 // gated is a handler whose first call waits until it may go on.
-func gated(h func(ctx context.Context, e fact) error) (began, goOn chan struct{}, handle func(ctx context.Context, e fact) error) {
+func gated(h func(ctx context.Context, e fact) error) (began, goOn chan struct{},
+	handle func(ctx context.Context, e fact) error) {
 	began, goOn = make(chan struct{}), make(chan struct{})
 	first := sync.OnceFunc(func() { close(began); <-goOn })
 	return began, goOn, func(ctx context.Context, e fact) error {
@@ -56,7 +57,8 @@ func TestEventsThatWaitShareATransaction(t *testing.T) {
 	began, goOn, h := gated(func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
 	On(in, "order", kind, h)
 	known := wire(t, newID(), 99)
-	if err := db.Exec(`INSERT INTO inbox (id, source, type, status, via) VALUES (?, 'order', ?, 'parked', 'push')`, idOf(t, known), kind).Error; err != nil {
+	if err := db.Exec(`INSERT INTO inbox (id, source, type, status, via) VALUES (?, 'order', ?, 'parked', 'push')`,
+		idOf(t, known), kind).Error; err != nil {
 		t.Fatal(err)
 	}
 	bodies := [][]byte{known}
@@ -163,7 +165,8 @@ func TestAHandlerOfAllGetsWhatWaits(t *testing.T) {
 	}
 	crowd(t, in, began, goOn, bodies)
 	if calls.Load() != 2 || kept(t, db) != 21 {
-		t.Errorf("%d calls, %d effects; want one call for the first and one for the 20 that waited", calls.Load(), kept(t, db))
+		t.Errorf("%d calls, %d effects; want one call for the first and one for the 20 that waited", calls.Load(),
+			kept(t, db))
 	}
 }
 

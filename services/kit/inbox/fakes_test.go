@@ -145,18 +145,20 @@ func (p *producer) tell(from, to int) {
 
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(
+		2 * time.Millisecond) { //nolint:forbidigo // a poll with an end
 		if time.Now().After(end) {
 			t.Fatalf("%s: it did not happen within 10 s", what)
 		}
 	}
 }
 
-// wire gives a fact as the broker delivers it.
+// wire returns a fact as the broker delivers it.
 func wire(t *testing.T, id string, n int) []byte {
 	t.Helper()
-	body, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: id, Source: "order", Type: kind, Subject: fmt.Sprint(n),
-		Time: time.Now(), DataContentType: "application/json", Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, n))})
+	body, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: id, Source: "order", Type: kind,
+		Subject: fmt.Sprint(n),
+		Time:    time.Now(), DataContentType: "application/json", Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, n))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +184,8 @@ type row struct {
 func rows(t *testing.T, db *gorm.DB) []row {
 	t.Helper()
 	var all []row
-	err := db.Raw(`SELECT id, source, type, status, via, reason, payload, attempts, coalesce(extract(epoch FROM next_try_at - now()), 0) AS waits
+	err := db.Raw(`SELECT id, source, type, status, via, reason, payload, attempts, coalesce(extract(epoch
+		FROM next_try_at - now()), 0) AS waits
 		FROM inbox ORDER BY received_at, id`).Scan(&all).Error
 	if err != nil {
 		t.Fatal(err)

@@ -20,9 +20,11 @@ import (
 
 var (
 	feedGone = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "mall_inbox_feed_gone",
-		Help: "1 once a producer's feed no longer held what this service had not seen, until an operator has acted: events are missing."}, []string{"source"})
+		Help: "1 once a producer's feed no longer held what this service had not seen, until an operator has acted: events " +
+			"are missing."}, []string{"source"})
 	feedForked = promauto.NewCounterVec(prometheus.CounterOpts{Name: "mall_inbox_feed_forked_total",
-		Help: "Times a producer's feed had another history than it had: its database was restored or lost commits. It was read again."}, []string{"source"})
+		Help: "Times a producer's feed had another history than it had: its database was restored or lost commits. It was " +
+			"read again."}, []string{"source"})
 	feedFailures = promauto.NewCounterVec(prometheus.CounterOpts{Name: "mall_inbox_feed_failures_total",
 		Help: "Rounds in which a producer's feed could not be followed."}, []string{"source"})
 	feedRead = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "mall_inbox_feed_read_timestamp_seconds",
@@ -66,7 +68,8 @@ type position struct {
 	EventID string
 }
 
-// follow reads a feed up to its end. backlog says that it was read from its start: then it does not tell what the broker does now.
+// follow reads a feed up to its end. backlog says that it was read from its start: then it does not tell what the
+// broker does now.
 func (in *Inbox) follow(ctx context.Context, f feed, age time.Duration) (brought int, backlog bool, err error) {
 	defer in.releaseLease(ctx, f)
 	for {
@@ -99,7 +102,8 @@ func (in *Inbox) follow(ctx context.Context, f feed, age time.Duration) (brought
 // atEnd says that there is no more to read now.
 func atEnd(page outbox.Page) bool { return len(page.Events) == 0 || page.Next >= page.Head }
 
-func (in *Inbox) read(ctx context.Context, source string, at position, age time.Duration) (page outbox.Page, err error) {
+func (in *Inbox) read(ctx context.Context, source string, at position, age time.Duration) (page outbox.Page,
+	err error) {
 	q := url.Values{"limit": {"500"}, "min_age_ms": {fmt.Sprint(age.Milliseconds())}}
 	if at.Pos != nil {
 		q.Set("after", fmt.Sprint(*at.Pos))
@@ -107,13 +111,15 @@ func (in *Inbox) read(ctx context.Context, source string, at position, age time.
 	if at.EventID != "" {
 		q.Set("after_id", at.EventID)
 	}
-	err = in.side.Invoke(ctx, sidecar.Request{App: source, Method: http.MethodGet, Path: "/events?" + q.Encode(), Out: &page, System: true})
+	err = in.side.Invoke(ctx, sidecar.Request{App: source, Method: http.MethodGet, Path: "/events?" + q.Encode(),
+		Out: &page, System: true})
 	return page, err
 }
 
-// lease leases the positions of a producer's types, so that one replica of the service follows its feed, and gives the earliest. A
-// page renews the lease. It is over before a service that was killed in the middle of a round looks again for the first time; two
-// that overlap do the same thing once. Types that a replica of a newer version handles as well are not this one's: it cannot move them.
+// lease leases the positions of a producer's types, so that one replica of the service follows its feed, and gives the
+// earliest. A page renews the lease. It is over before a service that was killed in the middle of a round looks again
+// for the first time; two that overlap do the same thing once. Types that a replica of a newer version handles as well
+// are not this one's: it cannot move them.
 func (in *Inbox) lease(ctx context.Context, f feed) (at position, mine bool, err error) {
 	res := in.db.WithContext(ctx).Raw(`WITH leased AS (
 			INSERT INTO inbox_positions AS p (source, type, owner, lease_until)
@@ -144,14 +150,16 @@ func (in *Inbox) advance(ctx context.Context, f feed, page outbox.Page) error {
 		map[string]any{"next": page.Next, "id": id, "end": atEnd(page), "source": f.source, "owner": in.owner}).Error
 }
 
-// rewind lets a feed be read again from the first event it keeps: what the inbox has is known by its id and happens once. Either the
-// feed has another history than it had, or retention has passed the position and events are missing, which is kept until an operator
-// has seen it.
+// rewind lets a feed be read again from the first event it keeps: what the inbox has is known by its id and happens
+// once. Either the feed has another history than it had, or retention has passed the position and events are missing,
+// which is kept until an operator has seen it.
 func (in *Inbox) rewind(ctx context.Context, f feed, from position, gone bool) error {
 	if gone {
-		in.log.Error("the feed no longer holds what was not read: events are missing for good", "source", f.source, "position", *from.Pos)
+		in.log.Error("the feed no longer holds what was not read: events are missing for good", "source", f.source,
+			"position", *from.Pos)
 	} else {
-		in.log.Error("the feed has another history than it had: reading it again", "source", f.source, "position", *from.Pos, "event", from.EventID)
+		in.log.Error("the feed has another history than it had: reading it again", "source", f.source, "position", *from.Pos,
+			"event", from.EventID)
 		feedForked.WithLabelValues(f.source).Inc()
 	}
 	return in.db.WithContext(ctx).Exec(`UPDATE inbox_positions SET pos = NULL, event_id = '',
@@ -159,18 +167,20 @@ func (in *Inbox) rewind(ctx context.Context, f feed, from position, gone bool) e
 		WHERE source = @source AND owner = @owner`, map[string]any{"gone": gone, "source": f.source, "owner": in.owner}).Error
 }
 
-// releaseLease gives the positions free at once: a service that was restarted must not wait for the lease of the process it was.
+// releaseLease returns the positions free at once: a service that was restarted must not wait for the lease of the
+// process it was.
 func (in *Inbox) releaseLease(ctx context.Context, f feed) {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	err := in.db.WithContext(end).Exec("UPDATE inbox_positions SET lease_until = now() WHERE source = ? AND owner = ?", f.source, in.owner).Error
+	err := in.db.WithContext(end).Exec("UPDATE inbox_positions SET lease_until = now() WHERE source = ? AND owner = ?",
+		f.source, in.owner).Error
 	if err != nil {
 		in.log.Warn("lease of the feed's positions not given back", "source", f.source, "error", err)
 	}
 }
 
-// ReadAt says when the feed of a producer was last read to its end, for all types that are handled; the zero time if it never was. What
-// was older than ten seconds then has been handled or parked.
+// ReadAt says when the feed of a producer was last read to its end, for all types that are handled; the zero time if it
+// never was. What was older than ten seconds then has been handled or parked.
 func (in *Inbox) ReadAt(ctx context.Context, source string) (time.Time, error) {
 	var types []string
 	for _, h := range in.handlers {
@@ -180,7 +190,8 @@ func (in *Inbox) ReadAt(ctx context.Context, source string) (time.Time, error) {
 	}
 	var end struct{ At *time.Time }
 	err := in.db.WithContext(ctx).Raw(`SELECT CASE WHEN count(read_at) = ? THEN min(read_at) END AS at FROM inbox_positions
-		WHERE source = ? AND type = ANY(string_to_array(?, ' '))`, len(types), source, strings.Join(types, " ")).Scan(&end).Error
+		WHERE source = ? AND type = ANY(string_to_array(?, ' '))`, len(types), source,
+		strings.Join(types, " ")).Scan(&end).Error
 	if err != nil || end.At == nil {
 		return time.Time{}, err
 	}
@@ -195,7 +206,8 @@ func (in *Inbox) report(ctx context.Context, f feed, err error) {
 	}
 	// If the database is away the gauges stay, and the failures above grow.
 	var gone float64
-	if err := in.db.WithContext(ctx).Raw("SELECT count(gone_at) FROM inbox_positions WHERE source = ?", f.source).Scan(&gone).Error; err == nil {
+	if err := in.db.WithContext(ctx).Raw("SELECT count(gone_at) FROM inbox_positions WHERE source = ?",
+		f.source).Scan(&gone).Error; err == nil {
 		feedGone.WithLabelValues(f.source).Set(min(gone, 1))
 	}
 	if at, err := in.ReadAt(ctx, f.source); err == nil && !at.IsZero() {

@@ -9,8 +9,8 @@ import (
 	"daprmall.dev/services/kit/postgres"
 )
 
-// A feed that no longer holds what this service has not seen is an alarm that stays until somebody has acted. What the feed still
-// holds is handled meanwhile.
+// A feed that no longer holds what this service has not seen is an alarm that stays until somebody has acted. What the
+// feed still holds is handled meanwhile.
 func TestAFeedThatIsGoneRaisesAnAlarm(t *testing.T) {
 	in, order, _ := follower(t)
 	order.tell(1, 1)
@@ -32,13 +32,15 @@ func TestAFeedThatIsGoneRaisesAnAlarm(t *testing.T) {
 	}
 }
 
-// A service that is new, or a type it did not handle before, begins with what the feed keeps. That is no loss, and no alarm.
+// A service that is new, or a type it did not handle before, begins with what the feed keeps. That is no loss, and no
+// alarm.
 func TestANewConsumerBeginsWithWhatTheFeedKeeps(t *testing.T) {
 	in, order, _ := follower(t)
 	order.tell(1, 5)
 	order.purge(3)
 	if n := in.CatchUp(t.Context(), 0); n != 2 || testutil.ToFloat64(feedGone.WithLabelValues("order")) != 0 {
-		t.Errorf("brought %d, alarm %v; want the 2 that are kept, and none", n, testutil.ToFloat64(feedGone.WithLabelValues("order")))
+		t.Errorf("brought %d, alarm %v; want the 2 that are kept, and none", n,
+			testutil.ToFloat64(feedGone.WithLabelValues("order")))
 	}
 	order.tell(6, 6)
 	if n := in.CatchUp(t.Context(), 0); n != 1 {
@@ -58,10 +60,12 @@ func TestAConsumerOfAnEmptyFeedHasAPosition(t *testing.T) {
 	}
 }
 
-// The producer's database comes back as it was yesterday, or its copy takes over that had not heard of the last events. What it tells
-// from then on has positions that this service has passed, and is handled all the same, whenever the service asks next.
+// The producer's database comes back as it was yesterday, or its copy takes over that had not heard of the last events.
+// What it tells from then on has positions that this service has passed, and is handled all the same, whenever the
+// service asks next.
 func TestAProducerWithAnotherHistoryIsReadAgain(t *testing.T) {
-	for name, after := range map[string]int{"before it told anything": 0, "when it has come less far": 1, "as far": 2, "further": 5} {
+	for name, after := range map[string]int{"before it told anything": 0, "when it has come less far": 1, "as far": 2,
+		"further": 5} {
 		t.Run(name, func(t *testing.T) {
 			in, order, _ := follower(t)
 			order.tell(1, 5)
@@ -88,8 +92,8 @@ func TestAProducerWithAnotherHistoryIsReadAgain(t *testing.T) {
 	}
 }
 
-// A version that handles a type more begins with all the feed keeps of it, though replicas of the version before go on to follow the
-// feed, before it, beside it and after a roll-back.
+// A version that handles a type more begins with all the feed keeps of it, though replicas of the version before go on
+// to follow the feed, before it, beside it and after a roll-back.
 func TestAVersionThatHandlesMoreMissesNothing(t *testing.T) {
 	const more = "mall.order.paid.v1"
 	old, order, p := follower(t)
@@ -143,7 +147,8 @@ func TestAFeedThatFailsIsSeen(t *testing.T) {
 // purge removes what the producer told up to a position, as its retention does.
 func (p *producer) purge(through int) {
 	p.t.Helper()
-	err := p.db.Exec(`UPDATE outbox_head SET purged_through = o.pos, purged_id = o.id FROM outbox o WHERE o.pos = ?`, through).Error
+	err := p.db.Exec(`UPDATE outbox_head SET purged_through = o.pos, purged_id = o.id FROM outbox o WHERE o.pos = ?`,
+		through).Error
 	if err == nil {
 		err = p.db.Exec("DELETE FROM outbox WHERE pos <= ?", through).Error
 	}
@@ -156,15 +161,16 @@ func (p *producer) purge(through int) {
 func (p *producer) tellOf(eventType string, n int) {
 	p.t.Helper()
 	p.tell(n, n)
-	err := p.db.Exec("UPDATE outbox SET type = ?, payload = replace(payload, ?, ?) WHERE pos = (SELECT max(pos) FROM outbox)",
+	err := p.db.Exec("UPDATE outbox SET type = ?, payload = replace(payload, ?, ?) WHERE pos = (SELECT max(pos) FROM "+
+		"outbox)",
 		eventType, kind, eventType).Error
 	if err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-// Whoever must not act before all is heard asks when the feed was read to its end; a page in the middle does not count, nor does a type
-// that was not read yet.
+// Whoever must not act before all is heard asks when the feed was read to its end; a page in the middle does not count,
+// nor does a type that was not read yet.
 func TestAFeedIsReadToItsEnd(t *testing.T) {
 	in, db, p := open(t)
 	On(in, "order", kind, func(ctx context.Context, e fact) error {

@@ -26,19 +26,20 @@ func On[T any](in *Inbox, source, eventType string, h func(ctx context.Context, 
 	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: each(h)})
 }
 
-// OnAll is On for a handler that takes all events of its type at once that share a transaction, in the order they came. What it
-// tells of a key goes on with the trace of the event that had that key.
+// OnAll is On for a handler that takes all events of its type at once that share a transaction, in the order they came.
+// What it tells of a key goes on with the trace of the event that had that key.
 func OnAll[T any](in *Inbox, source, eventType string, h func(ctx context.Context, events []T) error) {
-	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: func(ctx context.Context, events []outbox.CloudEvent) error {
-		ctx = tracedAll(ctx, events)
-		values := make([]T, len(events))
-		for i, e := range events {
-			if err := read(e, &values[i]); err != nil {
-				return err
+	in.handlers = append(in.handlers, handler{event: eventType, source: source,
+		call: func(ctx context.Context, events []outbox.CloudEvent) error {
+			ctx = tracedAll(ctx, events)
+			values := make([]T, len(events))
+			for i, e := range events {
+				if err := read(e, &values[i]); err != nil {
+					return err
+				}
 			}
-		}
-		return h(ctx, values)
-	}})
+			return h(ctx, values)
+		}})
 }
 
 // OnDetached is On for an effect outside the database: the handler runs first and must be idempotent by itself,
@@ -47,9 +48,9 @@ func OnDetached[T any](in *Inbox, source, eventType string, h func(ctx context.C
 	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: each(h), detached: true})
 }
 
-// LockFirst names what locks the rows of a batch with events of several types, in one order, before the first handler runs. Only
-// handlers that lock rows which the events' keys do not name need it: the inbox locks the keys itself. What lock cannot read it
-// leaves to the event's handler.
+// LockFirst names what locks the rows of a batch with events of several types, in one order, before the first handler
+// runs. Only handlers that lock rows which the events' keys do not name need it: the inbox locks the keys itself. What
+// lock cannot read it leaves to the event's handler.
 func (in *Inbox) LockFirst(lock func(ctx context.Context, events []outbox.CloudEvent) error) {
 	in.lockAll = lock
 }

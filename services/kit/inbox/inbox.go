@@ -61,10 +61,11 @@ type Inbox struct {
 
 // New makes an inbox without handlers.
 func New(db *gorm.DB, side Sidecar, log *slog.Logger) *Inbox {
-	return &Inbox{CatchUpEvery: keys.CatchUpEvery.Standard, db: db, side: side, log: log, owner: uuid.NewString(), now: time.Now, started: time.Now()}
+	return &Inbox{CatchUpEvery: keys.CatchUpEvery.Standard, db: db, side: side, log: log, owner: uuid.NewString(),
+		now: time.Now, started: time.Now()}
 }
 
-// Handled gives the types that are handled, each with the app it comes from.
+// Handled returns the types that are handled, each with the app it comes from.
 func (in *Inbox) Handled() map[string]string {
 	types := make(map[string]string, len(in.handlers))
 	for _, h := range in.handlers {
@@ -73,8 +74,9 @@ func (in *Inbox) Handled() map[string]string {
 	return types
 }
 
-// Receive takes events as the broker delivers them, and returns when each is handled or parked. An event's error says that neither could
-// be done. What arrives while others are being handled waits and then shares one transaction with all that wait.
+// Receive takes events as the broker delivers them, and returns when each is handled or parked. An event's error says
+// that neither could be done. What arrives while others are being handled waits and then shares one transaction with
+// all that wait.
 func (in *Inbox) Receive(ctx context.Context, bodies ...[]byte) []error {
 	in.lastPush.Store(in.now().UnixNano())
 	outcomes := make([]error, len(bodies))
@@ -100,8 +102,8 @@ func (in *Inbox) Receive(ctx context.Context, bodies ...[]byte) []error {
 	return outcomes
 }
 
-// unwrap reads a CloudEvent. RocketMQ and dead letters wrap events in events, RocketMQ without a content type as a quoted
-// text; the innermost is ours.
+// unwrap reads a CloudEvent. RocketMQ and dead letters wrap events in events, RocketMQ without a content type as a
+// quoted text; the innermost is ours.
 func unwrap(body []byte) (outbox.CloudEvent, error) {
 	for {
 		var e outbox.CloudEvent
@@ -116,7 +118,8 @@ func unwrap(body []byte) (outbox.CloudEvent, error) {
 		if json.Unmarshal(data, &text) == nil && text != "" {
 			data = []byte(text)
 		}
-		if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) && json.Unmarshal(data, &inner) == nil && inner.SpecVersion != "" {
+		if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) && json.Unmarshal(data, &inner) == nil &&
+			inner.SpecVersion != "" {
 			body = data
 			continue
 		}
@@ -131,9 +134,10 @@ func (in *Inbox) park(ctx context.Context, d delivery, why error) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	e := d.event
-	err := in.db.WithContext(ctx).Exec(`INSERT INTO inbox (id, source, type, key, status, via, reason, payload, next_try_at)
+	err := in.db.WithContext(ctx).
+		Exec(`INSERT INTO inbox (id, source, type, key, status, via, reason, payload, next_try_at)
 		VALUES (?, ?, ?, ?, 'parked', ?, ?, ?, now() + interval '1 second') ON CONFLICT (id) DO NOTHING`,
-		e.ID, e.Source, e.Type, e.Subject, d.via, reason(why), printable(d.raw)).Error
+			e.ID, e.Source, e.Type, e.Subject, d.via, reason(why), printable(d.raw)).Error
 	if err != nil {
 		return fmt.Errorf("park event %s: %w", e.ID, errors.Join(err, why))
 	}

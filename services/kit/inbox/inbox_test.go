@@ -27,7 +27,8 @@ func TestAnEventIsTakenOnce(t *testing.T) {
 		wg.Go(func() { receive(t, in, body) })
 	}
 	wg.Wait()
-	if all := rows(t, db); kept(t, db) != 1 || len(all) != 1 || all[0].Status != "done" || all[0].Via != "push" || all[0].Source != "order" {
+	if all := rows(t, db); kept(t, db) != 1 || len(all) != 1 || all[0].Status != "done" || all[0].Via != "push" ||
+		all[0].Source != "order" {
 		t.Errorf("20 deliveries at once: %d effects, rows %+v; want one of each", kept(t, db), all)
 	}
 }
@@ -57,11 +58,13 @@ func TestEffectAndRowCommitTogether(t *testing.T) {
 			receive(t, in, body)
 			receive(t, in, body)
 			all := rows(t, db)
-			if kept(t, db) != 0 || len(all) != 1 || all[0].Status != "parked" || !strings.HasPrefix(all[0].Reason, c.reason) || all[0].Payload == nil || *all[0].Payload != string(body) {
+			if kept(t, db) != 0 || len(all) != 1 || all[0].Status != "parked" || !strings.HasPrefix(all[0].Reason, c.reason) ||
+				all[0].Payload == nil || *all[0].Payload != string(body) {
 				t.Fatalf("after a failure: %d effects, rows %+v; want none, and the event parked with its reason", kept(t, db), all)
 			}
 			retry(t, in)
-			if all := rows(t, db); kept(t, db) != 0 || all[0].Status != "parked" || all[0].Attempts != 2 || all[0].Waits < 1 || all[0].Waits > 5 {
+			if all := rows(t, db); kept(t, db) != 0 || all[0].Status != "parked" || all[0].Attempts != 2 || all[0].Waits < 1 ||
+				all[0].Waits > 5 {
 				t.Errorf("after a second failure: %d effects, rows %+v; want it parked for some seconds more", kept(t, db), all)
 			}
 			broken = false
@@ -139,7 +142,8 @@ func TestUnreadableEventsAreParked(t *testing.T) {
 	in, db, _ := open(t)
 	On(in, "order", kind, func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
 	whole := wire(t, newID(), 1)
-	bad := [][]byte{whole[:len(whole)/2], []byte("null"), []byte("[]"), nil, []byte(`{"specversion":"1.0"}`), []byte("\x00\xff{"),
+	bad := [][]byte{whole[:len(whole)/2], []byte("null"), []byte("[]"), nil, []byte(`{"specversion":"1.0"}`),
+		[]byte("\x00\xff{"),
 		[]byte(strings.Replace(string(whole), `"n":1`, `"n":"one"`, 1))}
 	for _, b := range bad {
 		receive(t, in, b)
@@ -279,7 +283,8 @@ func TestDisorderLeavesTheSameState(t *testing.T) {
 			return err
 		}
 		return postgres.DB(ctx, db).Exec(`INSERT INTO state VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE
-			SET version = excluded.version, value = excluded.value WHERE state.version < excluded.version`, fmt.Sprint(key), version, e.N*3).Error
+			SET version = excluded.version, value = excluded.value WHERE state.version < excluded.version`, fmt.Sprint(key),
+			version, e.N*3).Error
 	})
 	var bodies [][]byte
 	const events = 100
@@ -350,7 +355,8 @@ func TestEventsOfABatchKeepTheirTraces(t *testing.T) {
 		first()
 		var told []outbox.Event
 		for _, e := range events {
-			told = append(told, outbox.Event{Topic: "mall.orders", Type: "mall.order.paid.v1", Key: strconv.Itoa(e.N), Version: 2, Data: e})
+			told = append(told, outbox.Event{Topic: "mall.orders", Type: "mall.order.paid.v1", Key: strconv.Itoa(e.N),
+				Version: 2, Data: e})
 		}
 		return out.Add(ctx, told...)
 	})

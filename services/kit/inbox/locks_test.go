@@ -15,8 +15,9 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// Two replicas, or push beside feed in one, take batches of two types that name the same keys crosswise: what one handles first is
-// what the other handles last. No transaction may wait for the other in a circle, whether the rows exist or are inserted.
+// Two replicas, or push beside feed in one, take batches of two types that name the same keys crosswise: what one
+// handles first is what the other handles last. No transaction may wait for the other in a circle, whether the rows
+// exist or are inserted.
 func TestBatchesOfMixedTypesDoNotDeadlock(t *testing.T) {
 	const first, second = "mall.order.placed.v1", "mall.order.paid.v1"
 	_, db, p := open(t)
@@ -56,7 +57,8 @@ func TestBatchesOfMixedTypesDoNotDeadlock(t *testing.T) {
 
 // add is an effect on the row that an event's key names, made by whoever comes first.
 func add(ctx context.Context, db *gorm.DB, n int) error {
-	return postgres.DB(ctx, db).Exec(`INSERT INTO state VALUES (?, 1, 1) ON CONFLICT (key) DO UPDATE SET value = state.value + 1`, fmt.Sprint(n)).Error
+	return postgres.DB(ctx, db).Exec(
+		`INSERT INTO state VALUES (?, 1, 1) ON CONFLICT (key) DO UPDATE SET value = state.value + 1`, fmt.Sprint(n)).Error
 }
 
 func deliveryOf(t *testing.T, eventType string, n int) *delivery {

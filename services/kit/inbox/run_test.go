@@ -68,7 +68,8 @@ func TestAFailureDoesNotStopTheFeed(t *testing.T) {
 	}
 }
 
-// A follower that dies after it handled a page and before it moved its cursor handles the page again, and nothing happens twice.
+// A follower that dies after it handled a page and before it moved its cursor handles the page again, and nothing
+// happens twice.
 func TestAFollowerThatDiesComesAgain(t *testing.T) {
 	in, order, _ := follower(t)
 	order.tell(1, 5)
@@ -87,11 +88,13 @@ func TestAFollowerThatDiesComesAgain(t *testing.T) {
 func TestTheCursorWaitsForWhatCouldNotBeParked(t *testing.T) {
 	in, order, _ := follower(t)
 	order.tell(1, 3)
-	if err := in.db.Exec("ALTER TABLE inbox ADD CONSTRAINT away CHECK (key <> '2')").Error; err != nil { // as a database that goes away for a moment
+	// as a database that goes away for a moment
+	if err := in.db.Exec("ALTER TABLE inbox ADD CONSTRAINT away CHECK (key <> '2')").Error; err != nil {
 		t.Fatal(err)
 	}
 	if n := in.CatchUp(t.Context(), 0); n != 1 || kept(t, in.db) != 2 {
-		t.Errorf("brought %d, %d effects; want it to stop behind the first, with all others of the page handled", n, kept(t, in.db))
+		t.Errorf("brought %d, %d effects; want it to stop behind the first, with all others of the page handled", n,
+			kept(t, in.db))
 	}
 	if err := in.db.Exec("ALTER TABLE inbox DROP CONSTRAINT away").Error; err != nil {
 		t.Fatal(err)
@@ -184,7 +187,8 @@ func TestAProducerThatIsDownIsAskedAgain(t *testing.T) {
 	}
 }
 
-// Deaf: nothing delivered for a minute while the feed had something. The sidecar is restarted, at most once in five minutes.
+// Deaf: nothing delivered for a minute while the feed had something. The sidecar is restarted, at most once in five
+// minutes.
 func TestAStalledSidecarIsRestarted(t *testing.T) {
 	in, order, p := follower(t)
 	now := in.started
@@ -253,7 +257,8 @@ func TestRetentionReadsWhatItRemoves(t *testing.T) {
 	_, db, _ := open(t)
 	err := db.Exec(`INSERT INTO inbox (id, source, type, key, status, via, received_at)
 		SELECT n, 'order', 't', n, CASE WHEN n <= 3 THEN 'parked' ELSE 'done' END, 'push',
-			now() - CASE WHEN n <= 12000 THEN interval '31 days' ELSE interval '1 day' END FROM generate_series(1, 60000) n`).Error
+			now() - CASE WHEN n <= 12000 THEN interval '31 days' ELSE interval '1 day' END FROM generate_series(1, 60000) n`).
+		Error
 	if err == nil {
 		err = db.Exec("ANALYZE inbox").Error
 	}

@@ -23,7 +23,7 @@ type Money struct {
 // Of makes an amount.
 func Of(amount int64, currency string) Money { return Money{Amount: amount, Currency: currency} }
 
-// Add gives m + o.
+// Add returns m + o.
 func (m Money) Add(o Money) (Money, error) {
 	if m.Currency != o.Currency {
 		return Money{}, ErrCurrency
@@ -35,7 +35,7 @@ func (m Money) Add(o Money) (Money, error) {
 	return Of(sum, m.Currency), nil
 }
 
-// Times gives m × n for n ≥ 0 and m ≥ 0.
+// Times returns m × n for n ≥ 0 and m ≥ 0.
 func (m Money) Times(n int64) (Money, error) {
 	if n < 0 || m.Amount < 0 {
 		return Money{}, ErrOverflow

@@ -100,7 +100,8 @@ func feed(t *testing.T, o *Outbox, q Query) Page {
 // unclaim lets the time come at which refused events are tried again.
 func unclaim(t *testing.T, db *gorm.DB) {
 	t.Helper()
-	if err := db.Exec("UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE published_at IS NULL").Error; err != nil {
+	if err := db.Exec("UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE published_at IS NULL").
+		Error; err != nil {
 		t.Fatal(err)
 	}
 }

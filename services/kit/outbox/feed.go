@@ -26,8 +26,8 @@ type Page struct {
 	Head   int64  `json:"head"`
 }
 
-// maxPage bounds the events of a page, in bytes: a caller takes 8 MiB at most (kit/sidecar), and a page that it cannot read
-// would stop it there for good.
+// maxPage bounds the events of a page, in bytes: a caller takes 8 MiB at most (kit/sidecar), and a page that it cannot
+// read would stop it there for good.
 const maxPage = 4 << 20
 
 // Item is an event at its position.
@@ -36,7 +36,8 @@ type Item struct {
 	Event json.RawMessage `json:"event"`
 }
 
-// ParseQuery reads the parameters of GET /events; without after the feed is read from its start, without the others 500 of any age.
+// ParseQuery reads the parameters of GET /events; without after the feed is read from its start, without the others 500
+// of any age.
 func ParseQuery(get func(name string) string) (Query, error) {
 	q := Query{AfterID: get("after_id"), Start: get("after") == "", Limit: 500}
 	var fields []problem.Field
@@ -61,20 +62,22 @@ func ParseQuery(get func(name string) string) (Query, error) {
 	return q, nil
 }
 
-// page is one statement with one snapshot: of two, the second could miss what retention removed after the first. It takes the position
-// (NULL for the start), the age in seconds, and the limit.
+// page is one statement with one snapshot: of two, the second could miss what retention removed after the first. It
+// takes the position (NULL for the start), the age in seconds, and the limit.
 const page = `WITH h AS (
 		SELECT pos AS head, purged_through, purged_id, coalesce(?::bigint, purged_through) AS after FROM outbox_head
 	)
 	SELECT h.head, h.purged_through, h.purged_id, coalesce(at.id, '') AS at,
 		o.pos, coalesce(o.payload, '') AS payload, coalesce(o.ripe, false) AS ripe
 	FROM h LEFT JOIN outbox at ON at.pos = h.after LEFT JOIN LATERAL (
-		SELECT pos, payload, created_at <= now() - make_interval(secs => ?) AS ripe FROM outbox WHERE pos > h.after ORDER BY pos LIMIT ?
+		SELECT pos, payload, created_at <= now() - make_interval(secs => ?) AS ripe FROM outbox WHERE pos > h.after
+		ORDER BY pos LIMIT ?
 	) o ON true ORDER BY o.pos`
 
-// Feed reads events in order. A position that retention has passed is Gone: the caller has missed events for good and somebody must
-// know. A position of another history is a Conflict: the database was restored, or a copy that lagged behind took over, and what the
-// caller has seen up to there is not what the feed holds. It is told by its event: positions are given again, event ids never are.
+// Feed reads events in order. A position that retention has passed is Gone: the caller has missed events for good and
+// somebody must know. A position of another history is a Conflict: the database was restored, or a copy that lagged
+// behind took over, and what the caller has seen up to there is not what the feed holds. It is told by its event:
+// positions are given again, event ids never are.
 func (o *Outbox) Feed(ctx context.Context, q Query) (Page, error) {
 	var rows []struct {
 		Head          int64
@@ -108,13 +111,15 @@ func (o *Outbox) Feed(ctx context.Context, q Query) (Page, error) {
 			"Position %d belongs to another history of this feed: read it from its start, without after.", q.After)
 	}
 	if q.After < h.PurgedThrough {
-		return Page{}, problem.New(problem.Gone, "feed_gone", "Events up to %d were removed; the feed begins after them.", h.PurgedThrough)
+		return Page{}, problem.New(problem.Gone, "feed_gone", "Events up to %d were removed; the feed begins after them.",
+			h.PurgedThrough)
 	}
 	p := Page{Events: []Item{}, Next: q.After, Head: h.Head}
 	bytes := 0
 	for _, r := range rows {
 		bytes += len(r.Payload)
-		if r.Pos == nil || !r.Ripe || bytes > maxPage && len(p.Events) > 0 { // the cursor must not pass an event that was not handed out
+		// the cursor must not pass an event that was not handed out
+		if r.Pos == nil || !r.Ripe || bytes > maxPage && len(p.Events) > 0 {
 			break
 		}
 		p.Events = append(p.Events, Item{Pos: *r.Pos, Event: json.RawMessage(r.Payload)})

@@ -39,7 +39,8 @@ func TestWhatIsRolledBackTellsNothing(t *testing.T) {
 		t.Fatalf("broker took %d events, feed has %d, want the committed one", n, len(page.Events))
 	}
 	var e CloudEvent
-	if err := json.Unmarshal(page.Events[0].Event, &e); err != nil || string(e.Data) != `{"n":2}` || e.ID != b.took[0] || e.Source != "order" || e.Subject != "k" {
+	if err := json.Unmarshal(page.Events[0].Event, &e); err != nil || string(e.Data) != `{"n":2}` || e.ID != b.took[0] ||
+		e.Source != "order" || e.Subject != "k" {
 		t.Errorf("feed: %s, %v; want the event that was published, %v", page.Events[0].Event, err, b.took)
 	}
 }
@@ -73,7 +74,9 @@ func TestAPageOfLargeEventsIsShorter(t *testing.T) {
 func TestLateCommitsAreNeverSkipped(t *testing.T) {
 	o, db, _ := open(t)
 	early := db.Begin()
-	if err := early.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload) VALUES ('early', 't', 'y', 'k', 1, '{}')`).Error; err != nil {
+	if err := early.Exec(
+		`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload) VALUES ('early', 't', 'y', 'k', 1, '{}')`).
+		Error; err != nil {
 		t.Fatal(err)
 	}
 	add(t, o, 1, 3)
@@ -86,7 +89,8 @@ func TestLateCommitsAreNeverSkipped(t *testing.T) {
 		t.Fatal(err)
 	}
 	number(t, o)
-	if next := feed(t, o, Query{After: first.Next}); len(next.Events) != 1 || string(next.Events[0].Event) != "{}" || next.Next != 4 {
+	if next := feed(t, o, Query{After: first.Next}); len(next.Events) != 1 || string(next.Events[0].Event) != "{}" ||
+		next.Next != 4 {
 		t.Errorf("after position %d: %+v, want the late one at 4", first.Next, next)
 	}
 }
@@ -114,7 +118,8 @@ func TestAFollowerSeesEveryCommitOnce(t *testing.T) {
 			for _, item := range p.Events {
 				var id string
 				if err := json.Unmarshal(item.Event, &id); err != nil || !committed[id] || seen[id] || item.Pos != cursor+1 {
-					rt.Fatalf("position %d after %d: event %s, committed %v, seen %v, %v", item.Pos, cursor, item.Event, committed[id], seen[id], err)
+					rt.Fatalf("position %d after %d: event %s, committed %v, seen %v, %v", item.Pos, cursor, item.Event, committed[id],
+						seen[id], err)
 				}
 				seen[id], cursor = true, item.Pos
 			}
@@ -134,7 +139,8 @@ func TestAFollowerSeesEveryCommitOnce(t *testing.T) {
 				}
 				made++
 				tx, id := db.Begin(), fmt.Sprint(made)
-				if err := tx.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload) VALUES (?, 't', 'y', 'k', 1, ?)`, id, `"`+id+`"`).Error; err != nil {
+				if err := tx.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload)
+					VALUES (?, 't', 'y', 'k', 1, ?)`, id, `"`+id+`"`).Error; err != nil {
 					rt.Fatal(err)
 				}
 				open, ids = append(open, tx), append(ids, id)
@@ -275,11 +281,13 @@ func TestTheFeedSaysWhatRetentionTook(t *testing.T) {
 	}
 }
 
-// However many events a service tells in an hour, those past the retention are gone after the next round, also behind one that was never told.
+// However many events a service tells in an hour, those past the retention are gone after the next round, also behind
+// one that was never told.
 func TestRetentionKeepsUpWithABusyService(t *testing.T) {
 	o, db, _ := open(t)
 	err := db.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, pos, published_at, created_at)
-		SELECT n, 't', 'y', 'k', 1, '{}', n, CASE WHEN n <> 7 THEN now() END, now() - CASE WHEN n <= ? THEN interval '15 days' ELSE interval '1 day' END
+		SELECT n, 't', 'y', 'k', 1, '{}', n, CASE WHEN n <> 7 THEN now() END, now() - CASE WHEN n <= ? THEN interval '15 days'
+		ELSE interval '1 day' END
 		FROM generate_series(1, ?) n`, 2*purgeBatch+1, 2*purgeBatch+3).Error
 	if err == nil {
 		err = db.Exec("UPDATE outbox_head SET pos = ?", 2*purgeBatch+3).Error
@@ -313,15 +321,17 @@ func TestParseQuery(t *testing.T) {
 	if q, err := parse("after=7&after_id=e7&limit=20&min_age_ms=1500"); err != nil || q != want {
 		t.Errorf("full: %+v, %v", q, err)
 	}
-	for _, bad := range []string{"after=-1", "after=x", "limit=0", "limit=1001", "min_age_ms=-5", "after=9223372036854775808"} {
+	for _, bad := range []string{"after=-1", "after=x", "limit=0", "limit=1001", "min_age_ms=-5",
+		"after=9223372036854775808"} {
 		if _, err := parse(bad); problem.CodeOf(err) != "validation_failed" {
 			t.Errorf("%q: %v, want validation_failed", bad, err)
 		}
 	}
 }
 
-// A database that was restored, or a copy that lagged behind and took over, has lost events its consumers have seen, and gives their
-// positions to others. Whether it has come less far than the consumer, or as far, or further: the consumer is told.
+// A database that was restored, or a copy that lagged behind and took over, has lost events its consumers have seen,
+// and gives their positions to others. Whether it has come less far than the consumer, or as far, or further: the
+// consumer is told.
 func TestAPositionOfAnotherHistoryIsRefused(t *testing.T) {
 	o, db, _ := open(t)
 	add(t, o, 1, 5)
@@ -338,7 +348,8 @@ func TestAPositionOfAnotherHistoryIsRefused(t *testing.T) {
 	if p := feed(t, o, Query{After: 5, AfterID: id(5)}); len(p.Events) != 0 || p.Next != 5 {
 		t.Errorf("the feed's own position: %+v", p)
 	}
-	if err := db.Exec("DELETE FROM outbox WHERE pos > 3; UPDATE outbox_head SET pos = 3").Error; err != nil { // yesterday's copy
+	// yesterday's copy
+	if err := db.Exec("DELETE FROM outbox WHERE pos > 3; UPDATE outbox_head SET pos = 3").Error; err != nil {
 		t.Fatal(err)
 	}
 	refused := func(when string) {
@@ -362,8 +373,8 @@ func TestAPositionOfAnotherHistoryIsRefused(t *testing.T) {
 	}
 }
 
-// Retention does not hide another history from a consumer that stands just before the feed's start, and whoever begins without a
-// position begins with what is kept.
+// Retention does not hide another history from a consumer that stands just before the feed's start, and whoever begins
+// without a position begins with what is kept.
 func TestTheStartOfTheFeedKnowsItsHistory(t *testing.T) {
 	o, db, _ := open(t)
 	add(t, o, 1, 4)

@@ -79,9 +79,10 @@ func (o *Outbox) Add(ctx context.Context, events ...Event) error {
 // and then says Notify. A WHERE may follow.
 const Insert = `INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, traceparent)
 	SELECT e.id, e.topic, e.type, e.key, e.aggregate_version, e.payload, e.traceparent
-	FROM jsonb_to_recordset(?::jsonb) AS e(id text, topic text, type text, key text, aggregate_version bigint, payload text, traceparent text)`
+	FROM jsonb_to_recordset(?::jsonb) AS e(id text, topic text, type text, key text, aggregate_version bigint,
+	payload text, traceparent text)`
 
-// Rows gives events as Insert takes them.
+// Rows returns events as Insert takes them.
 func (o *Outbox) Rows(ctx context.Context, events ...Event) (string, error) {
 	type row struct {
 		ID      string `json:"id"`
@@ -106,8 +107,9 @@ func (o *Outbox) Rows(ctx context.Context, events ...Event) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("event %s: %w", e.Type, err)
 		}
-		payload, err := json.Marshal(CloudEvent{SpecVersion: "1.0", ID: id.String(), Source: o.source, Type: e.Type, Subject: e.Key,
-			Time: time.Now().UTC(), DataContentType: "application/json", TraceParent: trace, Data: data})
+		payload, err := json.Marshal(CloudEvent{SpecVersion: "1.0", ID: id.String(), Source: o.source, Type: e.Type,
+			Subject: e.Key,
+			Time:    time.Now().UTC(), DataContentType: "application/json", TraceParent: trace, Data: data})
 		if err != nil {
 			return "", fmt.Errorf("event %s: %w", e.Type, err)
 		}
@@ -125,8 +127,8 @@ func (o *Outbox) Notify(ctx context.Context, events ...Event) {
 	}
 }
 
-// Changed logs a change of state, once the transaction of ctx has committed: what happened to which aggregate, ids and amounts only.
-// Stores say it of changes that no event tells.
+// Changed logs a change of state, once the transaction of ctx has committed: what happened to which aggregate, ids and
+// amounts only. Stores say it of changes that no event tells.
 func (o *Outbox) Changed(ctx context.Context, change, subject string, args ...any) {
 	postgres.AfterCommit(ctx, o.db, func() {
 		ctx := telemetry.WithTrace(ctx, telemetry.TraceFor(ctx, subject))

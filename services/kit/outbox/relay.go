@@ -67,7 +67,7 @@ func (o *Outbox) poll(ctx context.Context) error {
 	return errors.Join(err, errLeft)
 }
 
-// left says whether events wait for a publisher.
+// left reports whether events wait for a publisher.
 func (o *Outbox) left(ctx context.Context) (bool, error) {
 	var left bool
 	err := o.db.WithContext(ctx).Raw("SELECT EXISTS (SELECT 1 FROM outbox WHERE " + due + ")").Scan(&left).Error
@@ -90,8 +90,8 @@ func (o *Outbox) deliver(ctx context.Context) error {
 	})(ctx)
 }
 
-// number gives committed events older than age their place in the feed. Sequences are drawn before the commit, so that
-// reading "seq > after" would skip rows that commit late. Whoever numbers holds the row of outbox_head until its
+// number returns committed events older than age their place in the feed. Sequences are drawn before the commit, so
+// that reading "seq > after" would skip rows that commit late. Whoever numbers holds the row of outbox_head until its
 // commit, so numbers only ever grow, and a follower that sees one has seen all before it.
 func (o *Outbox) number(ctx context.Context, age time.Duration) error {
 	for {

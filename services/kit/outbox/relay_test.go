@@ -119,7 +119,8 @@ func TestATopicThatFailsStandsAlone(t *testing.T) {
 	if _, err := o.publish(t.Context()); !errors.Is(err, errDown) {
 		t.Errorf("publish: %v, want the broker's error", err)
 	}
-	if n := count(t, db, "published_at IS NULL AND topic = 'mall.stock'"); n != 1 || count(t, db, "published_at IS NULL") != 1 {
+	if n := count(t, db, "published_at IS NULL AND topic = 'mall.stock'"); n != 1 ||
+		count(t, db, "published_at IS NULL") != 1 {
 		t.Errorf("unpublished: %d of the failing topic, %d in all; want 1 and 1", n, count(t, db, "published_at IS NULL"))
 	}
 }
@@ -152,7 +153,8 @@ func TestRelaysShareTheWork(t *testing.T) {
 	if events, deliveries := b.count(); events != 300 || deliveries != 300 {
 		t.Errorf("the broker took %d events in %d deliveries, want each of 300 once", events, deliveries)
 	}
-	if n, numbered := count(t, db, "published_at IS NOT NULL"), count(t, db, "pos IS NOT NULL"); n != 300 || numbered != 300 {
+	if n, numbered := count(t, db, "published_at IS NOT NULL"), count(t, db, "pos IS NOT NULL"); n != 300 ||
+		numbered != 300 {
 		t.Errorf("%d marked, %d numbered, want 300", n, numbered)
 	}
 }

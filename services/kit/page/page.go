@@ -47,14 +47,16 @@ func Size(c *gin.Context) (int, error) {
 	return n, nil
 }
 
-// After reads the page_token of a list that is ordered by id: the id of the last item of the page before, "" for the first page.
+// After reads the page_token of a list that is ordered by id: the id of the last item of the page before, "" for the
+// first page.
 func After(c *gin.Context) (string, error) {
 	token, given := c.GetQuery("page_token")
 	if !given {
 		return "", nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || !ids.Valid(string(raw)) || base64.RawURLEncoding.EncodeToString(raw) != token { // line breaks in it would be passed over
+	// line breaks in it would be passed over
+	if err != nil || !ids.Valid(string(raw)) || base64.RawURLEncoding.EncodeToString(raw) != token {
 		return "", BadToken()
 	}
 	return string(raw), nil

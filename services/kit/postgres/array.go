@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Array writes numbers, or ids in decimal, as a PostgreSQL array: one statement text for any number of them, so that its plan is kept.
+// Array formats numbers or decimal ids as a PostgreSQL array: one statement text for any number of them, so that its
+// plan is reused.
 func Array[T int64 | string](values []T) string {
 	var b strings.Builder
 	b.WriteByte('{')

@@ -8,5 +8,5 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ended leaves it to pgx, which asks the server after a second of idleness.
+// ended does nothing: pgx asks the server after a second of idleness.
 func ended(context.Context, *pgx.Conn) error { return nil }

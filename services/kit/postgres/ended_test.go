@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// After a write that took long, pgx leaves a reader waiting on the connection. Who looks at the connection must not wait for it:
-// seen as a relay that stood still for ever.
+// After a write that took long, pgx leaves a reader waiting on the connection. Who looks at the connection must not
+// wait for it: seen as a relay that stood still for ever.
 func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
 	server := os.Getenv("MALL_TEST_POSTGRES_URL")
 	if server == "" {

@@ -16,19 +16,21 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Defaults sets what every session of the database begins with.
+// Defaults sets the session defaults of a service's database.
 var Defaults = Migrations{Name: "postgres", FS: files}
 
-// Migrations is a named folder of NNNN_what.sql files as goose reads them (https://pressly.github.io/goose/documentation/annotations/).
-// What is applied stands in the table schema_<name>. Files are expand-only: two versions of a service may run side by side,
-// so a file never removes what the version before needs.
+// Migrations is a named folder of NNNN_what.sql files in goose's format
+// (https://pressly.github.io/goose/documentation/annotations/). Applied files are recorded in the table schema_<name>.
+// Files are expand-only: two versions of a service may run side by side, so a file never removes what the version
+// before needs.
 type Migrations struct {
 	Name string
 	FS   fs.FS
 }
 
-// Migrate applies every file that was not applied yet, while other replicas wait. A file is applied in one transaction together with
-// its record, unless it says `-- +goose NO TRANSACTION`. Sessions begin anew after it, so that Defaults holds for them.
+// Migrate applies every new file, while other replicas wait. A file is applied in one transaction together with its
+// record, unless it says `-- +goose NO TRANSACTION`. Afterwards idle connections are closed, so that new sessions have
+// the Defaults.
 func Migrate(ctx context.Context, db *gorm.DB, sets ...Migrations) error {
 	pool, err := db.DB()
 	if err != nil {
@@ -62,7 +64,8 @@ func apply(ctx context.Context, pool *sql.DB, set Migrations) error {
 	if err := adopt(ctx, pool, set.Name); err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, pool, folder, goose.WithTableName("schema_"+set.Name), goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider(goose.DialectPostgres, pool, folder, goose.WithTableName("schema_"+set.Name),
+		goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return err
 	}
@@ -77,10 +80,11 @@ func apply(ctx context.Context, pool *sql.DB, set Migrations) error {
 	return nil
 }
 
-// adopt writes into goose's table what versions of the mall before November 2026 have applied and recorded in schema_migrations.
+// adopt copies into goose's table what versions of the mall before November 2026 have recorded in schema_migrations.
 func adopt(ctx context.Context, pool *sql.DB, name string) error {
 	var old bool
-	err := pool.QueryRowContext(ctx, "SELECT to_regclass('schema_migrations') IS NOT NULL AND to_regclass($1) IS NULL", "schema_"+name).Scan(&old)
+	err := pool.QueryRowContext(ctx, "SELECT to_regclass('schema_migrations') IS NOT NULL AND to_regclass($1) IS NULL",
+		"schema_"+name).Scan(&old)
 	if err != nil || !old {
 		return err
 	}
@@ -99,7 +103,8 @@ func adopt(ctx context.Context, pool *sql.DB, name string) error {
 		}
 	}
 	_, err = tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO %q (version_id, is_applied, tstamp)
-		SELECT left(file, 4)::bigint, true, applied_at FROM schema_migrations WHERE name = $1 ORDER BY file`, "schema_"+name), name)
+		SELECT left(file, 4)::bigint, true, applied_at FROM schema_migrations WHERE name = $1 ORDER BY file`, "schema_"+name),
+		name)
 	if err != nil {
 		return err
 	}
@@ -111,9 +116,9 @@ const (
 	lockEvery   = 100 * time.Millisecond
 )
 
-// lockMigrations waits until no other process migrates. The lock belongs to a transaction, which also works through PgBouncer in
-// transaction mode, and ends with its process. Who waits asks again and again instead of in one statement: CREATE INDEX CONCURRENTLY
-// waits for every snapshot that is older than itself.
+// lockMigrations waits until no other process migrates. The lock belongs to a transaction, so that it works through
+// PgBouncer in transaction mode and ends with its process. It is polled rather than waited for in one statement: CREATE
+// INDEX CONCURRENTLY waits for every older snapshot.
 func lockMigrations(ctx context.Context, pool *sql.DB) (unlock func(), err error) {
 	for {
 		tx, err := pool.BeginTx(ctx, nil)

@@ -1,5 +1,5 @@
-// Package postgres opens a service's database, migrates it under a lock, and runs
-// transactions that can be joined and told what to do after their commit.
+// Package postgres opens a service's database, migrates it under a lock, and runs transactions that can be joined and
+// that can call functions after their commit.
 package postgres
 
 import (
@@ -23,8 +23,8 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// Open connects to the database of a DSN (postgres:// URL) and waits until it answers or ctx ends. Each new connection asks for the
-// DSNs, and takes the first whose password is right: a password can change while the process runs.
+// Open connects to the database of a DSN (postgres:// URL) and waits until it answers or ctx ends. Each new connection
+// calls for the DSNs and uses the first whose password is right: a password can change while the process runs.
 func Open(ctx context.Context, dsns func() []string) (*gorm.DB, error) {
 	for _, dsn := range dsns() {
 		if _, err := pgx.ParseConfig(dsn); err != nil {
@@ -32,7 +32,7 @@ func Open(ctx context.Context, dsns func() []string) (*gorm.DB, error) {
 		}
 	}
 	db, err := gorm.Open(postgres.New(postgres.Config{Conn: sql.OpenDB(connector(dsns))}), &gorm.Config{
-		SkipDefaultTransaction: true, // InTx is the only transaction, and it is visible
+		SkipDefaultTransaction: true, // InTx is the only, explicit transaction
 		PrepareStmt:            false,
 		DisableAutomaticPing:   true,
 		TranslateError:         false,
@@ -63,7 +63,7 @@ func Open(ctx context.Context, dsns func() []string) (*gorm.DB, error) {
 // connector makes the connections of a pool.
 type connector func() []string
 
-// Connect is described at driver.Connector.
+// Connect implements driver.Connector.
 func (c connector) Connect(ctx context.Context) (conn driver.Conn, err error) {
 	for _, dsn := range c() {
 		cfg, parseErr := pgx.ParseConfig(dsn)
@@ -77,7 +77,7 @@ func (c connector) Connect(ctx context.Context) (conn driver.Conn, err error) {
 	return conn, err
 }
 
-// Driver is described at driver.Connector.
+// Driver implements driver.Connector.
 func (connector) Driver() driver.Driver { return stdlib.GetDefaultDriver() }
 
 // wrongPassword: invalid_password, invalid_authorization_specification (PostgreSQL appendix A).
@@ -86,7 +86,7 @@ func wrongPassword(err error) bool {
 	return code == "28P01" || code == "28000"
 }
 
-// Ping answers whether the database can be reached now.
+// Ping reports whether the database can be reached now.
 func Ping(ctx context.Context, db *gorm.DB) error {
 	pool, err := db.DB()
 	if err != nil {
@@ -116,17 +116,16 @@ func key(db *gorm.DB) txKey {
 	return txKey{pool}
 }
 
-// InTx runs fn in a transaction. Called inside another InTx on the same database it joins that
-// one, so that stores compose and an event's inbox row commits with its effect. The outermost
-// call repeats fn when PostgreSQL reports a deadlock or a serialization failure, or when the connection broke before
-// the commit was asked for: fn must have no effect outside the transaction.
+// InTx runs fn in a transaction. Inside another InTx on the same database it joins that one, so that stores compose and
+// an event's inbox row commits with its effect. The outermost call repeats fn after a deadlock or serialization
+// failure, or if the connection broke before the commit was sent: fn must have no effect outside the transaction.
 func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gorm.DB) error) error {
 	if s, ok := ctx.Value(key(db)).(*txState); ok {
 		return fn(ctx, s.tx)
 	}
 	for try := 1; ; try++ {
 		var s *txState
-		committing := false // then a connection that breaks leaves open what became of it
+		committing := false // once true, a broken connection leaves the outcome unknown
 		err := db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 			s = &txState{tx: tx}
 			err := fn(context.WithValue(ctx, key(db), s), tx)
@@ -151,8 +150,8 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gor
 	}
 }
 
-// RetryIdempotent runs a statement that may be repeated without harm: in the transaction of ctx if there is one, else by itself, and again if
-// the connection broke, whatever had become of it.
+// RetryIdempotent runs a statement that may be repeated without harm, in the transaction of ctx or by itself, and again
+// if the connection broke, whatever its outcome.
 func RetryIdempotent(ctx context.Context, db *gorm.DB, fn func(db *gorm.DB) error) error {
 	if s, ok := ctx.Value(key(db)).(*txState); ok {
 		return fn(s.tx)
@@ -165,7 +164,7 @@ func RetryIdempotent(ctx context.Context, db *gorm.DB, fn func(db *gorm.DB) erro
 	}
 }
 
-// DB gives the transaction that ctx is in, or db itself.
+// DB returns the transaction of ctx, or db itself.
 func DB(ctx context.Context, db *gorm.DB) *gorm.DB {
 	if s, ok := ctx.Value(key(db)).(*txState); ok {
 		return s.tx
@@ -173,8 +172,8 @@ func DB(ctx context.Context, db *gorm.DB) *gorm.DB {
 	return db.WithContext(ctx)
 }
 
-// AfterCommit calls f once the transaction of ctx has committed, at once if there is none.
-// A crash between commit and f loses the call: use it to wake and to hasten, never for an effect that must happen.
+// AfterCommit calls f once the transaction of ctx has committed, at once if there is none. A crash between commit and f
+// loses the call: use it to hasten work, never for an effect that must happen.
 func AfterCommit(ctx context.Context, db *gorm.DB, f func()) {
 	if s, ok := ctx.Value(key(db)).(*txState); ok {
 		s.after = append(s.after, f)
@@ -183,9 +182,10 @@ func AfterCommit(ctx context.Context, db *gorm.DB, f func()) {
 	f()
 }
 
-// Undone says whether a statement by itself that failed has had no effect for sure, and may have one if it is repeated.
+// Undone reports whether a failed statement certainly had no effect and may succeed if it is repeated.
 func Undone(err error) bool {
-	return repeatable(err) || pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn) || sqlState(err) != "" && IsUnavailable(err)
+	return repeatable(err) || pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn) || sqlState(err) != "" &&
+		IsUnavailable(err)
 }
 
 // repeatable: serialization_failure and deadlock_detected (PostgreSQL appendix A).
@@ -194,23 +194,25 @@ func repeatable(err error) bool {
 	return code == "40001" || code == "40P01"
 }
 
-// IsUnique says whether err is a unique violation, of any constraint or of the named one.
+// IsUnique reports whether err is a unique violation, of any constraint or of the named one.
 func IsUnique(err error, constraint string) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "23505" && (constraint == "" || pg.ConstraintName == constraint)
 }
 
-// IsCheck says whether err is a violation of the named CHECK constraint.
+// IsCheck reports whether err is a violation of the named CHECK constraint.
 func IsCheck(err error, constraint string) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "23514" && (constraint == "" || pg.ConstraintName == constraint)
 }
 
-// IsUnavailable says whether err means that the database cannot be reached, or did not answer, so that the same may work a moment later.
+// IsUnavailable reports whether err means that the database cannot be reached or did not answer, so that the same may
+// succeed a moment later.
 func IsUnavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
-	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) {
+	if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) {
 		return true
 	}
 	// connection_exception, insufficient_resources, and the server's own end or start (PostgreSQL appendix A)

@@ -23,8 +23,11 @@ import (
 )
 
 var things = postgres.Migrations{Name: "things", FS: fstest.MapFS{
-	"0001_things.sql": {Data: []byte("-- +goose Up\nCREATE TABLE things (id bigint PRIMARY KEY, n bigint NOT NULL DEFAULT 0 CONSTRAINT things_n CHECK (n >= 0));\nINSERT INTO things VALUES (1), (2);")},
-	"0002_more.sql":   {Data: []byte("-- +goose Up\nALTER TABLE things ADD COLUMN what text NOT NULL DEFAULT 'a ? and a @name';")},
+	"0001_things.sql": {Data: []byte(
+		"-- +goose Up\nCREATE TABLE things (id bigint PRIMARY KEY, n bigint NOT NULL DEFAULT 0 CONSTRAINT things_n CHECK (n " +
+			">= 0));\nINSERT INTO things VALUES (1), (2);")},
+	"0002_more.sql": {Data: []byte(
+		"-- +goose Up\nALTER TABLE things ADD COLUMN what text NOT NULL DEFAULT 'a ? and a @name';")},
 }}
 
 var errBroken = errors.New("broken")
@@ -134,7 +137,8 @@ func TestADeadlockIsRepeated(t *testing.T) {
 	}
 	wg.Wait()
 	if runs[0]+runs[1] != 3 || told != [2]int{1, 1} || n(t, db, 1) != 2 || n(t, db, 2) != 2 {
-		t.Errorf("runs %v, told %v, n %d and %d; want one of them repeated, and both kept once", runs, told, n(t, db, 1), n(t, db, 2))
+		t.Errorf("runs %v, told %v, n %d and %d; want one of them repeated, and both kept once", runs, told, n(t, db, 1),
+			n(t, db, 2))
 	}
 }
 
@@ -150,8 +154,8 @@ func cut(t *testing.T, db, tx *gorm.DB) {
 	}
 }
 
-// A connection that breaks before the commit is asked for has done nothing: the transaction runs again. Nobody knows what
-// became of a commit whose connection breaks: that is for the caller to find out.
+// A connection that breaks before the commit is asked for has done nothing: the transaction runs again. Nobody knows
+// what became of a commit whose connection breaks: that is for the caller to find out.
 func TestABrokenConnectionIsRepeatedBeforeTheCommit(t *testing.T) {
 	db := postgrestest.Open(t, things)
 	for name, c := range map[string]struct {
@@ -201,7 +205,8 @@ func TestAnEndedConnectionIsNotUsed(t *testing.T) {
 		if err := db.Raw("SELECT current_database()").Scan(&name).Error; err != nil {
 			t.Fatal(err)
 		}
-		if err := other.Exec("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ?", name).Error; err != nil {
+		if err := other.Exec("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ?",
+			name).Error; err != nil {
 			t.Fatal(err)
 		}
 		// A plain statement, which nobody repeats.
@@ -218,7 +223,8 @@ func TestOtherErrorsAreNotRepeated(t *testing.T) {
 		runs++
 		return tx.Exec("INSERT INTO things VALUES (1)").Error
 	})
-	if runs != 1 || !postgres.IsUnique(err, "things_pkey") || !postgres.IsUnique(err, "") || postgres.IsUnique(err, "other") || postgres.IsCheck(err, "") {
+	if runs != 1 || !postgres.IsUnique(err, "things_pkey") || !postgres.IsUnique(err, "") ||
+		postgres.IsUnique(err, "other") || postgres.IsCheck(err, "") {
 		t.Errorf("a unique violation ran %d times: %v", runs, err)
 	}
 	err = db.Exec("UPDATE things SET n = -1").Error
@@ -227,7 +233,8 @@ func TestOtherErrorsAreNotRepeated(t *testing.T) {
 	}
 }
 
-// A database that is away is no bug of ours: who asks is told to come again. Whatever the database itself has said is an answer.
+// A database that is away is no bug of ours: who asks is told to come again. Whatever the database itself has said is
+// an answer.
 func TestAway(t *testing.T) {
 	db := postgrestest.Open(t, things)
 	tx := db.Begin()
@@ -253,7 +260,8 @@ func TestAway(t *testing.T) {
 		"a statement that makes no sense": {db.Exec("SELECT nothing").Error, false},
 		"nothing":                         {nil, false},
 	} {
-		if got := postgres.IsUnavailable(fmt.Errorf("wrapped: %w", c.err)); got != c.want || (c.err == nil) != (what == "nothing") {
+		if got := postgres.IsUnavailable(fmt.Errorf("wrapped: %w", c.err)); got != c.want ||
+			(c.err == nil) != (what == "nothing") {
 			t.Errorf("%s: %v: away %v, want %v", what, c.err, got, c.want)
 		}
 	}
@@ -272,7 +280,8 @@ func TestMigrationsRunOnce(t *testing.T) {
 	}
 	wg.Wait()
 	var applied []int
-	if err := db.Raw("SELECT version_id FROM schema_things WHERE version_id > 0 ORDER BY id").Scan(&applied).Error; err != nil {
+	if err := db.Raw("SELECT version_id FROM schema_things WHERE version_id > 0 ORDER BY id").Scan(&applied).
+		Error; err != nil {
 		t.Fatal(err)
 	}
 	var what string
@@ -287,7 +296,8 @@ func TestMigrationsRunOnce(t *testing.T) {
 // A database that was migrated before goose did it goes on from where it was, whatever its files did.
 func TestMigrationsGoOnWhereTheyWere(t *testing.T) {
 	db := postgrestest.Open(t)
-	err := db.Exec(`CREATE TABLE schema_migrations (name text NOT NULL, file text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
+	err := db.Exec(`CREATE TABLE schema_migrations (name text NOT NULL, file text NOT NULL, applied_at timestamptz NOT NULL
+		DEFAULT now(),
 			PRIMARY KEY (name, file));
 		INSERT INTO schema_migrations (name, file) VALUES ('things', '0001_things.sql'), ('others', '0001_others.sql');
 		CREATE TABLE things (id bigint PRIMARY KEY)`).Error
@@ -300,11 +310,13 @@ func TestMigrationsGoOnWhereTheyWere(t *testing.T) {
 		}
 	}
 	var applied []int
-	if err := db.Raw("SELECT version_id FROM schema_things ORDER BY id").Scan(&applied).Error; err != nil || !slices.Equal(applied, []int{0, 1, 2}) {
+	if err := db.Raw("SELECT version_id FROM schema_things ORDER BY id").Scan(&applied).Error; err != nil ||
+		!slices.Equal(applied, []int{0, 1, 2}) {
 		t.Errorf("applied %v, %v; want 0, 1 and 2, each once", applied, err)
 	}
 	var columns []string
-	if err := db.Raw("SELECT column_name FROM information_schema.columns WHERE table_name = 'things' ORDER BY 1").Scan(&columns).Error; err != nil ||
+	if err := db.Raw("SELECT column_name FROM information_schema.columns WHERE table_name = 'things' ORDER BY 1").
+		Scan(&columns).Error; err != nil ||
 		!slices.Equal(columns, []string{"id", "what"}) {
 		t.Errorf("columns %v, %v; want those of the old table and of the second file", columns, err)
 	}
@@ -315,7 +327,8 @@ func TestReplicasWaitWhileAnIndexIsBuilt(t *testing.T) {
 	db := postgrestest.Open(t)
 	index := postgres.Migrations{Name: "index", FS: fstest.MapFS{
 		"0001_table.sql": {Data: []byte("-- +goose Up\nCREATE TABLE big AS SELECT i FROM generate_series(1, 100000) i;")},
-		"0002_index.sql": {Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY big_i ON big (i);")},
+		"0002_index.sql": {Data: []byte(
+			"-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY big_i ON big (i);")},
 	}}
 	var wg sync.WaitGroup
 	for range 4 {
@@ -327,12 +340,14 @@ func TestReplicasWaitWhileAnIndexIsBuilt(t *testing.T) {
 	}
 	wg.Wait()
 	var valid bool
-	if err := db.Raw("SELECT indisvalid FROM pg_index WHERE indexrelid = 'big_i'::regclass").Scan(&valid).Error; err != nil || !valid {
+	if err := db.Raw("SELECT indisvalid FROM pg_index WHERE indexrelid = 'big_i'::regclass").Scan(&valid).
+		Error; err != nil || !valid {
 		t.Errorf("valid %v, %v; want an index that is", valid, err)
 	}
 }
 
-// The process that prepares a database lives by the same rules as those that come later: above all, no lock outlives a stall.
+// The process that prepares a database lives by the same rules as those that come later: above all, no lock outlives a
+// stall.
 func TestWhoMigratesHasTheDefaultsToo(t *testing.T) {
 	if os.Getenv("MALL_TEST_PGBOUNCER_URL") != "" {
 		t.Skip("PgBouncer keeps its sessions; new ones have the defaults (docs/runbook.md)")
@@ -341,7 +356,8 @@ func TestWhoMigratesHasTheDefaultsToo(t *testing.T) {
 	if err := postgres.Migrate(t.Context(), db, postgres.Defaults); err != nil {
 		t.Fatal(err)
 	}
-	for setting, want := range map[string]string{"idle_in_transaction_session_timeout": "15s", "plan_cache_mode": "force_generic_plan"} {
+	for setting, want := range map[string]string{"idle_in_transaction_session_timeout": "15s",
+		"plan_cache_mode": "force_generic_plan"} {
 		var got string
 		if err := db.Raw("SHOW " + setting).Scan(&got).Error; err != nil || got != want {
 			t.Errorf("%s is %q, %v; want %q", setting, got, err, want)
@@ -353,9 +369,11 @@ func TestWhoMigratesHasTheDefaultsToo(t *testing.T) {
 func TestAMigrationIsWholeOrNothing(t *testing.T) {
 	db := postgrestest.Open(t)
 	set := func(second string) postgres.Migrations {
-		return postgres.Migrations{Name: "parts", FS: fstest.MapFS{"migrations/0001_parts.sql": {Data: []byte("-- +goose Up\nCREATE TABLE parts (id bigint);\n" + second)}}}
+		return postgres.Migrations{Name: "parts", FS: fstest.MapFS{"migrations/0001_parts.sql": {Data: []byte(
+			"-- +goose Up\nCREATE TABLE parts (id bigint);\n" + second)}}}
 	}
-	if err := postgres.Migrate(t.Context(), db, set("CREATE TABLE parts (id bigint);")); err == nil || !strings.Contains(err.Error(), "parts/0001_parts.sql") {
+	if err := postgres.Migrate(t.Context(), db, set("CREATE TABLE parts (id bigint);")); err == nil ||
+		!strings.Contains(err.Error(), "parts/0001_parts.sql") {
 		t.Errorf("a file that fails: %v, want its name", err)
 	}
 	if err := postgres.Migrate(t.Context(), db, set("CREATE TABLE other (id bigint);")); err != nil {
@@ -366,8 +384,10 @@ func TestAMigrationIsWholeOrNothing(t *testing.T) {
 func TestADSNStaysOutOfErrors(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, dsn := range []string{"postgres://order:hunter2@127.0.0.1:1/order", "postgres://order:hunter2@127.0.0.1:bad/order"} {
-		if _, err := postgres.Open(ctx, func() []string { return []string{dsn} }); err == nil || strings.Contains(err.Error(), "hunter2") {
+	for _, dsn := range []string{"postgres://order:hunter2@127.0.0.1:1/order",
+		"postgres://order:hunter2@127.0.0.1:bad/order"} {
+		if _, err := postgres.Open(ctx, func() []string { return []string{dsn} }); err == nil ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("open: %v; want an error that does not tell the password", err)
 		}
 	}

@@ -8,28 +8,30 @@ import (
 	"gorm.io/gorm"
 )
 
-// purgeBatch is what one statement removes: few enough that its locks and its WAL hold nobody up.
+// purgeBatch is how many rows one statement removes: few enough that its locks and WAL delay nobody.
 const purgeBatch = 5000
 
-// Purge is what a table forgets: rows whose time in Column is longer ago than Age, if Only holds for them. Column has an index.
+// Purge removes old rows of a table: those whose time in Column is longer ago than Age and for which Only holds. Column
+// has an index.
 type Purge struct {
 	Table, Column string
 	Only          string // "" for all
 	Age           time.Duration
 }
 
-// SQL is the statement that removes the oldest rows, at most a batch of them. It finds them by the index, and passes over rows that
-// another replica is removing.
+// SQL is the statement that removes a batch of the oldest rows. It finds them by the index, and skips rows that another
+// replica is removing.
 func (p Purge) SQL() (statement string, args []any) {
 	only := ""
 	if p.Only != "" {
 		only = " AND " + p.Only
 	}
-	return fmt.Sprintf(`DELETE FROM %[1]s WHERE ctid = ANY(ARRAY(SELECT ctid FROM %[1]s WHERE %[2]s < now() - make_interval(secs => ?)%[3]s
+	return fmt.Sprintf(`DELETE FROM %[1]s WHERE ctid = ANY(ARRAY(SELECT ctid FROM %[1]s
+		WHERE %[2]s < now() - make_interval(secs => ?)%[3]s
 		ORDER BY %[2]s LIMIT %[4]d FOR UPDATE SKIP LOCKED))`, p.Table, p.Column, only, purgeBatch), []any{p.Age.Seconds()}
 }
 
-// Run removes all that is to be forgotten, a batch after the other, each in its own transaction.
+// Run removes all such rows in batches, each in its own transaction.
 func (p Purge) Run(ctx context.Context, db *gorm.DB) error {
 	for {
 		statement, args := p.SQL()

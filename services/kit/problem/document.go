@@ -10,7 +10,7 @@ import (
 // ContentType is the media type of a problem document (RFC 9457).
 const ContentType = "application/problem+json"
 
-// Document is a refusal as it crosses the wire (RFC 9457 with code, trace_id and errors).
+// Document is a problem document on the wire (RFC 9457 with code, trace_id and errors).
 type Document struct {
 	Type    string  `json:"type"`
 	Title   string  `json:"title"`
@@ -23,10 +23,11 @@ type Document struct {
 
 // NewDocument makes the document of a status that no Kind stands for, such as 405.
 func NewDocument(status int, code, detail, traceID string) Document {
-	return Document{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail, TraceID: traceID}
+	return Document{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail,
+		TraceID: traceID}
 }
 
-// statuses is the one table between kinds and statuses, read both ways.
+// statuses maps kinds to HTTP statuses and back.
 var statuses = []struct {
 	kind   Kind
 	status int
@@ -48,7 +49,7 @@ var statuses = []struct {
 	{Timeout, http.StatusGatewayTimeout},
 }
 
-// Status gives the HTTP status of a kind; 500 for one it does not know.
+// Status returns the HTTP status of a kind; 500 for an unknown one.
 func Status(k Kind) int {
 	for _, s := range statuses {
 		if s.kind == k {
@@ -70,8 +71,8 @@ func kindOfStatus(status int) Kind {
 	return Internal
 }
 
-// Describe gives the document of any error and the delay to advise. An error that is not a
-// refusal shows nothing of itself.
+// Describe returns the document of any error and the delay to advise. An error that is not an *Error reveals nothing of
+// itself.
 func Describe(err error, traceID string) (Document, time.Duration) {
 	var p *Error
 	if !errors.As(err, &p) {
@@ -93,8 +94,8 @@ func Describe(err error, traceID string) (Document, time.Duration) {
 	}, retry
 }
 
-// FromResponse reads the refusal that a peer answered, so that it keeps its kind and code
-// on its way to the caller. A body that is no problem document gives only the status.
+// FromResponse reads the refusal of another service, so that its kind and code reach the caller. If the body is not a
+// problem document, only the status is used.
 func FromResponse(status int, body []byte, retryAfter time.Duration) *Error {
 	var d Document
 	if err := json.Unmarshal(body, &d); err != nil || d.Code == "" {

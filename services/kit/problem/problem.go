@@ -1,6 +1,5 @@
-// Package problem is the one vocabulary of refusals: what went wrong, in words a
-// caller may see, with a stable code. It needs only the standard library, so that a
-// domain can refuse without knowing that it is on the web.
+// Package problem is the vocabulary of refusals: what went wrong, in words a caller may see, with a stable code. It
+// needs only the standard library, so that domain packages can use it without knowing HTTP.
 package problem
 
 import (
@@ -9,10 +8,10 @@ import (
 	"time"
 )
 
-// Kind says what class of refusal an error is; it decides the HTTP status at the edge.
+// Kind is the class of a refusal; it decides the HTTP status.
 type Kind string
 
-// The kinds, named for what the caller did or met.
+// The kinds.
 const (
 	BadRequest           Kind = "bad_request"
 	Unauthenticated      Kind = "unauthenticated"
@@ -37,7 +36,7 @@ type Field struct {
 	Message string `json:"message"`
 }
 
-// Error is a refusal that a caller may see. What it wraps stays in the log.
+// Error is a refusal that a caller may see. The error it wraps is only logged.
 type Error struct {
 	Kind       Kind
 	Code       string // stable, snake_case, listed in openapi.yaml
@@ -47,7 +46,7 @@ type Error struct {
 	cause      error
 }
 
-// New makes a refusal. An empty code takes the kind's own name.
+// New makes a refusal. An empty code means the kind's name.
 func New(kind Kind, code, format string, args ...any) *Error {
 	if code == "" {
 		code = string(kind)
@@ -69,12 +68,12 @@ func Validation(fields ...Field) *Error {
 	return e
 }
 
-// NewNotFound is the answer for an object that does not exist or is not the caller's: both look the same.
+// NewNotFound refuses an object that does not exist or belongs to somebody else: both look the same.
 func NewNotFound(what string) *Error {
 	return New(NotFound, "not_found", "No such %s.", what)
 }
 
-// NewUnavailable says that something this request needs cannot be reached now.
+// NewUnavailable refuses because something cannot be reached now.
 func NewUnavailable(cause error, after time.Duration, format string, args ...any) *Error {
 	e := Wrap(cause, Unavailable, "unavailable", format, args...)
 	e.RetryAfter = after
@@ -104,10 +103,10 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
-// KindOf gives the kind of the first refusal in err's chain: "" for nil, Internal for anything else.
+// KindOf returns the kind of the first refusal in err's chain: "" for nil, Internal for anything else.
 func KindOf(err error) Kind {
 	if err == nil {
 		return ""
@@ -119,7 +118,7 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
-// CodeOf gives the code of the first refusal in err's chain, "" if there is none.
+// CodeOf returns the code of the first refusal in err's chain, "" if there is none.
 func CodeOf(err error) string {
 	var p *Error
 	if errors.As(err, &p) {

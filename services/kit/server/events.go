@@ -13,10 +13,11 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// maxBulk is the largest delivery, in bytes: what a sidecar takes at most (--max-body-size).
+// maxBulk is the largest delivery in bytes: the most that a sidecar accepts (--max-body-size).
 const maxBulk = 4 << 20
 
-// bulk is a delivery of many events (Dapr's bulk subscription); one that comes alone is a CloudEvent and has no entries.
+// bulk is a delivery of several events (Dapr's bulk subscription); a single event is a plain CloudEvent without
+// entries.
 type bulk struct {
 	Entries []struct {
 		ID    string          `json:"entryId"`
@@ -24,15 +25,15 @@ type bulk struct {
 	} `json:"entries"`
 }
 
-// outcome is what became of an entry. The sidecar takes a missing one for RETRY.
+// outcome is the result of an entry. The sidecar treats a missing one as RETRY.
 type outcome struct {
 	ID     string `json:"entryId"`
 	Status string `json:"status"`
 }
 
-// EventsPath is where a service takes events: a path that only its own sidecar knows, from the subscriptions it was given. A peer's sidecar
-// can be made to leave out whose call it is, so who calls is not enough here. Without a token it is plain /events: where an access
-// control list keeps peers away.
+// EventsPath is where a service receives events: a secret path that only its own sidecar knows, from its subscriptions.
+// The caller's app id is not enough, because a peer's sidecar can be made to leave it out. Without a token the path is
+// /events: there an access control list keeps peers away.
 func EventsPath(token string) string {
 	if token == "" {
 		return "/events"
@@ -40,12 +41,12 @@ func EventsPath(token string) string {
 	return "/events/" + token
 }
 
-// Topics mounts the one route on which the service's own sidecar delivers events, alone or in bulk. What fails is parked by the inbox and
-// acknowledged; only what could not even be parked is to come again.
+// Topics adds the route on which the own sidecar delivers events, single or in bulk. An event whose handler fails is
+// parked by the inbox and acknowledged; RETRY is answered only if it could not be parked.
 func (s *Server) Topics(in *inbox.Inbox) {
 	route := EventsPath("")
 	if s.env.EventsToken != "" {
-		route = EventsPath(":token") // anybody may read a route's pattern in the metrics, and it stands in the log
+		route = EventsPath(":token") // route patterns appear in metrics and logs
 	}
 	s.POST(route, s.notFromPeer, Handle(func(c *gin.Context) error {
 		if subtle.ConstantTimeCompare([]byte(c.Param("token")), []byte(s.env.EventsToken)) != 1 {
@@ -79,7 +80,7 @@ func (s *Server) Topics(in *inbox.Inbox) {
 	}))
 }
 
-// notFromPeer: a peer could invoke the route; a delivery by the own sidecar carries no caller id.
+// notFromPeer refuses invocations by other apps; a delivery by the own sidecar has no caller id.
 func (s *Server) notFromPeer(c *gin.Context) {
 	if len(c.Request.Header.Values(callerHeader)) > 0 {
 		c.Abort()
@@ -87,7 +88,7 @@ func (s *Server) notFromPeer(c *gin.Context) {
 	}
 }
 
-// Feed serves the outbox as a feed to those who subscribe to it: GET /events?after=pos&after_id=id.
+// Feed serves the outbox to subscribers: GET /events?after=pos&after_id=id.
 func (s *Server) Feed(out *outbox.Outbox, subscribers ...string) {
 	s.GET("/events", Callers(subscribers...), Handle(func(c *gin.Context) error {
 		q, err := outbox.ParseQuery(c.Query)

@@ -40,7 +40,8 @@ func TestTopicsAnswerTheBroker(t *testing.T) {
 	})
 	d.s.Topics(in)
 	event := func(id string, n int) string {
-		return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"order","type":"mall.order.placed.v1","data":{"n":%d}}`, id, n)
+		return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"order","type":"mall.order.placed.v1","data":{"n":%d}}`, id,
+			n)
 	}
 	for id, n := range map[string]int{"good": 1, "bad": 0} {
 		if a := d.ask("POST", "/events/t0", event(id, n)); a.status != 200 || a.body != `{"status":"SUCCESS"}` {
@@ -49,7 +50,8 @@ func TestTopicsAnswerTheBroker(t *testing.T) {
 	}
 	many := fmt.Sprintf(`{"id":"b","pubsubname":"events","topic":"mall.orders","type":"com.dapr.event.sent.bulk","entries":[
 		{"entryId":"1","event":%s,"contentType":"application/cloudevents+json"},{"entryId":"2","event":%s},{"entryId":"3","event":"nonsense"}]}`, event("third", 1), event("fourth", 0))
-	if a := d.ask("POST", "/events/t0", many); a.status != 200 || a.body != `{"statuses":[{"entryId":"1","status":"SUCCESS"},{"entryId":"2","status":"SUCCESS"},{"entryId":"3","status":"SUCCESS"}]}` {
+	if a := d.ask("POST", "/events/t0", many); a.status != 200 ||
+		a.body != `{"statuses":[{"entryId":"1","status":"SUCCESS"},{"entryId":"2","status":"SUCCESS"},{"entryId":"3","status":"SUCCESS"}]}` {
 		t.Errorf("bulk: %d %s, want each acknowledged", a.status, a.body)
 	}
 	if a, b := status(t, db, "third"), status(t, db, "fourth"); a != "done" || b != "parked" {
@@ -61,8 +63,10 @@ func TestTopicsAnswerTheBroker(t *testing.T) {
 	if g, b := status(t, db, "good"), status(t, db, "bad"); g != "done" || b != "parked" {
 		t.Errorf("good is %s, bad is %s", g, b)
 	}
-	d.ask("POST", "/events/t0", event("forged", 1), callerHeader+": cart").want(t, "a peer's event", 403, "caller_not_allowed")
-	d.ask("POST", "/events/t0", event("forged", 1), "-"+tokenHeader).want(t, "a stranger's event", 403, "not_through_sidecar")
+	d.ask("POST", "/events/t0", event("forged", 1), callerHeader+": cart").want(t, "a peer's event", 403,
+		"caller_not_allowed")
+	d.ask("POST", "/events/t0", event("forged", 1), "-"+tokenHeader).want(t, "a stranger's event", 403,
+		"not_through_sidecar")
 	for _, path := range []string{"/events", "/events/", "/events/t1", "/events/order-placed"} {
 		if a := d.ask("POST", path, event("forged", 1)); a.status != 404 && a.status != 405 {
 			t.Errorf("an event at %s, without the token: %d %s", path, a.status, a.body)
@@ -79,11 +83,13 @@ func TestTopicsAnswerTheBroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.ask("POST", "/events/t0", event("late", 1)).want(t, "no database to park in", 500, "internal")
-	if a := d.ask("POST", "/events/t0", `{"entries":[{"entryId":"1","event":`+event("late", 1)+`}]}`); a.status != 200 || a.body != `{"statuses":[{"entryId":"1","status":"RETRY"}]}` {
+	if a := d.ask("POST", "/events/t0", `{"entries":[{"entryId":"1","event":`+event("late", 1)+`}]}`); a.status != 200 ||
+		a.body != `{"statuses":[{"entryId":"1","status":"RETRY"}]}` {
 		t.Errorf("a bulk without a database: %d %s, want it to come again", a.status, a.body)
 	}
 	// Whoever reads the token there can pose as the sidecar.
-	if a := d.ask("GET", "/metrics", "", "-"+tokenHeader); !strings.Contains(a.body, `route="/events/:token"`) || strings.Contains(a.body, "/events/t0") {
+	if a := d.ask("GET", "/metrics", "", "-"+tokenHeader); !strings.Contains(a.body, `route="/events/:token"`) ||
+		strings.Contains(a.body, "/events/t0") {
 		t.Error("the metrics do not name the route, or name its token")
 	}
 	if log := d.log.String(); !strings.Contains(log, "/events/:token") || strings.Contains(log, "/events/t0") {
@@ -96,13 +102,15 @@ func TestTheFeedIsForSubscribers(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations)
 	out := outbox.New(db, "order", nil, slog.New(slog.DiscardHandler))
 	err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
-		return out.Add(ctx, outbox.Event{Topic: "mall.orders", Type: "mall.order.placed.v1", Key: "1", Version: 1, Data: fact{1}})
+		return out.Add(ctx, outbox.Event{Topic: "mall.orders", Type: "mall.order.placed.v1", Key: "1", Version: 1,
+			Data: fact{1}})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.s.Feed(out, "product", "cart")
-	if a := d.ask("GET", "/events?after=0&limit=5&min_age_ms=0", "", callerHeader+": cart"); a.status != 200 || a.body != `{"events":[],"next":0,"head":0}` {
+	if a := d.ask("GET", "/events?after=0&limit=5&min_age_ms=0", "", callerHeader+": cart"); a.status != 200 ||
+		a.body != `{"events":[],"next":0,"head":0}` {
 		t.Errorf("feed: %d %s; want nothing before the relay has numbered it", a.status, a.body)
 	}
 	d.ask("GET", "/events", "", callerHeader+": payment").want(t, "not a subscriber", 403, "caller_not_allowed")
@@ -111,5 +119,6 @@ func TestTheFeedIsForSubscribers(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.ask("GET", "/events?after=4", "", callerHeader+": cart").want(t, "a position that is gone", 410, "feed_gone")
-	d.ask("GET", "/events?after=6", "", callerHeader+": cart").want(t, "a position that does not exist yet", 409, "feed_forked")
+	d.ask("GET", "/events?after=6", "", callerHeader+": cart").want(t, "a position that does not exist yet", 409,
+		"feed_forked")
 }

@@ -33,7 +33,8 @@ func open(t *testing.T, checks ...web.Check) *testServer {
 	t.Helper()
 	var log bytes.Buffer
 	v := identity.NewVerifier(func(context.Context) (identity.KeySet, error) { return identity.KeySet{}, nil })
-	return &testServer{t, New(config.Env{AppID: "order", AppAPIToken: "secret"}, slog.New(slog.NewJSONHandler(&log, nil)), v, checks...), &log}
+	return &testServer{t, New(config.Env{AppID: "order", AppAPIToken: "secret"}, slog.New(slog.NewJSONHandler(&log, nil)),
+		v, checks...), &log}
 }
 
 type answer struct {
@@ -77,7 +78,8 @@ func (a answer) want(t *testing.T, what string, status int, code string) {
 	if a.status != status || a.doc.Code != code {
 		t.Errorf("%s: %d %s, want %d %s", what, a.status, a.body, status, code)
 	}
-	if code != "" && (a.doc.Status != status || a.doc.Title != http.StatusText(status) || a.doc.Type != "about:blank" || a.doc.Detail == "" || len(a.doc.TraceID) != 32) {
+	if code != "" && (a.doc.Status != status || a.doc.Title != http.StatusText(status) || a.doc.Type != "about:blank" ||
+		a.doc.Detail == "" || len(a.doc.TraceID) != 32) {
 		t.Errorf("%s: not a whole problem document: %s", what, a.body)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// Idempotent makes a signed-in route honour the Idempotency-Key if one is sent: the handler takes the id of what it
-// makes from store.Effect, so that a run after a crash finds what the first one made.
+// Idempotent makes a signed-in route honour an Idempotency-Key if one is sent: the handler takes the id of what it
+// creates from store.Effect, so that a run after a crash finds what the first one created.
 func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 	return Handle(func(c *gin.Context) error {
 		key, err := web.Key(c.Request.Header)
@@ -41,7 +41,7 @@ func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 		}
 		if claim.Answer != nil {
 			c.Abort()
-			if claim.Answer.Status == http.StatusCreated { // what such a route makes has the effect's id
+			if claim.Answer.Status == http.StatusCreated { // what such a route creates has the effect's id
 				c.Header("Location", c.Request.URL.Path+"/"+claim.EffectID)
 			}
 			Replay(c, *claim.Answer)
@@ -52,16 +52,17 @@ func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 		c.Writer = rec
 		ended := false
 		settle := func() error {
-			// The lease may be over; what was done is kept all the same.
+			// Stored even if the lease is over: it was done.
 			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 			defer cancel()
 			if ended && idempotency.Kept(rec.Status()) {
-				return store.Finish(end, user, key, idempotency.Answer{Status: rec.Status(), ETag: rec.Header().Get("ETag"), Body: rec.body.Bytes()})
+				return store.Finish(end, user, key, idempotency.Answer{Status: rec.Status(), ETag: rec.Header().Get("ETag"),
+					Body: rec.body.Bytes()})
 			}
 			return store.Release(end, user, key)
 		}
 		defer func() {
-			if !ended { // a panic: the next try need not wait for the lease
+			if !ended { // a panic: release, so that the next try need not wait for the lease
 				_ = settle()
 			}
 		}()
@@ -71,7 +72,7 @@ func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 	})
 }
 
-// Replay answers what was answered first.
+// Replay sends the first answer again.
 func Replay(c *gin.Context, a idempotency.Answer) {
 	c.Header("Idempotent-Replayed", "true")
 	if a.ETag != "" {
@@ -89,7 +90,7 @@ func Replay(c *gin.Context, a idempotency.Answer) {
 	c.Data(a.Status, contentType, a.Body)
 }
 
-// Refusal is the answer to keep with a key whose request was refused.
+// Refusal is the answer to store for a refused request.
 func Refusal(ctx context.Context, err error) idempotency.Answer {
 	doc, _ := problem.Describe(err, telemetry.TraceOf(ctx).ID)
 	body, _ := json.Marshal(doc) // strings and integers only

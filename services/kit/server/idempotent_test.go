@@ -22,7 +22,8 @@ type fakeIDs struct{ n atomic.Int64 }
 
 func (c *fakeIDs) Next() (string, error) { return strconv.FormatInt(c.n.Add(1), 10), nil }
 
-// openIdempotent makes a thing for each POST, unless answers say otherwise; it counts its runs and the effects they had.
+// openIdempotent makes a thing for each POST, unless answers say otherwise; it counts its runs and the effects they
+// had.
 func openIdempotent(t *testing.T) (d *testServer, db *gorm.DB, runs *atomic.Int64, next *func(c *gin.Context) error) {
 	t.Helper()
 	d = open(t)
@@ -57,14 +58,18 @@ func TestARepeatGetsTheFirstAnswer(t *testing.T) {
 	first := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
 	first.want(t, "first", 201, "")
 	again := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
-	if again.status != 201 || again.body != first.body || again.header.Get("ETag") != `"1"` || again.header.Get("Location") != "/things/1" || again.header.Get("Content-Type") != first.header.Get("Content-Type") {
+	if again.status != 201 || again.body != first.body || again.header.Get("ETag") != `"1"` ||
+		again.header.Get("Location") != "/things/1" || again.header.Get("Content-Type") != first.header.Get("Content-Type") {
 		t.Errorf("again: %d %v %s, want what was answered first, %s", again.status, again.header, again.body, first.body)
 	}
-	if first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" || runs.Load() != 1 {
-		t.Errorf("replayed %q then %q, %d runs", first.header.Get("Idempotent-Replayed"), again.header.Get("Idempotent-Replayed"), runs.Load())
+	if first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" ||
+		runs.Load() != 1 {
+		t.Errorf("replayed %q then %q, %d runs", first.header.Get("Idempotent-Replayed"),
+			again.header.Get("Idempotent-Replayed"), runs.Load())
 	}
 	d.ask("POST", "/things", `{"n":2}`, "Idempotency-Key: k").want(t, "another body", 422, "idempotency_key_reused")
-	if other := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k", "X-User: 8"); other.status != 201 || other.body == first.body {
+	if other := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k", "X-User: 8"); other.status != 201 ||
+		other.body == first.body {
 		t.Errorf("another user's key: %d %s, want a thing of its own", other.status, other.body)
 	}
 	if a, b := d.ask("POST", "/things", `{"n":1}`), d.ask("POST", "/things", `{"n":1}`); a.body == b.body {
@@ -110,16 +115,22 @@ func TestWhichAnswersStay(t *testing.T) {
 		first int
 		stays bool
 	}{
-		"refused":     {func(*gin.Context) error { return problem.New(problem.Conflict, "taken", "It is taken.") }, 409, true},
-		"invalid":     {func(*gin.Context) error { return problem.Validation(problem.Field{Field: "n", Message: "is missing"}) }, 422, true},
+		"refused": {func(*gin.Context) error { return problem.New(problem.Conflict, "taken", "It is taken.") }, 409,
+			true},
+		"invalid": {func(*gin.Context) error {
+			return problem.Validation(problem.Field{Field: "n",
+				Message: "is missing"})
+		}, 422, true},
 		"no content":  {func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }, 204, true},
 		"failed":      {func(*gin.Context) error { return errSecret }, 500, false},
 		"unavailable": {func(*gin.Context) error { return problem.NewUnavailable(errSecret, 0, "Not now.") }, 503, false},
-		"too many":    {func(*gin.Context) error { return problem.New(problem.TooManyRequests, "", "Slow down.") }, 429, false},
+		"too many": {func(*gin.Context) error { return problem.New(problem.TooManyRequests, "", "Slow down.") }, 429,
+			false},
 		// A peer refused the token, which ran out on the way.
-		"token ran out": {func(*gin.Context) error { return problem.New(problem.Unauthenticated, "", "Sign in.") }, 401, false},
-		"role lacking":  {func(*gin.Context) error { return problem.New(problem.Forbidden, "", "Not for you.") }, 403, false},
-		"panic":         {func(*gin.Context) error { panic("boom") }, 500, false},
+		"token ran out": {func(*gin.Context) error { return problem.New(problem.Unauthenticated, "", "Sign in.") }, 401,
+			false},
+		"role lacking": {func(*gin.Context) error { return problem.New(problem.Forbidden, "", "Not for you.") }, 403, false},
+		"panic":        {func(*gin.Context) error { panic("boom") }, 500, false},
 	} {
 		t.Run(what, func(t *testing.T) {
 			d, _, runs, next := openIdempotent(t)
@@ -130,7 +141,8 @@ func TestWhichAnswersStay(t *testing.T) {
 			}
 			*next = nil
 			again := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
-			if c.stays && (again.status != c.first || again.body != first.body || again.header.Get("Content-Type") != first.header.Get("Content-Type") || runs.Load() != 1) {
+			if c.stays && (again.status != c.first || again.body != first.body ||
+				again.header.Get("Content-Type") != first.header.Get("Content-Type") || runs.Load() != 1) {
 				t.Errorf("again: %d %v %s, want %s", again.status, again.header, again.body, first.body)
 			}
 			if !c.stays && (again.status != 201 || again.body != `{"id":"1","n":1}`) {
@@ -159,11 +171,14 @@ func TestARunAfterACrashMakesTheSameThing(t *testing.T) {
 
 func TestKeysAreChecked(t *testing.T) {
 	d, _, runs, _ := openIdempotent(t)
-	for what, key := range map[string]string{"empty": "", "256 characters": strings.Repeat("x", 256), "not ASCII": "schlüssel", "tab": "a\tb"} {
+	for what, key := range map[string]string{"empty": "", "256 characters": strings.Repeat("x", 256),
+		"not ASCII": "schlüssel", "tab": "a\tb"} {
 		d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: "+key).want(t, what, 400, "idempotency_key_invalid")
 	}
-	d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: a", "Idempotency-Key: b").want(t, "two keys", 400, "idempotency_key_invalid")
-	d.ask("POST", "/things", strings.Repeat(" ", web.MaxBody+1), "Idempotency-Key: k").want(t, "body too large", 413, "body_too_large")
+	d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: a", "Idempotency-Key: b").want(t, "two keys", 400,
+		"idempotency_key_invalid")
+	d.ask("POST", "/things", strings.Repeat(" ", web.MaxBody+1), "Idempotency-Key: k").want(t, "body too large", 413,
+		"body_too_large")
 	if runs.Load() != 0 {
 		t.Errorf("%d runs of refused requests", runs.Load())
 	}

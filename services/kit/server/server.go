@@ -1,5 +1,5 @@
-// Package server is the web side of a service: one Gin engine whose routes return their errors,
-// are guarded by who calls, and answer problems as problem+json.
+// Package server is the HTTP side of a service: a Gin engine whose routes return errors, name their callers, and answer
+// errors as problem+json.
 package server
 
 import (
@@ -30,20 +30,20 @@ const (
 	tokenHeader  = "dapr-api-token" //nolint:gosec // the name of a header
 )
 
-// Server is a service's engine with the routes every service has.
+// Server is a service's engine with the routes that every service has.
 type Server struct {
 	*gin.Engine
-	Settings func() []string // names the settings that are needed and not known; may be nil
+	Settings func() []string // names required settings that are unknown; may be nil
 
 	env      config.Env
 	log      *slog.Logger
 	verifier *identity.Verifier
-	keys     map[string]string // by caller; nil: callers are believed
+	keys     map[string]string // by caller; nil: app ids are trusted
 	checks   []web.Check
 }
 
-// New makes the engine: /healthz, /readyz and /metrics for operators, everything else only for the own
-// sidecar (it must show APP_API_TOKEN).
+// New makes the engine: /healthz, /readyz and /metrics for operators, everything else only for the own sidecar, which
+// must send APP_API_TOKEN.
 func New(env config.Env, log *slog.Logger, v *identity.Verifier, checks ...web.Check) *Server {
 	e := web.NewEngine()
 	s := &Server{Engine: e, env: env, log: log, verifier: v, checks: checks}
@@ -53,7 +53,8 @@ func New(env config.Env, log *slog.Logger, v *identity.Verifier, checks ...web.C
 	e.GET("/metrics", gin.WrapH(promhttp.Handler()))
 	e.NoRoute(Handle(func(*gin.Context) error { return problem.NewNotFound("route") }))
 	e.NoMethod(func(c *gin.Context) {
-		web.WriteProblem(c, problem.NewDocument(http.StatusMethodNotAllowed, "method_not_allowed", "This route does not know the method.", web.TraceID(c)), 0)
+		web.WriteProblem(c, problem.NewDocument(http.StatusMethodNotAllowed, "method_not_allowed",
+			"This route does not know the method.", web.TraceID(c)), 0)
 	})
 	e.Use(s.onlySidecar, s.knownCaller)
 	profiling.Mount(e.Group("/debug/pprof", s.OnlyOperator))
@@ -78,14 +79,14 @@ func (s *Server) onlySidecar(c *gin.Context) {
 	}
 }
 
-// RequireKeys makes every caller prove its app id by the key it has for this service. Without mutual TLS a sidecar
-// takes a call in any app's name. Call it before serving.
+// RequireKeys makes every caller prove its app id by the key it has for this service: without mutual TLS a sidecar
+// accepts a call in any app's name. Call it before serving.
 func (s *Server) RequireKeys(keys map[string]string) { s.keys = keys }
 
 // knownCaller refuses an app id without its key.
 func (s *Server) knownCaller(c *gin.Context) {
 	caller := c.GetHeader(callerHeader)
-	if s.keys == nil || caller == "" { // Callers refuses those that have no name
+	if s.keys == nil || caller == "" { // Callers refuses calls without an app id
 		return
 	}
 	key := s.keys[caller]
@@ -95,11 +96,11 @@ func (s *Server) knownCaller(c *gin.Context) {
 	}
 }
 
-// Check adds to what /readyz asks; before the server runs.
+// Check adds a check to /readyz; call it before serving.
 func (s *Server) Check(c web.Check) { s.checks = append(s.checks, c) }
 
-// WithSettings refuses a route that needs settings while one of them is not known: better nothing than a wrong price, or money
-// through a provider that nobody chose.
+// WithSettings refuses a route while a required setting is unknown, rather than use a wrong price or the wrong payment
+// provider.
 func (s *Server) WithSettings(c *gin.Context) {
 	if s.Settings == nil {
 		return
@@ -110,8 +111,8 @@ func (s *Server) WithSettings(c *gin.Context) {
 	}
 }
 
-// OnlyOperator admits only who has both tokens of the app: an operator on the same machine. The sidecar adds the app's own token to
-// every call, a peer's too, and can be made to leave out whose call it is; the token it takes from its app no peer knows.
+// OnlyOperator admits only callers with both tokens of the app: operators on the same machine. The sidecar adds the
+// app's own token to every call, also a peer's, and can be made to leave out the caller; no peer knows the other token.
 func (s *Server) OnlyOperator(c *gin.Context) {
 	given := []byte(c.GetHeader("Authorization"))
 	if s.env.DaprAPIToken == "" || subtle.ConstantTimeCompare(given, []byte("Bearer "+s.env.DaprAPIToken)) != 1 {
@@ -120,8 +121,8 @@ func (s *Server) OnlyOperator(c *gin.Context) {
 	}
 }
 
-// Callers admits only these apps. The caller's sidecar adds its id, but lets an id through that the caller wrote
-// itself, before or after its own: two ids on one request mean spoofing.
+// Callers admits only these apps. The caller's sidecar adds its app id, but passes on one that the caller wrote itself:
+// two ids on one request mean spoofing.
 func Callers(apps ...string) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		ids := c.Request.Header.Values(callerHeader)
@@ -138,7 +139,8 @@ func (s *Server) SignedIn(c *gin.Context) {
 	token, ok := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
 	if !ok {
 		c.Abort()
-		fail(c, problem.New(problem.Unauthenticated, "unauthenticated", "Sign in: the access token is missing, expired or not valid."))
+		fail(c, problem.New(problem.Unauthenticated, "unauthenticated",
+			"Sign in: the access token is missing, expired or not valid."))
 		return
 	}
 	u, err := s.verifier.Verify(ctx, token)
@@ -150,7 +152,7 @@ func (s *Server) SignedIn(c *gin.Context) {
 	c.Request = c.Request.WithContext(identity.With(ctx, u, token))
 }
 
-// Handle makes a Gin handler of one that returns its error.
+// Handle makes a Gin handler from one that returns an error.
 func Handle(h func(c *gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := h(c); err != nil {
@@ -172,9 +174,10 @@ func fail(c *gin.Context, err error) {
 		if l, ok := c.Get(logKey); ok {
 			level := slog.LevelError
 			if errors.Is(err, context.Canceled) {
-				level = slog.LevelInfo // the caller went away
+				level = slog.LevelInfo // the caller disconnected
 			}
-			l.(*slog.Logger).Log(c.Request.Context(), level, "request failed", "method", c.Request.Method, "route", c.FullPath(), "status", doc.Status, "error", err)
+			l.(*slog.Logger).Log(c.Request.Context(), level, "request failed", "method", c.Request.Method, "route", c.FullPath(),
+				"status", doc.Status, "error", err)
 		}
 	}
 	web.WriteProblem(c, doc, retry)

@@ -101,7 +101,8 @@ func TestBindIsStrict(t *testing.T) {
 		if got.status != c.status || got.doc.Code != c.code {
 			t.Errorf("%s: %d %.200s, want %d %s", what, got.status, got.body, c.status, c.code)
 		}
-		if c.field != "" && (len(got.doc.Errors) != 1 || got.doc.Errors[0].Field != c.field || got.doc.Errors[0].Message == "") {
+		if c.field != "" && (len(got.doc.Errors) != 1 || got.doc.Errors[0].Field != c.field ||
+			got.doc.Errors[0].Message == "") {
 			t.Errorf("%s: errors %+v, want one of %s", what, got.doc.Errors, c.field)
 		}
 		if strings.Contains(got.body, "json:") || strings.Contains(got.body, "Go ") {
@@ -138,30 +139,37 @@ func TestStrangersMakeNoSeries(t *testing.T) {
 		d.ask("INVENTED", path, "", "-"+tokenHeader)
 		d.ask("INVENTED", path, "")
 	}
-	if a := d.ask("GET", "/metrics", ""); strings.Contains(a.body, "INVENTED") || !strings.Contains(a.body, `method="any",route="unknown"`) {
+	if a := d.ask("GET", "/metrics", ""); strings.Contains(a.body, "INVENTED") ||
+		!strings.Contains(a.body, `method="any",route="unknown"`) {
 		t.Error("an invented method has a series of its own, or what nobody knows has none")
 	}
 }
 
-// A call through the sidecar has the app's token and need not say whose it is: profiles want what only an operator has besides.
+// A call through the sidecar has the app's token and need not say whose it is: profiles want what only an operator has
+// besides.
 func TestProfilesAreForOperators(t *testing.T) {
 	d := open(t)
-	for _, path := range []string{"/debug/pprof/heap", "/debug/pprof/goroutine?debug=2", "/debug/pprof/allocs", "/debug/pprof/profile?seconds=1"} {
+	for _, path := range []string{"/debug/pprof/heap", "/debug/pprof/goroutine?debug=2", "/debug/pprof/allocs",
+		"/debug/pprof/profile?seconds=1"} {
 		d.ask("GET", path, "").want(t, path+" without the second token", 403, "caller_not_allowed")
 		d.ask("GET", path, "", "Authorization: Bearer ").want(t, path+" with none", 403, "caller_not_allowed")
 	}
 	d.s.env.DaprAPIToken = "sidecar's"
-	d.ask("GET", "/debug/pprof/heap", "", "Authorization: Bearer another").want(t, "another token", 403, "caller_not_allowed")
+	d.ask("GET", "/debug/pprof/heap", "", "Authorization: Bearer another").want(t, "another token", 403,
+		"caller_not_allowed")
 	if a := d.ask("GET", "/debug/pprof/heap", "", "Authorization: Bearer sidecar's"); a.status != 200 {
 		t.Errorf("an operator: %d %s, want a profile", a.status, a.body)
 	}
-	d.ask("GET", "/debug/pprof/heap", "", "Authorization: Bearer sidecar's", "-"+tokenHeader).want(t, "without the first", 403, "not_through_sidecar")
+	d.ask("GET", "/debug/pprof/heap", "", "Authorization: Bearer sidecar's", "-"+tokenHeader).want(t, "without the first",
+		403, "not_through_sidecar")
 }
 
 func TestRoutesNameTheirCallers(t *testing.T) {
 	d := open(t)
-	d.s.GET("/inside", Callers("checkout", "cart"), Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
-	for caller, want := range map[string]int{"checkout": 204, "cart": 204, "product": 403, "Checkout": 403, "": 403, "checkout,cart": 403} {
+	d.s.GET("/inside", Callers("checkout", "cart"), Handle(
+		func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
+	for caller, want := range map[string]int{"checkout": 204, "cart": 204, "product": 403, "Checkout": 403, "": 403,
+		"checkout,cart": 403} {
 		headers := []string{}
 		if caller != "" {
 			headers = append(headers, callerHeader+": "+caller)
@@ -172,7 +180,8 @@ func TestRoutesNameTheirCallers(t *testing.T) {
 		}
 	}
 	for _, second := range []string{"product", "checkout", ""} { // a sidecar adds its own id to one the caller wrote
-		d.ask("GET", "/inside", "", callerHeader+": checkout", callerHeader+": "+second).want(t, "two callers", 403, "caller_not_allowed")
+		d.ask("GET", "/inside", "", callerHeader+": checkout", callerHeader+": "+second).want(t, "two callers", 403,
+			"caller_not_allowed")
 	}
 }
 
@@ -180,11 +189,13 @@ func TestRoutesNameTheirCallers(t *testing.T) {
 func TestCallersProveTheirNames(t *testing.T) {
 	d := open(t)
 	d.s.RequireKeys(map[string]string{"checkout": "k1", "cart": "k2", "nobody": ""})
-	d.s.GET("/inside", Callers("checkout", "nobody"), Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
+	d.s.GET("/inside", Callers("checkout", "nobody"),
+		Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
 	for _, c := range []struct {
 		caller, key string
 		want        int
-	}{{"checkout", "k1", 204}, {"checkout", "", 403}, {"checkout", "k2", 403}, {"checkout", "k", 403}, {"cart", "k2", 403}, {"nobody", "", 403}, {"", "k1", 403}} {
+	}{{"checkout", "k1", 204}, {"checkout", "", 403}, {"checkout", "k2", 403}, {"checkout", "k", 403}, {"cart", "k2", 403},
+		{"nobody", "", 403}, {"", "k1", 403}} {
 		var headers []string
 		if c.caller != "" {
 			headers = append(headers, callerHeader+": "+c.caller)
@@ -197,14 +208,16 @@ func TestCallersProveTheirNames(t *testing.T) {
 			t.Errorf("%q with key %q: %d %s, want %d", c.caller, c.key, a.status, a.body, c.want)
 		}
 	}
-	d.ask("GET", "/inside", "", callerHeader+": checkout", callerHeader+": cart", identity.CallerKeyHeader+": k1").want(t, "two names", 403, "caller_not_allowed")
+	d.ask("GET", "/inside", "", callerHeader+": checkout", callerHeader+": cart", identity.CallerKeyHeader+": k1").want(t,
+		"two names", 403, "caller_not_allowed")
 }
 
 func TestSignedInNeedsAToken(t *testing.T) {
 	d := open(t)
 	d.s.GET("/mine", d.s.SignedIn, Handle(func(c *gin.Context) error { c.JSON(http.StatusOK, web.User(c)); return nil }))
 	d.s.GET("/forgotten", Handle(func(c *gin.Context) error { c.JSON(http.StatusOK, web.User(c)); return nil }))
-	for _, header := range []string{"X: y", "Authorization: Bearer ", "Authorization: Bearer x.y.z", "Authorization: Basic YTpi", "Authorization: bearer x"} {
+	for _, header := range []string{"X: y", "Authorization: Bearer ", "Authorization: Bearer x.y.z",
+		"Authorization: Basic YTpi", "Authorization: bearer x"} {
 		d.ask("GET", "/mine", "", header).want(t, header, 401, "unauthenticated")
 	}
 	d.ask("GET", "/forgotten", "").want(t, "a route that forgot SignedIn", 500, "internal")
@@ -242,7 +255,8 @@ func TestRefusalsShowNothingOfTheInside(t *testing.T) {
 	d.log.Reset()
 	a := d.ask("GET", "/panic", "")
 	a.want(t, "panic", 500, "internal")
-	if strings.Contains(a.body, "pq:") || strings.Contains(a.body, "goroutine") || !strings.Contains(d.log.String(), "pq:") || !strings.Contains(d.log.String(), "server_test.go") {
+	if strings.Contains(a.body, "pq:") || strings.Contains(a.body, "goroutine") ||
+		!strings.Contains(d.log.String(), "pq:") || !strings.Contains(d.log.String(), "server_test.go") {
 		t.Errorf("panic: answer %s, log %s; want the stack in the log only", a.body, d.log)
 	}
 	if a := d.ask("GET", "/late", ""); a.status != 200 || a.body != "half" {
@@ -252,9 +266,11 @@ func TestRefusalsShowNothingOfTheInside(t *testing.T) {
 
 func TestReadyNamesWhatIsMissing(t *testing.T) {
 	down := errSecret
-	d := open(t, web.Check{Name: "database", Ask: func(context.Context) error { return down }}, web.Check{Name: "sidecar", Ask: func(context.Context) error { return nil }})
+	d := open(t, web.Check{Name: "database", Ask: func(context.Context) error { return down }},
+		web.Check{Name: "sidecar", Ask: func(context.Context) error { return nil }})
 	a := d.ask("GET", "/readyz", "")
-	if a.status != 503 || !strings.Contains(a.body, "database") || strings.Contains(a.body, "sidecar") || strings.Contains(a.body, "pq:") {
+	if a.status != 503 || !strings.Contains(a.body, "database") || strings.Contains(a.body, "sidecar") ||
+		strings.Contains(a.body, "pq:") {
 		t.Errorf("not ready: %d %s; want 503, the database named, nothing more", a.status, a.body)
 	}
 	if a := d.ask("GET", "/healthz", ""); a.status != 200 {
@@ -287,14 +303,18 @@ func TestQueriesAreStrict(t *testing.T) {
 	}))
 	for query, want := range map[string]int{"": 20, "?page_size=1": 1, "?page_size=100": 100} {
 		a := d.ask("GET", "/list/1"+query, "")
-		if want := fmt.Sprintf(`{"items":[],"next_page_token":%q}`, strings.Repeat("x", want)); a.status != 200 || a.body != want {
+		if want := fmt.Sprintf(`{"items":[],"next_page_token":%q}`, strings.Repeat("x", want)); a.status != 200 ||
+			a.body != want {
 			t.Errorf("%s: %d %s, want %s", query, a.status, a.body, want)
 		}
 	}
-	for _, query := range []string{"?page_size=0", "?page_size=101", "?page_size=-1", "?page_size=x", "?page_size=", "?pagesize=1", "?page_size=1&page_size=2", "?page_token=%00", "?page_token=%ff", "?page_token=abc", "?page_token=", "?page_token=MQ%0a", "?page_token=MR"} {
+	for _, query := range []string{"?page_size=0", "?page_size=101", "?page_size=-1", "?page_size=x", "?page_size=",
+		"?pagesize=1", "?page_size=1&page_size=2", "?page_token=%00", "?page_token=%ff", "?page_token=abc", "?page_token=",
+		"?page_token=MQ%0a", "?page_token=MR"} {
 		d.ask("GET", "/list/1"+query, "").want(t, query, 422, "validation_failed")
 	}
-	for _, query := range []string{"?page_size=1;2", "?page_size=%zz", "?%zz", "?page_size=5%"} { // would be read as no query at all
+	// would be read as no query at all
+	for _, query := range []string{"?page_size=1;2", "?page_size=%zz", "?%zz", "?page_size=5%"} {
 		d.ask("GET", "/list/1"+query, "").want(t, query, 400, "bad_request")
 	}
 	for _, id := range []string{"0", "-1", "x", "1%20OR%201=1", "01", "9223372036854775808"} {
@@ -383,7 +403,8 @@ func TestRoutesThatNeedSettings(t *testing.T) {
 	d.s.Settings = func() []string { return missing }
 	d.s.GET("/priced", d.s.WithSettings, Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
 	d.s.GET("/plain", Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
-	if a := d.ask("GET", "/priced", ""); a.status != 503 || a.doc.Code != "unavailable" || a.header.Get("Retry-After") == "" {
+	if a := d.ask("GET", "/priced", ""); a.status != 503 || a.doc.Code != "unavailable" ||
+		a.header.Get("Retry-After") == "" {
 		t.Errorf("priced: %d %s, want 503 unavailable", a.status, a.body)
 	}
 	if a := d.ask("GET", "/plain", ""); a.status != 204 {
@@ -404,8 +425,10 @@ func TestRoutesThatNeedSettings(t *testing.T) {
 // What a process can serve without is told to operators and does not make it unready.
 func TestAReadyProcessMayBeDegraded(t *testing.T) {
 	d := open(t)
-	d.s.Check(web.Check{Name: "providers", Soft: true, Ask: func(context.Context) error { return web.UnmetError("stripe is not set up") }})
-	if a := d.ask("GET", "/readyz", ""); a.status != 200 || !strings.Contains(a.body, `"degraded":{"providers":"stripe is not set up"}`) {
+	d.s.Check(web.Check{Name: "providers", Soft: true,
+		Ask: func(context.Context) error { return web.UnmetError("stripe is not set up") }})
+	if a := d.ask("GET", "/readyz", ""); a.status != 200 ||
+		!strings.Contains(a.body, `"degraded":{"providers":"stripe is not set up"}`) {
 		t.Errorf("readyz: %d %s, want 200 that says what is degraded", a.status, a.body)
 	}
 }

@@ -1,4 +1,5 @@
-// Package settings keeps a service's last good settings in its own database, so that they survive the configuration store.
+// Package settings keeps a service's last good settings in its own database, in case the configuration store loses
+// them.
 package settings
 
 import (
@@ -18,7 +19,7 @@ var files embed.FS
 // Migrations creates the table.
 var Migrations = postgres.Migrations{Name: "settings", FS: files}
 
-// Store is config.Memory.
+// Store implements config.Memory.
 type Store struct{ db *gorm.DB }
 
 type row struct {
@@ -30,7 +31,7 @@ type row struct {
 // New makes a store on a service's database.
 func New(db *gorm.DB) *Store { return &Store{db} }
 
-// Load gives every value that was kept.
+// Load returns every value that was kept.
 func (s *Store) Load(ctx context.Context) (map[string]config.Value, error) {
 	var rows []row
 	if err := s.db.WithContext(ctx).Raw("SELECT key, value, version FROM settings").Scan(&rows).Error; err != nil {
@@ -43,7 +44,7 @@ func (s *Store) Load(ctx context.Context) (map[string]config.Value, error) {
 	return values, nil
 }
 
-// Save keeps values, all or none; in the order of their keys, so that replicas do not wait for each other in a circle.
+// Save keeps values, all or none. It writes in the order of keys, so that replicas do not deadlock.
 func (s *Store) Save(ctx context.Context, values map[string]config.Value) error {
 	rows := make([]row, 0, len(values))
 	for key, v := range values {

@@ -21,7 +21,8 @@ func TestStore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := map[string]config.Value{"mall.currency": {Text: "USD", Version: 1_764_164_000_000}, "gateway.policy": {Text: policy, Version: 7}, "payment.return_url": {}}
+	want := map[string]config.Value{"mall.currency": {Text: "USD", Version: 1_764_164_000_000},
+		"gateway.policy": {Text: policy, Version: 7}, "payment.return_url": {}}
 	if got, err := s.Load(t.Context()); err != nil || !maps.Equal(got, want) {
 		t.Errorf("loaded %v, %v; want %v", got, err, want)
 	}

@@ -14,7 +14,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// When a breaker opens: half of at least breakerRequests in breakerWindow have failed. It stays open for breakerPause,
+// A breaker opens when half of at least breakerRequests in breakerWindow have failed. It stays open for breakerPause,
 // then lets breakerProbes through, and closes if none of them fails.
 const (
 	breakerRequests = 20
@@ -23,7 +23,8 @@ const (
 	breakerProbes   = 5
 )
 
-// CodeOverloaded is the code of a 503 by which a service sheds load. It is no failure: the others get through.
+// CodeOverloaded is the code of a 503 by which a service sheds load. It does not count as a failure: other requests
+// succeed.
 const CodeOverloaded = "overloaded"
 
 var (
@@ -38,8 +39,8 @@ func BreakerMetrics() []prometheus.Collector {
 	return []prometheus.Collector{breakerState, breakerRefused}
 }
 
-// Breakers keep callers from routes that fail. Each route of an app has its own, so that one that fails does not close
-// the others: Dapr's breakers count every 4xx as a failure and know only paths with their ids (ADR 28).
+// Breakers stop calls to failing routes. Each route of an app has its own breaker, so that one failing route does not
+// close the others: Dapr's breakers count every 4xx as a failure and are kept per path with its ids (ADR 28).
 type Breakers struct {
 	mu sync.Mutex
 	of map[[2]string]*gobreaker.TwoStepCircuitBreaker[any]
@@ -52,13 +53,14 @@ func NewBreakers() *Breakers {
 
 var errFailed = errors.New("failed")
 
-// Allow lets a call of an app's route (method and pattern, without ids) through, or refuses it with Unavailable because
-// too many have failed. The caller says with done whether the call failed.
+// Allow admits a call of an app's route (method and pattern, without ids), or refuses it with Unavailable because too
+// many have failed. The caller reports by done whether the call failed.
 func (b *Breakers) Allow(app, route string) (done func(failed bool), err error) {
 	end, err := b.get(app, route).Allow()
 	if err != nil {
 		breakerRefused.WithLabelValues(app, route).Inc()
-		return nil, problem.NewUnavailable(fmt.Errorf("%s %s: %w", app, route, err), breakerPause, "A part of the mall does not work right now.")
+		return nil, problem.NewUnavailable(fmt.Errorf("%s %s: %w", app, route, err), breakerPause,
+			"A part of the mall does not work right now.")
 	}
 	return func(failed bool) {
 		if failed {
@@ -86,8 +88,8 @@ func (b *Breakers) get(app, route string) *gobreaker.TwoStepCircuitBreaker[any] 
 	return b.of[key]
 }
 
-// Failed says whether an answer counts against its route. Dapr's own errors have 403 and 500; those are failures, a
-// service's refusals are not. code is that of the problem document, "" if there is none.
+// Failed reports whether an answer counts as a failure of its route. Dapr's own errors have 403 and 500 and count; a
+// service's refusals do not. code is that of the problem document, "" if there is none.
 func Failed(status int, code string, daprMade bool) bool {
 	return daprMade || status >= http.StatusInternalServerError && code != CodeOverloaded
 }

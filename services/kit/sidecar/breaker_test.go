@@ -117,7 +117,8 @@ func TestWhatCountsAgainstAPeer(t *testing.T) {
 		const asked = 3 * breakerRequests
 		for i := range asked {
 			// Ids and queries are no routes of their own.
-			_ = c.Invoke(t.Context(), Request{App: "order", Method: http.MethodPost, Path: "/x?i=" + string(rune('a'+i%26)), In: thing{"5"}})
+			_ = c.Invoke(t.Context(), Request{App: "order", Method: http.MethodPost, Path: "/x?i=" + string(rune('a'+i%26)),
+				In: thing{"5"}})
 		}
 		if opened := seen.Load() < asked; opened != a.opens {
 			t.Errorf("%s: %d of %d calls were sent, want the breaker to open: %v", what, seen.Load(), asked, a.opens)
@@ -134,7 +135,8 @@ func TestIDsAreNoRoutesOfTheirOwn(t *testing.T) {
 	})
 	const asked = 3 * breakerRequests
 	for i := range asked {
-		_ = c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet, Path: fmt.Sprintf("/v1/orders/%d?full=%d", 7000+i, i)})
+		_ = c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet,
+			Path: fmt.Sprintf("/v1/orders/%d?full=%d", 7000+i, i)})
 	}
 	if n := len(c.breakers.of); n != 1 || seen.Load() == asked {
 		t.Errorf("%d breakers, %d of %d calls were sent, want one that opens", n, seen.Load(), asked)

@@ -20,7 +20,8 @@ import (
 	"daprmall.dev/services/kit/telemetry"
 )
 
-var quickBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}
+var quickBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2,
+	MaxDelay: 2 * time.Second}
 
 // maxAnswer bounds an answer, in bytes.
 const maxAnswer = 8 << 20
@@ -32,7 +33,7 @@ type Request struct {
 	Path   string // with query, starting with "/"
 	In     any    // JSON body, nil for none
 	Out    any    // where the JSON answer goes, nil to ignore it
-	// System leaves the user's token out: the peer sees only which app calls.
+	// System omits the user's token: the peer sees only which app calls.
 	System bool
 }
 
@@ -68,7 +69,7 @@ func (c *Client) Invoke(ctx context.Context, r Request) error {
 	}
 }
 
-// pattern is the path of a route without query and ids: an id is a number, and no other part of a path begins with a digit.
+// pattern is a route's path without query and ids: an id is a number, and no other part of a path begins with a digit.
 func pattern(path string) string {
 	path, _, _ = strings.Cut(path, "?")
 	parts := strings.Split(path, "/")
@@ -80,7 +81,7 @@ func pattern(path string) string {
 	return strings.Join(parts, "/")
 }
 
-// answer is what a peer said, read whole.
+// answer is a peer's answer, read completely.
 type answer struct {
 	status int
 	header http.Header
@@ -103,7 +104,7 @@ func (c *Client) ask(ctx context.Context, r Request, body []byte) answer {
 	return answer{status: res.StatusCode, header: res.Header, body: raw, err: err}
 }
 
-// daprError is what daprd answers in place of a service.
+// daprError is daprd's error in place of a service's answer.
 type daprError struct {
 	ErrorCode string `json:"errorCode"`
 	Message   string `json:"message"`
@@ -143,7 +144,7 @@ func (a answer) decode(r Request) error {
 func (c *Client) send(ctx context.Context, r Request, body []byte) (*http.Response, error) {
 	var reader io.Reader
 	if body != nil {
-		reader = bytes.NewReader(body) // gives a Content-Length: without one daprd treats the call as a stream
+		reader = bytes.NewReader(body) // sets Content-Length: without it daprd treats the call as a stream
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, c.base+"/v1.0/invoke/"+r.App+"/method"+r.Path, reader)
 	if err != nil {
@@ -174,7 +175,7 @@ func unreachable(r Request, err error) error {
 	return problem.NewUnavailable(err, time.Second, "A part of the mall cannot be reached right now.")
 }
 
-// refusal tells the peer's own answer from one that daprd made ({"errorCode": "ERR_…"}).
+// refusal distinguishes the peer's own answer from daprd's ({"errorCode": "ERR_…"}).
 func refusal(r Request, a answer) error {
 	var made daprError
 	if json.Unmarshal(a.body, &made) == nil && made.ErrorCode != "" {
@@ -189,6 +190,7 @@ func refusal(r Request, a answer) error {
 // Keys fetches auth's public keys: what identity.NewVerifier needs.
 func (c *Client) Keys(ctx context.Context) (identity.KeySet, error) {
 	var set identity.KeySet
-	err := c.Invoke(ctx, Request{App: "auth", Method: http.MethodGet, Path: "/.well-known/jwks.json", Out: &set, System: true})
+	err := c.Invoke(ctx, Request{App: "auth", Method: http.MethodGet, Path: "/.well-known/jwks.json", Out: &set,
+		System: true})
 	return set, err
 }

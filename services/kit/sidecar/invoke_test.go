@@ -21,7 +21,7 @@ import (
 	"daprmall.dev/services/kit/telemetry"
 )
 
-// open gives a client of a daprd that answers as h does.
+// open returns a client of a daprd that answers as h does.
 func open(t *testing.T, h http.HandlerFunc) *Client {
 	t.Helper()
 	daprd := httptest.NewServer(h)
@@ -66,26 +66,31 @@ func TestACallCarriesWhoAndWhere(t *testing.T) {
 	trace := telemetry.NewTrace()
 	ctx := telemetry.WithTrace(identity.With(t.Context(), identity.User{ID: "1"}, "the.user's.token"), trace)
 	var out thing
-	err := c.Invoke(ctx, Request{App: "order", Method: http.MethodPost, Path: "/internal/orders?x=1", In: thing{"5"}, Out: &out})
+	err := c.Invoke(ctx, Request{App: "order", Method: http.MethodPost, Path: "/internal/orders?x=1", In: thing{"5"},
+		Out: &out})
 	if err != nil || out.ID != "7" {
 		t.Fatalf("answer %+v, %v", out, err)
 	}
-	if got.Method != http.MethodPost || got.RequestURI != "/v1.0/invoke/order/method/internal/orders?x=1" || body != `{"id":"5"}` || got.ContentLength != 10 {
+	if got.Method != http.MethodPost || got.RequestURI != "/v1.0/invoke/order/method/internal/orders?x=1" ||
+		body != `{"id":"5"}` || got.ContentLength != 10 {
 		t.Errorf("%s %s %q, length %d", got.Method, got.RequestURI, body, got.ContentLength)
 	}
-	for name, want := range map[string]string{"Dapr-Api-Token": "secret", "Authorization": "Bearer the.user's.token", "Traceparent": trace.Header(), "Content-Type": "application/json"} {
+	for name, want := range map[string]string{"Dapr-Api-Token": "secret", "Authorization": "Bearer the.user's.token",
+		"Traceparent": trace.Header(), "Content-Type": "application/json"} {
 		if got.Header.Get(name) != want {
 			t.Errorf("%s: %q, want %q", name, got.Header.Get(name), want)
 		}
 	}
-	if err := c.Invoke(ctx, Request{App: "order", Method: http.MethodPost, Path: "/x", System: true}); err != nil || got.Header.Get("Authorization") != "" {
+	if err := c.Invoke(ctx, Request{App: "order", Method: http.MethodPost, Path: "/x", System: true}); err != nil ||
+		got.Header.Get("Authorization") != "" {
 		t.Errorf("a system call speaks for the user: %q, %v", got.Header.Get("Authorization"), err)
 	}
 }
 
 func TestRefusalsKeepTheirMeaning(t *testing.T) {
 	document := func(status int, code string) string {
-		text, err := json.Marshal(problem.Document{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: "Because.",
+		text, err := json.Marshal(problem.Document{Type: "about:blank", Title: http.StatusText(status), Status: status,
+			Code: code, Detail: "Because.",
 			Errors: []problem.Field{{Field: "a", Message: "b"}}})
 		if err != nil {
 			t.Fatal(err)
@@ -98,32 +103,38 @@ func TestRefusalsKeepTheirMeaning(t *testing.T) {
 		kind   problem.Kind
 		code   string
 	}{
-		"a conflict":                  {409, document(409, "sold_out"), problem.Conflict, "sold_out"},
-		"a validation":                {422, document(422, "validation_failed"), problem.Invalid, "validation_failed"},
-		"a forbidden call":            {403, document(403, "caller_not_allowed"), problem.Forbidden, "caller_not_allowed"},
-		"a peer that is busy":         {503, document(503, "unavailable"), problem.Unavailable, "unavailable"},
-		"a peer's own failure":        {500, document(500, "internal"), problem.Internal, "internal"},
-		"a bare status":               {404, "", problem.NotFound, "not_found"},
-		"a page of something else":    {502, "<html>", problem.Internal, "internal"},
-		"a strange status":            {418, "", problem.BadRequest, "bad_request"},
-		"no address":                  {500, `{"errorCode":"ERR_DIRECT_INVOKE","message":"couldn't find service: order"}`, problem.Unavailable, "unavailable"},
-		"a circuit that is open":      {500, `{"errorCode":"ERR_DIRECT_INVOKE","message":"circuit breaker is open"}`, problem.Unavailable, "unavailable"},
-		"an access the policy denies": {403, `{"errorCode":"ERR_DIRECT_INVOKE","message":"access denied"}`, problem.Unavailable, "unavailable"},
+		"a conflict":               {409, document(409, "sold_out"), problem.Conflict, "sold_out"},
+		"a validation":             {422, document(422, "validation_failed"), problem.Invalid, "validation_failed"},
+		"a forbidden call":         {403, document(403, "caller_not_allowed"), problem.Forbidden, "caller_not_allowed"},
+		"a peer that is busy":      {503, document(503, "unavailable"), problem.Unavailable, "unavailable"},
+		"a peer's own failure":     {500, document(500, "internal"), problem.Internal, "internal"},
+		"a bare status":            {404, "", problem.NotFound, "not_found"},
+		"a page of something else": {502, "<html>", problem.Internal, "internal"},
+		"a strange status":         {418, "", problem.BadRequest, "bad_request"},
+		"no address": {500, `{"errorCode":"ERR_DIRECT_INVOKE","message":"couldn't find service: order"}`,
+			problem.Unavailable, "unavailable"},
+		"a circuit that is open": {500, `{"errorCode":"ERR_DIRECT_INVOKE","message":"circuit breaker is open"}`,
+			problem.Unavailable, "unavailable"},
+		"an access the policy denies": {403, `{"errorCode":"ERR_DIRECT_INVOKE","message":"access denied"}`,
+			problem.Unavailable, "unavailable"},
 	} {
 		client := open(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "7")
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, c.body)
 		})
-		err := client.Invoke(t.Context(), Request{App: "order", Method: http.MethodPost, Path: "/internal/orders", In: thing{"5"}, Out: &thing{}})
+		err := client.Invoke(t.Context(), Request{App: "order", Method: http.MethodPost, Path: "/internal/orders",
+			In: thing{"5"}, Out: &thing{}})
 		if problem.KindOf(err) != c.kind || problem.CodeOf(err) != c.code {
 			t.Errorf("%s: %v, want %s %s", what, err, c.kind, c.code)
 		}
 		var p *problem.Error
-		if errors.As(err, &p) && strings.Contains(c.body, "Because.") && (p.Detail != "Because." || len(p.Fields) != 1 || p.RetryAfter != 7*time.Second) {
+		if errors.As(err, &p) && strings.Contains(c.body, "Because.") &&
+			(p.Detail != "Because." || len(p.Fields) != 1 || p.RetryAfter != 7*time.Second) {
 			t.Errorf("%s: %+v, want the peer's own words, fields and advice", what, p)
 		}
-		if doc, _ := problem.Describe(err, ""); strings.Contains(doc.Detail, "circuit") || strings.Contains(doc.Detail, "couldn't") {
+		if doc, _ := problem.Describe(err, ""); strings.Contains(doc.Detail, "circuit") ||
+			strings.Contains(doc.Detail, "couldn't") {
 			t.Errorf("%s: the caller is told %q", what, doc.Detail)
 		}
 	}
@@ -131,7 +142,8 @@ func TestRefusalsKeepTheirMeaning(t *testing.T) {
 
 // What may have had its effect is not sent again: the caller decides, with an idempotency key. A GET is sent once more.
 func TestNothingIsSentTwice(t *testing.T) {
-	for method, want := range map[string]int64{http.MethodPost: 1, http.MethodPut: 1, http.MethodDelete: 1, http.MethodGet: 2} {
+	for method, want := range map[string]int64{http.MethodPost: 1, http.MethodPut: 1, http.MethodDelete: 1,
+		http.MethodGet: 2} {
 		var seen atomic.Int64
 		c := open(t, func(_ http.ResponseWriter, r *http.Request) {
 			seen.Add(1)
@@ -155,7 +167,8 @@ func TestNothingIsSentTwice(t *testing.T) {
 		seen.Add(1)
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
-	if err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet, Path: "/x"}); err == nil || seen.Load() != 1 {
+	if err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet, Path: "/x"}); err == nil ||
+		seen.Load() != 1 {
 		t.Errorf("a GET that was answered 503: %v, sent %d times", err, seen.Load())
 	}
 }
@@ -203,7 +216,8 @@ func TestNoAnswerIsATimeoutNoSidecarIsUnavailable(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := c.Invoke(ctx, Request{App: "order", Method: http.MethodPost, Path: "/x"}); problem.KindOf(err) != problem.Timeout {
+	if err := c.Invoke(ctx, Request{App: "order", Method: http.MethodPost,
+		Path: "/x"}); problem.KindOf(err) != problem.Timeout {
 		t.Errorf("no answer: %v, want timeout: the effect is unknown", err)
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -214,14 +228,16 @@ func TestNoAnswerIsATimeoutNoSidecarIsUnavailable(t *testing.T) {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := dial(t, nobody, 1).Invoke(t.Context(), Request{App: "order", Method: http.MethodPost, Path: "/x"}); problem.KindOf(err) != problem.Unavailable {
+	if err := dial(t, nobody, 1).Invoke(t.Context(), Request{App: "order", Method: http.MethodPost,
+		Path: "/x"}); problem.KindOf(err) != problem.Unavailable {
 		t.Errorf("no sidecar: %v, want unavailable", err)
 	}
 }
 
 func TestAnAnswerThatCannotBeReadIsAnError(t *testing.T) {
 	c := open(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
-	if err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet, Path: "/x", Out: &thing{}}); problem.KindOf(err) != problem.Internal {
+	if err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet, Path: "/x",
+		Out: &thing{}}); problem.KindOf(err) != problem.Internal {
 		t.Errorf("no JSON: %v, want internal", err)
 	}
 	if err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet, Path: "/x"}); err != nil {

@@ -13,8 +13,8 @@ import (
 // Mail is the binding that sends mail: an SMTP server, or a folder.
 const Mail = "mail"
 
-// SendMail hands a mail to the binding. name tells it apart from others where mails are files. Mails of one moment go one
-// after the other: bindings.smtp (components-contrib 1.18) keeps the address of a mail where the next one overwrites it.
+// SendMail returns a mail to the binding. name identifies it where mails are files. Mails are sent one after the other:
+// bindings.smtp (components-contrib 1.18) keeps a mail's address where the next one overwrites it.
 func (c *Client) SendMail(ctx context.Context, to, subject, html, name string) error {
 	c.mailing.Lock()
 	defer c.mailing.Unlock()

@@ -2,8 +2,8 @@ package sidecar
 
 import "time"
 
-// Patience is how long a caller waits for the answer of an app, the whole of it. Callers keep this time and not the
-// sidecars' resiliency policies: with a time-out there, Dapr 1.18 can die of an answer that is cut off
+// Patience is how long a caller waits for an app's whole answer. Callers keep this time instead of the sidecars'
+// resiliency policies: with a time-out there, Dapr 1.18 can crash on an answer that is cut off
 // (docs/adr/0025-callers-keep-the-time.md).
 func Patience(app string) time.Duration {
 	switch app {

@@ -13,11 +13,12 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// transient is what may be there again in a moment. Everything else that gRPC can say of a call of ours would be said
-// again: a component that is not there or not ours, a request it cannot read, an answer larger than a message.
-var transient = map[codes.Code]bool{codes.Unavailable: true, codes.Aborted: true, codes.Unknown: true, codes.Internal: true, codes.Canceled: true}
+// transient are the gRPC codes that may succeed a moment later. Any other would be returned again: a missing component,
+// a request that cannot be read, an answer larger than a message.
+var transient = map[codes.Code]bool{codes.Unavailable: true, codes.Aborted: true, codes.Unknown: true,
+	codes.Internal: true, codes.Canceled: true}
 
-// failed tells what became of a gRPC call to the sidecar: Unavailable is worth another try, Timeout may have had its
+// failed classifies the error of a gRPC call to the sidecar: Unavailable is worth another try, Timeout may have had its
 // effect, and the rest is a fault of this program or its configuration.
 func failed(err error, format string, args ...any) error {
 	err = fmt.Errorf(format+": %w", append(args, err)...)
@@ -31,7 +32,7 @@ func failed(err error, format string, args ...any) error {
 	return err
 }
 
-// daprd answers Internal whatever a component said, and puts the component's own status into words.
+// daprd returns Internal for every error of a component, with the component's own status in the text.
 var inner = regexp.MustCompile(`.*rpc error: code = (\w+) desc = `)
 
 func codeOf(err error) codes.Code {

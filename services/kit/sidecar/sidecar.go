@@ -1,5 +1,5 @@
-// Package sidecar is the only door to Dapr: invocation, bindings, pub/sub, state, secrets and
-// configuration, all through the process's own daprd. No other package imports the SDK.
+// Package sidecar is the only way to Dapr: invocation, bindings, pub/sub, state, secrets and configuration, all through
+// the process's own daprd. No other package imports the SDK.
 package sidecar
 
 import (
@@ -23,7 +23,7 @@ import (
 	"daprmall.dev/services/kit/config"
 )
 
-// Names of the components every service sees under the same name, whatever stands behind them.
+// Names of components that every service sees, whatever implements them.
 const (
 	SecretStore = "secrets"
 	PubSub      = "events"
@@ -35,7 +35,7 @@ type Client struct {
 	base     string // http://127.0.0.1:port
 	http     *http.Client
 	grpc     dapr.Client
-	keys     map[string]string // by callee
+	keys     map[string]string // by the app that is called
 	breakers *Breakers
 	mailing  sync.Mutex // see SendMail
 }
@@ -46,37 +46,39 @@ func New(env config.Env) (*Client, error) {
 	conn, err := grpc.NewClient(net.JoinHostPort("127.0.0.1", strconv.Itoa(env.DaprGRPCPort)),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithUnaryInterceptor(withToken(env.DaprAPIToken)),
-		// The sidecar restarts in a second or two; the default back-off would keep the app away for up to two minutes.
+		// The sidecar restarts within seconds; the default back-off would wait for up to two minutes.
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: quickBackoff, MinConnectTimeout: time.Second}))
 	if err != nil {
 		return nil, fmt.Errorf("sidecar: %w", err)
 	}
 	return &Client{
-		env:      env,
-		base:     "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(env.DaprHTTPPort)),
-		http:     &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 256, IdleConnTimeout: 90 * time.Second}},
+		env:  env,
+		base: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(env.DaprHTTPPort)),
+		http: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 256,
+			IdleConnTimeout: 90 * time.Second}},
 		grpc:     dapr.NewClientWithConnection(conn),
 		breakers: NewBreakers(),
 	}, nil
 }
 
 // UsePeerKeys reads the keys by which this service proves its app id to others (identity.CallerKeyHeader; secret
-// <app>-peers) and shows them from now on. Call it before the first Invoke.
+// <app>-peers) and sends them from now on. Call it before the first Invoke.
 func (c *Client) UsePeerKeys(ctx context.Context) (err error) {
 	c.keys, err = c.Secret(ctx, c.env.AppID+"-peers")
 	return err
 }
 
-// CallerKeys reads the keys that others show to this service, by their app ids (secret <app>-callers).
+// CallerKeys reads the keys that other apps send to this service, by app id (secret <app>-callers).
 func (c *Client) CallerKeys(ctx context.Context) (map[string]string, error) {
 	return c.Secret(ctx, c.env.AppID+"-callers")
 }
 
-// PeerKey is the key to show to an app, "" if there is none.
+// PeerKey is the key to send to an app, "" if there is none.
 func (c *Client) PeerKey(app string) string { return c.keys[app] }
 
 func withToken(token string) grpc.UnaryClientInterceptor {
-	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker,
+		opts ...grpc.CallOption) error {
 		if token != "" {
 			ctx = metadata.AppendToOutgoingContext(ctx, "dapr-api-token", token)
 		}
@@ -99,8 +101,8 @@ func (c *Client) Wait(ctx context.Context) error {
 	}
 }
 
-// Ready asks whether the sidecar can be used for outgoing calls now (it does not ask about the app itself,
-// which would be a circle).
+// Ready reports whether the sidecar can be used for outgoing calls now. It does not ask about the app itself, which
+// would be circular.
 func (c *Client) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -120,7 +122,7 @@ func (c *Client) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Secret gives the keys and values of one secret.
+// Secret returns the keys and values of one secret.
 func (c *Client) Secret(ctx context.Context, name string) (map[string]string, error) {
 	s, err := c.grpc.GetSecret(ctx, SecretStore, name, nil)
 	if err != nil {
@@ -129,8 +131,8 @@ func (c *Client) Secret(ctx context.Context, name string) (map[string]string, er
 	return s, nil
 }
 
-// Config gives the values of those keys that are set. It makes Client a config.Store. Each app has a store of its own
-// name (config-<app>), so that it can read its own settings only.
+// Config returns the values of those keys that are set; Client implements config.Store. Each app has a store name of
+// its own (config-<app>), so that it can read only its own settings.
 func (c *Client) Config(ctx context.Context, keys []string) (map[string]config.Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -141,7 +143,7 @@ func (c *Client) Config(ctx context.Context, keys []string) (map[string]config.V
 	values := make(map[string]config.Value, len(items))
 	for k, item := range items {
 		if item != nil {
-			version, _ := strconv.ParseInt(item.Version, 10, 64) // none, or not of ours: 0
+			version, _ := strconv.ParseInt(item.Version, 10, 64) // missing or foreign: 0
 			values[k] = config.Value{Text: item.Value, Version: version}
 		}
 	}
@@ -170,12 +172,12 @@ func (c *Client) Bind(ctx context.Context, binding, operation string, in, out an
 // Entry is one event to publish: a complete CloudEvent in JSON.
 type Entry struct {
 	ID   string
-	Key  string // entries of one key keep their order where the broker can
+	Key  string // entries with one key keep their order where the broker can
 	Data []byte
 }
 
-// Publish hands entries to the broker and gives the ids it did not take. After an error nothing is known
-// of any of them: publishing them again is safe, consumers drop what they have seen.
+// Publish publishes entries and returns the ids that the broker did not accept. After an error the outcome of all is
+// unknown: publishing again is safe, consumers drop repetitions.
 func (c *Client) Publish(ctx context.Context, topic string, entries []Entry) (refused map[string]bool, err error) {
 	events := make([]any, len(entries))
 	for i, e := range entries {
@@ -198,7 +200,7 @@ func (c *Client) Publish(ctx context.Context, topic string, entries []Entry) (re
 	return refused, nil
 }
 
-// Shutdown stops the sidecar; whoever supervises it starts it again.
+// Shutdown stops the sidecar; its supervisor starts it again.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if err := c.grpc.Shutdown(ctx); err != nil && status.Code(err) != codes.Unavailable {
 		return fmt.Errorf("shut sidecar down: %w", err)

@@ -76,7 +76,8 @@ func fake(t *testing.T) (*Client, *daprd) {
 
 func TestPublishTellsWhatWasRefused(t *testing.T) {
 	c, d := fake(t)
-	entries := []Entry{{"e1", "k1", []byte(`{"id":"e1"}`)}, {"e2", "k2", []byte(`{"id":"e2"}`)}, {"e3", "k1", []byte(`{"id":"e3"}`)}}
+	entries := []Entry{{"e1", "k1", []byte(`{"id":"e1"}`)}, {"e2", "k2", []byte(`{"id":"e2"}`)},
+		{"e3", "k1", []byte(`{"id":"e3"}`)}}
 	for _, step := range []struct {
 		refused []string
 		err     error
@@ -102,10 +103,12 @@ func TestPublishTellsWhatWasRefused(t *testing.T) {
 		}
 	}
 	p := d.published
-	if p.GetPubsubName() != "events" || p.GetTopic() != "mall.orders" || len(p.GetEntries()) != 3 || len(d.token) == 0 || d.token[0] != "secret" {
+	if p.GetPubsubName() != "events" || p.GetTopic() != "mall.orders" || len(p.GetEntries()) != 3 || len(d.token) == 0 ||
+		d.token[0] != "secret" {
 		t.Fatalf("published %v with token %v", p, d.token)
 	}
-	if e := p.GetEntries()[2]; e.GetEntryId() != "e3" || string(e.GetEvent()) != `{"id":"e3"}` || e.GetContentType() != "application/cloudevents+json" || e.GetMetadata()["partitionKey"] != "k1" {
+	if e := p.GetEntries()[2]; e.GetEntryId() != "e3" || string(e.GetEvent()) != `{"id":"e3"}` ||
+		e.GetContentType() != "application/cloudevents+json" || e.GetMetadata()["partitionKey"] != "k1" {
 		t.Errorf("entry %v; want the event as it is, keyed", e)
 	}
 }
@@ -123,21 +126,24 @@ func TestSaveKeepsToWhatWasRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	item := d.saved.GetStates()[0]
-	if item.GetEtag().GetValue() != "3" || item.GetOptions().GetConcurrency().String() != "CONCURRENCY_FIRST_WRITE" || item.GetMetadata()["ttlInSeconds"] != "3600" {
+	if item.GetEtag().GetValue() != "3" || item.GetOptions().GetConcurrency().String() != "CONCURRENCY_FIRST_WRITE" ||
+		item.GetMetadata()["ttlInSeconds"] != "3600" {
 		t.Errorf("saved %v, want it tied to the ETag", item)
 	}
 	d.err = status.Error(codes.Aborted, "etag mismatch")
 	if err := c.Save(t.Context(), "carts", doc); !errors.Is(err, ErrStale) {
 		t.Errorf("changed meanwhile: %v, want ErrStale", err)
 	}
-	d.err = status.Error(codes.Internal, "failed saving state in state store carts: failed to set key carts||7: ERR user_script:14: failed to set key carts||7")
+	d.err = status.Error(codes.Internal,
+		"failed saving state in state store carts: failed to set key carts||7: ERR user_script:14: failed to set key carts||7")
 	if err := c.Save(t.Context(), "carts", Document{Key: "7"}); !errors.Is(err, ErrStale) {
 		t.Errorf("made by somebody else meanwhile: %v, want ErrStale", err)
 	}
 	for _, code := range []codes.Code{codes.Unavailable, codes.Internal} {
 		d.err = status.Error(code, "redis is down")
 		_, loadErr := c.Load(t.Context(), "carts", "7")
-		for what, err := range map[string]error{"save": c.Save(t.Context(), "carts", doc), "load": loadErr, "bind": c.Bind(t.Context(), "redis-lua", "hold", 1, nil)} {
+		for what, err := range map[string]error{"save": c.Save(t.Context(), "carts", doc), "load": loadErr,
+			"bind": c.Bind(t.Context(), "redis-lua", "hold", 1, nil)} {
 			if problem.KindOf(err) != problem.Unavailable || errors.Is(err, ErrStale) {
 				t.Errorf("%s, %s: %v, want unavailable", what, code, err)
 			}
@@ -156,8 +162,9 @@ func TestCallsThatFailSayWhetherToTryAgain(t *testing.T) {
 		message string
 		want    problem.Kind
 	}{
-		"no sidecar":                      {codes.Unavailable, "connection refused", problem.Unavailable},
-		"a breaker is open":               {codes.Internal, "error invoking output binding redis-lua: circuit breaker is open", problem.Unavailable},
+		"no sidecar": {codes.Unavailable, "connection refused", problem.Unavailable},
+		"a breaker is open": {codes.Internal,
+			"error invoking output binding redis-lua: circuit breaker is open", problem.Unavailable},
 		"Redis is away":                   {codes.Internal, says(codes.Unavailable), problem.Unavailable},
 		"Redis is slow":                   {codes.Internal, says(codes.DeadlineExceeded), problem.Timeout},
 		"the sidecar is slow":             {codes.DeadlineExceeded, "x", problem.Timeout},

@@ -33,12 +33,13 @@ func (c *Client) Load(ctx context.Context, store, key string) (Document, error) 
 	return Document{Key: key, Value: item.Value, ETag: item.Etag}, nil
 }
 
-// lostRace is in what Dapr's Redis store says when a document without an ETag exists already: its script refuses, nothing
-// is written, and Dapr has no code for it (components-contrib, state/redis). Any other failure has no script in it.
+// lostRace is part of the error of Dapr's Redis store for a document without an ETag that exists already: its script
+// refuses, nothing is written, and Dapr has no code for it (components-contrib, state/redis). No other failure mentions
+// a script.
 const lostRace = "user_script"
 
-// Save writes a document that was read: it must still have its ETag, one that did not exist must still not exist. Else nothing is
-// written and the error is ErrStale.
+// Save writes a document that was read, if its ETag has not changed and a new one still does not exist. Otherwise
+// nothing is written and the error is ErrStale.
 func (c *Client) Save(ctx context.Context, store string, d Document) error {
 	item := &dapr.SetStateItem{Key: d.Key, Value: d.Value, Metadata: map[string]string{"contentType": "application/json"},
 		Options: &dapr.StateOptions{Concurrency: dapr.StateConcurrencyFirstWrite, Consistency: dapr.StateConsistencyStrong}}

@@ -12,7 +12,7 @@ import (
 
 type traceKey struct{}
 
-// Trace is where a request belongs: a W3C trace context (https://www.w3.org/TR/trace-context/).
+// Trace is the W3C trace context of a request (https://www.w3.org/TR/trace-context/).
 type Trace struct {
 	ID     string // 32 hex digits
 	Parent string // 16 hex digits
@@ -31,7 +31,7 @@ func ParseTrace(header string) Trace {
 	return Trace{ID: parts[1], Parent: parts[2]}
 }
 
-// Header gives the traceparent header of t.
+// Header returns the traceparent header of t.
 func (t Trace) Header() string { return "00-" + t.ID + "-" + t.Parent + "-00" }
 
 // WithTrace puts t into ctx.
@@ -39,7 +39,7 @@ func WithTrace(ctx context.Context, t Trace) context.Context {
 	return context.WithValue(ctx, traceKey{}, t)
 }
 
-// TraceOf gives the trace of ctx; a zero Trace if there is none.
+// TraceOf returns the trace of ctx; a zero Trace if there is none.
 func TraceOf(ctx context.Context) Trace {
 	t, _ := ctx.Value(traceKey{}).(Trace)
 	return t
@@ -47,12 +47,12 @@ func TraceOf(ctx context.Context) Trace {
 
 type tracesKey struct{}
 
-// WithTraces puts the traces of what is handled together into ctx, by the key of what each is about.
+// WithTraces puts the traces of events that are handled together into ctx, by the key of each.
 func WithTraces(ctx context.Context, byKey map[string]Trace) context.Context {
 	return context.WithValue(ctx, tracesKey{}, byKey)
 }
 
-// TraceFor gives the trace of what ctx does for key: that of WithTraces, or else that of ctx.
+// TraceFor returns the trace for key: that of WithTraces, or else that of ctx.
 func TraceFor(ctx context.Context, key string) Trace {
 	byKey, _ := ctx.Value(tracesKey{}).(map[string]Trace)
 	if t, ok := byKey[key]; ok {

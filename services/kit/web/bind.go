@@ -56,7 +56,7 @@ func Bind(c *gin.Context, into any) error {
 	return Decode(body, into)
 }
 
-// ID gives a path parameter that must be an id; anything else is a missing object, as a wrong id is.
+// ID returns a path parameter that must be an id; anything else is a missing object, as a wrong id is.
 func ID(c *gin.Context, param, what string) (string, error) {
 	id := c.Param(param)
 	if !ids.Valid(id) {
@@ -65,12 +65,14 @@ func ID(c *gin.Context, param, what string) (string, error) {
 	return id, nil
 }
 
-// OnlyQuery refuses query parameters that a route does not know, as unknown fields are refused in bodies, and a query that
-// cannot be read: net/url drops what it does not understand, and a list without its filter is not what was asked for.
+// OnlyQuery refuses query parameters that a route does not know, as unknown fields are refused in bodies, and a query
+// that cannot be read: net/url drops what it does not understand, and a list without its filter is not what was asked
+// for.
 func OnlyQuery(c *gin.Context, known ...string) error {
 	sent, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
-		return problem.Wrap(err, problem.BadRequest, "bad_request", "The query cannot be read; %% and ; must be escaped in it.")
+		return problem.Wrap(err, problem.BadRequest, "bad_request",
+			"The query cannot be read; %% and ; must be escaped in it.")
 	}
 	for name, values := range sent {
 		ok := false
@@ -96,7 +98,7 @@ func OnlyQuery(c *gin.Context, known ...string) error {
 // ETag formats a version as a strong ETag.
 func ETag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
 
-// User gives the signed-in user of a route behind server.SignedIn.
+// User returns the signed-in user of a route behind server.SignedIn.
 func User(c *gin.Context) identity.User {
 	u, ok := identity.From(c.Request.Context())
 	if !ok {

@@ -15,7 +15,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 	var lines []string
 	for i := range 200 {
-		lines = append(lines, fmt.Sprintf(`{"product_id":"%d","quantity":%d,"note":"\u8336 %s"}`, 1<<40+i, i, strings.Repeat("tea ", 20)))
+		lines = append(lines, fmt.Sprintf(`{"product_id":"%d","quantity":%d,"note":"\u8336 %s"}`, 1<<40+i, i,
+			strings.Repeat("tea ", 20)))
 	}
 	for name, body := range map[string]string{
 		"small": `{"address_id":"1234567890123","lines":[{"product_id":"1234567890123","quantity":2}]}`,

@@ -67,7 +67,8 @@ func decodeProblem(err error) error {
 	case errors.Is(err, json.ErrUnknownName) && errors.As(err, &wrong):
 		return problem.Validation(problem.Field{Field: lastName(wrong.JSONPointer), Message: "is not known"})
 	case errors.As(err, &wrong) && wrong.GoType != nil:
-		return problem.Validation(problem.Field{Field: path(wrong.JSONPointer), Message: "has the wrong type: " + kind(wrong)})
+		return problem.Validation(problem.Field{Field: path(wrong.JSONPointer),
+			Message: "has the wrong type: " + kind(wrong)})
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
 		return problem.Validation(problem.Field{Field: lastName(syntax.JSONPointer), Message: "is given more than once"})
 	}

@@ -32,7 +32,7 @@ func Trace(c *gin.Context) {
 	c.Request = c.Request.WithContext(telemetry.WithTrace(ctx, telemetry.ParseTrace(c.GetHeader("traceparent"))))
 }
 
-// TraceID gives the id of the request's trace.
+// TraceID returns the id of the request's trace.
 func TraceID(c *gin.Context) string { return telemetry.TraceOf(c.Request.Context()).ID }
 
 // Recover turns a panic into a refusal and one log line with the stack; the process lives on.
@@ -46,7 +46,8 @@ func Recover(log *slog.Logger, refuse func(c *gin.Context, err error)) gin.Handl
 			if err, ok := r.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(r) // net/http breaks the connection off
 			}
-			log.ErrorContext(c.Request.Context(), "panic", "route", c.FullPath(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			log.ErrorContext(c.Request.Context(), "panic", "route", c.FullPath(), "panic", fmt.Sprint(r), "stack",
+				string(debug.Stack()))
 			c.Abort()
 			refuse(c, problem.New(problem.Internal, "internal", "Something went wrong on our side. Give support the trace_id."))
 		}()

@@ -17,7 +17,8 @@ func Key(h http.Header) (string, error) {
 		return "", nil
 	}
 	if len(sent) > 1 || len(sent[0]) < 1 || len(sent[0]) > 255 || strings.ContainsFunc(sent[0], unprintable) {
-		return "", problem.New(problem.BadRequest, "idempotency_key_invalid", "An Idempotency-Key is 1 to 255 printable ASCII characters.")
+		return "", problem.New(problem.BadRequest, "idempotency_key_invalid",
+			"An Idempotency-Key is 1 to 255 printable ASCII characters.")
 	}
 	return sent[0], nil
 }
@@ -26,5 +27,6 @@ func unprintable(r rune) bool { return r < ' ' || r > '~' }
 
 // NeedKey refuses a request without an Idempotency-Key.
 func NeedKey() error {
-	return problem.New(problem.BadRequest, "idempotency_key_required", "Send an Idempotency-Key, so that trying again cannot do it twice.")
+	return problem.New(problem.BadRequest, "idempotency_key_required",
+		"Send an Idempotency-Key, so that trying again cannot do it twice.")
 }

@@ -15,7 +15,7 @@ func NewRequestSeconds(r prometheus.Registerer) *prometheus.HistogramVec {
 	}, []string{"method", "route", "status"})
 }
 
-// RouteLabels gives the method and the route pattern of a request. Unknown routes share one pair, so that clients
+// RouteLabels returns the method and the route pattern of a request. Unknown routes share one pair, so that clients
 // cannot create series.
 func RouteLabels(c *gin.Context) (method, route string) {
 	if route = c.FullPath(); route == "" {

@@ -32,11 +32,12 @@ func NewHTTPServer(log *slog.Logger, h http.Handler) *http.Server {
 	}
 }
 
-// acceptedFor is how long requests on accepted connections are still read. Shutdown drops those that it finds half read.
+// acceptedFor is how long requests on accepted connections are still read. Shutdown drops those that it finds half
+// read.
 const acceptedFor = 100 * time.Millisecond
 
-// Serve serves until ctx ends, then accepts no more connections and finishes the requests under way, for 20 s at most. It says
-// when it listens.
+// Serve serves until ctx ends, then accepts no more connections and finishes the requests under way, for 20 s at most.
+// It says when it listens.
 func Serve(ctx context.Context, log *slog.Logger, srv *http.Server, l net.Listener, ready func() error) error {
 	var ending atomic.Bool
 	h := srv.Handler

@@ -4,12 +4,12 @@ package keys
 
 import "fmt"
 
-// What the configuration store holds besides values.
+// Values and keys with a meaning of their own.
 const (
-	// Unset is the value of a setting that was unset: its default applies. A key that is merely absent says nothing.
+	// Unset is the value of a setting that was unset: its default applies. An absent key means nothing.
 	Unset = "__unset__"
-	// Initialized is a key that the store holds once somebody has set it up. Only then does an absent key that no
-	// service has ever known mean its default: a store without it is a new one, or one that lost everything.
+	// Initialized is a key that the store has once somebody has set it up. Only then does an absent key that no service
+	// has ever read mean its default: a store without it is new, or has lost everything.
 	Initialized = "mall.settings_initialized"
 )
 
@@ -22,11 +22,11 @@ type Key[T any] struct {
 	Parse   func(text string) (T, error) // also validates
 	// Required: the default must not be used before the store, or the memory, has been read.
 	Required bool
-	// Chosen: Required, and moves money: once set it can be changed, but never falls back to its default.
+	// Chosen: Required, and decides where money goes: once set it can be changed, but never falls back to its default.
 	Chosen bool
 }
 
-// Standard is the default as a value.
+// Standard is the parsed default.
 func (k Key[T]) Standard() T {
 	v, err := k.Parse(k.Default)
 	if err != nil {
@@ -43,8 +43,9 @@ type Entry struct {
 }
 
 func (k Key[T]) entry() Entry {
-	return Entry{Name: k.Name, Default: k.Default, Form: k.Form, Doc: k.Doc, Chosen: k.Chosen, Check: func(text string) error {
-		_, err := k.Parse(text)
-		return err
-	}}
+	return Entry{Name: k.Name, Default: k.Default, Form: k.Form, Doc: k.Doc, Chosen: k.Chosen,
+		Check: func(text string) error {
+			_, err := k.Parse(text)
+			return err
+		}}
 }

@@ -42,7 +42,8 @@ func TestNonsenseIsRefused(t *testing.T) {
 			}
 		}
 	}
-	for name, good := range map[string]string{"gateway.rate.user": " 0.5/1 ", "auth.key_rotation": "0", "user.mail_link": "http://shop/x", "gateway.policy": "p, a, b, c"} {
+	for name, good := range map[string]string{"gateway.rate.user": " 0.5/1 ", "auth.key_rotation": "0",
+		"user.mail_link": "http://shop/x", "gateway.policy": "p, a, b, c"} {
 		if e, _ := Find(name); e.Check == nil || e.Check(good) != nil {
 			t.Errorf("%s refuses %q", name, good)
 		}

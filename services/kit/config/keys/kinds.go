@@ -13,13 +13,14 @@ import (
 // Duration makes a setting like "15m" between lo and hi.
 func Duration(name, def string, lo, hi time.Duration, doc string) Key[time.Duration] {
 	form := fmt.Sprintf("duration from %s to %s", short(lo), short(hi))
-	return Key[time.Duration]{Name: name, Default: def, Form: form, Doc: doc, Parse: func(text string) (time.Duration, error) {
-		d, err := time.ParseDuration(text)
-		if err == nil && (d < lo || d > hi) {
-			err = fmt.Errorf("%s is outside %s–%s", d, short(lo), short(hi))
-		}
-		return d, err
-	}}
+	return Key[time.Duration]{Name: name, Default: def, Form: form, Doc: doc,
+		Parse: func(text string) (time.Duration, error) {
+			d, err := time.ParseDuration(text)
+			if err == nil && (d < lo || d > hi) {
+				err = fmt.Errorf("%s is outside %s–%s", d, short(lo), short(hi))
+			}
+			return d, err
+		}}
 }
 
 func durationOrZero(name, def string, lo, hi time.Duration, doc string) Key[time.Duration] {
@@ -35,7 +36,7 @@ func durationOrZero(name, def string, lo, hi time.Duration, doc string) Key[time
 	return k
 }
 
-// short leaves out the parts of a duration that are nothing.
+// short leaves out the parts of a duration that are zero.
 func short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -63,28 +64,30 @@ func boolean(name, def, doc string) Key[bool] {
 	return Key[bool]{Name: name, Default: def, Form: "true or false", Doc: doc, Parse: strconv.ParseBool}
 }
 
-// currency is read by services that price and services that show prices: with two opinions about it nothing could be bought.
+// currency is read by services that price and by services that show prices: if they disagreed, nothing could be bought.
 func currency(name, def, doc string) Key[string] {
-	return Key[string]{Name: name, Default: def, Form: "ISO 4217 code", Doc: doc, Chosen: true, Parse: func(text string) (string, error) {
-		if len(text) != 3 || strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-			return "", errors.New("a currency is an ISO 4217 code of three capital letters")
-		}
-		return text, nil
-	}}
+	return Key[string]{Name: name, Default: def, Form: "ISO 4217 code", Doc: doc, Chosen: true,
+		Parse: func(text string) (string, error) {
+			if len(text) != 3 || strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+				return "", errors.New("a currency is an ISO 4217 code of three capital letters")
+			}
+			return text, nil
+		}}
 }
 
-// oneOf has the first choice as its default. Its service may refuse a choice that is not set up.
+// oneOf has the first choice as its default. A service may reject a choice that is not set up.
 func oneOf(name, doc string, choices ...string) Key[string] {
 	form := strings.Join(choices, " or ")
-	return Key[string]{Name: name, Default: choices[0], Form: form, Doc: doc, Chosen: true, Parse: func(text string) (string, error) {
-		if !slices.Contains(choices, text) {
-			return "", fmt.Errorf("want %s", form)
-		}
-		return text, nil
-	}}
+	return Key[string]{Name: name, Default: choices[0], Form: form, Doc: doc, Chosen: true,
+		Parse: func(text string) (string, error) {
+			if !slices.Contains(choices, text) {
+				return "", fmt.Errorf("want %s", form)
+			}
+			return text, nil
+		}}
 }
 
-// address is one to put into mails and pages; without one "".
+// address is a URL to put into mails and pages, or "".
 func address(name, doc string) Key[string] {
 	return Key[string]{Name: name, Form: "address, https://…", Doc: doc, Parse: func(text string) (string, error) {
 		u, err := url.Parse(text)
@@ -95,19 +98,21 @@ func address(name, doc string) Key[string] {
 	}}
 }
 
-// text is checked by its service alone.
+// text is checked only by its service.
 func text(name, form, doc string) Key[string] {
-	return required(Key[string]{Name: name, Form: form, Doc: doc, Parse: func(text string) (string, error) { return text, nil }})
+	return required(Key[string]{Name: name, Form: form, Doc: doc,
+		Parse: func(text string) (string, error) { return text, nil }})
 }
 
-// Rate is so many requests a second, and so many at once after a rest.
+// Rate is a number of requests per second, and the burst allowed after a pause.
 type Rate struct {
 	PerSecond float64
 	Burst     int
 }
 
 func limit(name, def, doc string) Key[Rate] {
-	return required(Key[Rate]{Name: name, Default: def, Form: "requests a second/at once, 100/200", Doc: doc, Parse: parseRate})
+	return required(Key[Rate]{Name: name, Default: def, Form: "requests a second/at once, 100/200", Doc: doc,
+		Parse: parseRate})
 }
 
 func parseRate(text string) (Rate, error) {
@@ -116,7 +121,7 @@ func parseRate(text string) (Rate, error) {
 		return Rate{}, fmt.Errorf("%q is not rate/burst", text)
 	}
 	r, err := strconv.ParseFloat(perSecond, 64)
-	if err != nil || !(r > 0 && r <= 1e6) { // NaN is neither
+	if err != nil || !(r > 0 && r <= 1e6) { // also refuses NaN
 		return Rate{}, fmt.Errorf("rate %q is not a number above 0 and up to 1000000", perSecond)
 	}
 	b, err := strconv.Atoi(burst)

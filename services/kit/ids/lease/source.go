@@ -30,7 +30,7 @@ var Migrations = postgres.Migrations{Name: "ids", FS: files}
 
 const (
 	leaseFor = 60 * time.Second
-	// margin covers how far this machine's clock may run ahead of what it was when the lease was asked for.
+	// margin covers how far this machine's clock may jump ahead after the lease was requested.
 	margin = 5 * time.Second
 )
 
@@ -59,12 +59,12 @@ func NewSource(ctx context.Context, db *gorm.DB, log *slog.Logger) (*Source, err
 	return s, nil
 }
 
-// Next makes an id. It refuses while the lease has run out, which happens when the database was away
-// for longer than the lease or the process was paused.
+// Next makes an id. It refuses when the lease has expired, because the database was unreachable for longer than the
+// lease or the process was paused.
 func (s *Source) Next() (string, error) {
 	l := s.lease.Load()
 	id := l.node.Generate()
-	// The reading that made the id is what must lie within the lease: a clock read before or after could miss a pause.
+	// The clock reading that made the id must lie within the lease: one taken before or after could miss a pause.
 	if made := ids.Made(id.String()); !made.Before(l.until) {
 		ended := errors.New("lease of snowflake node ended")
 		return "", problem.NewUnavailable(ended, time.Second, "Ids cannot be made right now.")
@@ -80,7 +80,7 @@ func (s *Source) Run(ctx context.Context) {
 	}
 }
 
-// giveBack ends the lease. Whoever takes the node waits for the margin all the same: its clock may lag behind ours.
+// giveBack ends the lease. The next owner of the node waits for the margin all the same: its clock may lag behind ours.
 func (s *Source) giveBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -88,9 +88,9 @@ func (s *Source) giveBack(ctx context.Context) error {
 		WHERE node = ? AND owner = ? AND expires_at > now()`, s.lease.Load().num, s.owner).Error
 }
 
-// take renews this owner's lease, or takes over a node that is free or has expired long enough ago for a clock that
-// lags by the margin. Any of them: after the database was restored its leases are old, and the lowest free node would
-// be that of a process which has not noticed yet.
+// take renews this owner's lease, or takes a node that is free or expired long enough ago for a clock that lags by the
+// margin. It takes a random one: after a restore of the database its leases are old, and the lowest free node may be in
+// use by a process that has not noticed yet.
 func (s *Source) take(ctx context.Context) error {
 	asked := time.Now()
 	var num int
@@ -104,7 +104,7 @@ func (s *Source) take(ctx context.Context) error {
 		s.lease.Store(&lease{node: l.node, num: num, until: until})
 		return nil
 	}
-	for try := 1; ; try++ { // replicas that start together see the same node free; one of them gets it each time
+	for try := 1; ; try++ { // replicas that start together choose the same free node; one of them gets it each time
 		num, found, err := s.free(ctx)
 		if err != nil {
 			return err
@@ -118,7 +118,7 @@ func (s *Source) take(ctx context.Context) error {
 	}
 }
 
-// free leases a free node; found is false if another process was faster, or if there is none.
+// free leases a free node; found is false if another process was faster, or there is none.
 func (s *Source) free(ctx context.Context) (num int, found bool, err error) {
 	seconds := int(leaseFor / time.Second)
 	res := s.db.WithContext(ctx).Raw(`INSERT INTO node_leases (node, owner, expires_at)

@@ -124,7 +124,8 @@ func TestNodesAreGivenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	exec("INSERT INTO node_leases SELECT n, 'others', now() + interval '1 hour' FROM generate_series(3, 1023) n") // three are left
+	// three are left
+	exec("INSERT INTO node_leases SELECT n, 'others', now() + interval '1 hour' FROM generate_series(3, 1023) n")
 	lease := func() *Source {
 		t.Helper()
 		s, err := NewSource(t.Context(), db, slog.Default())
@@ -169,8 +170,8 @@ func TestNodesAreGivenBack(t *testing.T) {
 	}
 }
 
-// The database comes back without its last leases while their owners go on: whoever starts now does not take what the table calls
-// the lowest free node, which is theirs, and they notice when they renew.
+// The database comes back without its last leases while their owners go on: whoever starts now does not take what the
+// table calls the lowest free node, which is theirs, and they notice when they renew.
 func TestARestoredTableOfLeases(t *testing.T) {
 	db := postgrestest.Open(t, Migrations)
 	running, err := NewSource(t.Context(), db, slog.Default())
@@ -198,7 +199,8 @@ func TestARestoredTableOfLeases(t *testing.T) {
 		t.Fatal(err)
 	}
 	var owners int
-	if err := db.Raw("SELECT count(DISTINCT owner) FROM node_leases WHERE expires_at > now()").Scan(&owners).Error; err != nil || owners != 2 {
+	if err := db.Raw("SELECT count(DISTINCT owner) FROM node_leases WHERE expires_at > now()").Scan(&owners).
+		Error; err != nil || owners != 2 {
 		t.Errorf("%d owners of 2 leases, %v", owners, err)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// Deadlocks counts the statements on db that PostgreSQL ended to resolve a deadlock (SQLSTATE 40P01). postgres.InTx repeats their
-// transactions, so nothing else shows them but the time they take.
+// Deadlocks counts the statements on db that PostgreSQL ended to resolve a deadlock (SQLSTATE 40P01). postgres.InTx
+// repeats their transactions, so nothing else shows them but the time they take.
 func Deadlocks(t testing.TB, db *gorm.DB) *atomic.Int64 {
 	t.Helper()
 	var n atomic.Int64

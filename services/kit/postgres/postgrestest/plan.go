@@ -17,8 +17,8 @@ type Plan struct {
 	Rows  float64  // how many rows were read in all
 }
 
-// Explain runs a statement as its service does, with a plan for any arguments, and takes it back. Fill the tables first: of a small
-// one PostgreSQL reads all.
+// Explain runs a statement as its service does, with a plan for any arguments, and takes it back. Fill the tables
+// first: of a small one PostgreSQL reads all.
 func Explain(t testing.TB, db *gorm.DB, statement string, args ...any) Plan {
 	t.Helper()
 	prepared, values := statement, make([]string, len(args))
@@ -33,7 +33,8 @@ func Explain(t testing.TB, db *gorm.DB, statement string, args ...any) Plan {
 	tx := db.Begin()
 	defer tx.Rollback()
 	var text []string
-	err := errors.Join(tx.Exec("SET LOCAL plan_cache_mode = force_generic_plan").Error, tx.Exec("PREPARE explained AS "+prepared).Error)
+	err := errors.Join(tx.Exec("SET LOCAL plan_cache_mode = force_generic_plan").Error,
+		tx.Exec("PREPARE explained AS "+prepared).Error)
 	if err == nil {
 		err = tx.Raw("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE " + execute).Scan(&text).Error
 	}

@@ -21,7 +21,7 @@ import (
 
 var count atomic.Int64
 
-// Open gives a migrated, empty database that is dropped when the test ends. It needs
+// Open returns a migrated, empty database that is dropped when the test ends. It needs
 // MALL_TEST_POSTGRES_URL, a superuser's DSN, which `go run ./deploy/mall test` sets; without it
 // the test fails, or is skipped under -short. With MALL_TEST_PGBOUNCER_URL, the DSN of a PgBouncer in
 // front of the same server, the test uses its database through that.
@@ -51,7 +51,8 @@ func Open(t testing.TB, sets ...postgres.Migrations) *gorm.DB {
 		t.Fatalf("prepare template database: %v", err)
 	}
 	name := fmt.Sprintf("test_%d_%d", os.Getpid(), count.Add(1))
-	if err := admin.Exec(fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy", name, template)).Error; err != nil {
+	if err := admin.Exec(fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy", name, template)).
+		Error; err != nil {
 		t.Fatalf("create test database: %v", err)
 	}
 	at := server
@@ -70,10 +71,12 @@ func Open(t testing.TB, sets ...postgres.Migrations) *gorm.DB {
 	return db
 }
 
-func makeTemplate(ctx context.Context, t testing.TB, admin *gorm.DB, server, template string, sets []postgres.Migrations) error {
+func makeTemplate(ctx context.Context, t testing.TB, admin *gorm.DB, server, template string,
+	sets []postgres.Migrations) error {
 	t.Helper()
 	var exists bool
-	if err := admin.Raw("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = ? AND datistemplate)", template).Scan(&exists).Error; err != nil || exists {
+	if err := admin.Raw("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = ? AND datistemplate)",
+		template).Scan(&exists).Error; err != nil || exists {
 		return err
 	}
 	if err := admin.Exec("DROP DATABASE IF EXISTS " + template).Error; err != nil {

@@ -36,7 +36,7 @@ type Watched struct {
 	ran        *sync.Cond
 }
 
-// Watch gives a database like db that remembers the statements of a service, to look at their plans.
+// Watch returns a database like db that remembers the statements of a service, to look at their plans.
 func Watch(db *gorm.DB) *Watched {
 	w := &Watched{statements: map[string]string{}}
 	w.ran = sync.NewCond(&w.mu)
@@ -62,8 +62,8 @@ func (r tracer) Trace(_ context.Context, _ time.Time, said func() (string, int64
 // shape is what differs between two runs of one statement.
 var shape = regexp.MustCompile(`'[^']*'|\b\d+\b`)
 
-// WholeTables gives the statements seen that read all of one of these tables, with its name: what a service does for a
-// request or again and again must not. Fill the tables and ANALYZE first: a small one PostgreSQL reads whole.
+// WholeTables returns the statements seen that read all of one of these tables, with its name: what a service does for
+// a request or again and again must not. Fill the tables and ANALYZE first: a small one PostgreSQL reads whole.
 func (w *Watched) WholeTables(t testing.TB, tables ...string) (found []string) {
 	t.Helper()
 	w.mu.Lock()
@@ -91,7 +91,7 @@ func (w *Watched) WholeTables(t testing.TB, tables ...string) (found []string) {
 	return found
 }
 
-// wholeTables gives the tables that a plan reads from end to end.
+// wholeTables returns the tables that a plan reads from end to end.
 func wholeTables(n node, limited bool) (tables []string) {
 	if n.Kind == "Seq Scan" && !limited {
 		tables = append(tables, n.Table)
