@@ -49,10 +49,10 @@ func run(ctx context.Context) error {
 	return r.Serve(ctx)
 }
 
-// now is as fine as the database keeps it, so that an answer shows what a later read will.
+// now is rounded to the database's precision, so that an answer shows what a later read will.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// every adds a worker that begins at once. Its pauses vary, so that replicas do not all work at the same moment.
+// every makes a worker that begins at once. Its pauses vary, so that replicas do not all work at the same moment.
 func every(r *app.App, name string, pause time.Duration, work func(context.Context) error) {
 	r.Go(worker.Loop{Name: name, Log: r.Log, AtOnce: true, Every: worker.Spread(pause, pause/5), Work: work}.Run)
 }

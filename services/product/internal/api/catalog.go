@@ -113,7 +113,7 @@ func (h handler) change(c *gin.Context) error {
 	if match == "" {
 		return problem.New(problem.PreconditionRequired, "", "Send If-Match with the ETag of the product you read.")
 	}
-	// What is no tag of ours cannot be the present one: version 0 never matches.
+	// A text that is not one of our tags cannot match: no product has version 0.
 	version, err := strconv.ParseInt(strings.Trim(match, `"`), 10, 64)
 	if err != nil || web.ETag(version) != match {
 		version = 0

@@ -112,8 +112,8 @@ func price(c *gin.Context, name string) (*int64, error) {
 	return &n, nil
 }
 
-// token is a place in one list. It is bound to the query: the same place in
-// another list would show nonsense. Nothing in it is secret or trusted.
+// token is a position in one list. It is bound to the query: in another list the same position would be wrong. Nothing
+// in it is secret or trusted.
 type token struct {
 	Query string  `json:"q"`
 	Rank  float64 `json:"r,omitempty"`
@@ -141,8 +141,7 @@ func decode(raw string, q catalog.Query) (*catalog.Cursor, error) {
 	return &catalog.Cursor{Rank: t.Rank, Price: t.Price, ID: t.ID}, nil
 }
 
-// fingerprint covers what decides which products a list has, and their order;
-// the size of a page may change on the way.
+// fingerprint covers what decides which products a list has, and their order; the page size may change on the way.
 func fingerprint(q catalog.Query) string {
 	q.PageSize, q.After = 0, nil
 	raw, err := json.Marshal(q)

@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// lockStock locks the stock of all products that a batch names, whatever the types of its events.
+// lockStock locks the stock of all products named in a batch, whatever the types of its events.
 func (h handler) lockStock(ctx context.Context, events []outbox.CloudEvent) error {
 	return h.inventory.Lock(ctx, productsOf(events)...)
 }
@@ -49,7 +49,7 @@ func orderOf(id string, lines []orderv1.EventLine) inventory.Order {
 	return o
 }
 
-// productsOf gives the products that events of orders name. All types have their lines in the same field.
+// productsOf returns the products named in events of orders. All types have their lines in the same field.
 func productsOf(events []outbox.CloudEvent) []string {
 	var productIDs []string
 	for _, e := range events {

@@ -1,5 +1,5 @@
-// Package api is what comes into the product service: the catalogue's public routes
-// behind the gateway, peer routes for checkout and cart, and the events of orders.
+// Package api has the routes and event handlers of product: the public catalogue behind the gateway, routes for
+// checkout and cart, and the events of orders.
 package api
 
 import (
@@ -24,7 +24,7 @@ type handler struct {
 	effects   *idempotency.Store
 }
 
-// Routes mounts everything product answers.
+// Routes adds all routes and event handlers of product.
 func Routes(
 	s *server.Server, in *inbox.Inbox, out *outbox.Outbox, effects *idempotency.Store,
 	products *catalog.Service, stock *inventory.Service,
@@ -39,18 +39,18 @@ func Routes(
 	s.GET("/v1/products/:id", gateway, server.Handle(h.get))
 	// seller, admin: offers a product. With an Idempotency-Key a repeat offers no second one.
 	s.POST("/v1/products", gateway, s.SignedIn, s.WithSettings, once, server.Handle(h.create))
-	// its seller, admin: 428 without If-Match, 412 once somebody else changed it.
+	// its seller, admin: 428 without If-Match, 412 if it was changed meanwhile.
 	s.PATCH("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.change))
-	// its seller, admin: off the shelves; old orders keep their lines.
+	// its seller, admin: ends the sale; old orders keep their lines.
 	s.DELETE("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.remove))
-	// its seller, admin: 409 if it would take out what orders hold or have reserved.
+	// its seller, admin: 409 if it would remove what orders hold or have reserved.
 	s.POST("/v1/products/:id/stock", gateway, s.SignedIn, once, server.Handle(h.adjust))
 
-	// checkout: holds all lines of an order or none and prices them. Safe to repeat; refusals are answers.
+	// checkout: holds all lines of an order or none, and prices them. Safe to repeat; a refusal is a 200 answer.
 	s.POST(productv1.PathHold, server.Callers("checkout"), server.Handle(h.hold))
-	// checkout: gives a hold back after a definite refusal, never after a timeout. Safe to repeat.
+	// checkout: releases a hold after a definite refusal, never after a timeout. Safe to repeat.
 	s.POST(productv1.PathRelease, server.Callers("checkout"), server.Handle(h.release))
-	// cart, checkout: what these products are now; those not for sale are missing.
+	// cart, checkout: the present state of these products; those not for sale are missing.
 	s.POST(productv1.PathGet, server.Callers("cart", "checkout"), server.Handle(h.products))
 
 	// Events; each safe to repeat and in any order. All three lock the stock of the products that they name.

@@ -6,7 +6,7 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// PricedLine is a line of a hold with what the catalogue says of its product at this moment.
+// PricedLine is a line of a hold with the product's present name and price.
 type PricedLine struct {
 	inventory.Line
 	SellerID string
@@ -22,8 +22,8 @@ type PricedHold struct {
 	Shortages []inventory.Shortage
 }
 
-// Hold takes all lines of an order or none, once per order id, by one call of the gate, and prices them by one query.
-// Refusals are results, not errors.
+// Hold takes all lines of an order or none, once per order id, by one call of the gate, and prices them by one query. A
+// refusal is a result, not an error.
 func (s *Service) Hold(ctx context.Context, orderID string, lines []inventory.Line) (PricedHold, error) {
 	res, err := s.inventory.Hold(ctx, orderID, lines)
 	if err != nil {
@@ -35,8 +35,8 @@ func (s *Service) Hold(ctx context.Context, orderID string, lines []inventory.Li
 	return s.priced(ctx, lines)
 }
 
-// priced reads names and prices after the hold, all by one query, so that no line is older than its hold. If a product
-// was removed the hold stays: this may be the retry of a checkout whose order exists, and only its caller can find out.
+// priced reads names and prices by one query after the hold, so that no price is older than its hold. If a product was
+// removed the hold stays: this may be the retry of a checkout whose order exists, and only its caller can find out.
 func (s *Service) priced(ctx context.Context, lines []inventory.Line) (PricedHold, error) {
 	ids := make([]string, len(lines))
 	for i, l := range lines {

@@ -1,5 +1,5 @@
-// Package catalog is the products of the mall: what sellers say of them, who may change them, and how shoppers find
-// them. How many there are is the business of package inventory, which does not know this one.
+// Package catalog is the domain of products: their attributes, who may change them, and how shoppers find them. Stock
+// is the business of package inventory, which does not import this one.
 package catalog
 
 import (
@@ -13,7 +13,7 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// Attributes are a product as everybody may see it.
+// Attributes are a product's public attributes.
 type Attributes struct {
 	ID          string
 	SellerID    string
@@ -28,13 +28,13 @@ type Attributes struct {
 	UpdatedAt   time.Time
 }
 
-// View is a product with what can be bought of it.
+// View is a product with its available quantity.
 type View struct {
 	Attributes
 	Available int64
 }
 
-// Actor is who asks for a change.
+// Actor is the user who asks for a change.
 type Actor struct {
 	UserID string
 	Admin  bool
@@ -44,13 +44,13 @@ type Actor struct {
 // Product is one sellable unit.
 type Product struct{ attributes Attributes }
 
-// Restore gives the product that a store kept.
+// Restore makes a product from its stored attributes.
 func Restore(f Attributes) *Product { return &Product{attributes: f} }
 
 // Attributes tells what the product is now.
 func (p *Product) Attributes() Attributes { return p.attributes }
 
-// CreateParams is what a seller says of a new product.
+// CreateParams is a seller's input for a new product.
 type CreateParams struct {
 	Name        string
 	Description string
@@ -60,7 +60,7 @@ type CreateParams struct {
 	Stock       int64
 }
 
-// Limits of what a seller may write; the OpenAPI file says the same.
+// Limits of a seller's input; openapi.yaml has the same.
 const (
 	maxName        = 200
 	maxDescription = 10_000
@@ -69,7 +69,7 @@ const (
 	maxPrice       = 99_999_999_999
 )
 
-// New makes a product of this seller, or refuses field by field.
+// New makes a product of this seller, or returns what is wrong field by field.
 func New(id string, by Actor, d CreateParams, currency string, at time.Time) (*Product, error) {
 	if !by.Seller && !by.Admin {
 		return nil, problem.New(problem.Forbidden, "", "Only sellers offer products.")
@@ -89,7 +89,7 @@ func New(id string, by Actor, d CreateParams, currency string, at time.Time) (*P
 	return p, nil
 }
 
-// Change is what somebody wants different; nil leaves a field as it is.
+// Change is a requested change; nil leaves a field as it is.
 type Change struct {
 	Name        *string
 	Description *string
@@ -102,8 +102,8 @@ func (c Change) empty() bool {
 	return c.Name == nil && c.Description == nil && c.Category == nil && c.ImageURL == nil && c.Price == nil
 }
 
-// Change alters the product if it is still at the version the caller read. Not
-// the caller's product looks like no product.
+// Change changes the product if it still has the version that the caller read. Another seller's product looks like a
+// missing one.
 func (p *Product) Change(by Actor, version int64, c Change, at time.Time) error {
 	if err := p.mayTouch(by); err != nil {
 		return err
@@ -144,7 +144,7 @@ func set(dst, src *string, clean func(string) string) {
 	}
 }
 
-// Remove ends the sale of the product. It stays readable for old orders.
+// Remove ends the sale of the product. Old orders can still read it.
 func (p *Product) Remove(by Actor, at time.Time) error {
 	if err := p.mayTouch(by); err != nil {
 		return err
@@ -154,7 +154,7 @@ func (p *Product) Remove(by Actor, at time.Time) error {
 	return nil
 }
 
-// mayTouch lets the owning seller and admins through.
+// mayTouch admits the owning seller and admins.
 func (p *Product) mayTouch(by Actor) error {
 	if p.attributes.Deleted || (!by.Admin && by.UserID != p.attributes.SellerID) {
 		return Missing()
@@ -162,7 +162,7 @@ func (p *Product) mayTouch(by Actor) error {
 	return nil
 }
 
-// Missing is the refusal for a product that is not there, or not the caller's.
+// Missing refuses a product that does not exist or is not the caller's.
 func Missing() error { return problem.NewNotFound("product") }
 
 func (p *Product) check() []problem.Field {
@@ -192,7 +192,7 @@ func (p *Product) check() []problem.Field {
 	return bad
 }
 
-// isImage keeps javascript: and data: out of the storefront's pages.
+// isImage keeps javascript: and data: URLs out of the storefront's pages.
 func isImage(s string) bool {
 	if s == "" {
 		return true
@@ -210,7 +210,8 @@ func isImage(s string) bool {
 	case "http", "https":
 		return u.Host != ""
 	case "":
-		return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") // to a browser, any number of slashes begins a host
+		// to a browser, any number of slashes begins a host name
+		return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//")
 	default:
 		return false
 	}

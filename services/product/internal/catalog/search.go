@@ -18,7 +18,7 @@ const (
 	Newest    Sort = "newest"
 )
 
-// Query is what a shopper looks for. Empty strings and nil are no filter.
+// Query is a shopper's search. Empty strings and nil are no filter.
 type Query struct {
 	Words    string
 	Category string
@@ -29,14 +29,14 @@ type Query struct {
 	After    *Cursor
 }
 
-// Cursor is the last row of the page before: stable while products come and go.
+// Cursor is the last row of the page before: pages stay stable while products come and go.
 type Cursor struct {
 	Rank  float64 // with Relevance
 	Price int64   // with PriceUp and PriceDown
 	ID    string
 }
 
-// TotalCap is how far a list counts.
+// TotalCap is the largest total that is counted.
 const TotalCap = 1000
 
 // Page is a part of a list. Next is nil on the last one.
@@ -47,7 +47,7 @@ type Page struct {
 	Capped bool
 }
 
-// Normal gives the query with its defaults, or refuses field by field.
+// Normal returns the query with its defaults, or what is wrong field by field.
 func (q Query) Normal() (Query, error) {
 	var bad []problem.Field
 	q.Words, q.Category = strings.TrimSpace(q.Words), strings.TrimSpace(q.Category)

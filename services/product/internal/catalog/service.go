@@ -7,7 +7,7 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// Inventory is what the catalogue needs of stock: inventory.Service.
+// Inventory is what the catalogue needs of stock; inventory.Service implements it.
 type Inventory interface {
 	// Hold takes all lines of an order or none, once per order id.
 	Hold(ctx context.Context, orderID string, lines []inventory.Line) (inventory.HoldResult, error)
@@ -37,18 +37,17 @@ func (s *Service) Search(ctx context.Context, q Query) (Page, error) {
 	return s.store.Search(ctx, q)
 }
 
-// Get gives one product that is for sale.
+// Get returns one product that is for sale.
 func (s *Service) Get(ctx context.Context, id string) (View, error) {
 	return s.store.Get(ctx, id)
 }
 
-// Views gives those of the products that exist, removed ones included.
+// Views returns those of the products that exist, removed ones included.
 func (s *Service) Views(ctx context.Context, ids []string) ([]View, error) {
 	return s.store.Views(ctx, ids)
 }
 
-// Create offers a product under an id that was chosen before: a second run with
-// the same id finds what the first one made.
+// Create offers a product under an id chosen before: a second run with the same id returns what the first one created.
 func (s *Service) Create(ctx context.Context, id string, by Actor, d CreateParams) (View, error) {
 	p, err := New(id, by, d, s.currency(), s.now())
 	if err != nil {

@@ -94,7 +94,7 @@ func start(t *testing.T) *real {
 	return r
 }
 
-// program gives the path of a program; without it the test fails, or is skipped under -short.
+// program returns the path of a program; without it the test fails, or is skipped under -short.
 func program(t *testing.T, variable, name string) string {
 	t.Helper()
 	if path := os.Getenv(variable); path != "" {

@@ -1,5 +1,4 @@
-// Package clients is whom the product service calls, through its sidecar: the gate in
-// Redis behind the binding redis-lua, and the order service's fence.
+// Package clients calls the stock gate in Redis (binding redis-lua) and the order service's fence through the sidecar.
 package clients
 
 import (
@@ -13,12 +12,12 @@ import (
 // binding is the name of the Dapr component.
 const binding = "redis-lua"
 
-// callTimeout is how long a buyer may wait for the gate: when Redis is down a
-// checkout answers 503 soon instead of queueing.
+// callTimeout is how long a buyer may wait for the gate: when Redis is down a checkout answers 503 soon instead of
+// queueing.
 const callTimeout = 2 * time.Second
 
-// recordedMost is how many recorded holds one call names: more the binding takes of no product, and the call stays far
-// below the body that a sidecar takes.
+// recordedMost is how many recorded holds one call names: the binding accepts no more per product, and the call stays
+// far below the largest body of a sidecar.
 const recordedMost = 5000
 
 // Binder calls an operation of an output binding: sidecar.Client.
@@ -26,7 +25,7 @@ type Binder interface {
 	Bind(ctx context.Context, binding, operation string, in, out any) error
 }
 
-// Gate is inventory.Gate through the binding.
+// Gate implements inventory.Gate through the binding.
 type Gate struct {
 	side  Binder
 	owner string // of locks: this process
@@ -82,20 +81,20 @@ type orderIn struct {
 	OrderID string `json:"order_id"`
 }
 
-// Unhold gives back what an order holds.
+// Unhold releases what an order holds.
 func (g *Gate) Unhold(ctx context.Context, id string) error {
 	return g.call(ctx, "unhold", orderIn{id}, nil)
 }
 
-// Apply tells the gate what the ledger says, in as many calls as it takes. A product that is cut in two is told its
-// base with each part: until the last one it looks emptier than it is, never fuller.
+// Apply sends the ledger's stock to the gate, in as many calls as needed. A product that needs several parts gets its
+// base with each: until the last one the gate shows less stock than there is, never more.
 func (g *Gate) Apply(ctx context.Context, items []inventory.Apply) error {
 	type item struct {
 		ProductID string   `json:"product_id"`
 		Base      int64    `json:"base"`
 		Version   int64    `json:"version"`
 		Recorded  []string `json:"recorded"`
-		InsteadOf *int64   `json:"instead_of,omitempty"` // a component of the version before does not know it
+		InsteadOf *int64   `json:"instead_of,omitempty"` // a component of the version before ignores it
 	}
 	type call struct {
 		Items []item `json:"items"`
@@ -204,7 +203,7 @@ func (g *Gate) Inspect(ctx context.Context, productIDs []string) ([]inventory.Ga
 	return items, nil
 }
 
-// RunID names the life of the Redis server.
+// RunID identifies the running Redis server; it changes when Redis restarts.
 func (g *Gate) RunID(ctx context.Context) (string, error) {
 	var out struct {
 		RunID string `json:"run_id"`
@@ -213,7 +212,7 @@ func (g *Gate) RunID(ctx context.Context) (string, error) {
 	return out.RunID, err
 }
 
-// Lock lets one process win for a while.
+// Lock admits one process for a while.
 func (g *Gate) Lock(ctx context.Context, key string, ttl time.Duration) (bool, error) {
 	in := struct {
 		Key   string `json:"key"`

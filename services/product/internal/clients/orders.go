@@ -18,7 +18,7 @@ type Invoker interface {
 // Orders is inventory.Orders through the sidecar.
 type Orders struct{ side Invoker }
 
-// FeedReader is what tells how far a producer's feed was read: inbox.Inbox.
+// FeedReader tells how far a producer's feed was read; inbox.Inbox implements it.
 type FeedReader interface {
 	ReadAt(ctx context.Context, source string) (time.Time, error)
 }
@@ -29,15 +29,15 @@ type Feed struct{ in FeedReader }
 // NewFeed makes a feed.
 func NewFeed(in FeedReader) Feed { return Feed{in} }
 
-// ReadAt is described at inventory.Feed.
+// ReadAt implements inventory.Feed.
 func (f Feed) ReadAt(ctx context.Context) (time.Time, error) { return f.in.ReadAt(ctx, "order") }
 
-// NewOrders makes the way to order's fence.
+// NewOrders makes a client of order's fence.
 func NewOrders(side Invoker) *Orders { return &Orders{side: side} }
 
 var _ inventory.Orders = (*Orders)(nil)
 
-// Fence asks whether an order exists. After a "no" it never will.
+// Fence asks whether an order exists. After a "no" it can never be created.
 func (o *Orders) Fence(ctx context.Context, orderID string) (bool, error) {
 	var out orderv1.FenceAnswer
 	err := o.side.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodPost, Path: orderv1.PathFence,

@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Adjustment is a change by hand: a delivery, a loss.
+// Adjustment is a manual change of stock: a delivery, a loss.
 type Adjustment struct {
 	ID        string
 	ProductID string
@@ -23,7 +23,7 @@ func (a Adjustment) HoldID() string { return adjustmentPrefix + a.ID }
 
 const adjustmentPrefix = "adj-"
 
-// Validate refuses a change that has no effect or no reason, field by field.
+// Validate rejects a change without effect or reason, field by field.
 func (a Adjustment) Validate() error {
 	var bad []problem.Field
 	if a.Delta == 0 || a.Delta > MaxQuantity || a.Delta < -MaxQuantity {
@@ -38,8 +38,8 @@ func (a Adjustment) Validate() error {
 	return nil
 }
 
-// Adjust puts stock in or takes it out. What is taken out is held in the gate first, like a sale: otherwise buyers who
-// hold it already would find it gone.
+// Adjust adds or removes stock. Stock to be removed is held in the gate first, like a sale: otherwise it could be stock
+// that buyers hold already.
 func (s *Service) Adjust(ctx context.Context, a Adjustment) (Stock, error) {
 	if err := a.Validate(); err != nil {
 		return Stock{}, err
@@ -53,14 +53,14 @@ func (s *Service) Adjust(ctx context.Context, a Adjustment) (Stock, error) {
 	}
 	after, err := s.store.Adjust(ctx, a, decide)
 	if refused(err) {
-		// Nothing was taken out for certain, so the hold has no purpose. After any
-		// other failure it stays until its time is over: the commit may have happened.
+		// Certainly nothing was removed, so the hold is released. After any other failure it stays until it expires: the
+		// commit may have happened.
 		s.dropHold(ctx, a.HoldID())
 	}
 	return after, err
 }
 
-// refused tells an answer from a failure.
+// refused distinguishes a refusal from a failure.
 func refused(err error) bool {
 	switch problem.KindOf(err) {
 	case "", problem.Internal, problem.Unavailable, problem.Timeout:
@@ -69,7 +69,7 @@ func refused(err error) bool {
 	return true
 }
 
-// holdAdjustment holds what an adjustment takes out. One that was recorded already needs no hold.
+// holdAdjustment holds what an adjustment removes. A recorded one needs no hold.
 func (s *Service) holdAdjustment(ctx context.Context, a Adjustment) error {
 	known, err := s.recorded(ctx, a.HoldID())
 	if err != nil || known {
@@ -87,7 +87,7 @@ func (s *Service) holdAdjustment(ctx context.Context, a Adjustment) error {
 	return nil
 }
 
-// dropHold releases a hold without purpose. If that fails, it expires.
+// dropHold releases a hold. If that fails, it expires.
 func (s *Service) dropHold(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()

@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	// pendingMost bounds the memory of a long outage; a product that is dropped is
-	// right again after its next change, or when the Reconciler comes to it.
+	// pendingMost bounds the memory of a long outage; a dropped product is corrected by its next change, or by the
+	// Reconciler.
 	pendingMost = 10_000
 	applyBatch  = 200
 	// ApplyRetry is the pause after a failure.
 	ApplyRetry = time.Second
 )
 
-// GateSync applies to the gate what the ledger has committed, soon and in batches, and retries what failed. It cannot
-// leave that to the Reconciler, which visits products without open holds only now and then: until then a product whose
-// release was not applied looks emptier than it is. A crash may lose everything: the next start applies all products.
+// GateSync sends committed stock to the gate, soon and in batches, and retries failures. The Reconciler alone would be
+// too slow: it visits products without open holds only now and then, and until then a product whose release was not
+// applied shows too little stock. After a crash, the next start applies all products.
 type GateSync struct {
 	gate Gate
 	wake chan struct{}

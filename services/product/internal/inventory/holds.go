@@ -23,8 +23,8 @@ type HoldResult struct {
 	Shortages []Shortage
 }
 
-// Hold takes all lines of an order or none, once per order id, by one call of the gate. Refusals are results, not
-// errors.
+// Hold takes all lines of an order or none, once per order id, by one call of the gate. A refusal is a result, not an
+// error.
 func (s *Service) Hold(ctx context.Context, orderID string, lines []Line) (HoldResult, error) {
 	v, unknown, err := s.hold(ctx, orderID, lines)
 	if err != nil {
@@ -41,13 +41,13 @@ func (s *Service) Hold(ctx context.Context, orderID string, lines []Line) (HoldR
 		if !known {
 			return HoldResult{Status: SoldOut, Shortages: v.Shortages}, nil
 		}
-		// The order exists and its hold has become a reservation: this is a retry of
-		// a checkout that succeeded, and refusing it would contradict the order.
+		// The order exists and its hold has become a reservation: this is the retry of a checkout that succeeded, and a
+		// refusal would contradict the order.
 	}
 	return HoldResult{Status: Held}, nil
 }
 
-// RefuseHold gives the result of a hold with products that are not for sale.
+// RefuseHold returns the result of a hold with products that are not for sale.
 func RefuseHold(productIDs []string) HoldResult {
 	res := HoldResult{Status: Unavailable}
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(productIDs))) {
@@ -56,13 +56,13 @@ func RefuseHold(productIDs []string) HoldResult {
 	return res
 }
 
-// ReleaseHold releases what an order holds. Callers do so only after a definite
-// refusal; a hold nobody releases goes through the fence.
+// ReleaseHold releases what an order holds. Call it only after a definite refusal; other holds expire through the
+// fence.
 func (s *Service) ReleaseHold(ctx context.Context, orderID string) error {
 	return s.gate.Unhold(ctx, orderID)
 }
 
-// hold asks the gate, and again after products it had lost were rebuilt.
+// hold asks the gate, and again after rebuilding products that the gate had lost.
 func (s *Service) hold(ctx context.Context, id string, lines []Line) (v ItemHold, unknown []string, err error) {
 	for try := 1; ; try++ {
 		v, err = s.gate.Hold(ctx, id, lines, s.ttl())
@@ -81,7 +81,7 @@ func (s *Service) hold(ctx context.Context, id string, lines []Line) (v ItemHold
 	}
 }
 
-// recorded says whether the ledger has recorded what was held under an id.
+// recorded reports whether the ledger has recorded what was held under an id.
 func (s *Service) recorded(ctx context.Context, holdID string) (bool, error) {
 	_, recorded, err := s.store.StockSnapshot(ctx, nil, []string{holdID})
 	return recorded[holdID], err

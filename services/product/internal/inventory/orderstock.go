@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// State is where a reservation stands. It starts reserved and ends once.
+// State is the state of a reservation: reserved, then ended once.
 type State string
 
 // The states of a reservation.
@@ -23,27 +23,27 @@ type Reservation struct {
 	State     State
 }
 
-// Shortage says how much there is of a product that an order wants more of.
+// Shortage is how much is left of a product that an order wants more of.
 type Shortage struct {
 	ProductID string
 	Available int64
 }
 
-// Rejection says that the stock of a placed order is not there. The gate held it (it can, after it lost other holds),
+// Rejection means that the stock of a placed order is missing. The gate held it (possible after it lost other holds),
 // the ledger refused it.
 type Rejection struct {
 	OrderID   string
 	Shortages []Shortage
 }
 
-// Order is what its events say of an order.
+// Order is the content of an order's events.
 type Order struct {
 	ID    string
 	Lines []Line
 }
 
-// StockByProduct is stock read under locks, by product. Orders that are recorded together share one: each sees what the
-// one before it left.
+// StockByProduct is locked stock by product. Orders that are recorded together share it: each sees what the one before
+// has left.
 type StockByProduct map[string]*Stock
 
 // NewStockByProduct sorts stock by product.
@@ -55,9 +55,9 @@ func NewStockByProduct(stock ...Stock) StockByProduct {
 	return byProduct
 }
 
-// OrderStock is what the ledger knows of one order, read under locks: the stock of its products, its reservations, and
-// whether it was rejected. Place, Pay and Cancel are the three events of an order. Each takes effect once, in whatever
-// order they come.
+// OrderStock is the ledger's state of one order, read under locks: the stock of its products, its reservations, and
+// whether it was rejected. Place, Pay and Cancel apply the three events of an order. Each takes effect once, in any
+// order.
 type OrderStock struct {
 	orderID      string
 	stock        StockByProduct
@@ -66,22 +66,22 @@ type OrderStock struct {
 	changes      Changes
 }
 
-// Changes are what the events changed and a store must keep, all of it or nothing.
+// Changes are the effects of the events; a store must write all or none.
 type Changes struct {
 	Entries      []Entry
 	Reservations []Reservation // new or in a new state
 	Rejection    *Rejection
 }
 
-// NewOrderStock gives the stock of an order as a store found it.
+// NewOrderStock returns the stock of an order as a store found it.
 func NewOrderStock(orderID string, stock StockByProduct, reservations []Reservation, rejected bool) *OrderStock {
 	return &OrderStock{orderID: orderID, stock: stock, reservations: reservations, rejected: rejected}
 }
 
-// Changes gives what the events changed.
+// Changes returns what the events changed.
 func (o *OrderStock) Changes() Changes { return o.changes }
 
-// known says whether an event of this order was recorded before.
+// known reports whether an event of this order was recorded before.
 func (o *OrderStock) known() bool { return o.rejected || len(o.reservations) > 0 }
 
 // Place reserves every line or, if one is short, none and rejects the order.
@@ -92,8 +92,7 @@ func (o *OrderStock) Place(lines []Line) error {
 	return o.reserve(lines)
 }
 
-// Pay deducts what was reserved. If it comes before Place it reserves its own lines first, and the late Place then
-// finds a record.
+// Pay deducts what was reserved. Before Place it reserves its own lines first, and the late Place then finds them.
 func (o *OrderStock) Pay(lines []Line) error {
 	if !o.known() {
 		if err := o.reserve(lines); err != nil {
@@ -103,8 +102,8 @@ func (o *OrderStock) Pay(lines []Line) error {
 	return o.close(Deducted)
 }
 
-// Cancel releases what was reserved. If it comes before Place it records released reservations at once, so that the
-// late Place reserves nothing.
+// Cancel releases what was reserved. Before Place it records released reservations, so that the late Place reserves
+// nothing.
 func (o *OrderStock) Cancel(lines []Line) error {
 	if o.known() {
 		return o.close(Released)
@@ -197,8 +196,8 @@ func (o *OrderStock) record(r Reservation) {
 	o.changes.keep(r)
 }
 
-// keep replaces an earlier change of the same product's reservation: a payment that comes first reserves and deducts at
-// once.
+// keep replaces an earlier change of the same product's reservation: a payment that comes first both reserves and
+// deducts.
 func (c *Changes) keep(r Reservation) {
 	for i, old := range c.Reservations {
 		if old.ProductID == r.ProductID {
@@ -209,7 +208,7 @@ func (c *Changes) keep(r Reservation) {
 	c.Reservations = append(c.Reservations, r)
 }
 
-// Balances gives the stock after the changes, one per product that moved.
+// Balances returns the stock after the changes, one per product that moved.
 func (c Changes) Balances() []Stock {
 	var out []Stock
 	at := map[string]int{}

@@ -8,8 +8,8 @@ import (
 // Store keeps the ledger. Each method is one transaction (or joins the caller's), and what it changed goes to the gate
 // after its commit.
 type Store interface {
-	// Adjust locks the product's stock, lets f decide, and keeps entry and
-	// adjustment. One that was kept before changes nothing more.
+	// Adjust locks the product's stock, lets f decide, and writes entry and adjustment. An adjustment that was written
+	// before changes nothing.
 	Adjust(ctx context.Context, a Adjustment, f func(*Stock) (Entry, error)) (Stock, error)
 	// Book locks the stock of all lines in product order, lets f decide on the stock of one order after the other, and
 	// keeps what it decided, the events of rejections included: for all orders or, if f fails for one, for none.
@@ -46,8 +46,8 @@ type GateEntry struct {
 	Holds     map[string]int64
 }
 
-// Apply tells the gate a product's stock and which holds it makes superfluous. The gate takes an older version only in
-// place of the one that InsteadOf names.
+// Apply is a product's stock for the gate, and the holds that it already contains. The gate accepts an older version
+// only in place of the one that InsteadOf names.
 type Apply struct {
 	Stock     Stock
 	Recorded  []string
@@ -64,19 +64,19 @@ type Gate interface {
 	// Held pages through the products with open holds; an empty next ends it.
 	Held(ctx context.Context, cursor string, limit int) (ids []string, next string, err error)
 	Inspect(ctx context.Context, productIDs []string) ([]GateEntry, error)
-	// RunID changes whenever Redis started anew.
+	// RunID changes whenever Redis has restarted.
 	RunID(ctx context.Context) (string, error)
-	// Lock lets one caller win for a while.
+	// Lock admits one caller for a while.
 	Lock(ctx context.Context, key string, ttl time.Duration) (bool, error)
 }
 
 // Orders is the fence in the order service.
 type Orders interface {
-	// Fence says whether an order exists; if not, it never will.
+	// Fence reports whether an order exists; if not, it can never be created afterwards.
 	Fence(ctx context.Context, orderID string) (exists bool, err error)
 }
 
-// Feed is the feed of orders, from which the ledger reads the events that the broker did not deliver.
+// Feed is the feed of orders, from which the ledger reads events that the broker did not deliver.
 type Feed interface {
 	// ReadAt says when it was last read to its end; the zero time if it never was.
 	ReadAt(ctx context.Context) (time.Time, error)
@@ -88,5 +88,5 @@ type Metrics interface {
 	Rejected()
 	HoldExpired(outcome string) // released | extended | recorded | failed
 	Corrected(n int)
-	LedgerRestored() // the gate has stock of a history that the ledger has no more
+	LedgerRestored() // the gate has stock of a history that the ledger has lost
 }

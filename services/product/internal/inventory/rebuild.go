@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// maxRebuilds × rebuildPause is how long a buyer waits for the winner.
+	// maxRebuilds × rebuildPause is how long a buyer waits for the lock's owner.
 	maxRebuilds  = 40
 	rebuildPause = 25 * time.Millisecond
-	// rebuildLock is longer than a rebuild takes and shorter than a buyer waits, so
-	// that a winner that crashed is replaced while buyers still wait.
+	// rebuildLock is longer than a rebuild takes and shorter than a buyer waits, so that a crashed owner is replaced while
+	// buyers still wait.
 	rebuildLock = 500 * time.Millisecond
 )
 
-// rebuilds puts products back into a gate that lost them. Of all the buyers who notice, one per product reads the
-// database: within this process because they share one flight, among replicas because of a lock in Redis.
+// rebuilds restores products that the gate has lost. Of all the buyers who notice, one per product reads the database:
+// within a process because they share one call (singleflight), among replicas because of a lock in Redis.
 type rebuilds struct {
 	store   Store
 	gate    Gate
@@ -36,7 +36,7 @@ func newRebuilds(store Store, gate Gate, metrics Metrics) rebuilds {
 	return rebuilds{store: store, gate: gate, metrics: metrics, mu: new(sync.Mutex), flights: map[string]*flight{}}
 }
 
-// of rebuilds products, or waits while somebody else does. It names those that the ledger does not know.
+// of rebuilds products, or waits while another caller does. It returns those that the ledger does not know.
 func (r rebuilds) of(ctx context.Context, ids []string) (unknown []string, err error) {
 	flights := make([]*flight, len(ids))
 	for i, id := range ids {
@@ -66,7 +66,7 @@ func (r rebuilds) join(ctx context.Context, id string) *flight {
 	}
 	f := &flight{done: make(chan struct{})}
 	r.flights[id] = f
-	// The flight outlives a buyer who gives up: the others wait for it too.
+	// The call outlives a buyer who gives up: others wait for it too.
 	ctx = context.WithoutCancel(ctx)
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)

@@ -15,11 +15,11 @@ const (
 	dueBatch     = 100
 	dueAtOnce    = 8
 	inspectBatch = 200
-	sweepBatches = 10 // 2,000 products each time: soon all of a small mall, and no burden in a big one
+	sweepBatches = 10 // 2,000 products each time: soon all of a small mall, and a small load in a big one
 )
 
-// Reconciler makes the gate agree with the ledger: it decides what becomes of holds that expired, and repairs whatever
-// a crash, a lost message or a restored Redis left behind. All of it may be repeated, by several replicas too.
+// Reconciler makes the gate agree with the ledger: it decides about expired holds, and repairs what a crash, a lost
+// message or a restored Redis left behind. All of it may be repeated, also by several replicas.
 type Reconciler struct {
 	store   Store
 	gate    Gate
@@ -51,7 +51,7 @@ func NewReconciler(
 	}
 }
 
-// ExpireHolds asks the fence about the holds that expired. One that cannot be decided now stays for the next round.
+// ExpireHolds asks the fence about expired holds. One that cannot be decided now stays for the next round.
 func (r *Reconciler) ExpireHolds(ctx context.Context) error {
 	for {
 		decided, more, err := r.expireSome(ctx)
@@ -114,8 +114,8 @@ func (r *Reconciler) expireSome(ctx context.Context) (decided int, more bool, er
 func (r *Reconciler) expire(ctx context.Context, h Hold, recorded bool) (outcome string, err error) {
 	switch {
 	case recorded:
-		// The ledger has it: an apply was lost. It goes in one step with the base
-		// that contains it; unhold only clears what belongs to no product any more.
+		// The ledger has it: an apply was lost. The hold is removed in one step with the base that contains it; unhold only
+		// clears what belongs to no product any more.
 		products := make([]string, len(h.Lines))
 		for i, l := range h.Lines {
 			products[i] = l.ProductID
@@ -138,8 +138,8 @@ func (r *Reconciler) expire(ctx context.Context, h Hold, recorded bool) (outcome
 	return "released", r.gate.Unhold(ctx, h.ID)
 }
 
-// Reconcile makes all products with open holds agree with the ledger, and then some of the others, from where it
-// stopped: an apply is lost also without a crash, when the answer to its commit is, and a release leaves no hold to
+// Reconcile makes all products with open holds agree with the ledger, and then some of the others, continuing where it
+// stopped: an apply is also lost without a crash, when the answer to its commit is, and a release leaves no hold to
 // find it by.
 func (r *Reconciler) Reconcile(ctx context.Context) error {
 	for cursor := ""; ; {
@@ -167,7 +167,7 @@ func (r *Reconciler) Reconcile(ctx context.Context) error {
 	return nil
 }
 
-// reconcileAfter makes the next products after one agree with the ledger. It gives the last of them, or "" after the
+// reconcileAfter makes the next products after one agree with the ledger. It returns the last of them, or "" at the
 // end.
 func (r *Reconciler) reconcileAfter(ctx context.Context, after string) (last string, err error) {
 	ids, err := r.store.StockIDs(ctx, after, inspectBatch)
@@ -226,7 +226,7 @@ func (r *Reconciler) reconcileProducts(ctx context.Context, productIDs []string)
 	if err := r.replace(ctx, newer); err != nil {
 		return err
 	}
-	// The gate refused changes that were committed after the comparison as older than what has just been replaced.
+	// The gate refused changes committed after the comparison as older than what has just been replaced.
 	older, _, err = r.compare(ctx, productIDs)
 	if err != nil {
 		return err
@@ -242,10 +242,10 @@ func (r *Reconciler) correct(ctx context.Context, items []Apply) error {
 	return r.gate.Apply(ctx, items)
 }
 
-// compare finds products of which the gate has something older than the ledger, or newer. Which holds are recorded is
-// read in the same snapshot as the stock: read later, it could remove a hold whose order is not in the base yet. The
-// ledger is read after the gate, and only committed stock is applied: so what the gate has newer, or different in the
-// same version, the ledger has lost.
+// compare finds products whose entry in the gate is older than the ledger, or newer. Recorded holds are read in the
+// same snapshot as the stock: read later, a hold could be removed whose order is not in the base yet. The ledger is
+// read after the gate, and only committed stock is applied: so what the gate has newer, or different in the same
+// version, the ledger has lost.
 func (r *Reconciler) compare(ctx context.Context, productIDs []string) (older, newer []Apply, err error) {
 	if len(productIDs) == 0 {
 		return nil, nil, nil

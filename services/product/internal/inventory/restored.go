@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// settle is how long after the ledger was found restored its feed must have been read to count as complete: the feed
+// settle is how long after a restored ledger was noticed its feed must have been read to count as complete: the feed
 // leaves events younger than ten seconds to the broker, and two clocks may differ.
 const settle = 15 * time.Second
 
 // restored remembers when the ledger was found to have lost changes that the gate has: its database was restored, or a
-// replica that lagged behind took over.
+// replica that lagged behind was promoted.
 type restored struct {
 	mu    sync.Mutex
 	since time.Time
@@ -39,8 +39,8 @@ func (r *restored) over(began time.Time) {
 
 func (r *restored) again(now time.Time) { r.mu.Lock(); r.since = now; r.mu.Unlock() }
 
-// heardAgain says whether a restored ledger has read the feed of orders to its end since it was found restored. Until
-// then the gate knows better than the ledger what is left, because the gate has not lost what was sold.
+// heardAgain reports whether a restored ledger has read the feed of orders to its end since. Until then the gate knows
+// better than the ledger what is left, because the gate has not lost what was sold.
 func (r *Reconciler) heardAgain(ctx context.Context) (bool, error) {
 	since := r.restored.at()
 	if since.IsZero() {

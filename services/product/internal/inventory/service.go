@@ -1,4 +1,4 @@
-// Package inventory is the stock of the mall: the ledger, which is the truth, and the stock gate in Redis in front of
+// Package inventory is the domain of stock: the ledger, which is authoritative, and the stock gate in Redis in front of
 // it. Of a product it knows only the id.
 package inventory
 
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Service is the use cases of stock: holds of checkouts, changes by hand, and what the events of orders do. The
-// Reconciler and GateSync work in the background.
+// Service has the use cases of stock: holds of checkouts, manual adjustments, and the events of orders. The Reconciler
+// and GateSync work in the background.
 type Service struct {
 	store    Store
 	gate     Gate
@@ -23,7 +23,7 @@ func NewService(store Store, gate Gate, ttl func() time.Duration, metrics Metric
 }
 
 // Lock locks the stock of products in one order, in the transaction of ctx. A transaction with events of several types
-// must call it first, for all of them: two that lock type by type would wait for each other in a circle.
+// must call it first, for all of them: two that lock type by type could deadlock.
 func (s *Service) Lock(ctx context.Context, productIDs ...string) error {
 	return s.store.Lock(ctx, productIDs...)
 }

@@ -13,7 +13,7 @@ type Line struct {
 	Quantity  int64
 }
 
-// Merge sums lines of the same product and gives them in product order, the order in which every transaction locks.
+// Merge sums lines of the same product and returns them in product order, the order in which every transaction locks.
 func Merge(lines []Line) []Line {
 	total := make(map[string]int64, len(lines))
 	for _, l := range lines {
@@ -38,7 +38,7 @@ func Before(a, b string) bool {
 // MaxQuantity bounds stock and changes of it.
 const MaxQuantity = 1_000_000_000
 
-// Stock is what there is of one product: 0 ≤ reserved ≤ on hand.
+// Stock is the stock of one product: 0 ≤ reserved ≤ on hand.
 type Stock struct {
 	ProductID string
 	OnHand    int64
@@ -46,10 +46,10 @@ type Stock struct {
 	Version   int64 // rises with every change
 }
 
-// Available is the base of the gate: what it may hold for orders.
+// Available is the gate's base: what it may hold for orders.
 func (s Stock) Available() int64 { return s.OnHand - s.Reserved }
 
-// Entry is one line of the ledger: what changed, why, and how it was afterwards.
+// Entry is one line of the ledger: what changed, why, and the balance afterwards.
 type Entry struct {
 	Kind     Kind
 	OrderID  string // of reserve, deduct and release
@@ -63,7 +63,7 @@ type Entry struct {
 // Kind names why stock changed.
 type Kind string
 
-// Every reason there is for a change of stock.
+// All reasons for a change of stock.
 const (
 	KindInitial Kind = "initial"
 	KindAdjust  Kind = "adjust"
@@ -72,7 +72,7 @@ const (
 	KindRelease Kind = "release"
 )
 
-// change moves the two counts or, if that broke 0 ≤ reserved ≤ on hand, nothing.
+// change changes the two counts or, if that broke 0 ≤ reserved ≤ on hand, neither.
 func (s *Stock) change(e Entry) (Entry, error) {
 	next := Stock{
 		ProductID: s.ProductID,
@@ -97,7 +97,7 @@ func Open(productID string, onHand int64, actor string) (Stock, Entry, error) {
 	return s, e, err
 }
 
-// Adjust puts stock in or takes out what nobody has reserved.
+// Adjust adds stock, or removes stock that is not reserved.
 func (s *Stock) Adjust(a Adjustment) (Entry, error) {
 	if s.OnHand+a.Delta > MaxQuantity {
 		return Entry{}, problem.Validation(problem.Field{Field: "delta", Message: "would make more than 1000000000 on hand"})

@@ -13,7 +13,7 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// row is a product as PostgreSQL keeps it, joined with how many of it are available.
+// row is the row of a product, joined with its available quantity.
 type row struct {
 	ID          int64
 	SellerID    int64
@@ -49,7 +49,7 @@ func (r row) view() catalog.View {
 const selectView = "SELECT " + columns + `, s.on_hand - s.reserved AS available
 	FROM products p JOIN stock s ON s.product_id = p.id `
 
-// Get gives one product that is for sale.
+// Get returns one product that is for sale.
 func (s *Store) Get(ctx context.Context, id string) (catalog.View, error) {
 	n, err := number(id)
 	if err != nil {
@@ -70,7 +70,7 @@ func one(db *gorm.DB) (catalog.View, error) {
 	return r.view(), nil
 }
 
-// Views gives those of the products that exist, removed ones included.
+// Views returns those of the products that exist, removed ones included.
 func (s *Store) Views(ctx context.Context, ids []string) ([]catalog.View, error) {
 	var rows []row
 	err := postgres.DB(ctx, s.db).Raw(selectView+"WHERE p.id = ANY(?::bigint[])", array(ids)).Scan(&rows).Error
@@ -172,8 +172,8 @@ func update(tx *gorm.DB, id int64, f catalog.Attributes) error {
 	return nil
 }
 
-// vector weighs the name above the category above the description. Words count
-// as they are and by their English stem, other scripts by their pairs.
+// vector weighs the name above the category above the description. Words count as they are and by their English stem,
+// other scripts by pairs of characters.
 const vector = `
 	setweight(to_tsvector('pg_catalog.simple', ?), 'A') || setweight(to_tsvector('pg_catalog.english', ?), 'A') ||
 	setweight(to_tsvector('pg_catalog.simple', ?), 'B') || setweight(to_tsvector('pg_catalog.english', ?), 'B') ||

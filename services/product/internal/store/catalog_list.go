@@ -24,8 +24,8 @@ func (w *where) and(cond string, args ...any) {
 
 func (w *where) sql() string { return strings.Join(w.conds, " AND ") }
 
-// Search lists products for sale. Pages are found by the last row's key, so they
-// neither repeat nor skip a product when others come and go.
+// Search lists products for sale. Pages continue after the last row's key, so they neither repeat nor skip a product
+// when others come and go.
 func (s *Store) Search(ctx context.Context, q catalog.Query) (catalog.Page, error) {
 	filter, tsquery, none := filters(q)
 	if none {
@@ -57,7 +57,7 @@ func (s *Store) Search(ctx context.Context, q catalog.Query) (catalog.Page, erro
 	return page, nil
 }
 
-// count gives how many products a filter finds, up to one more than is told.
+// count returns how many products a filter finds, up to one more than is shown.
 func count(filter where) string {
 	return fmt.Sprintf(
 		"(SELECT count(*) FROM (SELECT 1 FROM products p WHERE %s LIMIT %d) counted)", filter.sql(), catalog.TotalCap+1,
@@ -70,7 +70,7 @@ type tsquery struct {
 	args []any
 }
 
-// filters gives the conditions of a query. A query of punctuation alone finds nothing.
+// filters returns the conditions of a query. A query of punctuation alone finds nothing.
 func filters(q catalog.Query) (w where, t tsquery, none bool) {
 	w.and("p.deleted_at IS NULL")
 	if q.Category != "" {
@@ -101,10 +101,9 @@ func filters(q catalog.Query) (w where, t tsquery, none bool) {
 	return w, t, false
 }
 
-// page reads one row more than asked for, to know whether there is another page.
-// Stock is joined to the rows of the page only; the total comes along, which
-// saves a round trip. The limit is text, not an argument: with an argument
-// PostgreSQL would plan anew every time, which costs more than the query.
+// page reads one row more than asked for, to know whether there is another page. Stock is joined to the rows of the
+// page only; the total comes along, which saves a round trip. The limit is text, not an argument: with an argument
+// PostgreSQL would plan every time, which costs more than the query.
 func (s *Store) page(ctx context.Context, q catalog.Query, filter where, t tsquery) ([]row, error) {
 	rank, args := "0::float8", []any(nil)
 	if q.Sort == catalog.Relevance {

@@ -7,8 +7,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// wordLength is where words are cut, in documents and queries alike: PostgreSQL
-// refuses very long ones.
+// wordLength is where words are cut, in documents and queries alike: PostgreSQL refuses very long ones.
 const wordLength = 40
 
 // terms are the searchable parts of a text: words of letters and digits, and
@@ -18,8 +17,7 @@ type terms struct {
 	runs  [][]rune
 }
 
-// split folds case, width and Latin accents (Ａ, é and E are a, e and e) and
-// takes the text apart.
+// split folds case, width and Latin accents (Ａ, é and E become a, e and e) and splits the text into terms.
 func split(s string) terms {
 	var t terms
 	var word, run []rune
@@ -63,14 +61,13 @@ func fold(s string) string {
 	return norm.NFC.String(stripped)
 }
 
-// spaceless: scripts in which a word is not what lies between two spaces.
+// spaceless are the scripts that do not separate words by spaces.
 func spaceless(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul) || r == 'ー'
 }
 
-// document gives the text to index: the words, and of each run every character
-// and every pair of neighbours. Pairs find 茶壶 in 紫砂茶壶; PostgreSQL's own
-// trigrams would miss words of two characters.
+// document returns the text to index: the words, and of each run every character and every pair of neighbours. Pairs
+// find 茶壶 in 紫砂茶壶; PostgreSQL's own trigrams would miss words of two characters.
 func (t terms) document() string {
 	var parts []string
 	parts = append(parts, t.words...)
@@ -85,10 +82,10 @@ func (t terms) document() string {
 	return strings.Join(parts, " ")
 }
 
-// english gives the words only: what English stemming may touch.
+// english returns only the words: what English stemming applies to.
 func (t terms) english() string { return strings.Join(t.words, " ") }
 
-// stopWord says nothing in a query, unless the query has nothing else.
+// stopWord reports whether a word is ignored in a query that has other words.
 func stopWord(w string) bool {
 	switch w {
 	case "a",
@@ -120,7 +117,7 @@ func stopWord(w string) bool {
 	return false
 }
 
-// query gives the words and the pairs that a document must have, all of them.
+// query returns the words and the pairs that a document must have, all of them.
 func (t terms) query() (words, pairs []string) {
 	for _, w := range t.words {
 		if !stopWord(w) {

@@ -28,8 +28,7 @@ func (r stockRow) stock() inventory.Stock {
 	return inventory.Stock{ProductID: text(r.ProductID), OnHand: r.OnHand, Reserved: r.Reserved, Version: r.StockVersion}
 }
 
-// lock takes the stock rows of products in id order: every transaction does, so
-// none waits for another in a circle.
+// lock locks the stock rows of products in id order: every transaction does, so none can deadlock.
 func lock(tx *gorm.DB, productIDs []string) ([]inventory.Stock, error) {
 	var rows []stockRow
 	err := tx.Raw(`SELECT product_id, on_hand, reserved, stock_version FROM stock WHERE product_id = ANY(?::bigint[])
@@ -44,13 +43,13 @@ func lock(tx *gorm.DB, productIDs []string) ([]inventory.Stock, error) {
 	return out, nil
 }
 
-// Lock is described at inventory.Store.
+// Lock implements inventory.Store.
 func (s *Store) Lock(ctx context.Context, productIDs ...string) error {
 	_, err := lock(postgres.DB(ctx, s.db), productIDs)
 	return err
 }
 
-// Book lets f decide on the books of orders and keeps what it decided.
+// Book lets f decide on the stock of orders and writes what it decided.
 func (s *Store) Book(
 	ctx context.Context, orders []inventory.Order, f func(*inventory.OrderStock, []inventory.Line) error,
 ) ([]inventory.Rejection, error) {
@@ -90,9 +89,8 @@ func (s *Store) Book(
 	return rejections, err
 }
 
-// readBooks reads the books of orders. The stock rows are locked first: events of one
-// order name the same products, so they wait for each other here and the second
-// one reads what the first one wrote.
+// readBooks reads the stock of orders. The stock rows are locked first: events of one order name the same products, so
+// they wait for each other here and the second one reads what the first one wrote.
 func readBooks(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*inventory.OrderStock, error) {
 	stock, err := lock(tx, productIDs)
 	if err != nil {
@@ -136,8 +134,8 @@ func readBooks(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*inventor
 	return books, nil
 }
 
-// keep writes what was decided on all orders by one statement. Their changes of
-// one product follow each other, so the last balance is the product's.
+// keep writes the decisions on all orders by one statement. Changes of one product follow each other, so the last
+// balance is the product's.
 func (s *Store) keep(
 	ctx context.Context, tx *gorm.DB, orderIDs []string, books map[string]*inventory.OrderStock,
 ) ([]inventory.Rejection, error) {
@@ -182,7 +180,7 @@ func (s *Store) reject(ctx context.Context, tx *gorm.DB, r inventory.Rejection) 
 	if err != nil {
 		return err
 	}
-	// A second rejection of the order, at the same time, fails here and is tried again: it then finds this one.
+	// A second, concurrent rejection of the order fails here and is tried again: it then finds this one.
 	err = tx.Exec("INSERT INTO rejections (order_id, shortages) VALUES (?::bigint, ?::jsonb)",
 		r.OrderID, string(shortages)).Error
 	if err != nil {
@@ -239,7 +237,7 @@ func (s *Store) Adjust(
 	return after, err
 }
 
-// afterCommit tells the gate of stock whose change contains these holds, by product.
+// afterCommit sends the gate the stock whose change contains these holds, by product.
 func (s *Store) afterCommit(ctx context.Context, stock []inventory.Stock, holds map[string][]string) {
 	items := make([]inventory.Apply, len(stock))
 	for i, b := range stock {

@@ -25,7 +25,7 @@ var (
 			{Name: "adjustments", Of: "id = ANY(?::bigint[])"},
 		},
 	}
-	// A new entry follows from the stock's own row, whatever became of those before it.
+	// A new entry follows from the stock's own row, wherever earlier entries are.
 	ledgerArchive = archive.Log{Name: "stock_ledger", At: "at"}
 )
 

@@ -342,7 +342,7 @@ func TestRaceOfManyReserversForFewUnits(t *testing.T) {
 	}
 }
 
-// concurrent gives a service that many may use at once: it does not append to told.
+// concurrent returns a service that many may use at once: it does not append to told.
 func (s *fixture) concurrent() *inventory.Service {
 	return inventory.NewService(New(s.db, s.store.events, nil), s.gate, func() time.Duration { return ttl }, s.metrics)
 }

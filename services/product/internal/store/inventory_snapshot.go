@@ -9,8 +9,8 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// StockSnapshot gives stock and recorded holds from one snapshot, which is one statement:
-// a hold counts as recorded only if the stock read with it contains its order.
+// StockSnapshot reads stock and recorded holds in one snapshot, by one statement: a hold counts as recorded only if the
+// stock read with it contains its order.
 func (s *Store) StockSnapshot(
 	ctx context.Context, productIDs, holdIDs []string,
 ) ([]inventory.Stock, map[string]bool, error) {

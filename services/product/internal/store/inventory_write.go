@@ -9,9 +9,8 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// write keeps balances, ledger entries and reservations by one statement,
-// however many lines an order has: hot rows stay locked for one round trip less
-// per line.
+// write writes balances, ledger entries and reservations by one statement, however many lines an order has: hot rows
+// stay locked for one round trip less per line.
 func write(
 	tx *gorm.DB, balances []inventory.Stock, entries []inventory.Entry, reservations []inventory.Reservation,
 	adjustment string,

@@ -49,8 +49,7 @@ var (
 	_ inventory.Store = (*Store)(nil)
 )
 
-// errID is for ids that cannot be in the database; they come from events only,
-// requests are checked at the edge.
+// errID refuses ids that cannot be in the database; they come from events only, requests are checked before.
 var errID = errors.New("not an id")
 
 func number(id string) (int64, error) {
@@ -63,7 +62,7 @@ func number(id string) (int64, error) {
 
 func text(n int64) string { return strconv.FormatInt(n, 10) }
 
-// array writes ids for ANY. Ids that are none match nothing and are left out.
+// array formats ids for ANY. Texts that are not ids match nothing and are left out.
 func array(ids []string) string {
 	var numbers []int64
 	for _, id := range ids {

@@ -7,7 +7,7 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// What the component refuses, the fake refuses.
+// The fake refuses what the component refuses.
 var errInvalid = errors.New("invalid input")
 
 func refuseUnless(ok bool) error {

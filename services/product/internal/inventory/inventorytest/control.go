@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Pass moves the gate's clock.
+// Pass advances the gate's clock.
 func (g *Gate) Pass(d time.Duration) { g.mu.Lock(); g.now = g.now.Add(d); g.mu.Unlock() }
 
-// Lose forgets everything, as a Redis does that came back empty.
+// Lose empties the gate, like a Redis that restarted without its data.
 func (g *Gate) Lose() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -18,7 +18,7 @@ func (g *Gate) Lose() {
 	clear(g.locks)
 }
 
-// Snapshot gives a function that brings the gate back to what it is now.
+// Snapshot returns a function that restores the gate's present state.
 func (g *Gate) Snapshot() (restore func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

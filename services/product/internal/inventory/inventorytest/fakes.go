@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Orders is an order service that knows some orders. It remembers whom it was asked
-// about: those get a tombstone.
+// Orders is an order service with some orders. It records which ids it was asked about: those are fenced.
 type Orders struct {
 	mu    sync.Mutex
 	Known map[string]bool

@@ -15,7 +15,7 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// ErrDown is what a gate that cannot be reached answers.
+// ErrDown is the error of a gate that cannot be reached.
 var ErrDown = errors.New("the gate is down")
 
 type gated struct {
@@ -59,7 +59,7 @@ type Gate struct {
 	owner string // of locks
 }
 
-// NewGate makes an empty gate whose clock stands still.
+// NewGate makes an empty gate with a stopped clock.
 func NewGate() *Gate {
 	return &Gate{&memory{products: map[string]*gated{}, lines: map[string]map[string]int64{}, due: map[string]time.Time{},
 		locks: map[string]lock{}, now: time.Unix(1000, 0), Life: "first"}, "this process"}
@@ -131,7 +131,7 @@ func quantities(lines []inventory.Line) map[string]int64 {
 	return m
 }
 
-// byText gives lines in the order in which the scripts go through them.
+// byText returns lines in the order in which the scripts go through them.
 func byText(lines []inventory.Line) []inventory.Line {
 	slices.SortFunc(lines, func(a, b inventory.Line) int { return cmp.Compare(a.ProductID, b.ProductID) })
 	return lines
