@@ -21,7 +21,7 @@ func inboxes(t *testing.T) (*tool, *sql.DB) {
 		if testing.Short() {
 			t.Skip("needs PostgreSQL")
 		}
-		t.Fatal("MALL_TEST_POSTGRES_URL is not set: run the tests with `go run ./deploy/mall test`, or give a superuser's DSN")
+		t.Fatal("MALL_TEST_POSTGRES_URL is not set: run this by `go run ./deploy/mall test` or in its --shell")
 	}
 	u, err := url.Parse(server)
 	if err != nil {

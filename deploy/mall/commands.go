@@ -171,12 +171,14 @@ func secretsCommand() *cobra.Command {
 
 // testCommand takes the flags of go test as they are.
 func testCommand() *cobra.Command {
-	c := &cobra.Command{Use: "test [-short] [-run pattern] [-race=false] [--pgbouncer] [--install] [packages]", DisableFlagParsing: true,
+	c := &cobra.Command{DisableFlagParsing: true,
+		Use:   "test [-short] [-run pattern] [-race=false] [--pgbouncer] [--install] [packages] | --shell [command]",
 		Short: "Check format, vet and lint, run all tests and the end-to-end tests; with packages, only theirs",
 		Long: "Check format, vet and lint, run all tests and the end-to-end tests; with packages, only their tests.\n\n" +
 			"  -short       nothing that takes long, no end-to-end tests\n" +
 			"  -run <name>  only tests whose name fits; other flags of go test work, too (-count 1, -v, -skip <name>)\n" +
 			"  -race=false  without the race detector, for a quick look\n" +
+			"  --shell      a shell, or the command that follows, in which plain go test finds its servers\n" +
 			"  --pgbouncer  through PgBouncer\n" +
 			"  --install    apt-get may install system packages, where nothing else brings a server that is missing"}
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -24,7 +24,7 @@ func testRedis(t *testing.T) (c *redis.Client, do func(args ...string) string) {
 	case server == "" && testing.Short():
 		t.Skip("no Redis")
 	case server == "":
-		t.Fatal("MALL_TEST_REDIS_ADDR is not set: run the tests with `go run ./deploy/mall test`, or give the address of a Redis")
+		t.Fatal("MALL_TEST_REDIS_ADDR is not set: run this by `go run ./deploy/mall test` or in its --shell")
 	}
 	c = redis.Open(server, os.Getenv("MALL_TEST_REDIS_PASSWORD"))
 	t.Cleanup(func() { _ = c.Close() })

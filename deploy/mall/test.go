@@ -41,7 +41,7 @@ func test(ctx context.Context, at layout.Layout, args []string) error {
 	began := time.Now()
 	short, pooled := false, false
 	install := installByEnvironment()
-	var flags, packages []string
+	var flags, packages, shell []string
 	for i := 0; i < len(args); i++ {
 		switch a := args[i]; {
 		case a == "-short" || a == "--short":
@@ -50,6 +50,8 @@ func test(ctx context.Context, at layout.Layout, args []string) error {
 			pooled = true
 		case a == "--install":
 			install = true
+		case a == "--shell":
+			shell, i = append([]string{}, args[i+1:]...), len(args)
 		case slices.Contains(valued, "-"+strings.TrimLeft(a, "-")) && i+1 < len(args):
 			flags = append(flags, a, args[i+1])
 			i++
@@ -68,6 +70,9 @@ func test(ctx context.Context, at layout.Layout, args []string) error {
 	t := &tests{at: at, short: short, pooled: pooled, install: install, board: steps.New(ctx, os.Stdout)}
 	if t.mods, err = modules(ctx, at.Root); err != nil {
 		return err
+	}
+	if shell != nil {
+		return t.withServers(ctx, func(s testServices) error { return t.shell(s.env, shell) })
 	}
 	whole := len(packages) == 0 && len(flags) == 0 && !pooled
 	if whole {

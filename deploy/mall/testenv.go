@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -23,25 +25,28 @@ import (
 	"daprmall.dev/services/kit/freeport"
 )
 
-// unit runs the tests of packages (all, if none are named) next to a PostgreSQL and a
-// Redis of their own, which go away with the run.
-func (t *tests) unit(ctx context.Context, packages, flags []string) {
+// testServices is what tests have while they run: servers, whose place the environment tells, and who keeps them.
+type testServices struct {
+	at  layout.Layout
+	sup *supervise.Supervisor
+	env []string
+}
+
+// withServers runs work next to a PostgreSQL and a Redis for tests, which go away with it.
+func (t *tests) withServers(ctx context.Context, work func(testServices) error) error {
 	at := t.at
 	at.Home = filepath.Join(t.at.Home, "test")
 	at.Sockets = filepath.Join(at.Home, "sock")
 	if err := at.Make(); err != nil {
-		t.fail("test servers", err)
-		return
+		return err
 	}
 	unlock, err := lock(filepath.Join(at.Run(), "lock"))
 	if err != nil {
-		t.fail("test servers", fmt.Errorf("%w (another test run uses it; set MALL_HOME)", err))
-		return
+		return fmt.Errorf("%w (another test run uses it; set MALL_HOME)", err)
 	}
 	defer unlock()
 	if err := clean(at, os.Stdout); err != nil {
-		t.fail("test servers", err)
-		return
+		return err
 	}
 	sup := supervise.New(at.Run(), func(format string, args ...any) { t.board.Say("  "+format, args...) })
 	defer sup.StopAll()
@@ -51,9 +56,39 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 		return err
 	})
 	if err != nil {
-		t.fail("test servers", err)
-		return
+		return err
 	}
+	return work(testServices{at, sup, append(without(os.Environ(), "MALL_HOME", "MALL_PORT_BASE"), env...)})
+}
+
+// shell runs a command, or a shell, in whose environment plain go test finds the servers.
+func (t *tests) shell(env, command []string) error {
+	if len(command) == 0 {
+		fmt.Println("  a shell in which plain go test finds its servers; they end with it")
+		command = []string{cmp.Or(os.Getenv("SHELL"), "/bin/sh")}
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, os.Stdin, os.Stdout, os.Stderr
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return exitCode(max(1, exit.ExitCode()))
+	}
+	return err
+}
+
+// unit runs the tests of packages (all, if none are named) next to servers of their own.
+func (t *tests) unit(ctx context.Context, packages, flags []string) {
+	err := t.withServers(ctx, func(s testServices) error {
+		t.packages(ctx, s, packages, flags)
+		return nil
+	})
+	if err != nil {
+		t.fail("test servers", err)
+	}
+}
+
+// packages runs their tests, and some once more through PgBouncer.
+func (t *tests) packages(ctx context.Context, s testServices, packages, flags []string) {
 	if len(packages) == 0 {
 		packages = t.patterns()
 	}
@@ -65,9 +100,8 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 	} else {
 		t.board.Say("  ! without the race detector: it needs a C compiler")
 	}
-	env = append(without(os.Environ(), "MALL_HOME", "MALL_PORT_BASE"), env...)
 	if !t.pooled {
-		t.gotest(ctx, false, append(append(args, flags...), packages...), env)
+		t.gotest(ctx, false, append(append(args, flags...), packages...), s.env)
 	}
 	if whole := len(flags) == 0 && len(packages) == len(t.patterns()); whole && !t.short && !t.pooled {
 		packages = pooledPackages
@@ -75,11 +109,11 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 		return
 	}
 	url, left := "", false
-	err = t.board.Do(ctx, "pgbouncer", func(s *steps.Step) (err error) {
-		url, err = pgBouncer(ctx, at, sup, t.machine(at, s), env)
+	err := t.board.Do(ctx, "pgbouncer", func(step *steps.Step) (err error) {
+		url, err = pgBouncer(ctx, s.at, s.sup, t.machine(s.at, step), s.env)
 		if err != nil && !t.pooled {
 			left = true
-			s.LeaveOut("%v", err)
+			step.LeaveOut("%v", err)
 			return nil
 		}
 		return err
@@ -91,7 +125,7 @@ func (t *tests) unit(ctx context.Context, packages, flags []string) {
 		return
 	}
 	fmt.Println("  through PgBouncer, in transaction mode")
-	t.gotest(ctx, false, append(append(args, flags...), packages...), append(env, "MALL_TEST_PGBOUNCER_URL="+url))
+	t.gotest(ctx, false, append(append(args, flags...), packages...), append(s.env, "MALL_TEST_PGBOUNCER_URL="+url))
 }
 
 func (t *tests) machine(at layout.Layout, s *steps.Step) source.Machine {

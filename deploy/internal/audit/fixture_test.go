@@ -42,7 +42,7 @@ func newFixture(t *testing.T) *fixture {
 		if testing.Short() {
 			t.Skip("needs PostgreSQL")
 		}
-		t.Fatal("MALL_TEST_POSTGRES_URL is not set: run the tests with `go run ./deploy/mall test`, or give a superuser's DSN")
+		t.Fatal("MALL_TEST_POSTGRES_URL is not set: run this by `go run ./deploy/mall test` or in its --shell")
 	}
 	u, err := url.Parse(server)
 	if err != nil {

@@ -162,7 +162,7 @@ func gateRedis(t *testing.T) *redis.Client {
 	case binary == "" && testing.Short():
 		t.Skip("no Redis")
 	case binary == "":
-		t.Fatal("MALL_TEST_REDIS_SERVER is not set: run the tests with `go run ./deploy/mall test`, or give the path of a redis-server")
+		t.Fatal("MALL_TEST_REDIS_SERVER is not set: run this by `go run ./deploy/mall test` or in its --shell")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -32,7 +32,7 @@ func Open(t testing.TB, sets ...postgres.Migrations) *gorm.DB {
 		if testing.Short() {
 			t.Skip("needs PostgreSQL")
 		}
-		t.Fatal("MALL_TEST_POSTGRES_URL is not set: run the tests with `go run ./deploy/mall test`, or give a superuser's DSN")
+		t.Fatal("MALL_TEST_POSTGRES_URL is not set: run this by `go run ./deploy/mall test` or in its --shell")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
