@@ -16,7 +16,7 @@ import (
 // FD is the variable with the number of the open file that is a process's socket to its supervisor.
 const FD = "HANDOVER_FD"
 
-// Ports are those on which a process listens.
+// Ports are the ports on which a process listens.
 type Ports struct {
 	supervisor *net.UnixConn // nil: there is none
 	inherited  []net.Listener

@@ -31,8 +31,8 @@ var (
 		Help: "When a producer's feed was last read to its end, by any replica."}, []string{"source"})
 )
 
-// CatchUp compares every producer's feed with the inbox and handles what is missing and older than age. A sidecar that
-// delivered nothing while the feed had something is restarted.
+// CatchUp compares every producer's feed with the inbox and handles what is missing and older than age. It restarts a
+// sidecar that delivered nothing while the feed had events.
 func (in *Inbox) CatchUp(ctx context.Context, age time.Duration) (brought int) {
 	types := map[string][]string{}
 	for _, h := range in.handlers {
@@ -56,20 +56,20 @@ func (in *Inbox) CatchUp(ctx context.Context, age time.Duration) (brought int) {
 	return brought
 }
 
-// feed is what is followed of one producer.
+// feed is one producer's feed and the types read from it.
 type feed struct {
 	source string
 	types  []string
 }
 
-// position is how far a type of event was read. The events of all types are read from where the last of them stands.
+// position is how far one type of event was read. All types are read from the earliest of their positions.
 type position struct {
 	Pos     *int64 // nil: from the feed's start
 	EventID string
 }
 
-// follow reads a feed up to its end. backlog says that it was read from its start: then it does not tell what the
-// broker does now.
+// follow reads a feed to its end. backlog means that it was read from its start: then it tells nothing about the
+// broker.
 func (in *Inbox) follow(ctx context.Context, f feed, age time.Duration) (brought int, backlog bool, err error) {
 	defer in.releaseLease(ctx, f)
 	for {
@@ -99,7 +99,7 @@ func (in *Inbox) follow(ctx context.Context, f feed, age time.Duration) (brought
 	}
 }
 
-// atEnd says that there is no more to read now.
+// atEnd means that there is no more to read now.
 func atEnd(page outbox.Page) bool { return len(page.Events) == 0 || page.Next >= page.Head }
 
 func (in *Inbox) read(ctx context.Context, source string, at position, age time.Duration) (page outbox.Page,
@@ -116,10 +116,10 @@ func (in *Inbox) read(ctx context.Context, source string, at position, age time.
 	return page, err
 }
 
-// lease leases the positions of a producer's types, so that one replica of the service follows its feed, and gives the
-// earliest. A page renews the lease. It is over before a service that was killed in the middle of a round looks again
-// for the first time; two that overlap do the same thing once. Types that a replica of a newer version handles as well
-// are not this one's: it cannot move them.
+// lease leases the positions of a producer's types, so that one replica of the service reads its feed, and returns the
+// earliest. A page renews the lease. It ends before a service that was killed in the middle of a round looks again for
+// the first time; two overlapping readers have one effect. Types that only a newer version of the service handles are
+// not moved.
 func (in *Inbox) lease(ctx context.Context, f feed) (at position, mine bool, err error) {
 	res := in.db.WithContext(ctx).Raw(`WITH leased AS (
 			INSERT INTO inbox_positions AS p (source, type, owner, lease_until)
@@ -132,7 +132,7 @@ func (in *Inbox) lease(ctx context.Context, f feed) (at position, mine bool, err
 	return at, res.RowsAffected == 1, res.Error
 }
 
-// advance keeps that all of a page was compared. A type that had come further stays where it is.
+// advance records that a page was compared. A type that was further already stays there.
 func (in *Inbox) advance(ctx context.Context, f feed, page outbox.Page) error {
 	id := ""
 	if n := len(page.Events); n > 0 {
@@ -150,9 +150,9 @@ func (in *Inbox) advance(ctx context.Context, f feed, page outbox.Page) error {
 		map[string]any{"next": page.Next, "id": id, "end": atEnd(page), "source": f.source, "owner": in.owner}).Error
 }
 
-// rewind lets a feed be read again from the first event it keeps: what the inbox has is known by its id and happens
-// once. Either the feed has another history than it had, or retention has passed the position and events are missing,
-// which is kept until an operator has seen it.
+// rewind makes the feed be read again from its first event: events that the inbox has are recognised by their ids.
+// Either the feed has another history than before, or retention has passed the position and events are missing, which
+// is recorded until an operator has seen it.
 func (in *Inbox) rewind(ctx context.Context, f feed, from position, gone bool) error {
 	if gone {
 		in.log.Error("the feed no longer holds what was not read: events are missing for good", "source", f.source,
@@ -167,8 +167,7 @@ func (in *Inbox) rewind(ctx context.Context, f feed, from position, gone bool) e
 		WHERE source = @source AND owner = @owner`, map[string]any{"gone": gone, "source": f.source, "owner": in.owner}).Error
 }
 
-// releaseLease returns the positions free at once: a service that was restarted must not wait for the lease of the
-// process it was.
+// releaseLease frees the positions at once: a restarted service must not wait for the lease of its former process.
 func (in *Inbox) releaseLease(ctx context.Context, f feed) {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -179,8 +178,8 @@ func (in *Inbox) releaseLease(ctx context.Context, f feed) {
 	}
 }
 
-// ReadAt says when the feed of a producer was last read to its end, for all types that are handled; the zero time if it
-// never was. What was older than ten seconds then has been handled or parked.
+// ReadAt returns when a producer's feed was last read to its end, for all handled types; the zero time if never. Events
+// older than ten seconds then were handled or parked.
 func (in *Inbox) ReadAt(ctx context.Context, source string) (time.Time, error) {
 	var types []string
 	for _, h := range in.handlers {
@@ -198,13 +197,13 @@ func (in *Inbox) ReadAt(ctx context.Context, source string) (time.Time, error) {
 	return *end.At, nil
 }
 
-// report says how a round ended, and what all replicas know of the feed.
+// report updates metrics after a round, with what all replicas know of the feed.
 func (in *Inbox) report(ctx context.Context, f feed, err error) {
 	if err != nil && ctx.Err() == nil {
 		in.log.Error("feed not followed", "source", f.source, "error", err)
 		feedFailures.WithLabelValues(f.source).Inc()
 	}
-	// If the database is away the gauges stay, and the failures above grow.
+	// While the database is unreachable the gauges stay, and the failures above grow.
 	var gone float64
 	if err := in.db.WithContext(ctx).Raw("SELECT count(gone_at) FROM inbox_positions WHERE source = ?",
 		f.source).Scan(&gone).Error; err == nil {

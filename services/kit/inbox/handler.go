@@ -12,22 +12,22 @@ import (
 	"daprmall.dev/services/kit/telemetry"
 )
 
-// handler handles events of one type, some at a time.
+// handler handles events of one type, several at once.
 type handler struct {
 	event, source string
 	call          func(ctx context.Context, events []outbox.CloudEvent) error
 	detached      bool
 }
 
-// On handles events of a type that the app source produces. The handler runs in a transaction with the inbox row
-// (postgres.InTx joins it), often together with other events: its effect happens once, and it may be called again
-// after the transaction failed. It must not sleep, retry or call over the network.
+// On adds a handler for events of a type that the app source publishes. It runs in a transaction with the inbox row
+// (postgres.InTx joins it), often together with other events: its effect happens once, and it may be called again after
+// the transaction failed. It must not sleep, retry or call over the network.
 func On[T any](in *Inbox, source, eventType string, h func(ctx context.Context, e T) error) {
 	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: each(h)})
 }
 
-// OnAll is On for a handler that takes all events of its type at once that share a transaction, in the order they came.
-// What it tells of a key goes on with the trace of the event that had that key.
+// OnAll is On for a handler that takes all events of its type that share a transaction at once, in their order. What it
+// publishes for a key continues the trace of the event with that key.
 func OnAll[T any](in *Inbox, source, eventType string, h func(ctx context.Context, events []T) error) {
 	in.handlers = append(in.handlers, handler{event: eventType, source: source,
 		call: func(ctx context.Context, events []outbox.CloudEvent) error {
@@ -48,15 +48,15 @@ func OnDetached[T any](in *Inbox, source, eventType string, h func(ctx context.C
 	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: each(h), detached: true})
 }
 
-// LockFirst names what locks the rows of a batch with events of several types, in one order, before the first handler
-// runs. Only handlers that lock rows which the events' keys do not name need it: the inbox locks the keys itself. What
-// lock cannot read it leaves to the event's handler.
+// LockFirst sets the function that locks the rows of a batch with events of several types, in one order, before the
+// first handler runs. Only handlers that lock rows not named by the events' keys need it: the inbox locks the keys
+// itself. An event that lock cannot read is left to its handler.
 func (in *Inbox) LockFirst(lock func(ctx context.Context, events []outbox.CloudEvent) error) {
 	in.lockAll = lock
 }
 
-// each calls h for one event after the other, in the order of their keys: two replicas that lock what the keys name
-// never wait for each other in a circle. Events of one key keep their order.
+// each calls h for one event after the other, in the order of their keys, so that two replicas that lock what the keys
+// name cannot deadlock. Events of one key keep their order.
 func each[T any](h func(ctx context.Context, e T) error) func(context.Context, []outbox.CloudEvent) error {
 	return func(ctx context.Context, events []outbox.CloudEvent) error {
 		events = slices.Clone(events)
@@ -81,7 +81,7 @@ func read(e outbox.CloudEvent, into any) error {
 	return nil
 }
 
-// traced goes on with the trace of the request that made the event.
+// traced continues the trace of the request that made the event.
 func traced(ctx context.Context, e outbox.CloudEvent) context.Context {
 	if e.TraceParent == "" {
 		return ctx
@@ -110,7 +110,7 @@ func (in *Inbox) handler(eventType string) (handler, bool) {
 	return in.handlers[i], true
 }
 
-// guarded turns a handler's panic into an error: a bad event is parked, the process lives on.
+// guarded turns a handler's panic into an error: the event is parked, the process lives on.
 func (h handler) guarded(ctx context.Context, events ...outbox.CloudEvent) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -1,5 +1,5 @@
-// Package inbox takes events in exactly once: the event's id commits with its effect. What fails is
-// parked with its reason and tried again; what the broker lost is fetched from the producers' feeds.
+// Package inbox handles each event exactly once: its id commits with its effect. An event whose handler fails is parked
+// with its reason and tried again; events that the broker lost are fetched from the producers' feeds.
 package inbox
 
 import (
@@ -32,7 +32,7 @@ var files embed.FS
 // Migrations creates the inbox's tables.
 var Migrations = postgres.Migrations{Name: "inbox", FS: files}
 
-// Sidecar is what the inbox needs of it: a producer's feed, and a restart of a sidecar whose subscription has stalled.
+// Sidecar is what the inbox needs of the sidecar: a producer's feed, and a restart when its subscription has stalled.
 type Sidecar interface {
 	Invoke(ctx context.Context, r sidecar.Request) error
 	Shutdown(ctx context.Context) error
@@ -40,7 +40,7 @@ type Sidecar interface {
 
 // Inbox is one service's incoming events.
 type Inbox struct {
-	// CatchUpEvery is the pause between two comparisons with the feeds. To be set before Run.
+	// CatchUpEvery is the pause between two comparisons with the feeds. Set it before Run.
 	CatchUpEvery func() time.Duration
 
 	db       *gorm.DB
@@ -74,9 +74,8 @@ func (in *Inbox) Handled() map[string]string {
 	return types
 }
 
-// Receive takes events as the broker delivers them, and returns when each is handled or parked. An event's error says
-// that neither could be done. What arrives while others are being handled waits and then shares one transaction with
-// all that wait.
+// Receive handles events as the broker delivers them, and returns when each was handled or parked. An event's error
+// means that neither succeeded. Events that arrive while others are being handled wait and then share one transaction.
 func (in *Inbox) Receive(ctx context.Context, bodies ...[]byte) []error {
 	in.lastPush.Store(in.now().UnixNano())
 	outcomes := make([]error, len(bodies))
@@ -89,7 +88,7 @@ func (in *Inbox) Receive(ctx context.Context, bodies ...[]byte) []error {
 			outcomes[i] = in.park(context.WithoutCancel(ctx), bad, err)
 			continue
 		}
-		if _, ok := in.handler(e.Type); ok { // others of the topic are not this service's business
+		if _, ok := in.handler(e.Type); ok { // other types of the topic are for other services
 			deliveries[i] = &delivery{event: e, raw: body, via: "push", done: make(chan error, 1)}
 		}
 	}
@@ -157,7 +156,7 @@ func (in *Inbox) seen(ctx context.Context, eventIDs []string) (map[string]bool, 
 	return m, nil
 }
 
-// reason keeps the first 2,000 bytes of an error as text PostgreSQL takes.
+// reason returns the first 2,000 bytes of an error as text that PostgreSQL accepts.
 func reason(err error) string {
 	s := err.Error()
 	return printable([]byte(s[:min(len(s), 2000)]))

@@ -22,7 +22,7 @@ const (
 	retention    = 30 * 24 * time.Hour
 )
 
-// old is what was handled long ago. A parked event stays until it is handled or somebody drops it.
+// old removes events handled long ago. A parked event stays until it is handled or somebody drops it.
 var old = postgres.Purge{Table: "inbox", Column: "received_at", Only: "status = 'done'", Age: retention}
 
 var (
@@ -49,7 +49,7 @@ var (
 )
 
 // Run retries parked events, compares with the feeds and purges old rows until ctx ends. Any number of replicas may run
-// it. It compares soon after the start, because what was under way when the service ended is missing now.
+// it. It compares soon after the start, because events under way when the service ended are missing now.
 func (in *Inbox) Run(ctx context.Context) {
 	first := true
 	untilFeed := func() time.Duration {
@@ -67,7 +67,7 @@ func (in *Inbox) Run(ctx context.Context) {
 		worker.Loop{Name: "inbox purge", Log: in.log, Every: worker.Pause(time.Hour), Work: purge})
 }
 
-// retryDue tries every parked event whose time has come. Mostly there is none, and one look at a small index tells.
+// retryDue tries every parked event whose time has come. Usually there is none, and one look at a small index tells.
 func (in *Inbox) retryDue(ctx context.Context) error {
 	var parked struct{ All, Due int64 }
 	err := in.db.WithContext(ctx).Raw(`SELECT count(*) AS all, count(*) FILTER (WHERE next_try_at <= now()) AS due

@@ -10,24 +10,24 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Query asks for events after a position; those younger than MinAge are left for the broker.
+// Query asks for events after a position, except those younger than MinAge, which are left to the broker.
 type Query struct {
 	After   int64
-	AfterID string // the id of the event at After, "" if the caller does not know it
-	Start   bool   // After is not given: from the first event that is kept
+	AfterID string // id of the event at After, "" if the caller does not know it
+	Start   bool   // After is not given: read from the first event that is kept
 	Limit   int
 	MinAge  time.Duration
 }
 
-// Page is a piece of the feed. The next call asks after Next; Head is where the feed ends now.
+// Page is a part of the feed. The next call asks after Next; Head is the feed's present end.
 type Page struct {
 	Events []Item `json:"events"`
 	Next   int64  `json:"next"`
 	Head   int64  `json:"head"`
 }
 
-// maxPage bounds the events of a page, in bytes: a caller takes 8 MiB at most (kit/sidecar), and a page that it cannot
-// read would stop it there for good.
+// maxPage bounds a page in bytes: callers read at most 8 MiB (kit/sidecar), and a page that they cannot read would stop
+// them for good.
 const maxPage = 4 << 20
 
 // Item is an event at its position.
@@ -62,7 +62,7 @@ func ParseQuery(get func(name string) string) (Query, error) {
 	return q, nil
 }
 
-// page is one statement with one snapshot: of two, the second could miss what retention removed after the first. It
+// page is one statement with one snapshot: the second of two could miss what retention removed after the first. It
 // takes the position (NULL for the start), the age in seconds, and the limit.
 const page = `WITH h AS (
 		SELECT pos AS head, purged_through, purged_id, coalesce(?::bigint, purged_through) AS after FROM outbox_head
@@ -75,9 +75,9 @@ const page = `WITH h AS (
 	) o ON true ORDER BY o.pos`
 
 // Feed reads events in order. A position that retention has passed is Gone: the caller has missed events for good and
-// somebody must know. A position of another history is a Conflict: the database was restored, or a copy that lagged
-// behind took over, and what the caller has seen up to there is not what the feed holds. It is told by its event:
-// positions are given again, event ids never are.
+// an operator must know. A position of another history is a Conflict: the database was restored, or a copy that lagged
+// behind was promoted, and what the caller has read up to there is not what the feed holds. The event's id tells:
+// positions are used again, event ids never.
 func (o *Outbox) Feed(ctx context.Context, q Query) (Page, error) {
 	var rows []struct {
 		Head          int64

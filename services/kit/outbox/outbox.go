@@ -1,5 +1,5 @@
-// Package outbox keeps events in the database of the change they tell of, hands them to the broker,
-// and serves them as a feed. The broker is the fast path, the feed is the guarantee.
+// Package outbox stores events in the transaction of the change that they report, publishes them to the broker, and
+// serves them as a feed. The broker is fast, the feed is the guarantee.
 package outbox
 
 import (
@@ -23,7 +23,7 @@ var files embed.FS
 // Migrations creates the outbox's tables.
 var Migrations = postgres.Migrations{Name: "outbox", FS: files}
 
-// Event is a fact to tell: ids and amounts, no personal data.
+// Event is a fact to publish: ids and amounts, no personal data.
 type Event struct {
 	Topic   string
 	Type    string // mall.order.placed.v1
@@ -32,7 +32,7 @@ type Event struct {
 	Data    any
 }
 
-// CloudEvent is how an event stands on the wire (CloudEvents 1.0, JSON).
+// CloudEvent is an event on the wire (CloudEvents 1.0, JSON).
 type CloudEvent struct {
 	SpecVersion     string          `json:"specversion"`
 	ID              string          `json:"id"`
@@ -75,8 +75,8 @@ func (o *Outbox) Add(ctx context.Context, events ...Event) error {
 	return nil
 }
 
-// Insert is the statement of Add. Who writes a change and its events by one statement ends it with this, gives it Rows,
-// and then says Notify. A WHERE may follow.
+// Insert is the statement of Add, for a writer that writes a change and its events by one statement: it ends with
+// Insert, is given Rows, and is followed by Notify. A WHERE may follow.
 const Insert = `INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, traceparent)
 	SELECT e.id, e.topic, e.type, e.key, e.aggregate_version, e.payload, e.traceparent
 	FROM jsonb_to_recordset(?::jsonb) AS e(id text, topic text, type text, key text, aggregate_version bigint,

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	poll           = 500 * time.Millisecond // finds what a crashed replica left when nothing wakes us
-	publishRetry   = time.Second            // after a failure the broker gets a moment
-	coalesceWindow = 15 * time.Millisecond  // commits that come this close share a batch
+	poll           = 500 * time.Millisecond // finds events of a crashed replica when nothing wakes the relay
+	publishRetry   = time.Second            // the pause after a failure of the broker
+	coalesceWindow = 15 * time.Millisecond  // commits within this time share a batch
 	numberAge      = time.Second            // younger events get their number when they are published
 	batch          = 200
 	sendFor        = 10 * time.Second
@@ -47,9 +47,9 @@ type Broker interface {
 	Publish(ctx context.Context, topic string, entries []sidecar.Entry) (refused map[string]bool, err error)
 }
 
-// Run publishes, numbers and purges events until ctx ends. Any number of replicas may run it. Publishing is woken by
-// each commit, and what the broker took gets its number in the same statement; what it did not take is numbered by
-// itself, because the feed must have it. Purging runs by itself, because events must not wait for what it removes.
+// Run publishes, numbers and purges events until ctx ends. Any number of replicas may run it. Each commit wakes the
+// publisher, and what the broker accepted gets its position in the same statement. Events that it did not accept are
+// numbered separately, because the feed must have them. Purging runs separately, because events must not wait for it.
 func (o *Outbox) Run(ctx context.Context) {
 	worker.Run(ctx,
 		worker.Loop{Name: "outbox publish", Log: o.log, Wake: o.wake, Retry: publishRetry, Work: o.deliver},
@@ -57,7 +57,7 @@ func (o *Outbox) Run(ctx context.Context) {
 		worker.Loop{Name: "outbox purge", Log: o.log, Every: worker.Pause(time.Hour), Work: o.purge})
 }
 
-// poll numbers old events, and wakes the publisher for events of a replica that crashed or whose broker was away.
+// poll numbers old events, and wakes the publisher for events of a crashed replica or an unreachable broker.
 func (o *Outbox) poll(ctx context.Context) error {
 	err := o.number(ctx, numberAge)
 	left, errLeft := o.left(ctx)
@@ -74,7 +74,7 @@ func (o *Outbox) left(ctx context.Context) (bool, error) {
 	return left, err
 }
 
-// due: claimed_until is when an event that the broker did not take is tried again.
+// due: claimed_until is when an event that the broker did not accept is tried again.
 const due = "published_at IS NULL AND (claimed_until IS NULL OR claimed_until < now())"
 
 // deliver publishes all that waits.
@@ -90,9 +90,9 @@ func (o *Outbox) deliver(ctx context.Context) error {
 	})(ctx)
 }
 
-// number returns committed events older than age their place in the feed. Sequences are drawn before the commit, so
-// that reading "seq > after" would skip rows that commit late. Whoever numbers holds the row of outbox_head until its
-// commit, so numbers only ever grow, and a follower that sees one has seen all before it.
+// number gives committed events older than age their position in the feed. Sequences are drawn before the commit, so
+// reading "seq > after" would skip rows that commit late. Whoever numbers locks the row of outbox_head until its
+// commit, so positions only grow, and a reader that sees one has seen all before it.
 func (o *Outbox) number(ctx context.Context, age time.Duration) error {
 	for {
 		res := o.db.WithContext(ctx).Exec(`WITH waiting AS MATERIALIZED (
@@ -124,14 +124,14 @@ type row struct {
 	Placed    bool // it has its number
 }
 
-// publish locks a batch, hands it to the broker, marks and numbers what was taken, and commits. Other replicas pass
-// over what is locked. A crash lets it go at once, and what the broker had taken is published again: consumers drop
-// what they have seen. The transaction is open while the broker is asked; if the process stalls there, the server ends
-// it (postgres.Defaults).
+// publish locks a batch, publishes it, marks and numbers what was accepted, and commits. Other replicas skip locked
+// events. A crash releases them at once, and what the broker had accepted is published again: consumers drop
+// repetitions. The transaction is open while the broker is called; if the process stalls there, the server ends it
+// (postgres.Defaults).
 func (o *Outbox) publish(ctx context.Context) (int, error) {
 	var rows []row
 	var problems error
-	// What the broker has taken is marked even while we stop.
+	// What the broker has accepted is marked even while the process stops.
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeFor)
 	defer cancel()
 	err := o.db.WithContext(whole).Transaction(func(tx *gorm.DB) error {
@@ -173,7 +173,7 @@ func (o *Outbox) publish(ctx context.Context) (int, error) {
 	return len(rows), errors.Join(err, problems)
 }
 
-// mark keeps what the broker took. Positions follow the order of writing within the batch.
+// mark records what the broker accepted. Positions follow the order of writing within the batch.
 func mark(tx *gorm.DB, taken []row) error {
 	var placed, unplaced []row
 	for _, r := range taken {
@@ -231,9 +231,9 @@ const purge = `WITH piece AS MATERIALIZED (
 	)
 	SELECT coalesce(max(seq), 0) AS last, coalesce(bool_or(old), false) AS old FROM piece`
 
-// purge forgets events that are published and older than the retention, and remembers how far the feed is gone. It goes
-// through them in the order they were written, in pieces that one transaction should remove, and reads no further than
-// to where all are young.
+// purge removes events that are published and older than the retention, and records how far the feed is gone. It goes
+// through them in the order they were written, in pieces that one transaction should remove, and stops where all are
+// young.
 func (o *Outbox) purge(ctx context.Context) error {
 	var at struct {
 		Last int64 // the event up to which it has come

@@ -1,4 +1,4 @@
-// Package worker is the one loop in which services work in the background.
+// Package worker is the loop of all background work.
 package worker
 
 import (
@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// Loop calls Work again and again until its context ends: after a pause, or when it is woken. Any number of replicas
-// run it, so Work must tolerate that another one does the same.
+// Loop calls Work until its context ends, after a pause or when it is woken. Any number of replicas run it, so Work
+// must tolerate that another one does the same.
 type Loop struct {
 	Name string // names the loop in the log
 	Log  *slog.Logger
 	Work func(ctx context.Context) error
 
-	Every  func() time.Duration // the pause before the next call; nil: only Wake brings it
+	Every  func() time.Duration // the pause before the next call; nil: only Wake
 	AtOnce bool                 // the first call comes without a pause
 	Wake   <-chan struct{}      // ends the pause
 	Retry  time.Duration        // the pause after a failure, which Wake does not end; 0: the usual pause
 }
 
-// Run runs the loop until ctx ends. A failure and a panic of Work are logged when they begin or change, not each time,
-// and once more when they are over.
+// Run runs the loop until ctx ends. A failure or panic of Work is logged when it begins or changes, not every time, and
+// once more when it is over.
 func (l Loop) Run(ctx context.Context) {
 	failure := ""
 	for first := true; ; first = false {
@@ -75,7 +75,7 @@ func (l Loop) call(ctx context.Context) (err error) {
 	return l.Work(ctx)
 }
 
-// report logs what has changed since the last call, and gives the failure that was logged, "" for none.
+// report logs what has changed since the last call, and returns the failure that was logged, "" for none.
 func (l Loop) report(ctx context.Context, before string, err error) string {
 	now := ""
 	if err != nil {
@@ -91,15 +91,15 @@ func (l Loop) report(ctx context.Context, before string, err error) string {
 	return now
 }
 
-// Pause is an Every that is always the same.
+// Pause is an Every of constant length.
 func Pause(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
 
-// Spread is an Every of least and a random part of more, so that replicas do not all work at the same moment.
+// Spread is an Every of least plus a random part of more, so that replicas do not all work at the same moment.
 func Spread(least, more time.Duration) func() time.Duration {
 	return func() time.Duration { return least + rand.N(more) }
 }
 
-// Drain makes Work of a step that says whether there is more to do: it repeats the step until there is not, or it
+// Drain makes a Work of a step that reports whether there is more to do: it repeats the step until there is not, or it
 // fails.
 func Drain(step func(ctx context.Context) (more bool, err error)) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
