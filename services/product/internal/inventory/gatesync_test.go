@@ -18,7 +18,7 @@ func stock(version, onHand, reserved int64) inventory.Stock {
 }
 
 // Changes that wait together become one: the newest base, all recorded orders.
-func TestApplierMergesWhatWaits(t *testing.T) {
+func TestGateSyncMergesWhatWaits(t *testing.T) {
 	gate := inventorytest.NewGate()
 	ctx := t.Context()
 	must := func(err error) {
@@ -62,26 +62,26 @@ func becomes(t *testing.T, gate *inventorytest.Gate, want int64) {
 	}
 }
 
-// deafOnce is a gate that cannot be reached the first time.
-type deafOnce struct {
+// failsOnce is a gate that cannot be reached the first time.
+type failsOnce struct {
 	inventory.Gate
 	asked int
 }
 
-func (g *deafOnce) Apply(ctx context.Context, items []inventory.Apply) error {
+func (g *failsOnce) Apply(ctx context.Context, items []inventory.Apply) error {
 	if g.asked++; g.asked == 1 {
 		return errors.New("the binding is away")
 	}
 	return g.Gate.Apply(ctx, items)
 }
 
-// A cancelled order leaves no hold by which the product would be found again: its apply must not get lost.
-func TestApplierTellsAgain(t *testing.T) {
+// A cancelled order leaves no hold by which the product would be found again: its apply must not be lost.
+func TestGateSyncTriesAgain(t *testing.T) {
 	gate := inventorytest.NewGate()
 	if err := gate.Apply(t.Context(), []inventory.Apply{{Stock: stock(1, 10, 3)}}); err != nil {
 		t.Fatal(err)
 	}
-	a := inventory.NewGateSync(&deafOnce{Gate: gate})
+	a := inventory.NewGateSync(&failsOnce{Gate: gate})
 	start(t, a)
 	a.Changed([]inventory.Apply{{Stock: stock(2, 10, 0)}})
 	becomes(t, gate, 10)
