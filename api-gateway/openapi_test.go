@@ -46,7 +46,7 @@ func TestOpenAPIIsValid(t *testing.T) {
 	}
 }
 
-// operations gives "METHOD path" → operation.
+// operations returns "METHOD path" → operation.
 func operations(t *testing.T) map[string]*v3.Operation {
 	t.Helper()
 	_, m := document(t)

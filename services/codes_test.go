@@ -31,7 +31,8 @@ func TestEveryCodeIsListed(t *testing.T) {
 	for _, r := range contractstest.Routes() {
 		listed = append(listed, r.Refusals...)
 	}
-	for _, m := range regexp.MustCompile(`code: \{type: string, enum: \[([^\]]*)\]`).FindAllStringSubmatch(string(contract), -1) {
+	for _, m := range regexp.MustCompile(`code: \{type: string, enum: \[([^\]]*)\]`).
+		FindAllStringSubmatch(string(contract), -1) {
 		for _, code := range strings.Split(m[1], ",") {
 			listed = append(listed, strings.TrimSpace(code))
 		}
@@ -59,7 +60,8 @@ func codesGiven(t *testing.T) map[string]string {
 	given := map[string]string{}
 	fset := token.NewFileSet()
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "contractstest") {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+			strings.Contains(path, "contractstest") {
 			return err
 		}
 		file, err := parser.ParseFile(fset, path, nil, 0)

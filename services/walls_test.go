@@ -71,13 +71,16 @@ var only = []struct {
 	dep, why string
 	who      []string
 }{
-	{"gorm.io/", "the database is seen only from stores and the kit", []string{"*/internal/store", "*/internal/sandbox", "kit/"}},
+	{"gorm.io/", "the database is seen only from stores and the kit",
+		[]string{"*/internal/store", "*/internal/sandbox", "kit/"}},
 	{"github.com/gin-gonic/gin", "the web is seen only from api and the kit's HTTP packages",
 		[]string{"*/internal/api", "kit/web", "kit/page", "kit/profiling", "kit/server"}},
 	{"github.com/dapr/go-sdk", "kit/sidecar is the only door to Dapr", []string{"kit/sidecar"}},
-	{"github.com/golang-jwt/", "tokens are made by auth and read by kit/identity", []string{"auth/internal/signing", "kit/identity"}},
+	{"github.com/golang-jwt/", "tokens are made by auth and read by kit/identity",
+		[]string{"auth/internal/signing", "kit/identity"}},
 	{"github.com/stripe/", "one adapter knows Stripe", []string{"payment/internal/stripe"}},
-	{"os", "a service takes nothing from its environment; kit/config does", []string{"kit/config", "kit/app", "kit/handover", "kit/postgres/postgrestest"}},
+	{"os", "a service takes nothing from its environment; kit/config does",
+		[]string{"kit/config", "kit/app", "kit/handover", "kit/postgres/postgrestest"}},
 }
 
 func allowed(p pkg, who []string) bool {
@@ -103,7 +106,8 @@ func TestWalls(t *testing.T) {
 		}
 		for _, dep := range p.Imports {
 			for _, rule := range only {
-				hit := dep == rule.dep || strings.HasSuffix(rule.dep, "/") && strings.HasPrefix(dep, rule.dep) || strings.HasPrefix(dep, rule.dep+"/") && strings.Contains(rule.dep, ".")
+				hit := dep == rule.dep || strings.HasSuffix(rule.dep, "/") && strings.HasPrefix(dep, rule.dep) ||
+					strings.HasPrefix(dep, rule.dep+"/") && strings.Contains(rule.dep, ".")
 				if hit && !allowed(p, rule.who) {
 					t.Errorf("%s imports %s: %s", p.path(), dep, rule.why)
 				}
@@ -117,7 +121,8 @@ func TestWalls(t *testing.T) {
 				t.Errorf("%s imports %s: services never import services", p.path(), to.path())
 			case strings.HasPrefix(p.path(), "kit/") && strings.HasPrefix(to.path()+"/", "contracts/"):
 				t.Errorf("%s imports %s: the kit knows no contract", p.path(), to.path())
-			case strings.HasPrefix(p.path(), "contracts") && p.path() != "contracts/contractstest" && strings.HasPrefix(to.path(), "kit/"):
+			case strings.HasPrefix(p.path(), "contracts") && p.path() != "contracts/contractstest" &&
+				strings.HasPrefix(to.path(), "kit/"):
 				t.Errorf("%s imports %s: a contract needs only the standard library", p.path(), to.path())
 			}
 		}

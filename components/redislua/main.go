@@ -31,7 +31,8 @@ import (
 const stopWithin = 5 * time.Second
 
 func main() {
-	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("app", "redislua", "instance", os.Getenv("APP_INSTANCE")))
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("app", "redislua", "instance",
+		os.Getenv("APP_INSTANCE")))
 	if err := run(); err != nil {
 		slog.Error("redislua stops", "error", err)
 		os.Exit(1)

@@ -1,5 +1,5 @@
-// Command audit says whether the books of a mall balance: C1 stock, C2 orders, C3 events, C4 nothing stuck, C5 money, and
-// what of C6 (clients) the databases can tell. It exits 1 on any violation. Call it as go run ./deploy/mall audit.
+// Command audit says whether the books of a mall balance: C1 stock, C2 orders, C3 events, C4 nothing stuck, C5 money,
+// and what of C6 (clients) the databases can tell. It exits 1 on any violation. Call it as go run ./deploy/mall audit.
 package main
 
 import (

@@ -44,7 +44,8 @@ func callers(t *testing.T, owner member) []caller {
 // ban bans somebody and waits until it counts.
 func ban(t *testing.T, who member) {
 	t.Helper()
-	if err := admin.Want(t.Context(), http.StatusNoContent, http.MethodPut, "/v1/admin/users/"+who.id+"/ban", map[string]string{"reason": "tests"}, nil); err != nil {
+	if err := admin.Want(t.Context(), http.StatusNoContent, http.MethodPut, "/v1/admin/users/"+who.id+"/ban",
+		map[string]string{"reason": "tests"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	gone(t, who.Client)
@@ -91,7 +92,8 @@ func declared(op operation, c caller) verdict {
 	return passes
 }
 
-// ownerOf says whether the things this route is asked for are the caller's: a product is the seller's, the rest the customer's.
+// ownerOf reports whether the things this route is asked for are the caller's: a product is the seller's, the rest the
+// customer's.
 func ownerOf(op operation, c caller) bool {
 	return c.owns && slices.Contains(c.roles, "seller") == strings.HasPrefix(op.Path, "/v1/products")
 }
@@ -153,7 +155,8 @@ func letIn(t *testing.T, op operation, c caller) {
 		m := newMember(t)
 		owner = m.Client
 	}
-	if asks("/v1/products") || asks("/v1/cart") || asks("/v1/checkout") || asks("/v1/orders") || asks("/v1/payments") || asks("/v1/sandbox") {
+	if asks("/v1/products") || asks("/v1/cart") || asks("/v1/checkout") || asks("/v1/orders") || asks("/v1/payments") ||
+		asks("/v1/sandbox") {
 		theirs.product = product(t, "Matrix tea", 300, 20).ID
 	}
 	if asks("/v1/addresses") || asks("/v1/checkout") || asks("/v1/orders") || asks("/v1/payments") || asks("/v1/sandbox") {
@@ -223,7 +226,8 @@ func TestSomebodyElsesThingsLookMissing(t *testing.T) {
 	mine, me := newTargets(t)
 	stranger := newMember(t)
 	before := mine.belongings(t, me)
-	nowhere := targets{product: "4611686018427387904", address: "4611686018427387904", order: "4611686018427387904", payment: "4611686018427387904",
+	nowhere := targets{product: "4611686018427387904", address: "4611686018427387904", order: "4611686018427387904",
+		payment: "4611686018427387904",
 		session: "4611686018427387904"}
 	for _, op := range operations(t) {
 		if !op.Owner {
@@ -246,8 +250,11 @@ func TestSomebodyElsesThingsLookMissing(t *testing.T) {
 		path          string
 		foreign, none any
 	}{
-		"checking out to a foreign address": {"/v1/checkout", map[string]any{"address_id": mine.address, "items": []any{line}}, map[string]any{"address_id": nowhere.address, "items": []any{line}}},
-		"paying a foreign order":            {"/v1/payments", map[string]any{"order_id": mine.order, "card": card}, map[string]any{"order_id": nowhere.order, "card": card}},
+		"checking out to a foreign address": {"/v1/checkout",
+			map[string]any{"address_id": mine.address, "items": []any{line}},
+			map[string]any{"address_id": nowhere.address, "items": []any{line}}},
+		"paying a foreign order": {"/v1/payments", map[string]any{"order_id": mine.order, "card": card},
+			map[string]any{"order_id": nowhere.order, "card": card}},
 	} {
 		foreign := do(t, stranger.Client, http.MethodPost, c.path, c.foreign, "Idempotency-Key", apiclient.Key())
 		absent := do(t, stranger.Client, http.MethodPost, c.path, c.none, "Idempotency-Key", apiclient.Key())

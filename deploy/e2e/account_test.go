@@ -14,7 +14,7 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// sessionOf gives the id of a client's own session.
+// sessionOf returns the id of a client's own session.
 func sessionOf(t *testing.T, c *apiclient.Client) string {
 	t.Helper()
 	var page struct {
@@ -76,7 +76,8 @@ func signInWith(t *testing.T, email, password string) (apiclient.Session, apicli
 	return s, a
 }
 
-// An account from its first mail to its end: verified, its password changed and reset, its sessions seen and ended, and deleted.
+// An account from its first mail to its end: verified, its password changed and reset, its sessions seen and ended, and
+// deleted.
 func TestAccountLife(t *testing.T) {
 	me := newMember(t)
 	post := func(c *apiclient.Client, path string, body any, status int) {
@@ -87,7 +88,8 @@ func TestAccountLife(t *testing.T) {
 	}
 	// The email.
 	post(me.Client, "/v1/email-verifications", nil, http.StatusAccepted)
-	post(visitor, "/v1/email-verifications/confirm", map[string]string{"token": mail(t, "verify", me.email)}, http.StatusNoContent)
+	post(visitor, "/v1/email-verifications/confirm", map[string]string{"token": mail(t, "verify", me.email)},
+		http.StatusNoContent)
 	var who struct {
 		Verified bool `json:"email_verified"`
 	}
@@ -99,17 +101,23 @@ func TestAccountLife(t *testing.T) {
 	other, _ := signInWith(t, me.email, apiclient.Password)
 	otherOne := visitor.As(other.AccessToken)
 	const changed, reset = "four words and then some", "five words that come by mail"
-	if a := do(t, me.Client, http.MethodPut, "/v1/me/password", map[string]string{"current_password": "a guess of it", "new_password": changed}); a.Code() != "wrong_password" {
+	if a := do(t, me.Client, http.MethodPut, "/v1/me/password",
+		map[string]string{"current_password": "a guess of it", "new_password": changed}); a.Code() != "wrong_password" {
 		t.Errorf("a wrong password: %s", a)
 	}
-	if a := do(t, me.Client, http.MethodPut, "/v1/me/password", map[string]string{"current_password": apiclient.Password, "new_password": "password12"}); a.Code() != "validation_failed" {
+	if a := do(t, me.Client, http.MethodPut, "/v1/me/password",
+		map[string]string{"current_password": apiclient.Password,
+			"new_password": "password12"}); a.Code() != "validation_failed" {
 		t.Errorf("a known password: %s", a)
 	}
-	if a := do(t, me.Client, http.MethodPut, "/v1/me/password", map[string]string{"current_password": apiclient.Password, "new_password": changed}); a.Status != http.StatusNoContent {
+	if a := do(t, me.Client, http.MethodPut, "/v1/me/password",
+		map[string]string{"current_password": apiclient.Password,
+			"new_password": changed}); a.Status != http.StatusNoContent {
 		t.Fatalf("change: %s", a)
 	}
 	gone(t, otherOne)
-	if a := do(t, visitor, http.MethodPost, "/v1/sessions/refresh", map[string]string{"refresh_token": other.RefreshToken}); a.Code() != "invalid_refresh_token" {
+	if a := do(t, visitor, http.MethodPost, "/v1/sessions/refresh",
+		map[string]string{"refresh_token": other.RefreshToken}); a.Code() != "invalid_refresh_token" {
 		t.Errorf("the other device refreshes: %s", a)
 	}
 	if a := do(t, me.Client, http.MethodGet, "/v1/me", nil); a.Status != http.StatusOK {
@@ -125,7 +133,8 @@ func TestAccountLife(t *testing.T) {
 		t.Fatalf("the new password: %s", a)
 	}
 	secondOne := visitor.As(second.AccessToken)
-	if a := do(t, me.Client, http.MethodDelete, "/v1/sessions/"+sessionOf(t, secondOne), nil); a.Status != http.StatusNoContent {
+	if a := do(t, me.Client, http.MethodDelete, "/v1/sessions/"+sessionOf(t, secondOne),
+		nil); a.Status != http.StatusNoContent {
 		t.Errorf("end a session: %s", a)
 	}
 	gone(t, secondOne)
@@ -134,8 +143,10 @@ func TestAccountLife(t *testing.T) {
 	post(visitor, "/v1/password-resets", map[string]string{"email": newEmail()}, http.StatusAccepted)
 	post(visitor, "/v1/password-resets", map[string]string{"email": strings.ToUpper(me.email)}, http.StatusAccepted)
 	token := mail(t, "reset", me.email)
-	post(visitor, "/v1/password-resets/confirm", map[string]string{"token": token, "password": reset}, http.StatusNoContent)
-	if a := do(t, visitor, http.MethodPost, "/v1/password-resets/confirm", map[string]string{"token": token, "password": changed}); a.Code() != "invalid_token" {
+	post(visitor, "/v1/password-resets/confirm", map[string]string{"token": token, "password": reset},
+		http.StatusNoContent)
+	if a := do(t, visitor, http.MethodPost, "/v1/password-resets/confirm",
+		map[string]string{"token": token, "password": changed}); a.Code() != "invalid_token" {
 		t.Errorf("the code again: %s", a)
 	}
 	gone(t, me.Client)
@@ -152,17 +163,21 @@ func TestAccountLife(t *testing.T) {
 	}
 	p := product(t, "Farewell tea", 500, 10)
 	bought := order(t, me.Client, address, p.ID, 1)
-	if a, err := me.Pay(t.Context(), apiclient.Key(), bought.ID, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
+	if a, err := me.Pay(t.Context(), apiclient.Key(), bought.ID, apiclient.CardGood); err != nil ||
+		a.Status != http.StatusCreated {
 		t.Fatalf("pay: %s, %v", a, err)
 	}
 	waitOrder(t, me.Client, bought.ID, "paid")
-	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 1}, nil); err != nil {
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items",
+		apiclient.Line{ProductID: p.ID, Quantity: 1}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if a := do(t, me.Client, http.MethodDelete, "/v1/me", map[string]string{"password": "a guess of it"}); a.Code() != "wrong_password" {
+	if a := do(t, me.Client, http.MethodDelete, "/v1/me",
+		map[string]string{"password": "a guess of it"}); a.Code() != "wrong_password" {
 		t.Errorf("deleting with a wrong password: %s", a)
 	}
-	if a := do(t, me.Client, http.MethodDelete, "/v1/me", map[string]string{"password": reset}); a.Status != http.StatusNoContent {
+	if a := do(t, me.Client, http.MethodDelete, "/v1/me",
+		map[string]string{"password": reset}); a.Status != http.StatusNoContent {
 		t.Fatalf("delete: %s", a)
 	}
 	gone(t, me.Client)
@@ -171,7 +186,8 @@ func TestAccountLife(t *testing.T) {
 	}
 	err = eventually(t.Context(), waitFor, func() error {
 		a, err := admin.Do(t.Context(), http.MethodGet, "/v1/orders/"+bought.ID, nil)
-		if err == nil && (a.Status != http.StatusOK || strings.Contains(string(a.Body), "Century Avenue") || !strings.Contains(string(a.Body), `"status":"paid"`)) {
+		if err == nil && (a.Status != http.StatusOK || strings.Contains(string(a.Body), "Century Avenue") ||
+			!strings.Contains(string(a.Body), `"status":"paid"`)) {
 			err = fmt.Errorf("the order: %s", a)
 		}
 		return err
@@ -190,7 +206,9 @@ func TestAccountLife(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if left, err := number(t.Context(), addresses, "SELECT count(*) FROM idempotency_keys WHERE user_id = $1 AND concat(record, body) LIKE '%Century%'", me.id); err != nil || left > 0 {
+	if left, err := number(t.Context(), addresses,
+		"SELECT count(*) FROM idempotency_keys WHERE user_id = $1 AND concat(record, body) LIKE '%Century%'",
+		me.id); err != nil || left > 0 {
 		t.Errorf("%d records of checkouts know the street, %v", left, err)
 	}
 	audit(t)

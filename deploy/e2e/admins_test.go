@@ -23,8 +23,10 @@ func TestTheMallKeepsAnAdmin(t *testing.T) {
 		status       int
 		code         string
 	}{
-		{admin, http.MethodPut, "/v1/admin/users/" + boss.ID + "/roles", map[string]any{"roles": []string{"customer"}}, 409, "last_admin"},
-		{admin, http.MethodPut, "/v1/admin/users/" + boss.ID + "/ban", map[string]string{"reason": "tests"}, 409, "last_admin"},
+		{admin, http.MethodPut, "/v1/admin/users/" + boss.ID + "/roles", map[string]any{"roles": []string{"customer"}}, 409,
+			"last_admin"},
+		{admin, http.MethodPut, "/v1/admin/users/" + boss.ID + "/ban", map[string]string{"reason": "tests"}, 409,
+			"last_admin"},
 		{me.Client, http.MethodPost, "/v1/me/admin", map[string]string{"secret": "a guess"}, 403, "wrong_secret"},
 		{me.Client, http.MethodPost, "/v1/me/admin", map[string]string{"secret": firstAdminSecret()}, 409, "admin_exists"},
 	} {

@@ -21,13 +21,14 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// parent gives the parent of a process.
+// parent returns the parent of a process.
 func parent(pid int) (int, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
-	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:])) // the name before it may hold anything
+	// the name before it may hold anything
+	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
 	return strconv.Atoi(fields[1])
 }
 
@@ -120,7 +121,7 @@ type shopping struct {
 	buy, pay string // the keys of wishes that are asked for until they come true
 }
 
-// newShopping gives somebody whose order awaits payment and whose cart is not empty.
+// newShopping returns somebody whose order awaits payment and whose cart is not empty.
 func newShopping(t *testing.T) shopping {
 	t.Helper()
 	me := newMember(t)
@@ -129,8 +130,10 @@ func newShopping(t *testing.T) shopping {
 		t.Fatal(err)
 	}
 	p := product(t, "Untroubled tea", 700, 100_000)
-	s := shopping{me: me, address: place, product: p.ID, unpaid: order(t, me.Client, place, p.ID, 1).ID, buy: apiclient.Key(), pay: apiclient.Key()}
-	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 1}, nil); err != nil {
+	s := shopping{me: me, address: place, product: p.ID, unpaid: order(t, me.Client, place, p.ID, 1).ID,
+		buy: apiclient.Key(), pay: apiclient.Key()}
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items",
+		apiclient.Line{ProductID: p.ID, Quantity: 1}, nil); err != nil {
 		t.Fatal(err)
 	}
 	waitAvailable(t, p.ID, 99_999)
@@ -150,29 +153,33 @@ func newShopping(t *testing.T) shopping {
 // wishes are what a shopper may want, by name.
 func (s shopping) wishes() map[string]func(ctx context.Context) (apiclient.Answer, error) {
 	line := apiclient.Line{ProductID: s.product, Quantity: 1}
-	as := func(who *apiclient.Client, method, path string, body any, headers ...string) func(context.Context) (apiclient.Answer, error) {
+	as := func(who *apiclient.Client, method, path string, body any,
+		headers ...string) func(context.Context) (apiclient.Answer, error) {
 		return func(ctx context.Context) (apiclient.Answer, error) {
 			return who.Do(ctx, method, path, body, headers...)
 		}
 	}
 	return map[string]func(ctx context.Context) (apiclient.Answer, error){
-		"search":      as(visitor, http.MethodGet, "/v1/products?q=untroubled", nil),
-		"look":        as(visitor, http.MethodGet, "/v1/products/"+s.product, nil),
-		"sign in":     as(visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": s.me.email, "password": apiclient.Password}),
+		"search": as(visitor, http.MethodGet, "/v1/products?q=untroubled", nil),
+		"look":   as(visitor, http.MethodGet, "/v1/products/"+s.product, nil),
+		"sign in": as(visitor, http.MethodPost, "/v1/sessions",
+			map[string]string{"email": s.me.email, "password": apiclient.Password}),
 		"profile":     as(s.me.Client, http.MethodGet, "/v1/me", nil),
 		"see cart":    as(s.me.Client, http.MethodGet, "/v1/cart", nil),
 		"add to cart": as(s.me.Client, http.MethodPost, "/v1/cart/items", line, "Idempotency-Key", apiclient.Key()),
 		"addresses":   as(s.me.Client, http.MethodGet, "/v1/addresses", nil),
-		"quote":       as(s.me.Client, http.MethodPost, "/v1/checkout/quote", map[string]any{"items": []apiclient.Line{line}}),
-		"check out":   func(ctx context.Context) (apiclient.Answer, error) { return s.me.Buy(ctx, s.buy, s.address, line) },
-		"orders":      as(s.me.Client, http.MethodGet, "/v1/orders", nil),
+		"quote": as(s.me.Client, http.MethodPost, "/v1/checkout/quote",
+			map[string]any{"items": []apiclient.Line{line}}),
+		"check out": func(ctx context.Context) (apiclient.Answer, error) { return s.me.Buy(ctx, s.buy, s.address, line) },
+		"orders":    as(s.me.Client, http.MethodGet, "/v1/orders", nil),
 		"pay": func(ctx context.Context) (apiclient.Answer, error) {
 			return s.me.Pay(ctx, s.pay, s.unpaid, apiclient.CardGood)
 		},
 	}
 }
 
-// all at once: what still works is answered well, everything else is refused with advice when to come again. It gives the time each took.
+// all at once: what still works is answered well, everything else is refused with advice when to come again. It gives
+// the time each took.
 func (s shopping) all(t *testing.T, during string, works ...string) map[string]time.Duration {
 	t.Helper()
 	took := map[string]time.Duration{}
@@ -232,12 +239,13 @@ func (s shopping) comeTrueOf(t *testing.T, orders int) {
 	if ids := allOrders(t, s.me.Client); len(ids) != orders {
 		t.Errorf("orders %v, want those from before and one that was asked for again and again", ids)
 	}
-	if n, err := number(t.Context(), database(t, "payment"), "SELECT count(*) FROM payments WHERE order_id = $1", s.unpaid); err != nil || n != 1 {
+	if n, err := number(t.Context(), database(t, "payment"), "SELECT count(*) FROM payments WHERE order_id = $1",
+		s.unpaid); err != nil || n != 1 {
 		t.Errorf("%d payments, %v, want one", n, err)
 	}
 }
 
-// except gives all wishes but some.
+// except returns all wishes but some.
 func except(s shopping, names ...string) (rest []string) {
 	for name := range s.wishes() {
 		if !slices.Contains(names, name) {
@@ -247,14 +255,16 @@ func except(s shopping, names ...string) (rest []string) {
 	return rest
 }
 
-// Whatever is down, the rest of the mall works, and what cannot be had is refused at once: sooner than a sidecar's shortest patience.
+// Whatever is down, the rest of the mall works, and what cannot be had is refused at once: sooner than a sidecar's
+// shortest patience.
 func TestWhatWorksWithoutWhat(t *testing.T) {
 	for names, lost := range map[string][]string{
 		"user cart payment":   {"sign in", "profile", "see cart", "add to cart", "pay"},
 		"auth checkout order": {"sign in", "addresses", "quote", "check out", "orders"},
 		"product":             {"search", "look", "see cart", "add to cart", "quote", "check out"},
 		"redis":               {"see cart", "add to cart", "check out"},
-		"postgres":            {"search", "look", "sign in", "profile", "see cart", "add to cart", "addresses", "quote", "check out", "orders", "pay"},
+		"postgres": {"search", "look", "sign in", "profile", "see cart", "add to cart", "addresses", "quote",
+			"check out", "orders", "pay"},
 	} {
 		t.Run(names, func(t *testing.T) {
 			s := newShopping(t)

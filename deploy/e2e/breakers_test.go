@@ -27,8 +27,8 @@ const (
 )
 
 // product is down, fails half of its answers, is slow, and works again. Each time the breakers of its callers open, the
-// gateway's and checkout's: then they refuse at once and ask nobody. After a while they are half open: a probe that fails
-// opens them again, probes that go well close them.
+// gateway's and checkout's: then they refuse at once and ask nobody. After a while they are half open: a probe that
+// fails opens them again, probes that go well close them.
 func TestBreakersOfBothKindsOfHops(t *testing.T) {
 	s := newShopping(t)
 	apps, keys := mallUnderTest(t).first(), secretStore(t)
@@ -277,7 +277,8 @@ func (p *brokenProduct) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if json.Unmarshal(body, &in) == nil {
 		var products []map[string]any
 		for _, id := range in.IDs {
-			products = append(products, map[string]any{"id": id, "seller_id": "5", "name": "Tea", "price": 700, "currency": "CNY", "available": 9})
+			products = append(products, map[string]any{"id": id, "seller_id": "5", "name": "Tea", "price": 700,
+				"currency": "CNY", "available": 9})
 		}
 		out = map[string]any{"products": products}
 	}

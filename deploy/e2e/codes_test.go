@@ -33,7 +33,8 @@ type route struct {
 func newRefusals(doc schema) *refusals {
 	r := &refusals{listed: map[string]bool{}, given: map[string]bool{}}
 	for path, methods := range doc.at("paths") {
-		pattern := regexp.MustCompile("^" + regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(regexp.QuoteMeta(path), `[^/]+`) + "$")
+		pattern := regexp.MustCompile("^" + regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(regexp.QuoteMeta(path),
+			`[^/]+`) + "$")
 		for method, v := range asSchema(methods) {
 			op := doc.deref(asSchema(v))
 			r.routes = append(r.routes, route{op.text("operationId"), strings.ToUpper(method), pattern})
@@ -94,19 +95,24 @@ func (r *refusals) see(req *http.Request, a apiclient.Answer) {
 // by each service's contract test.
 var unmet = []string{
 	// Every role is a customer by the default policy; another policy may forbid any route.
-	"addAddress 403 forbidden", "addToCart 403 forbidden", "askEmailVerification 403 forbidden", "becomeFirstAdmin 403 forbidden",
-	"cancelOrder 403 forbidden", "cancelPayment 403 forbidden", "changeOrderAddress 403 forbidden", "changePassword 403 forbidden",
+	"addAddress 403 forbidden", "addToCart 403 forbidden", "askEmailVerification 403 forbidden",
+	"becomeFirstAdmin 403 forbidden",
+	"cancelOrder 403 forbidden", "cancelPayment 403 forbidden", "changeOrderAddress 403 forbidden",
+	"changePassword 403 forbidden",
 	"checkOut 403 forbidden", "clearCart 403 forbidden", "confirmInSandbox 403 forbidden", "deleteAccount 403 forbidden",
-	"deleteAddress 403 forbidden", "endSession 403 forbidden", "getAddress 403 forbidden", "getCart 403 forbidden", "getMe 403 forbidden",
+	"deleteAddress 403 forbidden", "endSession 403 forbidden", "getAddress 403 forbidden", "getCart 403 forbidden",
+	"getMe 403 forbidden",
 	"getOrder 403 forbidden", "getPayment 403 forbidden", "listAddresses 403 forbidden", "listOrders 403 forbidden",
-	"listSessions 403 forbidden", "pay 403 forbidden", "quote 403 forbidden", "removeFromCart 403 forbidden", "replaceAddress 403 forbidden",
+	"listSessions 403 forbidden", "pay 403 forbidden", "quote 403 forbidden", "removeFromCart 403 forbidden",
+	"replaceAddress 403 forbidden",
 	"setInCart 403 forbidden", "signOut 403 forbidden",
 	// Moments, or settings that a whole mall's tests do not change; the services' tests have them.
-	"askEmailVerification 409 already_verified", "becomeFirstAdmin 409 secret_used", "checkOut 409 checkout_expired", "deleteAccount 403 banned", "pay 402 authentication_failed",
+	"askEmailVerification 409 already_verified", "becomeFirstAdmin 409 secret_used", "checkOut 409 checkout_expired",
+	"deleteAccount 403 banned", "pay 402 authentication_failed",
 	"pay 409 currency_not_supported", "stripeNotice 404 not_found",
 }
 
-// never gives those that are listed and that no test has met.
+// never returns those that are listed and that no test has met.
 func (r *refusals) never() (missing []string) {
 	for refusal := range r.listed {
 		if !r.given[refusal] && !slices.Contains(unmet, refusal) {
@@ -122,7 +128,8 @@ func TestRefusalsOfOneRoute(t *testing.T) {
 	mine, me := newTargets(t)
 	stranger, merchant := newMember(t), newMember(t)
 	roles := map[string]any{"roles": []string{"customer", "seller"}}
-	if err := admin.Want(t.Context(), http.StatusOK, http.MethodPut, "/v1/admin/users/"+merchant.id+"/roles", roles, nil); err != nil {
+	if err := admin.Want(t.Context(), http.StatusOK, http.MethodPut, "/v1/admin/users/"+merchant.id+"/roles", roles,
+		nil); err != nil {
 		t.Fatal(err)
 	}
 	merchant = signIn(t, merchant.email)
@@ -146,7 +153,8 @@ func TestRefusalsOfOneRoute(t *testing.T) {
 		{me.Client, "POST", "/v1/payments/" + nowhere + "/cancel", nil, key + "p", "idempotency_key_reused"},
 		{me.Client, "POST", "/v1/orders/" + mine.order + "/cancel", nil, key + "c", ""},
 		{me.Client, "POST", "/v1/orders/" + other.ID + "/cancel", nil, key + "c", "idempotency_key_reused"},
-		{seller, "POST", "/v1/products/" + mine.product + "/stock", map[string]any{"delta": -1000, "reason": "loss"}, "", "insufficient_stock"},
+		{seller, "POST", "/v1/products/" + mine.product + "/stock", map[string]any{"delta": -1000, "reason": "loss"}, "",
+			"insufficient_stock"},
 		{merchant.Client, "DELETE", "/v1/me", map[string]any{"password": apiclient.Password}, "", "seller_account"},
 		{admin, "DELETE", "/v1/me", map[string]any{"password": apiclient.Password}, "", "last_admin"},
 	} {

@@ -22,8 +22,8 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// Every type of event that has a contract is told by what it says, and every consumer does what it is for: audit compares the outboxes
-// with the inboxes, orders with stock, and payments with orders.
+// Every type of event that has a contract is told by what it says, and every consumer does what it is for: audit
+// compares the outboxes with the inboxes, orders with stock, and payments with orders.
 func TestEveryEventIsTold(t *testing.T) {
 	ctx := t.Context()
 	me, address := shopper(t)
@@ -48,7 +48,8 @@ func TestEveryEventIsTold(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if n, err := number(ctx, charges, "SELECT captured FROM charges WHERE ref = $1", strconv.FormatInt(attempt, 10)); err != nil || n == 0 {
+		if n, err := number(ctx, charges, "SELECT captured FROM charges WHERE ref = $1",
+			strconv.FormatInt(attempt, 10)); err != nil || n == 0 {
 			return fmt.Errorf("%d captured, %w", n, err)
 		}
 		return nil
@@ -75,7 +76,8 @@ func TestEveryEventIsTold(t *testing.T) {
 	u, _ := shopper(t)
 	leaver, _ := shopper(t)
 	var who, left apiclient.User
-	err = errors.Join(u.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who), leaver.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &left))
+	err = errors.Join(u.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &who),
+		leaver.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &left))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +91,8 @@ func TestEveryEventIsTold(t *testing.T) {
 		{admin, http.MethodPut, account + "/roles", map[string]any{"roles": []string{"customer", "seller"}}, http.StatusOK},
 		{admin, http.MethodPut, account + "/ban", map[string]any{"reason": "tests"}, http.StatusNoContent},
 		{admin, http.MethodDelete, account + "/ban", map[string]any{"reason": "tests"}, http.StatusNoContent},
-		{leaver, http.MethodPut, "/v1/me/password", map[string]any{"current_password": apiclient.Password, "new_password": changed}, http.StatusNoContent},
+		{leaver, http.MethodPut, "/v1/me/password", map[string]any{"current_password": apiclient.Password,
+			"new_password": changed}, http.StatusNoContent},
 		{leaver, http.MethodDelete, "/v1/me", map[string]any{"password": changed}, http.StatusNoContent},
 	} {
 		if err := change.by.Want(ctx, change.status, change.method, change.path, change.body, nil); err != nil {
@@ -111,7 +114,8 @@ func TestEveryEventIsTold(t *testing.T) {
 		for _, service := range contracts.Producers() {
 			var types string
 			err := database(t, service).QueryRowContext(ctx, `SELECT coalesce(json_agg(DISTINCT type), '[]') FROM outbox
-				WHERE published_at IS NOT NULL AND key IN ($1, $2, $3, $4, $5)`, paid.ID, late.ID, rejected.ID, who.ID, left.ID).Scan(&types)
+				WHERE published_at IS NOT NULL AND key IN ($1, $2, $3, $4, $5)`, paid.ID, late.ID, rejected.ID, who.ID,
+				left.ID).Scan(&types)
 			var some []string
 			if err = errors.Join(err, json.Unmarshal([]byte(types), &some)); err != nil {
 				return err
@@ -129,8 +133,8 @@ func TestEveryEventIsTold(t *testing.T) {
 	balanced(t)
 }
 
-// misfits holds every event that the suite made the services tell to its JSON Schema, as a consumer in another language would. Sixteen
-// are enough to see what is wrong. That there are events of every type is up to TestEveryEventIsTold.
+// misfits holds every event that the suite made the services tell to its JSON Schema, as a consumer in another language
+// would. Sixteen are enough to see what is wrong. That there are events of every type is up to TestEveryEventIsTold.
 func misfits(ctx context.Context) []string {
 	raw, err := os.ReadFile(home("run", "state.json"))
 	if err != nil {

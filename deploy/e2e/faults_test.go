@@ -130,7 +130,10 @@ func (s *customer) once(ctx context.Context, products []apiclient.Product) error
 		lines = append(lines, apiclient.Line{ProductID: products[i].ID, Quantity: 1 + rand.Int64N(2)})
 	}
 	key := apiclient.Key()
-	a, err := insist(ctx, func(ctx context.Context) (apiclient.Answer, error) { return s.c.Buy(ctx, key, s.address, lines...) })
+	a, err := insist(ctx, func(ctx context.Context) (apiclient.Answer,
+		error) {
+		return s.c.Buy(ctx, key, s.address, lines...)
+	})
 	if err != nil {
 		return fmt.Errorf("checkout: %w", err)
 	}
@@ -150,8 +153,12 @@ func (s *customer) once(ctx context.Context, products []apiclient.Product) error
 		return nil // changed their mind: the order times out
 	}
 	key = apiclient.Key()
-	card := []string{apiclient.CardGood, apiclient.CardGood, apiclient.CardGood, apiclient.CardUnanswered, apiclient.CardDeclined}[rand.IntN(5)]
-	a, err = insist(ctx, func(ctx context.Context) (apiclient.Answer, error) { return s.c.Pay(ctx, key, b.order.ID, card) })
+	card := []string{apiclient.CardGood, apiclient.CardGood, apiclient.CardGood, apiclient.CardUnanswered,
+		apiclient.CardDeclined}[rand.IntN(5)]
+	a, err = insist(ctx, func(ctx context.Context) (apiclient.Answer,
+		error) {
+		return s.c.Pay(ctx, key, b.order.ID, card)
+	})
 	if err != nil {
 		return fmt.Errorf("pay: %w", err)
 	}
@@ -216,10 +223,12 @@ func (b bought) settled(t *testing.T, s *customer) apiclient.Order {
 }
 
 // Six shoppers buy and pay without a break while every process is killed in turn. Afterwards what was answered exists,
-// what was refused does not, every order is paid or timed out, the stock is what was not paid for, and the books balance.
+// what was refused does not, every order is paid or timed out, the stock is what was not paid for, and the books
+// balance.
 func TestKillEverything(t *testing.T) {
 	const shoppers, stock = 6, 100_000
-	products := []apiclient.Product{product(t, "Sturdy tea", 500, stock), product(t, "Sturdy cup", 300, stock), product(t, "Sturdy tray", 800, stock)}
+	products := []apiclient.Product{product(t, "Sturdy tea", 500, stock), product(t, "Sturdy cup", 300, stock),
+		product(t, "Sturdy tray", 800, stock)}
 	payWithin(t, 20*time.Second)
 	var paid atomic.Int64
 	crowd := make([]*customer, shoppers)

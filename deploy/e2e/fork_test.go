@@ -15,8 +15,8 @@ import (
 )
 
 // Order's database comes back as it was a while ago, and its feed goes on with another history: it gives the positions
-// again that product has read past, and more. The broker loses what is told then. Product notices, says so, and reads the
-// feed again: it misses nothing of the new history, and what both histories tell happens once.
+// again that product has read past, and more. The broker loses what is told then. Product notices, says so, and reads
+// the feed again: it misses nothing of the new history, and what both histories tell happens once.
 func TestAForkedFeedIsReadAgain(t *testing.T) {
 	const stock, again, sold = 50, 5, 3 // two of the three that are sold are paid at positions that product has read past
 	ctx := t.Context()
@@ -54,7 +54,9 @@ func TestAForkedFeedIsReadAgain(t *testing.T) {
 	restore := backup(t, ledger)
 	pay(both) // order will forget it
 	var list string
-	if err := ledger.QueryRowContext(ctx, "SELECT string_agg(id, ',') FROM outbox WHERE key = ANY(string_to_array($1, ',')) AND type = 'mall.order.paid.v1'", strings.Join(both, ",")).Scan(&list); err != nil || strings.Count(list, ",") != again-1 {
+	if err := ledger.QueryRowContext(ctx,
+		"SELECT string_agg(id, ',') FROM outbox WHERE key = ANY(string_to_array($1, ',')) AND type = 'mall.order.paid.v1'",
+		strings.Join(both, ",")).Scan(&list); err != nil || strings.Count(list, ",") != again-1 {
 		t.Fatalf("the history to be lost has %q, %v", list, err)
 	}
 	head := "SELECT pos FROM outbox_head"
@@ -88,7 +90,9 @@ func TestAForkedFeedIsReadAgain(t *testing.T) {
 	}
 	up()
 	err = eventually(ctx, waitFor, func() error {
-		n, err := number(ctx, inbox, "SELECT count(*) FROM inbox WHERE status = 'done' AND type = 'mall.order.paid.v1' AND key = ANY(string_to_array($1, ','))", strings.Join(ids, ","))
+		n, err := number(ctx, inbox,
+			"SELECT count(*) FROM inbox WHERE status = 'done' AND type = 'mall.order.paid.v1' AND key = "+
+				"ANY(string_to_array($1, ','))", strings.Join(ids, ","))
 		if err == nil && n != sold {
 			err = fmt.Errorf("product knows of %d paid orders, want %d", n, sold)
 		}
@@ -100,14 +104,16 @@ func TestAForkedFeedIsReadAgain(t *testing.T) {
 	if forked += metric(t, "product", "mall_inbox_feed_forked_total"); forked != 1 {
 		t.Errorf("product has found another history %v times, want once", forked)
 	}
-	if log, err := os.ReadFile(home("log", "product.log")); err != nil || !bytes.Contains(log, []byte("the feed has another history")) {
+	if log, err := os.ReadFile(home("log", "product.log")); err != nil ||
+		!bytes.Contains(log, []byte("the feed has another history")) {
 		t.Errorf("product's log does not say so, %v", err)
 	}
 	for _, id := range both { // payment's feed tells order again
 		waitOrder(t, me, id, "paid")
 	}
 	waitAvailable(t, p.ID, stock-sold-again)
-	if n, err := number(ctx, inbox, "SELECT on_hand FROM stock WHERE product_id = $1 AND reserved = 0", p.ID); err != nil || n != stock-sold-again {
+	if n, err := number(ctx, inbox, "SELECT on_hand FROM stock WHERE product_id = $1 AND reserved = 0",
+		p.ID); err != nil || n != stock-sold-again {
 		t.Errorf("%d are left, %v, want %d and none reserved", n, err, stock-sold-again)
 	}
 	// The audit names the events that only the lost history had. Without them the books balance.
@@ -118,7 +124,8 @@ func TestAForkedFeedIsReadAgain(t *testing.T) {
 		}
 	}
 	for _, consumer := range contracts.ConsumersOf("order") {
-		if _, err := database(t, consumer).ExecContext(ctx, "DELETE FROM inbox WHERE id = ANY(string_to_array($1, ','))", list); err != nil {
+		if _, err := database(t, consumer).ExecContext(ctx, "DELETE FROM inbox WHERE id = ANY(string_to_array($1, ','))",
+			list); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -43,30 +43,37 @@ func deeds(t *testing.T) map[string]deed {
 	}
 	payments, products := database(t, "payment"), database(t, "product")
 	card := func(number string) map[string]any {
-		return map[string]any{"order_id": unpaid.ID, "card": map[string]any{"number": number, "exp_month": 12, "exp_year": 2035, "cvc": "123"}}
+		return map[string]any{"order_id": unpaid.ID, "card": map[string]any{"number": number, "exp_month": 12,
+			"exp_year": 2035, "cvc": "123"}}
 	}
 	name := "Once only tea " + apiclient.Key()
 	fresh := map[string]any{"name": name, "description": "d", "price": 100, "stock": 3}
 	dearer := maps.Clone(fresh)
 	dearer["price"] = 200
 	return map[string]deed{
-		"checkout": {me, http.MethodPost, "/v1/checkout", map[string]any{"address_id": place, "items": []apiclient.Line{line}},
-			map[string]any{"address_id": place, "items": []apiclient.Line{{ProductID: p.ID, Quantity: 2}}}, http.StatusCreated, count("/v1/orders")},
-		"payment": {me, http.MethodPost, "/v1/payments", card(apiclient.CardGood), card(apiclient.CardDeclined), http.StatusCreated, func() (int64, error) {
-			return number(ctx, payments, "SELECT count(*) FROM payments WHERE order_id = $1", unpaid.ID)
-		}},
-		"cart add": {me, http.MethodPost, "/v1/cart/items", line, apiclient.Line{ProductID: p.ID, Quantity: 2}, http.StatusOK, func() (int64, error) {
-			var c apiclient.Cart
-			if err := me.Want(ctx, http.StatusOK, http.MethodGet, "/v1/cart", nil, &c); err != nil || len(c.Items) == 0 {
-				return 0, err
-			}
-			return c.Items[0].Quantity, nil
-		}},
-		"address": {me, http.MethodPost, "/v1/addresses", address("Beijing"), address("Nanjing"), http.StatusCreated, count("/v1/addresses")},
+		"checkout": {me, http.MethodPost, "/v1/checkout",
+			map[string]any{"address_id": place, "items": []apiclient.Line{line}},
+			map[string]any{"address_id": place, "items": []apiclient.Line{{ProductID: p.ID, Quantity: 2}}}, http.StatusCreated,
+			count("/v1/orders")},
+		"payment": {me, http.MethodPost, "/v1/payments", card(apiclient.CardGood), card(apiclient.CardDeclined),
+			http.StatusCreated, func() (int64, error) {
+				return number(ctx, payments, "SELECT count(*) FROM payments WHERE order_id = $1", unpaid.ID)
+			}},
+		"cart add": {me, http.MethodPost, "/v1/cart/items", line, apiclient.Line{ProductID: p.ID, Quantity: 2}, http.StatusOK,
+			func() (int64, error) {
+				var c apiclient.Cart
+				if err := me.Want(ctx, http.StatusOK, http.MethodGet, "/v1/cart", nil, &c); err != nil || len(c.Items) == 0 {
+					return 0, err
+				}
+				return c.Items[0].Quantity, nil
+			}},
+		"address": {me, http.MethodPost, "/v1/addresses", address("Beijing"), address("Nanjing"), http.StatusCreated,
+			count("/v1/addresses")},
 		"product": {seller, http.MethodPost, "/v1/products", fresh, dearer, http.StatusCreated, func() (int64, error) {
 			return number(ctx, products, "SELECT count(*) FROM products WHERE name = $1", name)
 		}},
-		"stock": {seller, http.MethodPost, "/v1/products/" + p.ID + "/stock", map[string]any{"delta": 1, "reason": "delivery"},
+		"stock": {seller, http.MethodPost, "/v1/products/" + p.ID + "/stock",
+			map[string]any{"delta": 1, "reason": "delivery"},
 			map[string]any{"delta": 2, "reason": "delivery"}, http.StatusOK, func() (int64, error) {
 				// Not what is on hand: the order that is paid meanwhile takes one away.
 				return number(ctx, products, "SELECT count(*) FROM adjustments WHERE product_id = $1", p.ID)
@@ -106,7 +113,8 @@ func TestTwentyAtOnceHappenOnce(t *testing.T) {
 				t.Fatal("nobody heard an answer")
 			}
 			again, err := ask(0)
-			if err != nil || again.Status != d.success || string(again.Body) != first || again.Header.Get("Idempotent-Replayed") != "true" {
+			if err != nil || again.Status != d.success || string(again.Body) != first ||
+				again.Header.Get("Idempotent-Replayed") != "true" {
 				t.Errorf("later: %s, replayed %q, %v, want %s", again, again.Header.Get("Idempotent-Replayed"), err, first)
 			}
 			other := do(t, d.who, d.method, d.path, d.other, "Idempotency-Key", key)
@@ -148,7 +156,8 @@ func TestRefusalsAreReplayed(t *testing.T) {
 	if err != nil || refusedFirst.Code() != "sold_out" {
 		t.Fatalf("checkout: %s, %v", refusedFirst, err)
 	}
-	if err := seller.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/products/"+p.ID+"/stock", map[string]any{"delta": 5, "reason": "delivery"}, nil); err != nil {
+	if err := seller.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/products/"+p.ID+"/stock",
+		map[string]any{"delta": 5, "reason": "delivery"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	again, err := me.Buy(t.Context(), key, place, want)
@@ -160,7 +169,8 @@ func TestRefusalsAreReplayed(t *testing.T) {
 	}
 }
 
-// A client that hangs up in the middle and asks again with the same key has one order and one charge, wherever it hung up.
+// A client that hangs up in the middle and asks again with the same key has one order and one charge, wherever it hung
+// up.
 func TestHangingUpAndAskingAgain(t *testing.T) {
 	p := product(t, "Hang up tea", 900, 200)
 	orders, payments, charges := database(t, "order"), database(t, "payment"), database(t, "sandbox")
@@ -173,7 +183,8 @@ func TestHangingUpAndAskingAgain(t *testing.T) {
 			})
 		}
 	})
-	if n, err := number(t.Context(), orders, "SELECT count(*) FROM order_lines WHERE product_id = $1", p.ID); err != nil || n != shoppers {
+	if n, err := number(t.Context(), orders, "SELECT count(*) FROM order_lines WHERE product_id = $1", p.ID); err != nil ||
+		n != shoppers {
 		t.Errorf("%d orders of the product, %v, want %d", n, err, shoppers)
 	}
 	audit(t)
@@ -213,27 +224,33 @@ func hangUp(t *testing.T, p apiclient.Product, payments, charges *sql.DB) {
 		t.Fatalf("checkout: %s", a)
 	}
 	var mine struct{ Items []apiclient.Order }
-	if err := me.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/orders", nil, &mine); err != nil || len(mine.Items) != 1 {
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/orders", nil, &mine); err != nil ||
+		len(mine.Items) != 1 {
 		t.Errorf("%d orders, %v, want 1", len(mine.Items), err)
 	}
 	key = apiclient.Key()
-	a = impatient(func(ctx context.Context) (apiclient.Answer, error) { return me.Pay(ctx, key, o.ID, apiclient.CardGood) })
+	a = impatient(func(ctx context.Context) (apiclient.Answer,
+		error) {
+		return me.Pay(ctx, key, o.ID, apiclient.CardGood)
+	})
 	if a.Status != http.StatusCreated {
 		t.Fatalf("pay: %s", a)
 	}
 	waitOrder(t, me, o.ID, "paid")
 	var attempts string
-	if err := payments.QueryRowContext(t.Context(), "SELECT string_agg(id::text, ',') FROM payments WHERE order_id = $1", o.ID).Scan(&attempts); err != nil || strings.Contains(attempts, ",") {
+	if err := payments.QueryRowContext(t.Context(), "SELECT string_agg(id::text, ',') FROM payments WHERE order_id = $1",
+		o.ID).Scan(&attempts); err != nil || strings.Contains(attempts, ",") {
 		t.Errorf("payments %s, %v, want one", attempts, err)
 	}
-	if n, err := number(t.Context(), charges, "SELECT captured FROM charges WHERE ref = $1", attempts); err != nil || n != o.Total {
+	if n, err := number(t.Context(), charges, "SELECT captured FROM charges WHERE ref = $1", attempts); err != nil ||
+		n != o.Total {
 		t.Errorf("charged %d, %v, want %d", n, err, o.Total)
 	}
 }
 
-// Every route that openapi.yaml lets an Idempotency-Key in honours it: the second answer is the first, and says so. A process that dies
-// after the effect and before the answer is kept leaves the key taken: a repetition is told to wait, and when the lease has ended it runs
-// again and has the same effect.
+// Every route that openapi.yaml lets an Idempotency-Key in honours it: the second answer is the first, and says so. A
+// process that dies after the effect and before the answer is kept leaves the key taken: a repetition is told to wait,
+// and when the lease has ended it runs again and has the same effect.
 func TestEveryKeyIsHonoured(t *testing.T) {
 	for _, op := range operations(t) {
 		if !op.KeyTaken {
@@ -249,16 +266,19 @@ func TestEveryKeyIsHonoured(t *testing.T) {
 				return do(t, as(op, me), op.Method, mine.path(op, me), jsonOf(body), "Idempotency-Key", key)
 			}
 			first, second := ask(), ask()
-			if first.Header.Get("Idempotent-Replayed") != "" || second.Header.Get("Idempotent-Replayed") != "true" || first.Status != second.Status || string(first.Body) != string(second.Body) {
+			if first.Header.Get("Idempotent-Replayed") != "" || second.Header.Get("Idempotent-Replayed") != "true" ||
+				first.Status != second.Status || string(first.Body) != string(second.Body) {
 				t.Errorf("first %s, then %s, replayed %q", first, second, second.Header.Get("Idempotent-Replayed"))
 			}
 			forgetAnswer(t, key, "20 seconds")
-			if a := ask(); a.Status != http.StatusConflict || a.Code() != "request_in_progress" || a.Header.Get("Retry-After") == "" {
+			if a := ask(); a.Status != http.StatusConflict || a.Code() != "request_in_progress" ||
+				a.Header.Get("Retry-After") == "" {
 				t.Errorf("while the lease lasts: %s, Retry-After %q, want 409 request_in_progress", a, a.Header.Get("Retry-After"))
 			}
 			forgetAnswer(t, key, "0 seconds")
 			third := ask()
-			if third.Header.Get("Idempotent-Replayed") != "" || third.Status != first.Status || idOf(t, third) != idOf(t, first) {
+			if third.Header.Get("Idempotent-Replayed") != "" || third.Status != first.Status ||
+				idOf(t, third) != idOf(t, first) {
 				t.Errorf("after the lease: %s, want what %s says", third, first)
 			}
 		})
@@ -286,7 +306,7 @@ func forgetAnswer(t *testing.T, key, lease string) {
 	}
 }
 
-// idOf gives the id an answer speaks of, "" if it has none.
+// idOf returns the id an answer speaks of, "" if it has none.
 func idOf(t *testing.T, a apiclient.Answer) string {
 	t.Helper()
 	var thing struct{ ID string }

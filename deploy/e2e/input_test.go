@@ -54,11 +54,13 @@ func unreadable(good map[string]any) []spoilt {
 		{"deep JSON", []byte(strings.Repeat(`{"a":`, 50_000) + "1" + strings.Repeat("}", 50_000)), unread, nil},
 		{"no UTF-8", append([]byte("{\"surprise\":\"\xff\","), whole[1:]...), unread, nil},
 		{"an unknown field", extra, refused, nil},
-		{"a form", []byte("a=b"), []int{http.StatusUnsupportedMediaType}, []string{"Content-Type", "application/x-www-form-urlencoded"}},
+		{"a form", []byte("a=b"), []int{http.StatusUnsupportedMediaType},
+			[]string{"Content-Type", "application/x-www-form-urlencoded"}},
 		{"JSON called text", whole, []int{http.StatusUnsupportedMediaType}, []string{"Content-Type", "text/plain"}},
 		{"no content type", whole, []int{http.StatusUnsupportedMediaType}, []string{"Content-Type", ""}},
 		{"5 MB", bytes.Repeat([]byte(" "), 5<<20), []int{http.StatusRequestEntityTooLarge}, nil},
-		{"a byte too many", append(bytes.Repeat([]byte(" "), 1<<20+1-len(whole)), whole...), []int{http.StatusRequestEntityTooLarge}, nil},
+		{"a byte too many", append(bytes.Repeat([]byte(" "), 1<<20+1-len(whole)), whole...),
+			[]int{http.StatusRequestEntityTooLarge}, nil},
 	}
 }
 
@@ -86,7 +88,8 @@ func violate(good map[string]any, s schema) []spoilt {
 		}
 		switch p.text("type") {
 		case "integer":
-			for _, wrong := range []any{"5", 1.5, true, []any{1}, map[string]any{}, json.Number("1e30"), json.Number("99999999999999999999"), json.Number("9223372036854775807"), json.Number("-9223372036854775808")} {
+			for _, wrong := range []any{"5", 1.5, true, []any{1}, map[string]any{}, json.Number("1e30"),
+				json.Number("99999999999999999999"), json.Number("9223372036854775807"), json.Number("-9223372036854775808")} {
 				with(fmt.Sprint("= ", wrong), field, wrong)
 			}
 			if least, ok := p.int("minimum"); ok {

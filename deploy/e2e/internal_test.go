@@ -22,11 +22,12 @@ import (
 // sidecarCall is what one sidecar asks of another, through the port that they keep for each other.
 type sidecarCall func(method, path string, body any, headers map[string]string) (apiclient.Answer, error)
 
-// internalPort gives both ways to call through the internal port of an app's sidecar, as a program on the same machine
-// can: it needs no token, and writes whatever headers it likes.
+// internalPort returns both ways to call through the internal port of an app's sidecar, as a program on the same
+// machine can: it needs no token, and writes whatever headers it likes.
 func internalPort(t *testing.T, a appAccess) map[string]sidecarCall {
 	t.Helper()
-	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", a.Ports["dapr_internal"]), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", a.Ports["dapr_internal"]),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,8 @@ func internalPort(t *testing.T, a appAccess) map[string]sidecarCall {
 	}
 }
 
-func internalRequest(method, path string, body any, headers map[string]string) (*dapr.InternalInvokeRequest, []byte, error) {
+func internalRequest(method, path string, body any, headers map[string]string) (*dapr.InternalInvokeRequest, []byte,
+	error) {
 	content, err := json.Marshal(body)
 	if err != nil {
 		return nil, nil, err
@@ -70,12 +72,14 @@ func internalRequest(method, path string, body any, headers map[string]string) (
 	}}, content, nil
 }
 
-func callInPieces(ctx context.Context, side dapr.ServiceInvocationClient, req *dapr.InternalInvokeRequest, content []byte) (a apiclient.Answer, err error) {
+func callInPieces(ctx context.Context, side dapr.ServiceInvocationClient, req *dapr.InternalInvokeRequest,
+	content []byte) (a apiclient.Answer, err error) {
 	stream, err := side.CallLocalStream(ctx)
 	if err != nil {
 		return a, err
 	}
-	if err := stream.Send(&dapr.InternalInvokeRequestStream{Request: req, Payload: &common.StreamPayload{Data: content}}); err != nil {
+	if err := stream.Send(&dapr.InternalInvokeRequestStream{Request: req,
+		Payload: &common.StreamPayload{Data: content}}); err != nil {
 		return a, err
 	}
 	if err := stream.CloseSend(); err != nil {
@@ -121,7 +125,8 @@ func TestTheInternalPortOfASidecarOpensNothing(t *testing.T) {
 			for _, caller := range append([]string{"", p.app}, p.callers...) {
 				for what, key := range map[string]string{"no key": "", "a guessed key": apiclient.Key(), "an empty one": " "} {
 					if a := ask(caller, key); a.Status != http.StatusForbidden || a.Code() != "caller_not_allowed" {
-						t.Errorf("%s %s %s of %s as %q with %s: %s, want 403 caller_not_allowed", way, p.method, p.path, p.app, caller, what, a)
+						t.Errorf("%s %s %s of %s as %q with %s: %s, want 403 caller_not_allowed", way, p.method, p.path, p.app, caller,
+							what, a)
 					}
 				}
 			}

@@ -26,8 +26,8 @@ func activeKey(t *testing.T) string {
 	return ""
 }
 
-// The key changes under load, without a restart: nobody is refused, and new tokens are the new key's. Then that key is stolen: its tokens
-// are void within two seconds, those of the other are not, and the sessions go on.
+// The key changes under load, without a restart: nobody is refused, and new tokens are the new key's. Then that key is
+// stolen: its tokens are void within two seconds, those of the other are not, and the sessions go on.
 func TestKeysRotateUnderLoad(t *testing.T) {
 	me, before := newMember(t), activeKey(t)
 	var refused atomic.Int64
@@ -35,7 +35,8 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	shopping := func(c *apiclient.Client) {
 		for ctx.Err() == nil {
-			for _, path := range []string{"/v1/me", "/v1/cart", "/v1/orders", "/v1/addresses"} { // four services, each with its own keys
+			// four services, each with its own keys
+			for _, path := range []string{"/v1/me", "/v1/cart", "/v1/orders", "/v1/addresses"} {
 				if a, err := c.Do(ctx, http.MethodGet, path, nil); err == nil && a.Status != http.StatusOK {
 					refused.Add(1)
 					t.Logf("%s: %s", path, a)

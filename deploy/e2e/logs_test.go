@@ -29,10 +29,13 @@ var private = map[string]*regexp.Regexp{
 // issued are refresh tokens that tests were given.
 var issued sync.Map
 
-// leaks reads every log of the mall after the suite and names what should not be there: private things, and lines that are no JSON.
+// leaks reads every log of the mall after the suite and names what should not be there: private things, and lines that
+// are no JSON.
 func leaks() []string {
-	words := map[string]string{apiclient.Password: "the shoppers' password", "a wrong password": "a password that was tried"}
-	for _, card := range []string{apiclient.CardGood, apiclient.CardDeclined, apiclient.CardNoFunds, apiclient.CardUnanswered, apiclient.CardSlow, "4242424242424241"} {
+	words := map[string]string{apiclient.Password: "the shoppers' password",
+		"a wrong password": "a password that was tried"}
+	for _, card := range []string{apiclient.CardGood, apiclient.CardDeclined, apiclient.CardNoFunds,
+		apiclient.CardUnanswered, apiclient.CardSlow, "4242424242424241"} {
 		words[card] = "a card number"
 	}
 	issued.Range(func(token, _ any) bool {

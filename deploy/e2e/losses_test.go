@@ -51,7 +51,8 @@ func lines(t *testing.T, app string) (all []string) {
 	return all
 }
 
-// The broker loses every event while their consumer is dead, and its sidecar with what it had already fetched: the producer's feed brings them all, and the books balance.
+// The broker loses every event while their consumer is dead, and its sidecar with what it had already fetched: the
+// producer's feed brings them all, and the books balance.
 func TestBrokerLosesEverything(t *testing.T) {
 	const orders, stock = 10, 50
 	ctx := t.Context()
@@ -63,7 +64,10 @@ func TestBrokerLosesEverything(t *testing.T) {
 	}
 	waitAvailable(t, p.ID, stock-orders)
 	up := down(t, "product", "product-daprd")
-	for _, a := range together(t, orders, func(i int) (apiclient.Answer, error) { return me.Pay(ctx, apiclient.Key(), ids[i], apiclient.CardGood) }) {
+	for _, a := range together(t, orders, func(i int) (apiclient.Answer,
+		error) {
+		return me.Pay(ctx, apiclient.Key(), ids[i], apiclient.CardGood)
+	}) {
 		if a.Status != http.StatusCreated {
 			t.Errorf("pay while product is down: %s", a)
 		}
@@ -74,7 +78,8 @@ func TestBrokerLosesEverything(t *testing.T) {
 	ledger, inbox := database(t, "order"), database(t, "product")
 	brokerForgets(t, ledger)
 	up()
-	const brought = "SELECT count(*) FROM inbox WHERE status = 'done' AND type = 'mall.order.paid.v1' AND key = ANY(string_to_array($1, ','))"
+	const brought = "SELECT count(*) FROM inbox WHERE status = 'done' AND type = 'mall.order.paid.v1' AND key = " +
+		"ANY(string_to_array($1, ','))"
 	err := eventually(ctx, 100*time.Second, func() error {
 		n, err := number(ctx, inbox, brought, strings.Join(ids, ","))
 		if err == nil && n != orders {
@@ -92,7 +97,8 @@ func TestBrokerLosesEverything(t *testing.T) {
 	if repaired := metric(t, "product", "mall_inbox_repaired_total"); repaired < orders {
 		t.Errorf("mall_inbox_repaired_total is %v, want at least %d", repaired, orders)
 	}
-	if left, err := number(ctx, inbox, "SELECT on_hand FROM stock WHERE product_id = $1", p.ID); err != nil || left != stock-orders {
+	if left, err := number(ctx, inbox, "SELECT on_hand FROM stock WHERE product_id = $1", p.ID); err != nil ||
+		left != stock-orders {
 		t.Errorf("on hand %d, %v, want %d", left, err, stock-orders)
 	}
 	balanced(t)
@@ -114,7 +120,8 @@ func brokerForgets(t *testing.T, producer *sql.DB) {
 	redisDo(t, "DEL", "mall.orders", "mall.payments", "mall.stock", "mall.users")
 }
 
-// Redis forgets everything in the middle of a sale: the gate is built again, nothing is oversold, and what is left can be bought.
+// Redis forgets everything in the middle of a sale: the gate is built again, nothing is oversold, and what is left can
+// be bought.
 func TestRedisWipedDuringASale(t *testing.T) {
 	const buyers, stock = 30, 40
 	p := product(t, "Wiped tea", 600, stock)
@@ -164,7 +171,8 @@ func TestRedisWipedDuringASale(t *testing.T) {
 					paid, err := insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
 						return s.c.Pay(ctx, key, b.ID, apiclient.CardGood)
 					})
-					if err != nil || paid.Status != http.StatusCreated && paid.Code() != "order_not_payable" { // cancelled: out of stock
+					// cancelled: out of stock
+					if err != nil || paid.Status != http.StatusCreated && paid.Code() != "order_not_payable" {
 						t.Errorf("pay: %s, %v", paid, err)
 					}
 					once.Lock()
@@ -179,7 +187,9 @@ func TestRedisWipedDuringASale(t *testing.T) {
 	wg.Wait()
 	inbox := database(t, "product")
 	balanced(t)
-	paid, err := number(t.Context(), database(t, "order"), "SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_lines l JOIN orders o ON o.id = l.order_id WHERE l.product_id = $1 AND o.status = 'paid'", p.ID)
+	paid, err := number(t.Context(), database(t, "order"),
+		"SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_lines l JOIN orders o ON o.id = l.order_id WHERE "+
+			"l.product_id = $1 AND o.status = 'paid'", p.ID)
 	if err != nil || paid > stock || paid == 0 {
 		t.Errorf("%d units sold, %v, of %d there were", paid, err, stock)
 	}
@@ -190,12 +200,14 @@ func TestRedisWipedDuringASale(t *testing.T) {
 	t.Logf("%d orders answered, %d units paid, %d left", bought, paid, onHand)
 	if onHand > 0 { // what a rejection gave back is on sale again
 		s := crowd[0]
-		if a, err := s.c.Buy(t.Context(), apiclient.Key(), s.address, apiclient.Line{ProductID: p.ID, Quantity: onHand}); err != nil || a.Status != http.StatusCreated {
+		if a, err := s.c.Buy(t.Context(), apiclient.Key(), s.address,
+			apiclient.Line{ProductID: p.ID, Quantity: onHand}); err != nil || a.Status != http.StatusCreated {
 			t.Errorf("buying the last %d: %s, %v", onHand, a, err)
 		}
 	}
 	s := crowd[1]
-	if a, err := s.c.Buy(t.Context(), apiclient.Key(), s.address, apiclient.Line{ProductID: p.ID, Quantity: 1}); err != nil || a.Code() != "sold_out" {
+	if a, err := s.c.Buy(t.Context(), apiclient.Key(), s.address,
+		apiclient.Line{ProductID: p.ID, Quantity: 1}); err != nil || a.Code() != "sold_out" {
 		t.Errorf("one more: %s, %v, want sold_out", a, err)
 	}
 }
@@ -206,7 +218,7 @@ type another struct {
 	env        []string
 }
 
-// anotherMall gives one that is not up yet; it goes away with the test.
+// anotherMall returns one that is not up yet; it goes away with the test.
 func anotherMall(t *testing.T, name string, env ...string) another {
 	t.Helper()
 	base, ports, err := freeport.Range()
@@ -255,7 +267,8 @@ func (m another) visitor() *apiclient.Client {
 func TestReplicas(t *testing.T) {
 	second := anotherMall(t, "replicas")
 	second.must(t, "up", "--detach", "--replicas", "order=2,product=2")
-	second.must(t, configSet(map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.rate.user": "5000/5000"})...)
+	second.must(t, configSet(map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000",
+		"gateway.rate.user": "5000/5000"})...)
 	there := second.visitor()
 	twice, err := second.chief(t).NewProduct(t.Context(), "Twice served tea", "tests", 100, 25)
 	if err != nil {
@@ -281,7 +294,8 @@ func TestReplicas(t *testing.T) {
 		if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil {
 			return a, err
 		}
-		if paid, err := me.Pay(t.Context(), apiclient.Key(), o.ID, apiclient.CardGood); err != nil || paid.Status != http.StatusCreated {
+		if paid, err := me.Pay(t.Context(), apiclient.Key(), o.ID, apiclient.CardGood); err != nil ||
+			paid.Status != http.StatusCreated {
 			return paid, err
 		}
 		waitOrder(t, me, o.ID, "paid")

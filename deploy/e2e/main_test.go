@@ -86,7 +86,7 @@ func configure(ctx context.Context) error {
 	return nil
 }
 
-// configSet gives the command that sets settings.
+// configSet returns the command that sets settings.
 func configSet(values map[string]string) []string {
 	args := []string{"config", "set"}
 	for key, value := range values {
@@ -139,7 +139,8 @@ func open(ctx context.Context) error {
 	return err
 }
 
-// wideLimits says whether the gateway has read the settings of these tests: more wrong passwords than usual are looked at.
+// wideLimits reports whether the gateway has read the settings of these tests: more wrong passwords than usual are
+// looked at.
 func wideLimits(ctx context.Context) error {
 	probe := map[string]string{"email": apiclient.Key() + "@mall.local", "password": "wrong"}
 	for range 12 {
@@ -165,7 +166,8 @@ func newSeller(ctx context.Context, email string) (*apiclient.Client, error) {
 	if err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/me", nil, &u); err != nil {
 		return nil, err
 	}
-	err = admin.Want(ctx, http.StatusOK, http.MethodPut, "/v1/admin/users/"+u.ID+"/roles", map[string]any{"roles": []string{"customer", "seller"}}, nil)
+	err = admin.Want(ctx, http.StatusOK, http.MethodPut, "/v1/admin/users/"+u.ID+"/roles",
+		map[string]any{"roles": []string{"customer", "seller"}}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +200,8 @@ func mustMall(t *testing.T, args ...string) string {
 	return out
 }
 
-// payWithin changes how long shoppers have to pay for the rest of one test, and waits, both times, until order has read it.
+// payWithin changes how long shoppers have to pay for the rest of one test, and waits, both times, until order has read
+// it.
 func payWithin(t *testing.T, d time.Duration) {
 	t.Helper()
 	me, address := shopper(t)
@@ -367,7 +370,8 @@ func (c *contract) check(req *http.Request, body []byte, a apiclient.Answer) {
 	if body != nil {
 		asked.Body = readCloser{bytes.NewReader(body)}
 	}
-	res := &http.Response{StatusCode: a.Status, Header: a.Header, Body: readCloser{bytes.NewReader(a.Body)}, Request: asked}
+	res := &http.Response{StatusCode: a.Status, Header: a.Header, Body: readCloser{bytes.NewReader(a.Body)},
+		Request: asked}
 	ok, errs := c.v.ValidateHttpResponse(asked, res)
 	if ok {
 		return

@@ -55,7 +55,8 @@ func operations(t *testing.T) []operation {
 	for path, methods := range doc.at("paths") {
 		for method, v := range asSchema(methods) {
 			o := doc.deref(asSchema(v))
-			op := operation{Method: strings.ToUpper(method), Path: path, Access: o.text("x-mall-access"), ID: o.text("operationId")}
+			op := operation{Method: strings.ToUpper(method), Path: path, Access: o.text("x-mall-access"),
+				ID: o.text("operationId")}
 			op.Owner, _ = o["x-mall-owner"].(bool)
 			for _, role := range o.list("x-mall-also") {
 				op.Also = append(op.Also, role.(string))

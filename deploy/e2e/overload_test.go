@@ -23,7 +23,8 @@ type crowdResult struct {
 
 func (r crowdResult) goodput() float64 { return float64(len(r.bought)) / r.took.Seconds() }
 
-// runCrowd lets a crowd buy for a while, each one order after the other. A refusal is taken as it is told: come again after a second.
+// runCrowd lets a crowd buy for a while, each one order after the other. A refusal is taken as it is told: come again
+// after a second.
 func runCrowd(t *testing.T, crowd int, lasts time.Duration, buyers []shopping, p apiclient.Product) crowdResult {
 	t.Helper()
 	r := crowdResult{odd: map[string]int{}}
@@ -70,12 +71,13 @@ type times struct{ sum, count float64 }
 func timesOf(t *testing.T, status int) times {
 	t.Helper()
 	series := func(kind string) float64 {
-		return metric(t, "api-gateway", fmt.Sprintf(`mall_http_request_seconds_%s{method="POST",route="/v1/checkout",status="%d"}`, kind, status))
+		return metric(t, "api-gateway", fmt.Sprintf(
+			`mall_http_request_seconds_%s{method="POST",route="/v1/checkout",status="%d"}`, kind, status))
 	}
 	return times{series("sum"), series("count")}
 }
 
-// since gives the mean, in seconds, of what came after.
+// since returns the mean, in seconds, of what came after.
 func (now times) since(before times) float64 {
 	return (now.sum - before.sum) / (now.count - before.count)
 }
@@ -89,7 +91,8 @@ func median(all []time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
-// Many times as many buyers as the mall can serve: it goes on selling, refuses the rest early and cleanly, and is itself again afterwards.
+// Many times as many buyers as the mall can serve: it goes on selling, refuses the rest early and cleanly, and is
+// itself again afterwards.
 func TestOverload(t *testing.T) {
 	setInFlight(t, 512) // the default
 	buyers := make([]shopping, 8)
@@ -99,9 +102,11 @@ func TestOverload(t *testing.T) {
 	p := product(t, "Rush tea", 900, 1_000_000)
 	runCrowd(t, 64, time.Second, buyers, p) // nobody's first request counts
 	calm := runCrowd(t, 64, 3*time.Second, buyers, p)
-	before, served, refused := metric(t, "api-gateway", "mall_gateway_limited_total"), timesOf(t, http.StatusCreated), timesOf(t, http.StatusServiceUnavailable)
+	before, served, refused := metric(t, "api-gateway", "mall_gateway_limited_total"), timesOf(t, http.StatusCreated),
+		timesOf(t, http.StatusServiceUnavailable)
 	storm := runCrowd(t, 2000, 6*time.Second, buyers, p)
-	t.Logf("64 buyers: %.0f orders a second, %d refused; 2000 buyers: %.0f, %d refused, median %v for an order, %v for a refusal",
+	t.Logf("64 buyers: %.0f orders a second, %d refused; 2000 buyers: %.0f, %d refused, median %v for an order, %v for a "+
+		"refusal",
 		calm.goodput(), len(calm.refused), storm.goodput(), len(storm.refused), median(storm.bought), median(storm.refused))
 	if len(calm.bought) == 0 || len(storm.bought) == 0 {
 		t.Fatalf("nobody could buy: %d orders before the storm, %d in it, %v", len(calm.bought), len(storm.bought), storm.odd)
@@ -115,18 +120,22 @@ func TestOverload(t *testing.T) {
 	if storm.goodput() < calm.goodput()/2 {
 		t.Errorf("%.0f orders a second in the storm, %.0f before it", storm.goodput(), calm.goodput())
 	}
-	// Looked at in the gateway: how soon a client hears it depends on how the generator's two thousand share the machine with the mall.
-	order, refusal := timesOf(t, http.StatusCreated).since(served), timesOf(t, http.StatusServiceUnavailable).since(refused)
+	// Looked at in the gateway: how soon a client hears it depends on how the generator's two thousand share the machine
+	// with the mall.
+	order, refusal := timesOf(t, http.StatusCreated).since(served),
+		timesOf(t, http.StatusServiceUnavailable).since(refused)
 	t.Logf("in the gateway: %.1f ms for an order, %.1f ms for a refusal", 1000*order, 1000*refusal)
 	if refusal > order/4 {
 		t.Errorf("in the gateway a refusal took %.4f s and an order %.4f s; want refusals early", refusal, order)
 	}
 	after := runCrowd(t, 64, 3*time.Second, buyers, p)
 	if len(after.odd) > 0 || len(after.refused) > 0 || after.goodput() < calm.goodput()/2 {
-		t.Errorf("after the storm: %.0f orders a second (%.0f before it), %d refused, %v", after.goodput(), calm.goodput(), len(after.refused), after.odd)
+		t.Errorf("after the storm: %.0f orders a second (%.0f before it), %d refused, %v", after.goodput(), calm.goodput(),
+			len(after.refused), after.odd)
 	}
 	sold := int64(len(calm.bought) + len(storm.bought) + len(after.bought))
-	orders, err := number(t.Context(), database(t, "order"), "SELECT count(*) FROM order_lines WHERE product_id = $1", p.ID)
+	orders, err := number(t.Context(), database(t, "order"), "SELECT count(*) FROM order_lines WHERE product_id = $1",
+		p.ID)
 	if err != nil || orders < sold {
 		t.Errorf("%d orders exist, %v; %d were answered", orders, err, sold)
 	}

@@ -17,24 +17,29 @@ import (
 func TestPurchase(t *testing.T) {
 	ctx := t.Context()
 	me, address := shopper(t)
-	tea, cup, tray := product(t, "紫砂茶壶 Purple clay teapot", 12900, 10), product(t, "青瓷杯 Celadon cup", 3900, 10), product(t, "竹茶盘 Bamboo tray", 8800, 10)
+	tea, cup, tray := product(t, "紫砂茶壶 Purple clay teapot", 12900, 10), product(t, "青瓷杯 Celadon cup", 3900, 10),
+		product(t, "竹茶盘 Bamboo tray", 8800, 10)
 	for _, q := range []string{"茶壶", "celadon", "bamboo trays"} {
 		var list struct{ Items []apiclient.Product }
-		if err := visitor.Want(ctx, http.StatusOK, http.MethodGet, "/v1/products?q="+url.QueryEscape(q), nil, &list); err != nil || len(list.Items) == 0 {
+		if err := visitor.Want(ctx, http.StatusOK, http.MethodGet, "/v1/products?q="+url.QueryEscape(q), nil,
+			&list); err != nil || len(list.Items) == 0 {
 			t.Errorf("search %q: %d found, %v", q, len(list.Items), err)
 		}
 	}
 	for p, n := range map[apiclient.Product]int64{tea: 1, cup: 4, tray: 1} {
-		if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: n}, nil); err != nil {
+		if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: n},
+			nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var quote struct{ Total int64 }
-	if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/checkout/quote", map[string]any{}, &quote); err != nil || quote.Total != 12900+4*3900+8800 {
+	if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/checkout/quote", map[string]any{}, &quote); err != nil ||
+		quote.Total != 12900+4*3900+8800 {
 		t.Fatalf("quote %+v, %v", quote, err)
 	}
 	var o apiclient.Order
-	err := me.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address, "expected_total": quote.Total}, &o, "Idempotency-Key", apiclient.Key())
+	err := me.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/checkout",
+		map[string]any{"address_id": address, "expected_total": quote.Total}, &o, "Idempotency-Key", apiclient.Key())
 	if err != nil || o.Status != "awaiting_payment" || o.Total != quote.Total || len(o.Lines) != 3 {
 		t.Fatalf("checkout %+v, %v", o, err)
 	}
@@ -59,7 +64,8 @@ func TestPurchase(t *testing.T) {
 	if a, err := me.Pay(ctx, apiclient.Key(), o.ID, apiclient.CardGood); err != nil || a.Code() != "already_paid" {
 		t.Errorf("paying again: %s, %v", a, err)
 	}
-	if a, err := me.Do(ctx, http.MethodPost, "/v1/orders/"+o.ID+"/cancel", nil); err != nil || a.Code() != "order_not_cancellable" {
+	if a, err := me.Do(ctx, http.MethodPost, "/v1/orders/"+o.ID+"/cancel", nil); err != nil ||
+		a.Code() != "order_not_cancellable" {
 		t.Errorf("cancel a paid order: %s, %v", a, err)
 	}
 	audit(t)
@@ -108,12 +114,14 @@ func TestEachCard(t *testing.T) {
 				t.Fatalf("pay: %s, %v; want %d %s", a, err, want.status, want.code)
 			}
 			again, err := me.Pay(t.Context(), key, o.ID, card)
-			if err != nil || again.Status != a.Status || (a.Status < 400 || a.Status == 402) && again.Header.Get("Idempotent-Replayed") != "true" {
+			if err != nil || again.Status != a.Status || (a.Status < 400 || a.Status == 402) &&
+				again.Header.Get("Idempotent-Replayed") != "true" {
 				t.Errorf("the same again: %s, replayed %q, %v", again, again.Header.Get("Idempotent-Replayed"), err)
 			}
 			waitOrder(t, me, o.ID, want.order)
 			if want.order == "awaiting_payment" { // a failed attempt leaves the bill open
-				if a, err := me.Pay(t.Context(), apiclient.Key(), o.ID, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
+				if a, err := me.Pay(t.Context(), apiclient.Key(), o.ID, apiclient.CardGood); err != nil ||
+					a.Status != http.StatusCreated {
 					t.Errorf("another card: %s, %v", a, err)
 				}
 				waitOrder(t, me, o.ID, "paid")
@@ -153,7 +161,8 @@ func TestFlashSale(t *testing.T) {
 			var a apiclient.Answer
 			err := eventually(t.Context(), waitFor, func() error { // 503 means: come back, with the same key
 				var err error
-				if a, err = b.c.Buy(t.Context(), key, b.address, apiclient.Line{ProductID: p.ID, Quantity: 1}); err == nil && a.Status >= 500 {
+				if a, err = b.c.Buy(t.Context(), key, b.address, apiclient.Line{ProductID: p.ID, Quantity: 1}); err == nil &&
+					a.Status >= 500 {
 					err = fmt.Errorf("%s", a)
 				}
 				return err
@@ -182,7 +191,8 @@ func TestFlashSale(t *testing.T) {
 		t.Fatalf("outcomes %v, want %d sold and the rest sold out", outcomes, stock)
 	}
 	for _, s := range sold {
-		if a, err := s.c.Pay(t.Context(), apiclient.Key(), s.id, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
+		if a, err := s.c.Pay(t.Context(), apiclient.Key(), s.id, apiclient.CardGood); err != nil ||
+			a.Status != http.StatusCreated {
 			t.Errorf("pay: %s, %v", a, err)
 		}
 	}
@@ -202,7 +212,8 @@ func TestShopperCancels(t *testing.T) {
 	key := apiclient.Key()
 	for range 2 {
 		var got apiclient.Order
-		if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/orders/"+o.ID+"/cancel", nil, &got, "Idempotency-Key", key); err != nil || got.Status != "cancelled" {
+		if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/orders/"+o.ID+"/cancel", nil, &got,
+			"Idempotency-Key", key); err != nil || got.Status != "cancelled" {
 			t.Errorf("cancel: %+v, %v", got, err)
 		}
 	}

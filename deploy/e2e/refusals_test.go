@@ -21,7 +21,8 @@ func TestBadIDsNameNothing(t *testing.T) {
 		if !strings.Contains(op.Path, "{") {
 			continue
 		}
-		for _, id := range []string{"0", "-1", "1", "01", "1.5", "abc", "9223372036854775807", "9999999999999999999", "99999999999999999999999", "null", "%00", "%2e%2e", "..%2fcart", "1%20OR%201=1",
+		for _, id := range []string{"0", "-1", "1", "01", "1.5", "abc", "9223372036854775807", "9999999999999999999",
+			"99999999999999999999999", "null", "%00", "%2e%2e", "..%2fcart", "1%20OR%201=1",
 			"1;drop%20table%20orders", "%F0%9F%8D%B5", strings.Repeat("9", 2000)} {
 			path := strings.NewReplacer("{id}", id, "{product_id}", id).Replace(op.Path)
 			a := do(t, as(op, me), op.Method, path, jsonOf(mine.body(op)), headers(op)...)
@@ -83,7 +84,8 @@ func TestBadQueries(t *testing.T) {
 				}
 			}
 		}
-		for _, query := range []string{"page_size=1;2", "page_size=%zz", "%", "page_size=5%"} { // net/url would see no query at all
+		// net/url would see no query at all
+		for _, query := range []string{"page_size=1;2", "page_size=%zz", "%", "page_size=5%"} {
 			if wrong := refusal(do(t, as(op, me), op.Method, op.Path+"?"+query, nil), http.StatusBadRequest); wrong != "" {
 				t.Errorf("%s?%s: %s", op.ID, query, wrong)
 			}
@@ -91,10 +93,12 @@ func TestBadQueries(t *testing.T) {
 	}
 }
 
-// Sidecars take Accept: text/event-stream for a wish of theirs, and break at a byte that is not ASCII. Neither is the client's business.
+// Sidecars take Accept: text/event-stream for a wish of theirs, and break at a byte that is not ASCII. Neither is the
+// client's business.
 func TestOddHeadersChangeNoAnswer(t *testing.T) {
 	mine, me := newTargets(t)
-	odd := []string{"Accept", "text/event-stream", "Last-Event-ID", "schlüssel", "If-None-Match", `"é"`, "User-Agent", "钥匙"}
+	odd := []string{"Accept", "text/event-stream", "Last-Event-ID", "schlüssel", "If-None-Match", `"é"`, "User-Agent",
+		"钥匙"}
 	for _, op := range operations(t) {
 		if op.Method != http.MethodGet {
 			continue
@@ -103,7 +107,8 @@ func TestOddHeadersChangeNoAnswer(t *testing.T) {
 		for _, path := range []string{mine.path(op, me), missing} {
 			want, got := do(t, as(op, me), op.Method, path, nil), do(t, as(op, me), op.Method, path, nil, odd...)
 			if got.Status != want.Status || got.Header.Get("Content-Type") != want.Header.Get("Content-Type") {
-				t.Errorf("%s %s: %s as %q, want %d as %q", op.ID, path, got, got.Header.Get("Content-Type"), want.Status, want.Header.Get("Content-Type"))
+				t.Errorf("%s %s: %s as %q, want %d as %q", op.ID, path, got, got.Header.Get("Content-Type"), want.Status,
+					want.Header.Get("Content-Type"))
 			}
 		}
 	}
@@ -139,13 +144,17 @@ func TestBadIdempotencyKeys(t *testing.T) {
 func TestNoSuchRoute(t *testing.T) {
 	admin := *admin
 	admin.Seen = nil // openapi.yaml says nothing of what it does not list
-	for path, method := range map[string]string{"/v2/products": "GET", "/v1/products/": "GET", "/v1//products": "GET", "/v1/../v1/me": "GET", "/internal/orders/fence": "POST",
-		"/events": "GET", "/events/order-paid": "POST", "/v1.0/invoke/order/method/v1/orders": "GET", "/v1.0/secrets/secrets/signing-keys": "GET", "/v1/products/%2e%2e/cart": "GET", "/debug/pprof/": "GET", "/.env": "GET"} {
+	for path, method := range map[string]string{"/v2/products": "GET", "/v1/products/": "GET", "/v1//products": "GET",
+		"/v1/../v1/me": "GET", "/internal/orders/fence": "POST",
+		"/events": "GET", "/events/order-paid": "POST", "/v1.0/invoke/order/method/v1/orders": "GET",
+		"/v1.0/secrets/secrets/signing-keys": "GET", "/v1/products/%2e%2e/cart": "GET", "/debug/pprof/": "GET",
+		"/.env": "GET"} {
 		if wrong := refusal(do(t, &admin, method, path, nil), http.StatusNotFound); wrong != "" {
 			t.Errorf("%s %s: %s", method, path, wrong)
 		}
 	}
-	for path, method := range map[string]string{"/v1/products": "DELETE", "/v1/me": "POST", "/v1/orders": "POST", "/v1/cart": "TRACE", "/v1/users": "GET", "/v1/payments": "CONNECT"} {
+	for path, method := range map[string]string{"/v1/products": "DELETE", "/v1/me": "POST", "/v1/orders": "POST",
+		"/v1/cart": "TRACE", "/v1/users": "GET", "/v1/payments": "CONNECT"} {
 		if wrong := refusal(do(t, &admin, method, path, nil), http.StatusMethodNotAllowed, http.StatusNotFound); wrong != "" {
 			t.Errorf("%s %s: %s", method, path, wrong)
 		}
@@ -179,16 +188,20 @@ func TestSignUpRefuses(t *testing.T) {
 		if bytes.Contains(a.Body, []byte(c.password)) && c.password != "" {
 			t.Errorf("%s: the answer repeats the password", what)
 		}
-		if signedIn := do(t, visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": c.email, "password": c.password}); signedIn.Status == http.StatusCreated {
+		if signedIn := do(t, visitor, http.MethodPost, "/v1/sessions",
+			map[string]string{"email": c.email, "password": c.password}); signedIn.Status == http.StatusCreated {
 			t.Errorf("%s: there is an account now", what)
 		}
 	}
-	taken := do(t, visitor, http.MethodPost, "/v1/users", map[string]string{"email": "SELLER@mall.local", "password": apiclient.Password})
+	taken := do(t, visitor, http.MethodPost, "/v1/users",
+		map[string]string{"email": "SELLER@mall.local", "password": apiclient.Password})
 	if wrong := refusal(taken, http.StatusConflict); wrong != "" || taken.Code() != "email_taken" {
 		t.Errorf("an email in other letters: %s %s", taken, wrong)
 	}
-	unknown := do(t, visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": "nobody@mall.local", "password": apiclient.Password})
-	wrongPassword := do(t, visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": "seller@mall.local", "password": "not this one"})
+	unknown := do(t, visitor, http.MethodPost, "/v1/sessions",
+		map[string]string{"email": "nobody@mall.local", "password": apiclient.Password})
+	wrongPassword := do(t, visitor, http.MethodPost, "/v1/sessions",
+		map[string]string{"email": "seller@mall.local", "password": "not this one"})
 	if wrong := refusal(unknown, http.StatusUnauthorized); wrong != "" || !sameRefusal(unknown, wrongPassword) {
 		t.Errorf("an unknown email: %s %s; a wrong password: %s", unknown, wrong, wrongPassword)
 	}
@@ -197,17 +210,21 @@ func TestSignUpRefuses(t *testing.T) {
 // Words of an attacker are words: kept and shown as they are, or refused, and never executed.
 func TestInjectionIsText(t *testing.T) {
 	me := newMember(t)
-	for _, text := range []string{"'; DROP TABLE products; --", "\" OR \"1\"=\"1", "<script>alert(1)</script>", "${jndi:ldap://x}", "{{7*7}}", "%s%n%p", "../../../etc/passwd",
-		"' UNION SELECT password_hash FROM users --", "\\", "\u202e\u0000x"[:len("\u202e")], "茶'茶", "a & b | c ! (d) :*", "<->", "\n\r\n"} {
+	for _, text := range []string{"'; DROP TABLE products; --", "\" OR \"1\"=\"1", "<script>alert(1)</script>",
+		"${jndi:ldap://x}", "{{7*7}}", "%s%n%p", "../../../etc/passwd",
+		"' UNION SELECT password_hash FROM users --", "\\", "\u202e\u0000x"[:len("\u202e")], "茶'茶", "a & b | c ! (d) :*",
+		"<->", "\n\r\n"} {
 		var p apiclient.Product
-		a := do(t, seller, http.MethodPost, "/v1/products", map[string]any{"name": "X " + text, "description": text, "category": "injection", "price": 100, "stock": 1})
+		a := do(t, seller, http.MethodPost, "/v1/products",
+			map[string]any{"name": "X " + text, "description": text, "category": "injection", "price": 100, "stock": 1})
 		switch a.Status {
 		case http.StatusCreated:
 			var shown struct{ Name, Description string }
 			if err := a.Into(&p); err != nil {
 				t.Fatal(err)
 			}
-			if err := visitor.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/products/"+p.ID, nil, &shown); err != nil || strings.TrimSpace(shown.Name) != strings.TrimSpace("X "+text) || shown.Description != text {
+			if err := visitor.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/products/"+p.ID, nil, &shown); err != nil ||
+				strings.TrimSpace(shown.Name) != strings.TrimSpace("X "+text) || shown.Description != text {
 				t.Errorf("%q came back as %+v, %v", text, shown, err)
 			}
 		default:
@@ -223,7 +240,8 @@ func TestInjectionIsText(t *testing.T) {
 				}
 			}
 		}
-		if a := do(t, admin, http.MethodGet, "/v1/admin/users?email="+url.QueryEscape(text), nil); a.Status != http.StatusOK || !bytes.Contains(a.Body, []byte(`"items":[]`)) {
+		if a := do(t, admin, http.MethodGet, "/v1/admin/users?email="+url.QueryEscape(text),
+			nil); a.Status != http.StatusOK || !bytes.Contains(a.Body, []byte(`"items":[]`)) {
 			t.Errorf("users with email %q: %s", text, a)
 		}
 		kept := address("Beijing")
@@ -236,7 +254,8 @@ func TestInjectionIsText(t *testing.T) {
 		} else if wrong := refusal(a, refused...); wrong != "" {
 			t.Errorf("recipient %q: %s", text, wrong)
 		}
-		if a := do(t, visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": text, "password": text}); a.Status == http.StatusCreated {
+		if a := do(t, visitor, http.MethodPost, "/v1/sessions",
+			map[string]string{"email": text, "password": text}); a.Status == http.StatusCreated {
 			t.Errorf("signed in as %q", text)
 		} else if wrong := refusal(a, append(refused, http.StatusUnauthorized)...); wrong != "" {
 			t.Errorf("signing in as %q: %s", text, wrong)
@@ -249,7 +268,8 @@ func TestStaleChangesAreRefused(t *testing.T) {
 	p := product(t, "Versioned tea", 500, 1)
 	path := "/v1/products/" + p.ID
 	first := do(t, visitor, http.MethodGet, path, nil)
-	if a := do(t, seller, http.MethodPatch, path, map[string]any{"price": 600}, "If-Match", first.Header.Get("Etag")); a.Status != http.StatusOK || a.Header.Get("Etag") == first.Header.Get("Etag") {
+	if a := do(t, seller, http.MethodPatch, path, map[string]any{"price": 600}, "If-Match",
+		first.Header.Get("Etag")); a.Status != http.StatusOK || a.Header.Get("Etag") == first.Header.Get("Etag") {
 		t.Fatalf("a good change: %s, ETag %s", a, a.Header.Get("Etag"))
 	}
 	for what, c := range map[string]struct {
@@ -264,7 +284,8 @@ func TestStaleChangesAreRefused(t *testing.T) {
 		"empty":        {[]string{"If-Match", ""}, http.StatusPreconditionRequired},
 		"an SQL thing": {[]string{"If-Match", `"2" OR 1=1`}, http.StatusPreconditionFailed},
 	} {
-		if wrong := refusal(do(t, seller, http.MethodPatch, path, map[string]any{"price": 700}, c.headers...), c.status); wrong != "" {
+		if wrong := refusal(do(t, seller, http.MethodPatch, path, map[string]any{"price": 700}, c.headers...),
+			c.status); wrong != "" {
 			t.Errorf("If-Match %s: %s", what, wrong)
 		}
 	}

@@ -57,10 +57,13 @@ func resets(t *testing.T) map[string]reset {
 }
 
 func terminate(ctx context.Context, db *sql.DB) (int64, error) {
-	return number(ctx, db, "SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()) x")
+	return number(ctx, db,
+		"SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND "+
+			"datname = current_database() AND pid <> pg_backend_pid()) x")
 }
 
-// Every connection to Redis and to every database breaks again and again while people buy: each purchase happens, and once.
+// Every connection to Redis and to every database breaks again and again while people buy: each purchase happens, and
+// once.
 func TestConnectionsThatBreak(t *testing.T) {
 	const shoppers, rounds = 2, 4
 	crowd := make([]shopping, shoppers)
@@ -113,8 +116,8 @@ func TestConnectionsThatBreak(t *testing.T) {
 	}
 }
 
-// Every app is ended and started again, as a new version would be, while people look and buy. They never see anything but an answer or
-// a clean "come again"; every purchase happens once, and no event is lost.
+// Every app is ended and started again, as a new version would be, while people look and buy. They never see anything
+// but an answer or a clean "come again"; every purchase happens once, and no event is lost.
 func TestRollingRestart(t *testing.T) {
 	const shoppers = 3
 	crowd := make([]shopping, shoppers)
@@ -163,7 +166,8 @@ func TestRollingRestart(t *testing.T) {
 			}
 		})
 	}
-	for _, pair := range [][]string{{"user", "checkout"}, {"cart", "order"}, {"auth", "payment"}, {"product"}, {"api-gateway"}} {
+	for _, pair := range [][]string{{"user", "checkout"}, {"cart", "order"}, {"auth", "payment"}, {"product"},
+		{"api-gateway"}} {
 		before, had := status(t), bought.Load()
 		doorClosed.Store(slices.Contains(pair, "api-gateway"))
 		for _, app := range pair {
@@ -195,12 +199,14 @@ func TestRollingRestart(t *testing.T) {
 	balanced(t)
 }
 
-// A service whose subscription has stalled has its sidecar shut down (kit/inbox): it ends, is started again, and gets what comes then.
+// A service whose subscription has stalled has its sidecar shut down (kit/inbox): it ends, is started again, and gets
+// what comes then.
 func TestASidecarThatIsShutDownComesBack(t *testing.T) {
 	s := newShopping(t)
 	before := status(t)["cart-daprd"]
 	cart := mallUnderTest(t).Apps["cart"]
-	if a := raw(t, http.MethodPost, cart.sidecar("/v1.0/shutdown"), nil, map[string]string{"dapr-api-token": cart.DaprToken}); a.Status != http.StatusNoContent {
+	if a := raw(t, http.MethodPost, cart.sidecar("/v1.0/shutdown"), nil,
+		map[string]string{"dapr-api-token": cart.DaprToken}); a.Status != http.StatusNoContent {
 		t.Fatalf("shutdown: %s", a)
 	}
 	err := eventually(t.Context(), waitFor, func() error {
@@ -220,7 +226,8 @@ func TestASidecarThatIsShutDownComesBack(t *testing.T) {
 		t.Fatalf("checkout from the cart: %s, %v", a, err)
 	}
 	err = eventually(t.Context(), waitFor, func() error {
-		n, err := number(t.Context(), database(t, "cart"), "SELECT count(*) FROM inbox WHERE status = 'done' AND via = 'push' AND key = $1", orderIn(t, a))
+		n, err := number(t.Context(), database(t, "cart"),
+			"SELECT count(*) FROM inbox WHERE status = 'done' AND via = 'push' AND key = $1", orderIn(t, a))
 		if err == nil && n == 0 {
 			err = errors.New("the event of the order was not delivered")
 		}
@@ -229,7 +236,8 @@ func TestASidecarThatIsShutDownComesBack(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	// Sidecars that have tried in vain to reach it wait longer and longer before they try again (gRPC's connection backoff).
+	// Sidecars that have tried in vain to reach it wait longer and longer before they try again (gRPC's connection
+	// backoff).
 	if a, err = insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
 		return s.me.Do(ctx, http.MethodGet, "/v1/cart", nil)
 	}); err != nil || a.Status != http.StatusOK {
@@ -237,7 +245,7 @@ func TestASidecarThatIsShutDownComesBack(t *testing.T) {
 	}
 }
 
-// orderIn gives the id of the order that an answer shows.
+// orderIn returns the id of the order that an answer shows.
 func orderIn(t *testing.T, a apiclient.Answer) string {
 	t.Helper()
 	var o apiclient.Order

@@ -70,7 +70,7 @@ func readResiliency(t *testing.T) resiliency {
 	return r
 }
 
-// timeout gives what a policy allows.
+// timeout returns what a policy allows.
 func (r resiliency) timeout(t *testing.T, policy string) time.Duration {
 	t.Helper()
 	d := r.Spec.Policies.Timeouts[policy]
@@ -80,7 +80,8 @@ func (r resiliency) timeout(t *testing.T, policy string) time.Duration {
 	return d
 }
 
-// Every app and every component that a sidecar calls has its rules, and none of them breaks what the file promises in its comments.
+// Every app and every component that a sidecar calls has its rules, and none of them breaks what the file promises in
+// its comments.
 func TestEveryDependencyHasItsRules(t *testing.T) {
 	rules := readResiliency(t)
 	apps, err := runfile.Read(filepath.Join(root(), "dapr.yaml"))
@@ -133,14 +134,14 @@ func TestEveryDependencyHasItsRules(t *testing.T) {
 	}
 }
 
-// about says whether something took as long as a timeout, and was not tried twice.
+// about reports whether something took as long as a timeout, and was not tried twice.
 func about(took, timeout time.Duration) bool {
 	return took > timeout*9/10 && took < timeout*3/2
 }
 
-// Every service hangs. Its caller gives up when its patience ends, and sends nothing again; soon everybody is refused at once.
-// When the services go on, what was under way has happened once or not at all, and its key finds out which. Meanwhile the gateway cuts off
-// clients that send a byte and then nothing.
+// Every service hangs. Its caller gives up when its patience ends, and sends nothing again; soon everybody is refused
+// at once. When the services go on, what was under way has happened once or not at all, and its key finds out which.
+// Meanwhile the gateway cuts off clients that send a byte and then nothing.
 func TestServicesThatHang(t *testing.T) {
 	s := newShopping(t)
 	cutOff := slowClients(t, s.me)
@@ -155,14 +156,16 @@ func TestServicesThatHang(t *testing.T) {
 	}{
 		"auth": {wish["sign in"], func() (int64, error) { return 1, nil }},
 		"user": {func(ctx context.Context) (apiclient.Answer, error) {
-			return visitor.Do(ctx, http.MethodPost, "/v1/users", map[string]string{"email": email, "password": apiclient.Password})
+			return visitor.Do(ctx, http.MethodPost, "/v1/users",
+				map[string]string{"email": email, "password": apiclient.Password})
 		}, func() (int64, error) {
 			var list struct{ Items []apiclient.User }
 			err := admin.Want(ctx, http.StatusOK, http.MethodGet, "/v1/admin/users?email="+email, nil, &list)
 			return int64(len(list.Items)), err
 		}},
 		"product": {func(ctx context.Context) (apiclient.Answer, error) {
-			return seller.Do(ctx, http.MethodPost, "/v1/products", map[string]any{"name": name, "description": "d", "price": 100, "stock": 3}, "Idempotency-Key", key)
+			return seller.Do(ctx, http.MethodPost, "/v1/products",
+				map[string]any{"name": name, "description": "d", "price": 100, "stock": 3}, "Idempotency-Key", key)
 		}, func() (int64, error) {
 			return number(ctx, database(t, "product"), "SELECT count(*) FROM products WHERE name = $1", name)
 		}},
@@ -175,7 +178,8 @@ func TestServicesThatHang(t *testing.T) {
 		"order": {func(ctx context.Context) (apiclient.Answer, error) {
 			return me.Do(ctx, http.MethodPost, "/v1/orders/"+regretted.ID+"/cancel", nil, "Idempotency-Key", key)
 		}, func() (int64, error) {
-			return number(ctx, database(t, "order"), "SELECT count(*) FROM order_history WHERE order_id = $1 AND status = 'cancelled'", regretted.ID)
+			return number(ctx, database(t, "order"),
+				"SELECT count(*) FROM order_history WHERE order_id = $1 AND status = 'cancelled'", regretted.ID)
 		}},
 		"payment": {wish["pay"], func() (int64, error) {
 			return number(ctx, database(t, "payment"), "SELECT count(*) FROM payments WHERE order_id = $1", s.unpaid)
@@ -251,7 +255,8 @@ func TestServicesThatHang(t *testing.T) {
 	balanced(t)
 }
 
-// The service in the middle of a checkout hangs: the checkout does not wait longer for it than for any peer, and what it holds becomes one order.
+// The service in the middle of a checkout hangs: the checkout does not wait longer for it than for any peer, and what
+// it holds becomes one order.
 func TestAPeerThatHangsInTheMiddle(t *testing.T) {
 	peer := patience["order"]
 	s := newShopping(t)
@@ -275,13 +280,14 @@ type errand struct {
 	body              any
 }
 
-// Redis hangs, and the component beside it. Whoever needs them is refused when the cell of that component says so; the others notice
-// nothing. The gate's breaker opens, so that a crowd does not queue, and closes when Redis is back.
+// Redis hangs, and the component beside it. Whoever needs them is refused when the cell of that component says so; the
+// others notice nothing. The gate's breaker opens, so that a crowd does not queue, and closes when Redis is back.
 func TestComponentsThatHang(t *testing.T) {
 	rules := readResiliency(t)
 	apps := mallUnderTest(t).first()
 	s := newShopping(t)
-	lua := errand{"product", http.MethodPost, "/v1.0/bindings/redis-lua", map[string]any{"operation": "run_id", "data": map[string]any{}}}
+	lua := errand{"product", http.MethodPost, "/v1.0/bindings/redis-lua",
+		map[string]any{"operation": "run_id", "data": map[string]any{}}}
 	run := func(e errand) (apiclient.Answer, time.Duration) {
 		began := time.Now()
 		side := apiclient.Client{Base: apps[e.app].sidecar(""), HTTP: visitor.HTTP}
@@ -317,14 +323,15 @@ func TestComponentsThatHang(t *testing.T) {
 			t.Errorf("Redis hangs: %s took %s, want at most what two calls of Redis may take, %s each", wish, d, most)
 		}
 	}
-	// The breaker is open for no longer than one of the crowd waits: on a busy machine the last of it may come back when the breaker is
-	// half open again, and the next call is its probe.
+	// The breaker is open for no longer than one of the crowd waits: on a busy machine the last of it may come back when
+	// the breaker is half open again, and the next call is its probe.
 	err := eventually(t.Context(), waitFor, func() error {
 		for range 40 { // a crowd: more than the breaker needs to see
 			wg.Go(func() { run(lua) })
 		}
 		wg.Wait()
-		if a, took := run(lua); a.Status < 400 || !strings.Contains(string(a.Body), "circuit breaker is open") || took > rules.timeout(t, "quick")/4 {
+		if a, took := run(lua); a.Status < 400 || !strings.Contains(string(a.Body), "circuit breaker is open") ||
+			took > rules.timeout(t, "quick")/4 {
 			return fmt.Errorf("%s after %s", a, took)
 		}
 		return nil
@@ -334,7 +341,8 @@ func TestComponentsThatHang(t *testing.T) {
 	}
 	heal()
 	err = eventually(t.Context(), waitFor, func() error {
-		return seller.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/products/"+s.product+"/stock", map[string]any{"delta": -1, "reason": "loss"}, nil, "Idempotency-Key", s.buy)
+		return seller.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/products/"+s.product+"/stock",
+			map[string]any{"delta": -1, "reason": "loss"}, nil, "Idempotency-Key", s.buy)
 	})
 	if err != nil {
 		t.Errorf("the breaker stays open: %v", err)
@@ -376,7 +384,8 @@ func TestPostgresThatHangs(t *testing.T) {
 	balanced(t)
 }
 
-// slowClients begin requests that they do not finish. They are in nobody's way; cutOff looks whether the gateway has lost its patience.
+// slowClients begin requests that they do not finish. They are in nobody's way; cutOff looks whether the gateway has
+// lost its patience.
 func slowClients(t *testing.T, me member) (cutOff func()) {
 	t.Helper()
 	door := strings.TrimPrefix(visitor.Base, "http://")
@@ -387,7 +396,9 @@ func slowClients(t *testing.T, me member) (cutOff func()) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
-		_, err = fmt.Fprintf(c, "POST /v1/addresses HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", door, me.Token)
+		_, err = fmt.Fprintf(c,
+			"POST /v1/addresses HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+				"application/json\r\nContent-Length: 1000\r\n\r\n{", door, me.Token)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,8 @@ func TestRestartOnRequestLosesNothing(t *testing.T) {
 		},
 		func() error {
 			order := map[string]any{"address_id": address, "items": []apiclient.Line{{ProductID: p.ID, Quantity: 1}}}
-			return me.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/checkout", order, nil, "Idempotency-Key", apiclient.Key())
+			return me.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/checkout", order, nil, "Idempotency-Key",
+				apiclient.Key())
 		},
 	} {
 		shoppers.Go(func() {

@@ -13,8 +13,9 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// Product's database comes back as it was a while ago, while the mall runs. What was sold since, product hears again from order's feed,
-// and the books balance; what its seller put in since is lost, and then the gate has more than the ledger until it takes the ledger's word.
+// Product's database comes back as it was a while ago, while the mall runs. What was sold since, product hears again
+// from order's feed, and the books balance; what its seller put in since is lost, and then the gate has more than the
+// ledger until it takes the ledger's word.
 func TestTheLedgerIsRestored(t *testing.T) {
 	ctx := t.Context()
 	me, address := shopper(t)
@@ -34,7 +35,8 @@ func TestTheLedgerIsRestored(t *testing.T) {
 	db := database(t, "product")
 	restore := backup(t, db)
 	sell(3)
-	if err := seller.Want(ctx, http.StatusOK, http.MethodPost, "/v1/products/"+p.ID+"/stock", map[string]any{"delta": 7, "reason": "delivery"}, nil); err != nil {
+	if err := seller.Want(ctx, http.StatusOK, http.MethodPost, "/v1/products/"+p.ID+"/stock",
+		map[string]any{"delta": 7, "reason": "delivery"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	waitAvailable(t, p.ID, 22)
@@ -56,7 +58,8 @@ func TestTheLedgerIsRestored(t *testing.T) {
 	balanced(t)
 }
 
-// backup copies all of a database and gives a function that brings it back, in one moment, under a service that goes on.
+// backup copies all of a database and gives a function that brings it back, in one moment, under a service that goes
+// on.
 func backup(t *testing.T, db *sql.DB) (restore func()) {
 	t.Helper()
 	ctx := t.Context()

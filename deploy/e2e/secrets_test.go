@@ -9,13 +9,14 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// The password of a database and the secret that derives refresh tokens change in a running mall: what was begun before goes on after,
-// and the old password lets nobody in.
+// The password of a database and the secret that derives refresh tokens change in a running mall: what was begun before
+// goes on after, and the old password lets nobody in.
 func TestSecretsChange(t *testing.T) {
 	me := newMember(t)
 	p := product(t, "Secret tea", 700, 5)
 	old := mallUnderTest(t).Databases["cart"]
-	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 1}, nil, "Idempotency-Key", "once"); err != nil {
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items",
+		apiclient.Line{ProductID: p.ID, Quantity: 1}, nil, "Idempotency-Key", "once"); err != nil {
 		t.Fatal(err)
 	}
 	mustMall(t, "secrets", "rotate", "cart-db")
@@ -26,7 +27,8 @@ func TestSecretsChange(t *testing.T) {
 		t.Errorf("the new password: %v", err)
 	}
 	err := eventually(t.Context(), waitFor, func() error { // its sidecar has just started again
-		return me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 1}, nil, "Idempotency-Key", "once")
+		return me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items",
+			apiclient.Line{ProductID: p.ID, Quantity: 1}, nil, "Idempotency-Key", "once")
 	})
 	if err != nil {
 		t.Error(err)
@@ -34,7 +36,8 @@ func TestSecretsChange(t *testing.T) {
 	mustMall(t, "secrets", "rotate", "refresh-hmac")
 	var s apiclient.Session
 	err = eventually(t.Context(), waitFor, func() error {
-		return visitor.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/sessions/refresh", map[string]string{"refresh_token": me.refresh}, &s)
+		return visitor.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/sessions/refresh",
+			map[string]string{"refresh_token": me.refresh}, &s)
 	})
 	if err != nil {
 		t.Fatal(err)

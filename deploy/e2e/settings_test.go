@@ -33,8 +33,9 @@ type settled struct {
 }
 
 // settings that differ from the defaults in what a shopper notices.
-var unusual = map[string]string{"mall.currency": "EUR", "payment.provider": "stripe", "checkout.shipping_fee": "321", "gateway.rate.account": "0.001/4",
-	"gateway.rate.signin": "5000/5000"}
+var unusual = map[string]string{"mall.currency": "EUR", "payment.provider": "stripe", "checkout.shipping_fee": "321",
+	"gateway.rate.account": "0.001/4",
+	"gateway.rate.signin":  "5000/5000"}
 
 // openSettled starts a mall with the settings above and a policy that closes the list of products to visitors.
 func openSettled(t *testing.T) *settled {
@@ -53,13 +54,15 @@ func openSettled(t *testing.T) *settled {
 	_, text, _ := strings.Cut(string(policy), "const DefaultPolicy = `")
 	text, _, _ = strings.Cut(text, "`")
 	file := filepath.Join(t.TempDir(), "policy.csv")
-	if err := os.WriteFile(file, []byte(strings.Replace(text, "anonymous, /v1/products(/{id})?", "customer, /v1/products(/{id})?", 1)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(strings.Replace(text, "anonymous, /v1/products(/{id})?",
+		"customer, /v1/products(/{id})?", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	m.must(t, "config", "set", "gateway.policy", "@"+file)
 	m.until("the settings are read", m.unchanged)
 	m.until("the provider is read", func() error {
-		n, err := number(t.Context(), m.payments, "SELECT count(*) FROM settings WHERE key = 'payment.provider' AND value = 'stripe'")
+		n, err := number(t.Context(), m.payments,
+			"SELECT count(*) FROM settings WHERE key = 'payment.provider' AND value = 'stripe'")
 		if err == nil && n == 0 {
 			err = errors.New("not yet")
 		}
@@ -123,7 +126,8 @@ func (m *settled) people() {
 // unchanged says what is not as the settings want it.
 func (m *settled) unchanged() error {
 	ctx := m.t.Context()
-	if a, err := m.visitor().Do(ctx, http.MethodGet, "/v1/products", nil); err != nil || a.Status != http.StatusUnauthorized {
+	if a, err := m.visitor().Do(ctx, http.MethodGet, "/v1/products", nil); err != nil ||
+		a.Status != http.StatusUnauthorized {
 		return fmt.Errorf("policy: a visitor's list of products: %s, %w; want 401", a, err)
 	}
 	// The limit: the fifth wrong password of one account is one too many.
@@ -131,7 +135,8 @@ func (m *settled) unchanged() error {
 	var last apiclient.Answer
 	for range 5 {
 		var err error
-		last, err = m.visitor().Do(ctx, http.MethodPost, "/v1/sessions", map[string]string{"email": fmt.Sprintf("nobody-%d@mall.local", m.customers), "password": "wrong password"})
+		last, err = m.visitor().Do(ctx, http.MethodPost, "/v1/sessions",
+			map[string]string{"email": fmt.Sprintf("nobody-%d@mall.local", m.customers), "password": "wrong password"})
 		if err != nil {
 			return err
 		}
@@ -174,7 +179,8 @@ func (m *settled) sells(when string) {
 		m.t.Errorf("%s: pay: %s, %v", when, a, err)
 	}
 	var provider string
-	if err := m.payments.QueryRowContext(ctx, "SELECT provider FROM payments WHERE order_id = $1", o.ID).Scan(&provider); err != nil || provider != "stripe" {
+	if err := m.payments.QueryRowContext(ctx, "SELECT provider FROM payments WHERE order_id = $1",
+		o.ID).Scan(&provider); err != nil || provider != "stripe" {
 		m.t.Errorf("%s: paid through %q, %v; want stripe", when, provider, err)
 	}
 }
@@ -188,20 +194,24 @@ func (m *settled) entersCard() {
 	if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil {
 		m.t.Fatalf("checkout: %s, %v", a, err)
 	}
-	a = do(m.t, m.me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID}, "Idempotency-Key", apiclient.Key())
+	a = do(m.t, m.me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID}, "Idempotency-Key",
+		apiclient.Key())
 	var p payment
-	if a.Status != http.StatusCreated || a.Into(&p) != nil || p.Status != "requires_action" || p.NextAction.Type != "enter_card" || p.NextAction.ClientSecret == "" {
+	if a.Status != http.StatusCreated || a.Into(&p) != nil || p.Status != "requires_action" ||
+		p.NextAction.Type != "enter_card" || p.NextAction.ClientSecret == "" {
 		m.t.Fatalf("pay without a card: %s, want Stripe's secret", a)
 	}
 	intent := m.stripe.enterCard(p.NextAction.ClientSecret)
 	body, signature := signed("payment_intent.succeeded", fmt.Sprintf(`{"id":%q,"object":"payment_intent"}`, intent))
 	for what, s := range map[string]string{"unsigned": "", "signed by another": signature[:len(signature)-4] + "0000"} {
-		if a := do(m.t, m.visitor(), http.MethodPost, "/v1/webhooks/stripe", body, "Stripe-Signature", s); a.Code() != "bad_signature" {
+		if a := do(m.t, m.visitor(), http.MethodPost, "/v1/webhooks/stripe", body, "Stripe-Signature",
+			s); a.Code() != "bad_signature" {
 			m.t.Errorf("a notice %s: %s, want bad_signature", what, a)
 		}
 	}
 	for range 2 {
-		if a := do(m.t, m.visitor(), http.MethodPost, "/v1/webhooks/stripe", body, "Stripe-Signature", signature); a.Status != http.StatusNoContent {
+		if a := do(m.t, m.visitor(), http.MethodPost, "/v1/webhooks/stripe", body, "Stripe-Signature",
+			signature); a.Status != http.StatusNoContent {
 			m.t.Errorf("a signed notice: %s, want 204", a)
 		}
 	}
@@ -247,8 +257,9 @@ func (m *settled) restart(apps ...string) {
 	}
 }
 
-// The configuration store forgets everything and nobody writes it back: no setting changes, in no service, not even in those that start
-// then. The gateway, which has nowhere to remember its own, serves nobody after its start until the store has them again.
+// The configuration store forgets everything and nobody writes it back: no setting changes, in no service, not even in
+// those that start then. The gateway, which has nowhere to remember its own, serves nobody after its start until the
+// store has them again.
 func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
 	m := openSettled(t)
 	m.sells("before")
@@ -269,7 +280,8 @@ func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
 	m.sells("emptied")
 
 	// The store comes back from an older snapshot: what lies in it was good, once.
-	for key, old := range map[string]string{"mall.settings_initialized": "yes", "mall.currency": "CNY||1", "payment.provider": "sandbox||1", "checkout.shipping_fee": "5||1"} {
+	for key, old := range map[string]string{"mall.settings_initialized": "yes", "mall.currency": "CNY||1",
+		"payment.provider": "sandbox||1", "checkout.shipping_fee": "5||1"} {
 		if err := c.Set(t.Context(), key, old, 0).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -295,7 +307,8 @@ func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
 		}
 		defer func() { _ = res.Body.Close() }()
 		text, err := io.ReadAll(res.Body)
-		if err == nil && (res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "gateway.policy")) {
+		if err == nil && (res.StatusCode != http.StatusServiceUnavailable ||
+			!strings.Contains(string(text), "gateway.policy")) {
 			err = fmt.Errorf("%d %s", res.StatusCode, text)
 		}
 		return err
@@ -324,7 +337,8 @@ func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
 			Shipping int64 `json:"shipping"`
 		}
 		line := apiclient.Line{ProductID: m.sold, Quantity: 1}
-		if err := m.me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/checkout/quote", map[string]any{"items": []apiclient.Line{line}}, &q); err != nil {
+		if err := m.me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/checkout/quote",
+			map[string]any{"items": []apiclient.Line{line}}, &q); err != nil {
 			return err
 		}
 		if q.Shipping != 1000 {

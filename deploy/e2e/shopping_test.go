@@ -23,7 +23,8 @@ func TestCartCountsEveryAdd(t *testing.T) {
 	for range 20 {
 		wg.Go(func() {
 			err := eventually(ctx, waitFor, func() error {
-				return me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: tea.ID, Quantity: 1}, nil)
+				return me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items",
+					apiclient.Line{ProductID: tea.ID, Quantity: 1}, nil)
 			})
 			if err != nil {
 				t.Error(err)
@@ -55,7 +56,8 @@ func TestCartCountsEveryAdd(t *testing.T) {
 	if err := me.Want(ctx, http.StatusNoContent, http.MethodDelete, "/v1/cart", nil, nil); err != nil {
 		t.Error(err)
 	}
-	if a, err := me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": tea.ID}, "Idempotency-Key", apiclient.Key()); err != nil || a.Status != http.StatusNotFound {
+	if a, err := me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": tea.ID}, "Idempotency-Key",
+		apiclient.Key()); err != nil || a.Status != http.StatusNotFound {
 		t.Errorf("checkout to an address that is none: %s, %v", a, err)
 	}
 }
@@ -65,18 +67,21 @@ func TestOrderTakesOnlyWhatItBought(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	me, address := shopper(t)
-	if a, err := me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address}, "Idempotency-Key", apiclient.Key()); err != nil || a.Code() != "empty_cart" {
+	if a, err := me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address}, "Idempotency-Key",
+		apiclient.Key()); err != nil || a.Code() != "empty_cart" {
 		t.Errorf("checkout of nothing: %s, %v", a, err)
 	}
 	p := product(t, "Kept tea", 100, 100)
 	add := func() {
-		if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 3}, nil); err != nil {
+		if err := me.Want(ctx, http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 3},
+			nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	add()
 	var o apiclient.Order
-	if err := me.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address}, &o, "Idempotency-Key", apiclient.Key()); err != nil {
+	if err := me.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address}, &o,
+		"Idempotency-Key", apiclient.Key()); err != nil {
 		t.Fatal(err)
 	}
 	add()
@@ -106,7 +111,8 @@ func TestAddressOfAnOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	change := map[string]string{"address_id": other}
-	if err := me.Want(ctx, http.StatusOK, http.MethodPut, "/v1/orders/"+o.ID+"/address", change, &o); err != nil || o.Address.City != "Wuhan" {
+	if err := me.Want(ctx, http.StatusOK, http.MethodPut, "/v1/orders/"+o.ID+"/address", change, &o); err != nil ||
+		o.Address.City != "Wuhan" {
 		t.Errorf("change: %+v, %v", o, err)
 	}
 	if err := me.Want(ctx, http.StatusNoContent, http.MethodDelete, "/v1/addresses/"+other, nil, nil); err != nil {
@@ -119,7 +125,8 @@ func TestAddressOfAnOrder(t *testing.T) {
 		t.Fatalf("pay: %s, %v", a, err)
 	}
 	waitOrder(t, me, o.ID, "paid")
-	if a, err := me.Do(ctx, http.MethodPut, "/v1/orders/"+o.ID+"/address", map[string]string{"address_id": address}); err != nil || a.Code() != "order_not_changeable" {
+	if a, err := me.Do(ctx, http.MethodPut, "/v1/orders/"+o.ID+"/address",
+		map[string]string{"address_id": address}); err != nil || a.Code() != "order_not_changeable" {
 		t.Errorf("change a paid order: %s, %v", a, err)
 	}
 }
@@ -138,7 +145,8 @@ func TestPagesAreStable(t *testing.T) {
 		var seen []int64
 		token := ""
 		for {
-			q := url.Values{"category": {category}, "sort": {sort}, "page_size": {"3"}, "min_price": {"101"}, "max_price": {"106"}}
+			q := url.Values{"category": {category}, "sort": {sort}, "page_size": {"3"}, "min_price": {"101"},
+				"max_price": {"106"}}
 			if sort == "relevance" {
 				q.Set("q", "page tea")
 			}
@@ -206,12 +214,14 @@ func TestRefusedCheckoutsHoldNothing(t *testing.T) {
 	ctx := t.Context()
 	me, address := shopper(t)
 	p, q := product(t, "Scarce tea", 100, 2), product(t, "Plenty tea", 100, 100)
-	a, err := me.Buy(ctx, apiclient.Key(), address, apiclient.Line{ProductID: q.ID, Quantity: 1}, apiclient.Line{ProductID: p.ID, Quantity: 3})
+	a, err := me.Buy(ctx, apiclient.Key(), address, apiclient.Line{ProductID: q.ID, Quantity: 1},
+		apiclient.Line{ProductID: p.ID, Quantity: 3})
 	var refused struct {
 		Code   string
 		Errors []struct{ Field, Message string }
 	}
-	if err != nil || a.Into(&refused) != nil || refused.Code != "sold_out" || len(refused.Errors) != 1 || refused.Errors[0].Field != p.ID {
+	if err != nil || a.Into(&refused) != nil || refused.Code != "sold_out" || len(refused.Errors) != 1 ||
+		refused.Errors[0].Field != p.ID {
 		t.Errorf("sold out: %s, %v", a, err)
 	}
 	a, err = me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address, "expected_total": 1,

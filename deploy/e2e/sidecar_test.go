@@ -67,7 +67,8 @@ func TestSidecarsReadTheirOwnSettings(t *testing.T) {
 	}
 	for name, a := range mallUnderTest(t).first() {
 		ask := func(key string) apiclient.Answer {
-			return raw(t, http.MethodGet, a.sidecar("/v1.0/configuration/config-"+name+"?key="+key), nil, map[string]string{"dapr-api-token": a.DaprToken})
+			return raw(t, http.MethodGet, a.sidecar("/v1.0/configuration/config-"+name+"?key="+key), nil,
+				map[string]string{"dapr-api-token": a.DaprToken})
 		}
 		for _, key := range []string{"mall.currency", "database.max_connections"} {
 			if got := ask(key); got.Status >= 300 {
@@ -126,12 +127,15 @@ func TestAppPortsServeOnlyTheirSidecar(t *testing.T) {
 func TestSidecarsServeOnlyTheirApp(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	for name, a := range apps {
-		for _, path := range []string{"/v1.0/metadata", "/v1.0/secrets/secrets/bulk", "/v1.0/invoke/order/method/v1/orders", "/v1.0/configuration/config-order?key=order.payment_timeout"} {
-			for what, token := range map[string]string{"no token": "", "another's token": apps["cart"].DaprToken, "the app's token": a.AppToken} {
+		for _, path := range []string{"/v1.0/metadata", "/v1.0/secrets/secrets/bulk", "/v1.0/invoke/order/method/v1/orders",
+			"/v1.0/configuration/config-order?key=order.payment_timeout"} {
+			for what, token := range map[string]string{"no token": "", "another's token": apps["cart"].DaprToken,
+				"the app's token": a.AppToken} {
 				if name == "cart" && what == "another's token" {
 					continue
 				}
-				if got := raw(t, http.MethodGet, a.sidecar(path), nil, map[string]string{"dapr-api-token": token}); got.Status != http.StatusUnauthorized {
+				if got := raw(t, http.MethodGet, a.sidecar(path), nil,
+					map[string]string{"dapr-api-token": token}); got.Status != http.StatusUnauthorized {
 					t.Errorf("%s of %s-daprd with %s: %s, want 401", path, name, what, got)
 				}
 			}
@@ -158,7 +162,8 @@ func TestPeersCallOnlyWhatTheyMay(t *testing.T) {
 				}
 				got := raw(t, p.method, side.sidecar("/v1.0/invoke/"+p.app+"/method"+p.path), map[string]any{}, headers)
 				if got.Status != http.StatusForbidden || got.Code() != "caller_not_allowed" {
-					t.Errorf("%s calls %s %s of %s as %q: %s, want 403 caller_not_allowed", caller, p.method, p.path, p.app, pretends, got)
+					t.Errorf("%s calls %s %s of %s as %q: %s, want 403 caller_not_allowed", caller, p.method, p.path, p.app, pretends,
+						got)
 				}
 			}
 		}
@@ -173,8 +178,8 @@ func secretStore(t *testing.T) map[string]map[string]string {
 	return secrets
 }
 
-// A caller's name is not enough: whoever reaches a sidecar's internal port can write any. It needs that caller's key for
-// the service it calls.
+// A caller's name is not enough: whoever reaches a sidecar's internal port can write any. It needs that caller's key
+// for the service it calls.
 func TestACallersNameNeedsItsKey(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	keys := secretStore(t)
@@ -194,10 +199,12 @@ func TestACallersNameNeedsItsKey(t *testing.T) {
 			other := contracts.Services[slices.IndexFunc(contracts.Services, func(s contracts.Service) bool {
 				return !s.Edge && s.Name != p.app && s.Name != caller
 			})].Name
-			for what, key := range map[string]string{"no key": "", "a wrong key": "x", "its key for another": keys[caller+"-peers"][other],
-				"another's key": keys[other+"-peers"][p.app]} {
+			for what, key := range map[string]string{"no key": "", "a wrong key": "x",
+				"its key for another": keys[caller+"-peers"][other],
+				"another's key":       keys[other+"-peers"][p.app]} {
 				if got := ask(key); got.Status != http.StatusForbidden || got.Code() != "caller_not_allowed" {
-					t.Errorf("%s calls %s %s of %s with %s: %s, want 403 caller_not_allowed", caller, p.method, p.path, p.app, what, got)
+					t.Errorf("%s calls %s %s of %s with %s: %s, want 403 caller_not_allowed", caller, p.method, p.path, p.app, what,
+						got)
 				}
 			}
 			if got := ask(keys[caller+"-peers"][p.app]); got.Code() == "caller_not_allowed" {
@@ -215,26 +222,31 @@ func eventsTokens(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	tokens := map[string]string{}
-	for _, m := range regexp.MustCompile(`default: /events/(\w+)[^-]*?scopes: \[(\w+)\]`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`default: /events/(\w+)[^-]*?scopes: \[(\w+)\]`).
+		FindAllStringSubmatch(string(text), -1) {
 		tokens[m[2]] = m[1]
 	}
 	return tokens
 }
 
-// An event is taken only on the path that the service's own sidecar knows. A peer that makes its call look like nobody's does not know it.
+// An event is taken only on the path that the service's own sidecar knows. A peer that makes its call look like
+// nobody's does not know it.
 func TestPeersCannotForgeEvents(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	tokens := eventsTokens(t)
-	forged := map[string]any{"specversion": "1.0", "id": "forged-" + apiclient.Key(), "source": "order", "type": "mall.order.placed.v1", "data": map[string]any{}}
+	forged := map[string]any{"specversion": "1.0", "id": "forged-" + apiclient.Key(), "source": "order",
+		"type": "mall.order.placed.v1", "data": map[string]any{}}
 	for _, app := range contracts.Consumers() {
 		secret := "/events/" + tokens[app]
 		if tokens[app] == "" {
 			t.Fatalf("%s has no token for events", app)
 		}
-		if got := raw(t, http.MethodPost, apps[app].URL+secret, forged, nil); got.Status != http.StatusForbidden || got.Code() != "not_through_sidecar" {
+		if got := raw(t, http.MethodPost, apps[app].URL+secret, forged, nil); got.Status != http.StatusForbidden ||
+			got.Code() != "not_through_sidecar" {
 			t.Errorf("an event for %s, not through its sidecar: %s", app, got)
 		}
-		if metrics := raw(t, http.MethodGet, apps[app].URL+"/metrics", nil, nil); metrics.Status != http.StatusOK || bytes.Contains(metrics.Body, []byte(tokens[app])) {
+		if metrics := raw(t, http.MethodGet, apps[app].URL+"/metrics", nil, nil); metrics.Status != http.StatusOK ||
+			bytes.Contains(metrics.Body, []byte(tokens[app])) {
 			t.Errorf("the metrics of %s: %d, and anybody reads its token there", app, metrics.Status)
 		}
 		for caller, side := range apps {
@@ -242,7 +254,8 @@ func TestPeersCannotForgeEvents(t *testing.T) {
 				continue
 			}
 			headers := map[string]string{"dapr-api-token": side.DaprToken}
-			if got := raw(t, http.MethodPost, side.sidecar("/v1.0/invoke/"+app+"/method"+secret), forged, headers); got.Status != http.StatusForbidden || got.Code() != "caller_not_allowed" {
+			if got := raw(t, http.MethodPost, side.sidecar("/v1.0/invoke/"+app+"/method"+secret), forged,
+				headers); got.Status != http.StatusForbidden || got.Code() != "caller_not_allowed" {
 				t.Errorf("%s knows the path of %s and uses it: %s, want 403 caller_not_allowed", caller, app, got)
 			}
 			headers["Connection"] = "dapr-caller-app-id"
@@ -303,7 +316,8 @@ func TestSidecarsKeepServicesApart(t *testing.T) {
 			}
 		}
 		if name != "product" { // the front door may use the binding, but only to limit sign-ins
-			if got := ask(http.MethodPost, "/v1.0/bindings/redis-lua", map[string]any{"operation": "run_id", "data": map[string]any{}}); got.Status < 400 {
+			if got := ask(http.MethodPost, "/v1.0/bindings/redis-lua",
+				map[string]any{"operation": "run_id", "data": map[string]any{}}); got.Status < 400 {
 				t.Errorf("%s runs Lua scripts: %s", name, got)
 			}
 		}
@@ -344,7 +358,9 @@ func TestNothingListensOutside(t *testing.T) {
 		}
 	}
 	listening := 0
-	for file, loopback := range map[string]string{"/proc/net/tcp": "0100007F:", "/proc/net/tcp6": "00000000000000000000000001000000:", "/proc/net/udp": "0100007F:", "/proc/net/udp6": "00000000000000000000000001000000:"} {
+	for file, loopback := range map[string]string{"/proc/net/tcp": "0100007F:",
+		"/proc/net/tcp6": "00000000000000000000000001000000:", "/proc/net/udp": "0100007F:",
+		"/proc/net/udp6": "00000000000000000000000001000000:"} {
 		f, err := os.Open(file)
 		if os.IsNotExist(err) {
 			continue

@@ -29,10 +29,11 @@ func setting(t *testing.T, values map[string]string) {
 	}
 }
 
-// A crowd guesses at an account from everywhere, and from the owner's own address. Its guesses are bounded, and the owner gets in: from
-// the address of the sign-up, and with a browser that has signed in before from anywhere.
+// A crowd guesses at an account from everywhere, and from the owner's own address. Its guesses are bounded, and the
+// owner gets in: from the address of the sign-up, and with a browser that has signed in before from anywhere.
 func TestTheOwnerSignsInUnderAttack(t *testing.T) {
-	setting(t, map[string]string{"gateway.trusted_proxies": "127.0.0.0/8"}) // first: the gateway reads all settings at once
+	// first: the gateway reads all settings at once
+	setting(t, map[string]string{"gateway.trusted_proxies": "127.0.0.0/8"})
 	setting(t, map[string]string{"gateway.rate.account": "0.001/5", "gateway.rate.place": "0.001/3"})
 	from := func(address string, body map[string]string, headers ...string) apiclient.Answer {
 		return do(t, visitor, http.MethodPost, "/v1/sessions", body, append(headers, "X-Forwarded-For", address)...)
@@ -84,7 +85,8 @@ func TestTheOwnerSignsInUnderAttack(t *testing.T) {
 			t.Errorf("the owner with a browser that is known, from %s: %s", address, a)
 		}
 	}
-	if a := from("192.0.2.201", wrong, "Cookie", "mall_device=AAAAAAAAAAAAAAAAAAAAAAAA"); a.Status != http.StatusTooManyRequests {
+	if a := from("192.0.2.201", wrong, "Cookie",
+		"mall_device=AAAAAAAAAAAAAAAAAAAAAAAA"); a.Status != http.StatusTooManyRequests {
 		t.Errorf("with a made-up device: %s, want 429", a)
 	}
 }

@@ -20,14 +20,16 @@ import (
 )
 
 // stripeEnv sets Stripe up in every mall: an address that nobody has, and the secret that signs its notices.
-var stripeEnv = []string{"MALL_STRIPE_API_KEY=sk_test_e2e", "MALL_STRIPE_API_URL=http://stripe.invalid", "MALL_STRIPE_WEBHOOK_SECRET=" + stripeSecret}
+var stripeEnv = []string{"MALL_STRIPE_API_KEY=sk_test_e2e", "MALL_STRIPE_API_URL=http://stripe.invalid",
+	"MALL_STRIPE_WEBHOOK_SECRET=" + stripeSecret}
 
 const stripeSecret = "whsec_e2e" //nolint:gosec // of tests
 
 // signed is a notice as Stripe would send it.
 func signed(kind, object string) (body []byte, signature string) {
 	at := time.Now().Unix()
-	body = fmt.Appendf(nil, `{"id":"evt_%d","object":"event","type":%q,"created":%d,"data":{"object":%s}}`, at, kind, at, object)
+	body = fmt.Appendf(nil, `{"id":"evt_%d","object":"event","type":%q,"created":%d,"data":{"object":%s}}`, at, kind, at,
+		object)
 	mac := hmac.New(sha256.New, []byte(stripeSecret))
 	fmt.Fprintf(mac, "%d.%s", at, body)
 	return body, fmt.Sprintf("t=%d,v1=%x", at, mac.Sum(nil))
@@ -41,7 +43,7 @@ type fakeStripe struct {
 	refunds map[string]map[string]any
 }
 
-// newStripe gives one that approves every card.
+// newStripe returns one that approves every card.
 func newStripe(t *testing.T) *fakeStripe {
 	t.Helper()
 	f := &fakeStripe{intents: map[string]map[string]any{}, refunds: map[string]map[string]any{}}
@@ -57,7 +59,8 @@ func (f *fakeStripe) enterCard(secret string) (intent string) {
 	defer f.mu.Unlock()
 	intent, _ = strings.CutSuffix(secret, "_secret")
 	f.intents[intent]["status"] = "succeeded"
-	f.intents[intent]["payment_method"] = map[string]any{"id": "pm_1", "object": "payment_method", "card": map[string]string{"brand": "visa", "last4": "4242"}}
+	f.intents[intent]["payment_method"] = map[string]any{"id": "pm_1", "object": "payment_method",
+		"card": map[string]string{"brand": "visa", "last4": "4242"}}
 	return intent
 }
 
@@ -74,12 +77,15 @@ func (f *fakeStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = map[string]any{"object": "list", "data": slices.Collect(maps.Values(f.refunds)), "has_more": false}
 	case path[0] == "refunds" && r.Method == http.MethodPost:
 		id := fmt.Sprintf("re_%d", len(f.refunds)+1)
-		answer = map[string]any{"id": id, "object": "refund", "status": "succeeded", "payment_intent": r.Form.Get("payment_intent"), "amount": f.intents[r.Form.Get("payment_intent")]["amount"]}
+		answer = map[string]any{"id": id, "object": "refund", "status": "succeeded",
+			"payment_intent": r.Form.Get("payment_intent"), "amount": f.intents[r.Form.Get("payment_intent")]["amount"]}
 		f.refunds[id] = answer
 	case path[0] == "payment_intents" && len(path) == 1 && r.Method == http.MethodPost:
 		id := fmt.Sprintf("pi_%d", len(f.intents)+1)
-		answer = map[string]any{"id": id, "object": "payment_intent", "status": "requires_payment_method", "client_secret": id + "_secret",
-			"amount": json.Number(r.Form.Get("amount")), "currency": r.Form.Get("currency"), "metadata": map[string]string{"payment_id": r.Form.Get("metadata[payment_id]")}}
+		answer = map[string]any{"id": id, "object": "payment_intent", "status": "requires_payment_method",
+			"client_secret": id + "_secret",
+			"amount":        json.Number(r.Form.Get("amount")), "currency": r.Form.Get("currency"),
+			"metadata": map[string]string{"payment_id": r.Form.Get("metadata[payment_id]")}}
 		f.intents[id] = answer
 	case path[0] == "payment_intents" && len(path) > 1:
 		answer = maps.Clone(f.intents[path[1]])
@@ -96,8 +102,8 @@ func (f *fakeStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// A card is entered in Stripe's fields, never here: the payment waits with the secret for them, and Stripe's signed notice settles it.
-// A bank's question is answered in the sandbox.
+// A card is entered in Stripe's fields, never here: the payment waits with the secret for them, and Stripe's signed
+// notice settles it. A bank's question is answered in the sandbox.
 func TestWhatTheShopperHasToDo(t *testing.T) {
 	ctx := t.Context()
 	me, place := shopper(t)
@@ -105,7 +111,8 @@ func TestWhatTheShopperHasToDo(t *testing.T) {
 		t.Helper()
 		o = order(t, me, place, product(t, "Asked tea", 500, 3).ID, 1)
 		a, err := me.Pay(ctx, apiclient.Key(), o.ID, card)
-		if err != nil || a.Status != http.StatusCreated || a.Into(&p) != nil || p.Status != "requires_action" || p.NextAction.Type != "confirm_in_sandbox" {
+		if err != nil || a.Status != http.StatusCreated || a.Into(&p) != nil || p.Status != "requires_action" ||
+			p.NextAction.Type != "confirm_in_sandbox" {
 			t.Fatalf("pay: %s, %v; want it to require an action", a, err)
 		}
 		return o, p
@@ -113,14 +120,16 @@ func TestWhatTheShopperHasToDo(t *testing.T) {
 	confirm := func(p payment, approve bool) payment {
 		t.Helper()
 		var now payment
-		if err := me.Want(ctx, http.StatusOK, http.MethodPost, p.NextAction.RedirectURL, map[string]bool{"approve": approve}, &now); err != nil {
+		if err := me.Want(ctx, http.StatusOK, http.MethodPost, p.NextAction.RedirectURL, map[string]bool{"approve": approve},
+			&now); err != nil {
 			t.Fatal(err)
 		}
 		return now
 	}
 	o, p := pay(apiclient.CardAsked)
 	if a := do(t, me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID,
-		"card": map[string]any{"number": apiclient.CardGood, "exp_month": 12, "exp_year": 2035, "cvc": "123"}}, "Idempotency-Key", apiclient.Key()); a.Code() != "payment_in_progress" {
+		"card": map[string]any{"number": apiclient.CardGood, "exp_month": 12, "exp_year": 2035, "cvc": "123"}},
+		"Idempotency-Key", apiclient.Key()); a.Code() != "payment_in_progress" {
 		t.Errorf("another payment meanwhile: %s, want payment_in_progress", a)
 	}
 	if now := confirm(p, true); now.Status != "succeeded" || now.NextAction.Type != "" {
@@ -136,12 +145,14 @@ func TestWhatTheShopperHasToDo(t *testing.T) {
 		t.Errorf("another card: %s, %v", a, err)
 	}
 	waitOrder(t, me, o.ID, "paid")
-	if a := do(t, me, http.MethodPost, p.NextAction.RedirectURL, map[string]bool{"approve": true}); a.Code() != "no_action_required" {
+	if a := do(t, me, http.MethodPost, p.NextAction.RedirectURL,
+		map[string]bool{"approve": true}); a.Code() != "no_action_required" {
 		t.Errorf("an answer nobody asked for: %s, want no_action_required", a)
 	}
 	// A card is missing where the provider has no fields of its own.
 	o = order(t, me, place, product(t, "Asked tea", 500, 3).ID, 1)
-	if a := do(t, me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID}, "Idempotency-Key", apiclient.Key()); a.Code() != "validation_failed" {
+	if a := do(t, me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID}, "Idempotency-Key",
+		apiclient.Key()); a.Code() != "validation_failed" {
 		t.Errorf("no card: %s, want validation_failed", a)
 	}
 }

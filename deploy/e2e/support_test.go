@@ -22,7 +22,8 @@ import (
 	"daprmall.dev/deploy/internal/redis"
 )
 
-// mallAccess is how to reach the parts of the mall under test, as the runner wrote it down. Shoppers never see any of it.
+// mallAccess is how to reach the parts of the mall under test, as the runner wrote it down. Shoppers never see any of
+// it.
 type mallAccess struct {
 	Databases map[string]string `json:"databases"`
 	Redis     struct {
@@ -112,7 +113,8 @@ func redisDo(t *testing.T, args ...any) string {
 }
 
 // internals are words of ours that no refusal may show.
-var internals = regexp.MustCompile(`(?i)\b(pgx|gorm|goroutine|daprd?|sqlstate|select |insert |update |postgres|redis|panic|runtime error|json: |unmarshal|127\.0\.0\.1|localhost)\b|\.go:\d|/services/|/internal/|/tmp/|/home/`)
+var internals = regexp.MustCompile(
+	`(?i)\b(pgx|gorm|goroutine|daprd?|sqlstate|select |insert |update |postgres|redis|panic|runtime error|json: |unmarshal|127\.0\.0\.1|localhost)\b|\.go:\d|/services/|/internal/|/tmp/|/home/`)
 
 // refusal says what is wrong with an answer that should be a refusal with one of these statuses, "" if nothing.
 func refusal(a apiclient.Answer, statuses ...int) string {
@@ -184,7 +186,8 @@ type member struct {
 func signIn(t *testing.T, email string) member {
 	t.Helper()
 	var s apiclient.Session
-	err := visitor.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/sessions", map[string]string{"email": email, "password": apiclient.Password}, &s)
+	err := visitor.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/sessions",
+		map[string]string{"email": email, "password": apiclient.Password}, &s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +210,8 @@ func newEmail() string {
 func newMember(t *testing.T) member {
 	t.Helper()
 	email := newEmail()
-	if err := visitor.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/users", map[string]string{"email": email, "password": apiclient.Password}, nil); err != nil {
+	if err := visitor.Want(t.Context(), http.StatusCreated, http.MethodPost, "/v1/users",
+		map[string]string{"email": email, "password": apiclient.Password}, nil); err != nil {
 		t.Fatal(err)
 	}
 	return signIn(t, email)

@@ -16,7 +16,7 @@ type targets struct {
 	product, address, order, payment, session string
 }
 
-// newTargets gives somebody one of everything, and nothing that moves by itself.
+// newTargets returns somebody one of everything, and nothing that moves by itself.
 func newTargets(t *testing.T) (targets, member) {
 	t.Helper()
 	me := newMember(t)
@@ -33,12 +33,14 @@ func newTargets(t *testing.T) (targets, member) {
 	}
 	waitOrder(t, me.Client, paid.ID, "paid")
 	unpaid := order(t, me.Client, address, p.ID, 2)
-	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", apiclient.Line{ProductID: p.ID, Quantity: 3}, nil); err != nil {
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items",
+		apiclient.Line{ProductID: p.ID, Quantity: 3}, nil); err != nil {
 		t.Fatal(err)
 	}
 	waitAvailable(t, p.ID, 47)
 	var open struct{ Items []struct{ ID string } }
-	if err := me.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/sessions", nil, &open); err != nil || len(open.Items) == 0 {
+	if err := me.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/sessions", nil, &open); err != nil ||
+		len(open.Items) == 0 {
 		t.Fatalf("sessions: %v, %v", open, err)
 	}
 	return targets{product: p.ID, address: address, order: unpaid.ID, payment: payment.ID, session: open.Items[0].ID}, me
@@ -46,7 +48,8 @@ func newTargets(t *testing.T) (targets, member) {
 
 // path fills a route's path with what there is.
 func (s targets) path(op operation, me member) string {
-	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order, "/v1/payments": s.payment, "/v1/sandbox/payments": s.payment, "/v1/admin": me.id, "/v1/sessions": s.session}
+	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order,
+		"/v1/payments": s.payment, "/v1/sandbox/payments": s.payment, "/v1/admin": me.id, "/v1/sessions": s.session}
 	for prefix, v := range id {
 		if strings.HasPrefix(op.Path, prefix) {
 			return strings.ReplaceAll(op.Path, "{id}", v)
@@ -59,11 +62,13 @@ func (s targets) path(op operation, me member) string {
 func (s targets) body(op operation) map[string]any {
 	line := map[string]any{"product_id": s.product, "quantity": 2}
 	return map[string]map[string]any{
-		"signUp":             {"email": newEmail(), "password": apiclient.Password},
-		"signIn":             {"email": "seller@mall.local", "password": apiclient.Password},
-		"refreshSession":     {"refresh_token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
-		"createProduct":      {"name": "Spoilt tea", "description": "d", "category": "tests", "image_url": "/images/x.jpg", "price": 100, "stock": 5},
-		"changeProduct":      {"name": "Spoilt tea", "description": "d", "category": "tests", "image_url": "/images/x.jpg", "price": 100},
+		"signUp":         {"email": newEmail(), "password": apiclient.Password},
+		"signIn":         {"email": "seller@mall.local", "password": apiclient.Password},
+		"refreshSession": {"refresh_token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+		"createProduct": {"name": "Spoilt tea", "description": "d", "category": "tests", "image_url": "/images/x.jpg",
+			"price": 100, "stock": 5},
+		"changeProduct": {"name": "Spoilt tea", "description": "d", "category": "tests", "image_url": "/images/x.jpg",
+			"price": 100},
 		"adjustStock":        {"delta": 5, "reason": "delivery"},
 		"addToCart":          line,
 		"setInCart":          {"quantity": 7},
@@ -72,26 +77,28 @@ func (s targets) body(op operation) map[string]any {
 		"quote":              {"items": []any{line}},
 		"checkOut":           {"address_id": s.address, "items": []any{line}, "expected_total": 2400},
 		"changeOrderAddress": {"address_id": s.address},
-		"pay":                {"order_id": s.order, "card": map[string]any{"number": apiclient.CardGood, "exp_month": 12, "exp_year": 2035, "cvc": "123"}},
-		"confirmInSandbox":   {"approve": true},
-		"stripeNotice":       {"id": "evt_1", "type": "payment_intent.succeeded"},
-		"askPasswordReset":   {"email": newEmail()},
-		"resetPassword":      {"token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "password": "another pass phrase"},
-		"verifyEmail":        {"token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
-		"changePassword":     {"current_password": "not " + apiclient.Password, "new_password": "another pass phrase"},
-		"deleteAccount":      {"password": "not " + apiclient.Password},
-		"becomeFirstAdmin":   {"secret": firstAdminSecret()},
-		"setRoles":           {"roles": []any{"customer"}},
-		"banUser":            {"reason": "tests"},
-		"unbanUser":          {"reason": "tests"},
+		"pay": {"order_id": s.order, "card": map[string]any{"number": apiclient.CardGood, "exp_month": 12,
+			"exp_year": 2035, "cvc": "123"}},
+		"confirmInSandbox": {"approve": true},
+		"stripeNotice":     {"id": "evt_1", "type": "payment_intent.succeeded"},
+		"askPasswordReset": {"email": newEmail()},
+		"resetPassword":    {"token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "password": "another pass phrase"},
+		"verifyEmail":      {"token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+		"changePassword":   {"current_password": "not " + apiclient.Password, "new_password": "another pass phrase"},
+		"deleteAccount":    {"password": "not " + apiclient.Password},
+		"becomeFirstAdmin": {"secret": firstAdminSecret()},
+		"setRoles":         {"roles": []any{"customer"}},
+		"banUser":          {"reason": "tests"},
+		"unbanUser":        {"reason": "tests"},
 	}[op.ID]
 }
 
 func address(city string) map[string]any {
-	return map[string]any{"recipient": "Wei Chen", "phone": "1", "street": "1 Century Avenue", "city": city, "state": city, "country": "CN", "postal_code": "200120"}
+	return map[string]any{"recipient": "Wei Chen", "phone": "1", "street": "1 Century Avenue", "city": city, "state": city,
+		"country": "CN", "postal_code": "200120"}
 }
 
-// as gives who may ask an operation.
+// as returns who may ask an operation.
 func as(op operation, me member) *apiclient.Client {
 	switch op.Access {
 	case "seller":
@@ -120,8 +127,10 @@ func headers(op operation) []string {
 func (s targets) belongings(t *testing.T, me member) string {
 	t.Helper()
 	var all strings.Builder
-	for path, who := range map[string]*apiclient.Client{"/v1/me": me.Client, "/v1/cart": me.Client, "/v1/addresses?page_size=100": me.Client, "/v1/orders?page_size=100": me.Client,
-		"/v1/payments/" + s.payment: me.Client, "/v1/products/" + s.product: visitor, "/v1/products?q=spoilt": visitor, "/v1/admin/users?email=" + me.email: admin} {
+	for path, who := range map[string]*apiclient.Client{"/v1/me": me.Client, "/v1/cart": me.Client,
+		"/v1/addresses?page_size=100": me.Client, "/v1/orders?page_size=100": me.Client,
+		"/v1/payments/" + s.payment: me.Client, "/v1/products/" + s.product: visitor, "/v1/products?q=spoilt": visitor,
+		"/v1/admin/users?email=" + me.email: admin} {
 		a := do(t, who, http.MethodGet, path, nil)
 		if a.Status != http.StatusOK {
 			t.Fatalf("%s: %s", path, a)

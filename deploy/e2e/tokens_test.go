@@ -67,7 +67,8 @@ func forgeries(t *testing.T, who member) map[string]string {
 	// A key that has signed goes on verifying: a rotation in between does not matter.
 	real, header, claims := ed25519.NewKeyFromSeed(seed), with(part(t, who.Token, 0), "kid", kid), part(t, who.Token, 1)
 	byMall := func(text []byte) []byte { return ed25519.Sign(real, text) }
-	if genuine := token(t, header, claims, byMall); do(t, visitor.As(genuine), http.MethodGet, "/v1/me", nil).Status != http.StatusOK {
+	if genuine := token(t, header, claims, byMall); do(t, visitor.As(genuine), http.MethodGet, "/v1/me",
+		nil).Status != http.StatusOK {
 		t.Fatal("a token signed as auth signs is refused: the forgeries would be refused for the wrong reason")
 	}
 	public := publicKey(t, kid)
@@ -86,7 +87,8 @@ func forgeries(t *testing.T, who member) map[string]string {
 	nothing := func([]byte) []byte { return nil }
 	chief := with(claims, "roles", []string{"customer", "seller", "admin"})
 	past := time.Now().Add(-time.Minute)
-	expired := with(with(with(chief, "exp", past.Unix()), "iat", past.Add(-time.Hour).Unix()), "iat_ms", past.Add(-time.Hour).UnixMilli())
+	expired := with(with(with(chief, "exp", past.Unix()), "iat", past.Add(-time.Hour).Unix()), "iat_ms",
+		past.Add(-time.Hour).UnixMilli())
 	without := maps.Clone(chief)
 	delete(without, "exp")
 	half := strings.Split(who.Token, ".")
@@ -97,29 +99,32 @@ func forgeries(t *testing.T, who member) map[string]string {
 	spoilt := []byte(half[2])
 	spoilt[10] ^= 1
 	return map[string]string{
-		"expired":                    token(t, header, expired, byMall),
-		"never expiring":             token(t, header, without, byMall),
-		"issued in future":           token(t, header, with(chief, "iat", time.Now().Add(time.Hour).Unix()), byMall),
-		"of another issuer":          token(t, header, with(chief, "iss", "another"), byMall),
-		"for another audience":       token(t, header, with(chief, "aud", "another"), byMall),
-		"not an access token":        token(t, header, with(chief, "typ", "refresh"), byMall),
-		"of nobody":                  token(t, header, with(chief, "sub", ""), byMall),
-		"alg none":                   token(t, with(header, "alg", "none"), chief, nothing),
-		"alg None":                   token(t, with(header, "alg", "None"), chief, nothing),
-		"no signature":               token(t, header, chief, nothing),
-		"HS256 with the public key":  token(t, with(header, "alg", "HS256"), chief, byHMAC(public)),
-		"HS256 with it as published": token(t, with(header, "alg", "HS256"), chief, byHMAC([]byte(b64.EncodeToString(public)))),
-		"HS256 with nothing":         token(t, with(header, "alg", "HS256"), chief, byHMAC(nil)),
-		"another key of that name":   token(t, header, chief, byOther),
-		"another key":                token(t, with(header, "kid", "k-forged"), chief, byOther),
-		"a key it brings along":      token(t, with(with(header, "kid", "k-forged"), "jwk", map[string]string{"kty": "OKP", "crv": "Ed25519", "x": b64.EncodeToString(other.Public().(ed25519.PublicKey))}), chief, byOther),
-		"a key from elsewhere":       token(t, with(header, "jku", "http://127.0.0.1:1/keys"), chief, byOther),
-		"tampered claims":            half[0] + "." + b64.EncodeToString(text) + "." + half[2],
-		"tampered signature":         half[0] + "." + half[1] + "." + string(spoilt),
-		"a refresh token":            who.refresh,
-		"half a token":               half[0] + "." + half[1],
-		"noise":                      "AAAA.BBBB.CCCC",
-		"very long":                  strings.Repeat("A", 8000),
+		"expired":                   token(t, header, expired, byMall),
+		"never expiring":            token(t, header, without, byMall),
+		"issued in future":          token(t, header, with(chief, "iat", time.Now().Add(time.Hour).Unix()), byMall),
+		"of another issuer":         token(t, header, with(chief, "iss", "another"), byMall),
+		"for another audience":      token(t, header, with(chief, "aud", "another"), byMall),
+		"not an access token":       token(t, header, with(chief, "typ", "refresh"), byMall),
+		"of nobody":                 token(t, header, with(chief, "sub", ""), byMall),
+		"alg none":                  token(t, with(header, "alg", "none"), chief, nothing),
+		"alg None":                  token(t, with(header, "alg", "None"), chief, nothing),
+		"no signature":              token(t, header, chief, nothing),
+		"HS256 with the public key": token(t, with(header, "alg", "HS256"), chief, byHMAC(public)),
+		"HS256 with it as published": token(t, with(header, "alg", "HS256"), chief,
+			byHMAC([]byte(b64.EncodeToString(public)))),
+		"HS256 with nothing":       token(t, with(header, "alg", "HS256"), chief, byHMAC(nil)),
+		"another key of that name": token(t, header, chief, byOther),
+		"another key":              token(t, with(header, "kid", "k-forged"), chief, byOther),
+		"a key it brings along": token(t, with(with(header, "kid", "k-forged"), "jwk",
+			map[string]string{"kty": "OKP", "crv": "Ed25519", "x": b64.EncodeToString(other.Public().(ed25519.PublicKey))}),
+			chief, byOther),
+		"a key from elsewhere": token(t, with(header, "jku", "http://127.0.0.1:1/keys"), chief, byOther),
+		"tampered claims":      half[0] + "." + b64.EncodeToString(text) + "." + half[2],
+		"tampered signature":   half[0] + "." + half[1] + "." + string(spoilt),
+		"a refresh token":      who.refresh,
+		"half a token":         half[0] + "." + half[1],
+		"noise":                "AAAA.BBBB.CCCC",
+		"very long":            strings.Repeat("A", 8000),
 	}
 }
 
@@ -153,16 +158,20 @@ func TestBanTakesEffect(t *testing.T) {
 	me := newMember(t)
 	credentials := map[string]string{"email": me.email, "password": apiclient.Password}
 	ban(t, me)
-	if a := do(t, visitor, http.MethodPost, "/v1/sessions", credentials); a.Status != http.StatusForbidden || a.Code() != "banned" {
+	if a := do(t, visitor, http.MethodPost, "/v1/sessions", credentials); a.Status != http.StatusForbidden ||
+		a.Code() != "banned" {
 		t.Errorf("signing in: %s, want 403 banned", a)
 	}
-	if a := do(t, visitor, http.MethodPost, "/v1/sessions", map[string]string{"email": me.email, "password": "a wrong password"}); a.Code() != "invalid_credentials" {
+	if a := do(t, visitor, http.MethodPost, "/v1/sessions",
+		map[string]string{"email": me.email, "password": "a wrong password"}); a.Code() != "invalid_credentials" {
 		t.Errorf("signing in with a wrong password: %s: it must not tell who is banned", a)
 	}
-	if a := do(t, visitor, http.MethodPost, "/v1/sessions/refresh", map[string]string{"refresh_token": me.refresh}); a.Code() != "invalid_refresh_token" {
+	if a := do(t, visitor, http.MethodPost, "/v1/sessions/refresh",
+		map[string]string{"refresh_token": me.refresh}); a.Code() != "invalid_refresh_token" {
 		t.Errorf("refreshing: %s, want invalid_refresh_token", a)
 	}
-	if err := admin.Want(t.Context(), http.StatusNoContent, http.MethodDelete, "/v1/admin/users/"+me.id+"/ban", nil, nil); err != nil {
+	if err := admin.Want(t.Context(), http.StatusNoContent, http.MethodDelete, "/v1/admin/users/"+me.id+"/ban", nil,
+		nil); err != nil {
 		t.Fatal(err)
 	}
 	err := eventually(t.Context(), 10*time.Second, func() error {
@@ -182,7 +191,8 @@ func TestRolesTakeEffect(t *testing.T) {
 	tea := map[string]any{"name": "My first tea", "description": "d", "price": 100, "stock": 1}
 	set := func(roles ...string) {
 		t.Helper()
-		if err := admin.Want(t.Context(), http.StatusOK, http.MethodPut, "/v1/admin/users/"+me.id+"/roles", map[string]any{"roles": roles}, nil); err != nil {
+		if err := admin.Want(t.Context(), http.StatusOK, http.MethodPut, "/v1/admin/users/"+me.id+"/roles",
+			map[string]any{"roles": roles}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -190,7 +200,8 @@ func TestRolesTakeEffect(t *testing.T) {
 		t.Helper()
 		gone(t, me.Client)
 		var s apiclient.Session
-		if err := visitor.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/sessions/refresh", map[string]string{"refresh_token": me.refresh}, &s); err != nil {
+		if err := visitor.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/sessions/refresh",
+			map[string]string{"refresh_token": me.refresh}, &s); err != nil {
 			t.Fatal(err)
 		}
 		me.Client, me.refresh = visitor.As(s.AccessToken), s.RefreshToken
@@ -208,11 +219,13 @@ func TestRolesTakeEffect(t *testing.T) {
 func TestSignOut(t *testing.T) {
 	phone := newMember(t)
 	laptop := signIn(t, phone.email)
-	if err := phone.Want(t.Context(), http.StatusNoContent, http.MethodDelete, "/v1/sessions/current", nil, nil); err != nil {
+	if err := phone.Want(t.Context(), http.StatusNoContent, http.MethodDelete, "/v1/sessions/current", nil,
+		nil); err != nil {
 		t.Fatal(err)
 	}
 	gone(t, phone.Client)
-	if a := do(t, visitor, http.MethodPost, "/v1/sessions/refresh", map[string]string{"refresh_token": phone.refresh}); a.Code() != "invalid_refresh_token" {
+	if a := do(t, visitor, http.MethodPost, "/v1/sessions/refresh",
+		map[string]string{"refresh_token": phone.refresh}); a.Code() != "invalid_refresh_token" {
 		t.Errorf("refreshing after signing out: %s", a)
 	}
 	if a := do(t, laptop.Client, http.MethodGet, "/v1/me", nil); a.Status != http.StatusOK {
@@ -237,7 +250,8 @@ func TestRefreshReuse(t *testing.T) {
 	}
 	successors := map[string]bool{}
 	for _, a := range together(t, 10, func(int) (apiclient.Answer, error) {
-		return visitor.Do(t.Context(), http.MethodPost, "/v1/sessions/refresh", map[string]string{"refresh_token": me.refresh})
+		return visitor.Do(t.Context(), http.MethodPost, "/v1/sessions/refresh",
+			map[string]string{"refresh_token": me.refresh})
 	}) {
 		var s apiclient.Session
 		if a.Status != http.StatusOK || a.Into(&s) != nil {
@@ -264,7 +278,8 @@ func TestRefreshReuse(t *testing.T) {
 	}
 	gone(t, visitor.As(third.AccessToken))
 	gone(t, me.Client)
-	for what, token := range map[string]string{"unknown": b64.EncodeToString(make([]byte, 32)), "an access token": me.Token, "noise": "x", "changed": "A" + me.refresh[1:]} {
+	for what, token := range map[string]string{"unknown": b64.EncodeToString(make([]byte, 32)),
+		"an access token": me.Token, "noise": "x", "changed": "A" + me.refresh[1:]} {
 		if _, a := refresh(token); a.Status != http.StatusUnauthorized {
 			t.Errorf("a refresh token that is %s: %s, want 401", what, a)
 		}

@@ -102,7 +102,8 @@ func setInFlight(t *testing.T, n int) {
 	t.Helper()
 	mustMall(t, "config", "set", "gateway.max_in_flight", strconv.Itoa(n))
 	t.Cleanup(func() {
-		out, err := mall(context.WithoutCancel(t.Context()), "config", "set", "gateway.max_in_flight", testSettings()["gateway.max_in_flight"])
+		out, err := mall(context.WithoutCancel(t.Context()), "config", "set", "gateway.max_in_flight",
+			testSettings()["gateway.max_in_flight"])
 		if err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
@@ -229,5 +230,6 @@ func (u *slowReader) open() error {
 		}
 	}
 	id := uint32(2*u.opened.Add(1) - 1)
-	return u.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true})
+	return u.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndStream: true,
+		EndHeaders: true})
 }

@@ -41,12 +41,14 @@ func (t *tool) showCursors(ctx context.Context) error {
 	lost := false
 	for _, service := range contracts.Consumers() {
 		var found []cursor
-		err := t.each(ctx, service, `SELECT source, type, event_id, pos, gone_pos, read_at FROM inbox_positions ORDER BY source, type`, nil, func(rows *sql.Rows) error {
-			var c cursor
-			err := rows.Scan(&c.source, &c.event, &c.id, &c.pos, &c.gone, &c.read)
-			found = append(found, c)
-			return err
-		})
+		err := t.each(ctx, service,
+			`SELECT source, type, event_id, pos, gone_pos, read_at FROM inbox_positions ORDER BY source, type`, nil,
+			func(rows *sql.Rows) error {
+				var c cursor
+				err := rows.Scan(&c.source, &c.event, &c.id, &c.pos, &c.gone, &c.read)
+				found = append(found, c)
+				return err
+			})
 		if err != nil {
 			return err
 		}
@@ -70,20 +72,22 @@ func (t *tool) showCursors(ctx context.Context) error {
 		return err
 	}
 	if lost {
-		_, err := fmt.Fprintln(t.out, "  next: audit tells what is missing; once it is repaired: events cursors seen <service> <source>")
+		_, err := fmt.Fprintln(t.out,
+			"  next: audit tells what is missing; once it is repaired: events cursors seen <service> <source>")
 		return err
 	}
 	return nil
 }
 
-// standing gives the end of a cursor's feed, and what is wrong with the cursor.
+// standing returns the end of a cursor's feed, and what is wrong with the cursor.
 func (t *tool) standing(ctx context.Context, c cursor) (head int64, note string, err error) {
 	if !slices.Contains(contracts.Producers(), c.source) {
 		return 0, "no such producer", nil
 	}
 	var purged int64
 	var id string
-	err = t.each(ctx, c.source, `SELECT h.pos, h.purged_through, coalesce(o.id, '') FROM outbox_head h LEFT JOIN outbox o ON o.pos = $1`,
+	err = t.each(ctx, c.source,
+		`SELECT h.pos, h.purged_through, coalesce(o.id, '') FROM outbox_head h LEFT JOIN outbox o ON o.pos = $1`,
 		[]any{c.pos}, func(rows *sql.Rows) error { return rows.Scan(&head, &purged, &id) })
 	switch {
 	case err != nil:
@@ -116,7 +120,8 @@ func (t *tool) moveCursor(ctx context.Context, service, source, to string) error
 
 func (t *tool) changeCursors(ctx context.Context, service, source, what, query string, args ...any) error {
 	if !slices.Contains(contracts.Consumers(), service) {
-		return fmt.Errorf("%q is no service that handles events; those are %s", service, strings.Join(contracts.Consumers(), ", "))
+		return fmt.Errorf("%q is no service that handles events; those are %s", service,
+			strings.Join(contracts.Consumers(), ", "))
 	}
 	db, err := t.db(service)
 	if err != nil {

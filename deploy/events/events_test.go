@@ -13,7 +13,7 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// inboxes gives a tool on one database that stands for every service.
+// inboxes returns a tool on one database that stands for every service.
 func inboxes(t *testing.T) (*tool, *sql.DB) {
 	t.Helper()
 	server := os.Getenv("MALL_TEST_POSTGRES_URL")
@@ -45,7 +45,8 @@ func inboxes(t *testing.T) (*tool, *sql.DB) {
 	u.Path = "/" + name
 	db := open(t, u.String())
 	for _, kit := range []string{"inbox", "outbox"} {
-		files, err := filepath.Glob(filepath.Join("..", "..", "services", "kit", kit, "migrations", "*.sql")) // in the order of their names
+		// in the order of their names
+		files, err := filepath.Glob(filepath.Join("..", "..", "services", "kit", kit, "migrations", "*.sql"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("migrations of %s: %v, %v", kit, files, err)
 		}
@@ -61,7 +62,8 @@ func inboxes(t *testing.T) (*tool, *sql.DB) {
 		('e1', 'order', 'mall.order.placed.v1', '5', 'parked', 'push', 3, 'no such product', now() + interval '1 hour'),
 		('e2', 'order', 'mall.order.placed.v1', '6', 'parked', 'feed', 3, 'no such product', now() + interval '1 hour'),
 		('e3', 'order', 'mall.order.placed.v1', '7', 'done', 'push', 1, '', NULL)`)
-	run(db, `INSERT INTO outbox (id, topic, type, key, aggregate_version, payload) VALUES ('e1', 't', 'mall.order.placed.v1', '5', 1, '{}')`)
+	run(db, `INSERT INTO outbox (id, topic, type, key, aggregate_version, payload)
+		VALUES ('e1', 't', 'mall.order.placed.v1', '5', 1, '{}')`)
 	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +91,9 @@ func TestParkedEvents(t *testing.T) {
 	ctx := t.Context()
 	row := func(id string) (status, reason string, due bool) {
 		t.Helper()
-		err := db.QueryRowContext(ctx, "SELECT status, reason, coalesce(next_try_at <= now(), false) FROM inbox WHERE id = $1", id).Scan(&status, &reason, &due)
+		err := db.QueryRowContext(ctx,
+			"SELECT status, reason, coalesce(next_try_at <= now(), false) FROM inbox WHERE id = $1", id).Scan(&status, &reason,
+			&due)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +143,8 @@ func TestParkedEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"says mall.order.placed.v1", "not published yet", "dropped mall.order.placed.v1", "ordered by hand", "cart  e2", "3 tries", "events parked"} {
+	for _, want := range []string{"says mall.order.placed.v1", "not published yet", "dropped mall.order.placed.v1",
+		"ordered by hand", "cart  e2", "3 tries", "events parked"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the output lacks %q:\n%s", want, text)
 		}
@@ -154,12 +159,14 @@ func TestCursors(t *testing.T) {
 	ctx := t.Context()
 	_, err := db.ExecContext(ctx, `UPDATE outbox SET pos = 5; UPDATE outbox_head SET pos = 5, purged_through = 4;
 		INSERT INTO inbox_positions (source, type, pos, event_id, read_at, gone_pos, gone_at) VALUES
-		('order', 'right', 5, 'e1', now(), NULL, NULL), ('order', 'beyond', 9, 'e9', now(), NULL, NULL), ('order', 'other', 5, 'e5', now(), NULL, NULL),
+		('order', 'right', 5, 'e1', now(), NULL, NULL), ('order', 'beyond', 9, 'e9', now(), NULL, NULL), ('order', 'other', 5,
+		'e5', now(), NULL, NULL),
 		('order', 'new', NULL, '', NULL, NULL, NULL), ('user', 'lost', 5, 'e1', now(), 2, now())`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"move"}, {"move", "cart", "order", "x"}, {"move", "cart", "order", "-1"}, {"move", "user", "order", "1"},
+	for _, args := range [][]string{{"move"}, {"move", "cart", "order", "x"}, {"move", "cart", "order", "-1"},
+		{"move", "user", "order", "1"},
 		{"move", "cart", "stranger", "1"}, {"seen", "cart"}} {
 		if err := tl.cursors(ctx, args); err == nil {
 			t.Errorf("cursors %v was accepted", args)
@@ -178,12 +185,14 @@ func TestCursors(t *testing.T) {
 			lines[f[2]] = line
 		}
 	}
-	for event, want := range map[string]string{"right": "5", "beyond": "another history", "other": "another history", "new": "start", "lost": "EVENTS ARE MISSING after 2"} {
+	for event, want := range map[string]string{"right": "5", "beyond": "another history", "other": "another history",
+		"new": "start", "lost": "EVENTS ARE MISSING after 2"} {
 		if !strings.Contains(lines[event], want) || event == "right" && strings.Contains(lines[event], "history") {
 			t.Errorf("cursor %s: %q, want %q", event, lines[event], want)
 		}
 	}
-	for _, args := range [][]string{{"move", "cart", "order", "start"}, {"move", "cart", "user", "4"}, {"seen", "cart", "user"}} {
+	for _, args := range [][]string{{"move", "cart", "order", "start"}, {"move", "cart", "user", "4"},
+		{"seen", "cart", "user"}} {
 		if err := tl.cursors(ctx, args); err != nil {
 			t.Fatal(err)
 		}

@@ -89,7 +89,8 @@ func serviceIn(args []string) (string, error) {
 	case len(args) == 1 && slices.Contains(contracts.Consumers(), args[0]):
 		return args[0], nil
 	}
-	return "", fmt.Errorf("%q is no service that handles events; those are %s", strings.Join(args, " "), strings.Join(contracts.Consumers(), ", "))
+	return "", fmt.Errorf("%q is no service that handles events; those are %s", strings.Join(args, " "),
+		strings.Join(contracts.Consumers(), ", "))
 }
 
 // tool holds the connections it has needed.
@@ -153,7 +154,8 @@ func (t *tool) retry(ctx context.Context, args []string) error {
 	if args[0] != "--all" {
 		only = args[0]
 	}
-	n, err := t.change(ctx, service, `UPDATE inbox SET next_try_at = now() WHERE status = 'parked' AND ($1::text IS NULL OR id = $1)`, only)
+	n, err := t.change(ctx, service,
+		`UPDATE inbox SET next_try_at = now() WHERE status = 'parked' AND ($1::text IS NULL OR id = $1)`, only)
 	if err != nil {
 		return err
 	}
@@ -164,7 +166,8 @@ func (t *tool) retry(ctx context.Context, args []string) error {
 	return nil
 }
 
-// drop gives up on one event. Its row stays, so that it is not fetched from the feed again and somebody can see who gave up and why.
+// drop returns up on one event. Its row stays, so that it is not fetched from the feed again and somebody can see who
+// gave up and why.
 func (t *tool) drop(ctx context.Context, args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return errors.New("drop what? Give an event's id and --reason")
@@ -182,7 +185,9 @@ func (t *tool) drop(ctx context.Context, args []string) error {
 	if strings.TrimSpace(*reason) == "" {
 		return errors.New("say why: --reason \"…\"")
 	}
-	n, err := t.change(ctx, service, `UPDATE inbox SET status = 'dropped', next_try_at = NULL, handled_at = now(), reason = left($2 || ' (was: ' || reason || ')', 4000)
+	n, err := t.change(ctx,
+		service, `UPDATE inbox SET status = 'dropped', next_try_at = NULL, handled_at = now(),
+			reason = left($2 || ' (was: ' || reason || ')', 4000)
 		WHERE status = 'parked' AND id = $1`, id, *reason)
 	if err != nil {
 		return err

@@ -31,21 +31,26 @@ func (t *tool) counts(ctx context.Context) error {
 		var c counts
 		service, sends, takes := s.Name, len(s.Publishes()) > 0, len(s.Follows()) > 0
 		if sends {
-			err := t.each(ctx, service, `SELECT count(*), count(*) FILTER (WHERE published_at IS NULL), count(*) FILTER (WHERE pos IS NULL) FROM outbox`, nil,
+			err := t.each(ctx, service,
+				`SELECT count(*), count(*) FILTER (WHERE published_at IS NULL), count(*) FILTER (WHERE pos IS NULL) FROM outbox`,
+				nil,
 				func(rows *sql.Rows) error { return rows.Scan(&c.made, &c.unpublished, &c.unnumbered) })
 			if err != nil {
 				return err
 			}
 		}
 		if takes {
-			err := t.each(ctx, service, `SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'parked'), count(*) FILTER (WHERE status = 'dropped'),
-				count(*) FILTER (WHERE via = 'feed') FROM inbox`, nil, func(rows *sql.Rows) error { return rows.Scan(&c.done, &c.parked, &c.dropped, &c.feed) })
+			err := t.each(ctx, service, `SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status =
+				'parked'), count(*) FILTER (WHERE status = 'dropped'),
+				count(*) FILTER (WHERE via = 'feed') FROM inbox`, nil,
+				func(rows *sql.Rows) error { return rows.Scan(&c.done, &c.parked, &c.dropped, &c.feed) })
 			if err != nil {
 				return err
 			}
 		}
 		parked += c.parked
-		say("  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", service, number(sends, c.made), number(sends, c.unpublished), number(sends, c.unnumbered),
+		say("  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", service, number(sends, c.made), number(sends, c.unpublished),
+			number(sends, c.unnumbered),
 			number(takes, c.done), number(takes, c.feed), number(takes, c.parked), number(takes, c.dropped))
 	}
 	if err := w.Flush(); err != nil {
@@ -72,7 +77,8 @@ func (t *tool) parked(ctx context.Context, service string) error {
 		if service != "" && service != name {
 			continue
 		}
-		err := t.each(ctx, name, `SELECT id, type, source, key, attempts, reason, received_at, coalesce(extract(epoch FROM next_try_at - now()), 0)
+		err := t.each(ctx, name, `SELECT id, type, source, key, attempts, reason, received_at, coalesce(extract(epoch
+			FROM next_try_at - now()), 0)
 			FROM inbox WHERE status = 'parked' ORDER BY received_at`, nil, func(rows *sql.Rows) error {
 			var id, typ, source, key, reason string
 			var attempts int
@@ -89,7 +95,8 @@ func (t *tool) parked(ctx context.Context, service string) error {
 			if typ == "" {
 				typ = "unreadable"
 			}
-			_, err := fmt.Fprintf(t.out, "%s  %s  %s of %s from %s\n    since %s, %d tries, next %s\n    %s\n", name, id, typ, key, source,
+			_, err := fmt.Fprintf(t.out, "%s  %s  %s of %s from %s\n    since %s, %d tries, next %s\n    %s\n", name, id, typ,
+				key, source,
 				at.Local().Format(time.DateTime), attempts, when, firstLine(reason))
 			return err
 		})
@@ -101,7 +108,8 @@ func (t *tool) parked(ctx context.Context, service string) error {
 		_, err := fmt.Fprintln(t.out, "Nothing is parked.")
 		return err
 	}
-	_, err := fmt.Fprintln(t.out, "\nnext: events retry <id>|--all, events drop <id> --reason \"…\", events follow <order id>")
+	_, err := fmt.Fprintln(t.out,
+		"\nnext: events retry <id>|--all, events drop <id> --reason \"…\", events follow <order id>")
 	return err
 }
 
@@ -117,57 +125,64 @@ type moment struct {
 	service, what string
 }
 
-// follow tells what happened to one aggregate: events written, published and taken in, over all services in the order of their clocks.
+// follow tells what happened to one aggregate: events written, published and taken in, over all services in the order
+// of their clocks.
 func (t *tool) follow(ctx context.Context, key string) error {
 	var story []moment
 	for _, service := range contracts.Producers() {
-		err := t.each(ctx, service, `SELECT id, type, aggregate_version, created_at, pos, published_at, attempts FROM outbox WHERE key = $1`, []any{key}, func(rows *sql.Rows) error {
-			var id, typ string
-			var version int64
-			var created time.Time
-			var pos sql.NullInt64
-			var published sql.NullTime
-			var attempts int
-			if err := rows.Scan(&id, &typ, &version, &created, &pos, &published, &attempts); err != nil {
-				return err
-			}
-			state := "not published yet"
-			if published.Valid {
-				state = fmt.Sprintf("published after %d ms", published.Time.Sub(created).Milliseconds())
-			}
-			if attempts > 1 {
-				state += fmt.Sprintf(" and %d tries", attempts)
-			}
-			place := "no place in the feed yet"
-			if pos.Valid {
-				place = fmt.Sprintf("feed %d", pos.Int64)
-			}
-			story = append(story, moment{created, service, fmt.Sprintf("says %s (version %d, %s, %s)  %s", typ, version, state, place, id)})
-			return nil
-		})
+		err := t.each(ctx, service,
+			`SELECT id, type, aggregate_version, created_at, pos, published_at, attempts FROM outbox WHERE key = $1`, []any{key},
+			func(rows *sql.Rows) error {
+				var id, typ string
+				var version int64
+				var created time.Time
+				var pos sql.NullInt64
+				var published sql.NullTime
+				var attempts int
+				if err := rows.Scan(&id, &typ, &version, &created, &pos, &published, &attempts); err != nil {
+					return err
+				}
+				state := "not published yet"
+				if published.Valid {
+					state = fmt.Sprintf("published after %d ms", published.Time.Sub(created).Milliseconds())
+				}
+				if attempts > 1 {
+					state += fmt.Sprintf(" and %d tries", attempts)
+				}
+				place := "no place in the feed yet"
+				if pos.Valid {
+					place = fmt.Sprintf("feed %d", pos.Int64)
+				}
+				story = append(story, moment{created, service, fmt.Sprintf("says %s (version %d, %s, %s)  %s", typ, version, state,
+					place, id)})
+				return nil
+			})
 		if err != nil {
 			return err
 		}
 	}
 	for _, service := range contracts.Consumers() {
-		err := t.each(ctx, service, `SELECT id, type, status, via, attempts, reason, received_at, handled_at FROM inbox WHERE key = $1`, []any{key}, func(rows *sql.Rows) error {
-			var id, typ, status, via, reason string
-			var attempts int
-			var received time.Time
-			var handled sql.NullTime
-			if err := rows.Scan(&id, &typ, &status, &via, &attempts, &reason, &received, &handled); err != nil {
-				return err
-			}
-			m := moment{received, service, fmt.Sprintf("has %s by %s  %s", typ, via, id)}
-			switch {
-			case status != "done":
-				m.what = fmt.Sprintf("%s %s after %d tries: %s  %s", status, typ, attempts, firstLine(reason), id)
-			case attempts > 1 && handled.Valid:
-				m.what = fmt.Sprintf("has %s by %s after %d tries, %s later  %s", typ, via, attempts, handled.Time.Sub(received).Round(time.Millisecond), id)
-			}
-			story = append(story, m)
-			return nil
-		})
+		err := t.each(ctx, service,
+			`SELECT id, type, status, via, attempts, reason, received_at, handled_at FROM inbox WHERE key = $1`, []any{key},
+			func(rows *sql.Rows) error {
+				var id, typ, status, via, reason string
+				var attempts int
+				var received time.Time
+				var handled sql.NullTime
+				if err := rows.Scan(&id, &typ, &status, &via, &attempts, &reason, &received, &handled); err != nil {
+					return err
+				}
+				m := moment{received, service, fmt.Sprintf("has %s by %s  %s", typ, via, id)}
+				switch {
+				case status != "done":
+					m.what = fmt.Sprintf("%s %s after %d tries: %s  %s", status, typ, attempts, firstLine(reason), id)
+				case attempts > 1 && handled.Valid:
+					m.what = fmt.Sprintf("has %s by %s after %d tries, %s later  %s", typ, via, attempts,
+						handled.Time.Sub(received).Round(time.Millisecond), id)
+				}
+				story = append(story, m)
+				return nil
+			})
 		if err != nil {
 			return err
 		}
@@ -177,7 +192,8 @@ func (t *tool) follow(ctx context.Context, key string) error {
 	}
 	slices.SortStableFunc(story, func(a, b moment) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	for _, m := range story {
-		if _, err := fmt.Fprintf(t.out, "%s  +%6d ms  %-8s %s\n", m.at.Local().Format("15:04:05.000"), m.at.Sub(story[0].at).Milliseconds(), m.service, m.what); err != nil {
+		if _, err := fmt.Fprintf(t.out, "%s  +%6d ms  %-8s %s\n", m.at.Local().Format("15:04:05.000"),
+			m.at.Sub(story[0].at).Milliseconds(), m.service, m.what); err != nil {
 			return err
 		}
 	}

@@ -114,7 +114,7 @@ func reason(err error) string {
 	return s
 }
 
-// quantile gives milliseconds; sorted must not be empty.
+// quantile returns milliseconds; sorted must not be empty.
 func quantile(sorted []time.Duration, q float64) float64 {
 	i := min(int(q*float64(len(sorted))), len(sorted)-1)
 	return float64(sorted[i].Microseconds()) / 1000

@@ -104,7 +104,8 @@ func purgeHome(at layout.Layout) error {
 			}
 		}
 	}
-	for _, name := range []string{"bin", "log", "run", "resources", "config", "sock", "mail", "postgres", "redis", "test", "e2e", "e2e.lock",
+	for _, name := range []string{"bin", "log", "run", "resources", "config", "sock", "mail", "postgres", "redis", "test",
+		"e2e", "e2e.lock",
 		"secrets.json", "settings.json", "runner.json", "names.db", "names.db-shm", "names.db-wal"} {
 		if err := os.RemoveAll(filepath.Join(at.Home, name)); err != nil {
 			return err
@@ -150,7 +151,8 @@ func printTable(out io.Writer, list []supervise.Status) {
 		if s.Port == 0 {
 			port = "-"
 		}
-		_, _ = fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s\t%d\t%d MB\n", s.Name, s.Kind, s.PID, port, s.State, s.Restarts, s.Memory>>20)
+		_, _ = fmt.Fprintf(w, "  %s\t%s\t%d\t%s\t%s\t%d\t%d MB\n", s.Name, s.Kind, s.PID, port, s.State, s.Restarts,
+			s.Memory>>20)
 	}
 	noun := "processes"
 	if len(list) == 1 {

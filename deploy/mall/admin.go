@@ -22,7 +22,8 @@ func firstAdmin(_ context.Context, at layout.Layout, _ []string) error {
 		return errors.New("this mall has no such secret yet: start it")
 	}
 	fmt.Printf("%s\n", store.FirstAdmin())
-	fmt.Println("Sign up and in, then POST /v1/me/admin {\"secret\": \"…\"}. It works once, and only while the mall has no admin.")
+	fmt.Println("Sign up and in, then POST /v1/me/admin {\"secret\": \"…\"}. It works once, and only while the mall has " +
+		"no admin.")
 	return nil
 }
 
@@ -38,7 +39,7 @@ func (m *mall) hasNoAdmin(ctx context.Context) bool {
 	return false
 }
 
-// shows says whether a page of metrics has a line.
+// shows reports whether a page of metrics has a line.
 func shows(ctx context.Context, url, line string) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

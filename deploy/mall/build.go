@@ -159,7 +159,8 @@ func tool(name string) func(context.Context, layout.Layout, []string) error {
 func runTool(ctx context.Context, at layout.Layout, name string, args []string, out *os.File) error {
 	cmd := exec.CommandContext(ctx, at.Bin(name), args...)
 	cmd.Dir = at.Root
-	cmd.Env = append(os.Environ(), "MALL_HOME="+at.Home, fmt.Sprintf("MALL_PORT_BASE=%d", at.Base), "MALL_STATE="+at.StateFile())
+	cmd.Env = append(os.Environ(), "MALL_HOME="+at.Home, fmt.Sprintf("MALL_PORT_BASE=%d", at.Base),
+		"MALL_STATE="+at.StateFile())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, out, os.Stderr
 	// It gets the chance to tidy up that we would want.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

@@ -19,7 +19,8 @@ const clients = "api-gateway/clients"
 // goClient generates a client in Go and compiles it with its example.
 func (t *tests) goClient(ctx context.Context, _ *steps.Step) error {
 	return t.inCopy(t.at.Cache, func(dir string) error {
-		generate := []string{"tool", "ogen", "--config", "ogen.yml", "--target", "generated", "--package", "mall", "--clean", "../openapi.yaml"}
+		generate := []string{"tool", "ogen", "--config", "ogen.yml", "--target", "generated", "--package", "mall", "--clean",
+			"../openapi.yaml"}
 		if err := generator(ctx, dir, "go", generate...); err != nil {
 			return err
 		}
@@ -27,7 +28,8 @@ func (t *tests) goClient(ctx context.Context, _ *steps.Step) error {
 	})
 }
 
-// typeScriptClient generates a client in TypeScript, compiles it with its example, and lets two linters read the contract.
+// typeScriptClient generates a client in TypeScript, compiles it with its example, and lets two linters read the
+// contract.
 func (t *tests) typeScriptClient(ctx context.Context, s *steps.Step) error {
 	npm, err := source.NPM(ctx, t.machine(t.at, s))
 	if err != nil {
@@ -48,7 +50,7 @@ func (t *tests) typeScriptClient(ctx context.Context, s *steps.Step) error {
 	})
 }
 
-// nodeModules gives the folder of the pinned modules, which are installed once per machine.
+// nodeModules returns the folder of the pinned modules, which are installed once per machine.
 func (t *tests) nodeModules(ctx context.Context, npm string, s *steps.Step) (string, error) {
 	from := filepath.Join(t.at.Root, clients)
 	lock, err := os.ReadFile(filepath.Join(from, "package-lock.json"))
@@ -78,7 +80,8 @@ func (t *tests) nodeModules(ctx context.Context, npm string, s *steps.Step) (str
 	return dir, nil
 }
 
-// inCopy works in a copy of the folder of clients with the contract above it, as they lie in the repository; it goes away afterwards.
+// inCopy works in a copy of the folder of clients with the contract above it, as they lie in the repository; it goes
+// away afterwards.
 func (t *tests) inCopy(below string, work func(dir string) error) error {
 	top, err := os.MkdirTemp(below, "run-")
 	if err != nil {
@@ -127,7 +130,8 @@ func copyFiles(from, to string) error {
 func generator(ctx context.Context, dir, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false", "REDOCLY_TELEMETRY=off", "REDOCLY_SUPPRESS_UPDATE_NOTICE=true")
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false", "REDOCLY_TELEMETRY=off",
+		"REDOCLY_SUPPRESS_UPDATE_NOTICE=true")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}

@@ -24,9 +24,11 @@ func commands() *cobra.Command {
 		SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(upCommand("up"), upCommand("supervise"), downCommand(), statusCommand(), logsCommand(),
 		command("kill <process>", "End a process with SIGKILL, as a crash would", cobra.ExactArgs(1), kill),
-		command("restart [process]", "Restart a service, built anew, without refusing a request; or a process; or the whole mall",
+		command("restart [process]",
+			"Restart a service, built anew, without refusing a request; or a process; or the whole mall",
 			cobra.MaximumNArgs(1), restart),
-		command("watch [process]...", "Build and restart services whenever a source file is saved", cobra.ArbitraryArgs, watch),
+		command("watch [process]...", "Build and restart services whenever a source file is saved", cobra.ArbitraryArgs,
+			watch),
 		configCommand(), keysCommand(), secretsCommand(),
 		command("first-admin", "Print the one-time secret that makes the first admin", cobra.NoArgs, firstAdmin),
 		command("doctor", "Say what is missing on this machine, and the cure", cobra.NoArgs, doctor),

@@ -31,8 +31,10 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 }
 
 func TestWhatIsNoCommandIsRefused(t *testing.T) {
-	for _, args := range [][]string{{"upp"}, {"up", "order"}, {"up", "--replica", "order=2"}, {"up", "--replicas", "order=many"},
-		{"kill"}, {"kill", "a", "b"}, {"config", "set", "mall.currency"}, {"config", "sett", "a", "b"}, {"keys", "revoke"}, {"secrets", "rotate"}} {
+	for _, args := range [][]string{{"upp"}, {"up", "order"}, {"up", "--replica", "order=2"},
+		{"up", "--replicas", "order=many"},
+		{"kill"}, {"kill", "a", "b"}, {"config", "set", "mall.currency"}, {"config", "sett", "a", "b"}, {"keys", "revoke"},
+		{"secrets", "rotate"}} {
 		if err := run(args); err == nil {
 			t.Errorf("%v is taken", args)
 		}
@@ -40,7 +42,8 @@ func TestWhatIsNoCommandIsRefused(t *testing.T) {
 }
 
 func TestSingularsWork(t *testing.T) {
-	for alias, want := range map[string]string{"log": "logs", "event": "events", "key": "keys", "secret": "secrets", "status": "status"} {
+	for alias, want := range map[string]string{"log": "logs", "event": "events", "key": "keys", "secret": "secrets",
+		"status": "status"} {
 		if c, _, err := commands().Find([]string{alias}); err != nil || c.Name() != want {
 			t.Errorf("%s is %v, %v, want %s", alias, c.Name(), err, want)
 		}
@@ -50,7 +53,8 @@ func TestSingularsWork(t *testing.T) {
 // A detached supervisor is told what up was told.
 func TestOptionsArriveAtTheSupervisor(t *testing.T) {
 	t.Setenv("MALL_ONLY", "")
-	asked := []string{"--only", "order,product", "--replicas", "order=2,product=3", "--no-build", "--install", "--patience", "3m0s"}
+	asked := []string{"--only", "order,product", "--replicas", "order=2,product=3", "--no-build", "--install",
+		"--patience", "3m0s"}
 	o, err := parseOptions(asked)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +63,8 @@ func TestOptionsArriveAtTheSupervisor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(again.only, []string{"order", "product"}) || again.replicas["order"] != 2 || again.replicas["product"] != 3 ||
+	if !slices.Equal(again.only, []string{"order", "product"}) || again.replicas["order"] != 2 ||
+		again.replicas["product"] != 3 ||
 		!again.noBuild || !again.install || again.patience != o.patience {
 		t.Errorf("%v became %+v", asked, again)
 	}

@@ -18,9 +18,10 @@ import (
 	"daprmall.dev/services/kit/config/keys"
 )
 
-// onStore opens the Dapr configuration store of the running mall for a command. Services take a change while they run, and keep
-// it in their databases: what the store loses they go on with.
-func onStore(do func(ctx context.Context, c *redis.Client, at layout.Layout, s state, args []string) error) func(context.Context, layout.Layout, []string) error {
+// onStore opens the Dapr configuration store of the running mall for a command. Services take a change while they run,
+// and keep it in their databases: what the store loses they go on with.
+func onStore(do func(ctx context.Context, c *redis.Client, at layout.Layout, s state,
+	args []string) error) func(context.Context, layout.Layout, []string) error {
 	return func(ctx context.Context, at layout.Layout, args []string) error {
 		s, err := readState(at)
 		if err != nil {
@@ -63,7 +64,8 @@ func configRestore(ctx context.Context, c *redis.Client, at layout.Layout) error
 		return err
 	}
 	if rec == nil {
-		return fmt.Errorf("nothing is recorded in %s: set each setting again, then `config set %s yes`", recordFile(at), settings.Initialized)
+		return fmt.Errorf("nothing is recorded in %s: set each setting again, then `config set %s yes`", recordFile(at),
+			settings.Initialized)
 	}
 	restored, err := restoreSettings(ctx, c, rec)
 	for _, key := range restored {
@@ -72,8 +74,8 @@ func configRestore(ctx context.Context, c *redis.Client, at layout.Layout) error
 	return err
 }
 
-// configTry sets values (key, value, key, value), and takes back those that whoever uses them refuses: they would go on with the last
-// good one, but the gateway remembers nothing and would serve nobody after its next start.
+// configTry sets values (key, value, key, value), and takes back those that whoever uses them refuses: they would go on
+// with the last good one, but the gateway remembers nothing and would serve nobody after its next start.
 func configTry(ctx context.Context, c *redis.Client, at layout.Layout, s state, pairs []string) error {
 	before := map[string]string{}
 	values, err := checked(pairs)
@@ -103,7 +105,8 @@ func configTry(ctx context.Context, c *redis.Client, at layout.Layout, s state, 
 			fmt.Println(key, "is set")
 			continue
 		}
-		refused = append(refused, fmt.Errorf("%s cannot use this value of %s, the one before is back: go run ./deploy/mall logs %s", by, key, by),
+		refused = append(refused, fmt.Errorf(
+			"%s cannot use this value of %s, the one before is back: go run ./deploy/mall logs %s", by, key, by),
 			writeSetting(ctx, c, at, key, before[key]))
 	}
 	return errors.Join(refused...)
@@ -188,14 +191,15 @@ func configUnset(ctx context.Context, c *redis.Client, at layout.Layout, key str
 	return nil
 }
 
-// writeSetting gives the value a version above all that were written before, whatever this machine's clock says.
+// writeSetting returns the value a version above all that were written before, whatever this machine's clock says.
 func writeSetting(ctx context.Context, c *redis.Client, at layout.Layout, key, text string) error {
 	return changeRecord(at, func(r settingsRecord) error {
 		raw, err := c.Get(ctx, key).Result()
 		if err != nil && !errors.Is(err, redis.ErrNil) {
 			return err
 		}
-		v := settings.Value{Text: text, Version: max(time.Now().UnixMilli(), settings.Parse(raw).Version+1, settings.Parse(r[key]).Version+1)}
+		v := settings.Value{Text: text, Version: max(time.Now().UnixMilli(), settings.Parse(raw).Version+1,
+			settings.Parse(r[key]).Version+1)}
 		if err := c.Set(ctx, key, v.String(), 0).Err(); err != nil {
 			return err
 		}

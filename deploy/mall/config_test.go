@@ -61,7 +61,8 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 	at := testPlace(t)
 	const setting = "gateway.rate.anonymous"
 	defer do("DEL", setting)
-	for _, wrong := range [][]string{{"mall.orders", "1"}, {"mall:{mall}:product:1", "1"}, {"gateway.rate.anonymus", "1/1"},
+	for _, wrong := range [][]string{{"mall.orders", "1"}, {"mall:{mall}:product:1", "1"},
+		{"gateway.rate.anonymus", "1/1"},
 		{"nonsense", "1"}, {"order.payment_timeout", "soon"}, {setting, "1/1||7"}} {
 		if err := configTry(t.Context(), c, at, state{}, append([]string{setting, "2/2"}, wrong...)); err == nil {
 			t.Errorf("set %v", wrong)
@@ -76,11 +77,13 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 		}
 	}
 	for range 2 { // one that is set, and one that is not, can be unset
-		if err := configTry(t.Context(), c, at, state{}, []string{setting, "1/1"}); err != nil || settings.Parse(do("GET", setting)).Text != "1/1" {
+		if err := configTry(t.Context(), c, at, state{}, []string{setting, "1/1"}); err != nil ||
+			settings.Parse(do("GET", setting)).Text != "1/1" {
 			t.Errorf("set %s: %v", setting, err)
 		}
 		for range 2 {
-			if err := configUnset(t.Context(), c, at, setting); err != nil || settings.Parse(do("GET", setting)).Text != settings.Unset {
+			if err := configUnset(t.Context(), c, at, setting); err != nil ||
+				settings.Parse(do("GET", setting)).Text != settings.Unset {
 				t.Errorf("unset %s: %v", setting, err)
 			}
 		}
@@ -103,7 +106,8 @@ func TestConfigListShowsWhatIsInForce(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := regexp.MustCompile(" +").ReplaceAllString(out.String(), " ")
-	for _, want := range []string{" order.cancel_grace 2s 15s duration", " order.payment_timeout 15m 15m", "! mall.currency EUR CNY",
+	for _, want := range []string{" order.cancel_grace 2s 15s duration", " order.payment_timeout 15m 15m",
+		"! mall.currency EUR CNY",
 		"! mall.currency is lost", "! mall.archive_after is not valid", " payment.return_url - -"} {
 		if !strings.Contains(list, want) {
 			t.Errorf("the list does not say %q:\n%s", want, out.String())
@@ -121,7 +125,8 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 	const lost, unset, kept = "order.payment_timeout", "order.cancel_grace", "product.hold_ttl"
 	defer do("DEL", lost, unset, kept, settings.Initialized)
 	do("SET", kept, "before") // a mall from before there was a record
-	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil || do("GET", settings.Initialized) == "" {
+	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil ||
+		do("GET", settings.Initialized) == "" {
 		t.Fatalf("prepare: %v, initialized %q", err, do("GET", settings.Initialized))
 	}
 	for key, value := range map[string]string{lost: "5s", unset: "6s"} {
@@ -141,7 +146,8 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 	if n := len(restored); n == 0 || restored[n-1] != settings.Initialized {
 		t.Errorf("written back %v, want the mark last", restored)
 	}
-	if got := []string{do("GET", lost), settings.Parse(do("GET", unset)).Text, do("GET", kept)}; !slices.Equal(got, []string{"7s", settings.Unset, "before"}) {
+	if got := []string{do("GET", lost), settings.Parse(do("GET", unset)).Text, do("GET", kept)}; !slices.Equal(got,
+		[]string{"7s", settings.Unset, "before"}) {
 		t.Errorf("the store has %v", got)
 	}
 	// The store comes back from an older snapshot.
@@ -150,7 +156,8 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	do("SET", unset, old)
-	if restored, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil || !slices.Equal(restored, []string{unset}) {
+	if restored, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil ||
+		!slices.Equal(restored, []string{unset}) {
 		t.Errorf("written back %v, %v; want what was overtaken", restored, err)
 	}
 	if got := settings.Parse(do("GET", unset)).Text; got != "8s" {
@@ -158,7 +165,8 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 	}
 }
 
-// A mall that has had settings is not taken for a new one because nobody has them any more: defaults may be laxer than they were.
+// A mall that has had settings is not taken for a new one because nobody has them any more: defaults may be laxer than
+// they were.
 func TestAnEmptiedMallIsNotANewOne(t *testing.T) {
 	c, do := testRedis(t)
 	if left, err := readSettings(t.Context(), c); err != nil || len(left) > 0 {
@@ -166,13 +174,15 @@ func TestAnEmptiedMallIsNotANewOne(t *testing.T) {
 	}
 	at := testPlace(t)
 	defer do("DEL", settings.Initialized)
-	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return true, nil }); !errors.Is(err, errEmptied) || do("GET", settings.Initialized) != "" {
+	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return true, nil }); !errors.Is(err,
+		errEmptied) || do("GET", settings.Initialized) != "" {
 		t.Errorf("prepare: %v, initialized %q; want errEmptied and nothing written", err, do("GET", settings.Initialized))
 	}
 	if rec, err := readRecord(at); err != nil || rec != nil {
 		t.Errorf("recorded %v, %v", rec, err)
 	}
-	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil || do("GET", settings.Initialized) == "" {
+	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil ||
+		do("GET", settings.Initialized) == "" {
 		t.Errorf("a new one: %v", err)
 	}
 }

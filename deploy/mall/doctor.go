@@ -72,7 +72,8 @@ func checkGo(ctx context.Context) finding {
 func checkGit(ctx context.Context) finding {
 	out, err := exec.CommandContext(ctx, "git", "--version").Output()
 	if err != nil {
-		return finding{what: "git", got: "not found", cure: "install git; Go needs it for modules that no proxy has", warning: true}
+		return finding{what: "git", got: "not found", cure: "install git; Go needs it for modules that no proxy has",
+			warning: true}
 	}
 	return finding{what: "git", got: strings.TrimSpace(string(out))}
 }
@@ -134,7 +135,8 @@ func checkPostgres(ctx context.Context, at layout.Layout) finding {
 	}
 	user, err := source.Unprivileged()
 	if err != nil {
-		return finding{what: "PostgreSQL", got: err.Error(), cure: "start the mall as another user than root, or make one: useradd --system postgres"}
+		return finding{what: "PostgreSQL", got: err.Error(),
+			cure: "start the mall as another user than root, or make one: useradd --system postgres"}
 	}
 	found, err := source.LookPostgres(ctx, at.Cache, postgres.DataMajor(postgresData(at, user)))
 	return server("PostgreSQL", found, err)
@@ -157,7 +159,8 @@ const answerWithin = 3 * time.Second
 
 func answers(what, variable string, ask func() error) finding {
 	if err := ask(); err != nil {
-		return finding{what: what, got: strings.ReplaceAll(err.Error(), "\n", ": "), cure: "start what " + variable + " names, or unset it"}
+		return finding{what: what, got: strings.ReplaceAll(err.Error(), "\n", ": "),
+			cure: "start what " + variable + " names, or unset it"}
 	}
 	return finding{what: what, got: "answers at " + variable}
 }

@@ -23,7 +23,7 @@ func installByEnvironment() bool {
 	return err == nil && allowed
 }
 
-// askable says whether somebody sits there to answer. Continuous integration may have a terminal and nobody at it.
+// askable reports whether somebody sits there to answer. Continuous integration may have a terminal and nobody at it.
 func askable() bool {
 	return os.Getenv("CI") == "" && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
 }
@@ -51,7 +51,8 @@ func mayInstall(in io.Reader, out io.Writer, packages []string) (bool, error) {
 	if len(packages) == 0 {
 		return false, nil
 	}
-	_, err := fmt.Fprintf(out, "The mall needs %s. May apt-get install it on this machine? [y/N] ", strings.Join(packages, " and "))
+	_, err := fmt.Fprintf(out, "The mall needs %s. May apt-get install it on this machine? [y/N] ",
+		strings.Join(packages, " and "))
 	if err != nil {
 		return false, err
 	}

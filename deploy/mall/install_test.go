@@ -6,7 +6,8 @@ import (
 )
 
 func TestOnlyAYesInstallsPackages(t *testing.T) {
-	for answer, want := range map[string]bool{"y\n": true, "Yes\n": true, "\n": false, "n\n": false, "yellow\n": false, "": false} {
+	for answer, want := range map[string]bool{"y\n": true, "Yes\n": true, "\n": false, "n\n": false, "yellow\n": false,
+		"": false} {
 		var asked strings.Builder
 		got, err := mayInstall(strings.NewReader(answer), &asked, []string{"postgresql", "redis-server"})
 		if err != nil || got != want {

@@ -120,7 +120,7 @@ func (m *mall) compile(ctx context.Context) error {
 	return m.board.Do(ctx, "apps", func(s *steps.Step) error { return build(ctx, m.at, dirs, s) })
 }
 
-// needs says whether a server is started: every app needs both.
+// needs reports whether a server is started: every app needs both.
 func (m *mall) needs(server string) bool { return len(m.apps) > 0 || m.o.wants(server) }
 
 func (m *mall) startRedis(ctx context.Context) error {
@@ -333,5 +333,6 @@ func (m *mall) portsFree() error {
 	if more := len(taken) - shownPorts; more > 0 {
 		taken = append(taken[:shownPorts], fmt.Sprintf("and %d more: by another mall, it seems", more))
 	}
-	return fmt.Errorf("these ports are taken: %s.\nEnd what uses them, or choose others: MALL_PORT_BASE=%d", strings.Join(taken, ", "), m.at.Base+1000)
+	return fmt.Errorf("these ports are taken: %s.\nEnd what uses them, or choose others: MALL_PORT_BASE=%d",
+		strings.Join(taken, ", "), m.at.Base+1000)
 }

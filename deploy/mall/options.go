@@ -60,5 +60,5 @@ func (o options) args() []string {
 	return append(out, "--patience", o.patience.String())
 }
 
-// wants says whether a process was asked for: everything was, if nothing was named.
+// wants reports whether a process was asked for: everything was, if nothing was named.
 func (o options) wants(name string) bool { return len(o.only) == 0 || slices.Contains(o.only, name) }

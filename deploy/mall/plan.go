@@ -26,8 +26,8 @@ const (
 	luaSocket    = "redislua.sock"
 )
 
-// luaOperations bounds what the component does for an app: the front door limits sign-ins and must not reach the stock gate.
-// What is not named here may use everything.
+// luaOperations bounds what the component does for an app: the front door limits sign-ins and must not reach the stock
+// gate. What is not named here may use everything.
 var luaOperations = map[string]string{"api-gateway": "limit,attempt,settle"}
 
 // plan says which apps to start: those of dapr.yaml that were asked for, moved to this
@@ -75,9 +75,11 @@ func (c appProcesses) component() supervise.Spec {
 	name := c.app.Name() + "-" + luaProgram
 	socket := filepath.Join(c.sockets(), luaSocket)
 	return supervise.Spec{Name: name, Kind: "component", Path: c.at.Bin(luaProgram), Dir: c.at.Home, Log: c.at.Log(name),
-		Env: []string{"APP_INSTANCE=" + c.app.Name(), "REDISLUA_SOCKET=" + socket, "REDISLUA_REDIS_ADDR=" + c.redis, "REDISLUA_REDIS_PASSWORD=" + c.redisPW,
+		Env: []string{"APP_INSTANCE=" + c.app.Name(), "REDISLUA_SOCKET=" + socket, "REDISLUA_REDIS_ADDR=" + c.redis,
+			"REDISLUA_REDIS_PASSWORD=" + c.redisPW,
 			"REDISLUA_OPERATIONS=" + luaOperations[c.app.ID],
-			"DAPR_COMPONENT_SOCKETS_FOLDER=" + c.sockets(), "DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), threads(), "GOMEMLIMIT=64MiB", "GOGC=300"},
+			"DAPR_COMPONENT_SOCKETS_FOLDER=" + c.sockets(), "DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), threads(),
+			"GOMEMLIMIT=64MiB", "GOGC=300"},
 		Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 5 * time.Second,
 		Before: func(context.Context) error {
 			// A socket left by a dead process makes a starting sidecar wait for ever.
@@ -92,11 +94,13 @@ func (c appProcesses) sidecar() supervise.Spec {
 	a := c.app
 	name := a.Name() + "-daprd"
 	args := []string{
-		"--app-id", a.ID, "--app-port", strconv.Itoa(a.Port), "--app-protocol", a.Protocol, "--app-channel-address", "127.0.0.1",
+		"--app-id", a.ID, "--app-port", strconv.Itoa(a.Port), "--app-protocol", a.Protocol, "--app-channel-address",
+		"127.0.0.1",
 		"--dapr-http-port", strconv.Itoa(a.DaprHTTP), "--dapr-grpc-port", strconv.Itoa(a.DaprGRPC),
 		"--dapr-internal-grpc-port", strconv.Itoa(a.DaprInternal), "--metrics-port", strconv.Itoa(a.Metrics),
 		// Left alone, daprd listens on all interfaces. This does not depend on what dapr.yaml says, or forgets.
-		"--dapr-listen-addresses", "127.0.0.1", "--dapr-internal-grpc-listen-address", "127.0.0.1", "--metrics-listen-address", "127.0.0.1",
+		"--dapr-listen-addresses", "127.0.0.1", "--dapr-internal-grpc-listen-address", "127.0.0.1",
+		"--metrics-listen-address", "127.0.0.1",
 		"--config", filepath.Join(c.at.Home, "config", filepath.Base(a.ConfigFile)),
 		"--resources-path", filepath.Join(c.at.Home, "resources"),
 		"--log-level", a.LogLevel, "--log-as-json",
@@ -105,15 +109,18 @@ func (c appProcesses) sidecar() supervise.Spec {
 	}
 	if a.HealthCheck {
 		args = append(args, "--enable-app-health-check", "--app-health-check-path", a.HealthPath,
-			"--app-health-probe-interval", strconv.Itoa(a.ProbeInterval), "--app-health-probe-timeout", strconv.Itoa(a.ProbeTimeout),
+			"--app-health-probe-interval", strconv.Itoa(a.ProbeInterval), "--app-health-probe-timeout",
+			strconv.Itoa(a.ProbeTimeout),
 			"--app-health-threshold", strconv.Itoa(a.Threshold))
 	}
-	env := []string{"PATH=/usr/bin:/bin", "DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID], "APP_API_TOKEN=" + c.own.AppTokens[a.ID],
+	env := []string{"PATH=/usr/bin:/bin", "DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID],
+		"APP_API_TOKEN=" + c.own.AppTokens[a.ID],
 		"DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "DAPR_HOST_IP=127.0.0.1", threads(), "GOMEMLIMIT=150MiB", "GOGC=300"}
 	ports := a.Ports()
 	delete(ports, "app")
 	delete(ports, "operator")
-	return supervise.Spec{Name: name, Kind: "sidecar", Path: c.daprd, Args: args, Dir: c.at.Home, Env: env, Log: c.at.Log(name),
+	return supervise.Spec{Name: name, Kind: "sidecar", Path: c.daprd, Args: args, Dir: c.at.Home, Env: env,
+		Log:  c.at.Log(name),
 		Port: a.DaprHTTP, Ports: ports, Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 15 * time.Second,
 		Before: func(ctx context.Context) error {
 			if !c.lua {
@@ -128,7 +135,8 @@ func (c appProcesses) process() supervise.Spec {
 	a := c.app
 	env := []string{"APP_ID=" + a.ID, "APP_INSTANCE=" + a.Name(), "APP_PORT=" + strconv.Itoa(a.Port), "APP_HOST=127.0.0.1",
 		"DAPR_HTTP_PORT=" + strconv.Itoa(a.DaprHTTP), "DAPR_GRPC_PORT=" + strconv.Itoa(a.DaprGRPC),
-		"DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID], "APP_API_TOKEN=" + c.own.AppTokens[a.ID], "EVENTS_TOKEN=" + c.own.EventsTokens[a.ID], threads()}
+		"DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID], "APP_API_TOKEN=" + c.own.AppTokens[a.ID],
+		"EVENTS_TOKEN=" + c.own.EventsTokens[a.ID], threads()}
 	for k, v := range a.Env {
 		env = append(env, k+"="+v)
 	}
@@ -146,8 +154,8 @@ func appPorts(a runfile.App) map[string]int {
 	return ports
 }
 
-// threads gives each process half the cores: a score of them share the machine, and with all of it each they mostly wake each
-// other's idle threads (docs/performance.md).
+// threads returns each process half the cores: a score of them share the machine, and with all of it each they mostly
+// wake each other's idle threads (docs/performance.md).
 func threads() string { return "GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/2)) }
 
 // waitSocket returns when somebody listens at a Unix socket.

@@ -122,7 +122,7 @@ func (m *mall) lastWords(name string) string {
 	return fmt.Sprintf("Last lines of %s:\n    %s", m.at.Log(name), strings.Join(lines[max(0, len(lines)-12):], "\n    "))
 }
 
-// seeds says whether demo data are to be loaded: into a whole mall, unless MALL_SEED=none.
+// seeds reports whether demo data are to be loaded: into a whole mall, unless MALL_SEED=none.
 func (m *mall) seeds() bool {
 	return len(m.o.only) == 0 && os.Getenv("MALL_SEED") != "none" && hasMain(filepath.Join(m.at.Root, "deploy", "seed"))
 }

@@ -13,7 +13,8 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// heardWithin is how long a setting that was set waits for whom it concerns to read it: they read every three or four seconds.
+// heardWithin is how long a setting that was set waits for whom it concerns to read it: they read every three or four
+// seconds.
 const heardWithin = 8 * time.Second
 
 // metricsURL is where an app tells its metrics: the gateway on a port of its own.
@@ -24,7 +25,7 @@ func (a stateApp) metricsURL() string {
 	return a.URL + "/metrics"
 }
 
-// readersOfSetting gives the running apps that may read a setting, by their names as processes.
+// readersOfSetting returns the running apps that may read a setting, by their names as processes.
 func (s state) readersOfSetting(key string) (names []string) {
 	service, _, _ := strings.Cut(key, ".")
 	for name, app := range s.Apps {
@@ -37,8 +38,8 @@ func (s state) readersOfSetting(key string) (names []string) {
 	return names
 }
 
-// whoRefuses waits until the apps have read the store since a time, and names the first that cannot use a setting's value. Who is not
-// there, or does not read in time, has no opinion.
+// whoRefuses waits until the apps have read the store since a time, and names the first that cannot use a setting's
+// value. Who is not there, or does not read in time, has no opinion.
 func whoRefuses(ctx context.Context, s state, key string, since time.Time) string {
 	ctx, cancel := context.WithTimeout(ctx, heardWithin)
 	defer cancel()
@@ -58,7 +59,8 @@ func whoRefuses(ctx context.Context, s state, key string, since time.Time) strin
 	return ""
 }
 
-// readMetrics says whether an app refuses the value of a setting that was in the store at a time, and whether it has read it.
+// readMetrics reports whether an app refuses the value of a setting that was in the store at a time, and whether it has
+// read it.
 func readMetrics(ctx context.Context, url, key string, since time.Time) (refuses, read, there bool) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

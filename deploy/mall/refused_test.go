@@ -23,7 +23,8 @@ func TestARefusedSettingIsTakenBack(t *testing.T) {
 		if settings.Parse(do("GET", bad)).Text == "nonsense" {
 			_, _ = fmt.Fprintf(w, "mall_setting_refused{key=%q} 1\n", bad)
 		}
-		_, _ = fmt.Fprintf(w, "mall_settings_read_timestamp_seconds %g\n", float64(time.Now().Add(time.Second).UnixMilli())/1000)
+		_, _ = fmt.Fprintf(w, "mall_settings_read_timestamp_seconds %g\n",
+			float64(time.Now().Add(time.Second).UnixMilli())/1000)
 	}))
 	defer gateway.Close()
 	where, err := url.Parse(gateway.URL)
@@ -34,7 +35,8 @@ func TestARefusedSettingIsTakenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := state{Apps: map[string]stateApp{"api-gateway": {ID: "api-gateway", URL: "http://127.0.0.1:1", Ports: map[string]int{"operator": port}},
+	s := state{Apps: map[string]stateApp{"api-gateway": {ID: "api-gateway", URL: "http://127.0.0.1:1",
+		Ports: map[string]int{"operator": port}},
 		"order": {ID: "order", URL: "http://127.0.0.1:1"}}}
 	for _, before := range []string{settings.Unset, "5"} {
 		if before != settings.Unset {

@@ -65,7 +65,8 @@ func restartAll(ctx context.Context, at layout.Layout) error {
 	return up(ctx, at, o)
 }
 
-// restart restarts a process, or those of a service one after the other, and returns when the mall's own probes find it ready.
+// restart restarts a process, or those of a service one after the other, and returns when the mall's own probes find it
+// ready.
 func (m *mall) restart(ctx context.Context, name string) error {
 	var names []string
 	for _, a := range m.apps {
@@ -89,7 +90,8 @@ func (m *mall) restart(ctx context.Context, name string) error {
 		if err := m.waitReady(ctx, m.affected(name), func(string, ...any) {}); err != nil {
 			return err
 		}
-		m.board.Say("%s %s restarted on request in %.1f s", time.Now().Format(time.TimeOnly), name, time.Since(began).Seconds())
+		m.board.Say("%s %s restarted on request in %.1f s", time.Now().Format(time.TimeOnly), name,
+			time.Since(began).Seconds())
 	}
 	return nil
 }

@@ -23,8 +23,9 @@ import (
 
 var errNoSuchSecret = fmt.Errorf("secrets rotate takes %s or <service>-db", strings.Join(secrets.Keys, ", "))
 
-// rotateSecret changes a secret of a running mall: first every service learns the next value, then it is used, and a database password is
-// forgotten after that. Each step restarts the sidecars of the services that may read it, one after the other: they read the file once.
+// rotateSecret changes a secret of a running mall: first every service learns the next value, then it is used, and a
+// database password is forgotten after that. Each step restarts the sidecars of the services that may read it, one
+// after the other: they read the file once.
 func rotateSecret(ctx context.Context, at layout.Layout, name string) error {
 	st, err := readState(at)
 	if err != nil {
@@ -70,8 +71,8 @@ type rotation struct {
 	readers []string
 }
 
-// hmac changes a secret with a key. One that was cut off is brought to its end first: some services may still use what the next value would
-// make unknown.
+// hmac changes a secret with a key. One that was cut off is brought to its end first: some services may still use what
+// the next value would make unknown.
 func (r rotation) hmac(ctx context.Context, spread func(ctx context.Context, done string) error) error {
 	if !r.store.IsSettled(r.name) {
 		if err := spread(ctx, "what was changed before is used everywhere"); err != nil {
@@ -136,7 +137,7 @@ func (r rotation) spread(ctx context.Context, done string) error {
 	return nil
 }
 
-// readSince says whether a service has read a secret since a time, as its metrics tell.
+// readSince reports whether a service has read a secret since a time, as its metrics tell.
 func readSince(ctx context.Context, url, secret string, since time.Time) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"daprmall.dev/deploy/internal/secrets"
 )
 
-// Two rotations at once would each write back what the other has changed: a service would get a password that its database no longer has.
+// Two rotations at once would each write back what the other has changed: a service would get a password that its
+// database no longer has.
 func TestOneCommandChangesSecrets(t *testing.T) {
 	at := layout.Layout{Home: t.TempDir()}
 	if err := os.Mkdir(at.Run(), 0o700); err != nil {
@@ -31,8 +32,8 @@ func TestOneCommandChangesSecrets(t *testing.T) {
 	again()
 }
 
-// A rotation is cut off while some services use the new value and some the old one: the next rotation must not make the old one unknown
-// before nobody uses it.
+// A rotation is cut off while some services use the new value and some the old one: the next rotation must not make the
+// old one unknown before nobody uses it.
 func TestARotationThatWasCutOffEndsFirst(t *testing.T) {
 	const name = "refresh-hmac"
 	store, _, err := secrets.Load(t.TempDir(), nil)

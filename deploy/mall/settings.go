@@ -27,7 +27,7 @@ type settingsRecord map[string]string
 
 func recordFile(at layout.Layout) string { return filepath.Join(at.Home, "settings.json") }
 
-// readRecord gives nil if nothing was recorded yet.
+// readRecord returns nil if nothing was recorded yet.
 func readRecord(at layout.Layout) (settingsRecord, error) {
 	raw, err := os.ReadFile(recordFile(at))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -72,10 +72,11 @@ func changeRecord(at layout.Layout, change func(settingsRecord) error) error {
 }
 
 // replace sets a key only if it still has the value that was read: somebody may be faster.
-const replace = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 1 end return 0"
+const replace = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 1 end " +
+	"return 0"
 
-// restoreSettings writes back what the store lacks or has in an older version, and gives the keys. The mark of an initialised
-// store comes last: until then services know that an absent key may have been lost.
+// restoreSettings writes back what the store lacks or has in an older version, and gives the keys. The mark of an
+// initialised store comes last: until then services know that an absent key may have been lost.
 func restoreSettings(ctx context.Context, c *redis.Client, rec settingsRecord) (restored []string, err error) {
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(rec)), func(k string) bool { return k == settings.Initialized })
 	if rec[settings.Initialized] != "" {
@@ -107,13 +108,16 @@ func restoreSettings(ctx context.Context, c *redis.Client, rec settingsRecord) (
 }
 
 // errEmptied says that neither the store nor the record knows the settings of a mall that has had some.
-var errEmptied = errors.New("the configuration store is empty and settings.json is gone, but services remember settings: this mall is not new. " +
-	"Start the servers alone (`up --only postgres,redis --detach`), set its settings again, the gateway's above all, then `config set " +
-	settings.Initialized + " yes`, and start it whole")
+var errEmptied = errors.New(
+	"the configuration store is empty and settings.json is gone, but services remember settings: this mall is not new. " +
+		"Start the servers alone (`up --only postgres,redis --detach`), set its settings again, the gateway's above all, " +
+		"then `config set " +
+		settings.Initialized + " yes`, and start it whole")
 
-// prepareSettings makes a new mall's store an initialised one, and gives one that was emptied its settings back. used says
-// whether services remember settings.
-func prepareSettings(ctx context.Context, c *redis.Client, at layout.Layout, used func() (bool, error)) (restored []string, err error) {
+// prepareSettings makes a new mall's store an initialised one, and gives one that was emptied its settings back. used
+// says whether services remember settings.
+func prepareSettings(ctx context.Context, c *redis.Client, at layout.Layout,
+	used func() (bool, error)) (restored []string, err error) {
 	rec, err := readRecord(at)
 	if err != nil {
 		return nil, err
@@ -137,7 +141,7 @@ func prepareSettings(ctx context.Context, c *redis.Client, at layout.Layout, use
 	return restoreSettings(ctx, c, rec)
 }
 
-// used says whether a service remembers settings.
+// used reports whether a service remembers settings.
 func (m *mall) used(ctx context.Context) (bool, error) {
 	for _, name := range contracts.Databases() {
 		if has, err := postgres.HasRows(ctx, m.store.DSN(name), "settings"); err != nil || has {
@@ -160,7 +164,8 @@ func (m *mall) guardSettings(ctx context.Context) {
 		}
 		restored, err := m.restoreLost(ctx)
 		if err == nil && len(restored) > 0 {
-			m.board.Say("%s the configuration store had lost settings, written back: %s", time.Now().Format(time.TimeOnly), strings.Join(restored, ", "))
+			m.board.Say("%s the configuration store had lost settings, written back: %s", time.Now().Format(time.TimeOnly),
+				strings.Join(restored, ", "))
 		}
 	}
 }
@@ -175,7 +180,7 @@ func (m *mall) restoreLost(ctx context.Context) ([]string, error) {
 	return restoreSettings(ctx, c, rec)
 }
 
-// readSettings gives every setting that the store has.
+// readSettings returns every setting that the store has.
 func readSettings(ctx context.Context, c *redis.Client) (map[string]string, error) {
 	names := []string{settings.Initialized}
 	for _, k := range keys.All() {

@@ -36,14 +36,16 @@ type stateApp struct {
 }
 
 func (m *mall) writeState() error {
-	s := state{Home: m.at.Home, PortBase: m.at.Base, Gateway: fmt.Sprintf("http://127.0.0.1:%d", m.at.Base), Postgres: m.pg,
+	s := state{Home: m.at.Home, PortBase: m.at.Base, Gateway: fmt.Sprintf("http://127.0.0.1:%d", m.at.Base),
+		Postgres:  m.pg,
 		Databases: map[string]string{}, Redis: stateRedis{m.redis, m.store.RedisPassword()}, Daprd: m.daprd,
 		Apps: map[string]stateApp{}, Up: m.o.args()}
 	for _, name := range contracts.Databases() {
 		s.Databases[name] = m.store.DSN(name)
 	}
 	for _, a := range m.apps {
-		s.Apps[a.Name()] = stateApp{a.ID, fmt.Sprintf("http://127.0.0.1:%d", a.Port), a.Ports(), m.own.AppTokens[a.ID], m.own.DaprTokens[a.ID]}
+		s.Apps[a.Name()] = stateApp{a.ID, fmt.Sprintf("http://127.0.0.1:%d", a.Port), a.Ports(), m.own.AppTokens[a.ID],
+			m.own.DaprTokens[a.ID]}
 	}
 	raw, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

@@ -173,7 +173,8 @@ func (t *tests) vet(ctx context.Context, _ *steps.Step) error {
 }
 
 // lintVersion is no tool of a go.mod: as one, golangci-lint adds 206 modules to it and moves the versions of our own
-// dependencies. Built outside the workspace it has those it was released with, checked by the sum database all the same.
+// dependencies. Built outside the workspace it has those it was released with, checked by the sum database all the
+// same.
 const lintVersion = "v2.15.0"
 
 func (t *tests) lint(ctx context.Context, s *steps.Step) error {
@@ -241,7 +242,8 @@ func (t *tests) gotest(ctx context.Context, live bool, args, env []string) {
 		return
 	}
 	r := gotest.Reader{Out: os.Stdout, Live: live, Quiet: 10 * time.Second,
-		Compiling: func() []string { return compiling(proc.Commands(cmd.Process.Pid)) }, Short: func(s string) string { return strings.TrimPrefix(s, "daprmall.dev/") }}
+		Compiling: func() []string { return compiling(proc.Commands(cmd.Process.Pid)) },
+		Short:     func(s string) string { return strings.TrimPrefix(s, "daprmall.dev/") }}
 	count, failed, err := r.Read(out)
 	t.count.Add(count)
 	t.failed = append(t.failed, failed...)

@@ -133,11 +133,13 @@ func (t *tests) machine(at layout.Layout, s *steps.Step) source.Machine {
 }
 
 // pooledPackages are tested through PgBouncer as well: between them they use all that needs a session or a lock.
-var pooledPackages = []string{"./services/kit/ids/lease", "./services/kit/postgres", "./services/kit/idempotency", "./services/kit/outbox",
+var pooledPackages = []string{"./services/kit/ids/lease", "./services/kit/postgres", "./services/kit/idempotency",
+	"./services/kit/outbox",
 	"./services/order/internal/store"}
 
 // pgBouncer starts one before the PostgreSQL of the tests and gives its DSN.
-func pgBouncer(ctx context.Context, at layout.Layout, sup *supervise.Supervisor, m source.Machine, env []string) (string, error) {
+func pgBouncer(ctx context.Context, at layout.Layout, sup *supervise.Supervisor, m source.Machine,
+	env []string) (string, error) {
 	user, err := source.Unprivileged()
 	if err != nil {
 		return "", err
@@ -150,7 +152,8 @@ func pgBouncer(ctx context.Context, at layout.Layout, sup *supervise.Supervisor,
 	if err != nil {
 		return "", err
 	}
-	i := pgbouncer.Instance{Binary: found.Path, Dir: user.DataDir(at.Home, "pgbouncer", layout.Hash(at.Home)), Port: port, User: user}
+	i := pgbouncer.Instance{Binary: found.Path, Dir: user.DataDir(at.Home, "pgbouncer", layout.Hash(at.Home)), Port: port,
+		User: user}
 	for _, e := range env {
 		if dsn, ok := strings.CutPrefix(e, "MALL_TEST_POSTGRES_URL="); ok {
 			i.Server = dsn
@@ -166,7 +169,8 @@ func pgBouncer(ctx context.Context, at layout.Layout, sup *supervise.Supervisor,
 }
 
 // testServers starts both servers and says how to reach them.
-func testServers(ctx context.Context, at layout.Layout, sup *supervise.Supervisor, m source.Machine, s *steps.Step) ([]string, error) {
+func testServers(ctx context.Context, at layout.Layout, sup *supervise.Supervisor, m source.Machine,
+	s *steps.Step) ([]string, error) {
 	user, err := source.Unprivileged()
 	if err != nil {
 		return nil, err
@@ -188,7 +192,8 @@ func testServers(ctx context.Context, at layout.Layout, sup *supervise.Superviso
 		if err != nil {
 			return err
 		}
-		i := postgres.Instance{Bin: found.Path, Version: found.Version, Dir: dir, Port: port, Password: password, User: user, Unsafe: true}
+		i := postgres.Instance{Bin: found.Path, Version: found.Version, Dir: dir, Port: port, Password: password, User: user,
+			Unsafe: true}
 		if err := i.Prepare(ctx); err != nil {
 			return err
 		}
@@ -241,7 +246,7 @@ func (e *environ) set(name, value string) string {
 	return value
 }
 
-// raceWorks says whether the race detector can be used: on most systems it needs cgo.
+// raceWorks reports whether the race detector can be used: on most systems it needs cgo.
 func raceWorks(ctx context.Context) bool {
 	out, err := exec.CommandContext(ctx, "go", "env", "CGO_ENABLED", "CC").Output()
 	if err != nil {
@@ -254,8 +259,8 @@ func raceWorks(ctx context.Context) bool {
 	return enabled == "1" && err == nil
 }
 
-// endToEnd runs deploy/e2e. Those tests start their own mall with this very program
-// (MALL_BIN), in a home and on free ports of their own, so that two copies can test at once; whatever they leave is taken down.
+// endToEnd runs deploy/e2e. Those tests start their own mall with this very program (MALL_BIN), in a home and on free
+// ports of their own, so that two copies can test at once; whatever they leave is taken down.
 func (t *tests) endToEnd(ctx context.Context, flags []string) {
 	home := filepath.Join(t.at.Home, "e2e")
 	if err := os.MkdirAll(t.at.Home, 0o755); err != nil {
@@ -279,7 +284,8 @@ func (t *tests) endToEnd(ctx context.Context, flags []string) {
 		t.fail("end-to-end", err)
 		return
 	}
-	env := append(without(os.Environ(), "MALL_ONLY", "MALL_SEED"), "MALL_HOME="+home, fmt.Sprintf("MALL_PORT_BASE=%d", base),
+	env := append(without(os.Environ(), "MALL_ONLY", "MALL_SEED"), "MALL_HOME="+home,
+		fmt.Sprintf("MALL_PORT_BASE=%d", base),
 		"MALL_CACHE="+t.at.Cache, "MALL_BIN="+self, "MALL_E2E=1", fmt.Sprintf("MALL_INSTALL=%t", t.install))
 	takeDown := func(args ...string) {
 		cmd := exec.Command(self, append([]string{"down"}, args...)...)

@@ -52,7 +52,8 @@ func runsAlready(ctx context.Context, at layout.Layout, pid int, wanted []runfil
 	}
 	printTable(os.Stdout, list)
 	if missing := notRunning(list, wanted); len(missing) > 0 {
-		return fmt.Errorf("not among them: %s. To have them, take it down first: go run ./deploy/mall down", strings.Join(missing, ", "))
+		return fmt.Errorf("not among them: %s. To have them, take it down first: go run ./deploy/mall down",
+			strings.Join(missing, ", "))
 	}
 	return nil
 }
@@ -239,8 +240,8 @@ func lock(path string) (func(), error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// watchHome calls gone when the home, or what this supervisor wrote down there, was deleted: nobody could find its processes any more
-// to end them.
+// watchHome calls gone when the home, or what this supervisor wrote down there, was deleted: nobody could find its
+// processes any more to end them.
 func watchHome(ctx context.Context, at layout.Layout, every time.Duration, gone func()) {
 	for {
 		select {

@@ -23,7 +23,8 @@ import (
 // settled is how long no file may change before what changed is built: an editor or git writes several in a moment.
 const settled = 200 * time.Millisecond
 
-// watch builds and restarts what is made of a source file, whenever one is saved. What does not build or start changes nothing.
+// watch builds and restarts what is made of a source file, whenever one is saved. What does not build or start changes
+// nothing.
 func watch(ctx context.Context, at layout.Layout, names []string) error {
 	s, err := readState(at)
 	if err != nil {
@@ -121,7 +122,7 @@ type sources struct {
 	files map[string][]runfile.App // that are embedded
 }
 
-// of gives the services that a change of a file concerns.
+// of returns the services that a change of a file concerns.
 func (s sources) of(e fsnotify.Event) []runfile.App {
 	if e.Op == fsnotify.Chmod {
 		return nil

@@ -21,7 +21,10 @@ func TestWhatAChangeConcerns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	apps := slices.DeleteFunc(all, func(a runfile.App) bool { return a.ID != "order" && a.ID != "cart" && a.ID != "api-gateway" })
+	apps := slices.DeleteFunc(all, func(a runfile.App) bool {
+		return a.ID != "order" && a.ID != "cart" &&
+			a.ID != "api-gateway"
+	})
 	made, err := sourcesOf(t.Context(), at, apps)
 	if err != nil {
 		t.Fatal(err)

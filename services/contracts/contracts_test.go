@@ -19,7 +19,8 @@ import (
 	"daprmall.dev/services/kit/outbox"
 )
 
-var update = flag.Bool("update", false, "write what is made from the contracts: schemas, OpenAPI files, examples, docs/events.md, Dapr files")
+var update = flag.Bool("update", false,
+	"write what is made from the contracts: schemas, OpenAPI files, examples, docs/events.md, Dapr files")
 
 // written are the files that are made from the Go types, Services, Topics and the examples, by their place from here.
 func written(t *testing.T) map[string][]byte {
@@ -62,7 +63,8 @@ func TestContractsAreWritten(t *testing.T) {
 		}
 		got, err := os.ReadFile(name)
 		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not what the contracts say (%v): `go test ./services/contracts -update`, and look at the change", name, err)
+			t.Errorf("%s is not what the contracts say (%v): `go test ./services/contracts -update`, and look at the change",
+				name, err)
 		}
 	}
 	err := fs.WalkDir(contracts.Files, ".", func(path string, d fs.DirEntry, err error) error {
@@ -93,7 +95,8 @@ func TestExamplesAreValid(t *testing.T) {
 		for suffix, like := range map[string]any{".request.json": r.In, ".answer.json": r.Out} {
 			if like != nil {
 				name := pkg + "/golden/" + r.Name + suffix
-				contractstest.Valid(t, name, read(t, name), contractstest.Schema(t, pkg+"/openapi.json", "#/components/schemas/"+contractstest.SchemaName(like)), like)
+				contractstest.Valid(t, name, read(t, name), contractstest.Schema(t, pkg+"/openapi.json",
+					"#/components/schemas/"+contractstest.SchemaName(like)), like)
 			}
 		}
 	}

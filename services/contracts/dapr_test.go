@@ -93,7 +93,8 @@ spec:
 {{- end}}
 `
 
-const settingsStore = `# The configuration store of {{.Name}}: plain Redis strings, changed with ` + "`mall config set`" + `. The sidecar signs in as a
+const settingsStore = `# The configuration store of {{.Name}}: plain Redis strings, changed with ` +
+	"`mall config set`" + `. The sidecar signs in as a
 # user who reads {{.SettingsPrefix}}.*, mall.* and database.*, and nothing else.
 # Written from services/contracts, where the template is, too: go test ./services/contracts -update
 apiVersion: dapr.io/v1alpha1

@@ -5,9 +5,9 @@ package contracts
 
 import "embed"
 
-// Files are the contracts for any language: the JSON Schema of every event (<package>/schema), the OpenAPI file of every
-// service that peers call (<package>/openapi.json), and examples of both (<package>/golden). They are written from the Go types:
-// go test ./services/contracts -update
+// Files are the contracts for any language: the JSON Schema of every event (<package>/schema), the OpenAPI file of
+// every service that peers call (<package>/openapi.json), and examples of both (<package>/golden). They are written
+// from the Go types: go test ./services/contracts -update
 //
 //go:embed */schema/*.json */golden/*.json */openapi.json
 var Files embed.FS

@@ -27,8 +27,10 @@ What a consumer relies on:
 - **At least once.** The ` + "`id`" + ` is the same in every delivery. A consumer keeps it in the transaction of its effect, and drops what it has.
 - **In no order.** ` + "`aggregate_version`" + ` grows with every change of the aggregate: a copy of state ignores what is older than it has.
 - **Nothing is lost.** What the broker did not bring, the producer's feed does: ` + "`GET /events?after=<position>&after_id=<id of the event there>`" + `,
-  open to its consumers. Without ` + "`after`" + ` it begins with the first event that is kept (14 days). 409 ` + "`feed_forked`" + `: the producer's database was restored and the position is
-  not of its history any more; read the feed again without ` + "`after`" + `, what you have you know by its id. 410 ` + "`feed_gone`" + `: events after the position are not kept any more.
+  open to its consumers. Without ` + "`after`" + ` it begins with the first event that is kept (14 days). 409 ` +
+	"`feed_forked`" + `: the producer's database was restored and the position is
+  not of its history any more; read the feed again without ` + "`after`" + `, what you have you know by its id. 410 ` +
+	"`feed_gone`" + `: events after the position are not kept any more.
 - **Contracts grow.** Fields are added, never changed or removed; a reader ignores what it does not know. A breaking change is a new type (` + "`.v2`" + `).
 - **Failures are parked.** An event whose handler fails waits in the consumer's inbox with its reason, and is tried again from 1 s to 5 min apart.
 
@@ -46,7 +48,8 @@ func eventsPage(t *testing.T, docs map[string]string) []byte {
 		for _, c := range e.Consumers {
 			to = append(to, c.Service)
 		}
-		fmt.Fprintf(&out, "| [`%s`](#%s) | `%s` | %s | %s | %s |\n", e.Type, strings.ReplaceAll(e.Type, ".", ""), e.Topic, e.Producer, strings.Join(to, ", "), e.When)
+		fmt.Fprintf(&out, "| [`%s`](#%s) | `%s` | %s | %s | %s |\n", e.Type, strings.ReplaceAll(e.Type, ".", ""), e.Topic,
+			e.Producer, strings.Join(to, ", "), e.When)
 	}
 	out.WriteString("\n## By service\n\n| Service | Tells | Handles |\n|---|---|---|\n")
 	for _, s := range contracts.Services {

@@ -34,7 +34,7 @@ var Services = []Service{
 	{Name: "payment", Databases: []string{"payment", "sandbox"}, Secrets: []string{"idempotency-hmac", "stripe"}},
 }
 
-// Find gives a service by its name.
+// Find returns a service by its name.
 func Find(name string) (Service, bool) {
 	i := slices.IndexFunc(Services, func(s Service) bool { return s.Name == name })
 	if i < 0 {

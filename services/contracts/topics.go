@@ -119,7 +119,7 @@ func Events() (all []Event) {
 	return all
 }
 
-// HandledBy says whether a service handles the event.
+// HandledBy reports whether a service handles the event.
 func (e Event) HandledBy(service string) bool {
 	return slices.ContainsFunc(e.Consumers, func(c Consumer) bool { return c.Service == service })
 }
@@ -141,7 +141,7 @@ func ConsumersOf(producer string) []string {
 	})
 }
 
-// UsesEvents says whether the service tells or handles any.
+// UsesEvents reports whether the service tells or handles any.
 func (s Service) UsesEvents() bool { return len(s.Publishes())+len(s.Follows()) > 0 }
 
 // Publishes are the topics of the service.

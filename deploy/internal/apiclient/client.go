@@ -1,4 +1,5 @@
-// Package apiclient speaks the mall's REST API as a client would: the end-to-end tests, the demo data and the load test use it.
+// Package apiclient speaks the mall's REST API as a client would: the end-to-end tests, the demo data and the load test
+// use it.
 package apiclient
 
 import (
@@ -30,7 +31,7 @@ func New(base string) *Client {
 		Transport: &http.Transport{MaxIdleConnsPerHost: 512, IdleConnTimeout: time.Minute}}}
 }
 
-// As gives the same client with another token.
+// As returns the same client with another token.
 func (c *Client) As(token string) *Client {
 	other := *c
 	other.Token = token
@@ -44,7 +45,7 @@ type Answer struct {
 	Body   []byte
 }
 
-// Code gives the code of a problem, "" for anything else.
+// Code returns the code of a problem, "" for anything else.
 func (a Answer) Code() string {
 	var p struct {
 		Code string `json:"code"`

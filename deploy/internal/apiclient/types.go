@@ -83,18 +83,20 @@ func (c *Client) SignUp(ctx context.Context, email string) (*Client, error) {
 	return c.SignIn(ctx, email)
 }
 
-// SignIn gives a client with a token.
+// SignIn returns a client with a token.
 func (c *Client) SignIn(ctx context.Context, email string) (*Client, error) {
 	var s Session
-	err := c.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/sessions", map[string]string{"email": email, "password": Password}, &s)
+	err := c.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/sessions",
+		map[string]string{"email": email, "password": Password}, &s)
 	return c.As(s.AccessToken), err
 }
 
-// Address gives the id of a new address.
+// Address returns the id of a new address.
 func (c *Client) Address(ctx context.Context, city string) (string, error) {
 	var a struct{ ID string }
-	err := c.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/addresses", map[string]string{"recipient": "Wei Chen", "street": "1 Century Avenue",
-		"city": city, "state": city, "country": "CN", "postal_code": "200120"}, &a)
+	err := c.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/addresses",
+		map[string]string{"recipient": "Wei Chen", "street": "1 Century Avenue",
+			"city": city, "state": city, "country": "CN", "postal_code": "200120"}, &a)
 	return a.ID, err
 }
 
@@ -108,7 +110,8 @@ func (c *Client) NewProduct(ctx context.Context, name, category string, price, s
 
 // Buy checks lines out and gives the answer: 201 with an order, or a problem.
 func (c *Client) Buy(ctx context.Context, key, address string, lines ...Line) (Answer, error) {
-	return c.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address, "items": lines}, "Idempotency-Key", key)
+	return c.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address, "items": lines},
+		"Idempotency-Key", key)
 }
 
 // The sandbox's cards.
@@ -129,14 +132,14 @@ func (c *Client) Pay(ctx context.Context, key, order, card string) (Answer, erro
 		"card": map[string]any{"number": card, "exp_month": 12, "exp_year": 2035, "cvc": "123"}}, "Idempotency-Key", key)
 }
 
-// Order gives an order.
+// Order returns an order.
 func (c *Client) Order(ctx context.Context, id string) (Order, error) {
 	var o Order
 	err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/orders/"+id, nil, &o)
 	return o, err
 }
 
-// Product gives a product.
+// Product returns a product.
 func (c *Client) Product(ctx context.Context, id string) (Product, error) {
 	var p Product
 	err := c.Want(ctx, http.StatusOK, http.MethodGet, "/v1/products/"+id, nil, &p)

@@ -1,8 +1,8 @@
-// Package audit reads the databases of all services and the gate in Redis, as an operator may and no service can, and says
-// whether what they hold agrees: stock, orders, events, nothing stuck, money, and what clients were told.
+// Package audit reads the databases of all services and the gate in Redis, as an operator may and no service can, and
+// says whether what they hold agrees: stock, orders, events, nothing stuck, money, and what clients were told.
 //
-// Services agree a moment later, by events. What disagrees and is younger than a minute is in flight; what stays so is a
-// violation. Facts inside one database are read in one snapshot and have no such excuse.
+// Services agree a moment later, by events. What disagrees and is younger than a minute is in flight; what stays so is
+// a violation. Facts inside one database are read in one snapshot and have no such excuse.
 package audit
 
 import (
@@ -67,7 +67,8 @@ func level(age float64) Level {
 }
 
 func (b *Book) add(l Level, rule, subject, format string, args ...any) {
-	b.Findings = append(b.Findings, Finding{Level: l, Rule: rule, Subject: subject, Detail: fmt.Sprintf(format, args...), awaited: l == InFlight})
+	b.Findings = append(b.Findings, Finding{Level: l, Rule: rule, Subject: subject, Detail: fmt.Sprintf(format, args...),
+		awaited: l == InFlight})
 }
 
 func (b *Book) look(format string, args ...any) {

@@ -15,7 +15,8 @@ const (
 // loadCheckouts reads the checkout records and their answered keys. A key of another route has no record.
 func (f *facts) loadCheckouts(ctx context.Context, r *serviceDB) error {
 	f.checkouts = map[int64]float64{}
-	err := r.lines(ctx, `SELECT concat_ws(' ', effect_id, `+age("created_at")+`) FROM idempotency_keys WHERE record IS NOT NULL`, func(l *line) {
+	err := r.lines(ctx, `SELECT concat_ws(' ', effect_id, `+age("created_at")+
+		`) FROM idempotency_keys WHERE record IS NOT NULL`, func(l *line) {
 		id, age := l.int(), l.seconds()
 		f.checkouts[id] = age
 		f.checkoutsFrom = max(f.checkoutsFrom, age)
@@ -50,16 +51,20 @@ type answeredKey struct {
 
 func answeredKeys(ctx context.Context, r *serviceDB, which string) ([]answeredKey, error) {
 	var out []answeredKey
-	err := r.lines(ctx, `SELECT concat_ws(' ', k.user_id, k.effect_id, k.status, position('"id":"' || k.effect_id || '"' IN coalesce(k.body, '')) > 0, `+age("k.created_at")+`)
+	err := r.lines(ctx, `SELECT concat_ws(' ', k.user_id, k.effect_id, k.status, position('"id":"' || k.effect_id || '"' IN
+		coalesce(k.body, '')) > 0, `+age("k.created_at")+`)
 		FROM idempotency_keys k WHERE k.status IS NOT NULL AND `+which, func(l *line) {
-		out = append(out, answeredKey{user: l.int(), effect: l.int(), status: int(l.int()), names: l.bool(), age: l.seconds()})
+		out = append(out, answeredKey{user: l.int(), effect: l.int(), status: int(l.int()), names: l.bool(),
+			age: l.seconds()})
 	})
 	return out, err
 }
 
 // twice finds effects that two keys share: the same wish would have been granted for two requests.
 func (f *facts) twice(ctx context.Context, r *serviceDB) error {
-	found, err := r.faults(ctx, ruleEffects, `SELECT 'effect ' || effect_id, count(*) || ' keys stand for it' FROM idempotency_keys GROUP BY effect_id HAVING count(*) > 1`, false)
+	found, err := r.faults(ctx, ruleEffects,
+		`SELECT 'effect ' || effect_id, count(*) || ' keys stand for it' FROM idempotency_keys GROUP BY effect_id
+			HAVING count(*) > 1`, false)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.keyFaults = append(f.keyFaults, found...)
@@ -99,6 +104,7 @@ func (f *facts) clientBook(b *Book) {
 			b.add(level(o.made), ruleCheckout, fmt.Sprintf("order %d", id), "no checkout asked for it")
 		}
 	}
-	b.look("%d answered checkouts against orders, %d answered payment requests against attempts", len(f.answered), len(f.charged))
+	b.look("%d answered checkouts against orders, %d answered payment requests against attempts", len(f.answered),
+		len(f.charged))
 	b.look("what clients were told beyond that, only clients know")
 }

@@ -11,8 +11,8 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// Drain watches events on their way: how many were made since a mark, and how many of them have not been published, or are
-// not in a subscriber's inbox.
+// Drain watches events on their way: how many were made since a mark, and how many of them have not been published, or
+// are not in a subscriber's inbox.
 type Drain struct {
 	dbs   map[string]*sql.DB
 	since map[string]int64 // producer → last seq at the mark
@@ -48,7 +48,8 @@ func (d *Drain) Close() {
 func (d *Drain) Mark(ctx context.Context) error {
 	for _, name := range contracts.Producers() {
 		var seq int64
-		if err := d.dbs[name].QueryRowContext(ctx, `SELECT coalesce(max(seq), 0), now() FROM outbox`).Scan(&seq, &d.from); err != nil {
+		if err := d.dbs[name].QueryRowContext(ctx, `SELECT coalesce(max(seq), 0), now() FROM outbox`).Scan(&seq,
+			&d.from); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		d.since[name] = seq
@@ -56,12 +57,15 @@ func (d *Drain) Mark(ctx context.Context) error {
 	return nil
 }
 
-// Pending says how many deliveries since the mark have not been made, and how many there are. Parked ones count as made.
+// Pending says how many deliveries since the mark have not been made, and how many there are. Parked ones count as
+// made.
 func (d *Drain) Pending(ctx context.Context) (pending, made int, err error) {
 	sent := map[string]int{}
 	for _, name := range contracts.Producers() {
 		unpublished := 0
-		err := count(ctx, d.dbs[name], `SELECT type, count(*), count(*) FILTER (WHERE published_at IS NULL OR pos IS NULL) FROM outbox WHERE seq > $1 GROUP BY 1`,
+		err := count(ctx, d.dbs[name],
+			`SELECT type, count(*), count(*) FILTER (WHERE published_at IS NULL OR pos IS NULL) FROM outbox WHERE seq > $1
+				GROUP BY 1`,
 			d.since[name], func(typ string, n, late int) { sent[typ] = n; unpublished += late })
 		if err != nil {
 			return 0, 0, fmt.Errorf("%s: %w", name, err)
@@ -71,7 +75,8 @@ func (d *Drain) Pending(ctx context.Context) (pending, made int, err error) {
 	got := map[string]map[string]int{}
 	for _, name := range contracts.Consumers() {
 		got[name] = map[string]int{}
-		err := count(ctx, d.dbs[name], `SELECT type, count(*), 0 FROM inbox WHERE received_at > $1 GROUP BY 1`, d.from, func(typ string, n, _ int) { got[name][typ] = n })
+		err := count(ctx, d.dbs[name], `SELECT type, count(*), 0 FROM inbox WHERE received_at > $1 GROUP BY 1`, d.from,
+			func(typ string, n, _ int) { got[name][typ] = n })
 		if err != nil {
 			return 0, 0, fmt.Errorf("%s: %w", name, err)
 		}

@@ -23,7 +23,8 @@ const (
 	ruleParked   = "nothing is parked without a reason"
 )
 
-// untoldIn compares transitions (key, type, n, at) with the service's outbox. Events that retention has removed cannot be counted.
+// untoldIn compares transitions (key, type, n, at) with the service's outbox. Events that retention has removed cannot
+// be counted.
 func (f *facts) untoldIn(ctx context.Context, r *serviceDB, transitions string) error {
 	// The sums of both are equal as a rule, and quickly made.
 	same := false
@@ -57,28 +58,31 @@ func (f *facts) loadOrderEvents(ctx context.Context, r *serviceDB) error {
 	return f.untoldIn(ctx, r, `
 		SELECT order_id::text AS key, type, count(*) AS n, max(at) AS at
 			FROM all_order_history JOIN (VALUES `+strings.Join(told, ", ")+`) told (status, type) USING (status) GROUP BY 1, 2
-		UNION ALL SELECT order_id::text, '`+orderv1.TypeRefundRequested+`', count(*), max(at) FROM all_order_refunds GROUP BY 1`)
+		UNION ALL SELECT order_id::text, '`+orderv1.TypeRefundRequested+
+		`', count(*), max(at) FROM all_order_refunds GROUP BY 1`)
 }
 
 func (f *facts) loadRejectionEvents(ctx context.Context, r *serviceDB) error {
-	return f.untoldIn(ctx, r, `SELECT order_id::text AS key, '`+stockv1.TypeRejected+`' AS type, count(*) AS n, max(rejected_at) AS at FROM all_rejections GROUP BY 1`)
+	return f.untoldIn(ctx, r, `SELECT order_id::text AS key, '`+stockv1.TypeRejected+
+		`' AS type, count(*) AS n, max(rejected_at) AS at FROM all_rejections GROUP BY 1`)
 }
 
-// bucket is a piece of the events of one type: those whose ids begin alike. Ids begin with their time (UUIDv7), so that a
-// bucket is about a minute; comparing sums of buckets spares reading every id.
+// bucket is a piece of the events of one type: those whose ids begin alike. Ids begin with their time (UUIDv7), so that
+// a bucket is about a minute; comparing sums of buckets spares reading every id.
 type bucket struct{ typ, prefix string }
 
 type sum struct{ n, hash int64 }
 
 func (r *serviceDB) buckets(ctx context.Context, table string) (map[bucket]sum, error) {
 	out := map[bucket]sum{}
-	err := r.each(ctx, `SELECT type, left(id, 8), count(*), bit_xor(hashtextextended(id, 0)) FROM `+table+` GROUP BY 1, 2`, nil, func(rows *sql.Rows) error {
-		var k bucket
-		var s sum
-		err := rows.Scan(&k.typ, &k.prefix, &s.n, &s.hash)
-		out[k] = s
-		return err
-	})
+	err := r.each(ctx, `SELECT type, left(id, 8), count(*), bit_xor(hashtextextended(id, 0)) FROM `+table+` GROUP BY 1, 2`,
+		nil, func(rows *sql.Rows) error {
+			var k bucket
+			var s sum
+			err := rows.Scan(&k.typ, &k.prefix, &s.n, &s.hash)
+			out[k] = s
+			return err
+		})
 	return out, err
 }
 
@@ -171,12 +175,14 @@ func (f *facts) compare(ctx context.Context, b *Book, kind contracts.Event, cons
 	}
 	for id, e := range out {
 		if _, ok := in[id]; !ok {
-			b.add(level(e.age), ruleReceived, "event "+id, "%s of %s, %.0f s old, is not in %s's inbox", kind.Type, e.key, e.age, consumer)
+			b.add(level(e.age), ruleReceived, "event "+id, "%s of %s, %.0f s old, is not in %s's inbox", kind.Type, e.key, e.age,
+				consumer)
 		}
 	}
 	for id, e := range in {
 		if _, ok := out[id]; !ok && e.age < since {
-			b.add(level(e.age), ruleInvented, "event "+id, "%s of %s is in %s's inbox and not in %s's outbox", kind.Type, e.key, consumer, kind.Producer)
+			b.add(level(e.age), ruleInvented, "event "+id, "%s of %s is in %s's inbox and not in %s's outbox", kind.Type, e.key,
+				consumer, kind.Producer)
 		}
 	}
 	return n, nil

@@ -21,8 +21,8 @@ const (
 
 type gateFacts struct {
 	products map[int64]gateProductRow
-	// overdue is how long a hold's time is over, in seconds; negative: it still runs. Of all that had a deadline before the products
-	// were read or after it: the gate goes on meanwhile, and a hold comes and goes with its deadline.
+	// overdue is how long a hold's time is over, in seconds; negative: it still runs. Of all that had a deadline before
+	// the products were read or after it: the gate goes on meanwhile, and a hold comes and goes with its deadline.
 	overdue map[string]float64
 	// lasting are those that had one both times.
 	lasting map[string]bool
@@ -132,9 +132,11 @@ func (f *facts) gateBook(b, stuck *Book) {
 		case g.version > s.version:
 			b.add(Violation, ruleBase, subject, "the gate has version %d, the ledger only %d", g.version, s.version)
 		case g.version < s.version:
-			b.add(level(s.age), ruleBase, subject, "the gate has base %d of version %d, the ledger %d − %d of version %d", g.base, g.version, s.onHand, s.reserved, s.version)
+			b.add(level(s.age), ruleBase, subject, "the gate has base %d of version %d, the ledger %d − %d of version %d",
+				g.base, g.version, s.onHand, s.reserved, s.version)
 		case g.base != s.onHand-s.reserved:
-			b.add(Violation, ruleBase, subject, "the gate has base %d, the ledger %d − %d, both of version %d", g.base, s.onHand, s.reserved, s.version)
+			b.add(Violation, ruleBase, subject, "the gate has base %d, the ledger %d − %d, both of version %d", g.base, s.onHand,
+				s.reserved, s.version)
 		}
 	}
 	seen := map[string]bool{}
@@ -147,7 +149,8 @@ func (f *facts) gateBook(b, stuck *Book) {
 		}
 		holds += len(g.holds)
 		if sum != g.held {
-			b.add(Violation, ruleHeld, fmt.Sprintf("product %d", id), "held says %d, %d holds add up to %d", g.held, len(g.holds), sum)
+			b.add(Violation, ruleHeld, fmt.Sprintf("product %d", id), "held says %d, %d holds add up to %d", g.held,
+				len(g.holds), sum)
 		}
 	}
 	for hold, over := range f.gate.overdue {
@@ -155,7 +158,8 @@ func (f *facts) gateBook(b, stuck *Book) {
 			stuck.add(level(over), ruleHold, "hold "+hold, "it has a deadline and holds nothing")
 		}
 	}
-	b.look("%d products in the gate (%d not there: the first buyer brings one back), %d holds", len(f.gate.products), absent, holds)
+	b.look("%d products in the gate (%d not there: the first buyer brings one back), %d holds", len(f.gate.products),
+		absent, holds)
 }
 
 // hold judges one hold. One that waits for its checkout within its time is no finding.
@@ -178,6 +182,7 @@ func (f *facts) hold(b *Book, product int64, hold string, quantity int64) {
 	case placed:
 		b.add(level(o.made), ruleHold, subject, "order %d is %s and its reservation is not recorded", id, o.status)
 	case over > 0:
-		b.add(level(over), ruleHold, subject, "%d of product %d are held for an order that does not exist, %.0f s past their time", quantity, product, over)
+		b.add(level(over), ruleHold, subject,
+			"%d of product %d are held for an order that does not exist, %.0f s past their time", quantity, product, over)
 	}
 }

@@ -15,16 +15,19 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// gated is a gate in order: product 1 with a hold of a checkout that runs, and one whose order waits for its reservation.
+// gated is a gate in order: product 1 with a hold of a checkout that runs, and one whose order waits for its
+// reservation.
 func gated() *facts {
 	return &facts{
-		stock:        map[int64]stockRow{1: {onHand: 10, reserved: 2, version: 5, age: 3600}},
-		orders:       map[int64]order{70: {status: "awaiting_payment", made: 3600}, 71: {status: "awaiting_payment", made: 1}},
+		stock: map[int64]stockRow{1: {onHand: 10, reserved: 2, version: 5, age: 3600}},
+		orders: map[int64]order{70: {status: "awaiting_payment", made: 3600},
+			71: {status: "awaiting_payment", made: 1}},
 		reservations: map[int64]reserved{70: {low: "reserved", top: "reserved", age: 3600}},
 		rejections:   map[int64]float64{},
 		gate: &gateFacts{
-			products: map[int64]gateProductRow{1: {base: 8, version: 5, held: 3, present: true, holds: map[string]int64{"80": 1, "71": 2}}},
-			overdue:  map[string]float64{"80": -30, "71": -59},
+			products: map[int64]gateProductRow{1: {base: 8, version: 5, held: 3, present: true,
+				holds: map[string]int64{"80": 1, "71": 2}}},
+			overdue: map[string]float64{"80": -30, "71": -59},
 		},
 	}
 }
@@ -47,7 +50,8 @@ func TestGateCanFail(t *testing.T) {
 	}{
 		{"another base", func(f *facts) { set(f, func(p *gateProductRow) { p.base = 9 }) }, ruleBase, Violation},
 		{"ahead of the ledger", func(f *facts) { set(f, func(p *gateProductRow) { p.version = 6 }) }, ruleBase, Violation},
-		{"behind the ledger for long", func(f *facts) { set(f, func(p *gateProductRow) { p.version = 4 }) }, ruleBase, Violation},
+		{"behind the ledger for long", func(f *facts) { set(f, func(p *gateProductRow) { p.version = 4 }) }, ruleBase,
+			Violation},
 		{"behind the ledger for a moment", func(f *facts) {
 			set(f, func(p *gateProductRow) { p.version = 4 })
 			f.stock[1] = stockRow{onHand: 10, reserved: 2, version: 5, age: 1}
@@ -60,7 +64,8 @@ func TestGateCanFail(t *testing.T) {
 		{"a hold of no order, over", func(f *facts) { holds(f, "80", 5) }, ruleHold, InFlight},
 		{"a hold of no order, long over", func(f *facts) { holds(f, "80", 61) }, ruleHold, Violation},
 		{"a seller's hold, long over", func(f *facts) { holds(f, "adj-9", 61) }, ruleHold, Violation},
-		{"a deadline of nothing", func(f *facts) { f.gate.overdue["90"], f.gate.lasting = 61, map[string]bool{"90": true} }, ruleHold, Violation},
+		{"a deadline of nothing", func(f *facts) { f.gate.overdue["90"], f.gate.lasting = 61, map[string]bool{"90": true} },
+			ruleHold, Violation},
 		{"a hold of nobody", func(f *facts) { holds(f, "x", -1) }, ruleHold, Violation},
 	}
 	for _, tt := range tests {
@@ -78,7 +83,8 @@ func TestGateCanFail(t *testing.T) {
 	f.gate.overdue = nil
 	stock, stuck := &Book{}, &Book{}
 	if f.gateBook(stock, stuck); len(stock.Findings)+len(stuck.Findings) > 0 {
-		t.Errorf("a product that is not in the gate: %+v %+v, want nothing: the first buyer brings it back", stock.Findings, stuck.Findings)
+		t.Errorf("a product that is not in the gate: %+v %+v, want nothing: the first buyer brings it back", stock.Findings,
+			stuck.Findings)
 	}
 }
 
@@ -96,7 +102,8 @@ func TestReadGate(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := g.products[1]
-	if len(g.products) != 2 || grace != 2 || p.base != 8 || p.version != 5 || p.held != 2 || !p.present || p.holds["71"] != 2 {
+	if len(g.products) != 2 || grace != 2 || p.base != 8 || p.version != 5 || p.held != 2 || !p.present ||
+		p.holds["71"] != 2 {
 		t.Errorf("gate %+v, grace %v", g.products, grace)
 	}
 	if over := g.overdue["71"]; over < -3600 || over > -3000 {

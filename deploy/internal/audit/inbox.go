@@ -11,9 +11,11 @@ type event struct {
 	age float64
 }
 
-func (r *serviceDB) eventIDs(ctx context.Context, table, clock, typ string, prefixes []string) (map[string]event, error) {
+func (r *serviceDB) eventIDs(ctx context.Context, table, clock, typ string, prefixes []string) (map[string]event,
+	error) {
 	out := map[string]event{}
-	err := r.each(ctx, `SELECT id, key, extract(epoch FROM clock_timestamp() - `+clock+`) FROM `+table+` WHERE type = $1 AND left(id, 8) = ANY($2)`,
+	err := r.each(ctx, `SELECT id, key, extract(epoch FROM clock_timestamp() - `+clock+`) FROM `+table+
+		` WHERE type = $1 AND left(id, 8) = ANY($2)`,
 		[]any{typ, prefixes}, func(rows *sql.Rows) error {
 			var id string
 			var e event
@@ -27,14 +29,16 @@ func (r *serviceDB) eventIDs(ctx context.Context, table, clock, typ string, pref
 // purgedBefore is the age beyond which a producer's outbox is not complete: retention has been there.
 func (r *serviceDB) purgedBefore(ctx context.Context) (float64, error) {
 	age := math.Inf(1)
-	err := r.each(ctx, `SELECT extract(epoch FROM clock_timestamp() - coalesce(min(created_at), now())) FROM outbox HAVING (SELECT purged_through FROM outbox_head) > 0`,
+	err := r.each(ctx, `SELECT extract(epoch FROM clock_timestamp() - coalesce(min(created_at), now())) FROM outbox
+		HAVING (SELECT purged_through FROM outbox_head) > 0`,
 		nil, func(rows *sql.Rows) error { return rows.Scan(&age) })
 	return age, err
 }
 
 // relay finds events that did not go out, and gaps of the feed.
 func (f *facts) relay(ctx context.Context, b *Book, r *serviceDB) error {
-	err := r.each(ctx, `SELECT id, type, key, pos IS NULL, published_at IS NULL, attempts, extract(epoch FROM clock_timestamp() - created_at)
+	err := r.each(ctx, `SELECT id, type, key, pos IS NULL, published_at IS NULL, attempts, extract(epoch
+		FROM clock_timestamp() - created_at)
 		FROM outbox WHERE pos IS NULL OR published_at IS NULL`, nil, func(rows *sql.Rows) error {
 		var id, typ, key string
 		var unnumbered, unpublished bool
@@ -51,14 +55,16 @@ func (f *facts) relay(ctx context.Context, b *Book, r *serviceDB) error {
 			b.add(l, ruleRelayed, "event "+id, "%s of %s has no place in %s's feed after %.0f s", typ, key, r.name, age)
 		}
 		if unpublished {
-			b.add(l, ruleRelayed, "event "+id, "%s of %s: the broker has not taken it after %.0f s and %d tries", typ, key, age, attempts)
+			b.add(l, ruleRelayed, "event "+id, "%s of %s: the broker has not taken it after %.0f s and %d tries", typ, key, age,
+				attempts)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	gaps, err := r.faults(ctx, ruleFeed, `SELECT 'feed', format('it ends at %s; %s events are numbered, the last %s', h.pos, o.n, o.last)
+	gaps, err := r.faults(ctx,
+		ruleFeed, `SELECT 'feed', format('it ends at %s; %s events are numbered, the last %s', h.pos, o.n, o.last)
 		FROM outbox_head h, (SELECT count(pos) AS n, coalesce(max(pos), 0) AS last FROM outbox) o
 		WHERE CASE WHEN h.purged_through > 0 THEN o.last > h.pos ELSE o.last <> h.pos OR o.n <> h.pos END`, false)
 	for i := range gaps {
@@ -73,7 +79,8 @@ const patience = 10
 
 func (f *facts) parked(ctx context.Context, b *Book, r *serviceDB) error {
 	parked, dropped := 0, 0
-	err := r.each(ctx, `SELECT id, type, key, status, reason, attempts, extract(epoch FROM clock_timestamp() - received_at) FROM inbox WHERE status <> 'done'`, nil, func(rows *sql.Rows) error {
+	err := r.each(ctx, `SELECT id, type, key, status, reason, attempts, extract(epoch FROM clock_timestamp() - received_at)
+		FROM inbox WHERE status <> 'done'`, nil, func(rows *sql.Rows) error {
 		var id, typ, key, status, reason string
 		var attempts int
 		var age float64
@@ -89,7 +96,8 @@ func (f *facts) parked(ctx context.Context, b *Book, r *serviceDB) error {
 			return nil
 		}
 		parked++
-		b.add(Parked, ruleParked, "event "+id, "%s of %s is parked by %s for %.0f s after %d tries: %.200s", typ, key, r.name, age, attempts, reason)
+		b.add(Parked, ruleParked, "event "+id, "%s of %s is parked by %s for %.0f s after %d tries: %.200s", typ, key, r.name,
+			age, attempts, reason)
 		b.Findings[len(b.Findings)-1].awaited = typ != "" && attempts < patience
 		return nil
 	})

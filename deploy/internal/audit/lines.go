@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// line is a row that a query has put into one text, separated by spaces. Hundreds of thousands of rows are read; scanning
-// them column by column would take most of an audit.
+// line is a row that a query has put into one text, separated by spaces. Hundreds of thousands of rows are read;
+// scanning them column by column would take most of an audit.
 type line struct {
 	rest  []byte
 	words map[string]string // the few words there are, each kept once

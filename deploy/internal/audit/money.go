@@ -39,20 +39,25 @@ type charge struct {
 
 func (f *facts) loadPayments(ctx context.Context, r *serviceDB) error {
 	f.payments, f.bills = map[int64]payment{}, map[int64]bill{}
-	err := r.lines(ctx, `SELECT concat_ws(' ', id, order_id, amount, currency, CASE WHEN next_action IS NULL THEN status ELSE 'requires_action' END, provider, provider_id <> '', `+age("updated_at")+`, `+age("created_at")+`) FROM all_payments`, func(l *line) {
-		p := payment{id: l.int(), order: l.int(), amount: l.int(), currency: l.word(), status: l.word(), provider: l.word(), opened: l.bool(), age: l.seconds(), made: l.seconds()}
+	err := r.lines(ctx, `SELECT concat_ws(' ', id, order_id, amount, currency, CASE WHEN next_action IS NULL THEN status
+		ELSE 'requires_action' END, provider, provider_id <> '', `+age("updated_at")+`, `+age("created_at")+
+		`) FROM all_payments`, func(l *line) {
+		p := payment{id: l.int(), order: l.int(), amount: l.int(), currency: l.word(), status: l.word(), provider: l.word(),
+			opened: l.bool(), age: l.seconds(), made: l.seconds()}
 		f.payments[p.id] = p
 	})
 	if err != nil {
 		return err
 	}
-	err = r.lines(ctx, `SELECT concat_ws(' ', order_id, amount, currency, status, `+age("updated_at")+`) FROM all_bills`, func(l *line) {
-		f.bills[l.int()] = bill{amount: l.int(), currency: l.word(), status: l.word(), age: l.seconds()}
-	})
+	err = r.lines(ctx, `SELECT concat_ws(' ', order_id, amount, currency, status, `+age("updated_at")+`) FROM all_bills`,
+		func(l *line) {
+			f.bills[l.int()] = bill{amount: l.int(), currency: l.word(), status: l.word(), age: l.seconds()}
+		})
 	if err != nil {
 		return err
 	}
-	err = r.lines(ctx, `SELECT concat_ws(' ', payment_id, amount, done_at IS NOT NULL, status, `+age("created_at")+`) FROM all_refunds`, func(l *line) {
+	err = r.lines(ctx, `SELECT concat_ws(' ', payment_id, amount, done_at IS NOT NULL, status, `+age("created_at")+
+		`) FROM all_refunds`, func(l *line) {
 		r := refund{payment: l.int(), amount: l.int(), done: l.bool(), status: l.word(), age: l.seconds()}
 		f.refunds = append(f.refunds, r)
 		if p, ok := f.payments[r.payment]; ok && r.status == "pending" && !r.done {
@@ -71,8 +76,10 @@ func (f *facts) loadPayments(ctx context.Context, r *serviceDB) error {
 
 func (f *facts) loadCharges(ctx context.Context, r *serviceDB) error {
 	f.charges = map[string]charge{}
-	return r.lines(ctx, `SELECT concat_ws(' ', ref, amount, captured, refunded, currency, state, `+age("created_at")+`) FROM charges`, func(l *line) {
-		f.charges[l.text()] = charge{amount: l.int(), captured: l.int(), refunded: l.int(), currency: l.word(), state: l.word(), age: l.seconds()}
+	return r.lines(ctx, `SELECT concat_ws(' ', ref, amount, captured, refunded, currency, state, `+age("created_at")+
+		`) FROM charges`, func(l *line) {
+		f.charges[l.text()] = charge{amount: l.int(), captured: l.int(), refunded: l.int(), currency: l.word(),
+			state: l.word(), age: l.seconds()}
 	})
 }
 
@@ -109,7 +116,8 @@ func (f *facts) moneyBook(b *Book) {
 		}
 		captured, refunded = captured+c.captured, refunded+c.refunded
 		if c.captured != 0 {
-			b.add(level(c.age), ruleNoCharge, "charge "+ref, "the provider captured %d for a payment that does not exist", c.captured)
+			b.add(level(c.age), ruleNoCharge, "charge "+ref, "the provider captured %d for a payment that does not exist",
+				c.captured)
 		}
 	}
 	b.look("%d payments against %d charges: captured %d, refunded %d", len(f.payments), len(f.charges), captured, refunded)

@@ -12,7 +12,8 @@ import (
 	"daprmall.dev/services/contracts/orderv1"
 )
 
-// orderStates are what an order may be, with what its bill and its reservations are then, and the event that told of it.
+// orderStates are what an order may be, with what its bill and its reservations are then, and the event that told of
+// it.
 var orderStates = map[string]struct{ bill, stock, event string }{
 	"awaiting_payment": {"open", "reserved", orderv1.TypePlaced},
 	"paid":             {"paid", "deducted", orderv1.TypePaid},
@@ -36,15 +37,19 @@ type order struct {
 
 func (f *facts) loadOrders(ctx context.Context, r *serviceDB) error {
 	f.orders, f.units = map[int64]order{}, map[int64]int64{}
-	err := r.lines(ctx, `SELECT concat_ws(' ', o.id, o.status, o.currency, o.payment_id, o.total, coalesce(l.lines, 0), `+age("o.updated_at")+`, `+age("o.created_at")+`, `+age("o.payment_due_at")+`)
-		FROM all_orders o LEFT JOIN (SELECT order_id, `+hashLines+` AS lines FROM all_order_lines GROUP BY 1) l ON l.order_id = o.id`,
+	err := r.lines(ctx, `SELECT concat_ws(' ', o.id, o.status, o.currency, o.payment_id, o.total, coalesce(l.lines, 0), `+
+		age("o.updated_at")+`, `+age("o.created_at")+`, `+age("o.payment_due_at")+`)
+		FROM all_orders o LEFT JOIN (SELECT order_id, `+hashLines+
+		` AS lines FROM all_order_lines GROUP BY 1) l ON l.order_id = o.id`,
 		func(l *line) {
-			f.orders[l.int()] = order{status: l.word(), currency: l.word(), payment: l.text(), total: l.int(), lines: l.int(), age: l.seconds(), made: l.seconds(), past: l.seconds()}
+			f.orders[l.int()] = order{status: l.word(), currency: l.word(), payment: l.text(), total: l.int(), lines: l.int(),
+				age: l.seconds(), made: l.seconds(), past: l.seconds()}
 		})
 	if err != nil {
 		return err
 	}
-	err = r.each(ctx, `SELECT product_id, sum(quantity) FROM all_order_lines JOIN all_orders ON id = order_id WHERE status = 'paid' GROUP BY 1`, nil, func(rows *sql.Rows) error {
+	err = r.each(ctx, `SELECT product_id, sum(quantity) FROM all_order_lines JOIN all_orders ON id = order_id
+		WHERE status = 'paid' GROUP BY 1`, nil, func(rows *sql.Rows) error {
 		var id, n int64
 		err := rows.Scan(&id, &n)
 		f.units[id] = n
@@ -59,12 +64,13 @@ func (f *facts) loadOrders(ctx context.Context, r *serviceDB) error {
 		return err
 	}
 	f.orderFaults = append(f.orderFaults, unknown...)
-	return r.each(ctx, `SELECT id FROM all_orders JOIN all_order_ids ON order_id = id WHERE fenced`, nil, func(rows *sql.Rows) error {
-		var id int64
-		err := rows.Scan(&id)
-		f.unfenced = append(f.unfenced, id)
-		return err
-	})
+	return r.each(ctx, `SELECT id FROM all_orders JOIN all_order_ids ON order_id = id WHERE fenced`, nil,
+		func(rows *sql.Rows) error {
+			var id int64
+			err := rows.Scan(&id)
+			f.unfenced = append(f.unfenced, id)
+			return err
+		})
 }
 
 const (
@@ -100,12 +106,14 @@ func (f *facts) orderBook(b *Book) {
 	for product, sold := range f.units {
 		if put := f.stock[product].put; sold > put {
 			// Sold and put are read a moment apart, but nothing can be sold before it was put.
-			b.add(Violation, ruleSoldUnits, fmt.Sprintf("product %d", product), "%d units in paid orders, %d were ever put in stock", sold, put)
+			b.add(Violation, ruleSoldUnits, fmt.Sprintf("product %d", product),
+				"%d units in paid orders, %d were ever put in stock", sold, put)
 		}
 	}
 	for id, bill := range f.bills {
 		if _, ok := f.orders[id]; !ok {
-			b.add(level(bill.age), ruleOwner, fmt.Sprintf("order %d", id), "it has a bill over %d and does not exist", bill.amount)
+			b.add(level(bill.age), ruleOwner, fmt.Sprintf("order %d", id), "it has a bill over %d and does not exist",
+				bill.amount)
 		}
 	}
 	for id, v := range f.reservations {
@@ -123,7 +131,8 @@ func (f *facts) orderBook(b *Book) {
 	}
 	b.report(f.orderFaults)
 	b.report(f.doubled)
-	b.look("%d orders against %d payments, %d bills, %d reservations, %d rejections", len(f.orders), len(f.payments), len(f.bills), len(f.reservations), len(f.rejections))
+	b.look("%d orders against %d payments, %d bills, %d reservations, %d rejections", len(f.orders), len(f.payments),
+		len(f.bills), len(f.reservations), len(f.rejections))
 }
 
 func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []payment) {
@@ -145,7 +154,8 @@ func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []p
 			return
 		}
 		if p := kept[0]; strconv.FormatInt(p.id, 10) != o.payment || p.amount != o.total || p.currency != o.currency {
-			b.add(level(age), rulePaid, subject, "it says payment %s of %d %s; settled is payment %d of %d %s", o.payment, o.total, o.currency, p.id, p.amount, p.currency)
+			b.add(level(age), rulePaid, subject, "it says payment %s of %d %s; settled is payment %d of %d %s", o.payment,
+				o.total, o.currency, p.id, p.amount, p.currency)
 		}
 	case "awaiting_payment":
 		if len(kept) > 0 {
@@ -159,7 +169,8 @@ func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []p
 		back := slices.ContainsFunc(paid, func(p payment) bool {
 			return p.status == "refunded" && p.amount == o.total && p.currency == o.currency
 		})
-		if back != (o.status == "refunded") && !slices.ContainsFunc(paid, returning) { // which of them is the order's own, only order knows
+		// which of them is the order's own, only order knows
+		if back != (o.status == "refunded") && !slices.ContainsFunc(paid, returning) {
 			b.add(level(age), ruleBack, subject, "it is %s and has %d payments that went back", o.status, len(paid))
 		}
 	}
@@ -180,8 +191,10 @@ func (f *facts) orderBill(b *Book, subject string, o order, bill bill, billed, r
 	case !billed:
 		b.add(level(o.made), ruleBill, subject, "it is %s and has no bill", o.status)
 	case bill.amount != o.total || bill.currency != o.currency:
-		b.add(Violation, ruleBill, subject, "it is over %d %s, its bill over %d %s", o.total, o.currency, bill.amount, bill.currency)
-	case returning && (o.status == "cancelled" || o.status == "refunded") && bill.status != "open": // until all money is back
+		b.add(Violation, ruleBill, subject, "it is over %d %s, its bill over %d %s", o.total, o.currency, bill.amount,
+			bill.currency)
+	case returning && (o.status == "cancelled" || o.status == "refunded") &&
+		bill.status != "open": // until all money is back
 	case bill.status != orderStates[o.status].bill:
 		b.add(level(min(o.age, bill.age)), ruleBill, subject, "it is %s, its bill is %s", o.status, bill.status)
 	}

@@ -59,8 +59,8 @@ type serviceDB struct {
 	tx   *sql.Tx
 }
 
-// read takes everything in, services side by side. The gate is read before product's database, so that a gate that is ahead of
-// the ledger is a fault and not a matter of timing.
+// read takes everything in, services side by side. The gate is read before product's database, so that a gate that is
+// ahead of the ledger is a fault and not a matter of timing.
 func read(ctx context.Context, m running.Mall) (*facts, error) {
 	f := &facts{services: map[string]*serviceDB{}, grace: 15}
 	var err error
@@ -118,9 +118,10 @@ func openServiceDB(ctx context.Context, name, dsn string) (*serviceDB, error) {
 		_ = db.Close()
 		return nil, err
 	}
-	// Whole tables are added up, all services side by side: compiling the queries takes longer than running them, and sorting
-	// on disk longer than in memory.
-	if _, err := tx.ExecContext(ctx, "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL max_parallel_workers_per_gather = 0"); err != nil {
+	// Whole tables are added up, all services side by side: compiling the queries takes longer than running them, and
+	// sorting on disk longer than in memory.
+	if _, err := tx.ExecContext(ctx,
+		"SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL max_parallel_workers_per_gather = 0"); err != nil {
 		_ = db.Close()
 		return nil, err
 	}

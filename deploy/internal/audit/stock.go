@@ -29,7 +29,8 @@ const (
 
 func (f *facts) loadStock(ctx context.Context, r *serviceDB) error {
 	f.stock = map[int64]stockRow{}
-	err := r.lines(ctx, `SELECT concat_ws(' ', s.product_id, s.on_hand, s.reserved, s.stock_version, coalesce(l.put, 0), coalesce(`+age("l.at")+`, 1000000000))
+	err := r.lines(ctx, `SELECT concat_ws(' ', s.product_id, s.on_hand, s.reserved, s.stock_version, coalesce(l.put, 0),
+		coalesce(`+age("l.at")+`, 1000000000))
 		FROM stock s LEFT JOIN (SELECT product_id, max(at) AS at, sum(on_hand_delta) FILTER (WHERE kind IN ('initial', 'adjust') AND on_hand_delta > 0) AS put
 			FROM all_stock_ledger GROUP BY 1) l USING (product_id)`, func(l *line) {
 		f.stock[l.int()] = stockRow{onHand: l.int(), reserved: l.int(), version: l.int(), put: l.int(), age: l.seconds()}
@@ -38,25 +39,37 @@ func (f *facts) loadStock(ctx context.Context, r *serviceDB) error {
 		return err
 	}
 	checks := []struct{ rule, query string }{
-		{ruleLedger, `SELECT 'product ' || coalesce(s.product_id, l.product_id), format('stock says on_hand %s, reserved %s, version %s; the ledger adds up to %s, %s in %s entries, last version %s',
+		{ruleLedger, `SELECT 'product ' || coalesce(s.product_id, l.product_id),
+			format('stock says on_hand %s, reserved %s, version %s; the ledger adds up to %s, %s in %s entries, last version %s',
 				s.on_hand, s.reserved, s.stock_version, l.on_hand, l.reserved, l.n, l.version)
-			FROM stock s FULL JOIN (SELECT product_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved, max(stock_version) AS version,
-				max(stock_version) - min(stock_version) + 1 AS span, count(*) AS n FROM all_stock_ledger GROUP BY 1) l USING (product_id)
-			WHERE (s.on_hand, s.reserved, s.stock_version) IS DISTINCT FROM (l.on_hand, l.reserved, l.version) OR l.span <> l.n OR NOT 0 <= s.reserved OR NOT s.reserved <= s.on_hand`},
-		{ruleReserved, `SELECT 'product ' || coalesce(s.product_id, v.product_id), format('stock says %s, open reservations add up to %s', s.reserved, coalesce(v.open, 0))
-			FROM stock s FULL JOIN (SELECT product_id, sum(quantity) AS open FROM all_reservations WHERE state = 'reserved' GROUP BY 1) v USING (product_id)
+			FROM stock s FULL JOIN (SELECT product_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved,
+			max(stock_version) AS version,
+				max(stock_version) - min(stock_version) + 1 AS span, count(*) AS n FROM all_stock_ledger
+				GROUP BY 1) l USING (product_id)
+			WHERE (s.on_hand, s.reserved, s.stock_version) IS DISTINCT FROM (l.on_hand, l.reserved, l.version) OR l.span <> l.n
+			OR NOT 0 <= s.reserved OR NOT s.reserved <= s.on_hand`},
+		{ruleReserved, `SELECT 'product ' || coalesce(s.product_id, v.product_id),
+			format('stock says %s, open reservations add up to %s', s.reserved, coalesce(v.open, 0))
+			FROM stock s FULL JOIN (SELECT product_id, sum(quantity) AS open FROM all_reservations WHERE state = 'reserved'
+			GROUP BY 1) v USING (product_id)
 			WHERE s.reserved IS DISTINCT FROM coalesce(v.open, 0)`},
 		// A cancelling that came before its placing has nothing in the ledger.
-		{ruleEntries, `SELECT format('order %s product %s', coalesce(v.order_id, l.order_id), coalesce(v.product_id, l.product_id)),
-				format('%s %s; the ledger has %s reserve, %s deduct, %s release: on_hand %s, reserved %s', coalesce(v.quantity::text, 'no reservation'), v.state, l.nr, l.nd, l.nl, l.h, l.r)
-			FROM all_reservations v FULL JOIN (SELECT order_id, product_id, sum(on_hand_delta) AS h, sum(reserved_delta) AS r, count(*) FILTER (WHERE kind = 'reserve') AS nr,
-				count(*) FILTER (WHERE kind = 'deduct') AS nd, count(*) FILTER (WHERE kind = 'release') AS nl FROM all_stock_ledger WHERE order_id IS NOT NULL GROUP BY 1, 2) l USING (order_id, product_id)
+		{ruleEntries, `SELECT format('order %s product %s', coalesce(v.order_id, l.order_id), coalesce(v.product_id,
+			l.product_id)),
+				format('%s %s; the ledger has %s reserve, %s deduct, %s release: on_hand %s, reserved %s',
+				coalesce(v.quantity::text, 'no reservation'), v.state, l.nr, l.nd, l.nl, l.h, l.r)
+			FROM all_reservations v FULL JOIN (SELECT order_id, product_id, sum(on_hand_delta) AS h, sum(reserved_delta) AS r,
+			count(*) FILTER (WHERE kind = 'reserve') AS nr,
+				count(*) FILTER (WHERE kind = 'deduct') AS nd, count(*) FILTER (WHERE kind = 'release') AS nl FROM all_stock_ledger
+				WHERE order_id IS NOT NULL GROUP BY 1, 2) l USING (order_id, product_id)
 			WHERE NOT coalesce(CASE v.state
 				WHEN 'reserved' THEN (l.h, l.r, l.nr, l.nd, l.nl) = (0, v.quantity, 1, 0, 0)
 				WHEN 'deducted' THEN (l.h, l.r, l.nr, l.nd, l.nl) = (-v.quantity, 0, 1, 1, 0)
 				WHEN 'released' THEN l.nr IS NULL OR (l.h, l.r, l.nr, l.nd, l.nl) = (0, 0, 1, 0, 1) END, false)`},
-		{ruleAdjusted, `SELECT 'adjustment ' || coalesce(a.id, l.adjustment_id), format('asked for %s, the ledger has %s in %s entries', a.delta, l.h, l.n)
-			FROM all_adjustments a FULL JOIN (SELECT adjustment_id, sum(on_hand_delta) AS h, count(*) AS n FROM all_stock_ledger WHERE adjustment_id IS NOT NULL GROUP BY 1) l ON l.adjustment_id = a.id
+		{ruleAdjusted, `SELECT 'adjustment ' || coalesce(a.id, l.adjustment_id),
+			format('asked for %s, the ledger has %s in %s entries', a.delta, l.h, l.n)
+			FROM all_adjustments a FULL JOIN (SELECT adjustment_id, sum(on_hand_delta) AS h, count(*) AS n FROM all_stock_ledger
+			WHERE adjustment_id IS NOT NULL GROUP BY 1) l ON l.adjustment_id = a.id
 			WHERE (a.delta, 1) IS DISTINCT FROM (l.h, l.n)`},
 	}
 	for _, c := range checks {
@@ -74,13 +87,15 @@ const hashLines = "bit_xor(hashint8extended(product_id, quantity))"
 
 func (f *facts) loadReservations(ctx context.Context, r *serviceDB) error {
 	f.reservations, f.rejections = map[int64]reserved{}, map[int64]float64{}
-	err := r.lines(ctx, `SELECT concat_ws(' ', order_id, `+hashLines+`, min(state), max(state), `+age("max(updated_at)")+`) FROM all_reservations GROUP BY order_id`, func(l *line) {
+	err := r.lines(ctx, `SELECT concat_ws(' ', order_id, `+hashLines+`, min(state), max(state), `+age("max(updated_at)")+
+		`) FROM all_reservations GROUP BY order_id`, func(l *line) {
 		f.reservations[l.int()] = reserved{lines: l.int(), low: l.word(), top: l.word(), age: l.seconds()}
 	})
 	if err != nil {
 		return err
 	}
-	return r.lines(ctx, `SELECT concat_ws(' ', order_id, `+age("rejected_at")+`) FROM all_rejections`, func(l *line) { f.rejections[l.int()] = l.seconds() })
+	return r.lines(ctx, `SELECT concat_ws(' ', order_id, `+age("rejected_at")+`) FROM all_rejections`,
+		func(l *line) { f.rejections[l.int()] = l.seconds() })
 }
 
 func (f *facts) stockBook(b *Book) {

@@ -25,7 +25,9 @@ func (f *facts) stuckBook(b *Book) {
 			if o.past < f.grace+settle {
 				l = InFlight
 			}
-			b.add(l, ruleDue, fmt.Sprintf("order %d", id), "it awaits payment %.0f s after it was due; %.0f s of grace and %d s to be cancelled are allowed", o.past, f.grace, settle)
+			b.add(l, ruleDue, fmt.Sprintf("order %d", id),
+				"it awaits payment %.0f s after it was due; %.0f s of grace and %d s to be cancelled are allowed", o.past, f.grace,
+				settle)
 		}
 	}
 	processing := 0
@@ -36,7 +38,8 @@ func (f *facts) stuckBook(b *Book) {
 		}
 		if p.status == "processing" || p.status == "requires_action" {
 			processing++
-			b.add(level(p.made), ruleAttempt, fmt.Sprintf("payment %d", id), "order %d: %s for %.0f s", p.order, p.status, p.made)
+			b.add(level(p.made), ruleAttempt, fmt.Sprintf("payment %d", id), "order %d: %s for %.0f s", p.order, p.status,
+				p.made)
 		}
 	}
 	pending := 0
@@ -46,7 +49,8 @@ func (f *facts) stuckBook(b *Book) {
 			if v.status == "pending" && v.age < longestRefund { // the provider has it, and takes days for some banks
 				continue
 			}
-			b.add(level(v.age), ruleRefund, fmt.Sprintf("payment %d", v.payment), "%d are to go back for %.0f s", v.amount, v.age)
+			b.add(level(v.age), ruleRefund, fmt.Sprintf("payment %d", v.payment), "%d are to go back for %.0f s", v.amount,
+				v.age)
 		}
 	}
 	b.look("%d orders await payment, %d attempts and %d refunds are under way", open, processing, pending)

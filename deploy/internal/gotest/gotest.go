@@ -144,7 +144,8 @@ func (r *Reader) progress() {
 	if len(parts) == 0 {
 		parts = append(parts, "compiling")
 	}
-	_, _ = fmt.Fprintf(r.Out, "  … %-4v %s (%d packages done)\n", time.Since(r.began).Round(time.Second), strings.Join(parts, "; "), r.done)
+	_, _ = fmt.Fprintf(r.Out, "  … %-4v %s (%d packages done)\n", time.Since(r.began).Round(time.Second),
+		strings.Join(parts, "; "), r.done)
 }
 
 func (r *Reader) event(e event) {

@@ -109,8 +109,8 @@ func (p Layout) Make() error {
 	return os.Chmod(p.Sockets, 0o700)
 }
 
-// ownSockets refuses a directory that is not ours: it may be in a place anyone can write to, and root could close what a link of
-// somebody else's leads to, or put its sockets where their owner can replace them.
+// ownSockets refuses a directory that is not ours: it may be in a place anyone can write to, and root could close what
+// a link of somebody else's leads to, or put its sockets where their owner can replace them.
 func (p Layout) ownSockets() error {
 	info, err := os.Lstat(p.Sockets)
 	if err != nil {

@@ -29,8 +29,8 @@ func TestPlacesDoNotMeet(t *testing.T) {
 	}
 }
 
-// In a directory for everybody, somebody else may have been there first: with a link, or with a directory of their own, through
-// which root would reach into what is theirs.
+// In a directory for everybody, somebody else may have been there first: with a link, or with a directory of their own,
+// through which root would reach into what is theirs.
 func TestSocketsLieInADirectoryOfOurOwn(t *testing.T) {
 	theirs := t.TempDir()
 	if err := os.Chmod(theirs, 0o755); err != nil {

@@ -39,7 +39,8 @@ func (i Instance) Prepare() error {
 	password, _ := server.User.Password()
 	conf := strings.Join([]string{
 		"[databases]",
-		fmt.Sprintf("* = host=%s port=%s user=%s password=%s", server.Hostname(), server.Port(), server.User.Username(), password),
+		fmt.Sprintf("* = host=%s port=%s user=%s password=%s", server.Hostname(), server.Port(), server.User.Username(),
+			password),
 		"[pgbouncer]",
 		"listen_addr = 127.0.0.1",
 		"listen_port = " + strconv.Itoa(i.Port),
@@ -66,8 +67,9 @@ func (i Instance) addr() string { return net.JoinHostPort("127.0.0.1", strconv.I
 // Spec is how it is kept running.
 func (i Instance) Spec(name, log string) supervise.Spec {
 	return supervise.Spec{Name: name, Kind: "pgbouncer", Path: i.Binary, Args: []string{i.config()}, Dir: i.Dir,
-		Env: []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}, Log: log, User: i.User.Credential(), Port: i.Port, Ports: map[string]int{"pgbouncer": i.Port},
-		Stop: syscall.SIGINT, Orphan: syscall.SIGTERM, Patience: 5 * time.Second}
+		Env: []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}, Log: log, User: i.User.Credential(), Port: i.Port,
+		Ports: map[string]int{"pgbouncer": i.Port},
+		Stop:  syscall.SIGINT, Orphan: syscall.SIGTERM, Patience: 5 * time.Second}
 }
 
 // Wait returns when it answers.

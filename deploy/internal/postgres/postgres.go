@@ -58,7 +58,8 @@ func (i Instance) Prepare(ctx context.Context) error {
 		return err
 	}
 	defer os.Remove(pw) //nolint:errcheck // read once by initdb
-	args := []string{"-D", tmp, "--username=postgres", "--auth=scram-sha-256", "--pwfile=" + pw, "--encoding=UTF8", "--no-instructions"}
+	args := []string{"-D", tmp, "--username=postgres", "--auth=scram-sha-256", "--pwfile=" + pw, "--encoding=UTF8",
+		"--no-instructions"}
 	if i.Unsafe {
 		args = append(args, "--no-sync")
 	}
@@ -130,7 +131,7 @@ func (i Instance) URL() string {
 	return u.String()
 }
 
-// has says whether a loadable library came with the server.
+// has reports whether a loadable library came with the server.
 func (i Instance) has(library string) bool {
 	for _, dir := range []string{"../lib", "../lib/postgresql"} {
 		for _, ext := range []string{".so", ".dylib"} {

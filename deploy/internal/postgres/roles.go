@@ -73,7 +73,8 @@ func Databases(ctx context.Context, dsn string, passwords map[string]string) err
 	return statistics(ctx, db)
 }
 
-// login makes a role that may sign in, or changes its password. Such a statement takes no parameters: the server quotes.
+// login makes a role that may sign in, or changes its password. Such a statement takes no parameters: the server
+// quotes.
 func login(ctx context.Context, db *sql.DB, verb, name, password string) error {
 	var statement string
 	err := db.QueryRowContext(ctx, `SELECT format('%s ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %L',
@@ -119,7 +120,7 @@ func names(ctx context.Context, db *sql.DB, query string) (map[string]bool, erro
 	return out, rows.Err()
 }
 
-// HasRows says whether a table exists and has rows.
+// HasRows reports whether a table exists and has rows.
 func HasRows(ctx context.Context, dsn, table string) (bool, error) {
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {

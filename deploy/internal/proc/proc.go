@@ -56,7 +56,7 @@ func Start(cmd *exec.Cmd, onParentDeath syscall.Signal) error {
 	return <-result
 }
 
-// Alive says whether the recorded process still runs.
+// Alive reports whether the recorded process still runs.
 func (r Record) Alive() bool {
 	if r.PID <= 0 {
 		return false

@@ -17,8 +17,8 @@ const ErrNil = redis.Nil
 // quiet keeps the driver from writing to stderr what it returns as an error.
 var quiet = sync.OnceFunc(logging.Disable)
 
-// Open gives a client that connects when it is asked something, and says at once when nobody answers: who can wait does
-// so with Wait. An empty password signs in nowhere.
+// Open returns a client that connects when it is asked something, and says at once when nobody answers: who can wait
+// does so with Wait. An empty password signs in nowhere.
 func Open(addr, password string) *Client {
 	quiet()
 	return redis.NewClient(&redis.Options{Addr: addr, Password: password, DisableIdentity: true,

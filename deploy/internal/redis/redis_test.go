@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The directory belongs to the server's user, who may have no power at all: whoever starts the server must not write through a link
-// that was left in it.
+// The directory belongs to the server's user, who may have no power at all: whoever starts the server must not write
+// through a link that was left in it.
 func TestTheConfigurationIsWrittenThroughNoLink(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "precious")
 	if err := os.WriteFile(target, []byte("precious"), 0o600); err != nil {

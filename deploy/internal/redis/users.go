@@ -7,8 +7,8 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// SettingsReader is a user of Redis' access control list who reads the settings of one app and those of all, and nothing
-// else: what the app's sidecar signs in as for the configuration store (components/local/config-<app>.yaml).
+// SettingsReader is a user of Redis' access control list who reads the settings of one app and those of all, and
+// nothing else: what the app's sidecar signs in as for the configuration store (components/local/config-<app>.yaml).
 type SettingsReader struct {
 	service  contracts.Service
 	password string
@@ -26,7 +26,8 @@ func SettingsReaders(passwords map[string]string) (all []SettingsReader) {
 
 // rules are his name and rights, as redis.conf and ACL SETUSER take them.
 func (u SettingsReader) rules() []string {
-	return []string{"settings-" + u.service.Name, "reset", "on", ">" + u.password, "~" + u.service.SettingsPrefix() + ".*", "~mall.*", "~database.*",
+	return []string{"settings-" + u.service.Name, "reset", "on", ">" + u.password, "~" + u.service.SettingsPrefix() + ".*",
+		"~mall.*", "~database.*",
 		"-@all", "+ping", "+hello", "+auth", "+select", "+info", "+get"}
 }
 

@@ -29,7 +29,8 @@ d: ['redis:1', x]
 
 func TestTheRepositorysOwnFiles(t *testing.T) {
 	dir := t.TempDir() + "/out"
-	if err := Dirs([]string{"../../../components/local", "../../../dapr-config"}, dir, Values{Redis: "r:1", Home: "/h"}); err != nil {
+	if err := Dirs([]string{"../../../components/local", "../../../dapr-config"}, dir,
+		Values{Redis: "r:1", Home: "/h"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Dirs([]string{dir}, dir+"2", Values{}); err != nil {

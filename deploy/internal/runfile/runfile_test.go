@@ -35,9 +35,10 @@ const one = `{appID: order, appDirPath: ./o, command: [go, run, .], appPort: 808
 
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ file, want string }{
-		"a misspelt field":      {"version: 1\napps:\n - " + one + ", appProtokoll: h2c}", "appProtokoll"},
-		"the same app twice":    {"version: 1\napps:\n - " + one + "}\n - " + one + "}", "listed twice"},
-		"a port twice":          {"version: 1\napps:\n - " + one + "}\n - " + strings.Replace(one, "order", "cart", 1) + "}", "belongs to"},
+		"a misspelt field":   {"version: 1\napps:\n - " + one + ", appProtokoll: h2c}", "appProtokoll"},
+		"the same app twice": {"version: 1\napps:\n - " + one + "}\n - " + one + "}", "listed twice"},
+		"a port twice": {"version: 1\napps:\n - " + one + "}\n - " + strings.Replace(one, "order", "cart", 1) + "}",
+			"belongs to"},
 		"a missing port":        {"version: 1\napps:\n - " + strings.Replace(one, "appPort: 8086, ", "", 1) + "}", "missing"},
 		"a placement service":   {"version: 1\ncommon: {placementHostAddress: x}\napps:\n - " + one + "}", "placement"},
 		"another version":       {"version: 2\napps:\n - " + one + "}", "version 2"},

@@ -36,8 +36,8 @@ type Own struct {
 	PostgresPassword string            `json:"postgres_password"`
 	DaprTokens       map[string]string `json:"dapr_tokens"` // by app: app → its sidecar
 	AppTokens        map[string]string `json:"app_tokens"`  // by app: its sidecar → app
-	// EventsTokens are in the paths on which sidecars deliver events, by app. A sidecar names the path in its log when its app is away,
-	// so they are not kept: each start makes new ones.
+	// EventsTokens are in the paths on which sidecars deliver events, by app. A sidecar names the path in its log when its
+	// app is away, so they are not kept: each start makes new ones.
 	EventsTokens map[string]string `json:"-"`
 }
 
@@ -94,7 +94,8 @@ func (s Store) Next(name string) {
 	s[name]["other"] = base64.StdEncoding.EncodeToString(random(32))
 }
 
-// Swap uses the value that was made by Next; the one before is recognised until the next change. Until Settled somebody may use that.
+// Swap uses the value that was made by Next; the one before is recognised until the next change. Until Settled somebody
+// may use that.
 func (s Store) Swap(name string) {
 	s[name]["key"], s[name]["other"] = s[name]["other"], s[name]["key"]
 	s[name][unsettled] = "yes"
@@ -106,11 +107,11 @@ const unsettled = "unsettled"
 // Settled says that everybody uses the value of the last Swap.
 func (s Store) Settled(name string) { delete(s[name], unsettled) }
 
-// IsSettled says whether everybody does.
+// IsSettled reports whether everybody does.
 func (s Store) IsSettled(name string) bool { return s[name][unsettled] == "" }
 
-// NextDSN makes the password that follows that of a database. One that a rotation has left half done is taken up again: the database
-// may have it already.
+// NextDSN makes the password that follows that of a database. One that a rotation has left half done is taken up again:
+// the database may have it already.
 func (s Store) NextDSN(name string) (next string) {
 	next = password()
 	if half, err := url.Parse(s[name+"-db"]["other_dsn"]); err == nil && half.User != nil {
@@ -146,7 +147,7 @@ func (s Store) DSN(name string) string { return s[name+"-db"]["dsn"] }
 // FirstAdmin is the one-time secret that makes the first admin.
 func (s Store) FirstAdmin() string { return s[nameAdmin]["secret"] }
 
-// Read gives the secrets of a mall that was started before.
+// Read returns the secrets of a mall that was started before.
 func Read(home string) (Store, error) {
 	s := Store{}
 	return s, readJSON(storePath(home), &s)
@@ -188,7 +189,7 @@ func (s Store) fill() {
 // SettingsReaders are the passwords with which sidecars read settings from Redis, by app. No app may read them.
 func (s Store) SettingsReaders() map[string]string { return s.at("settings-readers") }
 
-// callerKeys gives each app a key for each other, in the secret of the one that shows it (<app>-peers) and of the one
+// callerKeys returns each app a key for each other, in the secret of the one that shows it (<app>-peers) and of the one
 // that looks at it (<app>-callers).
 func (s Store) callerKeys(apps []string) {
 	for _, callee := range apps {
@@ -205,7 +206,7 @@ func (s Store) callerKeys(apps []string) {
 	}
 }
 
-// at gives a secret, made if it is not there.
+// at returns a secret, made if it is not there.
 func (s Store) at(name string) map[string]string {
 	if s[name] == nil {
 		s[name] = map[string]string{}

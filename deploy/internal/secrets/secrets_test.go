@@ -93,14 +93,16 @@ func TestSecretsFollowEachOther(t *testing.T) {
 	s.SetDatabase("order", "127.0.0.1:5", "sslmode=disable")
 	old, oldKey := s.DSN("order"), s["refresh-hmac"]["key"]
 	next := s.NextDSN("order")
-	if again := s.NextDSN("order"); again != next { // the rotation before was cut off, and the database may have the password
+	// the rotation before was cut off, and the database may have the password
+	if again := s.NextDSN("order"); again != next {
 		t.Errorf("a rotation that was cut off is not taken up: %q, then %q", next, again)
 	}
 	if s.DSN("order") != old || s["order-db"]["other_dsn"] == "" {
 		t.Errorf("before the change: %v", s["order-db"])
 	}
 	s.UseNextDSN("order")
-	if s.DatabasePassword("order") != next || s["order-db"]["other_dsn"] != "" || s.DSN("order")[len(s.DSN("order"))-15:] != "sslmode=disable" {
+	if s.DatabasePassword("order") != next || s["order-db"]["other_dsn"] != "" ||
+		s.DSN("order")[len(s.DSN("order"))-15:] != "sslmode=disable" {
 		t.Errorf("after it: %v", s["order-db"])
 	}
 	s.Next("refresh-hmac")

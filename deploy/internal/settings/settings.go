@@ -1,5 +1,5 @@
-// Package settings is how settings lie in the configuration store (services/kit/config reads them there): a text and a version, as
-// Dapr's Redis store splits them.
+// Package settings is how settings lie in the configuration store (services/kit/config reads them there): a text and a
+// version, as Dapr's Redis store splits them.
 package settings
 
 import (
@@ -19,7 +19,8 @@ const (
 // Separator stands between text and version.
 const Separator = "||"
 
-// Value is a setting as it lies in the store. A later one has a higher version; 0 was written by somebody who knows no versions.
+// Value is a setting as it lies in the store. A later one has a higher version; 0 was written by somebody who knows no
+// versions.
 type Value struct {
 	Text    string
 	Version int64

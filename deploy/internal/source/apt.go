@@ -77,7 +77,8 @@ func (m Machine) aptInstall(ctx context.Context, policy, pkg string) error {
 		}
 		defer os.Remove(policy) //nolint:errcheck // ours, and of no use later
 	}
-	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", pkg}} {
+	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "-o",
+		"DPkg::Lock::Timeout=120", pkg}} {
 		m.Report.Note("apt-get %s %s", args[0], pkg)
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")

@@ -65,7 +65,8 @@ func here() (platform, error) {
 
 // postgresIn and redisIn say where the embedded programs lie once they have been fetched.
 func postgresIn(cache string) Found {
-	return Found{Path: filepath.Join(cache, "postgres-"+embeddedPostgresVersion, "bin"), Version: embeddedPostgresVersion, From: Embedded}
+	return Found{Path: filepath.Join(cache, "postgres-"+embeddedPostgresVersion, "bin"), Version: embeddedPostgresVersion,
+		From: Embedded}
 }
 
 func redisIn(cache string) string {
@@ -74,7 +75,8 @@ func redisIn(cache string) string {
 
 func postgresJar(p platform) string {
 	artifact := "embedded-postgres-binaries-" + p.postgres
-	return maven + "io/zonky/test/postgres/" + artifact + "/" + embeddedPostgresVersion + "/" + artifact + "-" + embeddedPostgresVersion + ".jar"
+	return maven + "io/zonky/test/postgres/" + artifact + "/" + embeddedPostgresVersion + "/" + artifact + "-" +
+		embeddedPostgresVersion + ".jar"
 }
 
 // embeddedReads says why not, if data were written by another version.

@@ -72,11 +72,13 @@ func (s server) first(ctx context.Context, sources map[string]finder) (Found, er
 	if forced != "" {
 		find := sources[forced]
 		if find == nil {
-			return Found{}, fmt.Errorf("%s=%s: want one of %s, or unset %s to try them all", s.forced, forced, strings.Join(order, ", "), s.forced)
+			return Found{}, fmt.Errorf("%s=%s: want one of %s, or unset %s to try them all", s.forced, forced,
+				strings.Join(order, ", "), s.forced)
 		}
 		found, err := find(ctx)
 		if err != nil && ctx.Err() == nil {
-			err = fmt.Errorf("%s=%s: %w\nunset %s to try the other sources, or set %s to a running %s", s.forced, forced, err, s.forced, s.address, s.name)
+			err = fmt.Errorf("%s=%s: %w\nunset %s to try the other sources, or set %s to a running %s", s.forced, forced, err,
+				s.forced, s.address, s.name)
 		}
 		return found, err
 	}
@@ -91,7 +93,9 @@ func (s server) first(ctx context.Context, sources map[string]finder) (Found, er
 		}
 		errs = append(errs, fmt.Errorf("    %s: %w", kind, err))
 	}
-	return Found{}, fmt.Errorf("no %s to be had:\n%w\ninstall it with the system's package manager, or set %s to a running one", s.name, errors.Join(errs...), s.address)
+	return Found{}, fmt.Errorf(
+		"no %s to be had:\n%w\ninstall it with the system's package manager, or set %s to a running one", s.name,
+		errors.Join(errs...), s.address)
 }
 
 // Postgres finds a directory with initdb and postgres. A major version other than 0 is

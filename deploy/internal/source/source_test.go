@@ -39,7 +39,8 @@ func TestWhichInstalledRedisWillDo(t *testing.T) {
 		redis, valkey string
 		want          string // the version found, "" for none
 	}{
-		"Debian 12's":             {"Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=1", "", "7.0.15"},
+		"Debian 12's": {"Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=1", "",
+			"7.0.15"},
 		"the oldest that will do": {"Redis server v=6.2.0 sha=00000000:0", "", "6.2.0"},
 		"Ubuntu 22.04's":          {"Redis server v=6.0.16 sha=00000000:0", "", ""},
 		"too old beside a Valkey": {"Redis server v=6.0.16 sha=00000000:0", "Valkey server v=8.0.1 sha=00000000:0", "8.0.1"},
@@ -69,9 +70,10 @@ func TestWhatIsSaidWhenNothingCanBeHad(t *testing.T) {
 		want   []string
 		not    string
 	}{
-		"installed": {Installed, []string{"MALL_REDIS=installed", "none on the PATH", "MALL_REDIS_ADDR", "unset MALL_REDIS"}, "MALL_POSTGRES"},
-		"apt":       {Apt, []string{"MALL_REDIS=apt", "apt-get", "MALL_REDIS_ADDR"}, "MALL_POSTGRES"},
-		"misspelt":  {"ebmedded", []string{"MALL_REDIS=ebmedded", "want one of installed, embedded, apt"}, "MALL_POSTGRES"},
+		"installed": {Installed, []string{"MALL_REDIS=installed", "none on the PATH", "MALL_REDIS_ADDR", "unset MALL_REDIS"},
+			"MALL_POSTGRES"},
+		"apt":      {Apt, []string{"MALL_REDIS=apt", "apt-get", "MALL_REDIS_ADDR"}, "MALL_POSTGRES"},
+		"misspelt": {"ebmedded", []string{"MALL_REDIS=ebmedded", "want one of installed, embedded, apt"}, "MALL_POSTGRES"},
 	} {
 		t.Setenv("MALL_REDIS", c.forced)
 		_, err := Redis(t.Context(), Machine{Cache: t.TempDir(), Report: &report{}})
@@ -101,12 +103,14 @@ func TestLookingFindsWhatAStartWouldUse(t *testing.T) {
 		look, err := LookRedis(t.Context(), cache)
 		start, startErr := Redis(t.Context(), Machine{Cache: cache, Report: &report{}})
 		if err != nil || startErr != nil || look != start || look.From != want {
-			t.Errorf("MALL_REDIS=%q: looking finds %v, %v; a start uses %v, %v; want %s", forced, look, err, start, startErr, want)
+			t.Errorf("MALL_REDIS=%q: looking finds %v, %v; a start uses %v, %v; want %s", forced, look, err, start, startErr,
+				want)
 		}
 	}
 	program(t, filepath.Join(postgresIn(cache).Path, "initdb"), "initdb (PostgreSQL) 18.6")
 	t.Setenv("MALL_POSTGRES", "")
-	if look, err := LookPostgres(t.Context(), cache, embeddedPostgresMajor); err != nil || Major(look.Version) != embeddedPostgresMajor {
+	if look, err := LookPostgres(t.Context(), cache, embeddedPostgresMajor); err != nil ||
+		Major(look.Version) != embeddedPostgresMajor {
 		t.Errorf("data of version %d: looking finds %v, %v", embeddedPostgresMajor, look, err)
 	}
 	t.Setenv("MALL_POSTGRES", Embedded)

@@ -59,8 +59,8 @@ func (u User) MakeDir(dir string) error {
 	return u.Own(dir)
 }
 
-// Write puts a secret for this user into a directory of theirs. They may have left a link there, through which root would write
-// whatever it leads to: the file is made anew, given away, and put into its place.
+// Write puts a secret for this user into a directory of theirs. They may have left a link there, through which root
+// would write whatever it leads to: the file is made anew, given away, and put into its place.
 func (u User) Write(path string, content []byte) error {
 	tmp := path + ".new"
 	if err := os.Remove(tmp); err != nil && !os.IsNotExist(err) {
@@ -80,7 +80,7 @@ func (u User) Write(path string, content []byte) error {
 	return os.Rename(tmp, path)
 }
 
-// Own gives a file to this user.
+// Own returns a file to this user.
 func (u User) Own(path string) error {
 	if !u.switched {
 		return nil
@@ -97,7 +97,7 @@ func (u User) DataDir(home, name, hash string) string {
 	return filepath.Join("/var/lib/mall-"+hash, name)
 }
 
-// reaches says whether every directory on the way is open to the user.
+// reaches reports whether every directory on the way is open to the user.
 func (u User) reaches(dir string) bool {
 	for ; ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)

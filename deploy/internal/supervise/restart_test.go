@@ -65,7 +65,8 @@ func server(t *testing.T, handover time.Duration) (s *Supervisor, dir, url strin
 	addr := "127.0.0.1:" + strconv.Itoa(port)
 	s = New(dir, t.Logf)
 	s.Start(Spec{Name: "server", Kind: "app", Path: os.Args[0], Dir: dir, Env: []string{serveAt + "=" + addr},
-		Log: filepath.Join(dir, "log"), Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 10 * time.Second, Handover: handover})
+		Log: filepath.Join(dir, "log"), Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 10 * time.Second,
+		Handover: handover})
 	t.Cleanup(func() { s.StopAll() })
 	until(t, "the first start", func() bool { _, err := get("http://" + addr); return err == nil })
 	return s, dir, "http://" + addr

@@ -85,7 +85,7 @@ func (s *Supervisor) launch(ctx context.Context, p *process, name string, socket
 	return r, nil
 }
 
-// listening says whether the process has said so.
+// listening reports whether the process has said so.
 func (r *run) listening() bool {
 	select {
 	case <-r.ready:

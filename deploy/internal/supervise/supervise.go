@@ -228,8 +228,8 @@ func (s *Supervisor) Kill(name string) error {
 	return syscall.Kill(pid, syscall.SIGKILL)
 }
 
-// Restart replaces a process and returns when the old one is gone. Where the processes hand their port over, the new one
-// listens by then; an error says that it does not, and the old one goes on.
+// Restart replaces a process and returns when the old one is gone. Where the processes hand their port over, the new
+// one listens by then; an error says that it does not, and the old one goes on.
 func (s *Supervisor) Restart(ctx context.Context, name string) error {
 	p, err := s.find(name)
 	if err != nil {

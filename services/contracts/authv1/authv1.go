@@ -25,8 +25,8 @@ type Revocation struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Revocations answers the poll: everything created since (RFC 3339), less an overlap of 60 s, and
-// everything in force without since. Now is auth's database clock: the next poll asks since the Now of this one's first answer.
+// Revocations answers the poll: everything created since (RFC 3339), less an overlap of 60 s, and everything in force
+// without since. Now is auth's database clock: the next poll asks since the Now of this one's first answer.
 type Revocations struct {
 	Items []Revocation `json:"items"`
 	Now   time.Time    `json:"now"`
@@ -35,8 +35,8 @@ type Revocations struct {
 	Keys []string `json:"keys,omitempty"`
 }
 
-// RevokeRequest says that an account has changed. Auth asks user what it is now (userv1.PathGet) and takes nothing else from the request
-// than whom to ask about: it does at once what the events of the account do a moment later.
+// RevokeRequest says that an account has changed. Auth asks user what it is now (userv1.PathGet) and takes nothing else
+// from the request than whom to ask about: it does at once what the events of the account do a moment later.
 type RevokeRequest struct {
 	UserID  string   `json:"user_id"`
 	Version int64    `json:"version"`

@@ -1,5 +1,5 @@
-// Package contractstest holds an example of each event and each call between services, and the checks by which a service
-// shows that it keeps to its contracts. Schemas, golden files and docs/events.md are written from it.
+// Package contractstest holds an example of each event and each call between services, and the checks by which a
+// service shows that it keeps to its contracts. Schemas, golden files and docs/events.md are written from it.
 package contractstest
 
 import (

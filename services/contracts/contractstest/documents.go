@@ -12,8 +12,8 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// EventSchema gives the JSON Schema of an event as it crosses the wire. Sidecars may add fields of their own around data; a
-// producer that is newer may add some to data. Whoever reads ignores what it does not know.
+// EventSchema returns the JSON Schema of an event as it crosses the wire. Sidecars may add fields of their own around
+// data; a producer that is newer may add some to data. Whoever reads ignores what it does not know.
 func EventSchema(e Event, docs map[string]string) Object {
 	s := Schemas{Prefix: "#/$defs/", Docs: docs}
 	data := s.Of(reflect.TypeOf(e.Sample))
@@ -25,13 +25,16 @@ func EventSchema(e Event, docs map[string]string) Object {
 		{"required", []string{"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"}},
 		{"properties", Object{
 			{"specversion", Object{{"const", "1.0"}}},
-			{"id", Object{{"type", "string"}, {"format", "uuid"}, {"description", "the same in every delivery: an event with an id that was handled is dropped"}}},
+			{"id", Object{{"type", "string"}, {"format", "uuid"},
+				{"description", "the same in every delivery: an event with an id that was handled is dropped"}}},
 			{"source", Object{{"const", e.Producer}}},
 			{"type", Object{{"const", e.Type}}},
-			{"subject", Object{{"type", "string"}, {"minLength", 1}, {"description", "data." + e.Key + ": events of one subject keep their order where the broker can"}}},
+			{"subject", Object{{"type", "string"}, {"minLength", 1},
+				{"description", "data." + e.Key + ": events of one subject keep their order where the broker can"}}},
 			{"time", Object{{"type", "string"}, {"format", "date-time"}}},
 			{"datacontenttype", Object{{"const", "application/json"}}},
-			{"traceparent", Object{{"type", "string"}, {"pattern", "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}, {"description", "of the request that made the event"}}},
+			{"traceparent", Object{{"type", "string"}, {"pattern", "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
+				{"description", "of the request that made the event"}}},
 			{"data", data},
 		}},
 		{"$defs", definitions(s)},
@@ -46,7 +49,7 @@ func definitions(s Schemas) Object {
 	return defs
 }
 
-// OpenAPI gives the OpenAPI 3.1 document of what peers call of a service.
+// OpenAPI returns the OpenAPI 3.1 document of what peers call of a service.
 func OpenAPI(service string, docs map[string]string) Object {
 	s := Schemas{Prefix: "#/components/schemas/", Docs: docs}
 	refusal := s.Of(reflect.TypeFor[problem.Document]())
@@ -67,14 +70,17 @@ func OpenAPI(service string, docs map[string]string) Object {
 		{"info", Object{
 			{"title", service + ", as other services call it"},
 			{"version", "1"},
-			{"description", "Called through Dapr service invocation: /v1.0/invoke/" + service + "/method/… on the caller's own sidecar, which shows the service who calls " +
+			{"description", "Called through Dapr service invocation: /v1.0/invoke/" + service +
+				"/method/… on the caller's own sidecar, which shows the service who calls " +
 				"(x-callers). A refusal is a problem document with a stable code. Fields and routes are only ever added."},
 		}},
-		{"servers", []Object{{{"url", "http://127.0.0.1:3500/v1.0/invoke/" + service + "/method"}, {"description", "the caller's own sidecar"}}}},
+		{"servers", []Object{{{"url", "http://127.0.0.1:3500/v1.0/invoke/" + service + "/method"},
+			{"description", "the caller's own sidecar"}}}},
 		{"paths", paths},
 		{"components", Object{
 			{"securitySchemes", Object{
-				{"user", Object{{"type", "http"}, {"scheme", "bearer"}, {"bearerFormat", "JWT"}, {"description", "the access token of the user for whom the caller works"}}},
+				{"user", Object{{"type", "http"}, {"scheme", "bearer"}, {"bearerFormat", "JWT"},
+					{"description", "the access token of the user for whom the caller works"}}},
 			}},
 			{"schemas", definitions(s)},
 		}},
@@ -91,13 +97,15 @@ func operation(s *Schemas, r Route, refusal Object) Object {
 	}
 	var params []Object
 	for _, p := range r.Query {
-		params = append(params, Object{{"name", p.Name}, {"in", "query"}, {"description", p.Says}, {"schema", Object{{"type", "string"}}}, {"example", p.Example}})
+		params = append(params, Object{{"name", p.Name}, {"in", "query"}, {"description", p.Says},
+			{"schema", Object{{"type", "string"}}}, {"example", p.Example}})
 	}
 	if params != nil {
 		op = append(op, Member{"parameters", params})
 	}
 	if r.In != nil {
-		op = append(op, Member{"requestBody", Object{{"required", true}, {"content", body("application/json", s.Of(reflect.TypeOf(r.In)))}}})
+		op = append(op, Member{"requestBody", Object{{"required", true},
+			{"content", body("application/json", s.Of(reflect.TypeOf(r.In)))}}})
 	}
 	answer := Object{{"description", http.StatusText(r.Status)}}
 	if r.Out != nil {
@@ -109,7 +117,8 @@ func operation(s *Schemas, r Route, refusal Object) Object {
 	}
 	return append(op, Member{"responses", Object{
 		{strconv.Itoa(r.Status), answer},
-		{"default", Object{{"description", fmt.Sprintf("Refused: %s.", strings.Join(codes, ", "))}, {"content", body(problem.ContentType, refusal)}}},
+		{"default", Object{{"description", fmt.Sprintf("Refused: %s.", strings.Join(codes, ", "))},
+			{"content", body(problem.ContentType, refusal)}}},
 	}})
 }
 

@@ -15,7 +15,7 @@ import (
 	"daprmall.dev/services/kit/outbox"
 )
 
-// Wire gives the event's example as it crosses the wire.
+// Wire returns the event's example as it crosses the wire.
 func Wire(e Event) []byte {
 	data, err := json.Marshal(e.Sample)
 	if err != nil {
@@ -26,8 +26,10 @@ func Wire(e Event) []byte {
 		panic(err)
 	}
 	key, _ := fields[e.Key].(string)
-	text, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: "019a9f5c-1a00-7c3e-8f1e-5d0c5f6a7b80", Source: e.Producer, Type: e.Type, Subject: key,
-		Time: noon, DataContentType: "application/json", TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", Data: data})
+	text, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: "019a9f5c-1a00-7c3e-8f1e-5d0c5f6a7b80",
+		Source: e.Producer, Type: e.Type, Subject: key,
+		Time: noon, DataContentType: "application/json",
+		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", Data: data})
 	if err != nil {
 		panic(err)
 	}

@@ -35,75 +35,102 @@ type Param struct{ Name, Says, Example string }
 // Package is the contract of a service that peers call, where its OpenAPI file lies.
 func Package(service string) string { return service + "v1" }
 
-var address = orderv1.Address{Recipient: "Li Lei", Phone: "+86 27 8888 8888", Street: "1 Luoyu Road", City: "Wuhan", State: "Hubei", Country: "CN", PostalCode: "430070"}
+var address = orderv1.Address{Recipient: "Li Lei", Phone: "+86 27 8888 8888", Street: "1 Luoyu Road", City: "Wuhan",
+	State: "Hubei", Country: "CN", PostalCode: "430070"}
 
-// Routes are all routes between services. They are in an order in which they can be called: what one needs, an earlier one made.
+// Routes are all routes between services. They are in an order in which they can be called: what one needs, an earlier
+// one made.
 func Routes() []Route {
 	routes := []Route{
 		{
-			Service: "order", Name: "createOrder", Method: http.MethodPost, Path: orderv1.PathCreate, Callers: []string{"checkout"}, User: true, Status: http.StatusOK,
-			Says: "Creates the order of a checkout, with its event. Idempotent by order id: a repeat answers the order as it is now.",
-			In: orderv1.CreateRequest{OrderID: "7001", Address: address, Shipping: 1000, Currency: "CNY", FromCart: true, Lines: []orderv1.CreateLine{
-				{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Quantity: 2}, {ProductID: "502", SellerID: "6", Name: "茶杯", Price: 4500, Quantity: 1}}},
-			Out: order(orderv1.Change{Status: "awaiting_payment", At: noon}), Refusals: []string{"order_id_taken", "checkout_expired"},
+			Service: "order", Name: "createOrder", Method: http.MethodPost, Path: orderv1.PathCreate,
+			Callers: []string{"checkout"}, User: true, Status: http.StatusOK,
+			Says: "Creates the order of a checkout, with its event. Idempotent by order id: a repeat answers the order as it " +
+				"is now.",
+			In: orderv1.CreateRequest{OrderID: "7001", Address: address, Shipping: 1000, Currency: "CNY", FromCart: true,
+				Lines: []orderv1.CreateLine{
+					{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Quantity: 2},
+					{ProductID: "502", SellerID: "6", Name: "茶杯", Price: 4500, Quantity: 1}}},
+			Out:      order(orderv1.Change{Status: "awaiting_payment", At: noon}),
+			Refusals: []string{"order_id_taken", "checkout_expired"},
 		}, {
-			Service: "order", Name: "changeOrderAddress", Method: http.MethodPost, Path: orderv1.PathAddress, Callers: []string{"checkout"}, User: true, Status: http.StatusOK,
-			Says: "Sends the user's own order elsewhere while it awaits payment.",
-			In:   orderv1.AddressRequest{OrderID: "7001", Address: address},
-			Out:  order(orderv1.Change{Status: "awaiting_payment", At: noon}), Refusals: []string{"not_found", "order_not_changeable"},
+			Service: "order", Name: "changeOrderAddress", Method: http.MethodPost, Path: orderv1.PathAddress,
+			Callers: []string{"checkout"}, User: true, Status: http.StatusOK,
+			Says:     "Sends the user's own order elsewhere while it awaits payment.",
+			In:       orderv1.AddressRequest{OrderID: "7001", Address: address},
+			Out:      order(orderv1.Change{Status: "awaiting_payment", At: noon}),
+			Refusals: []string{"not_found", "order_not_changeable"},
 		}, {
-			Service: "order", Name: "fenceOrder", Method: http.MethodPost, Path: orderv1.PathFence, Callers: []string{"product", "checkout"}, Status: http.StatusOK,
+			Service: "order", Name: "fenceOrder", Method: http.MethodPost, Path: orderv1.PathFence,
+			Callers: []string{"product", "checkout"}, Status: http.StatusOK,
 			Says: `Asks for the order of a hold that has run out. "No" is for ever: the order can never be created after it.`,
 			In:   orderv1.FenceRequest{OrderID: "7001"}, Out: orderv1.FenceAnswer{Exists: true},
 		}, {
-			Service: "order", Name: "getPayable", Method: http.MethodPost, Path: orderv1.PathGet, Callers: []string{"payment"}, Status: http.StatusOK,
-			Says: "What has to be paid, for a bill whose event has not come yet.",
-			In:   orderv1.GetRequest{OrderID: "7001"},
-			Out: orderv1.Payable{Found: true, OrderID: "7001", UserID: "42", Status: "awaiting_payment", Total: 31300, Currency: "CNY",
+			Service: "order", Name: "getPayable", Method: http.MethodPost, Path: orderv1.PathGet, Callers: []string{"payment"},
+			Status: http.StatusOK,
+			Says:   "What has to be paid, for a bill whose event has not come yet.",
+			In:     orderv1.GetRequest{OrderID: "7001"},
+			Out: orderv1.Payable{Found: true, OrderID: "7001", UserID: "42", Status: "awaiting_payment", Total: 31300,
+				Currency:     "CNY",
 				PaymentDueAt: noon.Add(15 * time.Minute)},
 		}, {
-			Service: "product", Name: "holdStock", Method: http.MethodPost, Path: productv1.PathHold, Callers: []string{"checkout"}, Status: http.StatusOK,
+			Service: "product", Name: "holdStock", Method: http.MethodPost, Path: productv1.PathHold,
+			Callers: []string{"checkout"}, Status: http.StatusOK,
 			Says: "Holds all lines of an order or none, and prices them. Idempotent by order id; sold out is an answer.",
 			In:   productv1.HoldRequest{OrderID: "7001", Lines: []productv1.Line{{ProductID: "501", Quantity: 2}}},
 			Out: productv1.HoldAnswer{Status: productv1.Held, Shortages: []productv1.Shortage{}, Lines: []productv1.PricedLine{
 				{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Currency: "CNY", Quantity: 2}}},
 		}, {
-			Service: "product", Name: "getProducts", Method: http.MethodPost, Path: productv1.PathGet, Callers: []string{"cart", "checkout"}, Status: http.StatusOK,
+			Service: "product", Name: "getProducts", Method: http.MethodPost, Path: productv1.PathGet,
+			Callers: []string{"cart", "checkout"}, Status: http.StatusOK,
 			Says: "Products as they are now, at most 200; those not on sale are missing.",
 			In:   productv1.GetRequest{IDs: []string{"501"}},
-			Out:  productv1.GetAnswer{Products: []productv1.Product{{ID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Currency: "CNY", Available: 100}}},
+			Out: productv1.GetAnswer{Products: []productv1.Product{{ID: "501", SellerID: "5", Name: "Teapot", Price: 12900,
+				Currency: "CNY", Available: 100}}},
 		}, {
-			Service: "product", Name: "releaseStock", Method: http.MethodPost, Path: productv1.PathRelease, Callers: []string{"checkout"}, Status: http.StatusNoContent,
+			Service: "product", Name: "releaseStock", Method: http.MethodPost, Path: productv1.PathRelease,
+			Callers: []string{"checkout"}, Status: http.StatusNoContent,
 			Says: "Gives a hold back after a definite refusal, never after a timeout. Safe to repeat.",
 			In:   productv1.ReleaseRequest{OrderID: "7001"},
 		}, {
-			Service: "cart", Name: "getCartLines", Method: http.MethodGet, Path: cartv1.PathGet, Callers: []string{"checkout"}, User: true, Status: http.StatusOK,
+			Service: "cart", Name: "getCartLines", Method: http.MethodGet, Path: cartv1.PathGet, Callers: []string{"checkout"},
+			User: true, Status: http.StatusOK,
 			Says: "The bare lines of the user's cart.",
 			Out:  cartv1.Cart{Lines: []cartv1.Line{{ProductID: "501", Quantity: 2}}},
 		}, {
-			Service: "user", Name: "verifyCredentials", Method: http.MethodPost, Path: userv1.PathVerify, Callers: []string{"auth"}, Status: http.StatusOK,
-			Says: "Are these the credentials of an account? A verdict, not an error; it takes as long for an account that does not exist.",
-			In:   userv1.VerifyRequest{Email: "lilei@example.com", Password: "correct horse battery"},
-			Out:  userv1.VerifyAnswer{Verdict: userv1.VerdictOK, User: &userv1.User{ID: "42", Roles: []string{"customer"}, Version: 1}},
+			Service: "user", Name: "verifyCredentials", Method: http.MethodPost, Path: userv1.PathVerify,
+			Callers: []string{"auth"}, Status: http.StatusOK,
+			Says: "Are these the credentials of an account? A verdict, not an error; it takes as long for an account that does " +
+				"not exist.",
+			In: userv1.VerifyRequest{Email: "lilei@example.com", Password: "correct horse battery"},
+			Out: userv1.VerifyAnswer{Verdict: userv1.VerdictOK,
+				User: &userv1.User{ID: "42", Roles: []string{"customer"}, Version: 1}},
 		}, {
-			Service: "user", Name: "getUser", Method: http.MethodPost, Path: userv1.PathGet, Callers: []string{"auth"}, Status: http.StatusOK,
-			Says: "An account as it is now.",
-			In:   userv1.GetRequest{UserID: "42"}, Out: userv1.GetAnswer{User: &userv1.User{ID: "42", Roles: []string{"customer"}, Version: 1}},
+			Service: "user", Name: "getUser", Method: http.MethodPost, Path: userv1.PathGet, Callers: []string{"auth"},
+			Status: http.StatusOK,
+			Says:   "An account as it is now.",
+			In:     userv1.GetRequest{UserID: "42"}, Out: userv1.GetAnswer{User: &userv1.User{ID: "42",
+				Roles: []string{"customer"}, Version: 1}},
 		}, {
-			Service: "auth", Name: "revoke", Method: http.MethodPost, Path: authv1.PathRevoke, Callers: []string{"user"}, Status: http.StatusNoContent,
-			Says: "An account has changed: auth asks user what it is now. Safe to repeat and in any order.",
-			In:   authv1.RevokeRequest{UserID: "42", Version: 3, Roles: []string{"customer"}, Banned: true},
+			Service: "auth", Name: "revoke", Method: http.MethodPost, Path: authv1.PathRevoke, Callers: []string{"user"},
+			Status: http.StatusNoContent,
+			Says:   "An account has changed: auth asks user what it is now. Safe to repeat and in any order.",
+			In:     authv1.RevokeRequest{UserID: "42", Version: 3, Roles: []string{"customer"}, Banned: true},
 		}, {
-			Service: "auth", Name: "listRevocations", Method: http.MethodGet, Path: authv1.PathRevocations, Callers: []string{"api-gateway"}, Status: http.StatusOK,
+			Service: "auth", Name: "listRevocations", Method: http.MethodGet, Path: authv1.PathRevocations,
+			Callers: []string{"api-gateway"}, Status: http.StatusOK,
 			Says: "What was revoked since the last poll, less an overlap of 60 s; everything in force without since.",
-			Query: []Param{{"since", "RFC 3339 time: now of the last poll's first answer", "2026-11-23T12:00:00Z"}, {"limit", "1–10000: answer so many at most; without it all", "5000"},
+			Query: []Param{{"since", "RFC 3339 time: now of the last poll's first answer", "2026-11-23T12:00:00Z"},
+				{"limit", "1–10000: answer so many at most; without it all", "5000"},
 				{"after", "next of the answer before this one", "2026-11-23T12:00:00Z,user,41"}},
-			Out: authv1.Revocations{Now: noon, Items: []authv1.Revocation{{Kind: authv1.KindUser, Subject: "42", NotBefore: noon.UnixMilli(), CreatedAt: noon,
+			Out: authv1.Revocations{Now: noon, Items: []authv1.Revocation{{Kind: authv1.KindUser, Subject: "42",
+				NotBefore: noon.UnixMilli(), CreatedAt: noon,
 				ExpiresAt: noon.Add(15 * time.Minute)}}},
 		}, {
 			Service: "auth", Name: "getKeys", Method: http.MethodGet, Path: "/.well-known/jwks.json", Status: http.StatusOK,
 			Says: "The public keys of access tokens (RFC 7517, Ed25519).",
-			Out: identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+			Out: identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1",
+				X:   "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
 				Use: "sig", Alg: "EdDSA"}}},
 		},
 	}
@@ -119,7 +146,8 @@ func RoutesOf(service string) []Route {
 }
 
 func order(history ...orderv1.Change) orderv1.Order {
-	return orderv1.Order{ID: "7001", Status: "awaiting_payment", Address: address, Subtotal: 30300, Shipping: 1000, Total: 31300, Currency: "CNY",
+	return orderv1.Order{ID: "7001", Status: "awaiting_payment", Address: address, Subtotal: 30300, Shipping: 1000,
+		Total: 31300, Currency: "CNY",
 		PaymentDueAt: noon.Add(15 * time.Minute), CreatedAt: noon, UpdatedAt: noon, History: history, Lines: []orderv1.Line{
 			{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Quantity: 2, LineTotal: 25800},
 			{ProductID: "502", SellerID: "6", Name: "茶杯", Price: 4500, Quantity: 1, LineTotal: 4500}}}
@@ -128,13 +156,17 @@ func order(history ...orderv1.Change) orderv1.Order {
 // feed is the route by which consumers fetch what the broker did not bring. Only they may.
 func feed(service string) Route {
 	r := Route{
-		Service: service, Name: "readFeed", Method: http.MethodGet, Path: "/events", Status: http.StatusOK, Refusals: []string{"feed_forked", "feed_gone"},
-		Callers: contracts.ConsumersOf(service),
-		Says: "The service's events in the order of the feed. The next call asks after next. 410 feed_gone if retention has passed the position, 409 " +
-			"feed_forked if the feed has another history than the position (its database was restored): then read it again without after.",
+		Service: service, Name: "readFeed", Method: http.MethodGet, Path: "/events", Status: http.StatusOK,
+		Refusals: []string{"feed_forked", "feed_gone"},
+		Callers:  contracts.ConsumersOf(service),
+		Says: "The service's events in the order of the feed. The next call asks after next. 410 feed_gone if retention has " +
+			"passed the position, 409 " +
+			"feed_forked if the feed has another history than the position (its database was restored): then read it again " +
+			"without after.",
 		Query: []Param{{"after", "position of the last event seen; without it from the first event that is kept", "0"},
 			{"after_id", "the id of the event at that position: it shows that the feed has the same history", ""},
-			{"limit", "1 to 1000 events, 500 without it", "500"}, {"min_age_ms", "leaves younger events to the broker", "10000"}},
+			{"limit", "1 to 1000 events, 500 without it", "500"},
+			{"min_age_ms", "leaves younger events to the broker", "10000"}},
 	}
 	for _, e := range Events() {
 		if e.Producer == service {

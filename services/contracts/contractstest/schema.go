@@ -59,7 +59,7 @@ func schemaName(t reflect.Type) string {
 	return t.Name()
 }
 
-// Of gives the schema of a type.
+// Of returns the schema of a type.
 func (s *Schemas) Of(t reflect.Type) Object {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
@@ -103,7 +103,8 @@ func (s *Schemas) define(t reflect.Type) string {
 			required = append(required, field)
 		}
 		p := s.Of(f.Type)
-		if ours := strings.Contains(t.PkgPath(), "/contracts/"); ours && name != "Payable" { // all zero if there is no such order
+		// all zero if there is no such order
+		if ours := strings.Contains(t.PkgPath(), "/contracts/"); ours && name != "Payable" {
 			p = bounded(field, p)
 		}
 		if doc := s.Docs[t.String()+"."+f.Name]; doc != "" {
@@ -122,7 +123,8 @@ func (s *Schemas) define(t reflect.Type) string {
 	return name
 }
 
-// bounded adds what a field's name promises of its values: ids, money, quantities and versions are the same in all contracts.
+// bounded adds what a field's name promises of its values: ids, money, quantities and versions are the same in all
+// contracts.
 func bounded(field string, p Object) Object {
 	id := Member{"pattern", "^[1-9][0-9]{0,18}$"}
 	switch {
@@ -134,7 +136,8 @@ func bounded(field string, p Object) Object {
 		return append(p, Member{"pattern", "^[A-Z]{3}$"})
 	case field == "quantity" || field == "aggregate_version" || field == "version":
 		return append(p, Member{"minimum", 1})
-	case field == "price" || field == "total" || field == "amount" || field == "shipping" || field == "subtotal" || field == "line_total" || field == "available":
+	case field == "price" || field == "total" || field == "amount" || field == "shipping" || field == "subtotal" ||
+		field == "line_total" || field == "available":
 		return append(p, Member{"minimum", 0})
 	}
 	return p

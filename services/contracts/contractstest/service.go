@@ -29,8 +29,12 @@ var signingKey = ed25519.NewKeyFromSeed([]byte("a seed that is only for contract
 
 // NewServer makes a service's server that trusts the tokens of CheckService.
 func NewServer(service string) *server.Server {
-	key := identity.Key{Kty: "OKP", Crv: "Ed25519", Kid: "contract", X: base64.RawURLEncoding.EncodeToString(signingKey.Public().(ed25519.PublicKey))}
-	v := identity.NewVerifier(func(context.Context) (identity.KeySet, error) { return identity.KeySet{Keys: []identity.Key{key}}, nil })
+	key := identity.Key{Kty: "OKP", Crv: "Ed25519", Kid: "contract",
+		X: base64.RawURLEncoding.EncodeToString(signingKey.Public().(ed25519.PublicKey))}
+	v := identity.NewVerifier(func(context.Context) (identity.KeySet,
+		error) {
+		return identity.KeySet{Keys: []identity.Key{key}}, nil
+	})
 	return server.New(config.Env{AppID: service, AppAPIToken: "contract"}, slog.New(slog.DiscardHandler), v)
 }
 
@@ -47,8 +51,10 @@ func token(user string) string {
 		return base64.RawURLEncoding.EncodeToString(text)
 	}
 	now := time.Now()
-	text := part(map[string]string{"alg": "EdDSA", "kid": "contract", "typ": "JWT"}) + "." + part(map[string]any{"iss": identity.Issuer, "aud": identity.Audience,
-		"sub": user, "iat": now.Unix(), "iat_ms": now.UnixMilli(), "exp": now.Add(time.Minute).Unix(), "roles": []string{identity.Customer}, "sid": "s1", "typ": identity.AccessType})
+	text := part(map[string]string{"alg": "EdDSA", "kid": "contract",
+		"typ": "JWT"}) + "." + part(map[string]any{"iss": identity.Issuer, "aud": identity.Audience,
+		"sub": user, "iat": now.Unix(), "iat_ms": now.UnixMilli(), "exp": now.Add(time.Minute).Unix(),
+		"roles": []string{identity.Customer}, "sid": "s1", "typ": identity.AccessType})
 	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(signingKey, []byte(text)))
 }
 
@@ -59,9 +65,10 @@ func Authorize(req *http.Request, caller, user string) {
 	req.Header.Set("Authorization", "Bearer "+token(user))
 }
 
-// CheckService shows that a service keeps to the catalogue: it has exactly those routes for peers, for exactly those callers, takes the
-// examples, refuses what they do not have and, as refusals provoke it, all that they list, answers what the schemas say, and handles exactly the events it is listed for. The
-// server must come from NewServer, and the service must hold what the examples speak of. in is nil for a service without events.
+// CheckService shows that a service keeps to the catalogue: it has exactly those routes for peers, for exactly those
+// callers, takes the examples, refuses what they do not have and, as refusals provoke it, all that they list, answers
+// what the schemas say, and handles exactly the events it is listed for. The server must come from NewServer, and the
+// service must hold what the examples speak of. in is nil for a service without events.
 func CheckService(t *testing.T, service string, s *server.Server, in *inbox.Inbox, refusals ...Refusal) {
 	t.Helper()
 	routes := RoutesOf(service)
@@ -79,14 +86,16 @@ func CheckService(t *testing.T, service string, s *server.Server, in *inbox.Inbo
 		want = append(want, "POST "+server.EventsPath(""))
 	}
 	for _, r := range s.Routes() {
-		if strings.HasPrefix(r.Path, "/internal/") || strings.HasPrefix(r.Path, "/events") || strings.HasPrefix(r.Path, "/.well-known/") {
+		if strings.HasPrefix(r.Path, "/internal/") || strings.HasPrefix(r.Path, "/events") ||
+			strings.HasPrefix(r.Path, "/.well-known/") {
 			got = append(got, r.Method+" "+r.Path)
 		}
 	}
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		t.Errorf("%s has for its peers\n\t%s\nand the catalogue says\n\t%s", service, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+		t.Errorf("%s has for its peers\n\t%s\nand the catalogue says\n\t%s", service, strings.Join(got, "\n\t"),
+			strings.Join(want, "\n\t"))
 	}
 	if in != nil {
 		if got := in.Handled(); fmt.Sprint(got) != fmt.Sprint(handled) {
@@ -120,7 +129,8 @@ func check(t *testing.T, s *server.Server, r Route) {
 		if allowed := r.Callers == nil || slices.Contains(r.Callers, app); allowed {
 			continue
 		}
-		if status, answer := ask(s, r, app, token(""), body); status != http.StatusForbidden || code(answer) != "caller_not_allowed" {
+		if status, answer := ask(s, r, app, token(""), body); status != http.StatusForbidden ||
+			code(answer) != "caller_not_allowed" {
 			t.Errorf("%s from %q: %d %s, want 403 caller_not_allowed", name, app, status, answer)
 		}
 	}
@@ -145,10 +155,12 @@ func check(t *testing.T, s *server.Server, r Route) {
 			}
 			continue
 		}
-		Valid(t, "answer of "+name, answer, Schema(t, Package(r.Service)+"/openapi.json", "#/components/schemas/"+SchemaName(r.Out)), r.Out)
+		Valid(t, "answer of "+name, answer, Schema(t, Package(r.Service)+"/openapi.json",
+			"#/components/schemas/"+SchemaName(r.Out)), r.Out)
 	}
 	if r.In != nil {
-		if status, answer := ask(s, r, caller, token(""), `{"no_such_field":1,`+body[1:]); status != http.StatusUnprocessableEntity {
+		if status, answer := ask(s, r, caller, token(""),
+			`{"no_such_field":1,`+body[1:]); status != http.StatusUnprocessableEntity {
 			t.Errorf("%s with a field it does not know: %d %s, want 422", name, status, answer)
 		}
 	}

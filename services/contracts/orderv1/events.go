@@ -64,17 +64,19 @@ type Paid struct {
 // Cancelled says that an order will not be paid. It carries its lines, so that a consumer that never saw the placing
 // can write the closed record at once.
 type Cancelled struct {
-	OrderID          string      `json:"order_id"`
-	AggregateVersion int64       `json:"aggregate_version"`
-	UserID           string      `json:"user_id"`
-	Reason           string      `json:"reason"` // cancelled_by_shopper, payment_timeout or out_of_stock; there may be more
-	Lines            []EventLine `json:"lines"`
-	Total            int64       `json:"total"`
-	Currency         string      `json:"currency"`
-	At               time.Time   `json:"at"`
+	OrderID          string `json:"order_id"`
+	AggregateVersion int64  `json:"aggregate_version"`
+	UserID           string `json:"user_id"`
+	// cancelled_by_shopper, payment_timeout or out_of_stock; there may be more
+	Reason   string      `json:"reason"`
+	Lines    []EventLine `json:"lines"`
+	Total    int64       `json:"total"`
+	Currency string      `json:"currency"`
+	At       time.Time   `json:"at"`
 }
 
-// RefundRequested says that a payment arrived for an order that cannot take it any more: give the money back, once per payment.
+// RefundRequested says that a payment arrived for an order that cannot take it any more: give the money back, once per
+// payment.
 type RefundRequested struct {
 	OrderID          string    `json:"order_id"`
 	AggregateVersion int64     `json:"aggregate_version"`

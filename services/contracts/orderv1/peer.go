@@ -30,8 +30,8 @@ type CreateLine struct {
 	Quantity  int64  `json:"quantity"`
 }
 
-// CreateRequest places an order for the user of the token. It is idempotent by order id: a repeat answers the order as it
-// is now; the id of another user's order is refused (409 order_id_taken), a fenced one too (409 checkout_expired).
+// CreateRequest places an order for the user of the token. It is idempotent by order id: a repeat answers the order as
+// it is now; the id of another user's order is refused (409 order_id_taken), a fenced one too (409 checkout_expired).
 type CreateRequest struct {
 	OrderID  string       `json:"order_id"`
 	Address  Address      `json:"address"`
@@ -46,7 +46,7 @@ type FenceRequest struct {
 	OrderID string `json:"order_id"`
 }
 
-// FenceAnswer says whether there is an order; if not, a tombstone now keeps it from ever being created.
+// FenceAnswer reports whether there is an order; if not, a tombstone now keeps it from ever being created.
 type FenceAnswer struct {
 	Exists bool `json:"exists"`
 }

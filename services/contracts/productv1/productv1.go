@@ -24,7 +24,8 @@ type HoldRequest struct {
 const (
 	Held    = "held"
 	SoldOut = "sold_out" // Shortages says what is left
-	// Unavailable: a product does not exist or is not sold any more. Shortages names it with 0; what is held stays so until it is released.
+	// Unavailable: a product does not exist or is not sold any more. Shortages names it with 0; what is held stays so
+	// until it is released.
 	Unavailable = "unavailable"
 )
 

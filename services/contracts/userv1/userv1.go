@@ -31,7 +31,7 @@ type Unbanned struct {
 	At               time.Time `json:"at"`
 }
 
-// RolesChanged gives all roles of an account; access tokens with the old ones are void from At.
+// RolesChanged returns all roles of an account; access tokens with the old ones are void from At.
 type RolesChanged struct {
 	UserID           string    `json:"user_id"`
 	AggregateVersion int64     `json:"aggregate_version"`
@@ -47,8 +47,8 @@ type PasswordChanged struct {
 	At               time.Time `json:"at"`
 }
 
-// Deleted says that an account is gone for good. Whoever keeps something of the person forgets it; what the law wants kept
-// (orders, payments) stays without a name.
+// Deleted says that an account is gone for good. Whoever keeps something of the person forgets it; what the law wants
+// kept (orders, payments) stays without a name.
 type Deleted struct {
 	UserID           string    `json:"user_id"`
 	AggregateVersion int64     `json:"aggregate_version"`

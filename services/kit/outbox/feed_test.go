@@ -330,7 +330,7 @@ func TestParseQuery(t *testing.T) {
 }
 
 // A database that was restored, or a copy that lagged behind and took over, has lost events its consumers have seen,
-// and gives their positions to others. Whether it has come less far than the consumer, or as far, or further: the
+// and returns their positions to others. Whether it has come less far than the consumer, or as far, or further: the
 // consumer is told.
 func TestAPositionOfAnotherHistoryIsRefused(t *testing.T) {
 	o, db, _ := open(t)

@@ -46,7 +46,7 @@ func (s *Service) Release(ctx context.Context, orders ...Order) error {
 }
 
 func (s *Service) record(ctx context.Context, orders []Order, f func(*OrderStock, []Line) error) error {
-	rejections, err := s.store.Book(ctx, orders, f)
+	rejections, err := s.store.RecordOrders(ctx, orders, f)
 	if err != nil {
 		return err
 	}

@@ -49,8 +49,8 @@ func (s *Store) Lock(ctx context.Context, productIDs ...string) error {
 	return err
 }
 
-// Book lets f decide on the stock of orders and writes what it decided.
-func (s *Store) Book(
+// RecordOrders lets f decide on the stock of orders and writes what it decided.
+func (s *Store) RecordOrders(
 	ctx context.Context, orders []inventory.Order, f func(*inventory.OrderStock, []inventory.Line) error,
 ) ([]inventory.Rejection, error) {
 	var orderIDs, productIDs []string
@@ -74,24 +74,24 @@ func (s *Store) Book(
 		if err := holdArchive.Unarchive(tx, orderIDs...); err != nil {
 			return err
 		}
-		books, err := readBooks(tx, orderIDs, productIDs)
+		byOrder, err := readOrderStock(tx, orderIDs, productIDs)
 		if err != nil {
 			return err
 		}
 		for _, o := range orders {
-			if err := f(books[o.ID], o.Lines); err != nil {
+			if err := f(byOrder[o.ID], o.Lines); err != nil {
 				return fmt.Errorf("order %s: %w", o.ID, err)
 			}
 		}
-		rejections, err = s.keep(ctx, tx, orderIDs, books)
+		rejections, err = s.keep(ctx, tx, orderIDs, byOrder)
 		return err
 	})
 	return rejections, err
 }
 
-// readBooks reads the stock of orders. The stock rows are locked first: events of one order name the same products, so
+// readOrderStock reads the stock of orders. The stock rows are locked first: events of one order name the same products, so
 // they wait for each other here and the second one reads what the first one wrote.
-func readBooks(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*inventory.OrderStock, error) {
+func readOrderStock(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*inventory.OrderStock, error) {
 	stock, err := lock(tx, productIDs)
 	if err != nil {
 		return nil, err
@@ -127,24 +127,24 @@ func readBooks(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*inventor
 		)
 	}
 	shelf := inventory.NewStockByProduct(stock...)
-	books := make(map[string]*inventory.OrderStock, len(orderIDs))
+	byOrder := make(map[string]*inventory.OrderStock, len(orderIDs))
 	for _, id := range orderIDs {
-		books[id] = inventory.NewOrderStock(id, shelf, reservations[id], rejected[id])
+		byOrder[id] = inventory.NewOrderStock(id, shelf, reservations[id], rejected[id])
 	}
-	return books, nil
+	return byOrder, nil
 }
 
 // keep writes the decisions on all orders by one statement. Changes of one product follow each other, so the last
 // balance is the product's.
 func (s *Store) keep(
-	ctx context.Context, tx *gorm.DB, orderIDs []string, books map[string]*inventory.OrderStock,
+	ctx context.Context, tx *gorm.DB, orderIDs []string, byOrder map[string]*inventory.OrderStock,
 ) ([]inventory.Rejection, error) {
 	balances := map[string]inventory.Stock{}
 	holds := map[string][]string{}
 	var all inventory.Changes
 	var rejections []inventory.Rejection
 	for _, id := range orderIDs {
-		c := books[id].Changes()
+		c := byOrder[id].Changes()
 		all.Entries = append(all.Entries, c.Entries...)
 		all.Reservations = append(all.Reservations, c.Reservations...)
 		for _, b := range c.Balances() {
