@@ -159,8 +159,10 @@ func TestWrongShapesFail(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	const me = `{"id":"71","email":"a@example.org","email_verified":false,"roles":["customer"],"created_at":"2026-08-23T09:30:00Z"}`
-	const refusal = `{"type":"about:blank","title":"Forbidden","status":403,"detail":"No.","code":"forbidden","trace_id":"0af7651916cd43dd8448eb211c80319c"}`
+	const me = `{"id":"71","email":"a@example.org","email_verified":false,` +
+		`"roles":["customer"],"created_at":"2026-08-23T09:30:00Z"}`
+	const refusal = `{"type":"about:blank","title":"Forbidden","status":403,"detail":"No.",` +
+		`"code":"forbidden","trace_id":"0af7651916cd43dd8448eb211c80319c"}`
 	tests := map[string]struct {
 		status      int
 		media, body string

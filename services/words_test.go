@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // replaced are words that this project used in a sense of its own, and the usual ones that took their places.
@@ -72,4 +73,26 @@ func texts(t *testing.T) []string {
 	return slices.DeleteFunc(files, func(f string) bool {
 		return strings.HasPrefix(f, "docs/adr/") || f == "services/words_test.go"
 	})
+}
+
+// lineLength is how many characters a line of Go may have.
+const lineLength = 120
+
+// Lines of Go fit beside another file.
+func TestLinesOfGoAreShort(t *testing.T) {
+	for _, file := range texts(t) {
+		if !strings.HasSuffix(file, ".go") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for line := range strings.Lines(string(text)) {
+			if n++; utf8.RuneCountInString(strings.TrimRight(line, "\n")) > lineLength {
+				t.Errorf("%s:%d has more than %d characters", file, n, lineLength)
+			}
+		}
+	}
 }

@@ -114,7 +114,8 @@ func redisDo(t *testing.T, args ...any) string {
 
 // internals are words of ours that no refusal may show.
 var internals = regexp.MustCompile(
-	`(?i)\b(pgx|gorm|goroutine|daprd?|sqlstate|select |insert |update |postgres|redis|panic|runtime error|json: |unmarshal|127\.0\.0\.1|localhost)\b|\.go:\d|/services/|/internal/|/tmp/|/home/`)
+	`(?i)\b(pgx|gorm|goroutine|daprd?|sqlstate|select |insert |update |postgres|redis|` +
+		`panic|runtime error|json: |unmarshal|127\.0\.0\.1|localhost)\b|\.go:\d|/services/|/internal/|/tmp/|/home/`)
 
 // refusal says what is wrong with an answer that should be a refusal with one of these statuses, "" if nothing.
 func refusal(a apiclient.Answer, statuses ...int) string {

@@ -15,24 +15,31 @@ import (
 
 const eventsHead = `# Events
 
-Written from the contracts by ` + "`go test ./services/contracts -update`" + `; a test holds it to them, and each service to what it
+Written from the contracts by ` + "`go test ./services/contracts -update`" + `; a test holds it to them, and each
+service to what it
 says. How events travel: [architecture](architecture.md).
 
-An event is a [CloudEvent](https://cloudevents.io) 1.0 in JSON: a fact in the past tense, with ids and amounts, without personal data. Amounts are in
+An event is a [CloudEvent](https://cloudevents.io) 1.0 in JSON: a fact in the past tense, with ids and amounts,
+without personal data. Amounts are in
 minor units, ids are decimal texts. For other languages: the JSON Schema of each type is in
 ` + "`services/contracts/<package>/schema`" + `, an example of each in ` + "`services/contracts/<package>/golden`" + `.
 
 What a consumer relies on:
 
-- **At least once.** The ` + "`id`" + ` is the same in every delivery. A consumer keeps it in the transaction of its effect, and drops what it has.
-- **In no order.** ` + "`aggregate_version`" + ` grows with every change of the aggregate: a copy of state ignores what is older than it has.
-- **Nothing is lost.** What the broker did not bring, the producer's feed does: ` + "`GET /events?after=<position>&after_id=<id of the event there>`" + `,
+- **At least once.** The ` + "`id`" + ` is the same in every delivery. A consumer keeps it in the transaction of its
+  effect, and drops what it has.
+- **In no order.** ` + "`aggregate_version`" + ` grows with every change of the aggregate: a copy of state ignores
+  what is older than it has.
+- **Nothing is lost.** What the broker did not bring, the producer's feed does: ` +
+	"`GET /events?after=<position>&after_id=<id of the event there>`" + `,
   open to its consumers. Without ` + "`after`" + ` it begins with the first event that is kept (14 days). 409 ` +
 	"`feed_forked`" + `: the producer's database was restored and the position is
   not of its history any more; read the feed again without ` + "`after`" + `, what you have you know by its id. 410 ` +
 	"`feed_gone`" + `: events after the position are not kept any more.
-- **Contracts grow.** Fields are added, never changed or removed; a reader ignores what it does not know. A breaking change is a new type (` + "`.v2`" + `).
-- **Failures are parked.** An event whose handler fails waits in the consumer's inbox with its reason, and is tried again from 1 s to 5 min apart.
+- **Contracts grow.** Fields are added, never changed or removed; a reader ignores what it does not know. A breaking
+  change is a new type (` + "`.v2`" + `).
+- **Failures are parked.** An event whose handler fails waits in the consumer's inbox with its reason, and is tried
+  again from 1 s to 5 min apart.
 
 | Type | Topic | From | To | When |
 |---|---|---|---|---|

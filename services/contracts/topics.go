@@ -96,7 +96,8 @@ var Topics = []Topic{
 			Consumers: []Consumer{{"auth", "ends the other sessions, if the direct call has not"}},
 		}, {
 			Type: userv1.TypeDeleted,
-			When: "Somebody deleted the own account. It is the last event of an account, and comes again after two minutes and " +
+			When: "Somebody deleted the own account. It is the last event of an account, and comes again after " +
+				"two minutes and " +
 				"after 26 hours: a token that was still alive may have written meanwhile.",
 			Consumers: []Consumer{
 				{"auth", "voids its tokens and ends its sessions, if the direct call has not"},

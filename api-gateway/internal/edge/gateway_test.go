@@ -26,7 +26,8 @@ func TestForgedTokensAreRefusedOnEveryRoute(t *testing.T) {
 	_, stranger := other(t)
 	good := strings.Split(m.token("customer"), ".")
 	admin := base64.RawURLEncoding.EncodeToString([]byte(
-		`{"sub":"7","roles":["admin"],"sid":"s1","typ":"access","iss":"mall","aud":"mall","exp":9999999999,"iat":1,"iat_ms":1}`))
+		`{"sub":"7","roles":["admin"],"sid":"s1","typ":"access","iss":"mall","aud":"mall",` +
+			`"exp":9999999999,"iat":1,"iat_ms":1}`))
 	forged := map[string]string{
 		"none at all":        "",
 		"alg none":           m.sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil),

@@ -166,7 +166,8 @@ func TestSlowBodiesKeepNobodyOut(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = conn.Close() })
 		if _, err := io.WriteString(conn,
-			"POST /v1/sessions/refresh HTTP/1.1\r\nHost: mall\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{"); err != nil {
+			"POST /v1/sessions/refresh HTTP/1.1\r\nHost: mall\r\nContent-Type: application/json\r\n"+
+				"Content-Length: 2\r\n\r\n{"); err != nil {
 			t.Fatal(err)
 		}
 		slow[i] = conn

@@ -46,7 +46,8 @@ func TestAnswersThatNoServiceMade(t *testing.T) {
 }
 
 func TestARoomsOwnRefusalPasses(t *testing.T) {
-	const body = `{"type":"about:blank","title":"Conflict","status":409,"detail":"","code":"sold_out","trace_id":"0af7651916cd43dd8448eb211c80319c","errors":[{"field":"72","message":"1 left"}]}`
+	const body = `{"type":"about:blank","title":"Conflict","status":409,"detail":"","code":"sold_out",` +
+		`"trace_id":"0af7651916cd43dd8448eb211c80319c","errors":[{"field":"72","message":"1 left"}]}`
 	m := open(t, func(m *mall) {
 		m.answer = func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/problem+json")

@@ -132,7 +132,8 @@ var fails = []fail{
 		ruleRelayed, InFlight},
 	{"sent a moment ago", "order",
 		"INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, pos, published_at) VALUES ('new', 't', " +
-			"'mall.order.paid.v1', '2', 2, '{}', 11, now()); UPDATE outbox_head SET pos = 11; INSERT INTO order_history VALUES " +
+			"'mall.order.paid.v1', '2', 2, '{}', 11, now()); " +
+			"UPDATE outbox_head SET pos = 11; INSERT INTO order_history VALUES " +
 			"(2, 1, 'paid', '', now())", "C3", ruleReceived, InFlight},
 	{"due a moment ago", "order", "UPDATE orders SET payment_due_at = now() - interval '70 seconds' WHERE id = 2", "C4",
 		ruleDue, InFlight},

@@ -29,15 +29,19 @@ func (f *facts) untoldIn(ctx context.Context, r *serviceDB, transitions string) 
 	// The sums of both are equal as a rule, and quickly made.
 	same := false
 	err := r.each(ctx, `WITH made AS (`+transitions+`) SELECT (SELECT purged_through FROM outbox_head) = 0
-		AND (SELECT sum(n * hashtextextended(key || type, 0)::numeric) FROM made) IS NOT DISTINCT FROM (SELECT sum(hashtextextended(key || type, 0)) FROM outbox)`, nil,
+		AND (SELECT sum(n * hashtextextended(key || type, 0)::numeric) FROM made)
+			IS NOT DISTINCT FROM (SELECT sum(hashtextextended(key || type, 0)) FROM outbox)`, nil,
 		func(rows *sql.Rows) error { return rows.Scan(&same) })
 	if err != nil || same {
 		return err
 	}
 	query := `WITH made AS (` + transitions + `), told AS (SELECT key, type, count(*) AS n FROM outbox GROUP BY 1, 2),
-			since AS (SELECT CASE WHEN (SELECT purged_through FROM outbox_head) > 0 THEN (SELECT coalesce(min(created_at), now()) + interval '1 minute' FROM outbox) ELSE '-infinity' END AS at)
-		SELECT coalesce(made.key, told.key), format('%s: %s transitions, %s events', coalesce(made.type, told.type), coalesce(made.n, 0), coalesce(told.n, 0))
-		FROM made FULL JOIN told USING (key, type) CROSS JOIN since WHERE made.n IS DISTINCT FROM told.n AND (made.at > since.at OR since.at = '-infinity')`
+			since AS (SELECT CASE WHEN (SELECT purged_through FROM outbox_head) > 0
+			THEN (SELECT coalesce(min(created_at), now()) + interval '1 minute' FROM outbox) ELSE '-infinity' END AS at)
+		SELECT coalesce(made.key, told.key),
+			format('%s: %s transitions, %s events', coalesce(made.type, told.type), coalesce(made.n, 0), coalesce(told.n, 0))
+		FROM made FULL JOIN told USING (key, type) CROSS JOIN since
+		WHERE made.n IS DISTINCT FROM told.n AND (made.at > since.at OR since.at = '-infinity')`
 	found, err := r.faults(ctx, ruleTold, query, false)
 	for i := range found {
 		found[i].subject = r.name + "'s events of " + found[i].subject

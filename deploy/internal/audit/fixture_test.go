@@ -194,7 +194,8 @@ func (w *fixture) reset(t *testing.T) {
 	t.Helper()
 	for service, db := range w.dbs {
 		exec(t, db, `DO $$ DECLARE t text; BEGIN
-			FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'outbox_head' LOOP EXECUTE 'TRUNCATE ' || t || ' RESTART IDENTITY CASCADE'; END LOOP; END $$`)
+			FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'outbox_head'
+			LOOP EXECUTE 'TRUNCATE ' || t || ' RESTART IDENTITY CASCADE'; END LOOP; END $$`)
 		if past[service] != "" {
 			exec(t, db, past[service])
 		}

@@ -69,8 +69,10 @@ func (f *facts) loadPayments(ctx context.Context, r *serviceDB) error {
 		return err
 	}
 	return f.untoldIn(ctx, r, `
-		SELECT order_id::text AS key, '`+paymentv1.TypeSucceeded+`' AS type, count(*) AS n, max(updated_at) AS at FROM all_payments WHERE status IN ('succeeded', 'refunded') GROUP BY 1
-		UNION ALL SELECT order_id::text, '`+paymentv1.TypeRefunded+`', count(*), max(coalesce(told_at, done_at)) FROM all_refunds JOIN all_payments ON id = payment_id
+		SELECT order_id::text AS key, '`+paymentv1.TypeSucceeded+`' AS type, count(*) AS n, max(updated_at) AS at
+			FROM all_payments WHERE status IN ('succeeded', 'refunded') GROUP BY 1
+		UNION ALL SELECT order_id::text, '`+paymentv1.TypeRefunded+`', count(*), max(coalesce(told_at, done_at))
+			FROM all_refunds JOIN all_payments ON id = payment_id
 			WHERE coalesce(told_at, done_at) IS NOT NULL GROUP BY 1`) // told once, even if the money came back
 }
 

@@ -31,7 +31,8 @@ func (f *facts) loadStock(ctx context.Context, r *serviceDB) error {
 	f.stock = map[int64]stockRow{}
 	err := r.lines(ctx, `SELECT concat_ws(' ', s.product_id, s.on_hand, s.reserved, s.stock_version, coalesce(l.put, 0),
 		coalesce(`+age("l.at")+`, 1000000000))
-		FROM stock s LEFT JOIN (SELECT product_id, max(at) AS at, sum(on_hand_delta) FILTER (WHERE kind IN ('initial', 'adjust') AND on_hand_delta > 0) AS put
+		FROM stock s LEFT JOIN (SELECT product_id, max(at) AS at,
+			sum(on_hand_delta) FILTER (WHERE kind IN ('initial', 'adjust') AND on_hand_delta > 0) AS put
 			FROM all_stock_ledger GROUP BY 1) l USING (product_id)`, func(l *line) {
 		f.stock[l.int()] = stockRow{onHand: l.int(), reserved: l.int(), version: l.int(), put: l.int(), age: l.seconds()}
 	})

@@ -31,7 +31,8 @@ func TestTheRepositorysOwnRunFile(t *testing.T) {
 	}
 }
 
-const one = `{appID: order, appDirPath: ./o, command: [go, run, .], appPort: 8086, daprHTTPPort: 8106, daprGRPCPort: 8126, daprInternalGRPCPort: 8146, metricsPort: 8166`
+const one = `{appID: order, appDirPath: ./o, command: [go, run, .], appPort: 8086, ` +
+	`daprHTTPPort: 8106, daprGRPCPort: 8126, daprInternalGRPCPort: 8146, metricsPort: 8166`
 
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ file, want string }{

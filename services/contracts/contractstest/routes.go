@@ -100,7 +100,8 @@ func Routes() []Route {
 		}, {
 			Service: "user", Name: "verifyCredentials", Method: http.MethodPost, Path: userv1.PathVerify,
 			Callers: []string{"auth"}, Status: http.StatusOK,
-			Says: "Are these the credentials of an account? A verdict, not an error; it takes as long for an account that does " +
+			Says: "Are these the credentials of an account? A verdict, not an error; it takes as long for an account that " +
+				"does " +
 				"not exist.",
 			In: userv1.VerifyRequest{Email: "lilei@example.com", Password: "correct horse battery"},
 			Out: userv1.VerifyAnswer{Verdict: userv1.VerdictOK,
@@ -159,7 +160,8 @@ func feed(service string) Route {
 		Service: service, Name: "readFeed", Method: http.MethodGet, Path: "/events", Status: http.StatusOK,
 		Refusals: []string{"feed_forked", "feed_gone"},
 		Callers:  contracts.ConsumersOf(service),
-		Says: "The service's events in the order of the feed. The next call asks after next. 410 feed_gone if retention has " +
+		Says: "The service's events in the order of the feed. The next call asks after next. 410 feed_gone if " +
+			"retention has " +
 			"passed the position, 409 " +
 			"feed_forked if the feed has another history than the position (its database was restored): then read it again " +
 			"without after.",

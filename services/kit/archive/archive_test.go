@@ -23,7 +23,8 @@ const year = 365 * 24 * time.Hour
 var (
 	migrations = postgres.Migrations{Name: "things", FS: fstest.MapFS{"0001_things.sql": {Data: []byte(`-- +goose Up
 		CREATE TABLE things (id bigint PRIMARY KEY, open boolean NOT NULL, n bigint NOT NULL DEFAULT 0);
-		CREATE TABLE parts (thing_id bigint NOT NULL REFERENCES things (id), position bigint NOT NULL, what text NOT NULL, PRIMARY KEY (thing_id, position));
+		CREATE TABLE parts (thing_id bigint NOT NULL REFERENCES things (id), position bigint NOT NULL, what text NOT NULL,
+			PRIMARY KEY (thing_id, position));
 		CREATE TABLE steps (id bigint PRIMARY KEY, at timestamptz NOT NULL);
 		CREATE INDEX steps_by_age ON steps (at);
 		CREATE TABLE all_things (LIKE things, CHECK (false) NO INHERIT);
@@ -214,7 +215,9 @@ func TestArchivingRacesWithWriters(t *testing.T) {
 	close(done)
 	movers.Wait()
 	if got := one[string](t, db,
-		"SELECT concat_ws(' ', count(*), count(DISTINCT id), sum(n), (SELECT count(*) FROM all_parts)) FROM all_things"); got != fmt.Sprint(records, records, 3*rounds, 2*records) {
+		"SELECT concat_ws(' ', count(*), count(DISTINCT id), sum(n), "+
+			"(SELECT count(*) FROM all_parts)) FROM all_things"); got !=
+		fmt.Sprint(records, records, 3*rounds, 2*records) {
 		t.Errorf("records, different ones, writes, parts: %s; want %d, %d, %d, %d", got, records, records, 3*rounds,
 			2*records)
 	}
@@ -246,7 +249,9 @@ func TestOldEntriesOfALogAreArchived(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := one[string](t, db,
-		"SELECT concat_ws(' ', (SELECT count(*) FROM steps), (SELECT min(id) FROM archived_steps), count(*)) FROM all_steps"); got != "8760 8761 14000" && got != "8759 8760 14000" {
+		"SELECT concat_ws(' ', (SELECT count(*) FROM steps), (SELECT min(id) FROM archived_steps), "+
+			"count(*)) FROM all_steps"); got !=
+		"8760 8761 14000" && got != "8759 8760 14000" {
 		t.Errorf("live, first archived, all: %s", got)
 	}
 }

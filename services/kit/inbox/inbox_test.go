@@ -173,7 +173,9 @@ func TestUnknownTypesAreNotOurs(t *testing.T) {
 // Some brokers wrap the event in one of their own, dead letters once more, and one quotes it.
 func TestWrappedEventsAreUnwrapped(t *testing.T) {
 	wrap := func(data string) string {
-		return `{"specversion":"1.0","id":"C0000202","source":"127.0.0.1:30911","type":"com.dapr.event.sent","datacontenttype":"application/json","SHARDING_KEY":"k2","data":` + data + `}`
+		return `{"specversion":"1.0","id":"C0000202","source":"127.0.0.1:30911","type":"com.dapr.event.sent",` +
+			`"datacontenttype":"application/json",` +
+			`"SHARDING_KEY":"k2","data":` + data + `}`
 	}
 	quote := func(s string) string {
 		q, err := json.Marshal(s)

@@ -85,7 +85,8 @@ func TestRefusedEventsComeAgain(t *testing.T) {
 	if n, err := o.publish(t.Context()); n != 6 || err == nil {
 		t.Errorf("published %d, %v; want all six tried and two told of", n, err)
 	}
-	if n := count(t, db, "published_at IS NULL AND claimed_until > now() AND claimed_until < now() + interval '5 seconds'"); n != 2 {
+	if n := count(t, db, "published_at IS NULL AND claimed_until > now() "+
+		"AND claimed_until < now() + interval '5 seconds'"); n != 2 {
 		t.Errorf("%d events wait for another try within seconds, want 2", n)
 	}
 	b.before = nil

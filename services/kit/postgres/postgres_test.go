@@ -24,7 +24,8 @@ import (
 
 var things = postgres.Migrations{Name: "things", FS: fstest.MapFS{
 	"0001_things.sql": {Data: []byte(
-		"-- +goose Up\nCREATE TABLE things (id bigint PRIMARY KEY, n bigint NOT NULL DEFAULT 0 CONSTRAINT things_n CHECK (n " +
+		"-- +goose Up\nCREATE TABLE things (id bigint PRIMARY KEY, " +
+			"n bigint NOT NULL DEFAULT 0 CONSTRAINT things_n CHECK (n " +
 			">= 0));\nINSERT INTO things VALUES (1), (2);")},
 	"0002_more.sql": {Data: []byte(
 		"-- +goose Up\nALTER TABLE things ADD COLUMN what text NOT NULL DEFAULT 'a ? and a @name';")},

@@ -48,10 +48,13 @@ func TestTopicsAnswerTheBroker(t *testing.T) {
 			t.Errorf("%s event: %d %s, want it acknowledged", id, a.status, a.body)
 		}
 	}
-	many := fmt.Sprintf(`{"id":"b","pubsubname":"events","topic":"mall.orders","type":"com.dapr.event.sent.bulk","entries":[
-		{"entryId":"1","event":%s,"contentType":"application/cloudevents+json"},{"entryId":"2","event":%s},{"entryId":"3","event":"nonsense"}]}`, event("third", 1), event("fourth", 0))
+	many := fmt.Sprintf(`{"id":"b","pubsubname":"events","topic":"mall.orders","type":"com.dapr.event.sent.bulk",
+		"entries":[
+		{"entryId":"1","event":%s,"contentType":"application/cloudevents+json"},
+		{"entryId":"2","event":%s},{"entryId":"3","event":"nonsense"}]}`, event("third", 1), event("fourth", 0))
 	if a := d.ask("POST", "/events/t0", many); a.status != 200 ||
-		a.body != `{"statuses":[{"entryId":"1","status":"SUCCESS"},{"entryId":"2","status":"SUCCESS"},{"entryId":"3","status":"SUCCESS"}]}` {
+		a.body != `{"statuses":[{"entryId":"1","status":"SUCCESS"},`+
+			`{"entryId":"2","status":"SUCCESS"},{"entryId":"3","status":"SUCCESS"}]}` {
 		t.Errorf("bulk: %d %s, want each acknowledged", a.status, a.body)
 	}
 	if a, b := status(t, db, "third"), status(t, db, "fourth"); a != "done" || b != "parked" {

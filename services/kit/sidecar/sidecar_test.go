@@ -135,7 +135,8 @@ func TestSaveKeepsToWhatWasRead(t *testing.T) {
 		t.Errorf("changed meanwhile: %v, want ErrStale", err)
 	}
 	d.err = status.Error(codes.Internal,
-		"failed saving state in state store carts: failed to set key carts||7: ERR user_script:14: failed to set key carts||7")
+		"failed saving state in state store carts: failed to set key carts||7: "+
+			"ERR user_script:14: failed to set key carts||7")
 	if err := c.Save(t.Context(), "carts", Document{Key: "7"}); !errors.Is(err, ErrStale) {
 		t.Errorf("made by somebody else meanwhile: %v, want ErrStale", err)
 	}

@@ -49,11 +49,14 @@ func oneOrder(t *testing.T, g *Gate) {
 			`{"status":"missing","shortages":[],"missing":["7"]}`},
 		{"apply", `{"items":[{"product_id":"7","base":5,"version":1},{"product_id":"8","base":1,"version":4,"recorded":[]}]}`,
 			`{"items":[{"product_id":"7","base":5,"version":1,"held":0},{"product_id":"8","base":1,"version":4,"held":0}]}`},
-		{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":1},{"product_id":"8","quantity":1},{"product_id":"7","quantity":2}]}`, `{"status":"held","shortages":[],"missing":[]}`},
+		{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":1},{"product_id":"8","quantity":1},` +
+			`{"product_id":"7","quantity":2}]}`,
+			`{"status":"held","shortages":[],"missing":[]}`},
 		{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"8","quantity":1},{"product_id":"7","quantity":3}]}`,
 			`{"status":"held","shortages":[],"missing":[]}`},
 		{"hold", `{"order_id":"2","ttl_ms":60000,"lines":[{"product_id":"7","quantity":3},{"product_id":"8","quantity":1}]}`,
-			`{"status":"sold_out","shortages":[{"product_id":"7","available":2},{"product_id":"8","available":0}],"missing":[]}`},
+			`{"status":"sold_out","shortages":[{"product_id":"7","available":2},` +
+				`{"product_id":"8","available":0}],"missing":[]}`},
 		{"inspect", `{"product_ids":["7","9"]}`,
 			`{"items":[{"product_id":"7","present":true,"base":5,"version":1,"held":3,"available":2,"orders":{"1":3}},` +
 				`{"product_id":"9","present":false,"base":0,"version":0,"held":0,"available":0,"orders":{}}]}`},

@@ -161,7 +161,8 @@ func TestABuyerIsForgottenWhileTheOrderIsArchived(t *testing.T) {
 	forgotten := make(chan error, 1)
 	go func() { forgotten <- orders.AnonymizeBuyer(ctx, "7") }()
 	for waits := 0; waits == 0; {
-		err := db.Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waits).Error
+		err := db.Raw(`SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waits).Error
 		if err != nil {
 			t.Fatal(err)
 		}

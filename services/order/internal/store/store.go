@@ -196,7 +196,8 @@ func restore(db *gorm.DB, which string, rows []row) ([]*order.Order, error) {
 	err := db.Raw(`SELECT order_id, position, product_id, seller_id, name, price, quantity, '' AS status, '' AS reason,
 		NULL::timestamptz AS at
 			FROM `+which+`order_lines WHERE order_id = ANY(?::bigint[])
-		UNION ALL SELECT order_id, position, 0, 0, '', 0, 0, status, reason, at FROM `+which+`order_history WHERE order_id = ANY(?::bigint[])
+		UNION ALL SELECT order_id, position, 0, 0, '', 0, 0, status, reason, at FROM `+which+`order_history
+		WHERE order_id = ANY(?::bigint[])
 		ORDER BY order_id, position`, all, all).Scan(&parts).Error
 	if err != nil {
 		return nil, fmt.Errorf("read lines and history of orders: %w", err)

@@ -59,8 +59,10 @@ func TestARefundThatStripeRefuses(t *testing.T) {
 
 // An error goes to logs, so no secret of the shopper's may be in it, nor anything of the card.
 func TestErrorsKeepSecrets(t *testing.T) {
-	const there = `{"error":{"type":"invalid_request_error","code":"payment_intent_unexpected_state","message":"card 4242424242424242",
-		"payment_intent":{"id":"pi_1","client_secret":"pi_1_secret_x"},"payment_method":{"id":"pm_1","card":{"last4":"4242","fingerprint":"Xt5"}}}}`
+	const there = `{"error":{"type":"invalid_request_error","code":"payment_intent_unexpected_state",
+		"message":"card 4242424242424242",
+		"payment_intent":{"id":"pi_1","client_secret":"pi_1_secret_x"},
+		"payment_method":{"id":"pm_1","card":{"last4":"4242","fingerprint":"Xt5"}}}}`
 	paths := []string{"", "/pi_1", "/pi_1/confirm", "/pi_1/cancel"}
 	a := &answers{reply: map[string]string{"/v1/payment_methods": method, "/v1/refunds": there, "/v1/refunds/re_1": there}}
 	for _, path := range paths {
@@ -93,7 +95,8 @@ func TestErrorsKeepSecrets(t *testing.T) {
 
 // A comma too much in the secret is no secret: nobody can sign with it.
 func TestAnEmptyWebhookSecretSignsNothing(t *testing.T) {
-	payload := []byte(`{"id":"evt_1","object":"event","type":"charge.dispute.created","created":1,"data":{"object":{"id":"dp_1"}}}`)
+	payload := []byte(`{"id":"evt_1","object":"event","type":"charge.dispute.created","created":1,` +
+		`"data":{"object":{"id":"dp_1"}}}`)
 	signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: payload, Secret: "",
 		Timestamp: time.Now()})
 	for secrets, want := range map[string]problem.Kind{"whsec_a,": problem.BadRequest, ",whsec_a": problem.BadRequest,

@@ -154,8 +154,10 @@ func TestWhatStripeSays(t *testing.T) {
 // Cancelling what is settled tells how it settled.
 func TestCancellingWhatIsSettled(t *testing.T) {
 	a := &answers{reply: map[string]string{
-		"/v1/payment_intents/pi_1/cancel": `{"error":{"type":"invalid_request_error","code":"payment_intent_unexpected_state","message":"succeeded"}}`,
-		"/v1/payment_intents/pi_1":        intent("succeeded"),
+		"/v1/payment_intents/pi_1/cancel": `{"error":{"type":"invalid_request_error",` +
+			`"code":"payment_intent_unexpected_state",` +
+			`"message":"succeeded"}}`,
+		"/v1/payment_intents/pi_1": intent("succeeded"),
 	}}
 	s := httptest.NewServer(a)
 	defer s.Close()

@@ -11,9 +11,10 @@ type Store interface {
 	// Adjust locks the product's stock, lets f decide, and writes entry and adjustment. An adjustment that was written
 	// before changes nothing.
 	Adjust(ctx context.Context, a Adjustment, f func(*Stock) (Entry, error)) (Stock, error)
-	// RecordOrders locks the stock of all lines in product order, lets f decide on the stock of one order after the other, and
-	// keeps what it decided, the events of rejections included: for all orders or, if f fails for one, for none.
-	RecordOrders(ctx context.Context, orders []Order, f func(*OrderStock, []Line) error) (rejections []Rejection, err error)
+	// RecordOrders locks the stock of all lines in product order, lets f decide on the stock of one order after the other,
+	// and keeps what it decided, the events of rejections included: for all orders or, if f fails for one, for none.
+	RecordOrders(ctx context.Context, orders []Order, f func(*OrderStock, []Line) error) (rejections []Rejection,
+		err error)
 	// Lock locks the stock of products in product order, in the transaction of ctx.
 	Lock(ctx context.Context, productIDs ...string) error
 	// StockSnapshot gives, from one snapshot, the stock of products and which of these

@@ -89,8 +89,8 @@ func (s *Store) RecordOrders(
 	return rejections, err
 }
 
-// readOrderStock reads the stock of orders. The stock rows are locked first: events of one order name the same products, so
-// they wait for each other here and the second one reads what the first one wrote.
+// readOrderStock reads the stock of orders. The stock rows are locked first: events of one order name the same
+// products, so they wait for each other here and the second one reads what the first one wrote.
 func readOrderStock(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*inventory.OrderStock, error) {
 	stock, err := lock(tx, productIDs)
 	if err != nil {

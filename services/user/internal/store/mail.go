@@ -89,7 +89,8 @@ func (s *Store) UseToken(ctx context.Context, p user.Purpose, hash []byte,
 	var u *user.User
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		var used struct{ UserID, Email string }
-		res := tx.Raw("DELETE FROM mail_tokens WHERE hash = ? AND purpose = ? AND expires_at > now() RETURNING user_id, email", hash, p).Scan(&used)
+		res := tx.Raw(`DELETE FROM mail_tokens WHERE hash = ? AND purpose = ? AND expires_at > now()
+			RETURNING user_id, email`, hash, p).Scan(&used)
 		if res.Error != nil {
 			return fmt.Errorf("use token: %w", res.Error)
 		}
@@ -105,7 +106,9 @@ func (s *Store) UseToken(ctx context.Context, p user.Purpose, hash []byte,
 			return err
 		}
 		// Expired, not deleted: they count as mails of the last hour.
-		if err := tx.Exec("UPDATE mail_tokens SET expires_at = now() WHERE user_id = ? AND purpose = ? AND expires_at > now()", used.UserID, p).Error; err != nil {
+		err = tx.Exec(`UPDATE mail_tokens SET expires_at = now()
+			WHERE user_id = ? AND purpose = ? AND expires_at > now()`, used.UserID, p).Error
+		if err != nil {
 			return err
 		}
 		return s.save(ctx, tx, u, kind)
