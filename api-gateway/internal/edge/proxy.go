@@ -236,8 +236,8 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 	if len(c.body) > 0 {
 		body = bytes.NewReader(c.body) // in one piece and with its length: Dapr streams a body of unknown length
 	}
-	req, err := http.NewRequestWithContext(ctx, c.route.Method, target,
-		body) //nolint:gosec // the host is the own sidecar's, the app the route's
+	//nolint:gosec // the host is the own sidecar's, the app the route's
+	req, err := http.NewRequestWithContext(ctx, c.route.Method, target, body)
 	if err != nil {
 		return nil, problem.Wrap(err, problem.BadRequest, "", "The address cannot be read.")
 	}

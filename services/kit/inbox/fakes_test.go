@@ -145,8 +145,7 @@ func (p *producer) tell(from, to int) {
 
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(
-		2 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) { //nolint:forbidigo // polls
 		if time.Now().After(end) {
 			t.Fatalf("%s: it did not happen within 10 s", what)
 		}

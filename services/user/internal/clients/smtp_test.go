@@ -285,8 +285,9 @@ func startSidecar(t *testing.T, server *mailServer) *sidecar.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	//nolint:noctx,gosec // the sidecar under test; it ends in the test's clean-up
 	cmd := exec.Command(daprd, "--app-id", env.AppID, "--resources-path", filepath.Join(dir, "resources"), "--config",
-		settings, //nolint:noctx,gosec // the sidecar under test; it ends in the test's clean-up
+		settings,
 		"--dapr-http-port", strconv.Itoa(env.DaprHTTPPort), "--dapr-grpc-port", strconv.Itoa(env.DaprGRPCPort),
 		"--dapr-internal-grpc-port", strconv.Itoa(freePort(t)), "--enable-metrics=false", "--dapr-listen-addresses",
 		"127.0.0.1",
