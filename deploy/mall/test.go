@@ -265,7 +265,7 @@ func compiling(commands [][]string) (packages []string) {
 		}
 	}
 	slices.Sort(packages)
-	return packages
+	return slices.Compact(packages)
 }
 
 func (t *tests) fail(what string, err error) {
