@@ -132,8 +132,11 @@ func (a answer) decode(r Request) error {
 	if a.status >= 300 {
 		return refusal(r, a)
 	}
-	if r.Out == nil || len(a.body) == 0 {
+	if r.Out == nil || a.status == http.StatusNoContent {
 		return nil
+	}
+	if len(a.body) == 0 { // the peer died after it had sent the status; its sidecar passes that on as an answer
+		return unreachable(r, io.ErrUnexpectedEOF)
 	}
 	if err := json.Unmarshal(a.body, r.Out); err != nil {
 		return fmt.Errorf("%s %s %s: read answer: %w", r.Method, r.App, r.Path, err)

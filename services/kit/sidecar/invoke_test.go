@@ -234,6 +234,17 @@ func TestNoAnswerIsATimeoutNoSidecarIsUnavailable(t *testing.T) {
 	}
 }
 
+// A peer that is killed while it answers may have sent its status and no body. Its effect is unknown, whatever the status says.
+func TestAnAnswerWithoutItsBodyIsNone(t *testing.T) {
+	for status, want := range map[int]problem.Kind{http.StatusCreated: problem.Unavailable, http.StatusNoContent: ""} {
+		c := open(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodPost, Path: "/x", Out: &thing{}})
+		if got := problem.KindOf(err); err == nil && want != "" || err != nil && got != want {
+			t.Errorf("%d without a body: %v, want kind %q", status, err, want)
+		}
+	}
+}
+
 func TestAnAnswerThatCannotBeReadIsAnError(t *testing.T) {
 	c := open(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
 	if err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet, Path: "/x",
