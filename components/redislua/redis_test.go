@@ -158,8 +158,8 @@ func runID(t *testing.T, conn *grpc.ClientConn) string {
 
 func until(t *testing.T, what string, done func() error) {
 	t.Helper()
-	for end := time.Now().Add(40 * time.Second); ; time.Sleep(
-		50 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+	end := time.Now().Add(40 * time.Second)
+	for ; ; time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // a poll with an end
 		err := done()
 		if err == nil {
 			return

@@ -196,6 +196,7 @@ func TestOnlyListedHeadersCross(t *testing.T) {
 			h.Set("X-Internal", "secret")
 			h.Set("Set-Cookie", "a=b")
 			w.WriteHeader(201)
+			_, _ = io.WriteString(w, "{}")
 		}
 	})
 	res := m.signed("POST", "/v1/cart/items?a=1&b=%20", "{}", "If-Match: \"2\"", "Accept: application/json",

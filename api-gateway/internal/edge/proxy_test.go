@@ -23,6 +23,7 @@ func TestAnswersThatNoServiceMade(t *testing.T) {
 			`{"errorCode":"ERR_DIRECT_INVOKE","message":"access control policy has denied access"}`, 503, "unavailable"},
 		"service without route":    {404, "text/plain", "404 page not found", 404, "not_found"},
 		"service fell over":        {500, "text/plain", "panic: runtime error", 503, "unavailable"},
+		"died before its body":     {201, "application/json; charset=utf-8", "", 503, "unavailable"},
 		"service refused in words": {400, "text/html", "<h1>no</h1>", 400, "bad_request"},
 	}
 	for name, test := range tests {
@@ -45,7 +46,7 @@ func TestAnswersThatNoServiceMade(t *testing.T) {
 	}
 }
 
-func TestARoomsOwnRefusalPasses(t *testing.T) {
+func TestAServicesOwnRefusalPasses(t *testing.T) {
 	const body = `{"type":"about:blank","title":"Conflict","status":409,"detail":"","code":"sold_out",` +
 		`"trace_id":"0af7651916cd43dd8448eb211c80319c","errors":[{"field":"72","message":"1 left"}]}`
 	m := open(t, func(m *mall) {

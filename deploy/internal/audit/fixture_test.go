@@ -108,8 +108,8 @@ func open(t *testing.T, dsn string) *sql.DB {
 
 func exec(t *testing.T, db *sql.DB, query string) {
 	t.Helper()
-	if _, err := db.ExecContext(context.Background(),
-		query); err != nil { //nolint:usetesting // clean-ups call it too, when the test's context is over
+	//nolint:usetesting // clean-ups call it too, when the test's context is over
+	if _, err := db.ExecContext(context.Background(), query); err != nil {
 		t.Fatalf("%v\n%s", err, query)
 	}
 }

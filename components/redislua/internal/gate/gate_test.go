@@ -96,8 +96,8 @@ func TestDueHoldsStayUntilSomebodyDecides(t *testing.T) {
 
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); !ok(); time.Sleep(
-		2 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+	end := time.Now().Add(5 * time.Second)
+	for ; !ok(); time.Sleep(2 * time.Millisecond) { //nolint:forbidigo // a poll with an end
 		if time.Now().After(end) {
 			t.Fatal("it did not happen within 5 s")
 		}

@@ -172,8 +172,8 @@ func OpenClusterOf(t *testing.T, n int) string {
 // poll waits for something to become true, for 30 s at most.
 func poll(t *testing.T, otherwise string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(
-		20 * time.Millisecond) { //nolint:forbidigo // a poll with an end
+	end := time.Now().Add(30 * time.Second)
+	for ; !done(); time.Sleep(20 * time.Millisecond) { //nolint:forbidigo // a poll with an end
 		if time.Now().After(end) {
 			t.Fatal(otherwise)
 		}
