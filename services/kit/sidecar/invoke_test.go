@@ -234,7 +234,8 @@ func TestNoAnswerIsATimeoutNoSidecarIsUnavailable(t *testing.T) {
 	}
 }
 
-// A peer that is killed while it answers may have sent its status and no body. Its effect is unknown, whatever the status says.
+// A peer that is killed while it answers may have sent its status and no body. Its effect is unknown, whatever the
+// status says.
 func TestAnAnswerWithoutItsBodyIsNone(t *testing.T) {
 	for status, want := range map[int]problem.Kind{http.StatusCreated: problem.Unavailable, http.StatusNoContent: ""} {
 		c := open(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
