@@ -143,8 +143,8 @@ func (p *Proxy) ask(req *http.Request, c call) answer {
 	switch {
 	case err != nil:
 		a.err = p.unanswered(ctx, c, err)
-	case a.status < 300 && media == "application/json" &&
-		len(a.body) == 0: // the service died after it had sent the status
+	case a.status < 300 && media == "application/json" && len(a.body) == 0:
+		// The service died after it had sent the status.
 		a.err = p.unanswered(ctx, c, io.ErrUnexpectedEOF)
 	case res.StatusCode >= 400 && media != problem.ContentType:
 		a.err = p.replaced(c, res, a.body)
