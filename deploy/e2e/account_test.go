@@ -96,6 +96,9 @@ func TestAccountLife(t *testing.T) {
 	if err := me.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/me", nil, &who); err != nil || !who.Verified {
 		t.Errorf("verified %v, %v", who, err)
 	}
+	if a := do(t, me.Client, http.MethodPost, "/v1/email-verifications", nil); a.Code() != "already_verified" {
+		t.Errorf("another mail for a verified email: %s", a)
+	}
 
 	// The password, changed here: another device is signed out, this one is not.
 	other, _ := signInWith(t, me.email, apiclient.Password)

@@ -47,17 +47,7 @@ func openSettled(t *testing.T) *settled {
 	m.payments = m.db("payment")
 	m.people()
 	m.must(t, configSet(unusual)...)
-	policy, err := os.ReadFile(filepath.Join(root(), "api-gateway", "internal", "access", "policy.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, text, _ := strings.Cut(string(policy), "const DefaultPolicy = `")
-	text, _, _ = strings.Cut(text, "`")
-	file := filepath.Join(t.TempDir(), "policy.csv")
-	if err := os.WriteFile(file, []byte(strings.Replace(text, "anonymous, /v1/products(/{id})?",
-		"customer, /v1/products(/{id})?", 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := changedPolicy(t, "anonymous, /v1/products(/{id})?", "customer, /v1/products(/{id})?")
 	m.must(t, "config", "set", "gateway.policy", "@"+file)
 	m.until("the settings are read", m.unchanged)
 	m.until("the provider is read", func() error {
