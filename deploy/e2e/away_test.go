@@ -121,7 +121,7 @@ type shopping struct {
 	buy, pay string // the keys of wishes that are asked for until they come true
 }
 
-// newShopping returns somebody whose order awaits payment and whose cart is not empty.
+// newShopping makes a shopper whose order awaits payment and whose cart is not empty.
 func newShopping(t *testing.T) shopping {
 	t.Helper()
 	me := newMember(t)

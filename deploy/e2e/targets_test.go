@@ -16,7 +16,7 @@ type targets struct {
 	product, address, order, payment, session string
 }
 
-// newTargets returns somebody one of everything, and nothing that moves by itself.
+// newTargets gives a new member one of everything, and nothing that changes by itself.
 func newTargets(t *testing.T) (targets, member) {
 	t.Helper()
 	me := newMember(t)

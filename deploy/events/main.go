@@ -166,7 +166,7 @@ func (t *tool) retry(ctx context.Context, args []string) error {
 	return nil
 }
 
-// drop returns up on one event. Its row stays, so that it is not fetched from the feed again and somebody can see who
+// drop gives up one event. Its row stays, so that it is not fetched from the feed again and somebody can see who
 // gave up and why.
 func (t *tool) drop(ctx context.Context, args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {

@@ -133,7 +133,7 @@ func words(name string) []string {
 	return out
 }
 
-// signIn returns every shopper a fresh token, and an address the first time. Accounts stay for the next run: hashing a
+// signIn gives every shopper a fresh token, and an address the first time. Accounts stay for the next run: hashing a
 // password is slow on purpose.
 func (l *load) signIn(ctx context.Context) error {
 	if time.Since(l.signedIn) < tokenFor {

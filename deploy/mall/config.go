@@ -191,7 +191,7 @@ func configUnset(ctx context.Context, c *redis.Client, at layout.Layout, key str
 	return nil
 }
 
-// writeSetting returns the value a version above all that were written before, whatever this machine's clock says.
+// writeSetting gives the value a version above all that were written before, whatever this machine's clock says.
 func writeSetting(ctx context.Context, c *redis.Client, at layout.Layout, key, text string) error {
 	return changeRecord(at, func(r settingsRecord) error {
 		raw, err := c.Get(ctx, key).Result()

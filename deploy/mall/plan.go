@@ -154,7 +154,7 @@ func appPorts(a runfile.App) map[string]int {
 	return ports
 }
 
-// threads returns each process half the cores: a score of them share the machine, and with all of it each they mostly
+// threads gives each process half the cores: a score of them share the machine, and with all of it each they mostly
 // wake each other's idle threads (docs/performance.md).
 func threads() string { return "GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/2)) }
 

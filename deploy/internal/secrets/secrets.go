@@ -189,7 +189,7 @@ func (s Store) fill() {
 // SettingsReaders are the passwords with which sidecars read settings from Redis, by app. No app may read them.
 func (s Store) SettingsReaders() map[string]string { return s.at("settings-readers") }
 
-// callerKeys returns each app a key for each other, in the secret of the one that shows it (<app>-peers) and of the one
+// callerKeys gives each app a key for each other, in the secret of the one that shows it (<app>-peers) and of the one
 // that looks at it (<app>-callers).
 func (s Store) callerKeys(apps []string) {
 	for _, callee := range apps {

@@ -31,7 +31,7 @@ type Unbanned struct {
 	At               time.Time `json:"at"`
 }
 
-// RolesChanged returns all roles of an account; access tokens with the old ones are void from At.
+// RolesChanged has all roles of an account; access tokens with the old ones are void from At.
 type RolesChanged struct {
 	UserID           string    `json:"user_id"`
 	AggregateVersion int64     `json:"aggregate_version"`

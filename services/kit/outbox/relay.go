@@ -90,7 +90,7 @@ func (o *Outbox) deliver(ctx context.Context) error {
 	})(ctx)
 }
 
-// number returns committed events older than age their position in the feed. Sequences are drawn before the commit, so
+// number gives committed events older than age their position in the feed. Sequences are drawn before the commit, so
 // reading "seq > after" would skip rows that commit late. Whoever numbers locks the row of outbox_head until its
 // commit, so positions only grow, and a reader that sees one has seen all before it.
 func (o *Outbox) number(ctx context.Context, age time.Duration) error {

@@ -116,7 +116,7 @@ func (g *Gate) Attempt(ctx context.Context, in AttemptIn) (AttemptOut, error) {
 		Known: number(res[3]) == 1}, nil
 }
 
-// Settle returns back what a try took that did not fail; the account remembers from where it was signed in to.
+// Settle puts back what a try took that did not fail; the account remembers from where it was signed in to.
 func (g *Gate) Settle(ctx context.Context, in SettleIn) (SettleOut, error) {
 	paid := 1
 	if in.Known {

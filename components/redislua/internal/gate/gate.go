@@ -115,7 +115,7 @@ func (g *Gate) Do(ctx context.Context, name string, data []byte) ([]byte, error)
 // checked is an input that knows its own rules.
 type checked interface{ check() error }
 
-// typed returns an operation its strict decoding: no unknown fields, no wrong
+// typed adds strict decoding to an operation: no unknown fields, no wrong
 // types, nothing after the object.
 func typed[In checked, Out any](run func(*Gate, context.Context, In) (Out, error)) operation {
 	return func(g *Gate, ctx context.Context, data []byte) (any, error) {

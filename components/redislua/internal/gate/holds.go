@@ -71,7 +71,7 @@ type StatusOut struct {
 	Status string `json:"status"`
 }
 
-// Unhold returns back what an order holds: released, or absent.
+// Unhold releases what an order holds: released, or absent.
 func (g *Gate) Unhold(ctx context.Context, in OrderIn) (StatusOut, error) {
 	keys := []string{keyDue, keyOpen, prefixOrder + in.OrderID}
 	return g.word(ctx, g.unhold, keys, in.OrderID, prefixProduct)

@@ -145,7 +145,7 @@ type DueIn struct {
 
 func (in DueIn) check() error { return checkLimit(in.Limit) }
 
-// ExtendIn returns an open hold more time.
+// ExtendIn extends the deadline of an open hold.
 type ExtendIn struct {
 	OrderID string `json:"order_id"`
 	TTL     int64  `json:"ttl_ms"`

@@ -64,7 +64,7 @@ func TestThoseWhoWaitLookTogether(t *testing.T) {
 	}
 }
 
-// Who returns up is forgotten, and others for the same order are not.
+// Who gives up is forgotten, and others for the same order are not.
 func TestGivingUpAWait(t *testing.T) {
 	d := open(t)
 	first, gaveUp := d.store.AwaitBill("100")

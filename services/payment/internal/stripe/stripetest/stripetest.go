@@ -76,7 +76,7 @@ func (s *Stripe) NextRefund(status string) {
 	s.nextBack = status
 }
 
-// SetRefunds returns every refund that is not final another status.
+// SetRefunds sets the status of every refund that is not final.
 func (s *Stripe) SetRefunds(from, to string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
