@@ -54,7 +54,7 @@ func (u usage) biggest(n int, per float64) string {
 	return strings.Join(out, ", ")
 }
 
-// used reads what was used so far. run is where the runner keeps its processes' pids.
+// used reads the CPU time used so far. run is the directory with the pids of the runner's processes.
 func used(run string) usage {
 	u := usage{parts: map[string]float64{}}
 	if raw, err := os.ReadFile("/proc/stat"); err == nil {

@@ -170,7 +170,7 @@ func run(ctx context.Context, args []string) (err error) {
 	return nil
 }
 
-// introduce says under what circumstances the figures come about, with what the mall takes when nobody is there.
+// introduce prints the circumstances of the figures, with what the idle mall uses.
 func (l *load) introduce(ctx context.Context, say func(string, ...any)) {
 	before, began := used(l.pids), time.Now()
 	_ = wait(ctx, 2*time.Second)

@@ -45,7 +45,7 @@ type load struct {
 	keeper   *apiclient.Client   // who sells that
 }
 
-// raise widens the gateway's limits and gives a function that puts them back.
+// raise widens the gateway's limits and returns a function that restores them.
 func raise(ctx context.Context, m running.Mall) (restore func() error, err error) {
 	c := redis.Open(m.Redis.Addr, m.Redis.Password)
 	defer c.Close() //nolint:errcheck // every command has been answered
@@ -120,7 +120,7 @@ func (l *load) prepare(ctx context.Context, shoppers int) error {
 	return l.signIn(ctx)
 }
 
-// words takes a name apart: a Chinese run becomes its first two characters, as somebody would type it.
+// words splits a name: a Chinese run becomes its first two characters, as a shopper would type it.
 func words(name string) []string {
 	var out []string
 	for _, w := range strings.Fields(name) {
@@ -227,7 +227,7 @@ func (l *load) ready(ctx context.Context, sc scenario, n int) error {
 	return err
 }
 
-// order makes one unpaid order. A mall that is full says so and is asked again: this is no measurement.
+// order places one unpaid order. A mall that refuses because it is full is asked again: this is not measured.
 func (l *load) order(ctx context.Context, s *shopper) error {
 	for try := 1; ; try++ {
 		a, err := s.buy(ctx, l, 1)
@@ -252,7 +252,7 @@ func payableRate(shoppers int) float64 {
 	return 700
 }
 
-// tidy takes the products off the shelves and cancels what nobody will pay.
+// tidy removes the products and cancels the unpaid orders.
 func (l *load) tidy(ctx context.Context) (cancelled int, err error) {
 	var mu sync.Mutex
 	err = l.each(ctx, 16, func(ctx context.Context, _ int, s *shopper) error {

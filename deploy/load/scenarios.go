@@ -132,7 +132,7 @@ func (s *shopper) buy(ctx context.Context, l *load, lines int) (apiclient.Answer
 	return a, err
 }
 
-// errNothingLeft ends a shopper's work: what was prepared is used up.
+// errNothingLeft ends a shopper's work: the prepared orders are used up.
 var errNothingLeft = errors.New("no unpaid order is left")
 
 func pay(ctx context.Context, _ *load, s *shopper) (apiclient.Answer, int, error) {

@@ -27,7 +27,7 @@ func firstAdmin(_ context.Context, at layout.Layout, _ []string) error {
 	return nil
 }
 
-// hasNoAdmin asks the user service whether the mall needs its first admin. Without an answer there is nothing to say.
+// hasNoAdmin asks the user service whether the mall needs its first admin. Without an answer nothing is printed.
 func (m *mall) hasNoAdmin(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

@@ -50,7 +50,7 @@ func TestSingularsWork(t *testing.T) {
 	}
 }
 
-// A detached supervisor is told what up was told.
+// A detached supervisor gets the options of up.
 func TestOptionsArriveAtTheSupervisor(t *testing.T) {
 	t.Setenv("MALL_ONLY", "")
 	asked := []string{"--only", "order,product", "--replicas", "order=2,product=3", "--no-build", "--install",
@@ -74,7 +74,7 @@ func TestOptionsArriveAtTheSupervisor(t *testing.T) {
 	}
 }
 
-// Who asks a running mall for more than it has is told what is missing.
+// up with more than a running mall has prints what is missing.
 func TestWhatARunningMallLacks(t *testing.T) {
 	list := []supervise.Status{{Name: "order"}, {Name: "redis"}}
 	wanted := []runfile.App{{ID: "order", Replica: 1}, {ID: "cart", Replica: 1}}

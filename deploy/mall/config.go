@@ -175,7 +175,7 @@ func standard(key string) string {
 	return ""
 }
 
-// configUnset writes that the default applies: an absent key would say nothing.
+// configUnset writes that the default applies: an absent key would mean nothing.
 func configUnset(ctx context.Context, c *redis.Client, at layout.Layout, key string) error {
 	known, err := knownSetting(key)
 	if err != nil {
@@ -242,7 +242,8 @@ func configList(ctx context.Context, c *redis.Client, at layout.Layout, out io.W
 	return nil
 }
 
-// inForce is what services use, as far as the store and this command's record tell, and what is wrong with it.
+// inForce returns the values that services use, as far as the store and this command's record tell, and what is wrong
+// with them.
 func inForce(k keys.Entry, values map[string]string, rec settingsRecord) (value, note string) {
 	raw, present := values[k.Name]
 	lastRaw, recorded := rec[k.Name]

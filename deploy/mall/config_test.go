@@ -118,7 +118,7 @@ func TestConfigListShowsWhatIsInForce(t *testing.T) {
 	}
 }
 
-// What was set, and what was unset, is written back into a store that has lost it; what it has stays.
+// Settings that the store has lost are written back, set and unset ones; those it has stay.
 func TestLostSettingsAreWrittenBack(t *testing.T) {
 	c, do := testRedis(t)
 	at := testPlace(t)

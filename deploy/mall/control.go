@@ -42,7 +42,7 @@ func listen(m *mall, end func()) (io.Closer, error) {
 	return srv, nil
 }
 
-// errDown says that there is no supervisor to talk to.
+// errDown means that no supervisor runs.
 var errDown = errors.New("this mall is not running")
 
 // ask talks to the supervisor.

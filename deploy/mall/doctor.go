@@ -165,7 +165,7 @@ func answers(what, variable string, ask func() error) finding {
 	return finding{what: what, got: "answers at " + variable}
 }
 
-// server takes an error apart: its last line says what to do.
+// server splits an error: its last line is the advice.
 func server(what string, found source.Found, err error) finding {
 	if err == nil && found.Package != "" {
 		return finding{what: what, got: found.From, cure: "go run ./deploy/mall up --install"}

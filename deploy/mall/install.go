@@ -17,7 +17,7 @@ import (
 	"golang.org/x/term"
 )
 
-// installByEnvironment is what --install says, for scripts. What cannot be read is no permission.
+// installByEnvironment reads MALL_INSTALL, the --install of scripts. A value that cannot be read is no permission.
 func installByEnvironment() bool {
 	allowed, err := strconv.ParseBool(os.Getenv("MALL_INSTALL"))
 	return err == nil && allowed

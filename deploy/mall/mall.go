@@ -303,7 +303,7 @@ func (m *mall) stop() {
 
 const shownPorts = 4
 
-// portsFree refuses to start into somebody else's ports, naming them all at once.
+// portsFree returns an error that names all ports in use by others.
 func (m *mall) portsFree() error {
 	want := map[int]string{}
 	if m.needs("redis") && os.Getenv("MALL_REDIS_ADDR") == "" {

@@ -98,7 +98,7 @@ func (c appProcesses) sidecar() supervise.Spec {
 		"127.0.0.1",
 		"--dapr-http-port", strconv.Itoa(a.DaprHTTP), "--dapr-grpc-port", strconv.Itoa(a.DaprGRPC),
 		"--dapr-internal-grpc-port", strconv.Itoa(a.DaprInternal), "--metrics-port", strconv.Itoa(a.Metrics),
-		// Left alone, daprd listens on all interfaces. This does not depend on what dapr.yaml says, or forgets.
+		// Without this flag daprd listens on all interfaces. It does not depend on dapr.yaml.
 		"--dapr-listen-addresses", "127.0.0.1", "--dapr-internal-grpc-listen-address", "127.0.0.1",
 		"--metrics-listen-address", "127.0.0.1",
 		"--config", filepath.Join(c.at.Home, "config", filepath.Base(a.ConfigFile)),
@@ -158,7 +158,7 @@ func appPorts(a runfile.App) map[string]int {
 // wake each other's idle threads (docs/performance.md).
 func threads() string { return "GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/2)) }
 
-// waitSocket returns when somebody listens at a Unix socket.
+// waitSocket returns when a process listens at a Unix socket.
 func waitSocket(ctx context.Context, path string, patience time.Duration) error {
 	for deadline := time.Now().Add(patience); ; {
 		conn, err := net.DialTimeout("unix", path, time.Second)

@@ -73,7 +73,7 @@ func (m *mall) notReady(ctx context.Context, client *http.Client, a runfile.App)
 	if reason := m.probe(ctx, client, url, m.own.DaprTokens[a.ID]); reason != "" {
 		return "sidecar: " + reason
 	}
-	// A sidecar that could not write its name down works, and nobody finds it.
+	// A sidecar that could not register its name works, but no other finds it.
 	peer := m.peerOf(a)
 	url = fmt.Sprintf("http://127.0.0.1:%d/v1.0/invoke/%s/method%s", peer.DaprHTTP, a.ID, a.HealthPath)
 	if reason := m.probe(ctx, client, url, m.own.DaprTokens[peer.ID]); reason != "" {

@@ -17,7 +17,7 @@ import (
 // seconds.
 const heardWithin = 8 * time.Second
 
-// metricsURL is where an app tells its metrics: the gateway on a port of its own.
+// metricsURL is where an app serves its metrics: the gateway on a port of its own.
 func (a stateApp) metricsURL() string {
 	if port := a.Ports["operator"]; port != 0 {
 		return fmt.Sprintf("http://127.0.0.1:%d/metrics", port)

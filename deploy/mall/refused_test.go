@@ -13,7 +13,7 @@ import (
 	"daprmall.dev/deploy/internal/settings"
 )
 
-// A value that who reads it refuses does not stay: a gateway that started with it would serve nobody.
+// A value that its reader refuses is not kept: a gateway that started with it would serve nobody.
 func TestARefusedSettingIsTakenBack(t *testing.T) {
 	c, do := testRedis(t)
 	at := testPlace(t)

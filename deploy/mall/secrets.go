@@ -137,7 +137,7 @@ func (r rotation) spread(ctx context.Context, done string) error {
 	return nil
 }
 
-// readSince reports whether a service has read a secret since a time, as its metrics tell.
+// readSince reports whether a service has read a secret since a time, by its metrics.
 func readSince(ctx context.Context, url, secret string, since time.Time) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
 	if err != nil {

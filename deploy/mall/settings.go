@@ -71,7 +71,7 @@ func changeRecord(at layout.Layout, change func(settingsRecord) error) error {
 	return os.Rename(next, recordFile(at))
 }
 
-// replace sets a key only if it still has the value that was read: somebody may be faster.
+// replace sets a key only if it still has the value that was read.
 const replace = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 1 end " +
 	"return 0"
 
@@ -107,7 +107,7 @@ func restoreSettings(ctx context.Context, c *redis.Client, rec settingsRecord) (
 	return restored, nil
 }
 
-// errEmptied says that neither the store nor the record knows the settings of a mall that has had some.
+// errEmptied means that neither the store nor the record has the settings of a mall that had some.
 var errEmptied = errors.New(
 	"the configuration store is empty and settings.json is gone, but services remember settings: this mall is not new. " +
 		"Start the servers alone (`up --only postgres,redis --detach`), set its settings again, the gateway's above all, " +

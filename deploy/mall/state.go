@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// state is what the other commands need to know of a running mall.
+// state is what other commands need to know of a running mall.
 type state struct {
 	Home      string              `json:"home"`
 	PortBase  int                 `json:"port_base"`

@@ -213,7 +213,7 @@ func (t *tests) installLint(ctx context.Context, dir string, s *steps.Step) erro
 	return nil
 }
 
-// tool runs a checker; what it finds is the error.
+// tool runs a checker; its output is the error.
 func (t *tests) tool(ctx context.Context, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = t.at.Root

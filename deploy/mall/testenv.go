@@ -25,7 +25,7 @@ import (
 	"daprmall.dev/services/kit/freeport"
 )
 
-// testServices is what tests have while they run: servers, whose place the environment tells, and who keeps them.
+// testServices are the servers of a test run, with the environment that names them.
 type testServices struct {
 	at  layout.Layout
 	sup *supervise.Supervisor
@@ -137,7 +137,7 @@ var pooledPackages = []string{"./services/kit/ids/lease", "./services/kit/postgr
 	"./services/kit/outbox",
 	"./services/order/internal/store"}
 
-// pgBouncer starts one before the PostgreSQL of the tests and gives its DSN.
+// pgBouncer starts one in front of the PostgreSQL of the tests and returns its DSN.
 func pgBouncer(ctx context.Context, at layout.Layout, sup *supervise.Supervisor, m source.Machine,
 	env []string) (string, error) {
 	user, err := source.Unprivileged()
@@ -168,7 +168,7 @@ func pgBouncer(ctx context.Context, at layout.Layout, sup *supervise.Supervisor,
 	return i.URL(), i.Wait(ctx)
 }
 
-// testServers starts both servers and says how to reach them.
+// testServers starts both servers and returns the environment that names them.
 func testServers(ctx context.Context, at layout.Layout, sup *supervise.Supervisor, m source.Machine,
 	s *steps.Step) ([]string, error) {
 	user, err := source.Unprivileged()

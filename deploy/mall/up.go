@@ -43,7 +43,7 @@ func up(ctx context.Context, at layout.Layout, o options) error {
 	return keep(ctx, at, o, os.Stdout, func(error) {})
 }
 
-// runsAlready says that nothing was done. What was asked for and does not run is an error.
+// runsAlready prints that nothing was done. A process that was asked for and does not run is an error.
 func runsAlready(ctx context.Context, at layout.Layout, pid int, wanted []runfile.App) error {
 	fmt.Printf("This mall is running already (supervisor pid %d): nothing was started or stopped.\n\n", pid)
 	list, err := processList(ctx, at)
@@ -68,7 +68,7 @@ func notRunning(list []supervise.Status, wanted []runfile.App) (missing []string
 	return missing
 }
 
-// keep runs a mall from its start to its end. It says once how the start went.
+// keep runs a mall from its start to its end. It reports once how the start went.
 func keep(ctx context.Context, at layout.Layout, o options, out io.Writer, started func(error)) error {
 	err := func() error {
 		if err := at.Make(); err != nil {
@@ -136,7 +136,7 @@ func (m *mall) live(ctx context.Context, started func(error)) error {
 	return nil
 }
 
-// welcome says where things are, and what to do next.
+// welcome prints the addresses, and what to do next.
 func (m *mall) welcome(ctx context.Context) {
 	say := m.board.Say
 	say("\nThe mall is up after %s.\n", m.board.Elapsed())
@@ -189,7 +189,7 @@ func detach(ctx context.Context, at layout.Layout, o options) error {
 	}
 	exited := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // its log says why
+		_ = cmd.Wait() // its log tells why
 		close(exited)
 	}()
 	show, err := os.Open(at.Log(supervisorName))

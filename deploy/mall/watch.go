@@ -20,7 +20,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// settled is how long no file may change before what changed is built: an editor or git writes several in a moment.
+// settled is how long files must not change before a build: an editor or git writes several in a moment.
 const settled = 200 * time.Millisecond
 
 // watch builds and restarts what is made of a source file, whenever one is saved. What does not build or start changes

@@ -99,7 +99,7 @@ func isFilled(ctx context.Context, visitor *apiclient.Client) (string, error) {
 	return "", nil
 }
 
-// shown is what a list tells of a product.
+// shown is a product in a list.
 type shown struct {
 	ImageURL string `json:"image_url"`
 }
@@ -194,7 +194,7 @@ func firstAdmin(ctx context.Context, m running.Mall, visitor *apiclient.Client) 
 	return visitor.SignIn(ctx, admin) // the roles are in the token
 }
 
-// together calls do for 0 … n−1, a few at a time, and gives the first error.
+// together calls do for 0 … n−1, a few at a time, and returns the first error.
 func together(n int, do func(i int) error) error {
 	var wg sync.WaitGroup
 	errs := make([]error, n)

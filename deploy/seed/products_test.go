@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// What a visitor is shown first: enough of everything, in both languages, each with its picture.
+// The demo products: enough of everything, in both languages, each with its picture.
 func TestDemoProducts(t *testing.T) {
 	categories, pictures := map[string]int{}, map[string]bool{}
 	for _, d := range demos {

@@ -16,7 +16,7 @@ import (
 // Password is what every account has that this package signs up.
 const Password = "Mall-demo-2026" //nolint:gosec // of demo accounts, printed on every start
 
-// Client is somebody at the mall's door; a token makes it somebody known.
+// Client is a client of the API: anonymous, or signed in with a token.
 type Client struct {
 	Base  string // http://127.0.0.1:8080
 	HTTP  *http.Client

@@ -14,7 +14,7 @@ type User struct {
 	Roles []string `json:"roles"`
 }
 
-// Session is what a sign-in gives.
+// Session is the answer to a sign-in.
 type Session struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
@@ -108,7 +108,7 @@ func (c *Client) NewProduct(ctx context.Context, name, category string, price, s
 	return p, err
 }
 
-// Buy checks lines out and gives the answer: 201 with an order, or a problem.
+// Buy checks lines out and returns the answer: 201 with an order, or a problem.
 func (c *Client) Buy(ctx context.Context, key, address string, lines ...Line) (Answer, error) {
 	return c.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": address, "items": lines},
 		"Idempotency-Key", key)

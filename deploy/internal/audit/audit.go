@@ -14,7 +14,7 @@ import (
 	"daprmall.dev/deploy/internal/running"
 )
 
-// Level says how bad a finding is.
+// Level is the severity of a finding.
 type Level string
 
 // The levels. Parked events are kept apart: their reason is known and somebody must look at it, and what their
@@ -31,7 +31,7 @@ type Finding struct {
 	Rule    string `json:"rule"`
 	Subject string `json:"subject"` // "order 123"
 	Detail  string `json:"detail"`
-	// awaited says that waiting may help.
+	// awaited means that waiting may help.
 	awaited bool
 }
 
@@ -107,7 +107,7 @@ func Audit(ctx context.Context, m running.Mall) (*Report, error) {
 	return r, nil
 }
 
-// Settled audits until nothing is in flight or the time is over; what is in flight then is a violation.
+// Settled audits until nothing is in flight or the time is over; whatever is still in flight then is a violation.
 func Settled(ctx context.Context, m running.Mall, wait time.Duration) (*Report, error) {
 	for deadline := time.Now().Add(wait); ; {
 		r, err := Audit(ctx, m)

@@ -246,7 +246,7 @@ func (w *fixture) refundOnItsWay(t *testing.T) {
 	}
 }
 
-// A bank sent a refund back: the money is here again, but that it had gone was told.
+// A bank returned a refund: the money is here again, but its refund was published.
 func (w *fixture) refundThatCameBack(t *testing.T) {
 	w.reset(t)
 	w.do(t, "payment", "UPDATE payments SET status = 'succeeded' WHERE id = 14; UPDATE refunds SET status = 'failed', "+
@@ -264,7 +264,7 @@ func (w *fixture) refundThatCameBack(t *testing.T) {
 	}
 }
 
-// What is still in flight when the waiting is over has had its time.
+// What is still in flight when the waiting is over is a violation.
 func (w *fixture) settledEndsTheWaiting(t *testing.T) {
 	w.reset(t)
 	w.do(t, "payment", "UPDATE payments SET status = 'processing', created_at = now() WHERE id = 10")

@@ -111,7 +111,7 @@ func TestReadGate(t *testing.T) {
 	}
 }
 
-// The gate goes on while it is read: a hold that goes with its deadline, or comes with one, is no finding.
+// The gate changes while it is read: a hold that is released or taken meanwhile is no finding.
 func TestReadGateWhileItChanges(t *testing.T) {
 	c := gateRedis(t)
 	due := float64(time.Now().Unix()-100) * 1000

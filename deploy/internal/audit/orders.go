@@ -169,7 +169,7 @@ func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []p
 		back := slices.ContainsFunc(paid, func(p payment) bool {
 			return p.status == "refunded" && p.amount == o.total && p.currency == o.currency
 		})
-		// which of them is the order's own, only order knows
+		// only order knows which of them is the order's own
 		if back != (o.status == "refunded") && !slices.ContainsFunc(paid, returning) {
 			b.add(level(age), ruleBack, subject, "it is %s and has %d payments that went back", o.status, len(paid))
 		}

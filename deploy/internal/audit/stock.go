@@ -9,7 +9,7 @@ type stockRow struct {
 	age                       float64
 }
 
-// reserved is what product knows of one order: its lines as one number, and the states they are in.
+// reserved is product's data on one order: its lines as one number, and the states they are in.
 type reserved struct {
 	lines    int64
 	low, top string // the smallest and greatest state: equal if all are the same

@@ -8,7 +8,7 @@ const (
 	ruleRefund  = "no refund that is not done"
 )
 
-// longestRefund is how long, in seconds, a provider may take for a refund before somebody has to ask.
+// longestRefund is how long, in seconds, a provider may take for a refund before an operator has to ask.
 const longestRefund = 30 * 24 * 3600
 
 // stuckBook looks for what should have ended. Holds were looked at with the gate; reservations without a live order are

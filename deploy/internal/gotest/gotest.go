@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Count is what a run came to. A test with subtests is not counted: they are.
+// Count is the result of a run. A test with subtests is not counted: they are.
 type Count struct{ Passed, Failed, Skipped int }
 
 // Add sums up.
@@ -52,7 +52,7 @@ type Reader struct {
 	Out   io.Writer
 	// Live shows each test as it ends, for packages that run for minutes.
 	Live bool
-	// Quiet is how long nothing may be said; then it is told what goes on. 0: for ever.
+	// Quiet is how long there may be no output before progress is shown. 0: no limit.
 	Quiet time.Duration
 	// Compiling names what is compiled now; may be nil.
 	Compiling func() []string
@@ -120,7 +120,7 @@ func (r *Reader) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(r.Out, format, args...)
 }
 
-// progress tells what goes on. A package that waits for its compiler has not started.
+// progress shows what is being compiled and run. A package that waits for its compiler has not started.
 func (r *Reader) progress() {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(r.pkgs)) {

@@ -48,7 +48,7 @@ func TestTheLastLine(t *testing.T) {
 	}
 }
 
-// Who waits for minutes is told what goes on.
+// A long run shows its progress.
 func TestProgress(t *testing.T) {
 	in, out := io.Pipe()
 	said := make(chan string)

@@ -64,7 +64,7 @@ func (p Layout) PostgresPort() int { return p.Base + 500 }
 // RedisPort is the port of this mall's private Redis.
 func (p Layout) RedisPort() int { return p.Base + 501 }
 
-// Bin is where built programs lie.
+// Bin is the directory of built programs.
 func (p Layout) Bin(name string) string { return filepath.Join(p.Home, "bin", name) }
 
 // Log is the log file of one process.
@@ -73,7 +73,7 @@ func (p Layout) Log(name string) string { return filepath.Join(p.Home, "log", na
 // Run holds pid records and the state file.
 func (p Layout) Run() string { return filepath.Join(p.Home, "run") }
 
-// StateFile tells the other commands (audit, load, …) how to reach this mall.
+// StateFile has what the other commands (audit, load, …) need to reach this mall.
 func (p Layout) StateFile() string { return filepath.Join(p.Run(), "state.json") }
 
 // Control is the supervisor's socket.

@@ -68,7 +68,7 @@ func TestSocketsLieInADirectoryOfOurOwn(t *testing.T) {
 	}
 }
 
-// What is mailed sets passwords: nobody else on the machine may read it, in a home that is older either.
+// Mails contain tokens that set passwords: other users of the machine must not read them, in an older home either.
 func TestMailIsClosedToOthers(t *testing.T) {
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "mail"), 0o755); err != nil {

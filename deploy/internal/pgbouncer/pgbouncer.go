@@ -57,7 +57,7 @@ func (i Instance) Prepare() error {
 
 func (i Instance) config() string { return filepath.Join(i.Dir, "pgbouncer.ini") }
 
-// URL is a DSN through it. Older PgBouncers know nothing of prepared statements, so none is named.
+// URL is a DSN through it. Older PgBouncers do not support prepared statements, so none is named.
 func (i Instance) URL() string {
 	return fmt.Sprintf("postgres://postgres@%s/postgres?sslmode=disable&default_query_exec_mode=exec", i.addr())
 }

@@ -27,7 +27,7 @@ type Instance struct {
 	Port     int
 	Password string // of the superuser, postgres
 	User     source.User
-	// Unsafe trades durability for speed; for tests, whose data nobody misses.
+	// Unsafe trades durability for speed; for tests, whose data may be lost.
 	Unsafe bool
 }
 
@@ -101,7 +101,7 @@ func (i Instance) Spec(name, log string) supervise.Spec {
 		"shared_buffers":          "128MB",
 		"fsync":                   "on",
 		"jit":                     "off",
-		// Commits of a crowd share a write to disk; with few transactions under way nobody waits. Microseconds.
+		// Concurrent commits share a write to disk; with few transactions none waits. Microseconds.
 		"commit_delay":                        "300",
 		"commit_siblings":                     "3",
 		"log_lock_waits":                      "on",

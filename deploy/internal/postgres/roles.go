@@ -92,7 +92,7 @@ func statistics(ctx context.Context, db *sql.DB) error {
 	if err := db.QueryRowContext(ctx, "SHOW shared_preload_libraries").Scan(&loaded); err != nil {
 		var refused *pgconn.PgError
 		if errors.As(err, &refused) {
-			return nil // a managed server does not tell
+			return nil // a managed server does not allow to read it
 		}
 		return err
 	}

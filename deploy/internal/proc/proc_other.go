@@ -14,7 +14,7 @@ import (
 // or down finds what is left by its record.
 func tie(*syscall.SysProcAttr, syscall.Signal) {}
 
-// StartTime is when a process started, as ps says it.
+// StartTime is when a process started, by ps.
 func StartTime(pid int) (string, error) {
 	out, err := exec.Command("ps", "-o", "stat=,lstart=", "-p", strconv.Itoa(pid)).Output()
 	if err != nil {

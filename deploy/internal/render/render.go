@@ -17,7 +17,7 @@ import (
 const (
 	defaultRedis = "127.0.0.1:8581"
 	defaultHome  = ".mall/"
-	// eventsPath is where services take events; behind it comes a token that only a service and its sidecar know.
+	// eventsPath is where services receive events, followed by a token that only a service and its sidecar know.
 	eventsPath = "/events"
 )
 

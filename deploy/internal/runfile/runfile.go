@@ -183,7 +183,7 @@ func (a App) check() error {
 	return nil
 }
 
-// operatorPort is the variable that gives an app a second port of its own.
+// operatorPort is the variable with the port of an app's second server.
 const operatorPort = "OPERATOR_PORT"
 
 // Shift moves all ports of an app by the same distance.

@@ -104,7 +104,7 @@ func (s Store) Swap(name string) {
 // unsettled marks a secret whose value before may still be in use.
 const unsettled = "unsettled"
 
-// Settled says that everybody uses the value of the last Swap.
+// Settled means that all processes use the value of the last Swap.
 func (s Store) Settled(name string) { delete(s[name], unsettled) }
 
 // IsSettled reports whether everybody does.

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// Unset is the value of a setting that was unset. An absent key says nothing: services keep what they had.
+	// Unset is the value of a setting that was unset. An absent key means nothing: services keep what they had.
 	Unset = keys.Unset
 	// Initialized is a key of a store that has been set up: what such a store lacks was never set.
 	Initialized = keys.Initialized
 )
 
-// Separator stands between text and version.
+// Separator separates text and version.
 const Separator = "||"
 
 // Value is a setting as it lies in the store. A later one has a higher version; 0 was written by somebody who knows no
@@ -26,14 +26,14 @@ type Value struct {
 	Version int64
 }
 
-// Parse reads what lies in the store.
+// Parse reads a stored value.
 func Parse(raw string) Value {
 	text, version, _ := strings.Cut(raw, Separator)
 	n, _ := strconv.ParseInt(version, 10, 64)
 	return Value{text, n}
 }
 
-// String is how it lies in the store.
+// String is the stored form.
 func (v Value) String() string {
 	if v.Version == 0 {
 		return v.Text

@@ -50,7 +50,7 @@ func lookApt(pkg string, installed finder) finder {
 	}
 }
 
-// aptWorks says what somebody else could do where we cannot.
+// aptWorks returns why apt-get cannot be used here, and what the user can do.
 func aptWorks(pkg string) error {
 	if _, err := exec.LookPath("apt-get"); err != nil || runtime.GOOS != "linux" {
 		return errors.New("there is no apt-get")
@@ -97,7 +97,7 @@ func (m Machine) aptInstall(ctx context.Context, policy, pkg string) error {
 
 var settingUp = regexp.MustCompile(`(?m)^Setting up (\S+) \(`)
 
-// setUp are the packages that apt-get says it has installed or brought up to date.
+// setUp are the packages that apt-get reports as installed or updated.
 func setUp(out string) (packages []string) {
 	for _, match := range settingUp.FindAllStringSubmatch(out, -1) {
 		packages = append(packages, match[1])
@@ -105,7 +105,7 @@ func setUp(out string) (packages []string) {
 	return packages
 }
 
-// lock waits for whoever holds the file, in this process or another.
+// lock waits for the holder of the file, in this process or another.
 func lock(ctx context.Context, path string) (func(), error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err

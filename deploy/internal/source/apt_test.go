@@ -42,7 +42,7 @@ func TestOneAptAtATime(t *testing.T) {
 	}
 }
 
-// What apt-get has installed is said, with all that the package brought along.
+// The packages that apt-get has installed are reported, with their dependencies.
 func TestInstalledPackagesAreSaid(t *testing.T) {
 	dir := fakeApt(t, `[ "$1" = update ] && exit
 echo "Unpacking redis-tools (5:7.0.15-1) ..."
@@ -58,7 +58,7 @@ echo "Setting up redis-server (5:7.0.15-1) ..."`)
 	}
 }
 
-// System packages are installed only for somebody who said so; everybody else is told what to say.
+// System packages are installed only with permission; without it the error says how to give it.
 func TestAptGetIsNotRunUnasked(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("apt-get is Debian's")

@@ -63,7 +63,7 @@ func here() (platform, error) {
 	return p, nil
 }
 
-// postgresIn and redisIn say where the embedded programs lie once they have been fetched.
+// postgresIn and redisIn are the paths of embedded programs that were fetched.
 func postgresIn(cache string) Found {
 	return Found{Path: filepath.Join(cache, "postgres-"+embeddedPostgresVersion, "bin"), Version: embeddedPostgresVersion,
 		From: Embedded}
@@ -79,7 +79,7 @@ func postgresJar(p platform) string {
 		embeddedPostgresVersion + ".jar"
 }
 
-// embeddedReads says why not, if data were written by another version.
+// embeddedReads returns an error if data were written by another version.
 func embeddedReads(major int) error {
 	if major != 0 && major != embeddedPostgresMajor {
 		return fmt.Errorf("is version %d, the data were written by %d", embeddedPostgresMajor, major)

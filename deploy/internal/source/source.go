@@ -19,7 +19,7 @@ type Found struct {
 	Path    string
 	Version string
 	From    string
-	Package string // only apt-get can bring it, by this name, and somebody must allow that
+	Package string // only apt-get can bring it, by this name, with permission
 }
 
 func (f Found) String() string {
@@ -36,11 +36,11 @@ type Machine struct {
 	Report  Reporter
 }
 
-// Reporter is told what goes on.
+// Reporter receives what happens.
 type Reporter interface {
-	// Note says what is being done.
+	// Note reports what is being done.
 	Note(format string, args ...any)
-	// Changed says what stays on the machine, outside the mall's home.
+	// Changed reports what stays on the machine, outside the mall's home.
 	Changed(format string, args ...any)
 }
 
@@ -51,7 +51,7 @@ const (
 	Apt       = "apt"
 )
 
-// server is what is looked for, and the variables that say where.
+// server is a kind of server, and the variables that name one.
 type server struct {
 	name    string
 	forced  string // names one source
@@ -65,7 +65,7 @@ var (
 
 type finder func(ctx context.Context) (Found, error)
 
-// first tries sources in order; forced narrows them to one. The error says what to do.
+// first tries sources in order; forced narrows them to one. The error says what the user can do.
 func (s server) first(ctx context.Context, sources map[string]finder) (Found, error) {
 	order := []string{Installed, Embedded, Apt}
 	forced := os.Getenv(s.forced)
@@ -123,7 +123,7 @@ func Redis(ctx context.Context, m Machine) (Found, error) {
 	})
 }
 
-// LookPostgres says what Postgres would find, and brings nothing.
+// LookPostgres returns what Postgres would find, and fetches nothing.
 func LookPostgres(ctx context.Context, cache string, major int) (Found, error) {
 	installed := func(ctx context.Context) (Found, error) { return installedPostgres(ctx, major) }
 	return postgres.first(ctx, map[string]finder{
@@ -146,7 +146,7 @@ func LookPostgres(ctx context.Context, cache string, major int) (Found, error) {
 	})
 }
 
-// LookRedis says what Redis would find, and brings nothing.
+// LookRedis returns what Redis would find, and fetches nothing.
 func LookRedis(ctx context.Context, cache string) (Found, error) {
 	return redis.first(ctx, map[string]finder{
 		Installed: installedRedis,

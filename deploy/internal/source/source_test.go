@@ -23,7 +23,7 @@ func (r *report) Changed(format string, args ...any) {
 	r.changed = append(r.changed, fmt.Sprintf(format, args...))
 }
 
-// program is a stand-in that only says its version.
+// program is a stand-in that only prints its version.
 func program(t *testing.T, path, says string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -62,7 +62,7 @@ func TestWhichInstalledRedisWillDo(t *testing.T) {
 	}
 }
 
-// A start that fails here must say what to do, in words for the one server that is missing.
+// The error of a failed start says what to do about the one server that is missing.
 func TestWhatIsSaidWhenNothingCanBeHad(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for name, c := range map[string]struct {
@@ -92,7 +92,7 @@ func TestWhatIsSaidWhenNothingCanBeHad(t *testing.T) {
 	}
 }
 
-// What doctor says is what up does: a forced source, and the version that wrote the data.
+// doctor finds what up uses: a forced source, and the version that wrote the data.
 func TestLookingFindsWhatAStartWouldUse(t *testing.T) {
 	bin, cache := t.TempDir(), t.TempDir()
 	t.Setenv("PATH", bin)

@@ -99,20 +99,20 @@ func Go(ctx context.Context, work ...func(context.Context) error) error {
 	return nil
 }
 
-// Note says what the step is doing, or has found.
+// Note shows what the step is doing, or has found.
 func (s *Step) Note(format string, args ...any) {
 	s.board.mu.Lock()
 	defer s.board.mu.Unlock()
 	s.note = fmt.Sprintf(format, args...)
 }
 
-// LeaveOut says why the step is not done, although nothing is wrong.
+// LeaveOut shows why the step is skipped, although nothing is wrong.
 func (s *Step) LeaveOut(format string, args ...any) {
 	s.Note("left out: "+format, args...)
 	s.left = true
 }
 
-// Changed says what stays on the machine, outside the mall's home: a package, a file in a cache.
+// Changed records what stays on the machine, outside the mall's home: a package, a file in a cache.
 func (s *Step) Changed(format string, args ...any) {
 	s.board.mu.Lock()
 	defer s.board.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 type run struct {
 	record  proc.Record
 	began   time.Time
-	ready   chan struct{} // closed when the process says that it listens
+	ready   chan struct{} // closed when the process reports that it listens
 	sockets []int         // on which it listens, once it is ready
 	ended   chan struct{} // closed when it is gone
 	err     error         // how it ended, once it has
@@ -61,7 +61,7 @@ func (s *Supervisor) launch(ctx context.Context, p *process, name string, socket
 			}
 			close(r.ready)
 			<-dead
-			handover.Close(r.sockets) // where nobody serves, connections are refused at once
+			handover.Close(r.sockets) // without a process, connections are refused at once
 		}
 	}
 	if err := proc.Start(cmd, p.spec.Orphan); err != nil {

@@ -81,7 +81,7 @@ type process struct {
 	current proc.Record
 }
 
-// New keeps records in a directory and says what happens.
+// New keeps records in a directory and reports what happens.
 func New(records string, say func(string, ...any)) *Supervisor {
 	return &Supervisor{records: records, say: say, procs: map[string]*process{}}
 }
@@ -161,7 +161,7 @@ func (s *Supervisor) attend(ctx context.Context, p *process, r *run) (*run, erro
 	}
 }
 
-// successor starts a process beside the one that runs, and returns when it says that it listens.
+// successor starts a process beside the running one, and returns when it reports that it listens.
 func (s *Supervisor) successor(ctx context.Context, p *process, old *run) (*run, error) {
 	r, err := s.launch(ctx, p, p.spec.Name+".next", old.sockets...)
 	if err != nil {
