@@ -3,6 +3,7 @@ package supervise
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -16,12 +17,12 @@ import (
 
 // run is one life of a process.
 type run struct {
-	record  proc.Record
-	began   time.Time
-	ready   chan struct{} // closed when the process reports that it listens
-	sockets []int         // on which it listens, once it is ready
-	ended   chan struct{} // closed when it is gone
-	err     error         // how it ended, once it has
+	record proc.Record
+	began  time.Time
+	conn   *net.UnixConn // to the process, if it can hand over its sockets
+	ready  chan struct{} // closed when the process reports that it listens
+	ended  chan struct{} // closed when it is gone
+	err    error         // how it ended, once it has
 }
 
 // launch starts a process, which inherits sockets, and writes it down under a name.
@@ -56,13 +57,13 @@ func (s *Supervisor) launch(ctx context.Context, p *process, name string, socket
 		cmd.Env = append(slices.Clip(p.spec.Env), handover.FD+"=3")
 		listens = func() {
 			defer mine.Close() //nolint:errcheck // all is said
-			if r.sockets, err = handover.Receive(mine); err != nil {
+			if _, err := handover.Receive(mine); err != nil {
 				return
 			}
 			close(r.ready)
 			<-dead
-			handover.Close(r.sockets) // without a process, connections are refused at once
 		}
+		r.conn = mine
 	}
 	if err := proc.Start(cmd, p.spec.Orphan); err != nil {
 		return nil, err
@@ -84,6 +85,20 @@ func (s *Supervisor) launch(ctx context.Context, p *process, name string, socket
 	}()
 	return r, nil
 }
+
+// sockets asks the process for its listening sockets; they are the caller's to close.
+func (r *run) sockets() ([]int, error) {
+	if err := r.conn.SetDeadline(time.Now().Add(socketsWithin)); err != nil {
+		return nil, err
+	}
+	if err := handover.Send(r.conn, nil); err != nil {
+		return nil, err
+	}
+	return handover.Receive(r.conn)
+}
+
+// socketsWithin is how long a process may take to send its sockets.
+const socketsWithin = 5 * time.Second
 
 // listening reports whether the process has said so.
 func (r *run) listening() bool {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"daprmall.dev/deploy/internal/proc"
+	"daprmall.dev/services/kit/handover"
 )
 
 // Spec is one process to keep running.
@@ -163,7 +164,12 @@ func (s *Supervisor) attend(ctx context.Context, p *process, r *run) (*run, erro
 
 // successor starts a process beside the running one, and returns when it reports that it listens.
 func (s *Supervisor) successor(ctx context.Context, p *process, old *run) (*run, error) {
-	r, err := s.launch(ctx, p, p.spec.Name+".next", old.sockets...)
+	sockets, err := old.sockets()
+	if err != nil {
+		return nil, fmt.Errorf("%s does not hand over its sockets and goes on: %w", p.spec.Name, err)
+	}
+	r, err := s.launch(ctx, p, p.spec.Name+".next", sockets...)
+	handover.Close(sockets) // the new process has them
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 // Package handover lets a new process take over the listening sockets of an old one: no connection is refused between
 // the two. A supervisor starts each process with a Unix socket. It sends the listening sockets of the process before,
-// if there is one, and the process sends its own when it listens on all of them. Without such a supervisor a process
+// if there is one; the process reports when it listens, and sends its own sockets when it is asked for them. So nobody
+// else has them while it serves: if it crashes, connections are refused at once. Without such a supervisor a process
 // simply listens.
 package handover
 
@@ -69,12 +70,35 @@ func (p *Ports) Listen(addr string) (l net.Listener, err error) {
 	return l, nil
 }
 
-// Ready says that this process listens on all its ports: the old one may end. Call it once.
+// Ready reports that this process listens on all its ports: the old one may end. From now on the process sends its
+// sockets whenever the supervisor asks for them, for the one that will take its place. Call Ready once.
 func (p *Ports) Ready() error {
 	if p.supervisor == nil {
 		return nil
 	}
-	var fds []int
+	if err := Send(p.supervisor, nil); err != nil {
+		return fmt.Errorf("report that this process listens: %w", err)
+	}
+	go p.sendOnRequest()
+	return nil
+}
+
+// sendOnRequest ends with the supervisor, or when this process no longer listens.
+func (p *Ports) sendOnRequest() {
+	defer p.supervisor.Close() //nolint:errcheck // there is nothing more to say
+	for {
+		if _, err := Receive(p.supervisor); err != nil {
+			return
+		}
+		fds, err := p.fds()
+		if err != nil || Send(p.supervisor, fds) != nil {
+			return
+		}
+	}
+}
+
+// fds are the files of the listening sockets.
+func (p *Ports) fds() (fds []int, err error) {
 	for _, l := range p.own {
 		raw, err := l.(*net.TCPListener).SyscallConn()
 		if err == nil {
@@ -82,11 +106,8 @@ func (p *Ports) Ready() error {
 			err = raw.Control(func(fd uintptr) { fds = append(fds, int(fd)) })
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if err := errors.Join(Send(p.supervisor, fds), p.supervisor.Close()); err != nil {
-		return fmt.Errorf("say that this process listens: %w", err)
-	}
-	return nil
+	return fds, nil
 }

@@ -24,7 +24,8 @@ func TestAlone(t *testing.T) {
 func TestASocketIsHandedOver(t *testing.T) {
 	first := start(t, nil)
 	l := listen(t, first.ports, "127.0.0.1:0")
-	second := start(t, first.ready(t))
+	first.ready(t)
+	second := start(t, first.sockets(t))
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,8 @@ func TestASocketIsHandedOver(t *testing.T) {
 	}
 	next := listen(t, second.ports, l.Addr().String())
 	listen(t, second.ports, "127.0.0.1:0") // a port that the first did not have
-	if fds := second.ready(t); len(fds) != 2 {
+	second.ready(t)
+	if fds := second.sockets(t); len(fds) != 2 {
 		t.Errorf("%d sockets, want 2", len(fds))
 	}
 	go func() {
@@ -47,6 +49,22 @@ func TestASocketIsHandedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Close()
+}
+
+// While a process serves only it has its sockets: if it dies, connections are refused at once, whatever its supervisor
+// does.
+func TestOnlyTheProcessHasItsSockets(t *testing.T) {
+	only := start(t, nil)
+	l := listen(t, only.ports, "127.0.0.1:0")
+	only.ready(t)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := net.Listen("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatalf("the port is not free: %v", err)
+	}
+	_ = again.Close()
 }
 
 // process is one under a supervisor, both in here.
@@ -69,9 +87,21 @@ func start(t *testing.T, inherits []int) process {
 	return process{mine, open(t)}
 }
 
-func (p process) ready(t *testing.T) []int {
+// ready waits until the process listens.
+func (p process) ready(t *testing.T) {
 	t.Helper()
 	if err := p.ports.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Receive(p.mine); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sockets asks the process for its sockets.
+func (p process) sockets(t *testing.T) []int {
+	t.Helper()
+	if err := Send(p.mine, nil); err != nil {
 		t.Fatal(err)
 	}
 	fds, err := Receive(p.mine)
