@@ -30,9 +30,17 @@ import (
 // milliseconds; what is still running then is waiting for a Redis that is gone.
 const stopWithin = 5 * time.Second
 
+// redisLog writes what the Redis library has to say as JSON lines.
+type redisLog struct{}
+
+func (redisLog) Printf(ctx context.Context, format string, args ...any) {
+	slog.WarnContext(ctx, fmt.Sprintf(format, args...))
+}
+
 func main() {
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("app", "redislua", "instance",
 		os.Getenv("APP_INSTANCE")))
+	redis.SetLogger(redisLog{})
 	if err := run(); err != nil {
 		slog.Error("redislua stops", "error", err)
 		os.Exit(1)
