@@ -74,10 +74,14 @@ func leaksIn(file string, words map[string]string) (found []string) {
 		return []string{err.Error()}
 	}
 	defer f.Close() //nolint:errcheck // read only
-	// Databases and the supervisor write for people, all others for programs. Dapr's Redis library does not use its log.
+	// Databases and the supervisor write for people, all others for programs. In a sidecar two
+	// loggers do not follow its format: that of its Redis library, and that of its shutdown.
 	name, _, _ := strings.Cut(filepath.Base(file), ".")
 	plain := slices.Contains([]string{"postgres", "redis", "supervisor"}, name)
-	foreign := func(line string) bool { return strings.HasSuffix(name, "-daprd") && strings.HasPrefix(line, "redis: ") }
+	foreign := func(line string) bool {
+		return strings.HasSuffix(name, "-daprd") &&
+			(strings.HasPrefix(line, "redis: ") || strings.HasPrefix(line, `time="`))
+	}
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
