@@ -105,6 +105,9 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 	answered := make(chan answer)
 	go func() {
 		a := p.ask(req, c)
+		if sidecar.NeverHandled(a.status, a.body) {
+			a = p.ask(again(req), c)
+		}
 		done(a.failed())
 		leave()
 		select {
@@ -121,6 +124,15 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 	case a := <-answered:
 		return a.write(w, r, c)
 	}
+}
+
+// again is the same request with its body from the start.
+func again(req *http.Request) *http.Request {
+	next := req.Clone(req.Context())
+	if req.GetBody != nil {
+		next.Body, _ = req.GetBody() // of bytes: never fails
+	}
+	return next
 }
 
 // ask waits for an answer, for as long as the service may take.

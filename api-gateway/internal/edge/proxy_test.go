@@ -46,6 +46,27 @@ func TestAnswersThatNoServiceMade(t *testing.T) {
 	}
 }
 
+// A service that drains closes its connections: a request that it did not begin is made again, whole.
+func TestARequestThatWasNeverHandledIsRepeated(t *testing.T) {
+	calls := 0
+	m := open(t, func(m *mall) {
+		m.answer = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if calls++; calls == 1 {
+				w.WriteHeader(http.StatusInternalServerError)
+				_, _ = io.WriteString(w, `{"errorCode":"ERR_DIRECT_INVOKE","message":"http2: Transport: cannot retry err [`+
+					`http2: Transport received Server's graceful shutdown GOAWAY] after Request.Body was written"}`)
+				return
+			}
+			_, _ = io.WriteString(w, `{}`)
+		}
+	})
+	res := m.signed("POST", "/v1/cart/items", `{"product_id":"7"}`)
+	if res.StatusCode != http.StatusOK || len(m.bodies) != 2 || m.bodies[0] != m.bodies[1] || m.bodies[0] == "" {
+		t.Errorf("%d after requests with %q, want 200 after the same one twice", res.StatusCode, m.bodies)
+	}
+}
+
 func TestAServicesOwnRefusalPasses(t *testing.T) {
 	const body = `{"type":"about:blank","title":"Conflict","status":409,"detail":"","code":"sold_out",` +
 		`"trace_id":"0af7651916cd43dd8448eb211c80319c","errors":[{"field":"72","message":"1 left"}]}`

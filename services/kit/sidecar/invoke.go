@@ -39,7 +39,7 @@ type Request struct {
 
 // Invoke calls a peer and forwards the user's token and the trace. A refusal keeps its kind and code; a peer
 // that cannot be reached is Unavailable, one that does not answer within Patience is Timeout: then its effect is
-// unknown. Nothing is ever sent twice, except a GET whose connection broke.
+// unknown. Nothing is ever sent twice, except a GET whose connection broke and a call that NeverHandled reports.
 //
 // When ctx ends first, Invoke returns, but the call goes on and its answer is read: cancelling a call while the
 // sidecar writes its answer can end the sidecar (dapr/dapr#10371).
@@ -58,6 +58,9 @@ func (c *Client) Invoke(ctx context.Context, r Request) error {
 	answered := make(chan answer, 1)
 	go func() {
 		a := c.ask(context.WithoutCancel(ctx), r, body)
+		if NeverHandled(a.status, a.body) {
+			a = c.ask(context.WithoutCancel(ctx), r, body)
+		}
 		done(a.failed())
 		answered <- a
 	}()
@@ -67,6 +70,14 @@ func (c *Client) Invoke(ctx context.Context, r Request) error {
 	case a := <-answered:
 		return a.decode(r)
 	}
+}
+
+// NeverHandled reports whether an answer is Dapr's word that the app did not begin the call, because it was closing the
+// connection to drain: HTTP/2's GOAWAY (RFC 9113, 6.8) names the last stream that is handled. Go's transport repeats
+// such a call by itself unless its body was sent; daprd cannot. It may be repeated whatever its method.
+func NeverHandled(status int, body []byte) bool {
+	return status == http.StatusInternalServerError && bytes.Contains(body, []byte(`"ERR_DIRECT_INVOKE"`)) &&
+		bytes.Contains(body, []byte("received Server's graceful shutdown GOAWAY"))
 }
 
 // pattern is a route's path without query and ids: an id is a number, and no other part of a path begins with a digit.

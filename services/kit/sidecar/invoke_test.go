@@ -246,6 +246,42 @@ func TestAnAnswerWithoutItsBodyIsNone(t *testing.T) {
 	}
 }
 
+// What daprd answers when an app closed the connection to drain before it began the call.
+const goAway = `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: order, err: rpc error: ` +
+	`code = Internal desc = error invoking app channel: Post \"http://127.0.0.1:8086/x\": http2: Transport: cannot retry err [http2: ` +
+	`Transport received Server's graceful shutdown GOAWAY] after Request.Body was written"}`
+
+// A call that the app did not begin is made again, once; any other failure is not.
+func TestACallThatWasNeverHandledIsRepeated(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answers []string
+		calls   int32
+		kind    problem.Kind
+	}{
+		"once":            {[]string{goAway, `{"id":"7"}`}, 2, ""},
+		"again and again": {[]string{goAway, goAway, `{"id":"7"}`}, 2, problem.Unavailable},
+		"another failure": {[]string{`{"errorCode":"ERR_DIRECT_INVOKE","message":"EOF"}`, `{"id":"7"}`}, 1,
+			problem.Unavailable},
+	} {
+		var calls atomic.Int32
+		c := open(t, func(w http.ResponseWriter, r *http.Request) {
+			if body, err := io.ReadAll(r.Body); err != nil || string(body) != `{"id":"7"}` {
+				t.Errorf("%s: body %q, %v", name, body, err)
+			}
+			answer := tt.answers[calls.Add(1)-1]
+			if strings.Contains(answer, "errorCode") {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			_, _ = io.WriteString(w, answer)
+		})
+		var out thing
+		err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodPost, Path: "/x", In: thing{"7"}, Out: &out})
+		if problem.KindOf(err) != tt.kind || calls.Load() != tt.calls || tt.kind == "" && out.ID != "7" {
+			t.Errorf("%s: %v after %d calls, want kind %q after %d", name, err, calls.Load(), tt.kind, tt.calls)
+		}
+	}
+}
+
 func TestAnAnswerThatCannotBeReadIsAnError(t *testing.T) {
 	c := open(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
 	if err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet, Path: "/x",
