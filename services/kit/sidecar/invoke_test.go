@@ -248,8 +248,9 @@ func TestAnAnswerWithoutItsBodyIsNone(t *testing.T) {
 
 // What daprd answers when an app closed the connection to drain before it began the call.
 const goAway = `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: order, err: rpc error: ` +
-	`code = Internal desc = error invoking app channel: Post \"http://127.0.0.1:8086/x\": http2: ` +
-	`Transport: cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY] after Request.Body was written"}`
+	`code = Internal desc = error invoking app channel: Post \"http://127.0.0.1:8086/x\": ` +
+	`http2: Transport: cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY] ` +
+	`after Request.Body was written"}`
 
 // A call that the app did not begin is made again, once; any other failure is not.
 func TestACallThatWasNeverHandledIsRepeated(t *testing.T) {
