@@ -137,8 +137,9 @@ func TestADeadlockIsRepeated(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if runs[0]+runs[1] != 3 || told != [2]int{1, 1} || n(t, db, 1) != 2 || n(t, db, 2) != 2 {
-		t.Errorf("runs %v, told %v, n %d and %d; want one of them repeated, and both kept once", runs, told, n(t, db, 1),
+	// The one that is repeated may be quicker than the one that waits for it, and meet it again.
+	if runs[0]+runs[1] < 3 || told != [2]int{1, 1} || n(t, db, 1) != 2 || n(t, db, 2) != 2 {
+		t.Errorf("runs %v, told %v, n %d and %d; want one of them repeated, both kept and told once", runs, told, n(t, db, 1),
 			n(t, db, 2))
 	}
 }
