@@ -25,7 +25,11 @@ func TestRestartOnRequestLosesNothing(t *testing.T) {
 		func() error { return me.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/cart", nil, nil) },
 		func() error {
 			line := map[string]any{"product_id": p.ID, "quantity": 1}
-			return me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", line, nil)
+			if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", line, nil); err != nil {
+				return err
+			}
+			// A line of a cart has a limit.
+			return me.Want(t.Context(), http.StatusOK, http.MethodDelete, "/v1/cart/items/"+p.ID, nil, nil)
 		},
 		func() error {
 			order := map[string]any{"address_id": address, "items": []apiclient.Line{{ProductID: p.ID, Quantity: 1}}}

@@ -32,17 +32,24 @@ func NewHTTPServer(log *slog.Logger, h http.Handler) *http.Server {
 	}
 }
 
-// acceptedFor is how long requests on accepted connections are still read. Shutdown drops those that it finds half
-// read.
-const acceptedFor = 100 * time.Millisecond
+// quietFor is how long no request may have begun before the idle connections are closed. quietWithin bounds the wait.
+const (
+	quietFor    = 250 * time.Millisecond
+	quietWithin = 10 * time.Second
+)
 
 // Serve serves until ctx ends, then accepts no more connections and finishes the requests under way, for 20 s at most.
 // It says when it listens.
+//
+// At the end a client learns from the answer to its next request that its connection is closed. A request that is sent
+// while the server closes the connection would be lost, so connections are closed once nobody uses them.
 func Serve(ctx context.Context, log *slog.Logger, srv *http.Server, l net.Listener, ready func() error) error {
+	var begun atomic.Int64
 	var ending atomic.Bool
 	h := srv.Handler
 	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if ending.Load() { // else the client may use the connection while it is closed
+		begun.Add(1)
+		if ending.Load() {
 			w.Header().Set("Connection", "close")
 		}
 		h.ServeHTTP(w, r)
@@ -62,9 +69,21 @@ func Serve(ctx context.Context, log *slog.Logger, srv *http.Server, l net.Listen
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
 	defer cancel()
 	err := l.Close()
-	<-time.After(acceptedFor) // nothing says that all has been read
+	waitUntilQuiet(&begun)
 	if err := errors.Join(err, srv.Shutdown(drain)); err != nil {
 		return fmt.Errorf("finish the requests under way: %w", err)
 	}
 	return nil
+}
+
+// waitUntilQuiet returns when no request has begun for a while. Meanwhile requests on accepted connections are read;
+// Shutdown drops those that it finds half read.
+func waitUntilQuiet(begun *atomic.Int64) {
+	for end := time.Now().Add(quietWithin); time.Now().Before(end); {
+		seen := begun.Load()
+		<-time.After(quietFor)
+		if begun.Load() == seen {
+			return
+		}
+	}
 }
