@@ -23,7 +23,7 @@ import (
 // binding serves dapr.proto.components.v1.OutputBinding.
 type binding struct {
 	proto.UnimplementedOutputBindingServer
-	only []string // operations that may be used; none: all
+	only []string // the operations that may be used; none: all
 
 	mu     sync.RWMutex
 	opts   *redis.UniversalOptions
@@ -37,7 +37,7 @@ func newBinding(opts *redis.UniversalOptions, only []string) *binding {
 	return b
 }
 
-// use makes the client of these options the current one.
+// use replaces the current client by one with these options.
 func (b *binding) use(opts *redis.UniversalOptions) {
 	client := redis.NewUniversalClient(opts)
 	b.mu.Lock()
@@ -61,9 +61,8 @@ func (b *binding) current() *gate.Gate {
 	return b.gate
 }
 
-// Init overrides the environment with what the Component names (redisHost,
-// redisPassword, redisType) and does nothing else: after a restart of this
-// process it is not called again.
+// Init lets the Component's metadata (redisHost, redisPassword, redisType and so on) override the environment. Nothing
+// may depend on it: after a restart of this process daprd does not call it again.
 func (b *binding) Init(_ context.Context, in *proto.OutputBindingInitRequest) (*proto.OutputBindingInitResponse,
 	error) {
 	p := in.GetMetadata().GetProperties()
@@ -78,9 +77,8 @@ func (b *binding) Init(_ context.Context, in *proto.OutputBindingInitRequest) (*
 	return &proto.OutputBindingInitResponse{}, nil
 }
 
-// Invoke runs one operation. Malformed input is InvalidArgument, a Redis that
-// does not answer is Unavailable, and a refusal is an ordinary answer: Dapr's
-// retries and breakers must not take "sold out" for a fault.
+// Invoke runs one operation. Malformed input gives InvalidArgument, a Redis that does not answer gives Unavailable. A
+// refusal such as "sold out" is an ordinary answer, so that Dapr's retries and breakers do not count it as a failure.
 func (b *binding) Invoke(ctx context.Context, in *proto.InvokeRequest) (*proto.InvokeResponse, error) {
 	if !slices.Contains(b.operations(), in.GetOperation()) && slices.Contains(gate.Operations(), in.GetOperation()) {
 		return nil, status.Errorf(codes.PermissionDenied, "operation %s is not for this app", in.GetOperation())
@@ -96,7 +94,7 @@ func (b *binding) Invoke(ctx context.Context, in *proto.InvokeRequest) (*proto.I
 	return &proto.InvokeResponse{Data: out, ContentType: "application/json"}, nil
 }
 
-// ListOperations names what Invoke accepts.
+// ListOperations names the operations that Invoke accepts.
 func (b *binding) ListOperations(context.Context, *proto.ListOperationsRequest) (*proto.ListOperationsResponse, error) {
 	return &proto.ListOperationsResponse{Operations: b.operations()}, nil
 }
@@ -108,17 +106,17 @@ func (b *binding) operations() []string {
 	return gate.Operations()
 }
 
-// Ping says that the process lives; it does not ask Redis, whose outage must not
-// make the sidecar give the component up.
+// Ping reports that the process is alive. It does not ask Redis: while Redis is down, the sidecar must keep the
+// component.
 func (b *binding) Ping(context.Context, *proto.PingRequest) (*proto.PingResponse, error) {
 	return &proto.PingResponse{}, nil
 }
 
-// serve answers until ctx ends, then lets calls in flight finish for a while.
+// serve answers calls until ctx ends, then gives running calls a few seconds to finish.
 func serve(ctx context.Context, lis net.Listener, b *binding) error {
 	srv := grpc.NewServer()
 	proto.RegisterOutputBindingServer(srv, b)
-	reflection.Register(srv) // v1 and v1alpha; daprd discovers the service by the latter
+	reflection.Register(srv) // v1 and v1alpha: daprd discovers the service by v1alpha
 
 	stopped := make(chan struct{})
 	go func() {

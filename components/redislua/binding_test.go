@@ -20,8 +20,8 @@ import (
 	"daprmall.dev/redislua/internal/redistest"
 )
 
-// component starts the whole process but for main, over a socket that a dead
-// predecessor left behind, and never calls Init: so it looks after a crash.
+// component starts the whole process except main and never calls Init, as after a crash: its socket file is left over
+// from a dead process.
 func component(t *testing.T, addr string, vars ...string) (*grpc.ClientConn, func() error) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "redislua.sock")
@@ -81,7 +81,7 @@ func TestComponentWorksWithoutInit(t *testing.T) {
 	}
 }
 
-// The front door limits sign-ins with this binding; it has no business at the gate.
+// The gateway limits sign-ins with this binding. It may not use the operations of the stock gate.
 func TestAnAppGetsOnlyItsOperations(t *testing.T) {
 	conn, _ := component(t, redistest.Addr(t), "REDISLUA_OPERATIONS=limit,lock")
 	client := proto.NewOutputBindingClient(conn)

@@ -1,10 +1,8 @@
-// Command redislua is a Dapr output binding that runs this mall's Lua scripts in
-// Redis. It is a pluggable component: a small gRPC server on a Unix socket that
-// one sidecar dials.
+// Command redislua is a Dapr output binding that runs this mall's Lua scripts in Redis. It is a pluggable component: a
+// small gRPC server on a Unix socket, used by one sidecar.
 //
-// daprd does not repeat Init when a component comes back after a crash, so the
-// process configures itself from its environment and is complete before the
-// first call; Init may only override.
+// daprd does not repeat Init when a component comes back after a crash. So the process configures itself from its
+// environment and is ready before the first call; Init may only override.
 package main
 
 import (
@@ -26,11 +24,11 @@ import (
 	"daprmall.dev/redislua/internal/gate"
 )
 
-// stopWithin is how long calls in flight may take after SIGTERM. Scripts take
-// milliseconds; what is still running then is waiting for a Redis that is gone.
+// stopWithin is how long running calls may take after SIGTERM. Scripts take milliseconds; a call that takes longer is
+// waiting for a Redis that is gone.
 const stopWithin = 5 * time.Second
 
-// redisLog writes what the Redis library has to say as JSON lines.
+// redisLog writes the messages of the Redis library as JSON lines.
 type redisLog struct{}
 
 func (redisLog) Printf(ctx context.Context, format string, args ...any) {
@@ -65,15 +63,15 @@ func run() error {
 	return serve(ctx, lis, binding)
 }
 
-// config is what the process takes from its environment.
+// config is what the environment configures.
 type config struct {
 	socket string
 	redis  *redis.UniversalOptions
 	only   []string // operations; none: all
 }
 
-// configFromEnv reads REDISLUA_SOCKET (full path), REDISLUA_OPERATIONS (the only ones that this sidecar's app may use,
-// separated by commas) and how to reach Redis (redisEnv).
+// configFromEnv reads REDISLUA_SOCKET (a full path), REDISLUA_OPERATIONS (the operations that this sidecar's app may
+// use, separated by commas; empty: all) and how to reach Redis (redisEnv).
 func configFromEnv(getenv func(string) string) (config, error) {
 	cfg := config{socket: getenv("REDISLUA_SOCKET")}
 	if !filepath.IsAbs(cfg.socket) {
@@ -95,8 +93,8 @@ func configFromEnv(getenv func(string) string) (config, error) {
 	return cfg, nil
 }
 
-// listen takes the socket over. A file left by a dead process would hang daprd,
-// which dials whatever it finds; a living process's socket is not stolen.
+// listen takes over the socket. It removes a file left by a dead process, which would make daprd hang, and refuses to
+// take the socket from a process that is alive.
 func listen(path string) (net.Listener, error) {
 	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		_ = conn.Close()
@@ -109,7 +107,7 @@ func listen(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	// The folder decides who gets here; the sidecar may run under the same group only.
+	// The directory restricts who can reach the socket. The sidecar may run as another user of the same group.
 	if err := os.Chmod(path, 0o660); err != nil { //nolint:gosec // see above
 		_ = lis.Close()
 		return nil, fmt.Errorf("socket mode: %w", err)

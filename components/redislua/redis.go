@@ -13,23 +13,24 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// What says how to reach Redis: the names of Dapr's own Redis components, as the Component's metadata has them.
+// Settings for reaching Redis. They have the names that Dapr's own Redis components use in their metadata.
 const (
-	redisHost        = "redisHost"     // host:port, or several of a cluster or of sentinels, separated by commas
-	redisUsername    = "redisUsername" // of Redis' access control list; empty: the default user
-	redisPassword    = "redisPassword"
-	redisType        = "redisType" // node, cluster (also behind one address) or sentinel; empty: by the addresses
+	redisHost     = "redisHost"     // host:port, or several of a cluster or of sentinels, separated by commas
+	redisUsername = "redisUsername" // a user of Redis' access control list; empty: the default user
+	redisPassword = "redisPassword"
+	// node, cluster (also behind one address) or sentinel; empty: decided by the number of addresses
+	redisType        = "redisType"
 	sentinelMaster   = "sentinelMasterName"
 	sentinelUsername = "sentinelUsername"
 	sentinelPassword = "sentinelPassword"
 	enableTLS        = "enableTLS"     // true or false
 	tlsCA            = "tlsCA"         // a PEM file; empty: the system's authorities
-	tlsServerName    = "tlsServerName" // what the certificate must be for; empty: the host
-	tlsClientCert    = "clientCert"    // PEM files, for servers that ask who calls
+	tlsServerName    = "tlsServerName" // the name that the certificate must have; empty: the host
+	tlsClientCert    = "clientCert"    // PEM files, for servers that require client certificates
 	tlsClientKey     = "clientKey"
 )
 
-// redisEnv are the same in the environment.
+// redisEnv names the environment variables of the same settings.
 //
 //nolint:gosec // names of variables, not what is in them
 var redisEnv = map[string]string{
@@ -40,8 +41,8 @@ var redisEnv = map[string]string{
 	tlsClientCert: "REDISLUA_REDIS_TLS_CERT", tlsClientKey: "REDISLUA_REDIS_TLS_KEY",
 }
 
-// redisOptions turns the settings into client options that fail fast: a shopper gets a 503 with Retry-After sooner than
-// a long wait.
+// redisOptions turns the settings into client options that fail fast: a shopper gets a 503 with Retry-After soon
+// instead of waiting long.
 func redisOptions(get func(name string) string) (*redis.UniversalOptions, error) {
 	kind, master := get(redisType), get(sentinelMaster)
 	switch kind {
@@ -76,8 +77,8 @@ func redisOptions(get func(name string) string) (*redis.UniversalOptions, error)
 		ReadTimeout:      time.Second,
 		WriteTimeout:     time.Second,
 		PoolTimeout:      time.Second,
-		// Every script may be repeated, so one retry over a fresh connection hides
-		// a Redis restart. More would only prolong an outage's queue.
+		// Every script may be repeated, so one retry on a new connection hides a Redis restart. More retries would only
+		// lengthen the queue during an outage.
 		MaxRetries: 1,
 		PoolSize:   32,
 	}, nil

@@ -27,7 +27,7 @@ import (
 	"daprmall.dev/redislua/internal/redistest"
 )
 
-// sale is everything that product and the gateway ask of the component, in an order that works.
+// sale is every kind of call that product and the gateway make, in an order in which all succeed.
 var sale = []struct{ operation, data, want string }{
 	{"apply", `{"items":[{"product_id":"7","base":5,"version":1}]}`,
 		`{"items":[{"product_id":"7","base":5,"version":1,"held":0}]}`},
@@ -56,7 +56,7 @@ func sell(t *testing.T, conn *grpc.ClientConn) {
 	}
 }
 
-// refused says that nothing works, and that it is no fault of the request.
+// refused checks that nothing works and that the error does not blame the request.
 func refused(t *testing.T, what string, conn *grpc.ClientConn) {
 	t.Helper()
 	_, err := proto.NewOutputBindingClient(conn).Invoke(t.Context(), &proto.InvokeRequest{Operation: "run_id"})
@@ -65,10 +65,10 @@ func refused(t *testing.T, what string, conn *grpc.ClientConn) {
 	}
 }
 
-// rights are those that README.md names.
+// rights are the Redis permissions that README.md lists.
 const rights = "~mall:{mall}:* +@read +@write +@scripting -@dangerous +time +info +ping +hello +client|setinfo"
 
-// A user of Redis' access control list who may do what README.md says, and nothing else, is enough.
+// A Redis user with the permissions listed in README.md, and no others, is enough.
 func TestAUserWithFewRights(t *testing.T) {
 	addr, _ := redistest.Server(t, append([]string{"--user", "default", "off", "--user", "mall", "on", ">secret"},
 		strings.Fields(rights)...)...)
@@ -89,13 +89,13 @@ func TestAUserWithFewRights(t *testing.T) {
 	refused(t, "no user", nobody)
 }
 
-// A cluster is found through one of its nodes; everything lies in one slot, on whichever node has it.
+// The component finds a cluster through one of its nodes. All keys are in one slot, on whichever node owns it.
 func TestAClusterOfThree(t *testing.T) {
 	conn, _ := component(t, redistest.OpenClusterOf(t, 3), "REDISLUA_REDIS_TYPE=cluster")
 	sell(t, conn)
 }
 
-// When the master dies, sentinels choose another, and the component follows without a restart.
+// When the master dies and sentinels choose another, the component follows without a restart.
 func TestSentinelsFailOver(t *testing.T) {
 	master, kill := redistest.Server(t)
 	replica, _ := redistest.Server(t)
@@ -170,8 +170,8 @@ func until(t *testing.T, what string, done func() error) {
 	}
 }
 
-// Over TLS the server proves who it is; one that cannot is not used. Redis ends TLS itself, or something in front of it
-// does, as stunnel: not every build of Redis speaks TLS.
+// With TLS the component checks the server's certificate and does not use a server that it cannot verify. TLS is tested
+// in Redis itself and in a proxy in front of it, because not every build of Redis has TLS.
 func TestRedisOverTLS(t *testing.T) {
 	for who, serve := range map[string]func(t *testing.T) (caFile, addr string){
 		"in front of Redis": func(t *testing.T) (string, string) {
@@ -204,7 +204,7 @@ func TestRedisOverTLS(t *testing.T) {
 	}
 }
 
-// certificate makes one for this machine, which is its own authority.
+// certificate makes a certificate for 127.0.0.1 that is its own authority.
 func certificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -233,7 +233,7 @@ func certificate(t *testing.T) (certFile, keyFile string) {
 	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", private)
 }
 
-// overTLS serves what answers at addr over TLS, with a certificate of its own authority for 127.0.0.1.
+// overTLS serves the server at addr over TLS, with a self-signed certificate for 127.0.0.1.
 func overTLS(t *testing.T, addr string) (caFile, at string) {
 	t.Helper()
 	caFile, keyFile := certificate(t)

@@ -22,7 +22,8 @@ import (
 var update = flag.Bool("update", false,
 	"write what is made from the contracts: schemas, OpenAPI files, examples, docs/events.md, Dapr files")
 
-// written are the files that are made from the Go types, Services, Topics and the examples, by their place from here.
+// written returns the files that are generated from the Go types, Services, Topics and the examples, by their path
+// relative to this directory.
 func written(t *testing.T) map[string][]byte {
 	t.Helper()
 	docs := comments(t)
@@ -49,8 +50,8 @@ func written(t *testing.T) map[string][]byte {
 	return files
 }
 
-// The files that other languages and Dapr read say what the Go types, Services and Topics say.
-func TestContractsAreWritten(t *testing.T) {
+// The files that other languages and Dapr read are generated from the Go types, Services and Topics.
+func TestGeneratedFilesMatchTheContracts(t *testing.T) {
 	files := written(t)
 	for name, want := range files {
 		if *update {
@@ -63,13 +64,13 @@ func TestContractsAreWritten(t *testing.T) {
 		}
 		got, err := os.ReadFile(name)
 		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not what the contracts say (%v): `go test ./services/contracts -update`, and look at the change",
+			t.Errorf("%s differs from the contracts (%v): run `go test ./services/contracts -update` and review the change",
 				name, err)
 		}
 	}
 	err := fs.WalkDir(contracts.Files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && files[path] == nil {
-			t.Errorf("%s belongs to nothing in the catalogue", path)
+			t.Errorf("%s is not in the catalogue: delete it", path)
 			if *update {
 				return os.Remove(path)
 			}
@@ -81,8 +82,8 @@ func TestContractsAreWritten(t *testing.T) {
 	}
 }
 
-// Examples fit the schemas they stand beside, and come back from the Go types as they are.
-func TestExamplesAreValid(t *testing.T) {
+// Examples match their schemas and do not change when they are decoded into the Go types and encoded again.
+func TestExamplesMatchTheirSchemas(t *testing.T) {
 	for _, e := range contractstest.Events() {
 		var wire bytes.Buffer
 		if err := json.Compact(&wire, read(t, e.Package+"/golden/"+e.Type+".json")); err != nil {
@@ -102,21 +103,21 @@ func TestExamplesAreValid(t *testing.T) {
 	}
 }
 
-// A schema that takes anything would make every check above pass.
-func TestSchemasRefuse(t *testing.T) {
+// If a schema accepted everything, all checks above would pass.
+func TestSchemasRefuseBadEvents(t *testing.T) {
 	e := contractstest.Events()[0]
 	schema := contractstest.Schema(t, e.SchemaFile(), "")
 	good := string(contractstest.Wire(e))
 	for what, change := range map[string][2]string{
-		"another type":       {`"type":"mall.order.placed.v1"`, `"type":"mall.order.paid.v1"`},
-		"no order":           {`"order_id":"7001",`, ``},
-		"a number for an id": {`"order_id":"7001"`, `"order_id":7001`},
-		"no id":              {`"user_id":"42"`, `"user_id":"x"`},
-		"a fraction":         {`"total":31300`, `"total":313.5`},
-		"less than nothing":  {`"total":31300`, `"total":-1`},
-		"nothing bought":     {`"quantity":2`, `"quantity":0`},
-		"null for a list":    {`"lines":[`, `"lines":null,"x":[`},
-		"a date":             {`"placed_at":"2026-11-23T12:00:00Z"`, `"placed_at":"2026-11-23"`},
+		"another type":        {`"type":"mall.order.placed.v1"`, `"type":"mall.order.paid.v1"`},
+		"no order":            {`"order_id":"7001",`, ``},
+		"a number for an id":  {`"order_id":"7001"`, `"order_id":7001`},
+		"no id":               {`"user_id":"42"`, `"user_id":"x"`},
+		"a fraction":          {`"total":31300`, `"total":313.5`},
+		"a negative amount":   {`"total":31300`, `"total":-1`},
+		"a quantity of zero":  {`"quantity":2`, `"quantity":0`},
+		"null for a list":     {`"lines":[`, `"lines":null,"x":[`},
+		"a date without time": {`"placed_at":"2026-11-23T12:00:00Z"`, `"placed_at":"2026-11-23"`},
 	} {
 		text := strings.Replace(good, change[0], change[1], 1)
 		var value any
@@ -124,13 +125,14 @@ func TestSchemasRefuse(t *testing.T) {
 			t.Fatalf("%s: %v in %s", what, err, text)
 		}
 		if schema.Validate(value) == nil {
-			t.Errorf("the schema takes %s: %s", what, text)
+			t.Errorf("the schema accepts %s: %s", what, text)
 		}
 	}
 }
 
-// The catalogue is whole: topics, packages and keys are what they must be, and every type of a contract is in it.
-func TestTheCatalogueIsWhole(t *testing.T) {
+// The catalogue is complete: topics, packages and keys are consistent, and it contains every event type of the
+// contracts.
+func TestTheCatalogueIsComplete(t *testing.T) {
 	types := map[string]bool{}
 	for _, e := range contractstest.Events() {
 		if types[e.Type] {
@@ -141,7 +143,7 @@ func TestTheCatalogueIsWhole(t *testing.T) {
 			t.Fatalf("%s has no example", e.Type)
 		}
 		if len(e.Consumers) == 0 {
-			t.Errorf("nobody handles %s: an event exists because somebody does", e.Type)
+			t.Errorf("no service handles %s: an event without a consumer must not be published", e.Type)
 		}
 		var wire outbox.CloudEvent
 		if err := json.Unmarshal(contractstest.Wire(e), &wire); err != nil || wire.Subject == "" {
@@ -176,7 +178,7 @@ func pretty(t *testing.T, v any) []byte {
 	return out.Bytes()
 }
 
-// source reads the files that declare what crosses the wire.
+// source parses the Go files of the contracts and visits their declarations.
 func source(t *testing.T, visit func(pkg string, decl *ast.GenDecl)) {
 	t.Helper()
 	packages, err := filepath.Glob("*v1")
@@ -202,7 +204,7 @@ func source(t *testing.T, visit func(pkg string, decl *ast.GenDecl)) {
 	}
 }
 
-// comments are those of types and fields, as "orderv1.Placed" and "orderv1.Placed.Total".
+// comments returns the comments of types and fields, by names such as "orderv1.Placed" and "orderv1.Placed.Total".
 func comments(t *testing.T) map[string]string {
 	t.Helper()
 	docs := map[string]string{}
@@ -234,7 +236,7 @@ func comments(t *testing.T) map[string]string {
 	return docs
 }
 
-// constants are those of the contracts that are texts, as "orderv1.TypePlaced".
+// constants returns the string constants of the contracts, by names such as "orderv1.TypePlaced".
 func constants(t *testing.T) map[string]string {
 	t.Helper()
 	values := map[string]string{}

@@ -14,8 +14,8 @@ import (
 	"daprmall.dev/services/kit/server"
 )
 
-// daprFiles are the Dapr files that are written from Services and Topics, by their place from here: some whole, of
-// some only the lines that name services or topics.
+// daprFiles returns the Dapr files that are generated from Services and Topics, by their path relative to this
+// directory. Of some files only the lines that name services or topics are generated.
 func daprFiles(t *testing.T) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{
@@ -33,7 +33,7 @@ func daprFiles(t *testing.T) map[string][]byte {
 	return files
 }
 
-// A sidecar's file does not outlive its service.
+// When a service is removed, its sidecar's files must be removed, too.
 func TestEverySidecarFileHasAService(t *testing.T) {
 	files := daprFiles(t)
 	for _, pattern := range []string{"../../dapr-config/*.yaml", "../../components/local/*.yaml"} {
@@ -49,8 +49,8 @@ func TestEverySidecarFileHasAService(t *testing.T) {
 	}
 }
 
-const configuration = `# What the sidecar of {{.Name}} may do. Tracing and metrics are kept to what somebody reads.
-# Written from services/contracts, where the template is, too: go test ./services/contracts -update
+const configuration = `# Configuration of the sidecar of {{.Name}}. Tracing is off; metrics are limited to those in use.
+# Generated from the template in services/contracts: go test ./services/contracts -update
 apiVersion: dapr.io/v1alpha1
 kind: Configuration
 metadata:
@@ -61,13 +61,13 @@ spec:
   metrics:
     enabled: true
     http:
-      # On by default: one series per path, and our paths carry ids.
+      # By default every path makes its own series, and our paths contain ids.
       increasedCardinality: false
   logging:
     apiLogging:
       enabled: false
   features:
-    # A changed file must not restart a sidecar in the middle of a sale.
+    # A sidecar must not restart because a file was changed.
     - name: HotReload
       enabled: false
   nameResolution:
@@ -75,13 +75,13 @@ spec:
     version: v1
     configuration:
       connectionString: .mall/names.db
-      # The default clean-up deletes live rows and ends the sidecar after an hour.
+      # The default clean-up deletes valid rows, and ends the sidecar after an hour.
       cleanupInterval: "0s"
-      # A row is alive for 30 s and renewed every updateInterval − timeout. With the default
-      # timeout of 1 s a busy machine that renews a second late finds nobody home.
+      # A row is valid for 30 s and renewed every updateInterval − timeout. With the default
+      # timeout of 1 s a row expires if a busy machine renews it a second late.
       updateInterval: "30s"
       timeout: "10s"
-      # All sidecars start together, and each writes its table under a lock.
+      # All sidecars start at once and write to one database, which only one can lock at a time.
       busyTimeout: "15s"
   secrets:
     scopes:
@@ -95,8 +95,8 @@ spec:
 
 const settingsStore = `# The configuration store of {{.Name}}: plain Redis strings, changed with ` +
 	"`mall config set`" + `. The sidecar signs in as a
-# user who reads {{.SettingsPrefix}}.*, mall.* and database.*, and nothing else.
-# Written from services/contracts, where the template is, too: go test ./services/contracts -update
+# user that may read {{.SettingsPrefix}}.*, mall.* and database.*, and nothing else.
+# Generated from the template in services/contracts: go test ./services/contracts -update
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata:
@@ -118,11 +118,12 @@ auth:
 scopes: [{{.Name}}]
 `
 
-const subscriptions = `# Who hears which topic. Declared, not asked from the apps: a sidecar asks an app once,
-# and never again if that fails. All events of a topic come to the app's one route, in
-# bulk, and its inbox passes over the types it does not handle (docs/adr/0007).
-# Batches wait 40 ms at most; Dapr's own default is a second. No dead letters: the inbox parks.
-# Written from services/contracts, where the template is, too: go test ./services/contracts -update
+const subscriptions = `# Which app receives which topic. The subscriptions are declared here and not by the apps: a
+# sidecar asks its app only once, and never again if that fails. All events of a topic are
+# delivered in bulk to the app's one route, and its inbox ignores types that it does not
+# handle (docs/adr/0007). A batch waits at most 40 ms; Dapr's default is a second. There are
+# no dead letters: the inbox parks events that fail.
+# Generated from the template in services/contracts: go test ./services/contracts -update
 {{range $s := .}}{{range .Follows}}---
 apiVersion: dapr.io/v2alpha1
 kind: Subscription
@@ -145,7 +146,7 @@ const apps = `{{range $i, $s := .}}  - appID: {{.Name}}
     command: ["go", "run", "./{{.Dir}}"]
     configFilePath: ./dapr-config/{{.Name}}.yaml
 {{- if .Edge}}
-    # Metrics have a port of their own: what the world may see is put in front of appPort.
+    # Metrics have their own port, because appPort is open to the public.
     env: {OPERATOR_PORT: "8099"}
 {{- end}}
     appPort: {{add 8080 $i}}
@@ -170,13 +171,13 @@ func fill(t *testing.T, text string, data any) []byte {
 	return out.Bytes()
 }
 
-// runFile is dapr.yaml with the apps of Services.
+// runFile returns dapr.yaml with the apps of Services.
 func runFile(t *testing.T) []byte {
 	t.Helper()
 	return replace(t, read(t, "../../dapr.yaml"), `(?s)^apps:\n.*`, "apps:\n"+string(fill(t, apps, contracts.Services)))
 }
 
-// resiliency is resiliency.yaml with a target for each service that is called, and for each store of settings.
+// resiliency returns resiliency.yaml with a target for each service that is called and for each settings store.
 func resiliency(t *testing.T) []byte {
 	t.Helper()
 	var called, stores string
@@ -191,7 +192,8 @@ func resiliency(t *testing.T) []byte {
 	return replace(t, text, `(^      config-.*\n)+`, stores)
 }
 
-// components are the component files that name services in their scopes. One without scopes is loaded by every sidecar.
+// components returns the component files that name services in their scopes. A component without scopes is loaded by
+// every sidecar.
 func components(t *testing.T) map[string][]byte {
 	t.Helper()
 	found, err := filepath.Glob("../../components/*/*.yaml")
@@ -207,8 +209,8 @@ func components(t *testing.T) map[string][]byte {
 			t.Fatalf("%s has no name", file)
 		}
 		switch c := string(component[1]); {
-		case strings.HasPrefix(c, "config-"): // written whole
-		case c == "secrets": // every sidecar's
+		case strings.HasPrefix(c, "config-"): // the whole file is generated
+		case c == "secrets": // loaded by every sidecar
 			files[file] = text
 		case c == "events":
 			files[file] = eventScopes(t, text)
@@ -226,14 +228,14 @@ func components(t *testing.T) map[string][]byte {
 	return files
 }
 
-// scopes writes the services that load a component.
+// scopes replaces the list of services that load a component.
 func scopes(t *testing.T, text []byte, services []string) []byte {
 	t.Helper()
 	return replace(t, text, `^scopes: .*\n`, "scopes: ["+strings.Join(services, ", ")+"]\n")
 }
 
-// eventScopes writes who may publish and hear what. Every service that loads the component is listed in both: one that
-// is not may do everything.
+// eventScopes replaces the lists of who may publish and receive what. Both lists name every service that loads the
+// component: a service that is not listed may do everything.
 func eventScopes(t *testing.T, text []byte) []byte {
 	t.Helper()
 	var all, publish, hear []string
@@ -251,7 +253,7 @@ func eventScopes(t *testing.T, text []byte) []byte {
 	return scopes(t, text, all)
 }
 
-// replace puts a text in the one place that matches.
+// replace replaces the one match of a pattern.
 func replace(t *testing.T, text []byte, pattern, with string) []byte {
 	t.Helper()
 	where := regexp.MustCompile("(?m)"+pattern).FindAllIndex(text, -1)

@@ -1,13 +1,13 @@
-// Package contracts says which services there are, which events they tell and handle, and holds what they may know of
-// each other: events and peer requests, one versioned package per owner. A contract only ever grows; a breaking change
-// is a new package.
+// Package contracts lists the services and the events that they publish and handle, and contains the contracts between
+// them: events and internal requests, one versioned package per owner. A contract may only be extended; a breaking
+// change is a new package.
 package contracts
 
 import "embed"
 
 // Files are the contracts for any language: the JSON Schema of every event (<package>/schema), the OpenAPI file of
-// every service that peers call (<package>/openapi.json), and examples of both (<package>/golden). They are written
-// from the Go types: go test ./services/contracts -update
+// every service with internal routes (<package>/openapi.json), and examples of both (<package>/golden). They are
+// generated from the Go types: go test ./services/contracts -update
 //
 //go:embed */schema/*.json */golden/*.json */openapi.json
 var Files embed.FS

@@ -15,37 +15,36 @@ import (
 
 const eventsHead = `# Events
 
-Written from the contracts by ` + "`go test ./services/contracts -update`" + `; a test holds it to them, and each
-service to what it
-says. How events travel: [architecture](architecture.md).
+Generated from the contracts by ` + "`go test ./services/contracts -update`" + `. Tests check that it is up to date and
+that each service keeps the contracts. How events are delivered: [architecture](architecture.md).
 
 An event is a [CloudEvent](https://cloudevents.io) 1.0 in JSON: a fact in the past tense, with ids and amounts,
-without personal data. Amounts are in
-minor units, ids are decimal texts. For other languages: the JSON Schema of each type is in
+without personal data. Amounts are in minor units, ids are decimal texts. For other languages, the JSON Schema of each
+type is in
 ` + "`services/contracts/<package>/schema`" + `, an example of each in ` + "`services/contracts/<package>/golden`" + `.
 
-What a consumer relies on:
+What a consumer may rely on:
 
-- **At least once.** The ` + "`id`" + ` is the same in every delivery. A consumer keeps it in the transaction of its
-  effect, and drops what it has.
-- **In no order.** ` + "`aggregate_version`" + ` grows with every change of the aggregate: a copy of state ignores
-  what is older than it has.
-- **Nothing is lost.** What the broker did not bring, the producer's feed does: ` +
+- **At least once.** The ` + "`id`" + ` is the same in every delivery. A consumer stores it in the transaction of its
+  effect, and ignores events whose id it has.
+- **In no order.** ` + "`aggregate_version`" + ` grows with every change of the aggregate: a consumer that keeps a copy
+  of its state ignores older events.
+- **Nothing is lost.** Events that the broker did not deliver are in the producer's feed: ` +
 	"`GET /events?after=<position>&after_id=<id of the event there>`" + `,
   open to its consumers. Without ` + "`after`" + ` it begins with the first event that is kept (14 days). 409 ` +
-	"`feed_forked`" + `: the producer's database was restored and the position is
-  not of its history any more; read the feed again without ` + "`after`" + `, what you have you know by its id. 410 ` +
-	"`feed_gone`" + `: events after the position are not kept any more.
-- **Contracts grow.** Fields are added, never changed or removed; a reader ignores what it does not know. A breaking
-  change is a new type (` + "`.v2`" + `).
-- **Failures are parked.** An event whose handler fails waits in the consumer's inbox with its reason, and is tried
-  again from 1 s to 5 min apart.
+	"`feed_forked`" + `: the producer's database was restored, and the
+  position is no longer part of its history; read the feed again without ` + "`after`" + ` and ignore known ids. 410 ` +
+	"`feed_gone`" + `: events after the position are no longer kept.
+- **Contracts are only extended.** Fields are added, never changed or removed; a reader ignores fields that it does not
+  know. A breaking change is a new type (` + "`.v2`" + `).
+- **Failures are parked.** An event whose handler fails waits in the consumer's inbox with the error, and is tried
+  again at intervals from 1 s to 5 min.
 
 | Type | Topic | From | To | When |
 |---|---|---|---|---|
 `
 
-// eventsPage is docs/events.md.
+// eventsPage returns docs/events.md.
 func eventsPage(t *testing.T, docs map[string]string) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -58,12 +57,12 @@ func eventsPage(t *testing.T, docs map[string]string) []byte {
 		fmt.Fprintf(&out, "| [`%s`](#%s) | `%s` | %s | %s | %s |\n", e.Type, strings.ReplaceAll(e.Type, ".", ""), e.Topic,
 			e.Producer, strings.Join(to, ", "), e.When)
 	}
-	out.WriteString("\n## By service\n\n| Service | Tells | Handles |\n|---|---|---|\n")
+	out.WriteString("\n## By service\n\n| Service | Publishes | Handles |\n|---|---|---|\n")
 	for _, s := range contracts.Services {
 		if s.UsesEvents() {
-			tells := func(e contracts.Event) bool { return e.Producer == s.Name }
+			publishes := func(e contracts.Event) bool { return e.Producer == s.Name }
 			handles := func(e contracts.Event) bool { return e.HandledBy(s.Name) }
-			fmt.Fprintf(&out, "| %s | %s | %s |\n", s.Name, types(tells), types(handles))
+			fmt.Fprintf(&out, "| %s | %s | %s |\n", s.Name, types(publishes), types(handles))
 		}
 	}
 	for _, e := range contractstest.Events() {
@@ -77,7 +76,7 @@ func eventsPage(t *testing.T, docs map[string]string) []byte {
 	return out.Bytes()
 }
 
-// types lists the events that are so.
+// types lists the events for which is returns true.
 func types(is func(contracts.Event) bool) string {
 	var list []string
 	for _, e := range contracts.Events() {

@@ -5,23 +5,23 @@ import (
 	"slices"
 )
 
-// Service is an app of the mall with a sidecar of its own. Its name is its Dapr app id, and its program's.
+// Service is an app of the mall with its own sidecar. Its name is its Dapr app id and the name of its program.
 type Service struct {
 	Name string
-	// Edge: only the world outside calls it, no service does.
+	// Edge: only clients outside the mall call it, no other service does.
 	Edge bool
-	// Databases each have a role of their own, which nobody else has. The first is called like the service.
+	// Databases each have their own role, which no other service has. The first has the service's name.
 	Databases []string
-	// Secrets are what the service's sidecar may read besides those that every service has (see AllowedSecrets).
+	// Secrets are what the service's sidecar may read, besides those that every service has (see AllowedSecrets).
 	Secrets []string
-	// Components are what the service's sidecar loads besides those that follow from its settings and events.
+	// Components are what the service's sidecar loads, besides those that follow from its settings and events.
 	Components []string
-	// Settings is what the names of its settings begin with, if not with its own.
+	// Settings is the prefix of the names of its settings, if it is not the service's name.
 	Settings string
 }
 
-// Services are all services, in the order of their ports: a new one comes last.
-// Who tells and handles which events is in Topics; who calls whom is in contractstest.Routes.
+// Services are all services, in the order of their ports: append a new one. Topics says who publishes and handles which
+// events, contractstest.Routes who calls whom.
 var Services = []Service{
 	{Name: "api-gateway", Edge: true, Components: []string{"redis-lua"}, Settings: "gateway"},
 	{Name: "auth", Databases: []string{"auth"}, Secrets: []string{"signing-keys", "refresh-hmac"}},
@@ -51,10 +51,10 @@ func Databases() (all []string) {
 	return all
 }
 
-// SettingsPrefix is what the names of the service's settings begin with, up to the first dot.
+// SettingsPrefix is the prefix of the names of the service's settings, up to the first dot.
 func (s Service) SettingsPrefix() string { return cmp.Or(s.Settings, s.Name) }
 
-// Dir is where the service's program lies, from the root of the repository.
+// Dir is the directory of the service's program, relative to the root of the repository.
 func (s Service) Dir() string {
 	if s.Edge {
 		return s.Name
@@ -62,8 +62,8 @@ func (s Service) Dir() string {
 	return "services/" + s.Name
 }
 
-// AllowedSecrets are all secrets that the service's sidecar may read: the keys of those that call it and of those it
-// calls, its databases', and what Secrets names.
+// AllowedSecrets are all secrets that the service's sidecar may read: the keys of its callers and of the services that
+// it calls, the passwords of its databases, and Secrets.
 func (s Service) AllowedSecrets() (all []string) {
 	if !s.Edge {
 		all = append(all, s.Name+"-callers")
@@ -85,7 +85,7 @@ func Loading(component string) []string {
 	return names(func(s Service) bool { return slices.Contains(s.Components, component) })
 }
 
-// names are those of the services that are so.
+// names returns the names of the services for which is returns true.
 func names(is func(Service) bool) (all []string) {
 	for _, s := range Services {
 		if is(s) {

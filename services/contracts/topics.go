@@ -9,37 +9,38 @@ import (
 	"daprmall.dev/services/contracts/userv1"
 )
 
-// Topic carries the events of one producer; nobody else may publish to it.
+// Topic carries the events of one producer; no other service may publish to it.
 type Topic struct {
 	Name     string
 	Producer string
-	Package  string // of the contract, where schemas and examples lie
-	Key      string // the field of data that gives the CloudEvent's subject and the order of delivery
+	Package  string // the contract package, with schemas and examples
+	Key      string // the field of data that is the CloudEvent's subject and the key of ordered delivery
 	Events   []Event
 }
 
-// Event is a kind of event.
+// Event is an event type.
 type Event struct {
 	Type      string
 	When      string
 	Consumers []Consumer
 
-	// The topic's, filled in by Events.
+	// The topic's fields, filled in by Events.
 	Topic, Producer, Package, Key string
 }
 
-// Consumer is a service that handles an event, and what it does then.
+// Consumer is a service that handles an event, and what it then does.
 type Consumer struct{ Service, Does string }
 
-// Topics are all topics and the events they carry. An event has a consumer: it exists because somebody handles it.
+// Topics are all topics and the events they carry. Every event has a consumer: events that nobody handles are not
+// published.
 var Topics = []Topic{
 	{Name: orderv1.Topic, Producer: "order", Package: "orderv1", Key: "order_id", Events: []Event{
 		{
 			Type: orderv1.TypePlaced,
-			When: "An order was written: it awaits payment until payment_due_at.",
+			When: "An order was placed: it awaits payment until payment_due_at.",
 			Consumers: []Consumer{
 				{"product", "reserves all lines, or rejects the order"},
-				{"cart", "takes out of the cart what was ordered from it"},
+				{"cart", "removes what was ordered from the cart"},
 				{"payment", "opens the bill"},
 			},
 		}, {
@@ -48,10 +49,10 @@ var Topics = []Topic{
 			Consumers: []Consumer{{"product", "takes what was reserved out of stock"}},
 		}, {
 			Type: orderv1.TypeCancelled,
-			When: "An order was ended before it was paid: by the shopper, by the time, or because its stock was not there.",
+			When: "An order ended before it was paid: the shopper cancelled it, its time ran out, or it is out of stock.",
 			Consumers: []Consumer{
-				{"product", "gives back what was reserved; writes the closed record if it never saw the placing"},
-				{"payment", "closes the bill, cancels what is under way"},
+				{"product", "gives back what was reserved; writes the closed record if it did not see the order placed"},
+				{"payment", "closes the bill and cancels a payment in progress"},
 			},
 		}, {
 			Type:      orderv1.TypeRefundRequested,
@@ -62,19 +63,20 @@ var Topics = []Topic{
 	{Name: paymentv1.Topic, Producer: "payment", Package: "paymentv1", Key: "order_id", Events: []Event{
 		{
 			Type:      paymentv1.TypeSucceeded,
-			When:      "The provider captured money. Payment reports every success, whatever became of the order.",
-			Consumers: []Consumer{{"order", "becomes paid, or asks for the money to be given back"}},
+			When:      "The provider captured money. Payment reports every success, whatever the state of the order.",
+			Consumers: []Consumer{{"order", "marks the order paid, or requests a refund"}},
 		}, {
 			Type:      paymentv1.TypeRefunded,
 			When:      "The provider gave the money of a payment back.",
-			Consumers: []Consumer{{"order", "becomes refunded"}},
+			Consumers: []Consumer{{"order", "marks the order refunded"}},
 		},
 	}},
 	{Name: stockv1.Topic, Producer: "product", Package: "stockv1", Key: "order_id", Events: []Event{
 		{
-			Type:      stockv1.TypeRejected,
-			When:      "The ledger does not have what a placed order needs. It happens only after Redis lost holds.",
-			Consumers: []Consumer{{"order", "is cancelled with the reason out_of_stock, and has a payment given back"}},
+			Type: stockv1.TypeRejected,
+			When: "The ledger does not have what a placed order needs. It happens only after Redis lost holds.",
+			Consumers: []Consumer{{"order",
+				"cancels the order with the reason out_of_stock, and requests a refund of a payment"}},
 		},
 	}},
 	{Name: userv1.Topic, Producer: "user", Package: "userv1", Key: "user_id", Events: []Event{
@@ -89,21 +91,20 @@ var Topics = []Topic{
 		}, {
 			Type:      userv1.TypeRolesChanged,
 			When:      "An admin replaced the roles of an account.",
-			Consumers: []Consumer{{"auth", "voids tokens that say the old ones, if the direct call has not"}},
+			Consumers: []Consumer{{"auth", "voids tokens with the old roles, if the direct call has not"}},
 		}, {
 			Type:      userv1.TypePassword,
-			When:      "Somebody changed the password of the own account, or reset it by mail.",
+			When:      "A user changed the password, or reset it by mail.",
 			Consumers: []Consumer{{"auth", "ends the other sessions, if the direct call has not"}},
 		}, {
 			Type: userv1.TypeDeleted,
-			When: "Somebody deleted the own account. It is the last event of an account, and comes again after " +
-				"two minutes and " +
-				"after 26 hours: a token that was still alive may have written meanwhile.",
+			When: "A user deleted the account. It is an account's last event, and is published again after two minutes and " +
+				"after 26 hours: requests with a token that was still valid may have stored data meanwhile.",
 			Consumers: []Consumer{
 				{"auth", "voids its tokens and ends its sessions, if the direct call has not"},
-				{"cart", "forgets the cart"},
-				{"checkout", "forgets addresses, and the records of checkouts"},
-				{"order", "forgets the names and streets of its orders"},
+				{"cart", "deletes the cart"},
+				{"checkout", "deletes addresses and the records of checkouts"},
+				{"order", "removes names and streets from the orders"},
 			},
 		},
 	}},
@@ -125,7 +126,7 @@ func (e Event) HandledBy(service string) bool {
 	return slices.ContainsFunc(e.Consumers, func(c Consumer) bool { return c.Service == service })
 }
 
-// Producers are the services that tell events.
+// Producers are the services that publish events.
 func Producers() []string {
 	return names(func(s Service) bool { return len(s.Publishes()) > 0 })
 }
@@ -142,7 +143,7 @@ func ConsumersOf(producer string) []string {
 	})
 }
 
-// UsesEvents reports whether the service tells or handles any.
+// UsesEvents reports whether the service publishes or handles any.
 func (s Service) UsesEvents() bool { return len(s.Publishes())+len(s.Follows()) > 0 }
 
 // Publishes are the topics of the service.
@@ -155,8 +156,8 @@ func (s Service) Publishes() (topics []string) {
 	return topics
 }
 
-// Follows are the topics with events that the service handles. It hears all events of a topic, on one route: its inbox
-// passes over those that it does not handle.
+// Follows are the topics with events that the service handles. It receives all events of such a topic on one route; its
+// inbox ignores those that it does not handle.
 func (s Service) Follows() (topics []string) {
 	for _, t := range Topics {
 		if slices.ContainsFunc(t.Events, func(e Event) bool { return e.HandledBy(s.Name) }) {

@@ -1,10 +1,10 @@
-// Package cartv1 is what other services may know of carts: the peer route of the cart service.
+// Package cartv1 is cart's contract with other services: its internal route.
 package cartv1
 
-// PathGet (checkout, with the user's token) gives the lines of the user's cart.
+// PathGet (checkout, with the user's token) returns the lines of the user's cart.
 const PathGet = "/internal/cart"
 
-// Cart is what a shopper wants to buy, without prices.
+// Cart holds what a shopper wants to buy, without prices.
 type Cart struct {
 	Lines []Line `json:"lines"`
 }

@@ -1,5 +1,5 @@
-// Package contractstest holds an example of each event and each call between services, and the checks by which a
-// service shows that it keeps to its contracts. Schemas, golden files and docs/events.md are written from it.
+// Package contractstest holds an example of each event and of each call between services, and the checks by which a
+// service shows that it keeps its contracts. Schemas, golden files and docs/events.md are generated from it.
 package contractstest
 
 import (
@@ -12,7 +12,7 @@ import (
 	"daprmall.dev/services/contracts/userv1"
 )
 
-// Event is a kind of event with an example of its data.
+// Event is an event type with an example of its data.
 type Event struct {
 	contracts.Event
 	Sample any
@@ -26,7 +26,7 @@ var (
 	}
 )
 
-// samples are the examples, by the type of their event.
+// samples are the examples, by event type.
 var samples = map[string]any{
 	orderv1.TypePlaced: orderv1.Placed{
 		OrderID: "7001", AggregateVersion: 1, UserID: "42", Lines: lines, Total: 31300, Currency: "CNY",

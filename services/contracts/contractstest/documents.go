@@ -12,8 +12,8 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// EventSchema returns the JSON Schema of an event as it crosses the wire. Sidecars may add fields of their own around
-// data; a producer that is newer may add some to data. Whoever reads ignores what it does not know.
+// EventSchema returns the JSON Schema of an event as it is sent. Sidecars may add fields beside data, and newer
+// producers may add fields to data: readers ignore fields that they do not know.
 func EventSchema(e Event, docs map[string]string) Object {
 	s := Schemas{Prefix: "#/$defs/", Docs: docs}
 	data := s.Of(reflect.TypeOf(e.Sample))
@@ -49,7 +49,7 @@ func definitions(s Schemas) Object {
 	return defs
 }
 
-// OpenAPI returns the OpenAPI 3.1 document of what peers call of a service.
+// OpenAPI returns the OpenAPI 3.1 document of a service's internal routes.
 func OpenAPI(service string, docs map[string]string) Object {
 	s := Schemas{Prefix: "#/components/schemas/", Docs: docs}
 	refusal := s.Of(reflect.TypeFor[problem.Document]())
@@ -68,11 +68,11 @@ func OpenAPI(service string, docs map[string]string) Object {
 	return Object{
 		{"openapi", "3.1.0"},
 		{"info", Object{
-			{"title", service + ", as other services call it"},
+			{"title", service + ": internal routes for other services"},
 			{"version", "1"},
 			{"description", "Called through Dapr service invocation: /v1.0/invoke/" + service +
-				"/method/… on the caller's own sidecar, which shows the service who calls " +
-				"(x-callers). A refusal is a problem document with a stable code. Fields and routes are only ever added."},
+				"/method/… on the caller's own sidecar, which tells the service the caller's app id " +
+				"(x-callers). A refusal is a problem document with a stable code. Fields and routes are never removed."},
 		}},
 		{"servers", []Object{{{"url", "http://127.0.0.1:3500/v1.0/invoke/" + service + "/method"},
 			{"description", "the caller's own sidecar"}}}},
@@ -80,7 +80,7 @@ func OpenAPI(service string, docs map[string]string) Object {
 		{"components", Object{
 			{"securitySchemes", Object{
 				{"user", Object{{"type", "http"}, {"scheme", "bearer"}, {"bearerFormat", "JWT"},
-					{"description", "the access token of the user for whom the caller works"}}},
+					{"description", "the access token of the user on whose behalf the caller calls"}}},
 			}},
 			{"schemas", definitions(s)},
 		}},

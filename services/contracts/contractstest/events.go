@@ -15,11 +15,11 @@ import (
 	"daprmall.dev/services/kit/outbox"
 )
 
-// Wire returns the event's example as it crosses the wire.
+// Wire returns the event's example as it is sent.
 func Wire(e Event) []byte {
 	data, err := json.Marshal(e.Sample)
 	if err != nil {
-		panic(err) // a sample of ours that is no JSON
+		panic(err) // the sample cannot be encoded as JSON
 	}
 	var fields map[string]any
 	if err := json.Unmarshal(data, &fields); err != nil {
@@ -36,15 +36,15 @@ func Wire(e Event) []byte {
 	return text
 }
 
-// SchemaFile is where the event's schema lies among contracts.Files.
+// SchemaFile is the path of the event's schema in contracts.Files.
 func (e Event) SchemaFile() string { return e.Package + "/schema/" + e.Type + ".json" }
 
-// Schema compiles a schema among contracts.Files; pointer names one inside it, such as "#/components/schemas/Order".
+// Schema compiles a schema of contracts.Files. pointer selects a part of it, such as "#/components/schemas/Order".
 func Schema(t testing.TB, file, pointer string) *jsonschema.Schema {
 	t.Helper()
 	text, err := fs.ReadFile(contracts.Files, file)
 	if err != nil {
-		t.Fatalf("%v: write it with `go test ./contracts -update`", err)
+		t.Fatalf("%v: generate it with `go test ./services/contracts -update`", err)
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
@@ -62,7 +62,8 @@ func Schema(t testing.TB, file, pointer string) *jsonschema.Schema {
 	return s
 }
 
-// Valid holds a JSON text to a schema, and to a Go type: it has no field that the type does not know, and loses none.
+// Valid checks a JSON text against a schema and a Go type: decoding it into the type and encoding it again neither
+// loses a field nor adds one.
 func Valid(t testing.TB, what string, text []byte, schema *jsonschema.Schema, like any) {
 	t.Helper()
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
@@ -102,19 +103,19 @@ func roundTrip(text []byte, like any) error {
 	return nil
 }
 
-// CheckEvents holds events that a service really wrote to their schemas. Give it the payloads of the service's outbox.
+// CheckEvents checks events that a service wrote against their schemas. payloads are those of the service's outbox.
 func CheckEvents(t testing.TB, producer string, payloads []string) {
 	t.Helper()
 	schemas := map[string]*jsonschema.Schema{}
 	for _, text := range payloads {
 		var e outbox.CloudEvent
 		if err := json.Unmarshal([]byte(text), &e); err != nil {
-			t.Errorf("an event that is no CloudEvent: %v in %s", err, text)
+			t.Errorf("an event is not a CloudEvent: %v in %s", err, text)
 			continue
 		}
 		known := find(e.Type)
 		if known == nil || known.Producer != producer {
-			t.Errorf("%s wrote an event that the catalogue does not know of it: %s", producer, text)
+			t.Errorf("%s published an event that is not in its catalogue: %s", producer, text)
 			continue
 		}
 		if schemas[e.Type] == nil {

@@ -12,13 +12,13 @@ import (
 type Refusal struct {
 	Name   string            // of the route
 	Code   string            // what the service must answer
-	Before func()            // makes it so; nil: it is so already
+	Before func()            // brings about the reason for the refusal; nil: nothing to do
 	In     any               // the body; nil: the route's example
 	Query  map[string]string // parameters instead of the examples
 	As     string            // the user's id; "": UserID
 }
 
-// Example is a copy of a route's example body.
+// Example returns a copy of a route's example body.
 func Example[T any](name string) T {
 	for _, r := range Routes() {
 		if in, ok := r.In.(T); ok && r.Name == name {
@@ -28,7 +28,7 @@ func Example[T any](name string) T {
 	panic("no route " + name + " with such a body")
 }
 
-// FeedRefusals are those of a service's feed. exec changes its database: what was removed is no longer there.
+// FeedRefusals are the refusals of a service's feed. exec changes the service's database so that events are gone.
 func FeedRefusals(t *testing.T, exec func(sql string) error) []Refusal {
 	t.Helper()
 	return []Refusal{
@@ -42,7 +42,7 @@ func FeedRefusals(t *testing.T, exec func(sql string) error) []Refusal {
 	}
 }
 
-// checkRefusals provokes every refusal that the routes list, and nothing but those.
+// checkRefusals provokes every refusal that the routes list, and checks that none is missing from the list.
 func checkRefusals(t *testing.T, s *server.Server, routes []Route, refusals []Refusal) {
 	t.Helper()
 	var listed, provoked []string

@@ -26,20 +26,20 @@ type Route struct {
 	Query        []Param
 	Status       int
 	In, Out      any      // examples of the bodies, nil for none
-	Refusals     []string // all codes that it gives beyond validation_failed and caller_not_allowed
+	Refusals     []string // the codes of refusals, besides validation_failed and caller_not_allowed
 }
 
 // Param is a parameter of the query.
 type Param struct{ Name, Says, Example string }
 
-// Package is the contract of a service that peers call, where its OpenAPI file lies.
+// Package is the name of a service's contract package, which contains its OpenAPI file.
 func Package(service string) string { return service + "v1" }
 
 var address = orderv1.Address{Recipient: "Li Lei", Phone: "+86 27 8888 8888", Street: "1 Luoyu Road", City: "Wuhan",
 	State: "Hubei", Country: "CN", PostalCode: "430070"}
 
-// Routes are all routes between services. They are in an order in which they can be called: what one needs, an earlier
-// one made.
+// Routes are all routes between services, ordered so that the examples can be called one after the other: each finds
+// what the earlier ones created.
 func Routes() []Route {
 	routes := []Route{
 		{
@@ -56,19 +56,19 @@ func Routes() []Route {
 		}, {
 			Service: "order", Name: "changeOrderAddress", Method: http.MethodPost, Path: orderv1.PathAddress,
 			Callers: []string{"checkout"}, User: true, Status: http.StatusOK,
-			Says:     "Sends the user's own order elsewhere while it awaits payment.",
+			Says:     "Changes the address of the user's own order while it awaits payment.",
 			In:       orderv1.AddressRequest{OrderID: "7001", Address: address},
 			Out:      order(orderv1.Change{Status: "awaiting_payment", At: noon}),
 			Refusals: []string{"not_found", "order_not_changeable"},
 		}, {
 			Service: "order", Name: "fenceOrder", Method: http.MethodPost, Path: orderv1.PathFence,
 			Callers: []string{"product", "checkout"}, Status: http.StatusOK,
-			Says: `Asks for the order of a hold that has run out. "No" is for ever: the order can never be created after it.`,
+			Says: "Reports whether the order of an expired hold exists. If it does not, it can never be created afterwards.",
 			In:   orderv1.FenceRequest{OrderID: "7001"}, Out: orderv1.FenceAnswer{Exists: true},
 		}, {
 			Service: "order", Name: "getPayable", Method: http.MethodPost, Path: orderv1.PathGet, Callers: []string{"payment"},
 			Status: http.StatusOK,
-			Says:   "What has to be paid, for a bill whose event has not come yet.",
+			Says:   "What has to be paid, for a bill whose event has not arrived yet.",
 			In:     orderv1.GetRequest{OrderID: "7001"},
 			Out: orderv1.Payable{Found: true, OrderID: "7001", UserID: "42", Status: "awaiting_payment", Total: 31300,
 				Currency:     "CNY",
@@ -100,9 +100,8 @@ func Routes() []Route {
 		}, {
 			Service: "user", Name: "verifyCredentials", Method: http.MethodPost, Path: userv1.PathVerify,
 			Callers: []string{"auth"}, Status: http.StatusOK,
-			Says: "Are these the credentials of an account? A verdict, not an error; it takes as long for an account that " +
-				"does " +
-				"not exist.",
+			Says: "Checks the credentials of an account. A wrong password is an answer, not an error. It takes as long " +
+				"for an account that does not exist.",
 			In: userv1.VerifyRequest{Email: "lilei@example.com", Password: "correct horse battery"},
 			Out: userv1.VerifyAnswer{Verdict: userv1.VerdictOK,
 				User: &userv1.User{ID: "42", Roles: []string{"customer"}, Version: 1}},
@@ -120,9 +119,9 @@ func Routes() []Route {
 		}, {
 			Service: "auth", Name: "listRevocations", Method: http.MethodGet, Path: authv1.PathRevocations,
 			Callers: []string{"api-gateway"}, Status: http.StatusOK,
-			Says: "What was revoked since the last poll, less an overlap of 60 s; everything in force without since.",
+			Says: "What was revoked since the last poll, less an overlap of 60 s; without since, everything in force.",
 			Query: []Param{{"since", "RFC 3339 time: now of the last poll's first answer", "2026-11-23T12:00:00Z"},
-				{"limit", "1–10000: answer so many at most; without it all", "5000"},
+				{"limit", "1–10000: at most so many; without it, all", "5000"},
 				{"after", "next of the answer before this one", "2026-11-23T12:00:00Z,user,41"}},
 			Out: authv1.Revocations{Now: noon, Items: []authv1.Revocation{{Kind: authv1.KindUser, Subject: "42",
 				NotBefore: noon.UnixMilli(), CreatedAt: noon,
@@ -154,21 +153,20 @@ func order(history ...orderv1.Change) orderv1.Order {
 			{ProductID: "502", SellerID: "6", Name: "茶杯", Price: 4500, Quantity: 1, LineTotal: 4500}}}
 }
 
-// feed is the route by which consumers fetch what the broker did not bring. Only they may.
+// feed is the route by which consumers fetch events that the broker did not deliver. Only consumers may call it.
 func feed(service string) Route {
 	r := Route{
 		Service: service, Name: "readFeed", Method: http.MethodGet, Path: "/events", Status: http.StatusOK,
 		Refusals: []string{"feed_forked", "feed_gone"},
 		Callers:  contracts.ConsumersOf(service),
-		Says: "The service's events in the order of the feed. The next call asks after next. 410 feed_gone if " +
-			"retention has " +
-			"passed the position, 409 " +
-			"feed_forked if the feed has another history than the position (its database was restored): then read it again " +
-			"without after.",
-		Query: []Param{{"after", "position of the last event seen; without it from the first event that is kept", "0"},
-			{"after_id", "the id of the event at that position: it shows that the feed has the same history", ""},
+		Says: "The service's events in the order of the feed. Send next as after in the next call. 410 feed_gone: events " +
+			"after the position were deleted after their retention. 409 feed_forked: the position is not part of the feed's " +
+			"history, because its database was restored; read the feed again without after.",
+		Query: []Param{{"after", "position of the last event seen; without it, the first event that is kept comes first",
+			"0"},
+			{"after_id", "id of the event at that position, which proves that the feed has the same history", ""},
 			{"limit", "1 to 1000 events, 500 without it", "500"},
-			{"min_age_ms", "leaves younger events to the broker", "10000"}},
+			{"min_age_ms", "leaves out younger events, which the broker delivers", "10000"}},
 	}
 	for _, e := range Events() {
 		if e.Producer == service {

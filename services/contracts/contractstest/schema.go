@@ -36,15 +36,15 @@ func (o Object) MarshalJSON() ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// Schemas makes JSON Schemas of Go types. Named types become definitions that others refer to.
+// Schemas generates JSON Schemas of Go types. Named types become definitions, which other schemas refer to.
 type Schemas struct {
-	Prefix string                  // of references: "#/$defs/" or "#/components/schemas/"
-	Docs   map[string]string       // what the source says of "orderv1.Placed" and of "orderv1.Placed.Total"
-	Defs   map[string]Object       // by name
-	seen   map[string]reflect.Type // whose name it is
+	Prefix string                  // prefix of references: "#/$defs/" or "#/components/schemas/"
+	Docs   map[string]string       // comments in the source, by names such as "orderv1.Placed" and "orderv1.Placed.Total"
+	Defs   map[string]Object       // definitions, by name
+	seen   map[string]reflect.Type // the type that each name stands for
 }
 
-// SchemaName names the definition of a value's type. What the kit calls a page is one of a feed to others.
+// SchemaName names the definition of a value's type. The kit's Page is named FeedPage.
 func SchemaName(v any) string { return schemaName(reflect.TypeOf(v)) }
 
 func schemaName(t reflect.Type) string {
@@ -123,7 +123,7 @@ func (s *Schemas) define(t reflect.Type) string {
 	return name
 }
 
-// bounded adds what a field's name promises of its values: ids, money, quantities and versions are the same in all
+// bounded adds the limits that a field's name implies: ids, money, quantities and versions are the same in all
 // contracts.
 func bounded(field string, p Object) Object {
 	id := Member{"pattern", "^[1-9][0-9]{0,18}$"}

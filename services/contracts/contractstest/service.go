@@ -22,12 +22,12 @@ import (
 	"daprmall.dev/services/kit/server"
 )
 
-// UserID is whom the token of a checked call speaks for.
+// UserID is the user of the token in checked calls.
 const UserID = "42"
 
 var signingKey = ed25519.NewKeyFromSeed([]byte("a seed that is only for contracts"[:ed25519.SeedSize]))
 
-// NewServer makes a service's server that trusts the tokens of CheckService.
+// NewServer makes a service's server that accepts the tokens of CheckService.
 func NewServer(service string) *server.Server {
 	key := identity.Key{Kty: "OKP", Crv: "Ed25519", Kid: "contract",
 		X: base64.RawURLEncoding.EncodeToString(signingKey.Public().(ed25519.PublicKey))}
@@ -38,7 +38,7 @@ func NewServer(service string) *server.Server {
 	return server.New(config.Env{AppID: service, AppAPIToken: "contract"}, slog.New(slog.DiscardHandler), v)
 }
 
-// token speaks for a user, UserID if none is named.
+// token returns a token for a user, for UserID if user is "".
 func token(user string) string {
 	if user == "" {
 		user = UserID
@@ -58,17 +58,19 @@ func token(user string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(signingKey, []byte(text)))
 }
 
-// Authorize makes a request to a server of NewServer one of a signed-in user (UserID for "") that an app passes on.
+// Authorize makes a request to a server of NewServer come from an app (caller), with the token of a user (UserID for
+// "").
 func Authorize(req *http.Request, caller, user string) {
 	req.Header.Set("dapr-api-token", "contract")
 	req.Header.Set("dapr-caller-app-id", caller)
 	req.Header.Set("Authorization", "Bearer "+token(user))
 }
 
-// CheckService shows that a service keeps to the catalogue: it has exactly those routes for peers, for exactly those
-// callers, takes the examples, refuses what they do not have and, as refusals provoke it, all that they list, answers
-// what the schemas say, and handles exactly the events it is listed for. The server must come from NewServer, and the
-// service must hold what the examples speak of. in is nil for a service without events.
+// CheckService checks that a service keeps its contracts: it has exactly the internal routes of the catalogue for
+// exactly their callers, accepts the examples, refuses unknown fields, gives every listed refusal (refusals provoke
+// them), answers what the schemas describe, and handles exactly the events for which it is listed. The server must come
+// from NewServer, and the service's data must contain what the examples name. in is nil for a service that handles no
+// events.
 func CheckService(t *testing.T, service string, s *server.Server, in *inbox.Inbox, refusals ...Refusal) {
 	t.Helper()
 	routes := RoutesOf(service)
@@ -94,12 +96,12 @@ func CheckService(t *testing.T, service string, s *server.Server, in *inbox.Inbo
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		t.Errorf("%s has for its peers\n\t%s\nand the catalogue says\n\t%s", service, strings.Join(got, "\n\t"),
+		t.Errorf("%s has the internal routes\n\t%s\nwant those of the catalogue\n\t%s", service, strings.Join(got, "\n\t"),
 			strings.Join(want, "\n\t"))
 	}
 	if in != nil {
 		if got := in.Handled(); fmt.Sprint(got) != fmt.Sprint(handled) {
-			t.Errorf("%s handles %v, the catalogue says %v (type: producer)", service, got, handled)
+			t.Errorf("%s handles %v, want %v as in the catalogue (type: producer)", service, got, handled)
 		}
 	} else if len(handled) > 0 {
 		t.Errorf("the catalogue says that %s handles %v", service, handled)
@@ -161,7 +163,7 @@ func check(t *testing.T, s *server.Server, r Route) {
 	if r.In != nil {
 		if status, answer := ask(s, r, caller, token(""),
 			`{"no_such_field":1,`+body[1:]); status != http.StatusUnprocessableEntity {
-			t.Errorf("%s with a field it does not know: %d %s, want 422", name, status, answer)
+			t.Errorf("%s with an unknown field: %d %s, want 422", name, status, answer)
 		}
 	}
 }
@@ -187,6 +189,6 @@ func ask(s *server.Server, r Route, caller, token, body string) (int, []byte) {
 
 func code(body []byte) string {
 	var d problem.Document
-	_ = json.Unmarshal(body, &d) // "" for an answer that is no problem
+	_ = json.Unmarshal(body, &d) // "" for an answer that is no problem document
 	return d.Code
 }

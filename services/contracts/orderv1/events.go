@@ -1,4 +1,4 @@
-// Package orderv1 is what other services may know of orders: their events and the peer routes of the order service.
+// Package orderv1 is order's contract with other services: its events and its internal routes.
 package orderv1
 
 import "time"
@@ -33,7 +33,7 @@ type EventLine struct {
 	ProductID string `json:"product_id"`
 	SellerID  string `json:"seller_id"`
 	Quantity  int64  `json:"quantity"`
-	Price     int64  `json:"price"` // of one unit, minor units
+	Price     int64  `json:"price"` // of one unit, in minor units
 }
 
 // Placed says that an order exists and awaits payment.
@@ -42,7 +42,7 @@ type Placed struct {
 	AggregateVersion int64       `json:"aggregate_version"`
 	UserID           string      `json:"user_id"`
 	Lines            []EventLine `json:"lines"`
-	Total            int64       `json:"total"` // what has to be paid, minor units
+	Total            int64       `json:"total"` // what has to be paid, in minor units
 	Currency         string      `json:"currency"`
 	FromCart         bool        `json:"from_cart"` // the lines were taken from the shopper's cart
 	PlacedAt         time.Time   `json:"placed_at"`
@@ -61,8 +61,8 @@ type Paid struct {
 	At               time.Time   `json:"at"`
 }
 
-// Cancelled says that an order will not be paid. It carries its lines, so that a consumer that never saw the placing
-// can write the closed record at once.
+// Cancelled says that an order will not be paid. It carries its lines, so that a consumer that did not see the order
+// placed can write the closed record at once.
 type Cancelled struct {
 	OrderID          string `json:"order_id"`
 	AggregateVersion int64  `json:"aggregate_version"`
@@ -75,8 +75,8 @@ type Cancelled struct {
 	At       time.Time   `json:"at"`
 }
 
-// RefundRequested says that a payment arrived for an order that cannot take it any more: give the money back, once per
-// payment.
+// RefundRequested says that a payment arrived for an order that cannot take it any more: the money must be given back,
+// once per payment.
 type RefundRequested struct {
 	OrderID          string    `json:"order_id"`
 	AggregateVersion int64     `json:"aggregate_version"`

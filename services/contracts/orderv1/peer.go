@@ -2,15 +2,15 @@ package orderv1
 
 import "time"
 
-// Paths of the peer routes. Ids travel in bodies: Dapr keeps a breaker per path.
+// Paths of the internal routes. Ids travel in bodies: Dapr keeps a breaker per path.
 const (
 	PathCreate  = "/internal/orders"         // checkout, with the user's token: creates an order
-	PathFence   = "/internal/orders/fence"   // product: does the order of this hold exist, or will it never?
-	PathGet     = "/internal/orders/get"     // payment, system: what has to be paid
-	PathAddress = "/internal/orders/address" // checkout, with the user's token: another address
+	PathFence   = "/internal/orders/fence"   // product: does this hold's order exist? If not, it never will
+	PathGet     = "/internal/orders/get"     // payment, as itself: what has to be paid
+	PathAddress = "/internal/orders/address" // checkout, with the user's token: changes the address
 )
 
-// Address is the snapshot an order keeps.
+// Address is the copy of an address that an order keeps.
 type Address struct {
 	Recipient  string `json:"recipient"`
 	Phone      string `json:"phone,omitempty"`
@@ -21,7 +21,7 @@ type Address struct {
 	PostalCode string `json:"postal_code"`
 }
 
-// CreateLine is a priced line.
+// CreateLine is a line with its price.
 type CreateLine struct {
 	ProductID string `json:"product_id"`
 	SellerID  string `json:"seller_id"`
@@ -31,7 +31,8 @@ type CreateLine struct {
 }
 
 // CreateRequest places an order for the user of the token. It is idempotent by order id: a repeat answers the order as
-// it is now; the id of another user's order is refused (409 order_id_taken), a fenced one too (409 checkout_expired).
+// it is now. The id of another user's order is refused (409 order_id_taken), and so is a fenced one (409
+// checkout_expired).
 type CreateRequest struct {
 	OrderID  string       `json:"order_id"`
 	Address  Address      `json:"address"`
@@ -41,12 +42,12 @@ type CreateRequest struct {
 	FromCart bool         `json:"from_cart"`
 }
 
-// FenceRequest asks for the order of a hold that has run out.
+// FenceRequest asks for the order of a hold that has expired.
 type FenceRequest struct {
 	OrderID string `json:"order_id"`
 }
 
-// FenceAnswer reports whether there is an order; if not, a tombstone now keeps it from ever being created.
+// FenceAnswer reports whether there is an order. If not, a tombstone now prevents that it is ever created.
 type FenceAnswer struct {
 	Exists bool `json:"exists"`
 }
@@ -56,7 +57,7 @@ type GetRequest struct {
 	OrderID string `json:"order_id"`
 }
 
-// Payable is what payment needs to open a bill that its event has not opened yet.
+// Payable is what payment needs to open a bill before the order's event has arrived.
 type Payable struct {
 	Found        bool      `json:"found"`
 	OrderID      string    `json:"order_id"`
@@ -73,7 +74,7 @@ type AddressRequest struct {
 	Address Address `json:"address"`
 }
 
-// Order is an order as the REST contract shows it; create and address answer it.
+// Order is an order as the REST API shows it; the routes that create it and change its address answer it.
 type Order struct {
 	ID           string    `json:"id"`
 	Status       string    `json:"status"`

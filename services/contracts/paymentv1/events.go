@@ -1,4 +1,4 @@
-// Package paymentv1 is what other services may know of payments: their events.
+// Package paymentv1 is payment's contract with other services: its events.
 package paymentv1
 
 import "time"

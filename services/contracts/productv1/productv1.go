@@ -1,7 +1,7 @@
-// Package productv1 is what other services may know of products and stock: the peer routes of the product service.
+// Package productv1 is product's contract with other services: its internal routes for products and stock.
 package productv1
 
-// Paths of the peer routes.
+// Paths of the internal routes.
 const (
 	PathHold    = "/internal/holds"         // checkout: hold all lines of an order at once, get names and prices
 	PathRelease = "/internal/holds/release" // checkout: give a hold back after a definite refusal
@@ -14,18 +14,18 @@ type Line struct {
 	Quantity  int64  `json:"quantity"`
 }
 
-// HoldRequest holds stock for an order that is about to be placed. Idempotent by order id.
+// HoldRequest holds stock for an order that is about to be placed. It is idempotent by order id.
 type HoldRequest struct {
 	OrderID string `json:"order_id"`
 	Lines   []Line `json:"lines"`
 }
 
-// Verdicts of a hold. They are answers, not errors.
+// Results of a hold. They are answers, not errors.
 const (
 	Held    = "held"
 	SoldOut = "sold_out" // Shortages says what is left
-	// Unavailable: a product does not exist or is not sold any more. Shortages names it with 0; what is held stays so
-	// until it is released.
+	// Unavailable: a product does not exist or is no longer sold. Shortages names it with 0. What is held stays held until
+	// it is released.
 	Unavailable = "unavailable"
 )
 
@@ -36,7 +36,7 @@ type HoldAnswer struct {
 	Shortages []Shortage   `json:"shortages"`
 }
 
-// PricedLine is a line with the catalogue's present name and price.
+// PricedLine is a line with the product's present name and price.
 type PricedLine struct {
 	ProductID string `json:"product_id"`
 	SellerID  string `json:"seller_id"`
@@ -62,12 +62,12 @@ type GetRequest struct {
 	IDs []string `json:"ids"`
 }
 
-// GetAnswer has the products that are on sale; the others are missing.
+// GetAnswer has the products that are on sale; others are left out.
 type GetAnswer struct {
 	Products []Product `json:"products"`
 }
 
-// Product is what peers may show of a product. Available comes from PostgreSQL.
+// Product is what other services may show of a product. Available comes from PostgreSQL.
 type Product struct {
 	ID        string `json:"id"`
 	SellerID  string `json:"seller_id"`

@@ -1,4 +1,5 @@
-// Package stockv1 is what other services may know of stock: the one event that says a promise could not be kept.
+// Package stockv1 is product's contract with other services about stock: one event, for stock that was promised but is
+// not there.
 package stockv1
 
 import "time"

@@ -1,4 +1,4 @@
-// Package userv1 is what other services may know of accounts: their events and the peer routes of the user service.
+// Package userv1 is user's contract with other services: the events of accounts and its internal routes.
 package userv1
 
 import "time"
@@ -31,7 +31,7 @@ type Unbanned struct {
 	At               time.Time `json:"at"`
 }
 
-// RolesChanged has all roles of an account; access tokens with the old ones are void from At.
+// RolesChanged has all roles of an account; access tokens with the old roles are void from At.
 type RolesChanged struct {
 	UserID           string    `json:"user_id"`
 	AggregateVersion int64     `json:"aggregate_version"`
@@ -40,22 +40,22 @@ type RolesChanged struct {
 	At               time.Time `json:"at"`
 }
 
-// PasswordChanged says that an account has a new password: what was signed in to with the old one has ended.
+// PasswordChanged says that an account has a new password: sessions opened with the old one have ended.
 type PasswordChanged struct {
 	UserID           string    `json:"user_id"`
 	AggregateVersion int64     `json:"aggregate_version"`
 	At               time.Time `json:"at"`
 }
 
-// Deleted says that an account is gone for good. Whoever keeps something of the person forgets it; what the law wants
-// kept (orders, payments) stays without a name.
+// Deleted says that an account is gone for good. Consumers erase personal data of the account; records that the law
+// requires (orders, payments) stay, without names.
 type Deleted struct {
 	UserID           string    `json:"user_id"`
 	AggregateVersion int64     `json:"aggregate_version"`
 	At               time.Time `json:"at"`
 }
 
-// Paths of the peer routes.
+// Paths of the internal routes.
 const (
 	PathVerify = "/internal/credentials/verify" // auth: are these the credentials of an account?
 	PathGet    = "/internal/users/get"          // auth: an account as it is now
@@ -67,7 +67,7 @@ type VerifyRequest struct {
 	Password string `json:"password"`
 }
 
-// Verdicts of a verification. They are answers, not errors.
+// Results of a verification. They are answers, not errors.
 const (
 	VerdictOK      = "ok"
 	VerdictInvalid = "invalid"
@@ -85,12 +85,12 @@ type GetRequest struct {
 	UserID string `json:"user_id"`
 }
 
-// GetAnswer has no user if there is none.
+// GetAnswer has no user if the account does not exist.
 type GetAnswer struct {
 	User *User `json:"user,omitempty"`
 }
 
-// User is an account as peers see it.
+// User is an account as other services see it.
 type User struct {
 	ID      string   `json:"id"`
 	Roles   []string `json:"roles"`

@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// Whoever signs in is remembered by the account for so long, from so many places.
+// An account remembers the places of its last sign-ins. A place is a client address or a device.
 const (
 	rememberedPlaces = 20
 	rememberedFor    = 90 * 24 * 60 * 60 // seconds
 )
 
-// Bucket is the speed of a token bucket.
+// Bucket gives the refill rate (tokens per second) and the size of a token bucket.
 type Bucket struct {
 	Rate  float64 `json:"rate"`
 	Burst float64 `json:"burst"`
@@ -21,14 +21,15 @@ func (b Bucket) check() error {
 	return LimitIn{Key: "-", Rate: b.Rate, Burst: b.Burst, Cost: min(1, b.Burst)}.check()
 }
 
-// Buckets are the speeds of the buckets that a sign-in is under.
+// Buckets are the token buckets that limit sign-ins.
 type Buckets struct {
-	Address Bucket `json:"address"` // every try of an address
-	Account Bucket `json:"account"` // failed tries of an account, from places unknown to it
-	Place   Bucket `json:"place"`   // failed tries of an account from one place
+	Address Bucket `json:"address"` // every attempt from an address
+	Account Bucket `json:"account"` // failed attempts on an account from places that it does not know
+	Place   Bucket `json:"place"`   // failed attempts on an account from one place
 }
 
-// AttemptIn asks for one try to sign in. The names are digests: who they stand for is the gateway's secret.
+// AttemptIn asks for one attempt to sign in. Account, address and device are digests made by the gateway, not the real
+// names.
 type AttemptIn struct {
 	Account string  `json:"account"`
 	Address string  `json:"address"`
@@ -58,20 +59,20 @@ func (in AttemptIn) check() error {
 	return nil
 }
 
-// AttemptOut reports whether the try may be made and, if not, when; and what to give back if it does not fail.
+// AttemptOut reports whether the attempt may be made and, if not, when. Settle needs Place and Known.
 type AttemptOut struct {
 	Allowed      bool   `json:"allowed"`
 	RetryAfterMS int64  `json:"retry_after_ms"`
-	Place        string `json:"place"` // the bucket it is under
-	Known        bool   `json:"known"` // the account was signed in to from there
+	Place        string `json:"place"` // whose bucket was charged
+	Known        bool   `json:"known"` // the account was signed in to from this place before
 }
 
-// SettleIn ends a try that did not fail.
+// SettleIn ends an attempt that did not fail.
 type SettleIn struct {
 	AttemptIn
-	Place    string `json:"place"` // as AttemptOut had it
+	Place    string `json:"place"` // the Place of AttemptOut
 	Known    bool   `json:"known"`
-	SignedIn bool   `json:"signed_in"` // the account knows the address and the device from now on
+	SignedIn bool   `json:"signed_in"` // remember the address and the device as places of the account
 }
 
 func (in SettleIn) check() error {
@@ -99,7 +100,7 @@ func (in AttemptIn) placeKey(place string) string {
 	return prefixLimit + "signin:place:" + in.Account + ":" + place
 }
 
-// Attempt takes one try of each bucket it is under, or none.
+// Attempt takes one token from each bucket that applies, or from none.
 func (g *Gate) Attempt(ctx context.Context, in AttemptIn) (AttemptOut, error) {
 	keys := []string{
 		prefixLimit + "signin:address:" + in.Address, in.accountKey(), in.knownKey(), in.placeKey(in.addressPlace()),
@@ -116,7 +117,7 @@ func (g *Gate) Attempt(ctx context.Context, in AttemptIn) (AttemptOut, error) {
 		Known: number(res[3]) == 1}, nil
 }
 
-// Settle puts back what a try took that did not fail; the account remembers from where it was signed in to.
+// Settle gives back the tokens of an attempt that did not fail. After a sign-in the account remembers the places.
 func (g *Gate) Settle(ctx context.Context, in SettleIn) (SettleOut, error) {
 	paid := 1
 	if in.Known {

@@ -28,7 +28,8 @@ func settle(t *testing.T, g *Gate, in AttemptIn, out AttemptOut, signedIn bool) 
 	}
 }
 
-// Guessing is bounded per place and over all unknown places; the owner gets in from where they have been before.
+// Guessing is limited per place and over all unknown places; owners can still sign in from places where they signed in
+// before.
 func TestFailuresCountAndTheOwnerGetsIn(t *testing.T) {
 	g := New(redistest.Open(t))
 	in, out := try(t, g, "wei", "home", "phone")
@@ -41,7 +42,7 @@ func TestFailuresCountAndTheOwnerGetsIn(t *testing.T) {
 	if _, out := try(t, g, "wei", "cafe", ""); out.Allowed || out.RetryAfterMS < 1 {
 		t.Errorf("unknown place: %+v, want it to wait", out)
 	}
-	for range 10 { // right every time: nothing is used up
+	for range 10 { // correct passwords use nothing up
 		in, out := try(t, g, "wei", "home", "")
 		if !out.Allowed || !out.Known || out.Place != "a:home" {
 			t.Fatalf("from home: %+v, want in", out)
@@ -52,7 +53,7 @@ func TestFailuresCountAndTheOwnerGetsIn(t *testing.T) {
 		}
 		settle(t, g, in, out, false)
 	}
-	for i := range 3 { // a neighbour behind the same address fails; the phone has its own bucket
+	for i := range 3 { // somebody else behind the same address fails; the phone has its own bucket
 		if _, out := try(t, g, "wei", "home", ""); out.Allowed != (i < 2) {
 			t.Errorf("wrong at home, try %d: %+v", i, out)
 		}
@@ -65,7 +66,7 @@ func TestFailuresCountAndTheOwnerGetsIn(t *testing.T) {
 	}
 }
 
-// Tries made at once are counted before any of them is answered.
+// Concurrent attempts are counted before any of them is answered.
 func TestTriesAtOnceAreCounted(t *testing.T) {
 	g := New(redistest.OpenCluster(t))
 	var allowed atomic.Int64

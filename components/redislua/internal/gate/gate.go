@@ -1,12 +1,12 @@
-// Package gate is the stock gate in Redis: who may go on to buy, decided by Lua
-// scripts that run whole or not at all.
+// Package gate is the stock gate in Redis: Lua scripts, each of them atomic, decide whether stock can be held for an
+// order.
 //
-// Per product it keeps a base (on_hand − reserved of the ledger) with its
-// version, and the open holds: available = base − Σ holds. PostgreSQL is the
-// truth; the gate may be lost at any moment and is rebuilt by apply.
+// For each product the gate keeps a base (on_hand − reserved of the ledger) with its version, and the open holds:
+// available = base − Σ holds. PostgreSQL is the source of truth: the gate may be lost at any moment, and apply rebuilds
+// it.
 //
-// All keys share the hash tag {mall}, so the scripts work on Redis Cluster. Each
-// script lies in scripts/ with its keys, arguments and promise on top.
+// All keys share the hash tag {mall}, so the scripts work on Redis Cluster. Each script in scripts/ begins with its
+// keys, its arguments and what it guarantees.
 package gate
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrInvalid marks input that no repeat will make acceptable.
+// ErrInvalid marks input that is malformed: repeating it is useless.
 var ErrInvalid = errors.New("invalid input")
 
 func invalid(format string, args ...any) error {
@@ -41,24 +41,23 @@ const (
 //go:embed scripts/*.lua
 var sources embed.FS
 
-// script loads one embedded file; go-redis runs it by EVALSHA and falls back to
-// EVAL when Redis has forgotten it.
+// script loads an embedded file. go-redis runs it by EVALSHA, and by EVAL if Redis does not have it in its cache.
 func script(name string) *redis.Script {
 	src, err := sources.ReadFile("scripts/" + name + ".lua")
 	if err != nil {
-		panic(err) // embedded at build time, a test loads every one
+		panic(err) // the files are embedded, and a test loads every one
 	}
 	return redis.NewScript(string(src))
 }
 
-// Gate runs operations against one Redis, node or cluster.
+// Gate runs operations on one Redis, a single node or a cluster.
 type Gate struct {
 	rdb                                              redis.UniversalClient
 	hold, unhold, apply, due, extend, lock, limitLua *redis.Script
 	attempt, settle                                  *redis.Script
 }
 
-// New returns a gate on this client, which stays the caller's to close.
+// New returns a gate that uses this client. The caller closes the client.
 func New(rdb redis.UniversalClient) *Gate {
 	return &Gate{
 		rdb:  rdb,
@@ -68,7 +67,7 @@ func New(rdb redis.UniversalClient) *Gate {
 	}
 }
 
-// operation turns JSON into JSON.
+// operation takes its input as JSON and returns a value to encode as JSON.
 type operation func(g *Gate, ctx context.Context, data []byte) (any, error)
 
 func operations() map[string]operation {
@@ -88,7 +87,7 @@ func operations() map[string]operation {
 	}
 }
 
-// Operations lists the names Do accepts.
+// Operations lists the names that Do accepts.
 func Operations() []string {
 	var names []string
 	for name := range operations() {
@@ -98,8 +97,7 @@ func Operations() []string {
 	return names
 }
 
-// Do decodes, checks and runs one operation. Input that is malformed fails with
-// ErrInvalid and changes nothing.
+// Do decodes, checks and runs one operation. Malformed input gives ErrInvalid and changes nothing.
 func (g *Gate) Do(ctx context.Context, name string, data []byte) ([]byte, error) {
 	op, ok := operations()[name]
 	if !ok {
@@ -112,11 +110,10 @@ func (g *Gate) Do(ctx context.Context, name string, data []byte) ([]byte, error)
 	return json.Marshal(out)
 }
 
-// checked is an input that knows its own rules.
+// checked is an input that can validate itself.
 type checked interface{ check() error }
 
-// typed adds strict decoding to an operation: no unknown fields, no wrong
-// types, nothing after the object.
+// typed adds strict decoding to an operation: no unknown fields, no wrong types, nothing after the object.
 func typed[In checked, Out any](run func(*Gate, context.Context, In) (Out, error)) operation {
 	return func(g *Gate, ctx context.Context, data []byte) (any, error) {
 		var in In

@@ -13,7 +13,7 @@ import (
 	"daprmall.dev/redislua/internal/redistest"
 )
 
-// do runs an operation the way the sidecar does: JSON in, JSON out.
+// do runs an operation as the sidecar does: JSON in, JSON out.
 func do(t *testing.T, g *Gate, op, data string) string {
 	t.Helper()
 	out, err := g.Do(t.Context(), op, []byte(data))
@@ -32,7 +32,7 @@ func wantJSON(t *testing.T, what, got, want string) {
 
 func TestOneOrderThroughTheGate(t *testing.T) { oneOrder(t, New(redistest.Open(t))) }
 
-// The scripts touch keys that no argument names; on a cluster only the shared hash tag allows that.
+// The scripts use keys that are not among their arguments. On a cluster this works only because of the shared hash tag.
 func TestOneOrderThroughAClustersGate(t *testing.T) {
 	g := New(redistest.OpenCluster(t))
 	oneOrder(t, g)

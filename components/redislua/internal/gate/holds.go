@@ -9,21 +9,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Shortage says how much is left of a product that an order wanted more of.
+// Shortage says how much is left of a product of which an order wanted more.
 type Shortage struct {
 	ProductID string `json:"product_id"`
 	Available int64  `json:"available"`
 }
 
-// HoldOut is the verdict on a hold.
+// HoldOut is the result of a hold.
 type HoldOut struct {
 	Status    string     `json:"status"` // held | sold_out | missing
 	Shortages []Shortage `json:"shortages"`
 	Missing   []string   `json:"missing"`
 }
 
-// Hold takes all lines of an order or nothing, once per order id. Two lines of
-// one product count as their sum.
+// Hold takes all lines of an order or nothing, once per order id. Several lines of one product are added up.
 func (g *Gate) Hold(ctx context.Context, in HoldIn) (HoldOut, error) {
 	lines := sum(in.Lines)
 	keys := []string{keyDue, keyOpen, prefixOrder + in.OrderID}
@@ -52,7 +51,7 @@ func (g *Gate) Hold(ctx context.Context, in HoldIn) (HoldOut, error) {
 	return out, nil
 }
 
-// sum merges lines of the same product, in product order.
+// sum merges lines of the same product and sorts them by product.
 func sum(lines []Line) []Line {
 	total := make(map[string]int64, len(lines))
 	for _, l := range lines {
@@ -66,18 +65,18 @@ func sum(lines []Line) []Line {
 	return out
 }
 
-// StatusOut is a verdict of one word.
+// StatusOut is a result that consists of one word.
 type StatusOut struct {
 	Status string `json:"status"`
 }
 
-// Unhold releases what an order holds: released, or absent.
+// Unhold releases what an order holds. The status is released, or absent if it holds nothing.
 func (g *Gate) Unhold(ctx context.Context, in OrderIn) (StatusOut, error) {
 	keys := []string{keyDue, keyOpen, prefixOrder + in.OrderID}
 	return g.word(ctx, g.unhold, keys, in.OrderID, prefixProduct)
 }
 
-// Extend moves an open hold's deadline: extended, or absent.
+// Extend moves the deadline of an open hold. The status is extended, or absent if there is no hold.
 func (g *Gate) Extend(ctx context.Context, in ExtendIn) (StatusOut, error) {
 	return g.word(ctx, g.extend, []string{keyDue}, in.OrderID, in.TTL)
 }
@@ -90,12 +89,12 @@ func (g *Gate) word(ctx context.Context, s *redis.Script, keys []string, args ..
 	return StatusOut{Status: text(res[0])}, nil
 }
 
-// ApplyOut is what the gate holds after an apply.
+// ApplyOut is the state of the products after an apply.
 type ApplyOut struct {
 	Items []Applied `json:"items"`
 }
 
-// Applied is one product after an apply.
+// Applied is the state of one product after an apply.
 type Applied struct {
 	ProductID string `json:"product_id"`
 	Base      int64  `json:"base"`
@@ -103,9 +102,8 @@ type Applied struct {
 	Held      int64  `json:"held"`
 }
 
-// Apply brings products in line with the ledger: one script per product, all in
-// one round trip. Products are independent, so a failure half-way is repaired by
-// repeating the whole call.
+// Apply updates products from the ledger: one script per product, all in one round trip. Products are independent, so
+// the caller repairs a partial failure by repeating the whole call.
 func (g *Gate) Apply(ctx context.Context, in ApplyIn) (ApplyOut, error) {
 	run := func(item ApplyItem, c redis.Scripter, whole bool) *redis.Cmd {
 		keys := []string{keyDue, keyOpen, prefixProduct + item.ProductID}
@@ -130,7 +128,7 @@ func (g *Gate) Apply(ctx context.Context, in ApplyIn) (ApplyOut, error) {
 			for i, item := range in.Items {
 				cmds[i] = run(item, p, false)
 			}
-			return nil // each command keeps its own error, read below
+			return nil // each command keeps its own error, which is read below
 		})
 	}
 	out := ApplyOut{Items: make([]Applied, len(in.Items))}
@@ -152,14 +150,14 @@ type DueOut struct {
 	Holds []DueHold `json:"holds"`
 }
 
-// DueHold is an order and what it still holds.
+// DueHold is an order with the quantities that it still holds.
 type DueHold struct {
 	OrderID string `json:"order_id"`
 	Lines   []Line `json:"lines"`
 }
 
-// Due lists holds whose time is over on the Redis clock, oldest first. It
-// removes nothing: the fence decides.
+// Due lists holds whose deadline has passed on the Redis clock, oldest first. It removes nothing: the order service's
+// fence decides whether a hold may go.
 func (g *Gate) Due(ctx context.Context, in DueIn) (DueOut, error) {
 	res, err := g.due.Run(ctx, g.rdb, []string{keyDue}, in.Limit, prefixOrder).Slice()
 	if err != nil {

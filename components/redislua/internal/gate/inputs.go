@@ -2,7 +2,7 @@ package gate
 
 import "math"
 
-// Limits keep one call small and every number exact: Lua counts in doubles.
+// These limits keep a call small and every number exact: Lua's numbers are doubles.
 const (
 	maxLines    = 200
 	maxItems    = 1000
@@ -26,7 +26,7 @@ func checkID(field, id string) error {
 	return nil
 }
 
-// checkKey is for names of locks and buckets, which carry routes and addresses.
+// checkKey checks names of locks and buckets, which contain routes and addresses.
 func checkKey(field, key string) error {
 	if key == "" || len(key) > 256 {
 		return invalid("%s must have 1 to 256 characters", field)
@@ -94,19 +94,19 @@ type OrderIn struct {
 
 func (in OrderIn) check() error { return checkID("order_id", in.OrderID) }
 
-// ApplyIn carries what the ledger says of some products.
+// ApplyIn carries the ledger's state of some products.
 type ApplyIn struct {
 	Items []ApplyItem `json:"items"`
 }
 
-// ApplyItem is one product's base, the version of that base, and the orders
-// whose holds it makes superfluous.
+// ApplyItem is one product's base, the version of that base, and the orders that it already contains: their holds are
+// removed.
 type ApplyItem struct {
 	ProductID string   `json:"product_id"`
 	Base      *int64   `json:"base"`
 	Version   *int64   `json:"version"`
 	Recorded  []string `json:"recorded"`
-	InsteadOf *int64   `json:"instead_of"` // the version this one replaces though it may be newer
+	InsteadOf *int64   `json:"instead_of"` // a version that this one replaces even if it is newer
 }
 
 func (in ApplyIn) check() error {
@@ -145,7 +145,7 @@ type DueIn struct {
 
 func (in DueIn) check() error { return checkLimit(in.Limit) }
 
-// ExtendIn extends the deadline of an open hold.
+// ExtendIn gives an open hold a new deadline.
 type ExtendIn struct {
 	OrderID string `json:"order_id"`
 	TTL     int64  `json:"ttl_ms"`
@@ -173,7 +173,7 @@ func (in HeldIn) check() error {
 	return checkLimit(in.Limit)
 }
 
-// InspectIn names products to look at.
+// InspectIn names the products to inspect.
 type InspectIn struct {
 	ProductIDs []string `json:"product_ids"`
 }
@@ -195,7 +195,7 @@ type RunIDIn struct{}
 
 func (RunIDIn) check() error { return nil }
 
-// LockIn asks to be the one that does something for a while.
+// LockIn asks for a lock that expires.
 type LockIn struct {
 	Key   string `json:"key"`
 	Owner string `json:"owner"`

@@ -11,14 +11,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// HeldOut is a page of products with open holds; an empty cursor ends the list.
+// HeldOut is a page of products with open holds. An empty cursor means that it is the last page.
 type HeldOut struct {
 	ProductIDs []string `json:"product_ids"`
 	Cursor     string   `json:"cursor"`
 }
 
-// Held lists products with open holds in the order of their ids, so that a page
-// can follow the last while holds come and go.
+// Held lists products with open holds by id, so that paging works while holds come and go.
 func (g *Gate) Held(ctx context.Context, in HeldIn) (HeldOut, error) {
 	from := "-"
 	if in.Cursor != "" {
@@ -35,12 +34,12 @@ func (g *Gate) Held(ctx context.Context, in HeldIn) (HeldOut, error) {
 	return out, nil
 }
 
-// InspectOut is what the gate knows of some products.
+// InspectOut is the gate's state of some products.
 type InspectOut struct {
 	Items []Inspected `json:"items"`
 }
 
-// Inspected is one product as the gate sees it; Orders are its open holds.
+// Inspected is the gate's state of one product; Orders are its open holds.
 type Inspected struct {
 	ProductID string           `json:"product_id"`
 	Present   bool             `json:"present"`
@@ -51,8 +50,8 @@ type Inspected struct {
 	Orders    map[string]int64 `json:"orders"`
 }
 
-// Inspect reads products whole, holds included. It is for convergence and
-// audits, not for the path of a purchase: its cost grows with the open holds.
+// Inspect reads products with all their holds. It is for reconciliation and audits, not for purchases: its cost grows
+// with the number of open holds.
 func (g *Gate) Inspect(ctx context.Context, in InspectIn) (InspectOut, error) {
 	out := InspectOut{Items: make([]Inspected, 0, len(in.ProductIDs))}
 	if len(in.ProductIDs) == 0 {
@@ -99,13 +98,13 @@ func inspected(id string, fields map[string]string) (Inspected, error) {
 	return item, nil
 }
 
-// RunIDOut names the life of the Redis server: it changes with every restart,
-// also one that restored a snapshot, and then everything must be applied anew.
+// RunIDOut identifies one run of the Redis server. It changes with every restart, also with one that restored a
+// snapshot; then everything must be applied again.
 type RunIDOut struct {
 	RunID string `json:"run_id"`
 }
 
-// RunID asks the server, or every master of a cluster.
+// RunID returns the run id of the server, or of every master of a cluster.
 func (g *Gate) RunID(ctx context.Context, _ RunIDIn) (RunIDOut, error) {
 	cluster, ok := g.rdb.(*redis.ClusterClient)
 	if !ok {
@@ -138,12 +137,12 @@ func runID(ctx context.Context, c redis.Cmdable) (string, error) {
 	return "", fmt.Errorf("run id: the server names none")
 }
 
-// LockOut reports whether the caller won.
+// LockOut reports whether the caller has the lock.
 type LockOut struct {
 	Acquired bool `json:"acquired"`
 }
 
-// Lock lets one owner win for a while.
+// Lock takes a lock, which expires by itself.
 func (g *Gate) Lock(ctx context.Context, in LockIn) (LockOut, error) {
 	won, err := g.lock.Run(ctx, g.rdb, []string{prefixLock + in.Key}, in.Owner, in.TTL).Int()
 	if err != nil {
@@ -152,7 +151,7 @@ func (g *Gate) Lock(ctx context.Context, in LockIn) (LockOut, error) {
 	return LockOut{Acquired: won == 1}, nil
 }
 
-// LimitOut reports whether the cost was paid and, if not, when it could be.
+// LimitOut reports whether the tokens were taken and, if not, when they could be.
 type LimitOut struct {
 	Allowed      bool  `json:"allowed"`
 	RetryAfterMS int64 `json:"retry_after_ms"`

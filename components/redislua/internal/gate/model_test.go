@@ -9,8 +9,8 @@ import (
 	"daprmall.dev/redislua/internal/redistest"
 )
 
-// model is the gate as section 4 of the architecture tells it: a base with its
-// version per product, and open holds. Everything else is derived.
+// model is the gate as section 4 of docs/architecture.md describes it: a base with its version per product, and open
+// holds. Everything else is derived from these.
 type model struct {
 	base, version map[string]int64
 	holds         map[string]map[string]int64 // order -> product -> quantity
@@ -23,8 +23,8 @@ func (m *model) held(product string) (sum int64) {
 	return sum
 }
 
-// TestGateFollowsTheModel runs random sequences against a real Redis and looks
-// at every product after every step.
+// TestGateFollowsTheModel runs random operations on a real Redis and on the model, and compares every product after
+// every step.
 func TestGateFollowsTheModel(t *testing.T) {
 	rdb := redistest.Open(t)
 	g := New(rdb)

@@ -1,6 +1,5 @@
-// Package redistest gives tests a real Redis: scripts are only right where they
-// run. It uses MALL_TEST_REDIS_ADDR, or starts a private server: the program that
-// MALL_TEST_REDIS_SERVER names, or redis-server from PATH.
+// Package redistest gives tests a real Redis, because only Redis shows whether a script is right. It uses
+// MALL_TEST_REDIS_ADDR, or starts a private server: the program in MALL_TEST_REDIS_SERVER, or redis-server from PATH.
 package redistest
 
 import (
@@ -23,8 +22,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Addr returns the address of a Redis that answers. Without one the test fails,
-// unless -short says that a partial run is meant.
+// Addr returns the address of a Redis that answers. Without one the test fails; with -short it is skipped.
 func Addr(t *testing.T) string {
 	t.Helper()
 	addr := os.Getenv("MALL_TEST_REDIS_ADDR")
@@ -49,7 +47,7 @@ func Open(t *testing.T) *redis.Client {
 	return rdb
 }
 
-// ownDB takes turns: packages are tested side by side on one server, and each test empties its database.
+// ownDB chooses a database in turn: packages are tested in parallel on one server, and each test empties its database.
 func ownDB(t *testing.T, addr string) int {
 	t.Helper()
 	rdb := redis.NewClient(&redis.Options{Addr: addr})
@@ -58,12 +56,11 @@ func ownDB(t *testing.T, addr string) int {
 	if err != nil {
 		t.Fatalf("choose a database: %v", err)
 	}
-	return 1 + int(turn%15) // of the 16 there are; 0 is for those who count
+	return 1 + int(turn%15) // one of the 16; database 0 holds the counter
 }
 
-// OpenCluster returns a client of a Redis Cluster of one node, which owns all
-// slots and is as strict about them as a large one. It needs a server's program
-// and is skipped where only an address was given.
+// OpenCluster returns a client of a Redis Cluster of one node, which owns all slots and checks them as strictly as a
+// large one. It needs the redis-server program; with only an address the test is skipped.
 func OpenCluster(t *testing.T) *redis.ClusterClient {
 	t.Helper()
 	if _, err := program(); err != nil && os.Getenv("MALL_TEST_REDIS_ADDR") != "" {
@@ -88,8 +85,8 @@ func OpenCluster(t *testing.T) *redis.ClusterClient {
 	return rdb
 }
 
-// Server starts a private server with these arguments besides ("--requirepass", "x"), or skips a test that has only an
-// address. It ends with the test; kill ends it before, as a crash would.
+// Server starts a private server with these additional arguments ("--requirepass", "x"); with only an address the test
+// is skipped. The server ends with the test; kill ends it earlier, as a crash would.
 func Server(t *testing.T, args ...string) (addr string, kill func()) {
 	t.Helper()
 	if _, err := program(); err != nil && os.Getenv("MALL_TEST_REDIS_ADDR") != "" {
@@ -98,14 +95,14 @@ func Server(t *testing.T, args ...string) (addr string, kill func()) {
 	return startServer(t, args...)
 }
 
-// TLS starts a Redis that serves only TLS. The test is skipped if this build of Redis does not speak it.
+// TLS starts a Redis that serves only TLS. The test is skipped if this build of Redis has no TLS.
 func TLS(t *testing.T, certFile, keyFile string) (addr string) {
 	t.Helper()
 	bin, err := program()
 	if err != nil {
 		t.Skip("a server of its own needs redis-server in PATH, or MALL_TEST_REDIS_SERVER")
 	}
-	// A build without TLS says so before it looks at the files: Valkey, and Redis.
+	// A build without TLS reports that before it reads the files, Redis and Valkey alike.
 	out, _ := exec.CommandContext(t.Context(), bin, "--port", "0", "--tls-port", "1", "--tls-cert-file",
 		"none").CombinedOutput()
 	if said := string(out); strings.Contains(said, "Failed finding TLS support") ||
@@ -130,13 +127,13 @@ func TLS(t *testing.T, certFile, keyFile string) (addr string) {
 	return addr
 }
 
-// Sentinel starts a sentinel with a file of its own, which it rewrites.
+// Sentinel starts a sentinel with a configuration file of its own, which the sentinel rewrites.
 func Sentinel(t *testing.T, conf string) (addr string, kill func()) {
 	t.Helper()
 	return Server(t, conf, "--sentinel")
 }
 
-// OpenClusterOf starts a cluster of n masters, each with its part of the slots, and gives the address of the first.
+// OpenClusterOf starts a cluster of n masters that share the slots, and returns the address of the first.
 func OpenClusterOf(t *testing.T, n int) string {
 	t.Helper()
 	ctx := t.Context()
@@ -169,7 +166,7 @@ func OpenClusterOf(t *testing.T, n int) string {
 	return addrs[0]
 }
 
-// poll waits for something to become true, for 30 s at most.
+// poll waits at most 30 s until done returns true.
 func poll(t *testing.T, otherwise string, done func() bool) {
 	t.Helper()
 	end := time.Now().Add(30 * time.Second)
@@ -203,7 +200,8 @@ func startServer(t *testing.T, more ...string) (addr string, kill func()) {
 		t.Fatal("no redis-server in PATH and MALL_TEST_REDIS_ADDR is not set; -short runs without")
 	}
 	port := freePort(t)
-	args := append(more, "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--dir", t.TempDir()) // a file comes first
+	// a configuration file must come first
+	args := append(more, "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--dir", t.TempDir())
 	if !slices.Contains(more, "--sentinel") {
 		args = append(args, "--save", "", "--appendonly", "no")
 	}
@@ -225,12 +223,12 @@ func run(t *testing.T, bin string, args ...string) (kill func()) {
 	return kill
 }
 
-// freePort is below those that Linux gives to outgoing connections (from 32768): there somebody could take it before
-// the server does.
+// freePort returns a port below those that Linux gives to outgoing connections (from 32768): one of these could be
+// taken before the server listens on it.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for {
-		port := 12_000 + rand.N(10_000) // a cluster node also takes the port 10,000 above
+		port := 12_000 + rand.N(10_000) // a cluster node also uses the port 10,000 above
 		lis, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
 			_ = lis.Close()

@@ -1,19 +1,18 @@
--- apply: brings one product in line with the ledger.
+-- apply: updates one product from the ledger.
 --
 -- KEYS[1]   due      KEYS[2]  open      KEYS[3]  the product hash
 -- ARGV[1]   product id
 -- ARGV[2]   base: on_hand - reserved        ARGV[3]  the version of that base
 -- ARGV[4]   prefix of the order hashes (same slot by the shared hash tag)
--- ARGV[5]   the version to replace though it is not older, or nothing: the
---           ledger that told it was restored and has another history now
--- ARGV[6..] recorded: order ids whose effect is part of that base (or that will
---           never have one), so their holds are removed
+-- ARGV[5]   a version to replace even if it is newer, or empty: the ledger was
+--           restored, so this version is not part of its history any more
+-- ARGV[6..] recorded: ids of orders that the base already contains (or that will
+--           never be placed), so their holds are removed
 --
--- Promise: base is taken only if its version is newer, the product is missing, or
--- the gate still has exactly the version that is to be replaced;
--- the holds of recorded orders are removed in every case, because a base the
--- gate already has at that version or later contains them too. Repeats and any
--- order of calls end in the same state; nothing is added or subtracted twice.
+-- Guarantee: the base is replaced only if the new version is newer, the product is
+-- missing, or the gate has exactly the version ARGV[5]. The holds of recorded orders
+-- are always removed, because a base of that version or a later one contains them.
+-- Repeated and reordered calls end in the same state; nothing is counted twice.
 -- Returns {base, version, held}
 
 local key, product = KEYS[3], ARGV[1]

@@ -1,15 +1,17 @@
--- attempt: one try to sign in to an account, from a place (a device or an address). Buckets are on the Redis clock, one for all replicas.
+-- attempt: one attempt to sign in to an account from a place (a device or an address). All replicas share the token
+-- buckets, which use the Redis clock.
 --
--- KEYS[1]  the bucket of the client's address: every try
--- KEYS[2]  the bucket of the account: failed tries from places unknown to it
--- KEYS[3]  the places the account was signed in to from: sorted set, place -> time of the last (s)
--- KEYS[4]  the bucket of account and address     KEYS[5]  of account and device: failed tries from there
+-- KEYS[1]  the bucket of the client's address: every attempt
+-- KEYS[2]  the bucket of the account: failed attempts from places that it does not know
+-- KEYS[3]  the places the account knows, from earlier sign-ins: sorted set, place -> time of the last sign-in (s)
+-- KEYS[4]  the bucket of account and address     KEYS[5]  of account and device: failed attempts from there
 -- ARGV[1]  place of the address     ARGV[2]  place of the device, "" for none
 -- ARGV[3..8]  rate and burst of: the address, the account, a place
 --
--- Promise: a try takes one token from each bucket it is under, or nothing; settle gives back what a try that did not fail has taken
--- of the account and the place. Who comes from a place the account knows is under that place's bucket alone, whatever others do.
--- Returns {1, 0, place, known} | {0, ms until the try can be made, place, known}
+-- Guarantee: an attempt takes one token from each bucket that applies, or none. If it does not fail, settle gives the
+-- tokens of the account and the place back. Attempts from a known place are not charged to the account's bucket, so
+-- failures from elsewhere cannot lock the owner out.
+-- Returns {1, 0, place, known} | {0, ms until the attempt can be made, place, known}
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -2,8 +2,8 @@
 --
 -- KEYS[1]  due      ARGV[1]  limit      ARGV[2]  prefix of the order hashes
 --
--- Promise: only reads; a hold stays until unhold or apply removes it, because
--- whether it may go is decided by the fence, not by the clock.
+-- Guarantee: only reads. A hold stays until unhold or apply removes it, because the
+-- fence decides whether it may go, not the clock.
 -- Returns {{order id, product id, quantity, ...}, ...}
 
 local now = redis.call('TIME')

@@ -1,8 +1,8 @@
--- extend: gives an open hold a new deadline, from now on the Redis clock.
+-- extend: gives an open hold a new deadline, relative to the Redis clock.
 --
 -- KEYS[1]  due      ARGV[1]  order id      ARGV[2]  time to live in ms
 --
--- Promise: never opens a hold that is gone.
+-- Guarantee: a hold that is gone is not created again.
 -- Returns {"extended"} | {"absent"}
 
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return {'absent'} end

@@ -1,4 +1,4 @@
--- hold: takes all lines of one order out of what is available, or nothing.
+-- hold: holds all lines of one order, or none.
 --
 -- KEYS[1]      due: zset order id -> deadline in ms of the Redis clock
 -- KEYS[2]      open: zset of the products that have open holds
@@ -7,10 +7,10 @@
 -- ARGV[1..2]   order id, time to live in ms
 -- ARGV[3..]    product id and quantity per line, each product once
 --
--- Promise: available = base - held, and held is kept as a running sum, so the
--- cost is O(lines of this order), never O(open holds). A repeat for an order
--- whose hold is open takes nothing more and renews its deadline; a repeat with
--- other lines is refused. Nothing is written unless every line can be held.
+-- Guarantee: available = base - held, and held is stored as a running sum, so the
+-- cost is O(lines of this order) and not O(open holds). A repeat for an order with an
+-- open hold takes nothing more and renews its deadline; a repeat with other lines is
+-- refused. Nothing is written unless every line can be held.
 -- Returns {"held"} | {"conflict"} | {"missing", ids...} | {"sold_out", id, left, ...}
 
 local order = ARGV[1]

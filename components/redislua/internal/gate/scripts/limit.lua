@@ -1,11 +1,11 @@
--- limit: a token bucket on the Redis clock, one for all replicas.
+-- limit: a token bucket that all replicas share. It uses the Redis clock.
 --
 -- KEYS[1]  the bucket: hash tokens, at (ms)
 -- ARGV[1]  rate: tokens per second      ARGV[2]  burst: the bucket's size
 -- ARGV[3]  cost: tokens this call takes
 --
--- Promise: a refused call takes nothing; a clock that jumps back adds nothing;
--- a bucket that would be full again is forgotten.
+-- Guarantee: a refused call takes nothing; a clock that jumps back adds nothing;
+-- a bucket expires when it would be full again.
 -- Returns {1, 0} | {0, ms until the cost can be paid}
 
 local rate, burst, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

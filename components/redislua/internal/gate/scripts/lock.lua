@@ -1,9 +1,9 @@
--- lock: one winner for a while, so that one caller rebuilds and the others wait.
+-- lock: a lock that expires, so that one caller rebuilds while the others wait.
 --
 -- KEYS[1]  the lock      ARGV[1]  owner      ARGV[2]  time to live in ms
 --
--- Promise: at most one owner at a time; the owner may take it again, which
--- renews it; nobody unlocks, time does. It saves work, it guards no truth.
+-- Guarantee: at most one owner at a time. The owner may renew the lock; nobody
+-- unlocks it, it expires. It only saves work: correctness must not depend on it.
 -- Returns 1 | 0
 
 local owner = redis.call('GET', KEYS[1])

@@ -1,11 +1,11 @@
--- settle: a try that attempt let through did not fail.
+-- settle: gives tokens back, because an attempt that attempt allowed did not fail.
 --
--- KEYS[1]  the bucket of the place the try was under     KEYS[2]  the bucket of the account, if the place was unknown
--- KEYS[3]  the places the account was signed in to from
--- ARGV[1..4]  burst of a place, 1 if the bucket of the account gave a token, burst of the account, how many places are remembered
--- ARGV[5]  for how long (s)     ARGV[6..]  the places to know from now on: none unless the account was signed in to
+-- KEYS[1]  the bucket of the attempt's place     KEYS[2]  the bucket of the account, charged if the place was unknown
+-- KEYS[3]  the places the account knows
+-- ARGV[1..4]  burst of a place, 1 if the account's bucket was charged, burst of the account, number of places to keep
+-- ARGV[5]  for how long (s)     ARGV[6..]  the places to remember; none if the attempt was no sign-in
 --
--- Promise: no bucket holds more than its burst; a bucket that is not there is full.
+-- Guarantee: no bucket gets more than its burst; a bucket that does not exist is full.
 
 for i, burst in ipairs({ tonumber(ARGV[1]), ARGV[2] == '1' and tonumber(ARGV[3]) or nil }) do
   local tokens = tonumber(redis.call('HGET', KEYS[i], 'tokens'))

@@ -1,12 +1,12 @@
--- unhold: gives back everything one order still holds.
+-- unhold: releases everything that an order still holds.
 --
 -- KEYS[1]  due      KEYS[2]  open      KEYS[3]  the order's lines
 -- ARGV[1]  order id
--- ARGV[2]  prefix of the product hashes; which ones is only known from the
---          order's lines, and the shared hash tag keeps them in the same slot
+-- ARGV[2]  prefix of the product hashes. The script builds their keys from the
+--          order's lines; the shared hash tag keeps them in the same slot
 --
--- Promise: what is given back is what the product's own hash says this order
--- holds, so a second run, or a product that was lost meanwhile, gives nothing.
+-- Guarantee: the quantity released is the one in the product's own hash, so a second
+-- run, or a product that was lost meanwhile, releases nothing.
 -- Returns {"released"} | {"absent"}
 
 local order = ARGV[1]
