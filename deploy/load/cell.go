@@ -47,13 +47,17 @@ func (l *load) run(ctx context.Context, sc scenario, n int) (result, error) {
 	before := used(l.pids)
 	began := time.Now()
 	end := began.Add(l.seconds)
+	turns := newTurns(began, l.rate)
 	var wg sync.WaitGroup
 	for _, s := range l.shoppers[:n] {
 		wg.Go(func() {
 			var mine []time.Duration
 			failed := map[string]int{}
 			for time.Now().Before(end) && ctx.Err() == nil {
-				at := time.Now()
+				at, err := turns.wait(ctx, end)
+				if err != nil {
+					break
+				}
 				a, want, err := sc.step(ctx, l, s)
 				if errors.Is(err, errNothingLeft) {
 					break

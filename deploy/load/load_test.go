@@ -17,7 +17,7 @@ func TestOnlyThisMachine(t *testing.T) {
 
 func TestOptionsAreBounded(t *testing.T) {
 	for _, args := range [][]string{{"--seconds", "61"}, {"--seconds", "0"}, {"--shoppers", "0"}, {"--shoppers", "257"},
-		{"--shoppers", "x"}, {"--scenario", "attack"}} {
+		{"--shoppers", "x"}, {"--rate", "-1"}, {"--rate", "10001"}, {"--scenario", "attack"}} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("parse(%v) was accepted", args)
 		}
@@ -50,5 +50,21 @@ func TestWordsAsPeopleTypeThem(t *testing.T) {
 	got := words("青花瓷茶壶 Blue-and-White Teapot")
 	if len(got) != 3 || got[0] != "青花" || got[2] != "Teapot" {
 		t.Errorf("words = %q", got)
+	}
+}
+
+func TestTurnsAreEven(t *testing.T) {
+	began := time.Now().Add(-time.Second)
+	two := newTurns(began, 2)
+	for _, want := range []time.Duration{0, 500 * time.Millisecond} {
+		if at, err := two.wait(t.Context(), began.Add(time.Second)); err != nil || at.Sub(began) != want {
+			t.Errorf("a turn at %v (%v), want %v", at.Sub(began), err, want)
+		}
+	}
+	if _, err := two.wait(t.Context(), began.Add(time.Second)); err == nil {
+		t.Error("a third turn in a second of two")
+	}
+	if at, err := newTurns(began, 0).wait(t.Context(), began); err != nil || at.Before(began.Add(time.Second)) {
+		t.Errorf("without a rate: %v, %v; want now", at, err)
 	}
 }

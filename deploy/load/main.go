@@ -29,12 +29,14 @@ import (
 const (
 	mostShoppers = 256
 	mostSeconds  = 60
+	mostRate     = 10_000
 )
 
 type options struct {
 	scenarios []scenario
 	shoppers  []int
 	seconds   int
+	rate      int // requests a second; 0: as many as the shoppers can
 	json      bool
 	where     bool
 }
@@ -58,6 +60,7 @@ func parse(args []string) (options, error) {
 	crowd := f.String("shoppers", "1,16,64", "how many at once, separated by commas")
 	var o options
 	f.IntVar(&o.seconds, "seconds", 5, "per scenario and crowd, at most "+strconv.Itoa(mostSeconds))
+	f.IntVar(&o.rate, "rate", 0, "at most so many a second, to compare scenarios at an equal rate (0: no limit)")
 	f.BoolVar(&o.json, "json", false, "one line of JSON per cell, for programs")
 	f.BoolVar(&o.where, "where", false, "also say which processes took the CPU")
 	if err := f.Parse(args); err != nil {
@@ -79,6 +82,9 @@ func parse(args []string) (options, error) {
 	}
 	if o.seconds < 1 || o.seconds > mostSeconds {
 		return o, fmt.Errorf("--seconds %d: want 1 to %d", o.seconds, mostSeconds)
+	}
+	if o.rate < 0 || o.rate > mostRate {
+		return o, fmt.Errorf("--rate %d: want 0 to %d", o.rate, mostRate)
 	}
 	return o, nil
 }
@@ -122,7 +128,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer drain.Close()
-	l := &load{visitor: apiclient.New(m.Gateway), seconds: time.Duration(o.seconds) * time.Second,
+	l := &load{visitor: apiclient.New(m.Gateway), seconds: time.Duration(o.seconds) * time.Second, rate: o.rate,
 		pids: filepath.Join(m.Home, "run"), drain: drain}
 	say("preparing: limits, %d shoppers, 20 products", slices.Max(o.shoppers))
 	restore, err := raise(ctx, m)

@@ -35,6 +35,7 @@ var limits = map[string]string{"gateway.rate.anonymous": "100000/100000", "gatew
 type load struct {
 	visitor  *apiclient.Client
 	seconds  time.Duration
+	rate     int // requests a second; 0: no limit
 	pids     string
 	drain    *audit.Drain
 	shoppers []*shopper
