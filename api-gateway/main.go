@@ -25,7 +25,7 @@ import (
 )
 
 func main() {
-	debug.SetGCPercent(400) // as kit/app does: little memory is live, and processor time is scarce
+	debug.SetGCPercent(400) // as app.Main does, for the reason given there
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()
@@ -55,7 +55,7 @@ func run(ctx context.Context) error {
 	}
 	metrics := edge.NewMetrics()
 	live := config.NewLive(dapr, nil, log)
-	set, err := declare(live, metrics.PolicyRefused)
+	cfg, err := declareSettings(live, metrics.PolicyRefused)
 	if err != nil {
 		return fmt.Errorf("default settings: %w", err)
 	}
@@ -63,22 +63,22 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("contract: %w", err)
 	}
-	revoked := access.NewRevocations(revocations(dapr), log)
-	parts := edge.Deps{
-		Guard: &access.Guard{Verify: identity.NewVerifier(dapr.Keys).Verify, Revoked: revoked, Policy: set.policy},
+	revoked := access.NewRevocations(revocationSource(dapr), log)
+	deps := edge.Deps{
+		Guard: &access.Guard{Verify: identity.NewVerifier(dapr.Keys).Verify, Revoked: revoked, Policy: cfg.policy},
 		Proxy: edge.NewProxy(fmt.Sprintf("http://127.0.0.1:%d", env.DaprHTTPPort), env.DaprAPIToken, dapr.PeerKey,
 			metrics.DaprError),
 		Limits: edge.Limits{
-			Addresses: limit.NewBuckets(set.anonymous),
-			Users:     limit.NewBuckets(set.user),
-			SignIn: &limit.SignIn{Script: script(dapr), Address: set.signIn, Account: set.account, Place: set.place,
-				Broken: metrics.LimitBroken, Log: log},
-			Admission: limit.NewAdmission(set.maxInFlight),
-			Bodies:    limit.NewShares(set.maxInFlight),
-			Streams:   limit.NewShares(set.maxInFlight),
+			Addresses: limit.NewBuckets(cfg.anonymous),
+			Users:     limit.NewBuckets(cfg.user),
+			SignIn: &limit.SignIn{Script: luaScript(dapr), Address: cfg.signIn, Account: cfg.account, Place: cfg.place,
+				OnError: metrics.LimitBroken, Log: log},
+			Admission: limit.NewAdmission(cfg.maxInFlight),
+			Bodies:    limit.NewShares(cfg.maxInFlight),
+			Streams:   limit.NewShares(cfg.maxInFlight),
 			Answers:   limit.NewAnswers(),
 		},
-		Metrics: metrics, Proxies: set.proxies, Missing: live.Missing, OpenAPI: openAPI, OpenAPIJSON: contract,
+		Metrics: metrics, TrustedProxies: cfg.proxies, MissingSettings: live.Missing, OpenAPI: openAPI, OpenAPIJSON: contract,
 		Checks: []web.Check{
 			{Name: "sidecar", Ask: dapr.Ready},
 			{Name: "revocations", Ask: revoked.Ready},
@@ -93,7 +93,7 @@ func run(ctx context.Context) error {
 		func() float64 { return float64(live.Lost()) })
 	metrics.Register(config.Metrics(live))
 	metrics.Gauge("mall_gateway_in_flight", "Requests being served.",
-		func() float64 { return float64(parts.Limits.Admission.InFlight()) })
+		func() float64 { return float64(deps.Limits.Admission.InFlight()) })
 
 	ports, err := handover.Open()
 	if err != nil {
@@ -103,6 +103,6 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, ports, env.Addr(), log, edge.Handler(log, parts), parts.Checks,
-		operators, revoked.Run, follow(live, dapr, log))
+	return serve(ctx, ports, env.Addr(), log, edge.Handler(log, deps), deps.Checks,
+		operators, revoked.Run, followSettings(live, dapr, log))
 }

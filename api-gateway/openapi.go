@@ -12,11 +12,11 @@ import (
 //go:embed openapi.yaml
 var openAPI []byte
 
-// doors are the routes as a policy sees them.
-func doors() []access.RouteKey {
-	var ds []access.RouteKey
+// routeKeys are the methods and paths of all public routes, which a policy is evaluated for.
+func routeKeys() []access.RouteKey {
+	var routes []access.RouteKey
 	for _, r := range edge.Routes() {
-		ds = append(ds, access.RouteKey{Method: r.Method, Path: r.Path})
+		routes = append(routes, access.RouteKey{Method: r.Method, Path: r.Path})
 	}
-	return ds
+	return routes
 }

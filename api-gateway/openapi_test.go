@@ -69,7 +69,7 @@ func extension(op *v3.Operation, name string) string {
 // The table of routes, the contract and the default policy agree on every route.
 func TestRoutesAreThoseOfTheContract(t *testing.T) {
 	ops := operations(t)
-	policy, err := access.NewPolicy(access.DefaultPolicy, doors())
+	policy, err := access.NewPolicy(access.DefaultPolicy, routeKeys())
 	if err != nil {
 		t.Fatalf("default policy: %v", err)
 	}
@@ -140,7 +140,7 @@ func allowed(r edge.Route) map[role]bool {
 	}
 }
 
-func keyOf(op *v3.Operation) edge.Key {
+func keyOf(op *v3.Operation) edge.KeyRule {
 	for _, p := range op.Parameters {
 		if p.Name == "Idempotency-Key" {
 			if p.Required != nil && *p.Required {

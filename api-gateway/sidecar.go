@@ -17,13 +17,13 @@ import (
 // luaBinding runs scripts in Redis (components/redislua).
 const luaBinding = "redis-lua"
 
-// revocationsAtOnce keeps a page at about a megabyte: the sidecar client reads at most eight.
-const revocationsAtOnce = "5000"
+// revocationsPageSize keeps a page at about 1 MB: the sidecar's client reads answers of at most 8 MiB.
+const revocationsPageSize = "5000"
 
-// revocations asks auth in the gateway's own name, without a user.
-func revocations(dapr *sidecar.Client) access.Source {
+// revocationSource reads pages of auth's list of revocations. It is a system call: it carries no user's token.
+func revocationSource(dapr *sidecar.Client) access.Source {
 	return func(ctx context.Context, since time.Time, after string) (authv1.Revocations, error) {
-		query := url.Values{"limit": {revocationsAtOnce}}
+		query := url.Values{"limit": {revocationsPageSize}}
 		if !since.IsZero() {
 			query.Set("since", since.UTC().Format(time.RFC3339Nano))
 		}
@@ -37,14 +37,15 @@ func revocations(dapr *sidecar.Client) access.Source {
 	}
 }
 
-func script(dapr *sidecar.Client) limit.Script {
+// luaScript calls the binding for the limits of sign-in.
+func luaScript(dapr *sidecar.Client) limit.Script {
 	return func(ctx context.Context, operation string, in, out any) error {
 		return dapr.Bind(ctx, luaBinding, operation, in, out)
 	}
 }
 
-// follow keeps the settings current.
-func follow(live *config.Live, dapr *sidecar.Client, log *slog.Logger) func(context.Context) {
+// followSettings returns the worker that keeps the settings current.
+func followSettings(live *config.Live, dapr *sidecar.Client, log *slog.Logger) func(context.Context) {
 	return func(ctx context.Context) {
 		if err := firstSettings(ctx, live, dapr); err != nil && ctx.Err() == nil {
 			log.Warn("nothing is served until the settings are known", "error", err)
@@ -53,7 +54,8 @@ func follow(live *config.Live, dapr *sidecar.Client, log *slog.Logger) func(cont
 	}
 }
 
-// firstSettings polls more often than Run does, for a limited time.
+// firstSettings reads the settings once. It retries more often than live.Run does, for settingsWithin: until then the
+// gateway answers 503.
 func firstSettings(ctx context.Context, live *config.Live, dapr *sidecar.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, settingsWithin)
 	defer cancel()

@@ -26,11 +26,11 @@ func (g *Guard) Authenticate(ctx context.Context, token string) (identity.User, 
 	if err != nil {
 		return identity.User{}, err
 	}
-	void, err := g.Revoked.IsRevoked(user)
+	revoked, err := g.Revoked.IsRevoked(user)
 	if err != nil {
 		return identity.User{}, err
 	}
-	if void {
+	if revoked {
 		return identity.User{}, unauthenticated()
 	}
 	return user, nil

@@ -13,8 +13,8 @@ import (
 	"github.com/casbin/casbin/v2/model"
 )
 
-// The roles a policy may name. Two are never assigned: anonymous is a caller without a token, and banned is the only
-// role of a banned user.
+// The roles that a policy may name. Admins cannot assign two of them: anonymous is a caller without a token, and banned
+// is the only role of a banned user.
 const (
 	Anonymous = "anonymous"
 	Banned    = "banned"
@@ -25,9 +25,10 @@ const (
 
 var roles = []string{Anonymous, customer, seller, admin, Banned}
 
-// model is Casbin's model.conf: a role, or one it inherits, may do what a rule allows; everything else is refused.
-// Paths are the templates of openapi.yaml, so a rule never matches an id.
-const rbac = `
+// casbinModel is what Casbin calls model.conf: a role, or one it inherits, may do what a rule allows; everything else
+// is refused. The paths are the templates of openapi.yaml (/v1/orders/{id}), not the requested ones, so a rule never
+// matches an id. Its letters: r is a request, p a rule, g an inherited role, e the effect, m the condition.
+const casbinModel = `
 [request_definition]
 r = role, path, method
 [policy_definition]
@@ -76,7 +77,7 @@ g, seller, customer
 g, admin, customer
 `
 
-// RouteKey is a route as a policy sees it.
+// RouteKey identifies a public route: a method and a path template of openapi.yaml.
 type RouteKey struct{ Method, Path string }
 
 // Policy holds the decision for every role and route. Casbin decides once, when the policy is loaded; a request costs
@@ -86,14 +87,14 @@ type Policy struct {
 }
 
 // NewPolicy evaluates text for all routes. It rejects a text that cannot be parsed, that names an unknown role or
-// method, or that would lock the mall: nobody could sign in, no admin could change roles, or a non-admin could.
-func NewPolicy(text string, doors []RouteKey) (*Policy, error) {
-	enforcer, err := enforcerOf(text)
+// method, that forbids everybody to sign in, or that does not reserve the routes of admins for admins.
+func NewPolicy(text string, routes []RouteKey) (*Policy, error) {
+	enforcer, err := newEnforcer(text)
 	if err != nil {
 		return nil, err
 	}
 	p := &Policy{allowed: map[RouteKey][]string{}}
-	for _, d := range doors {
+	for _, d := range routes {
 		for _, role := range roles {
 			ok, err := enforcer.Enforce(role, d.Path, d.Method)
 			if err != nil {
@@ -104,11 +105,11 @@ func NewPolicy(text string, doors []RouteKey) (*Policy, error) {
 			}
 		}
 	}
-	return p, p.check(doors)
+	return p, p.check(routes)
 }
 
-// Allows reports whether a caller with these roles may call d. A caller without roles is anonymous; a banned one has no
-// other role.
+// Allows reports whether a caller with these roles may call a route. A caller without roles is anonymous; of a banned
+// one the other roles do not count.
 func (p *Policy) Allows(d RouteKey, has []string) bool {
 	may := p.allowed[d]
 	switch {
@@ -120,8 +121,8 @@ func (p *Policy) Allows(d RouteKey, has []string) bool {
 	return slices.ContainsFunc(has, func(role string) bool { return slices.Contains(may, role) })
 }
 
-func (p *Policy) check(doors []RouteKey) error {
-	for _, d := range doors {
+func (p *Policy) check(routes []RouteKey) error {
+	for _, d := range routes {
 		adminsOnly := strings.HasPrefix(d.Path, "/v1/admin/")
 		may := p.allowed[d]
 		if d == (RouteKey{"POST", "/v1/sessions"}) && !slices.Contains(may, Anonymous) {
@@ -134,8 +135,8 @@ func (p *Policy) check(doors []RouteKey) error {
 	return nil
 }
 
-func enforcerOf(text string) (*casbin.Enforcer, error) {
-	m, err := model.NewModelFromString(rbac)
+func newEnforcer(text string) (*casbin.Enforcer, error) {
+	m, err := model.NewModelFromString(casbinModel)
 	if err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
 	}
@@ -144,21 +145,21 @@ func enforcerOf(text string) (*casbin.Enforcer, error) {
 		return nil, fmt.Errorf("make enforcer: %w", err)
 	}
 	// Casbin's own regexMatch accepts a partial match ("/v1/cart" would allow "/v1/cart/items") and compiles on every
-	// call; it cannot be replaced under its name.
+	// call. A function with the same name would be overridden by it, hence regexMatchAll.
 	compiled := map[string]*regexp.Regexp{}
 	e.AddFunction("regexMatchAll", func(args ...any) (any, error) {
 		return compiled[args[1].(string)].MatchString(args[0].(string)), nil
 	})
-	rules, err := read(text)
+	rules, err := readRules(text)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range rules {
+	for _, r := range rules { // p, role, path, methods or g, role, inherited role: see checkRule
 		if r[0] == "g" {
 			_, err = e.AddGroupingPolicy(r[1], r[2])
 		} else {
 			for _, expr := range r[2:4] {
-				if compiled[expr], err = compile(expr); err != nil {
+				if compiled[expr], err = compilePattern(expr); err != nil {
 					return nil, err
 				}
 			}
@@ -171,8 +172,9 @@ func enforcerOf(text string) (*casbin.Enforcer, error) {
 	return e, nil
 }
 
-// compile treats {id} in a path as literal text.
-func compile(expr string) (*regexp.Regexp, error) {
+// compilePattern makes a regular expression that matches the whole text. Braces, as in {id}, are literal: a path
+// template contains them.
+func compilePattern(expr string) (*regexp.Regexp, error) {
 	re, err := regexp.Compile("^(?:" + strings.NewReplacer("{", `\{`, "}", `\}`).Replace(expr) + ")$")
 	if err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", expr, err)
@@ -180,7 +182,8 @@ func compile(expr string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-func read(text string) ([][]string, error) {
+// readRules parses Casbin's CSV; a comment begins with #.
+func readRules(text string) ([][]string, error) {
 	r := csv.NewReader(strings.NewReader(text))
 	r.Comment, r.TrimLeadingSpace, r.FieldsPerRecord = '#', true, -1
 	var rules [][]string
@@ -196,7 +199,7 @@ func read(text string) ([][]string, error) {
 			fields[i] = strings.TrimSpace(fields[i])
 		}
 		line, _ := r.FieldPos(0)
-		if err := valid(fields); err != nil {
+		if err := checkRule(fields); err != nil {
 			return nil, fmt.Errorf("policy line %d: %w", line, err)
 		}
 		rules = append(rules, fields)
@@ -204,7 +207,8 @@ func read(text string) ([][]string, error) {
 	return rules, nil
 }
 
-func valid(rule []string) error {
+// checkRule accepts `p, role, path, methods` and `g, role, inherited role`.
+func checkRule(rule []string) error {
 	switch {
 	case rule[0] == "g" && len(rule) == 3:
 		if !slices.Contains(roles, rule[1]) || !slices.Contains(roles, rule[2]) {

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	askEvery = 500 * time.Millisecond
-	stale    = 30 * time.Second // older lists reject everybody
-	patience = 2 * time.Second  // a poll that hangs is given up and repeated
-	sweep    = time.Minute
+	pollEvery   = 500 * time.Millisecond
+	maxAge      = 30 * time.Second // with an older list every token is rejected
+	pollTimeout = 2 * time.Second  // for one page
+	purgeEvery  = time.Minute      // how often expired revocations are dropped: it goes through the whole list
 )
 
-// Source returns what was revoked since a time on auth's clock; the zero time asks for everything that still matters.
-// After is the Next of the page before: a day's revocations do not fit into one.
+// Source returns a page of what was revoked since a time on auth's clock; the zero time asks for all revocations in
+// force. after is the Next of the page before, "" for the first one.
 type Source func(ctx context.Context, since time.Time, after string) (authv1.Revocations, error)
 
 // Revocations is this replica's copy of auth's list, so that no request has to ask. Every replica polls twice a second:
@@ -33,35 +33,36 @@ type Revocations struct {
 	now    func() time.Time
 
 	mu       sync.RWMutex
-	users    map[string]entry
-	sessions map[string]entry
-	keys     []string  // signing keys whose tokens are valid; nil: auth does not list them
-	asked    time.Time // when the last successful poll began; zero: never
-	swept    time.Time
-	since    time.Time // auth's clock; only Run's goroutine
+	users    map[string]revocation
+	sessions map[string]revocation
+	keys     []string  // ids of the signing keys whose tokens are valid; nil: auth of an older version does not list them
+	polled   time.Time // when the last successful poll began; zero: never
+	purged   time.Time // when expired revocations were last dropped
+	since    time.Time // where the next poll continues, on auth's clock; used only by Run's goroutine
 }
 
-type entry struct {
-	notBefore int64
-	expires   time.Time
+type revocation struct {
+	notBefore int64     // tokens issued before are void; Unix time in ms
+	expires   time.Time // when all such tokens have expired by themselves
 }
 
 // NewRevocations makes an empty list, which rejects everybody until Run has filled it.
 func NewRevocations(source Source, log *slog.Logger) *Revocations {
-	return &Revocations{source: source, log: log, now: time.Now, users: map[string]entry{}, sessions: map[string]entry{}}
+	return &Revocations{source: source, log: log, now: time.Now, users: map[string]revocation{},
+		sessions: map[string]revocation{}}
 }
 
 // Run keeps the list current until ctx ends.
 func (r *Revocations) Run(ctx context.Context) {
-	worker.Loop{Name: "revocations", Log: r.log, AtOnce: true, Every: worker.Pause(askEvery), Work: r.refresh}.Run(ctx)
+	worker.Loop{Name: "revocations", Log: r.log, AtOnce: true, Every: worker.Pause(pollEvery), Work: r.refresh}.Run(ctx)
 }
 
 func (r *Revocations) refresh(ctx context.Context) error {
-	asked := r.now()
-	list, err := r.ask(ctx, "")
-	first := list.Now // what is revoked while the pages are read is in the next poll
+	began := r.now()
+	list, err := r.readPage(ctx, "")
+	first := list.Now // of the first page, so that the next poll has what is revoked while the pages are read
 	for err == nil && list.Next != "" {
-		list, err = r.ask(ctx, list.Next)
+		list, err = r.readPage(ctx, list.Next)
 	}
 	if err != nil {
 		return err
@@ -69,21 +70,21 @@ func (r *Revocations) refresh(ctx context.Context) error {
 	r.since = first
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.asked = asked
+	r.polled = began
 	if list.Keys != nil {
 		r.keys = list.Keys
 	}
-	if asked.Sub(r.swept) > sweep {
-		r.swept = asked
+	if began.Sub(r.purged) > purgeEvery {
+		r.purged = began
 		purge(r.users, list.Now)
 		purge(r.sessions, list.Now)
 	}
 	return nil
 }
 
-// ask reads one page.
-func (r *Revocations) ask(ctx context.Context, after string) (authv1.Revocations, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// readPage reads one page and merges it into the list.
+func (r *Revocations) readPage(ctx context.Context, after string) (authv1.Revocations, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	list, err := r.source(ctx, r.since, after)
 	if err != nil {
@@ -93,16 +94,16 @@ func (r *Revocations) ask(ctx context.Context, after string) (authv1.Revocations
 	defer r.mu.Unlock()
 	for _, n := range list.Items {
 		if n.Kind == authv1.KindSession {
-			note(r.sessions, n)
+			merge(r.sessions, n)
 		} else {
-			note(r.users, n)
+			merge(r.users, n)
 		}
 	}
 	return list, nil
 }
 
-// note keeps the strictest revocation of a subject: overlapping pages repeat some.
-func note(list map[string]entry, n authv1.Revocation) {
+// merge keeps the strictest revocation of a subject. Polls overlap, so most revocations come several times.
+func merge(list map[string]revocation, n authv1.Revocation) {
 	e := list[n.Subject]
 	e.notBefore = max(e.notBefore, n.NotBefore)
 	if n.ExpiresAt.After(e.expires) {
@@ -112,7 +113,7 @@ func note(list map[string]entry, n authv1.Revocation) {
 }
 
 // purge drops revocations whose tokens have all expired.
-func purge(list map[string]entry, now time.Time) {
+func purge(list map[string]revocation, now time.Time) {
 	for name, e := range list {
 		if now.After(e.expires) {
 			delete(list, name)
@@ -125,14 +126,14 @@ func purge(list map[string]entry, now time.Time) {
 func (r *Revocations) IsRevoked(u identity.User) (bool, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if age := r.now().Sub(r.asked); age > stale {
+	if age := r.now().Sub(r.polled); age > maxAge {
 		return false, problem.NewUnavailable(errors.New("list of revocations is too old"), time.Second,
 			"Nobody can be let in right now.")
 	}
-	if r.keys != nil && !slices.Contains(r.keys, u.Key) { // auth removed the key: it was stolen
+	if r.keys != nil && !slices.Contains(r.keys, u.Key) { // an operator has revoked the signing key: it was stolen
 		return true, nil
 	}
-	if _, over := r.sessions[u.Session]; over { // an ended session never comes back, whenever its token was issued
+	if _, revoked := r.sessions[u.Session]; revoked { // an ended session never comes back, whenever its token was issued
 		return true, nil
 	}
 	user, ok := r.users[u.ID]
@@ -143,14 +144,14 @@ func (r *Revocations) IsRevoked(u identity.User) (bool, error) {
 func (r *Revocations) Age() time.Duration {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.now().Sub(r.asked)
+	return r.now().Sub(r.polled)
 }
 
 // Ready waits for the first list only. Later outages do not make the gateway unready: browsing still works.
 func (r *Revocations) Ready(context.Context) error {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if r.asked.IsZero() {
+	if r.polled.IsZero() {
 		return errors.New("auth has not said yet what is revoked")
 	}
 	return nil

@@ -14,24 +14,24 @@ import (
 
 // Refusals whose status only the gateway uses.
 var (
-	errUnsupported = errors.New("unsupported media type")
-	errMethod      = errors.New("method not allowed")
-	errTarget      = errors.New("address too long")
-	errHeaders     = errors.New("headers too large")
+	errUnsupportedMediaType = errors.New("unsupported media type")
+	errMethodNotAllowed     = errors.New("method not allowed")
+	errURLTooLong           = errors.New("address too long")
+	errHeadersTooLarge      = errors.New("headers too large")
 )
 
-// statusGone is logged and counted for requests whose client disconnected first (nginx's number).
-const statusGone = 499
+// statusClientLeft is the status in log and metrics of a request whose client disconnected first (nginx's 499).
+const statusClientLeft = 499
 
 // refuse answers with a problem document and logs what the caller must not see.
 func (g *Gateway) refuse(c *gin.Context, err error) {
 	c.Abort()
 	ctx := c.Request.Context()
-	if errors.Is(err, errGone) {
-		c.Status(statusGone)
+	if errors.Is(err, errClientLeft) {
+		c.Status(statusClientLeft)
 		return
 	}
-	doc, retry := describe(err, web.TraceID(c))
+	doc, retry := problemDocument(err, web.TraceID(c))
 	if doc.Status == http.StatusUnauthorized {
 		challenge := `Bearer realm="mall"`
 		if bearer(c.Request.Header) != "" {
@@ -49,25 +49,26 @@ func (g *Gateway) refuse(c *gin.Context, err error) {
 	web.WriteProblem(c, doc, retry)
 }
 
-func describe(err error, trace string) (problem.Document, time.Duration) {
+// problemDocument describes an error to the client: the refusals above here, all others by problem.Describe.
+func problemDocument(err error, trace string) (problem.Document, time.Duration) {
 	switch {
-	case errors.Is(err, errMethod):
+	case errors.Is(err, errMethodNotAllowed):
 		return problem.NewDocument(http.StatusMethodNotAllowed, "method_not_allowed",
 			"This address does not know the method; Allow says which it knows.", trace), 0
-	case errors.Is(err, errTarget):
+	case errors.Is(err, errURLTooLong):
 		return problem.NewDocument(http.StatusRequestURITooLong, "uri_too_long",
 			"The address with its query is longer than 8 KiB.", trace), 0
-	case errors.Is(err, errHeaders):
+	case errors.Is(err, errHeadersTooLarge):
 		return problem.NewDocument(http.StatusRequestHeaderFieldsTooLarge, "headers_too_large",
 			"The headers are larger than 12 KiB, or those that are passed on than 4 KiB.", trace), 0
-	case errors.Is(err, errUnsupported):
+	case errors.Is(err, errUnsupportedMediaType):
 		return problem.NewDocument(http.StatusUnsupportedMediaType, "unsupported_media_type",
 			"Send the body as application/json.", trace), 0
 	}
 	return problem.Describe(err, trace)
 }
 
-func tooMany(retry time.Duration) error {
+func errTooManyRequests(retry time.Duration) error {
 	return problem.New(problem.TooManyRequests, "too_many_requests",
 		"Too many requests; Retry-After says when to go on.").After(max(retry, time.Millisecond))
 }

@@ -35,8 +35,8 @@ func ParseProxies(s string) ([]netip.Prefix, error) {
 // clientAddr returns the client's address: the peer's, or, if the peer is a trusted proxy, the last untrusted one in
 // X-Forwarded-For. Entries further left can be forged.
 func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
-	addr := peerAddr(r)
-	if !within(addr, trusted) {
+	addr := remoteAddr(r)
+	if !inNetworks(addr, trusted) {
 		return addr
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -45,7 +45,7 @@ func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		if !ok {
 			return addr
 		}
-		if addr = hop; !within(addr, trusted) {
+		if addr = hop; !inNetworks(addr, trusted) {
 			return addr
 		}
 	}
@@ -69,7 +69,7 @@ func parseHop(s string) (netip.Addr, bool) {
 	return a.Unmap().WithZone(""), true
 }
 
-func peerAddr(r *http.Request) netip.Addr {
+func remoteAddr(r *http.Request) netip.Addr {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
@@ -78,7 +78,7 @@ func peerAddr(r *http.Request) netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-func within(a netip.Addr, nets []netip.Prefix) bool {
+func inNetworks(a netip.Addr, nets []netip.Prefix) bool {
 	for _, n := range nets {
 		if n.Contains(a) {
 			return true

@@ -46,36 +46,37 @@ type Gateway struct {
 
 // Deps are what a gateway needs.
 type Deps struct {
-	Guard       Guard
-	Proxy       *Proxy
-	Limits      Limits
-	Metrics     *Metrics
-	Proxies     func() []netip.Prefix // whose X-Forwarded-For is trusted
-	Missing     func() []string       // settings that are not known
-	Checks      []web.Check
-	OpenAPI     []byte
-	OpenAPIJSON []byte
+	Guard           Guard
+	Proxy           *Proxy
+	Limits          Limits
+	Metrics         *Metrics
+	TrustedProxies  func() []netip.Prefix // whose X-Forwarded-For is trusted
+	MissingSettings func() []string       // settings that are not known
+	Checks          []web.Check
+	OpenAPI         []byte
+	OpenAPIJSON     []byte
 }
 
-// Handler builds the gateway's HTTP handler.
-func Handler(log *slog.Logger, parts Deps) http.Handler {
-	g := &Gateway{Deps: parts, log: log}
+// Handler builds the gateway's HTTP handler. Middlewares apply to the routes that are added after them: the gateway's
+// own routes answer even while settings are missing or the gateway is full.
+func Handler(log *slog.Logger, deps Deps) http.Handler {
+	g := &Gateway{Deps: deps, log: log}
 	e := web.NewEngine()
-	e.Use(web.Trace, g.observe, web.Recover(log, g.refuse), g.boundUnread, secure, g.fits)
+	e.Use(web.Trace, g.observe, web.Recover(log, g.refuse), g.boundUnread, setSecurityHeaders, g.refuseTooLarge)
 	e.NoRoute(func(c *gin.Context) { g.refuse(c, problem.NewNotFound("address")) })
-	e.NoMethod(func(c *gin.Context) { g.refuse(c, errMethod) })
+	e.NoMethod(func(c *gin.Context) { g.refuse(c, errMethodNotAllowed) })
 	g.ownRoutes(e)
 	e.Use(g.needSettings, g.shedLoad)
 	for _, route := range Routes() {
-		e.Handle(route.Method, pattern(route.Path), g.serve(route))
+		e.Handle(route.Method, ginPattern(route.Path), g.serve(route))
 		if route.Method == http.MethodGet {
-			e.HEAD(pattern(route.Path), g.serve(route)) // net/http drops the body of a HEAD answer
+			e.HEAD(ginPattern(route.Path), g.serve(route)) // net/http drops the body of a HEAD answer
 		}
 	}
 	return e
 }
 
-// serve runs the checks of a route and forwards the request.
+// serve makes the handler of a route.
 func (g *Gateway) serve(route Route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := g.handle(c, route); err != nil {
@@ -84,10 +85,11 @@ func (g *Gateway) serve(route Route) gin.HandlerFunc {
 	}
 }
 
+// handle checks a request in the order that README.md describes, and forwards it.
 func (g *Gateway) handle(c *gin.Context, route Route) error {
 	ctx, r := c.Request.Context(), c.Request
-	client := clientKey(clientAddr(r, g.Proxies()))
-	out := call{route: route, header: http.Header{}, stream: g.enterStream(client)}
+	client := clientKey(clientAddr(r, g.TrustedProxies()))
+	request := call{route: route, header: http.Header{}, stream: g.enterStream(client)}
 
 	var roles []string
 	if route.Access == Anyone {
@@ -107,8 +109,8 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 		if err := g.rateLimit(g.Limits.Users, "user", user.ID); err != nil {
 			return err
 		}
-		roles, out.user = user.Roles, user.ID
-		out.header.Set("Authorization", "Bearer "+bearer(r.Header))
+		roles, request.user = user.Roles, user.ID
+		request.header.Set("Authorization", "Bearer "+bearer(r.Header))
 	}
 	if !g.Guard.Allows(route.Method, route.Path, roles) {
 		if route.Access == Anyone {
@@ -117,10 +119,10 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 		return problem.New(problem.Forbidden, "forbidden", "You are signed in, but this is not for you.")
 	}
 	var err error
-	if out.target, err = target(route.Path, c); err != nil {
+	if request.target, err = fillIn(route.Path, c); err != nil {
 		return err
 	}
-	if err := readable(r.URL.RawQuery); err != nil {
+	if err := checkQuery(r.URL.RawQuery); err != nil {
 		return err
 	}
 	key, err := idempotencyKey(route.Key, r.Header)
@@ -128,29 +130,29 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 		return err
 	}
 	if key != "" {
-		out.header.Set("Idempotency-Key", key)
+		request.header.Set("Idempotency-Key", key)
 	}
-	if out.body, err = g.readBody(c, client); err != nil {
+	if request.body, err = g.readBody(c, client); err != nil {
 		return err
 	}
 	leave, ok := g.Limits.Admission.Enter()
 	if !ok {
-		return g.full()
+		return g.refuseFull()
 	}
-	out.slot = &slot{leave: leave}
-	defer out.slot.giveBack()
-	if len(out.body) > 0 {
-		out.header.Set("Content-Type", "application/json")
+	request.slot = &slot{leave: leave}
+	defer request.slot.giveBack()
+	if len(request.body) > 0 {
+		request.header.Set("Content-Type", "application/json")
 	}
 	switch route.Rate {
 	case RateSignIn:
-		return g.signIn(c, client, out)
-	case RateSignUp:
-		return g.signUp(c, client, out)
+		return g.forwardSignIn(c, client, request)
+	case RateAddress:
+		return g.forwardLimitedByAddress(c, client, request)
 	case RatePassword:
-		return g.withPassword(c, out)
+		return g.forwardLimitedByPassword(c, request)
 	}
-	return g.Proxy.Forward(c.Writer, r, out)
+	return g.Proxy.Forward(c.Writer, r, request)
 }
 
 func (g *Gateway) rateLimit(b *limit.Buckets, name, who string) error {
@@ -159,13 +161,13 @@ func (g *Gateway) rateLimit(b *limit.Buckets, name, who string) error {
 		return nil
 	}
 	g.Metrics.limited.WithLabelValues(name).Inc()
-	return tooMany(retry)
+	return errTooManyRequests(retry)
 }
 
 // needSettings refuses everything until the policy and the limits are known: the defaults may be laxer than what was
 // configured.
 func (g *Gateway) needSettings(c *gin.Context) {
-	if missing := g.Missing(); len(missing) > 0 {
+	if missing := g.MissingSettings(); len(missing) > 0 {
 		g.refuse(c, problem.NewUnavailable(fmt.Errorf("settings are not known: %v", missing), 5*time.Second,
 			"The mall is not set up right now."))
 		return
@@ -173,27 +175,28 @@ func (g *Gateway) needSettings(c *gin.Context) {
 	c.Next()
 }
 
-// shedLoad refuses at once what would only wait.
+// shedLoad refuses a request at once while the gateway is full: waiting would only delay the refusal.
 func (g *Gateway) shedLoad(c *gin.Context) {
 	if g.Limits.Admission.Full() {
-		g.refuse(c, g.full())
+		g.refuse(c, g.refuseFull())
 		return
 	}
 	c.Next()
 }
 
-func (g *Gateway) full() error {
+// refuseFull counts a request that is refused because too many are in flight, and returns the error.
+func (g *Gateway) refuseFull() error {
 	g.Metrics.limited.WithLabelValues("admission").Inc()
 	return problem.NewUnavailable(errors.New("too many requests in flight"), time.Second, "The mall is full right now.")
 }
 
-// enterStream admits one more stream of a client.
+// enterStream returns the function that admits one more event stream of a client: only the answer shows that it is one.
 func (g *Gateway) enterStream(client string) func() (leave func(), err error) {
 	return func() (func(), error) {
 		leave, ok := g.Limits.Streams.Enter(client)
 		if !ok {
 			g.Metrics.limited.WithLabelValues("streams").Inc()
-			return nil, tooMany(5 * time.Second)
+			return nil, errTooManyRequests(5 * time.Second)
 		}
 		return leave, nil
 	}
@@ -209,7 +212,7 @@ func (g *Gateway) readBody(c *gin.Context, client string) ([]byte, error) {
 	if !ok {
 		g.Metrics.limited.WithLabelValues("bodies").Inc()
 		c.Header("Connection", "close") // otherwise the server waits for the rest of the body before it answers
-		return nil, tooMany(time.Second)
+		return nil, errTooManyRequests(time.Second)
 	}
 	defer leave()
 	return readBody(c.Writer, c.Request)
@@ -222,7 +225,7 @@ func (g *Gateway) observe(c *gin.Context) {
 		took := time.Since(start)
 		method, route := web.RouteLabels(c)
 		g.Metrics.observe(method, route, c.Writer.Status(), took)
-		if !quiet[route] {
+		if !unlogged[route] {
 			g.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request", slog.String("method", method),
 				slog.String("route", route),
 				slog.Int("status", c.Writer.Status()), slog.Float64("ms", float64(took.Microseconds())/1000),
@@ -232,5 +235,5 @@ func (g *Gateway) observe(c *gin.Context) {
 	c.Next()
 }
 
-// quiet routes are polled by machines and not logged.
-var quiet = map[string]bool{"/healthz": true, "/readyz": true}
+// unlogged routes are polled every few seconds by supervisors.
+var unlogged = map[string]bool{"/healthz": true, "/readyz": true}

@@ -17,16 +17,16 @@ import (
 	"daprmall.dev/services/kit/telemetry"
 )
 
-// Bounds of a request in bytes, checked before anything is forwarded. Both are below net/http's (MaxHeaderBytes) and
-// below what sidecars accept.
+// Bounds of a request in bytes, checked before anything is forwarded: of the URL with its query, of all headers, and of
+// the forwarded ones. They are below net/http's own bound (MaxHeaderBytes) and below what sidecars accept.
 const (
-	maxTarget    = 8 << 10
+	maxURL       = 8 << 10
 	maxHeaders   = 12 << 10
 	maxForwarded = 4 << 10
 )
 
-// fits refuses requests that are too large for the sidecars, which would answer with an error of their own.
-func (g *Gateway) fits(c *gin.Context) {
+// refuseTooLarge refuses requests that are too large for the sidecars, which would answer with an error of their own.
+func (g *Gateway) refuseTooLarge(c *gin.Context) {
 	headers, kept := 0, 0
 	for name, values := range c.Request.Header {
 		for _, v := range values {
@@ -39,10 +39,10 @@ func (g *Gateway) fits(c *gin.Context) {
 		}
 	}
 	switch {
-	case len(c.Request.RequestURI) > maxTarget:
-		g.refuse(c, errTarget)
+	case len(c.Request.RequestURI) > maxURL:
+		g.refuse(c, errURLTooLong)
 	case headers > maxHeaders || kept > maxForwarded:
-		g.refuse(c, errHeaders)
+		g.refuse(c, errHeadersTooLarge)
 	default:
 		c.Next()
 	}
@@ -55,7 +55,7 @@ func Problems(srv *http.Server, l net.Listener) net.Listener {
 	h := srv.Handler
 	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if conn, ok := r.Context().Value(connKey{}).(*problemConn); ok {
-			conn.answers(r.ProtoMajor)
+			conn.handlerBegins(r.ProtoMajor)
 		}
 		h.ServeHTTP(w, r)
 	})
@@ -95,7 +95,8 @@ const (
 	http2            // many answers at once; net/http writes no such refusals
 )
 
-func (c *problemConn) answers(protocol int) {
+// handlerBegins is called before a handler runs; the server's ConnState reports when the connection is idle again.
+func (c *problemConn) handlerBegins(protocol int) {
 	if protocol == 1 {
 		c.state.Store(answering)
 	} else {
@@ -141,11 +142,11 @@ var protocolCodes = map[int][2]string{
 
 func refusalOf(text string) []byte {
 	status, _ := strconv.Atoi(text)
-	said, known := protocolCodes[status]
+	reason, known := protocolCodes[status]
 	if !known {
-		said = [2]string{"bad_request", "The request was refused."}
+		reason = [2]string{"bad_request", "The request was refused."}
 	}
-	doc := problem.NewDocument(status, said[0], said[1], telemetry.NewTrace().ID)
+	doc := problem.NewDocument(status, reason[0], reason[1], telemetry.NewTrace().ID)
 	body, _ := json.Marshal(doc) // strings and integers only
 	head := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nX-Content-Type-Options: "+
 		"nosniff\r\nConnection: close\r\n\r\n",

@@ -32,23 +32,24 @@ var (
 		"Retry-After", "Idempotent-Replayed", "Www-Authenticate"}
 )
 
-// errGone means that the client disconnected before there was an answer.
-var errGone = errors.New("client went away")
+// errClientLeft means that the client disconnected before it had the whole answer.
+var errClientLeft = errors.New("client went away")
 
 // Proxy forwards requests to services by the HTTP invocation of the sidecar.
 type Proxy struct {
-	base     string                  // http://127.0.0.1:port/v1.0/invoke/
-	token    string                  // the sidecar's API token
-	key      func(app string) string // proves to the service that this is the gateway
-	to       http.RoundTripper
-	breakers *sidecar.Breakers
-	dapr     func(app, errorCode string) // counts answers that Dapr gave instead of the service
+	base           string                  // http://127.0.0.1:port/v1.0/invoke/
+	token          string                  // the sidecar's API token
+	callerKey      func(app string) string // proves to the service that this is the gateway
+	transport      http.RoundTripper
+	breakers       *sidecar.Breakers
+	countDaprError func(app, errorCode string) // counts answers that Dapr gave instead of the service
 }
 
 // NewProxy makes a proxy to the sidecar at base (http://host:port).
 func NewProxy(base, daprToken string, key func(app string) string, dapr func(app, errorCode string)) *Proxy {
-	return &Proxy{breakers: sidecar.NewBreakers(), base: base + "/v1.0/invoke/", token: daprToken, key: key, dapr: dapr,
-		to: &http.Transport{
+	return &Proxy{breakers: sidecar.NewBreakers(), base: base + "/v1.0/invoke/", token: daprToken, callerKey: key,
+		countDaprError: dapr,
+		transport: &http.Transport{
 			MaxIdleConnsPerHost: 256, // all requests go to one host; with Go's default of 2 most would open a connection
 			IdleConnTimeout:     90 * time.Second,
 			DisableCompression:  true, // both ends are on this machine
@@ -68,7 +69,8 @@ type call struct {
 	stream func() (leave func(), err error)
 }
 
-// slot is a place among the requests in flight. Whoever takes it gives it back.
+// slot is a request's share of gateway.max_in_flight. Forward takes it over, and then gives it back when the sidecar
+// has answered; until then Gateway.handle gives it back.
 type slot struct{ leave func() }
 
 func (p *slot) take() func() {
@@ -79,7 +81,7 @@ func (p *slot) take() func() {
 
 func (p *slot) giveBack() { p.leave() }
 
-// answer is a service's answer: its body, or a stream to relay.
+// answer is a service's answer: its body, or an event stream.
 type answer struct {
 	status int
 	header http.Header
@@ -88,16 +90,16 @@ type answer struct {
 	err    error
 }
 
-// Forward sends the call and writes the service's answer. It returns an error, with nothing written, when the service
-// gave none. The call's slot is released when the sidecar has answered, which may be after Forward returns: a client
-// that disconnects ends its wait, not the call. Cancelling a call while the sidecar writes its answer can crash the
-// sidecar (dapr/dapr#10371), and a slow reader must not occupy a slot.
+// Forward sends the call and writes the service's answer. If the service gives no answer it writes nothing and returns
+// an error. When the client disconnects Forward returns, but the call goes on: cancelling it while the sidecar writes
+// its answer can crash the sidecar (dapr/dapr#10371). The call's slot is given back when the sidecar has answered,
+// before the answer is written to the client, so that a slow reader does not occupy it.
 func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 	req, err := p.request(context.WithoutCancel(r.Context()), r, c)
 	if err != nil {
 		return err
 	}
-	done, err := p.breakers.Allow(c.route.App, c.route.Method+" "+c.route.Path)
+	report, err := p.breakers.Allow(c.route.App, c.route.Method+" "+c.route.Path)
 	if err != nil {
 		return err
 	}
@@ -106,9 +108,9 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 	go func() {
 		a := p.ask(req, c)
 		if sidecar.NeverHandled(a.status, a.body) {
-			a = p.ask(again(req), c)
+			a = p.ask(repeat(req), c)
 		}
-		done(a.failed())
+		report(a.failed())
 		leave()
 		select {
 		case answered <- a:
@@ -120,14 +122,14 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 	}()
 	select {
 	case <-r.Context().Done():
-		return fmt.Errorf("%w: %w", errGone, r.Context().Err())
+		return fmt.Errorf("%w: %w", errClientLeft, r.Context().Err())
 	case a := <-answered:
 		return a.write(w, r, c)
 	}
 }
 
-// again is the same request with its body from the start.
-func again(req *http.Request) *http.Request {
+// repeat is the same request with its body from the start.
+func repeat(req *http.Request) *http.Request {
 	next := req.Clone(req.Context())
 	if req.GetBody != nil {
 		next.Body, _ = req.GetBody() // of bytes: never fails
@@ -135,13 +137,13 @@ func again(req *http.Request) *http.Request {
 	return next
 }
 
-// ask waits for an answer, for as long as the service may take.
+// ask sends a request and reads the answer, within the time-out of the service.
 func (p *Proxy) ask(req *http.Request, c call) answer {
 	ctx, cancel := context.WithCancel(req.Context())
 	deadline := time.AfterFunc(sidecar.Patience(c.route.App), cancel)
-	res, err := p.to.RoundTrip(req.WithContext(ctx))
+	res, err := p.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		err = p.unanswered(ctx, c, err)
+		err = p.noAnswer(ctx, c, err)
 		cancel()
 		return answer{err: err}
 	}
@@ -154,12 +156,12 @@ func (p *Proxy) ask(req *http.Request, c call) answer {
 	a.body, err = readAnswer(res)
 	switch {
 	case err != nil:
-		a.err = p.unanswered(ctx, c, err)
+		a.err = p.noAnswer(ctx, c, err)
 	case a.status < 300 && media == "application/json" && len(a.body) == 0:
 		// The service died after it had sent the status.
-		a.err = p.unanswered(ctx, c, io.ErrUnexpectedEOF)
-	case res.StatusCode >= 400 && media != problem.ContentType:
-		a.err = p.replaced(c, res, a.body)
+		a.err = p.noAnswer(ctx, c, io.ErrUnexpectedEOF)
+	case res.StatusCode >= 400 && media != problem.ContentType: // a service's own refusals are problem documents
+		a.err = p.noProblemDocument(c, res, a.body)
 	}
 	_ = res.Body.Close()
 	deadline.Stop()
@@ -175,11 +177,11 @@ func (a answer) failed() bool {
 	if a.status < 500 {
 		return false
 	}
-	var said struct {
+	var document struct {
 		Code string `json:"code"`
 	}
-	_ = json.Unmarshal(a.body, &said)
-	return sidecar.Failed(a.status, said.Code, false)
+	_ = json.Unmarshal(a.body, &document)
+	return sidecar.Failed(a.status, document.Code, false)
 }
 
 // readAnswer reads a whole body.
@@ -230,14 +232,14 @@ func (a answer) write(w http.ResponseWriter, r *http.Request, c call) error {
 	if a.stream != nil {
 		w.Header().Del("Content-Length")
 		w.WriteHeader(a.status)
-		return relay(r.Context(), w, a.stream)
+		return copyStream(r.Context(), w, a.stream)
 	}
 	w.WriteHeader(a.status)
 	if r.Method == http.MethodHead || len(a.body) == 0 {
 		return nil
 	}
 	if _, err := w.Write(a.body); err != nil {
-		return fmt.Errorf("%w: %w", errGone, err)
+		return fmt.Errorf("%w: %w", errClientLeft, err)
 	}
 	return nil
 }
@@ -265,13 +267,13 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 		}
 	}
 	req.Header.Set("dapr-api-token", p.token)
-	req.Header.Set(identity.CallerKeyHeader, p.key(c.route.App))
+	req.Header.Set(identity.CallerKeyHeader, p.callerKey(c.route.App))
 	req.Header.Set("traceparent", telemetry.TraceOf(r.Context()).Header())
 	req.Header["User-Agent"] = nil
 	return req, nil
 }
 
-func (p *Proxy) unanswered(ctx context.Context, c call, err error) error {
+func (p *Proxy) noAnswer(ctx context.Context, c call, err error) error {
 	err = fmt.Errorf("%s %s: %w", c.route.Method, c.route.App, err)
 	if ctx.Err() != nil {
 		return problem.Wrap(err, problem.Timeout, "timeout",
@@ -280,17 +282,17 @@ func (p *Proxy) unanswered(ctx context.Context, c call, err error) error {
 	return problem.NewUnavailable(err, time.Second, "The mall cannot be reached right now.")
 }
 
-// replaced turns an answer that is not a problem document into one: Dapr gave it (no such app, breaker open, timeout,
-// not allowed), or a service broke the contract. The original text goes to the log.
-func (p *Proxy) replaced(c call, res *http.Response, body []byte) error {
-	var made struct {
+// noProblemDocument turns an answer that is not a problem document into one: Dapr gave it (no such app, breaker open,
+// timeout, not allowed), or a service broke the contract. The original text goes to the log.
+func (p *Proxy) noProblemDocument(c call, res *http.Response, body []byte) error {
+	var daprError struct {
 		ErrorCode string `json:"errorCode"`
 		Message   string `json:"message"`
 	}
-	if json.Unmarshal(body, &made) == nil && made.ErrorCode != "" {
-		p.dapr(c.route.App, made.ErrorCode)
+	if json.Unmarshal(body, &daprError) == nil && daprError.ErrorCode != "" {
+		p.countDaprError(c.route.App, daprError.ErrorCode)
 		return problem.NewUnavailable(fmt.Errorf("%s %s: Dapr answered %d %s: %s", c.route.Method, c.route.App,
-			res.StatusCode, made.ErrorCode, made.Message),
+			res.StatusCode, daprError.ErrorCode, daprError.Message),
 			time.Second, "A part of the mall cannot be reached right now.")
 	}
 	cause := fmt.Errorf("%s %s answered %d with %q, which is no problem document", c.route.Method, c.route.App,
@@ -304,8 +306,8 @@ func (p *Proxy) replaced(c call, res *http.Response, body []byte) error {
 	return problem.NewUnavailable(cause, time.Second, "A part of the mall cannot be reached right now.")
 }
 
-// relay copies a stream and flushes every piece until either side ends. The status has been sent already.
-func relay(ctx context.Context, w http.ResponseWriter, from io.ReadCloser) error {
+// copyStream copies a stream and flushes every piece until either side ends. The status has been sent already.
+func copyStream(ctx context.Context, w http.ResponseWriter, from io.ReadCloser) error {
 	control := http.NewResponseController(w)
 	if err := control.SetWriteDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("lift write deadline: %w", err)

@@ -12,26 +12,25 @@ const (
 	Admin    Access = "admin"
 )
 
-// Key says what a route does with the header Idempotency-Key.
-type Key string
+// KeyRule says what the gateway does with a request's header Idempotency-Key.
+type KeyRule string
 
-// The values of Key.
+// The values of KeyRule.
 const (
-	KeyNone     Key = ""         // not forwarded: the route is for anyone, or is idempotent by its method
-	KeyOptional Key = "optional" // forwarded if sent
-	KeyRequired Key = "required" // 400 without it
+	KeyNone     KeyRule = ""         // not forwarded: the route is for anyone, or is idempotent by its method
+	KeyOptional KeyRule = "optional" // forwarded if sent
+	KeyRequired KeyRule = "required" // 400 without it
 )
 
-// Rate is the class of rate limits of a route.
-type Rate string
+// RateClass says which rate limits a route has besides the usual one.
+type RateClass string
 
-// The values of Rate.
+// The values of RateClass. The usual limit is per replica, the others are for all replicas together.
 const (
-	RateUsual  Rate = ""       // the bucket of the user, or of the client's address
-	RateSignIn Rate = "signin" // besides, limits over all replicas: by address, and by account for failed tries
-	RateSignUp Rate = "signup" // the one by address
-	// RatePassword is, besides the usual one, a limit by user for routes that check the signed-in user's password.
-	RatePassword Rate = "password"
+	RateUsual    RateClass = ""         // per signed-in user, or per client address
+	RateSignIn   RateClass = "signin"   // besides, per client address, and per account for failed tries
+	RateAddress  RateClass = "address"  // besides, per client address: sign-up, and routes that send or redeem secrets
+	RatePassword RateClass = "password" // besides, per user: routes that check the signed-in user's password
 )
 
 // Route is one line of the table: a request, who may send it, and the service that answers.
@@ -39,10 +38,10 @@ type Route struct {
 	Method, Path string // Path as in openapi.yaml; the service knows it by the same name
 	App          string // the app id of the service that answers
 	Access       Access
-	Also         []string // roles besides Access that the default policy lets in
-	Key          Key
-	Rate         Rate
-	Headers      []string // forwarded besides the usual ones
+	Also         []string // roles besides Access that the default policy allows
+	Key          KeyRule
+	Rate         RateClass
+	Headers      []string // request headers that are forwarded besides the usual ones
 }
 
 var admins = []string{"admin"}
@@ -51,20 +50,20 @@ var admins = []string{"admin"}
 func Routes() []Route {
 	return []Route{
 		// accounts
-		{Method: "POST", Path: "/v1/users", App: "user", Access: Anyone, Rate: RateSignUp},
+		{Method: "POST", Path: "/v1/users", App: "user", Access: Anyone, Rate: RateAddress},
 		{Method: "POST", Path: "/v1/sessions", App: "auth", Access: Anyone, Rate: RateSignIn},
 		{Method: "POST", Path: "/v1/sessions/refresh", App: "auth", Access: Anyone},
 		{Method: "GET", Path: "/v1/sessions", App: "auth", Access: Customer},
 		{Method: "DELETE", Path: "/v1/sessions/current", App: "auth", Access: Customer},
 		{Method: "DELETE", Path: "/v1/sessions/{id}", App: "auth", Access: Customer},
-		{Method: "POST", Path: "/v1/password-resets", App: "user", Access: Anyone, Rate: RateSignUp},
-		{Method: "POST", Path: "/v1/password-resets/confirm", App: "user", Access: Anyone, Rate: RateSignUp},
+		{Method: "POST", Path: "/v1/password-resets", App: "user", Access: Anyone, Rate: RateAddress},
+		{Method: "POST", Path: "/v1/password-resets/confirm", App: "user", Access: Anyone, Rate: RateAddress},
 		{Method: "POST", Path: "/v1/email-verifications", App: "user", Access: Customer},
-		{Method: "POST", Path: "/v1/email-verifications/confirm", App: "user", Access: Anyone, Rate: RateSignUp},
+		{Method: "POST", Path: "/v1/email-verifications/confirm", App: "user", Access: Anyone, Rate: RateAddress},
 		{Method: "GET", Path: "/v1/me", App: "user", Access: Customer},
 		{Method: "DELETE", Path: "/v1/me", App: "user", Access: Customer, Rate: RatePassword},
 		{Method: "PUT", Path: "/v1/me/password", App: "user", Access: Customer, Rate: RatePassword},
-		{Method: "POST", Path: "/v1/me/admin", App: "user", Access: Customer, Rate: RateSignUp},
+		{Method: "POST", Path: "/v1/me/admin", App: "user", Access: Customer, Rate: RateAddress},
 		{Method: "GET", Path: "/.well-known/jwks.json", App: "auth", Access: Anyone},
 
 		// catalogue: the service checks that sellers change only their own products
@@ -91,7 +90,7 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/checkout/quote", App: "checkout", Access: Customer, Key: KeyOptional},
 		{Method: "POST", Path: "/v1/checkout", App: "checkout", Access: Customer, Key: KeyRequired},
 
-		// orders: a new address comes from the address book, so checkout answers that one
+		// orders: an order's new address comes from the address book, which checkout owns
 		{Method: "GET", Path: "/v1/orders", App: "order", Access: Customer},
 		{Method: "GET", Path: "/v1/orders/{id}", App: "order", Access: Customer, Also: admins},
 		{Method: "PUT", Path: "/v1/orders/{id}/address", App: "checkout", Access: Customer},

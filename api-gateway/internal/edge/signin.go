@@ -14,32 +14,34 @@ import (
 	"daprmall.dev/api-gateway/internal/limit"
 )
 
-// deviceCookie identifies a browser, so that an account recognises a device it has signed in from before, whatever its
-// address. It does not authenticate; its holder is limited as this device instead of as a stranger (OWASP: device
-// cookies).
+// deviceCookie identifies a browser, so that the sign-in limit recognises a device that has signed in to an account
+// before, whatever its address (OWASP calls this a device cookie). It does not authenticate anybody: its holder only
+// has the limit of this device instead of the shared one of unknown places.
 const (
 	deviceCookie  = "mall_device"
-	deviceSeconds = 90 * 24 * 60 * 60
+	deviceLength  = 24                // characters: 18 random bytes in base64
+	deviceSeconds = 90 * 24 * 60 * 60 // as long as the binding remembers a place
 )
 
-// signIn forwards a sign-in, within the limits of its client and of the account it names.
-func (g *Gateway) signIn(c *gin.Context, client string, out call) error {
+// forwardSignIn forwards a sign-in within the limits of the client and of the account that it names. One without an
+// email names no account; the service refuses it.
+func (g *Gateway) forwardSignIn(c *gin.Context, client string, out call) error {
 	// a client that disconnects has still made a try
 	ctx, email := context.WithoutCancel(c.Request.Context()), emailIn(out.body)
 	if email == "" {
-		return g.signUp(c, client, out)
+		return g.forwardLimitedByAddress(c, client, out)
 	}
-	attempt, ok, retry := g.Limits.SignIn.Begin(ctx, limit.Client{Address: client, Device: device(c)}, email)
+	attempt, ok, retry := g.Limits.SignIn.Begin(ctx, limit.Client{Address: client, Device: deviceOf(c)}, email)
 	if !ok {
 		g.Metrics.limited.WithLabelValues("signin").Inc()
-		return tooMany(retry)
+		return errTooManyRequests(retry)
 	}
 	err := g.Proxy.Forward(c.Writer, c.Request, out)
-	outcome := limit.Neither
+	outcome := limit.NotChecked
 	switch {
-	case errors.Is(err, errGone): // the client disconnected
+	case errors.Is(err, errClientLeft): // the client disconnected
 		outcome = limit.Failed
-	case err != nil:
+	case err != nil: // no answer: the password may not have been checked
 	case c.Writer.Status() == http.StatusCreated:
 		outcome = limit.SignedIn
 	case c.Writer.Status() == http.StatusUnauthorized:
@@ -49,47 +51,46 @@ func (g *Gateway) signIn(c *gin.Context, client string, out call) error {
 	return err
 }
 
-// signUp forwards a sign-up, within the limit of its client.
-func (g *Gateway) signUp(c *gin.Context, client string, out call) error {
+// forwardLimitedByAddress forwards a request of class RateAddress. After a sign-up the account knows the client's
+// address.
+func (g *Gateway) forwardLimitedByAddress(c *gin.Context, client string, out call) error {
 	ctx := context.WithoutCancel(c.Request.Context())
-	if ok, retry := g.Limits.SignIn.Take(ctx, client); !ok {
+	if ok, retry := g.Limits.SignIn.TakeForAddress(ctx, client); !ok {
 		g.Metrics.limited.WithLabelValues("signin").Inc()
-		return tooMany(retry)
+		return errTooManyRequests(retry)
 	}
 	err := g.Proxy.Forward(c.Writer, c.Request, out)
-	if err == nil && out.route.Rate == RateSignUp && c.Writer.Status() == http.StatusCreated {
+	if err == nil && out.route.Rate == RateAddress && c.Writer.Status() == http.StatusCreated {
 		g.Limits.SignIn.Remember(ctx, limit.Client{Address: client}, emailIn(out.body))
 	}
 	return err
 }
 
-// withPassword forwards a request with the signed-in user's password, within a limit: the holder of a stolen token must
-// not guess it.
-func (g *Gateway) withPassword(c *gin.Context, out call) error {
-	if ok, retry := g.Limits.SignIn.TakePassword(context.WithoutCancel(c.Request.Context()), out.user); !ok {
+// forwardLimitedByPassword forwards a request with the signed-in user's password. The limit keeps the holder of a
+// stolen token from guessing it.
+func (g *Gateway) forwardLimitedByPassword(c *gin.Context, out call) error {
+	if ok, retry := g.Limits.SignIn.TakeForPassword(context.WithoutCancel(c.Request.Context()), out.user); !ok {
 		g.Metrics.limited.WithLabelValues("password").Inc()
-		return tooMany(retry)
+		return errTooManyRequests(retry)
 	}
 	return g.Proxy.Forward(c.Writer, c.Request, out)
 }
 
-// device returns the client's device cookie, and sets a new one if there is none.
-func device(c *gin.Context) string {
+// deviceOf returns the client's device cookie, and sets a new one if there is none.
+func deviceOf(c *gin.Context) string {
 	if known, err := c.Request.Cookie(deviceCookie); err == nil && len(known.Value) == deviceLength {
 		return known.Value
 	}
-	name := make([]byte, 18)
-	_, _ = rand.Read(name) // never fails
-	value := base64.RawURLEncoding.EncodeToString(name)
-	//nolint:gosec // not Secure: the gateway stands behind whoever does TLS, and a stolen name lets nobody in
+	random := make([]byte, deviceLength*3/4)
+	_, _ = rand.Read(random) // never fails
+	value := base64.RawURLEncoding.EncodeToString(random)
+	//nolint:gosec // not Secure: TLS may end at a proxy before the gateway, and a stolen cookie lets nobody in
 	http.SetCookie(c.Writer, &http.Cookie{Name: deviceCookie, Value: value, Path: "/v1/sessions", MaxAge: deviceSeconds,
 		HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	return value
 }
 
-const deviceLength = 24 // of 18 bytes in base64
-
-// emailIn returns the email of a body as the user service reads it, "" if there is none.
+// emailIn returns the email in a body, in the form in which the user service compares emails, "" if there is none.
 func emailIn(body []byte) string {
 	var b struct {
 		Email string `json:"email"`

@@ -9,9 +9,9 @@ import (
 	"daprmall.dev/api-gateway/internal/limit"
 )
 
-// boundUnread counts what a client has not read yet, on every route.
+// boundUnread makes every write of an answer count in limit.Answers until the client has read it.
 func (g *Gateway) boundUnread(c *gin.Context) {
-	client := clientKey(clientAddr(c.Request, g.Proxies()))
+	client := clientKey(clientAddr(c.Request, g.TrustedProxies()))
 	c.Writer = &readingClient{ResponseWriter: c.Writer, answers: g.Limits.Answers, client: client,
 		cutOff:      g.Metrics.cutOff,
 		multiplexed: c.Request.ProtoMajor > 1}

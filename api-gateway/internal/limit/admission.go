@@ -15,7 +15,7 @@ type Admission struct {
 // NewAdmission admits up to max requests at a time; max may change while running.
 func NewAdmission(max func() int64) *Admission { return &Admission{max: max} }
 
-// Enter admits a request, which calls leave when it is done, or refuses it.
+// Enter admits a request, or refuses it (false). The caller calls leave when the request is done.
 func (a *Admission) Enter() (leave func(), ok bool) {
 	if a.inFlight.Add(1) > a.max() {
 		a.inFlight.Add(-1)
@@ -42,7 +42,7 @@ type Shares struct {
 // NewShares admits up to max at a time; max may change while running.
 func NewShares(max func() int64) *Shares { return &Shares{max: max, of: map[string]int64{}} }
 
-// Enter admits one more of a client, who calls leave when it is over, or refuses it.
+// Enter admits one more body or stream of a client, or refuses it (false). The caller calls leave when it is over.
 func (b *Shares) Enter(client string) (leave func(), ok bool) {
 	most := b.max()
 	b.mu.Lock()

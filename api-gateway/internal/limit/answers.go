@@ -5,16 +5,17 @@ import (
 	"sync"
 )
 
-// Bounds of unread bytes, per client and in all. Most answers fit into a socket's buffer and never count.
+// Bounds of unread answers and bytes, per client and in all. An answer counts while its write blocks: most fit into the
+// socket's buffer and count for an instant.
 const (
-	clientAnswers = 64
-	clientBytes   = 8 << 20
-	allAnswers    = 4096
-	allBytes      = 128 << 20
+	maxClientAnswers = 64
+	maxClientBytes   = 8 << 20
+	maxAnswers       = 4096
+	maxBytes         = 128 << 20
 )
 
-// Answers bounds what clients have not read yet. Beyond the bound the oldest answers are cut off rather than the newest
-// refused: a client that reads at all has finished with those.
+// Answers bounds what clients have not read yet. Beyond the bound the oldest answers are cut off, and new ones are not
+// refused: a client that reads its answers has read the oldest ones long ago, so this hits clients that do not read.
 type Answers struct {
 	mu  sync.Mutex
 	all unread
@@ -58,10 +59,10 @@ func (a *Answers) Enter(client string, bytes int, cut func()) (leave func()) {
 	a.all.bytes += bytes
 	of.bytes += bytes
 	var victims []*unreadAnswer
-	for of.over(clientAnswers, clientBytes) {
+	for of.over(maxClientAnswers, maxClientBytes) {
 		victims = append(victims, a.remove(of.Front()))
 	}
-	for a.all.over(allAnswers, allBytes) {
+	for a.all.over(maxAnswers, maxBytes) {
 		victims = append(victims, a.remove(a.all.Front()))
 	}
 	a.mu.Unlock()

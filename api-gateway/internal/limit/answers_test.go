@@ -13,13 +13,13 @@ func TestTheOldestUnreadAnswersAreCut(t *testing.T) {
 		return a.Enter(client, bytes, func() { cut[name] = true })
 	}
 	honest := enter("honest", "honest", 1000)
-	for i := range clientAnswers + 2 {
+	for i := range maxClientAnswers + 2 {
 		enter("greedy", fmt.Sprint("greedy ", i), 1)
 	}
 	if len(cut) != 2 || !cut["greedy 0"] || !cut["greedy 1"] {
 		t.Errorf("after two answers too many: %v were cut, want the two oldest", cut)
 	}
-	enter("large", "large", 2*clientBytes)
+	enter("large", "large", 2*maxClientBytes)
 	if cut["large"] {
 		t.Error("a client's only answer was cut")
 	}
@@ -28,21 +28,21 @@ func TestTheOldestUnreadAnswersAreCut(t *testing.T) {
 		t.Errorf("of a large and a new answer %v were cut", cut)
 	}
 	honest()
-	for i := range allBytes/clientBytes + 1 {
-		enter(fmt.Sprint("client ", i), fmt.Sprint("whole share ", i), clientBytes)
+	for i := range maxBytes/maxClientBytes + 1 {
+		enter(fmt.Sprint("client ", i), fmt.Sprint("whole share ", i), maxClientBytes)
 	}
 	if cut["honest"] {
 		t.Error("an answer was cut after it was read")
 	}
-	if !cut["next"] || cut[fmt.Sprint("whole share ", allBytes/clientBytes)] || a.Bytes() > allBytes {
+	if !cut["next"] || cut[fmt.Sprint("whole share ", maxBytes/maxClientBytes)] || a.Bytes() > maxBytes {
 		t.Errorf("all together: %d bytes lie unread, cut %v", a.Bytes(), cut)
 	}
 }
 
 func TestReadAnswersDoNotCount(t *testing.T) {
 	a := NewAnswers()
-	for range 10 * clientAnswers {
-		leave := a.Enter("quick", clientBytes, func() { t.Error("cut although it was read") })
+	for range 10 * maxClientAnswers {
+		leave := a.Enter("quick", maxClientBytes, func() { t.Error("cut although it was read") })
 		leave()
 	}
 	if a.Bytes() != 0 || len(a.of) != 0 {

@@ -51,8 +51,8 @@ const (
 		"'self' data:; frame-ancestors 'none'"
 )
 
-// secure sets the security headers of every answer.
-func secure(c *gin.Context) {
+// setSecurityHeaders is for every answer.
+func setSecurityHeaders(c *gin.Context) {
 	h := c.Writer.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")

@@ -15,21 +15,21 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// id matches an id on the wire. Any other text names no object and is never put into a path.
-var id = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
+// idPattern matches an id on the wire. Any other text names no object and is never put into a path.
+var idPattern = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 
-var parameter = regexp.MustCompile(`\{([a-z_]+)\}`)
+var parameterPattern = regexp.MustCompile(`\{([a-z_]+)\}`)
 
-// pattern is the route's path as Gin writes it.
-func pattern(path string) string { return parameter.ReplaceAllString(path, ":$1") }
+// ginPattern is the route's path in Gin's notation: :id for {id}.
+func ginPattern(path string) string { return parameterPattern.ReplaceAllString(path, ":$1") }
 
-// target puts the caller's ids into the route's path. The path as the caller wrote it is never forwarded, so it does
-// not matter how Dapr or a service would read "..", "%2F" or ";".
-func target(path string, c *gin.Context) (string, error) {
+// fillIn puts the ids of the request into the route's path template. The requested path itself is never forwarded, so
+// it does not matter how Dapr or a service would read "..", "%2F" or ";".
+func fillIn(path string, c *gin.Context) (string, error) {
 	malformed := false
-	filled := parameter.ReplaceAllStringFunc(path, func(p string) string {
+	filled := parameterPattern.ReplaceAllStringFunc(path, func(p string) string {
 		v := c.Param(strings.Trim(p, "{}"))
-		malformed = malformed || !id.MatchString(v)
+		malformed = malformed || !idPattern.MatchString(v)
 		return v
 	})
 	if malformed {
@@ -38,16 +38,16 @@ func target(path string, c *gin.Context) (string, error) {
 	return filled, nil
 }
 
-// readable refuses a query that would not arrive as it was written: sidecars speak gRPC to each other, which carries
-// UTF-8 only, and what follows a # would be dropped.
-func readable(query string) error {
+// checkQuery refuses a query that would arrive changed: sidecars speak gRPC to each other, which carries UTF-8 only,
+// and Dapr drops what follows a #.
+func checkQuery(query string) error {
 	if !utf8.ValidString(query) || strings.ContainsRune(query, '#') {
 		return problem.New(problem.BadRequest, "", "The query cannot be read; it must be UTF-8, and # must be escaped in it.")
 	}
 	return nil
 }
 
-// hasBody reports whether there is a body to read; that of a GET or HEAD is ignored.
+// hasBody reports whether there is a body to read. The body of a GET or HEAD is ignored.
 func hasBody(r *http.Request) bool {
 	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Body != nil && r.Body != http.NoBody
 }
@@ -56,13 +56,13 @@ func hasBody(r *http.Request) bool {
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > web.MaxBody {
 		w.Header().Set("Connection", "close") // cheaper than reading the rest
-		return nil, tooLarge()
+		return nil, errBodyTooLarge()
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, web.MaxBody))
 	var beyond *http.MaxBytesError
 	switch {
 	case errors.As(err, &beyond):
-		return nil, tooLarge()
+		return nil, errBodyTooLarge()
 	case err != nil:
 		w.Header().Set("Connection", "close")
 		return nil, problem.Wrap(err, problem.BadRequest, "bad_request", "The body did not arrive whole, or not in time.")
@@ -70,17 +70,17 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, nil
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return nil, errUnsupported
+		return nil, errUnsupportedMediaType
 	}
 	return body, nil
 }
 
-func tooLarge() error {
+func errBodyTooLarge() error {
 	return problem.New(problem.TooLarge, "body_too_large", "The body is larger than 1 MiB.")
 }
 
 // idempotencyKey returns the key to forward, "" for none.
-func idempotencyKey(rule Key, h http.Header) (string, error) {
+func idempotencyKey(rule KeyRule, h http.Header) (string, error) {
 	if rule == KeyNone {
 		return "", nil
 	}

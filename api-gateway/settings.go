@@ -15,24 +15,25 @@ import (
 // logged, and the last good one stays. All are required: the gateway has no database to remember them, so it serves
 // nobody until it has read them.
 type settings struct {
-	policy      func() *access.Policy  // gateway.policy: Casbin CSV
+	policy      func() *access.Policy  // gateway.policy: Casbin's CSV format
 	anonymous   func() limit.RateLimit // gateway.rate.anonymous: a client's address
 	user        func() limit.RateLimit // gateway.rate.user
 	signIn      func() limit.RateLimit // gateway.rate.signin: an address signing in or up, all replicas together
 	account     func() limit.RateLimit // gateway.rate.account: failed sign-ins to an account from places unknown to it
 	place       func() limit.RateLimit // gateway.rate.place: failed sign-ins to an account from one place
-	proxies     func() []netip.Prefix  // gateway.trusted_proxies: whose X-Forwarded-For is believed
+	proxies     func() []netip.Prefix  // gateway.trusted_proxies: networks whose X-Forwarded-For is trusted
 	maxInFlight func() int64           // gateway.max_in_flight: beyond it requests get 503 at once
 }
 
-func declare(live *config.Live, policyRefused func()) (settings, error) {
-	standard, err := access.NewPolicy(access.DefaultPolicy, doors())
+// declareSettings declares the settings; policyRefused is called for each policy that is not valid.
+func declareSettings(live *config.Live, policyRefused func()) (settings, error) {
+	defaultPolicy, err := access.NewPolicy(access.DefaultPolicy, routeKeys())
 	if err != nil {
 		return settings{}, err
 	}
 	return settings{
-		policy: config.Setting(live, keys.GatewayPolicy.Name, standard, func(text string) (*access.Policy, error) {
-			p, err := access.NewPolicy(text, doors())
+		policy: config.Setting(live, keys.GatewayPolicy.Name, defaultPolicy, func(text string) (*access.Policy, error) {
+			p, err := access.NewPolicy(text, routeKeys())
 			if err != nil {
 				policyRefused()
 			}
@@ -48,8 +49,9 @@ func declare(live *config.Live, policyRefused func()) (settings, error) {
 	}, nil
 }
 
-// openFor bounds how long a start waits for its sidecar.
+// openFor bounds how long a start waits for its sidecar: processes start in any order.
 const openFor = 90 * time.Second
 
-// settingsWithin is how long a start tries hard to read the configuration store; then it is read every few seconds.
+// settingsWithin is how long the first read of the configuration store is retried five times a second. After that it is
+// retried every few seconds.
 const settingsWithin = 10 * time.Second
