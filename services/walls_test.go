@@ -138,11 +138,21 @@ var domains = map[string]map[string][]string{
 	},
 }
 
-// A service's domain needs only the standard library, money and problem.
+// pure are packages of the kit that need only the standard library and one another; a domain may use them.
+var pure = []string{module + "kit/money", module + "kit/problem", module + "kit/idempotency/keyed"}
+
+// A service's domain needs only the standard library and the pure packages of the kit.
 func TestADomainKnowsNothingElse(t *testing.T) {
 	imports := map[string][]string{}
 	for _, p := range packages(t) {
 		imports[p.path()] = p.Imports
+	}
+	for _, p := range pure {
+		for _, dep := range imports[strings.TrimPrefix(p, module)] {
+			if first, _, _ := strings.Cut(dep, "/"); strings.Contains(first, ".") && !slices.Contains(pure, dep) {
+				t.Errorf("%s imports %s: domains use it", p, dep)
+			}
+		}
 	}
 	for service := range imports {
 		if (pkg{ImportPath: module + service}).serviceName() != service {
@@ -162,10 +172,10 @@ func TestADomainKnowsNothingElse(t *testing.T) {
 				first, _, _ := strings.Cut(dep, "/")
 				other, own := strings.CutPrefix(dep, module+inside)
 				switch {
-				case !strings.Contains(first, "."), dep == module+"kit/money", dep == module+"kit/problem":
+				case !strings.Contains(first, "."), slices.Contains(pure, dep):
 				case own && slices.Contains(others, other):
 				default:
-					t.Errorf("%s%s imports %s: a domain knows only the standard library, money and problem", inside, part, dep)
+					t.Errorf("%s%s imports %s: a domain knows only the standard library and %v", inside, part, dep, pure)
 				}
 			}
 		}

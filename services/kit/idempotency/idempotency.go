@@ -11,13 +11,13 @@ import (
 	"embed"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/worker"
@@ -64,11 +64,10 @@ func (s *Store) SetSecrets(current []byte, others ...[]byte) {
 }
 
 // Answer is the first answer to a request.
-type Answer struct {
-	Status int
-	ETag   string
-	Body   []byte
-}
+type Answer = keyed.Answer
+
+// Kept is keyed.Kept.
+func Kept(status int) bool { return keyed.Kept(status) }
 
 // Claim is a key for which this request may run.
 type Claim struct {
@@ -138,7 +137,8 @@ func (r row) claim(fingerprint []byte) (Claim, error) {
 		if r.Body != nil {
 			body = *r.Body
 		}
-		return Claim{EffectID: r.EffectID, Answer: &Answer{Status: *r.Status, ETag: r.Etag, Body: []byte(body)}}, nil
+		return Claim{EffectID: r.EffectID, Answer: &Answer{Status: *r.Status, ETag: r.Etag, Body: []byte(body),
+			EffectID: r.EffectID, Replayed: true}}, nil
 	case r.Status == nil && r.Running:
 		return Claim{}, problem.New(problem.Conflict, "request_in_progress",
 			"The first request with this Idempotency-Key is still running.").After(time.Second)
@@ -241,24 +241,6 @@ func (s *Store) PurgeUser(ctx context.Context, user string) error {
 		return fmt.Errorf("forget keys of an account: %w", err)
 	}
 	return nil
-}
-
-// Detached returns the context of a run, which lasts as long as its lease. A client that disconnects does not stop a
-// run halfway: the key would stay taken until the lease ends. The client asks again and finds what the run did.
-func Detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), leaseFor-time.Second)
-}
-
-// Kept reports whether an answer with this status is stored for replay. Results of the request are; statuses that say
-// it could not be handled now are not: 401 and 403 concern the caller's token, which may have expired on the way to a
-// peer or may lack a role that the next one has; 408, 425, 429 and 5xx ask to come again.
-func Kept(status int) bool {
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooEarly,
-		http.StatusTooManyRequests:
-		return false
-	}
-	return status < http.StatusInternalServerError
 }
 
 // Run purges old keys until ctx ends.

@@ -218,15 +218,6 @@ func TestFingerprintsReveal(t *testing.T) {
 	}
 }
 
-func TestWhichAnswersAreKept(t *testing.T) {
-	for status, want := range map[int]bool{200: true, 201: true, 204: true, 400: true, 409: true, 422: true,
-		401: false, 403: false, 408: false, 425: false, 429: false, 500: false, 503: false, 504: false} {
-		if Kept(status) != want {
-			t.Errorf("Kept(%d) = %v", status, !want)
-		}
-	}
-}
-
 // A 401 that an earlier version kept is no answer any more: the request runs, with the effect it would have had.
 func TestAKeptTokenRefusalRunsAgain(t *testing.T) {
 	s, db := open(t)

@@ -5,71 +5,61 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/telemetry"
 	"daprmall.dev/services/kit/web"
 )
 
+// Keyed reads the request of a signed-in user with its Idempotency-Key, "" if none was sent.
+func Keyed(c *gin.Context, store *idempotency.Store) (keyed.Request, error) {
+	key, err := web.Key(c.Request.Header)
+	if err != nil || key == "" {
+		return keyed.Request{}, err
+	}
+	body, err := web.Body(c)
+	if err != nil {
+		return keyed.Request{}, err
+	}
+	return keyed.Request{User: web.User(c).ID, Key: key,
+		Fingerprint: store.Fingerprint(c.Request.Method, c.Request.URL.Path, body)}, nil
+}
+
 // Idempotent makes a signed-in route honour an Idempotency-Key if one is sent: the handler takes the id of what it
 // creates from store.Effect, so that a run after a crash finds what the first one created.
 func Idempotent(store *idempotency.Store) gin.HandlerFunc {
-	return Handle(func(c *gin.Context) error {
-		key, err := web.Key(c.Request.Header)
-		if err != nil || key == "" {
-			if err != nil {
-				c.Abort()
-			}
-			return err
+	return func(c *gin.Context) {
+		r, err := Keyed(c, store)
+		if err == nil && r.Key == "" {
+			return
 		}
-		ctx, done := idempotency.Detached(c.Request.Context())
-		defer done()
-		user := web.User(c).ID
-		body, err := web.Body(c)
-		if err != nil {
+		var answer keyed.Answer
+		if err == nil {
+			answer, err = store.Do(c.Request.Context(), r, keyed.Work{
+				Act: func(ctx context.Context, run keyed.Run) (keyed.Answer, error) {
+					c.Request = c.Request.WithContext(idempotency.WithEffect(ctx, run.EffectID))
+					rec := &recorder{ResponseWriter: c.Writer}
+					c.Writer = rec
+					c.Next()
+					return keyed.Answer{Status: rec.Status(), ETag: rec.Header().Get("ETag"), Body: rec.body.Bytes()}, nil
+				}})
+		}
+		switch {
+		case err != nil:
 			c.Abort()
-			return err
-		}
-		claim, err := store.Begin(ctx, user, key, store.Fingerprint(c.Request.Method, c.Request.URL.Path, body), nil)
-		if err != nil {
+			fail(c, err)
+		case answer.Replayed:
 			c.Abort()
-			return err
-		}
-		if claim.Answer != nil {
-			c.Abort()
-			if claim.Answer.Status == http.StatusCreated { // what such a route creates has the effect's id
-				c.Header("Location", c.Request.URL.Path+"/"+claim.EffectID)
+			if answer.Status == http.StatusCreated { // what such a route creates has the effect's id
+				c.Header("Location", c.Request.URL.Path+"/"+answer.EffectID)
 			}
-			Replay(c, *claim.Answer)
-			return nil
+			Replay(c, answer)
 		}
-		c.Request = c.Request.WithContext(idempotency.WithEffect(ctx, claim.EffectID))
-		rec := &recorder{ResponseWriter: c.Writer}
-		c.Writer = rec
-		ended := false
-		settle := func() error {
-			// Stored even if the lease is over: it was done.
-			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-			defer cancel()
-			if ended && idempotency.Kept(rec.Status()) {
-				return store.Finish(end, user, key, idempotency.Answer{Status: rec.Status(), ETag: rec.Header().Get("ETag"),
-					Body: rec.body.Bytes()})
-			}
-			return store.Release(end, user, key)
-		}
-		defer func() {
-			if !ended { // a panic: release, so that the next try need not wait for the lease
-				_ = settle()
-			}
-		}()
-		c.Next()
-		ended = true
-		return settle()
-	})
+	}
 }
 
 // Replay sends the first answer again.

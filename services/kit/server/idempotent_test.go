@@ -77,6 +77,22 @@ func TestARepeatGetsTheFirstAnswer(t *testing.T) {
 	}
 }
 
+// A key costs a plain route two statements, each a transaction by itself.
+func TestAKeyCostsTwoStatements(t *testing.T) {
+	d := open(t)
+	watched := postgrestest.Watch(postgrestest.Open(t, idempotency.Migrations))
+	store := idempotency.New(watched.DB, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler))
+	d.s.POST("/things", as("7"), Idempotent(store), Handle(func(c *gin.Context) error {
+		c.Status(http.StatusNoContent)
+		return nil
+	}))
+	d.ask("POST", "/things", "{}", "Idempotency-Key: k").want(t, "with a key", 204, "")
+	d.ask("POST", "/things", "{}").want(t, "without a key", 204, "")
+	if n := watched.Runs(); n != 2 {
+		t.Errorf("%d statements, want 2", n)
+	}
+}
+
 func TestDuplicatesAtOnceHaveOneEffect(t *testing.T) {
 	d, _, runs, next := openIdempotent(t)
 	began, release := make(chan struct{}), make(chan struct{})

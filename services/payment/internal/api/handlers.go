@@ -201,7 +201,7 @@ func (h handler) finish(c *gin.Context, r idempotency.Run, p *payment.Payment, o
 			if err != nil {
 				return err
 			}
-			answer = idempotency.Answer(made)
+			answer = idempotency.Answer{Status: made.Status, Body: made.Body}
 		}
 		if !idempotency.Kept(answer.Status) {
 			return h.keys.Release(ctx, r.User, r.Key)

@@ -80,7 +80,7 @@ func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run payment.Ru
 	}
 	args := slices.Concat([]any{p.OrderID, p.Started.BillVersion, p.Card.Brand, p.Card.Last4, p.UpdatedAt, p.ID, version,
 		p.OrderID},
-		idempotency.Run(run).FinishArgs(idempotency.Answer(answer)), []any{told})
+		idempotency.Run(run).FinishArgs(idempotency.Answer{Status: answer.Status, Body: answer.Body}), []any{told})
 	res := s.db.WithContext(ctx).Exec(settleNew, args...)
 	if res.Error != nil {
 		return false, fmt.Errorf("settle payment %s: %w", p.ID, res.Error)
