@@ -63,6 +63,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("contract: %w", err)
 	}
+	shown, err := pictures()
+	if err != nil {
+		return fmt.Errorf("pictures: %w", err)
+	}
 	revoked := access.NewRevocations(revocationSource(dapr), log)
 	deps := edge.Deps{
 		Guard: &access.Guard{Verify: identity.NewVerifier(dapr.Keys).Verify, Revoked: revoked, Policy: cfg.policy},
@@ -79,6 +83,7 @@ func run(ctx context.Context) error {
 			Answers:   limit.NewAnswers(),
 		},
 		Metrics: metrics, TrustedProxies: cfg.proxies, MissingSettings: live.Missing, OpenAPI: openAPI, OpenAPIJSON: contract,
+		Pictures: shown,
 		Checks: []web.Check{
 			{Name: "sidecar", Ask: dapr.Ready},
 			{Name: "revocations", Ask: revoked.Ready},

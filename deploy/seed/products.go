@@ -1,6 +1,6 @@
 package main
 
-// demo is a product of the demo mall. Its picture is served by the gateway.
+// demo is a product of the demo mall. Its picture is in the directory pictures, which the gateway is told to serve.
 type demo struct {
 	category, picture string
 	name              string // Chinese and English: both must be found

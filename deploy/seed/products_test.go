@@ -16,7 +16,7 @@ func TestDemoProducts(t *testing.T) {
 			t.Errorf("%s: picture %s is used twice; seeding again tells products by their pictures", d.name, d.picture)
 		}
 		pictures[d.picture] = true
-		if _, err := os.Stat(filepath.Join("..", "..", "api-gateway", "pictures", d.picture+".svg")); err != nil {
+		if _, err := os.Stat(filepath.Join("pictures", d.picture+".svg")); err != nil {
 			t.Errorf("%s: %v", d.name, err)
 		}
 		chinese, english := false, false

@@ -147,7 +147,8 @@ const apps = `{{range $i, $s := .}}  - appID: {{.Name}}
     configFilePath: ./dapr-config/{{.Name}}.yaml
 {{- if .Edge}}
     # Metrics have their own port, because appPort is open to the public.
-    env: {OPERATOR_PORT: "8099"}
+    # The pictures are those of the demo products.
+    env: {OPERATOR_PORT: "8099", PICTURES_DIR: ./deploy/seed/pictures}
 {{- end}}
     appPort: {{add 8080 $i}}
     daprHTTPPort: {{add 8100 $i}}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -55,6 +56,7 @@ type Deps struct {
 	Checks          []web.Check
 	OpenAPI         []byte
 	OpenAPIJSON     []byte
+	Pictures        fs.FS // <name>.svg; nil: there are none
 }
 
 // Handler builds the gateway's HTTP handler. Middlewares apply to the routes that are added after them: the gateway's

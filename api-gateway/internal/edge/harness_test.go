@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -124,6 +125,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 		Metrics: metrics, TrustedProxies: func() []netip.Prefix { return m.proxies },
 		MissingSettings: func() []string { return m.missing },
 		OpenAPI:         []byte("openapi: 3.1.0\n"), OpenAPIJSON: []byte(`{"openapi":"3.1.0"}`),
+		Pictures: fstest.MapFS{"teapot.svg": {Data: []byte("<svg/>")}, "notes.txt": {Data: []byte("not a picture")}},
 		Checks: []web.Check{
 			{Name: "revocations", Ask: revoked.Ready},
 			{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(m.missing) }},

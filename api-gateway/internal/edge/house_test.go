@@ -24,7 +24,7 @@ func TestPicturesAreServed(t *testing.T) {
 				len(res.text))
 		}
 	}
-	for _, name := range []string{"pictures.go", "nothing.svg", "..%2fpictures.go", "%00.svg"} {
+	for _, name := range []string{"notes.txt", "nothing.svg", "..%2fteapot.svg", "%00.svg"} {
 		m.do("GET", "/pictures/"+name, "").want(t, name, http.StatusNotFound, "not_found")
 	}
 }

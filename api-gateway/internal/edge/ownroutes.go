@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"net/http"
 	"path"
 	"strings"
 	"time"
 
-	"daprmall.dev/api-gateway/pictures"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/web"
 	"github.com/gin-gonic/gin"
@@ -34,7 +34,7 @@ func (g *Gateway) ownRoutes(e *gin.Engine) {
 	show("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
 	show("/docs/*asset", g.docs())
 
-	// anyone: pictures of the demo products.
+	// anyone: pictures of products.
 	show("/pictures/:name", g.picture)
 
 	// anyone: links to the documentation.
@@ -63,11 +63,15 @@ func setSecurityHeaders(c *gin.Context) {
 	}
 }
 
-// picture answers a picture. They change only with the program, so browsers may keep them for a day.
+// picture answers a picture of the directory that this gateway was given. Browsers may keep it for a day.
 func (g *Gateway) picture(c *gin.Context) {
 	name := c.Param("name")
-	drawing, err := pictures.Files.ReadFile(name)
-	if err != nil || path.Ext(name) != ".svg" {
+	if g.Pictures == nil || path.Ext(name) != ".svg" {
+		g.refuse(c, problem.NewNotFound("picture"))
+		return
+	}
+	drawing, err := fs.ReadFile(g.Pictures, name)
+	if err != nil {
 		g.refuse(c, problem.NewNotFound("picture"))
 		return
 	}
