@@ -25,7 +25,7 @@ func document(t *testing.T) (libopenapi.Document, *v3.Document) {
 	}
 	m, err := doc.BuildV3Model()
 	if err != nil {
-		t.Fatalf("understand openapi.yaml: %v", err)
+		t.Fatalf("build the model of openapi.yaml: %v", err)
 	}
 	return doc, &m.Model
 }
@@ -66,8 +66,8 @@ func extension(op *v3.Operation, name string) string {
 	return ""
 }
 
-// The table of routes, the contract and the default policy agree on every route.
-func TestRoutesAreThoseOfTheContract(t *testing.T) {
+// The table of routes, openapi.yaml and the default policy agree on every route.
+func TestRoutesMatchOpenAPIAndTheDefaultPolicy(t *testing.T) {
 	ops := operations(t)
 	policy, err := access.NewPolicy(access.DefaultPolicy, routeKeys())
 	if err != nil {
@@ -77,7 +77,7 @@ func TestRoutesAreThoseOfTheContract(t *testing.T) {
 		name := r.Method + " " + r.Path
 		op := ops[name]
 		if op == nil {
-			t.Errorf("%s is routed but not in openapi.yaml", name)
+			t.Errorf("%s is a route that is not in openapi.yaml", name)
 			continue
 		}
 		delete(ops, name)
@@ -97,7 +97,7 @@ func TestRoutesAreThoseOfTheContract(t *testing.T) {
 			t.Errorf("%s: openapi says Idempotency-Key %q, the table %q", name, got, want)
 		}
 		if signed := len(op.Security) > 0; signed != (r.Access != edge.Anyone) {
-			t.Errorf("%s: openapi security %v does not fit access %s", name, signed, r.Access)
+			t.Errorf("%s: openapi security %v does not match access %s", name, signed, r.Access)
 		}
 		for role, want := range allowed(r) {
 			if got := policy.Allows(access.RouteKey{Method: r.Method, Path: r.Path}, role.list()); got != want {
@@ -105,9 +105,9 @@ func TestRoutesAreThoseOfTheContract(t *testing.T) {
 			}
 		}
 	}
-	house := []string{"GET /", "GET /healthz", "GET /openapi.json", "GET /openapi.yaml", "GET /readyz"}
-	if rest := slices.Sorted(maps.Keys(ops)); !slices.Equal(rest, house) {
-		t.Errorf("in openapi.yaml but not routed: %v, want only %v", rest, house)
+	own := []string{"GET /", "GET /healthz", "GET /openapi.json", "GET /openapi.yaml", "GET /readyz"}
+	if rest := slices.Sorted(maps.Keys(ops)); !slices.Equal(rest, own) {
+		t.Errorf("in openapi.yaml but not in the table: %v, want only %v", rest, own)
 	}
 }
 
@@ -120,7 +120,7 @@ func (r role) list() []string {
 	return strings.Split(string(r), "+")
 }
 
-// allowed is what x-mall-access and x-mall-also allow each role.
+// allowed tells for each role whether x-mall-access and x-mall-also allow it.
 func allowed(r edge.Route) map[role]bool {
 	may := func(who string) bool {
 		switch r.Access {
@@ -152,8 +152,8 @@ func keyOf(op *v3.Operation) edge.KeyRule {
 	return edge.KeyNone
 }
 
-// Schemas must be strict enough that an answer of the wrong shape fails the tests that rely on them.
-func TestWrongShapesFail(t *testing.T) {
+// The schemas are strict: an answer of the wrong shape does not validate. Other tests rely on that.
+func TestAnswersOfTheWrongShapeDoNotValidate(t *testing.T) {
 	doc, _ := document(t)
 	v, errs := validator.NewValidator(doc)
 	if len(errs) > 0 {
@@ -168,7 +168,7 @@ func TestWrongShapesFail(t *testing.T) {
 		media, body string
 		valid       bool
 	}{
-		"as it should be":     {200, "application/json", me, true},
+		"a valid answer":      {200, "application/json", me, true},
 		"missing field":       {200, "application/json", strings.Replace(me, `"id":"71",`, "", 1), false},
 		"extra field":         {200, "application/json", strings.Replace(me, `{`, `{"password_hash":"x",`, 1), false},
 		"id as a number":      {200, "application/json", strings.Replace(me, `"71"`, `71`, 1), false},

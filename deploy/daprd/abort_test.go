@@ -21,8 +21,8 @@ import (
 	"daprmall.dev/services/kit/freeport"
 )
 
-// A sidecar survives callers that hang up while it writes their answer, and answers that outlast its
-// own time-out (dapr/dapr#10371, ended by _dapr/writer.patch). Before the patch it died within a second.
+// A sidecar survives callers that disconnect while it writes their answer, and answers that take longer than its own
+// timeout (dapr/dapr#10371, fixed by _dapr/writer.patch). Without the patch it crashed within a second.
 func TestASidecarSurvivesAbortedAnswers(t *testing.T) {
 	const timeout = 250 * time.Millisecond
 	caller := startPair(t, timeout)
@@ -30,7 +30,7 @@ func TestASidecarSurvivesAbortedAnswers(t *testing.T) {
 	for worker := range 8 {
 		wg.Go(func() {
 			for n := range 60 {
-				// Early, in the middle of the body, about when the sidecar gives up, and never.
+				// The callers disconnect early, in the middle of the body, around the sidecar's timeout, or not at all.
 				patience := time.Duration(5+(worker*60+n)*37%400) * time.Millisecond
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				_ = drain(ctx, caller.method("slow"))
@@ -49,8 +49,8 @@ func TestASidecarSurvivesAbortedAnswers(t *testing.T) {
 	}
 }
 
-// A reader that stops reading does not keep its request in the sidecar beyond the time-out.
-func TestASidecarGivesUpOnReadersThatStop(t *testing.T) {
+// A client that stops reading does not keep its request in the sidecar beyond the timeout.
+func TestASidecarGivesUpOnClientsThatStopReading(t *testing.T) {
 	const timeout = 250 * time.Millisecond
 	caller := startPair(t, timeout)
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", caller.address)
@@ -62,7 +62,7 @@ func TestASidecarGivesUpOnReadersThatStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case <-caller.callee.left: // the callee's request was cancelled although nobody has read its answer
+	case <-caller.callee.left: // the request was cancelled at the callee although nobody read its answer
 	case <-time.After(30 * time.Second):
 		t.Fatal("the answer that nobody reads is still being written")
 	}
@@ -87,7 +87,8 @@ func (p *pair) log() string {
 	return string(raw[max(0, len(raw)-4000):])
 }
 
-// startPair starts the sidecars of a caller and of a callee whose answers are slow, with a time-out between them.
+// startPair starts the sidecars of a caller and of a callee with slow answers. The timeout is for calls from the one to
+// the other.
 func startPair(t *testing.T, timeout time.Duration) *pair {
 	t.Helper()
 	binary := os.Getenv("MALL_TEST_DAPRD")
@@ -190,10 +191,10 @@ func freePorts(t *testing.T, n int) []string {
 	return ports
 }
 
-// callee answers in many pieces ("slow"), with more than any buffer takes ("big"), or at once.
+// callee answers in many pieces ("slow"), with more data than all buffers hold ("big"), or at once.
 type callee struct {
 	once sync.Once
-	left chan struct{} // closed when a big answer was given up
+	left chan struct{} // closed when the callee has given up writing a big answer
 }
 
 func (c *callee) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -221,7 +222,7 @@ func (c *callee) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// drain asks and reads the whole answer.
+// drain sends a request and reads the whole answer.
 func drain(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -18,7 +18,7 @@ func TestComponentsAreNames(t *testing.T) {
 	}
 }
 
-func TestAChangedRecipeIsAnotherBinary(t *testing.T) {
+func TestAChangedBuildInputGivesAnotherBinary(t *testing.T) {
 	before := binaryPath("/cache")
 	modFile = append(modFile, "\n// changed"...)
 	if after := binaryPath("/cache"); after == before {

@@ -26,7 +26,7 @@ import (
 // Anonymous clients ask for big lists and read nothing: three HTTP/2 connections with a window of 0 and 190 streams
 // each, and 40 HTTP/1.1 connections. They ask for far more than the mall takes in at a time, and still hold what they
 // got, while everybody else is served.
-func TestSlowReadersKeepNobodyOut(t *testing.T) {
+func TestSlowReadersDoNotBlockOtherRequests(t *testing.T) {
 	const (
 		places  = 64
 		conns   = 3

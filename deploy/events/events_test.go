@@ -13,7 +13,7 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// inboxes returns a tool on one database that stands for every service.
+// inboxes returns the tool with one database in the place of every service's.
 func inboxes(t *testing.T) (*tool, *sql.DB) {
 	t.Helper()
 	server := os.Getenv("MALL_TEST_POSTGRES_URL")
@@ -86,7 +86,7 @@ func open(t *testing.T, dsn string) *sql.DB {
 	return db
 }
 
-func TestParkedEvents(t *testing.T) {
+func TestParkedEventsCanBeRetriedAndDropped(t *testing.T) {
 	tl, db := inboxes(t)
 	ctx := t.Context()
 	row := func(id string) (status, reason string, due bool) {
@@ -150,11 +150,11 @@ func TestParkedEvents(t *testing.T) {
 		}
 	}
 	if err := tl.follow(ctx, "99"); err == nil {
-		t.Error("a story about nothing")
+		t.Error("an unknown event was followed without an error")
 	}
 }
 
-func TestCursors(t *testing.T) {
+func TestMovingCursors(t *testing.T) {
 	tl, db := inboxes(t)
 	ctx := t.Context()
 	_, err := db.ExecContext(ctx, `UPDATE outbox SET pos = 5; UPDATE outbox_head SET pos = 5, purged_through = 4;
@@ -201,6 +201,6 @@ func TestCursors(t *testing.T) {
 	err = db.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE source = 'order' AND (pos IS NOT NULL OR event_id <> '')),
 		count(*) FILTER (WHERE source = 'user' AND pos = 4 AND gone_at IS NULL) FROM inbox_positions`).Scan(&left, &moved)
 	if err != nil || left > 0 || moved != 1 {
-		t.Errorf("%d of order were not moved, %d of user were, %v", left, moved, err)
+		t.Errorf("%d cursors of order were not moved, %d of user were, %v", left, moved, err)
 	}
 }

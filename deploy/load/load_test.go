@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestOnlyThisMachine(t *testing.T) {
+func TestOnlyLoopbackAddressesAreAllowed(t *testing.T) {
 	for address, want := range map[string]bool{"http://127.0.0.1:8080": true, "http://[::1]:8080": true,
 		"http://10.0.0.1:8080":    false,
 		"http://mall.example.org": false, "http://localhost.example.org:8080": false, "": false} {
@@ -27,7 +27,7 @@ func TestOptionsAreBounded(t *testing.T) {
 	}
 }
 
-func TestBusyLeavesOutIdleAndStolenTime(t *testing.T) {
+func TestBusyExcludesIdleAndStolenTime(t *testing.T) {
 	if got := busy("cpu  10 20 30 1000 500 4 6 7000 0 0\ncpu0 1 1 1 1\n"); got != 700 {
 		t.Errorf("busy = %v core-ms, want 700", got)
 	}
@@ -46,7 +46,7 @@ func TestQuantiles(t *testing.T) {
 	}
 }
 
-func TestWordsAsPeopleTypeThem(t *testing.T) {
+func TestSearchWordsAreTakenFromNames(t *testing.T) {
 	got := words("青花瓷茶壶 Blue-and-White Teapot")
 	if len(got) != 3 || got[0] != "青花" || got[2] != "Teapot" {
 		t.Errorf("words = %q", got)

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func TestEveryCommandSaysWhatItDoes(t *testing.T) {
+func TestEveryCommandHasHelp(t *testing.T) {
 	var all func(c *cobra.Command)
 	all = func(c *cobra.Command) {
 		var out bytes.Buffer
@@ -30,18 +30,18 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 	all(commands())
 }
 
-func TestWhatIsNoCommandIsRefused(t *testing.T) {
+func TestInvalidCommandLinesAreRefused(t *testing.T) {
 	for _, args := range [][]string{{"upp"}, {"up", "order"}, {"up", "--replica", "order=2"},
 		{"up", "--replicas", "order=many"},
 		{"kill"}, {"kill", "a", "b"}, {"config", "set", "mall.currency"}, {"config", "sett", "a", "b"}, {"keys", "revoke"},
 		{"secrets", "rotate"}} {
 		if err := run(args); err == nil {
-			t.Errorf("%v is taken", args)
+			t.Errorf("%v was accepted", args)
 		}
 	}
 }
 
-func TestSingularsWork(t *testing.T) {
+func TestCommandsHaveSingularAliases(t *testing.T) {
 	for alias, want := range map[string]string{"log": "logs", "event": "events", "key": "keys", "secret": "secrets",
 		"status": "status"} {
 		if c, _, err := commands().Find([]string{alias}); err != nil || c.Name() != want {
@@ -50,8 +50,8 @@ func TestSingularsWork(t *testing.T) {
 	}
 }
 
-// A detached supervisor gets the options of up.
-func TestOptionsArriveAtTheSupervisor(t *testing.T) {
+// The options of up are passed to the detached supervisor.
+func TestOptionsArePassedToTheSupervisor(t *testing.T) {
 	t.Setenv("MALL_ONLY", "")
 	asked := []string{"--only", "order,product", "--replicas", "order=2,product=3", "--no-build", "--install",
 		"--patience", "3m0s"}
@@ -74,8 +74,8 @@ func TestOptionsArriveAtTheSupervisor(t *testing.T) {
 	}
 }
 
-// up with more than a running mall has prints what is missing.
-func TestWhatARunningMallLacks(t *testing.T) {
+// up with more services than a running mall has prints those that are missing.
+func TestUpNamesWhatARunningMallLacks(t *testing.T) {
 	list := []supervise.Status{{Name: "order"}, {Name: "redis"}}
 	wanted := []runfile.App{{ID: "order", Replica: 1}, {ID: "cart", Replica: 1}}
 	if missing := notRunning(list, wanted); !slices.Equal(missing, []string{"cart"}) {
@@ -89,19 +89,19 @@ func TestWhatARunningMallLacks(t *testing.T) {
 func TestLogsWithoutANameAreListed(t *testing.T) {
 	at := layout.Layout{Home: t.TempDir()}
 	if err := listLogs(at); err == nil {
-		t.Error("no logs, and no word about it")
+		t.Error("no logs, and no error")
 	}
 	if err := os.Mkdir(at.Home+"/log", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"order", "order-daprd"} {
-		for _, file := range []string{at.Log(name), at.Log(name) + ".1"} { // one has been rotated
+		for _, file := range []string{at.Log(name), at.Log(name) + ".1"} { // one log was rotated
 			if err := os.WriteFile(file, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	if names := logNames(at); !slices.Equal(names, []string{"order", "order-daprd"}) {
-		t.Errorf("logs of %v", names)
+		t.Errorf("listed the logs of %v", names)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"daprmall.dev/services/kit/config/keys"
 )
 
-// testRedis is a real one; other tests use it, too.
+// testRedis is a real server, which other tests use, too.
 func testRedis(t *testing.T) (c *redis.Client, do func(args ...string) string) {
 	t.Helper()
 	server := os.Getenv("MALL_TEST_REDIS_ADDR")
@@ -45,7 +45,7 @@ func testRedis(t *testing.T) (c *redis.Client, do func(args ...string) string) {
 	}
 }
 
-func testPlace(t *testing.T) layout.Layout {
+func testLayout(t *testing.T) layout.Layout {
 	t.Helper()
 	at := layout.Layout{Home: t.TempDir()}
 	if err := os.Mkdir(at.Run(), 0o700); err != nil {
@@ -54,18 +54,18 @@ func testPlace(t *testing.T) layout.Layout {
 	return at
 }
 
-// Streams, carts and the gate lie in the same Redis, some under names that begin like a setting's. A typo is none, and
-// nonsense is no value: of several settings none is set then.
+// Streams, carts and the gate are in the same Redis, some under keys that look like settings. Unknown names and invalid
+// values are refused, and then none of the settings in the command is written.
 func TestConfigChangesNothingButSettings(t *testing.T) {
 	c, do := testRedis(t)
-	at := testPlace(t)
+	at := testLayout(t)
 	const setting = "gateway.rate.anonymous"
 	defer do("DEL", setting)
 	for _, wrong := range [][]string{{"mall.orders", "1"}, {"mall:{mall}:product:1", "1"},
 		{"gateway.rate.anonymus", "1/1"},
 		{"nonsense", "1"}, {"order.payment_timeout", "soon"}, {setting, "1/1||7"}} {
 		if err := configTry(t.Context(), c, at, state{}, append([]string{setting, "2/2"}, wrong...)); err == nil {
-			t.Errorf("set %v", wrong)
+			t.Errorf("set %v was accepted", wrong)
 		}
 		if do("GET", setting) != "" || do("EXISTS", wrong[0]) != "0" {
 			t.Fatalf("set %v: something was written", wrong)
@@ -73,10 +73,10 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 	}
 	for _, key := range []string{"mall.orders", "nonsense", "mall.currency", "payment.provider", settings.Initialized} {
 		if err := configUnset(t.Context(), c, at, key); err == nil {
-			t.Errorf("unset %s", key)
+			t.Errorf("unset %s was accepted", key)
 		}
 	}
-	for range 2 { // one that is set, and one that is not, can be unset
+	for range 2 { // a setting can be unset whether it is set or not
 		if err := configTry(t.Context(), c, at, state{}, []string{setting, "1/1"}); err != nil ||
 			settings.Parse(do("GET", setting)).Text != "1/1" {
 			t.Errorf("set %s: %v", setting, err)
@@ -90,9 +90,9 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 	}
 }
 
-func TestConfigListShowsWhatIsInForce(t *testing.T) {
+func TestConfigListShowsTheValuesInForce(t *testing.T) {
 	c, do := testRedis(t)
-	at := testPlace(t)
+	at := testLayout(t)
 	defer do("DEL", "order.cancel_grace", "mall.archive_after", "mall.currency", settings.Initialized)
 	do("SET", settings.Initialized, "yes")
 	set := []string{"order.cancel_grace", "2s", "mall.currency", "EUR"}
@@ -100,7 +100,7 @@ func TestConfigListShowsWhatIsInForce(t *testing.T) {
 		t.Fatal(err)
 	}
 	do("DEL", "mall.currency")
-	do("SET", "mall.archive_after", "1h") // by another way
+	do("SET", "mall.archive_after", "1h") // written by something other than config set
 	var out strings.Builder
 	if err := configList(t.Context(), c, at, &out); err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestConfigListShowsWhatIsInForce(t *testing.T) {
 		"! mall.currency EUR CNY",
 		"! mall.currency is lost", "! mall.archive_after is not valid", " payment.return_url - -"} {
 		if !strings.Contains(list, want) {
-			t.Errorf("the list does not say %q:\n%s", want, out.String())
+			t.Errorf("the list lacks %q:\n%s", want, out.String())
 		}
 	}
 	if strings.Contains(list, settings.Initialized) {
@@ -118,13 +118,13 @@ func TestConfigListShowsWhatIsInForce(t *testing.T) {
 	}
 }
 
-// Settings that the store has lost are written back, set and unset ones; those it has stay.
+// Settings that the store has lost are written back, also those that were unset; values that the store has are kept.
 func TestLostSettingsAreWrittenBack(t *testing.T) {
 	c, do := testRedis(t)
-	at := testPlace(t)
+	at := testLayout(t)
 	const lost, unset, kept = "order.payment_timeout", "order.cancel_grace", "product.hold_ttl"
 	defer do("DEL", lost, unset, kept, settings.Initialized)
-	do("SET", kept, "before") // a mall from before there was a record
+	do("SET", kept, "before") // this mall is older than the record of settings
 	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil ||
 		do("GET", settings.Initialized) == "" {
 		t.Fatalf("prepare: %v, initialized %q", err, do("GET", settings.Initialized))
@@ -138,19 +138,19 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	do("DEL", lost, unset, kept, settings.Initialized)
-	do("SET", lost, "7s") // somebody was faster
+	do("SET", lost, "7s") // somebody has written it again meanwhile
 	restored, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil })
 	if err != nil || slices.Contains(restored, lost) {
 		t.Errorf("written back %v, %v", restored, err)
 	}
 	if n := len(restored); n == 0 || restored[n-1] != settings.Initialized {
-		t.Errorf("written back %v, want the mark last", restored)
+		t.Errorf("written back %v, want the initialized mark last", restored)
 	}
 	if got := []string{do("GET", lost), settings.Parse(do("GET", unset)).Text, do("GET", kept)}; !slices.Equal(got,
 		[]string{"7s", settings.Unset, "before"}) {
 		t.Errorf("the store has %v", got)
 	}
-	// The store comes back from an older snapshot.
+	// The store is restored from an older snapshot.
 	old := do("GET", unset)
 	if err := writeSetting(t.Context(), c, at, unset, "8s"); err != nil {
 		t.Fatal(err)
@@ -158,21 +158,21 @@ func TestLostSettingsAreWrittenBack(t *testing.T) {
 	do("SET", unset, old)
 	if restored, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil ||
 		!slices.Equal(restored, []string{unset}) {
-		t.Errorf("written back %v, %v; want what was overtaken", restored, err)
+		t.Errorf("written back %v, %v; want the newer value", restored, err)
 	}
 	if got := settings.Parse(do("GET", unset)).Text; got != "8s" {
 		t.Errorf("the store has %q, want 8s", got)
 	}
 }
 
-// A mall that has had settings is not taken for a new one because nobody has them any more: defaults may be laxer than
-// they were.
-func TestAnEmptiedMallIsNotANewOne(t *testing.T) {
+// A mall that had settings must not be treated as a new one when they are lost: the defaults may allow more than the
+// lost values did.
+func TestAMallThatLostItsSettingsIsNotNew(t *testing.T) {
 	c, do := testRedis(t)
 	if left, err := readSettings(t.Context(), c); err != nil || len(left) > 0 {
 		t.Fatalf("another test left its settings: %v, %v", left, err)
 	}
-	at := testPlace(t)
+	at := testLayout(t)
 	defer do("DEL", settings.Initialized)
 	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return true, nil }); !errors.Is(err,
 		errEmptied) || do("GET", settings.Initialized) != "" {
@@ -183,11 +183,11 @@ func TestAnEmptiedMallIsNotANewOne(t *testing.T) {
 	}
 	if _, err := prepareSettings(t.Context(), c, at, func() (bool, error) { return false, nil }); err != nil ||
 		do("GET", settings.Initialized) == "" {
-		t.Errorf("a new one: %v", err)
+		t.Errorf("a new mall: %v", err)
 	}
 }
 
-// The runbook's table names every setting and its default.
+// The runbook's table lists every setting with its default.
 func TestEverySettingIsInTheRunbook(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/runbook.md")
 	if err != nil {
@@ -214,6 +214,6 @@ func TestEverySettingIsInTheRunbook(t *testing.T) {
 		delete(documented, k.Name)
 	}
 	if len(documented) > 0 {
-		t.Errorf("the runbook names settings that are none: %v", documented)
+		t.Errorf("the runbook lists settings that do not exist: %v", documented)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestOnlyAYesInstallsPackages(t *testing.T) {
+func TestPackagesAreInstalledOnlyAfterAYes(t *testing.T) {
 	for answer, want := range map[string]bool{"y\n": true, "Yes\n": true, "\n": false, "n\n": false, "yellow\n": false,
 		"": false} {
 		var asked strings.Builder
@@ -19,11 +19,11 @@ func TestOnlyAYesInstallsPackages(t *testing.T) {
 	}
 	var asked strings.Builder
 	if got, err := mayInstall(strings.NewReader("y\n"), &asked, nil); got || err != nil || asked.Len() > 0 {
-		t.Errorf("nothing is missing: %v, %v, asked %q", got, err, asked.String())
+		t.Errorf("with nothing missing: %v, %v, asked %q", got, err, asked.String())
 	}
 }
 
-func TestInstallByEnvironment(t *testing.T) {
+func TestMallInstallAllowsInstallation(t *testing.T) {
 	for text, want := range map[string]bool{"": false, "0": false, "1": true, "true": true, "perhaps": false} {
 		t.Setenv("MALL_INSTALL", text)
 		if got := installByEnvironment(); got != want {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A workspace builds everything with the newest version that any module names; a module built alone, or by who imports
-// it, takes its own. They must be the same, or the tests show something else than what is used.
+// The workspace builds everything with the newest version that any module names, but a module built alone or imported
+// elsewhere uses its own version. They must be the same: otherwise the tests run with other versions than users do.
 func TestEveryDependencyHasOneVersion(t *testing.T) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"daprmall.dev/deploy/internal/settings"
 )
 
-// A value that its reader refuses is not kept: a gateway that started with it would serve nobody.
-func TestARefusedSettingIsTakenBack(t *testing.T) {
+// A value that its service refuses is not kept: a gateway that started with it would serve nobody.
+func TestARefusedSettingIsReverted(t *testing.T) {
 	c, do := testRedis(t)
-	at := testPlace(t)
+	at := testLayout(t)
 	const good, bad = "gateway.max_in_flight", "gateway.policy"
 	defer do("DEL", good, bad)
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -46,13 +46,13 @@ func TestARefusedSettingIsTakenBack(t *testing.T) {
 		}
 		err = configTry(t.Context(), c, at, s, []string{bad, "nonsense", good, "7"})
 		if err == nil || !strings.Contains(err.Error(), "api-gateway cannot use this value of "+bad) {
-			t.Errorf("set nonsense: %v", err)
+			t.Errorf("set an invalid value: %v", err)
 		}
 		if got := settings.Parse(do("GET", bad)).Text; got != before {
 			t.Errorf("the store has %q, want %q as before", got, before)
 		}
 		if got := settings.Parse(do("GET", good)).Text; got != "7" {
-			t.Errorf("the good one is %q", got)
+			t.Errorf("the valid setting is %q, want 7", got)
 		}
 	}
 }

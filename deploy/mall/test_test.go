@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestCompiling(t *testing.T) {
+func TestPackagesBeingCompiledAreFound(t *testing.T) {
 	got := compiling([][]string{
 		{"/go/pkg/tool/compile", "-o", "x.a", "-p", "net/http", "-complete"},
 		{"/go/pkg/tool/link", "-o", "order.test"},

@@ -10,8 +10,8 @@ import (
 	"daprmall.dev/deploy/internal/proc"
 )
 
-// A mall whose home was deleted under it ends, and not before.
-func TestAMallEndsWithItsHome(t *testing.T) {
+// A mall ends when its home directory is deleted, and not before.
+func TestAMallEndsWhenItsHomeIsDeleted(t *testing.T) {
 	at := layout.Layout{Home: t.TempDir()}
 	if err := os.MkdirAll(at.Run(), 0o755); err != nil {
 		t.Fatal(err)
@@ -26,7 +26,7 @@ func TestAMallEndsWithItsHome(t *testing.T) {
 		select {
 		case <-deleted:
 		default:
-			t.Error("it ended while its home was there")
+			t.Error("the mall ended although its home exists")
 		}
 		close(gone)
 	})
@@ -39,6 +39,6 @@ func TestAMallEndsWithItsHome(t *testing.T) {
 	select {
 	case <-gone:
 	case <-ctx.Done():
-		t.Error("it goes on without a home")
+		t.Error("the mall runs on without a home")
 	}
 }

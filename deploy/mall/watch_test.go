@@ -11,8 +11,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// A saved file concerns the services that are made of it, and no others.
-func TestWhatAChangeConcerns(t *testing.T) {
+// A changed file affects the services that are built from it, and no others.
+func TestAChangedFileAffectsTheServicesBuiltFromIt(t *testing.T) {
 	at, err := layout.Find()
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestWhatAChangeConcerns(t *testing.T) {
 		"services/order/internal/store/.store.go.swp":    nil,
 		"deploy/mall/watch.go":                           nil,
 	} {
-		if file == "services/kit/outbox/migrations/0001_outbox.sql" { // whatever the first is called
+		if file == "services/kit/outbox/migrations/0001_outbox.sql" { // the first migration, whatever its name
 			found, _ := filepath.Glob(filepath.Join(at.Root, "services/kit/outbox/migrations/*.sql"))
 			file, _ = filepath.Rel(at.Root, found[0])
 		}
@@ -53,10 +53,10 @@ func TestWhatAChangeConcerns(t *testing.T) {
 		}
 		slices.Sort(got)
 		if !slices.Equal(got, want) {
-			t.Errorf("%s concerns %v, want %v", file, got, want)
+			t.Errorf("%s affects %v, want %v", file, got, want)
 		}
 		if n := len(made.of(fsnotify.Event{Name: filepath.Join(at.Root, file), Op: fsnotify.Chmod})); n > 0 {
-			t.Errorf("%s with another mode concerns %d", file, n)
+			t.Errorf("%s with another mode affects %d, want 0", file, n)
 		}
 	}
 }

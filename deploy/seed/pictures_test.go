@@ -10,8 +10,8 @@ import (
 
 var drawings = os.DirFS("pictures")
 
-// A picture contains nothing but drawing: browsers run scripts in an SVG.
-func TestPicturesAreDrawings(t *testing.T) {
+// A picture contains only drawing elements: browsers would run a script in an SVG.
+func TestPicturesContainOnlyDrawingElements(t *testing.T) {
 	names, err := fs.Glob(drawings, "*.svg")
 	if err != nil || len(names) < 40 {
 		t.Fatalf("%d pictures, %v; want 40 or more", len(names), err)
@@ -34,7 +34,7 @@ func TestPicturesAreDrawings(t *testing.T) {
 				break
 			}
 			if e, ok := token.(xml.StartElement); ok && !known[e.Name.Local] {
-				t.Errorf("%s has a <%s>", name, e.Name.Local)
+				t.Errorf("%s contains a <%s>", name, e.Name.Local)
 			}
 		}
 	}

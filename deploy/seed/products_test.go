@@ -7,13 +7,13 @@ import (
 	"unicode"
 )
 
-// The demo products: enough of everything, in both languages, each with its picture.
-func TestDemoProducts(t *testing.T) {
+// There are enough demo products, each with text in both languages and a picture of its own.
+func TestDemoProductsAreComplete(t *testing.T) {
 	categories, pictures := map[string]int{}, map[string]bool{}
 	for _, d := range demos {
 		categories[d.category]++
 		if pictures[d.picture] {
-			t.Errorf("%s: picture %s is used twice; seeding again tells products by their pictures", d.name, d.picture)
+			t.Errorf("%s: picture %s is used twice; seeding again recognises products by their pictures", d.name, d.picture)
 		}
 		pictures[d.picture] = true
 		if _, err := os.Stat(filepath.Join("pictures", d.picture+".svg")); err != nil {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-var doors = []RouteKey{{"POST", "/v1/sessions"}, {"GET", "/v1/cart"}, {"GET", "/v1/cart/items"},
+var routes = []RouteKey{{"POST", "/v1/sessions"}, {"GET", "/v1/cart"}, {"GET", "/v1/cart/items"},
 	{"GET", "/v1/admin/users"}}
 
 const small = `
@@ -16,64 +16,64 @@ g, admin, customer
 `
 
 func TestPatternsMatchWholePathsAndMethods(t *testing.T) {
-	p, err := NewPolicy(small, doors)
+	p, err := NewPolicy(small, routes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
-		door RouteKey
-		role string
-		want bool
+		route RouteKey
+		role  string
+		want  bool
 	}{
-		{doors[1], "customer", true},
-		{doors[1], "admin", true}, // inherited
-		{doors[1], "", false},
-		{doors[2], "customer", false}, // "/v1/cart" is only a part of it
-		{doors[3], "admin", true},
-		{doors[3], "customer", false},
+		{routes[1], "customer", true},
+		{routes[1], "admin", true}, // roles inherit
+		{routes[1], "", false},
+		{routes[2], "customer", false}, // "/v1/cart" matches only a part of it
+		{routes[3], "admin", true},
+		{routes[3], "customer", false},
 		{RouteKey{"GET", "/v1/unknown"}, "admin", false},
 	} {
 		var has []string
 		if test.role != "" {
 			has = []string{test.role}
 		}
-		if got := p.Allows(test.door, has); got != test.want {
-			t.Errorf("%v as %q: %v, want %v", test.door, test.role, got, test.want)
+		if got := p.Allows(test.route, has); got != test.want {
+			t.Errorf("%v as %q: allowed %v, want %v", test.route, test.role, got, test.want)
 		}
 	}
 }
 
-func TestABadPolicyIsRefused(t *testing.T) {
+func TestInvalidPoliciesAreRejected(t *testing.T) {
 	bad := map[string]string{
-		"empty":                 "",
-		"not CSV":               small + `p, "x`,
-		"too few fields":        small + "p, customer, /v1/cart",
-		"unknown kind":          small + "q, customer, /v1/cart, GET",
-		"unknown role":          small + "p, root, /v1/cart, GET",
-		"unknown heir":          small + "g, root, customer",
-		"unknown method":        small + "p, customer, /v1/cart, BREW",
-		"bad pattern":           small + "p, customer, /v1/(cart, GET",
-		"nobody can sign in":    strings.Replace(small, "/v1/sessions", "/v1/session", 1),
-		"customers are admins":  small + "p, customer, /v1/.*, GET",
-		"everybody is an admin": small + "g, customer, admin",
-		"no admin is left":      strings.Replace(small, "p, admin", "p, customer", 1),
+		"empty":                   "",
+		"not CSV":                 small + `p, "x`,
+		"too few fields":          small + "p, customer, /v1/cart",
+		"unknown kind":            small + "q, customer, /v1/cart, GET",
+		"unknown role":            small + "p, root, /v1/cart, GET",
+		"unknown parent role":     small + "g, root, customer",
+		"unknown method":          small + "p, customer, /v1/cart, BREW",
+		"bad pattern":             small + "p, customer, /v1/(cart, GET",
+		"visitors cannot sign in": strings.Replace(small, "/v1/sessions", "/v1/session", 1),
+		"customers are admins":    small + "p, customer, /v1/.*, GET",
+		"everybody is an admin":   small + "g, customer, admin",
+		"no admin is left":        strings.Replace(small, "p, admin", "p, customer", 1),
 	}
 	for name, text := range bad {
-		if _, err := NewPolicy(text, doors); err == nil {
-			t.Errorf("%s: taken, want it refused", name)
+		if _, err := NewPolicy(text, routes); err == nil {
+			t.Errorf("%s: accepted, want an error", name)
 		}
 	}
-	if _, err := NewPolicy(small+"# a comment\n\n", doors); err != nil {
+	if _, err := NewPolicy(small+"# a comment\n\n", routes); err != nil {
 		t.Errorf("comment: %v", err)
 	}
 }
 
-func TestWhoeverIsBannedIsNothingElse(t *testing.T) {
-	p, err := NewPolicy(small, doors)
+func TestBannedOverridesEveryOtherRole(t *testing.T) {
+	p, err := NewPolicy(small, routes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Allows(doors[1], []string{"customer", "banned"}) {
+	if p.Allows(routes[1], []string{"customer", "banned"}) {
 		t.Error("a banned customer may see the cart")
 	}
 }

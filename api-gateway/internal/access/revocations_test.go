@@ -12,7 +12,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-func TestAListTooOldLetsNobodyIn(t *testing.T) {
+func TestAStaleRevocationListMakesTheGatewayUnavailable(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	var since []time.Time
 	answer := authv1.Revocations{Now: now}
@@ -43,7 +43,7 @@ func TestAListTooOldLetsNobodyIn(t *testing.T) {
 	}
 	check("revoked", true, "")
 	if len(since) != 2 || !since[0].IsZero() || !since[1].Equal(answer.Now) {
-		t.Errorf("asked since %v, want first for everything, then since auth's clock", since)
+		t.Errorf("since was %v, want none first, then the time of auth's clock", since)
 	}
 
 	down, answer = errors.New("auth is down"), authv1.Revocations{}
@@ -60,18 +60,18 @@ func TestAListTooOldLetsNobodyIn(t *testing.T) {
 	}
 	check("after all its tokens expired", false, "")
 	if len(r.users) != 0 {
-		t.Errorf("%d revocations kept that concern no living token", len(r.users))
+		t.Errorf("%d revocations are kept though all tokens they void have expired", len(r.users))
 	}
 }
 
-// A list in several pages admits nobody before its last page is read.
-func TestAListInPiecesIsReadToItsEnd(t *testing.T) {
+// With a list of several pages, no token is accepted before its last page was read.
+func TestARevocationListIsReadToItsLastPage(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	one := func(subject, next string, at time.Time) authv1.Revocations {
 		return authv1.Revocations{Now: at, Next: next, Items: []authv1.Revocation{{Kind: authv1.KindUser, Subject: subject,
 			NotBefore: now.UnixMilli() + 1, ExpiresAt: now.Add(time.Hour)}}}
 	}
-	pieces := map[string]authv1.Revocations{"": one("7", "a", now), "a": one("8", "b", now.Add(time.Second)),
+	pages := map[string]authv1.Revocations{"": one("7", "a", now), "a": one("8", "b", now.Add(time.Second)),
 		"b": one("9", "", now.Add(2*time.Second))}
 	lost := "b"
 	var since []time.Time
@@ -80,15 +80,15 @@ func TestAListInPiecesIsReadToItsEnd(t *testing.T) {
 		if after == lost {
 			return authv1.Revocations{}, errors.New("auth is down")
 		}
-		return pieces[after], nil
+		return pages[after], nil
 	}, slog.New(slog.DiscardHandler))
 	r.now = func() time.Time { return now }
 	last := identity.User{ID: "9", Session: "s1", IssuedAt: now.UnixMilli()}
 	if err := r.refresh(t.Context()); err == nil || r.Ready(t.Context()) == nil {
-		t.Errorf("without its last piece the list is taken for whole: %v", err)
+		t.Errorf("the list counts as complete without its last page: %v", err)
 	}
 	if _, err := r.IsRevoked(last); problem.KindOf(err) != problem.Unavailable {
-		t.Errorf("let in by a list that is not whole: %v", err)
+		t.Errorf("accepted with an incomplete list: %v", err)
 	}
 	lost = "none"
 	for range 2 {
@@ -97,15 +97,15 @@ func TestAListInPiecesIsReadToItsEnd(t *testing.T) {
 		}
 	}
 	if void, err := r.IsRevoked(last); !void || err != nil {
-		t.Errorf("void by the last piece: %v, %v", void, err)
+		t.Errorf("void %v, %v; want void: the last page says so", void, err)
 	}
 	if !since[3].IsZero() || !since[len(since)-1].Equal(now) {
-		t.Errorf("asked since %v, want from the beginning until the list was whole, then since the first piece", since)
+		t.Errorf("since was %v, want none until the list is complete, then the time of its first page", since)
 	}
 }
 
-// Tokens of a key that auth removed from its list are rejected after the next poll. If auth lists no keys, none are
-// rejected.
+// Tokens of a key that auth removed from its list are rejected after the next poll. A list without keys changes
+// nothing.
 func TestTokensOfARemovedKeyAreVoid(t *testing.T) {
 	answer := authv1.Revocations{Now: time.Now()}
 	r := NewRevocations(func(context.Context, time.Time, string) (authv1.Revocations, error) { return answer, nil },

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// A failing route is refused at once, without a call to its service. Other routes go on, and 4xx answers do not open
-// the breaker.
-func TestARouteThatFailsIsRefusedAtOnce(t *testing.T) {
+// When a route fails, the gateway refuses requests to it at once, without calling its service. Other routes still work,
+// and 4xx answers do not open the breaker.
+func TestAFailingRouteIsRefusedAtOnce(t *testing.T) {
 	m := open(t, func(m *mall) {
 		m.answer = func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/problem+json")
@@ -35,12 +35,12 @@ func TestARouteThatFailsIsRefusedAtOnce(t *testing.T) {
 	}
 	failed := len(m.seen)
 	if failed >= asked {
-		t.Errorf("a route that always fails was asked %d of %d times", failed, asked)
+		t.Errorf("a route that always fails was called %d of %d times", failed, asked)
 	}
 	res := m.do("GET", "/v1/products", "")
 	res.want(t, "a route that fails", 503, "unavailable")
 	if res.Header.Get("Retry-After") != "5" {
-		t.Errorf("Retry-After %q, want the time until it is tried again", res.Header.Get("Retry-After"))
+		t.Errorf("Retry-After %q, want the time until the next attempt", res.Header.Get("Retry-After"))
 	}
 	for i := range asked {
 		m.do("GET", "/v1/products/"+string(rune('1'+i%9)), "").want(t, "another route of the same app", 404, "not_found")
@@ -50,6 +50,6 @@ func TestARouteThatFailsIsRefusedAtOnce(t *testing.T) {
 		t.Errorf("%d of %d requests to other routes arrived", n, 2*asked)
 	}
 	if text := m.metrics(); !strings.Contains(text, `mall_breaker_state{app="product",route="GET /v1/products"} 2`) {
-		t.Error("no metric says that the breaker is open")
+		t.Error("no metric shows the open breaker")
 	}
 }

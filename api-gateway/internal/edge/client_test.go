@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// However a trusted proxy writes an address, each client gets its own key.
-func TestTheClientBehindProxies(t *testing.T) {
+// Each client gets its own key, in whatever form a trusted proxy writes its address.
+func TestClientKeysBehindProxies(t *testing.T) {
 	trusted, err := ParseProxies("127.0.0.0/8, 10.0.0.0/8, fd00::/8, ::ffff:192.168.0.0/112, fe80::1%eth0")
 	if err != nil {
 		t.Fatal(err)
@@ -26,11 +26,11 @@ func TestTheClientBehindProxies(t *testing.T) {
 		{"127.0.0.1:99", "[2001:db8::1%25eth0]:443", "2001:db8::1"},
 		{"127.0.0.1:99", "::ffff:1.2.3.4", "1.2.3.4"},
 		{"127.0.0.1:99", "[::ffff:1.2.3.4]:5678, 10.1.1.1", "1.2.3.4"},
-		{"127.0.0.1:99", "1.2.3.4, [::ffff:192.168.0.7]:80", "1.2.3.4"}, // one of our proxies, however it is written
+		{"127.0.0.1:99", "1.2.3.4, [::ffff:192.168.0.7]:80", "1.2.3.4"}, // one of our proxies, in another notation
 		{"[fd00::7]:99", "1.2.3.4", "1.2.3.4"},
 		{"[fe80::1%eth0]:99", "1.2.3.4", "1.2.3.4"},
 		{"127.0.0.1:99", "1.2.3.4, unknown", "127.0.0.1"},     // no trusted proxy named the client
-		{"127.0.0.1:99", "1.2.3.4, _hidden", "127.0.0.1"},     // RFC 7239's obfuscated names are no addresses
+		{"127.0.0.1:99", "1.2.3.4, _hidden", "127.0.0.1"},     // RFC 7239's obfuscated names are not addresses
 		{"127.0.0.1:99", "1.2.3.4, 1.2.3.4:x:y", "127.0.0.1"}, //
 		{"8.8.8.8:99", "1.2.3.4", "8.8.8.8"},
 	} {

@@ -29,7 +29,7 @@ func TestForgedTokensAreRefusedOnEveryRoute(t *testing.T) {
 		`{"sub":"7","roles":["admin"],"sid":"s1","typ":"access","iss":"mall","aud":"mall",` +
 			`"exp":9999999999,"iat":1,"iat_ms":1}`))
 	forged := map[string]string{
-		"none at all":        "",
+		"no token":           "",
 		"alg none":           m.sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil),
 		"HS256 + public key": m.sign(jwt.SigningMethodHS256, []byte(m.keys.public), nil),
 		"another key":        m.sign(jwt.SigningMethodEdDSA, stranger, nil),
@@ -57,11 +57,11 @@ func TestForgedTokensAreRefusedOnEveryRoute(t *testing.T) {
 	}
 }
 
-func TestRoutesForAnyoneIgnoreTokens(t *testing.T) {
+func TestPublicRoutesIgnoreTokens(t *testing.T) {
 	m := open(t, func(m *mall) { m.authDown = true })
 	m.do("GET", "/v1/products", "", "Authorization: Bearer rubbish").want(t, "bad token", 200, "")
 	if got := m.seen[0].Header.Get("Authorization"); got != "" {
-		t.Errorf("forwarded Authorization %q on a route for anyone", got)
+		t.Errorf("a public route forwarded Authorization %q", got)
 	}
 	m.signed("GET", "/v1/cart", "").want(t, "signed in while nobody knows who is banned", 503, "unavailable")
 }
@@ -91,7 +91,7 @@ func TestRevokedTokensAreVoid(t *testing.T) {
 	}
 }
 
-func TestRolesDecide(t *testing.T) {
+func TestRolesDecideWhichRoutesAreAllowed(t *testing.T) {
 	m := open(t, nil)
 	for _, test := range []struct {
 		roles        string
@@ -117,7 +117,7 @@ func TestRolesDecide(t *testing.T) {
 	}
 }
 
-func TestIdempotencyKeys(t *testing.T) {
+func TestIdempotencyKeysAreCheckedAndForwarded(t *testing.T) {
 	m := open(t, nil)
 	long := strings.Repeat("k", 255)
 	tests := []struct {
@@ -138,7 +138,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		{"optional, sent", "POST", "/v1/cart/items", []string{"Idempotency-Key: a"}, 200, "", "a"},
 		{"optional, bad", "POST", "/v1/cart/items", []string{"Idempotency-Key: " + long + "k"}, 400,
 			"idempotency_key_invalid", ""},
-		{"ignored for anyone", "POST", "/v1/sessions", []string{"Idempotency-Key: " + long + "k"}, 200, "", ""},
+		{"ignored on public routes", "POST", "/v1/sessions", []string{"Idempotency-Key: " + long + "k"}, 200, "", ""},
 		{"ignored on PUT", "PUT", "/v1/cart/items/7", []string{"Idempotency-Key: a"}, 200, "", ""},
 	}
 	for _, test := range tests {
@@ -152,7 +152,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	}
 }
 
-func TestBodies(t *testing.T) {
+func TestBodiesAreLimitedAndMustBeJSON(t *testing.T) {
 	m := open(t, nil)
 	big := `{"x":"` + strings.Repeat("a", 1<<20-8) + `"}`
 	m.signed("POST", "/v1/cart/items", big).want(t, "1 MiB", 200, "")
@@ -165,7 +165,7 @@ func TestBodies(t *testing.T) {
 		"unsupported_media_type")
 	m.signed("POST", "/v1/cart/items", "{}", "Content-Type: ").want(t, "no type", 415, "unsupported_media_type")
 
-	// A body without a length must not bypass the limit.
+	// A body without a declared length must not bypass the limit.
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.front.URL+"/v1/cart/items",
 		struct{ *bytes.Reader }{bytes.NewReader(make([]byte, 2<<20))})
 	if err != nil {
@@ -184,7 +184,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-func TestOnlyListedHeadersCross(t *testing.T) {
+func TestOnlyListedHeadersAreForwarded(t *testing.T) {
 	m := open(t, func(m *mall) {
 		m.answer = func(w http.ResponseWriter, _ *http.Request) {
 			h := w.Header()
@@ -206,7 +206,7 @@ func TestOnlyListedHeadersCross(t *testing.T) {
 		"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	got := m.seen[0]
 	if got.URL.Path != "/v1.0/invoke/cart/method/v1/cart/items" || got.URL.RawQuery != "a=1&b=%20" {
-		t.Errorf("went to %s", got.URL)
+		t.Errorf("was sent to %s", got.URL)
 	}
 	want := map[string]string{"If-Match": `"2"`, "Accept": "", "Dapr-Api-Token": "dapr-token", "Dapr-App-Id": "",
 		"Dapr-Caller-App-Id": "",
@@ -214,34 +214,34 @@ func TestOnlyListedHeadersCross(t *testing.T) {
 		"Content-Type": "application/json"}
 	for name, value := range want {
 		if strings.Join(got.Header.Values(name), ",") != value {
-			t.Errorf("a service sees %s: %q, want %q", name, got.Header.Values(name), value)
+			t.Errorf("a service receives %s: %q, want %q", name, got.Header.Values(name), value)
 		}
 	}
 	if !strings.HasPrefix(got.Header.Get("Traceparent"), "00-0af7651916cd43dd8448eb211c80319c-") {
-		t.Errorf("a service sees traceparent %q", got.Header.Get("Traceparent"))
+		t.Errorf("a service receives traceparent %q", got.Header.Get("Traceparent"))
 	}
 	for name, value := range map[string]string{"Etag": `"3"`, "Location": "/v1/orders/1", "Idempotent-Replayed": "true",
 		"Dapr-Caller-App-Id": "", "X-Internal": "", "Set-Cookie": "",
 		"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"} {
 		if res.Header.Get(name) != value {
-			t.Errorf("a client sees %s: %q, want %q", name, res.Header.Get(name), value)
+			t.Errorf("a client receives %s: %q, want %q", name, res.Header.Get(name), value)
 		}
 	}
 }
 
-// Sidecars fail on headers with other characters, and the client would not learn why.
-func TestHeadersThatNoSidecarCarriesStayOutside(t *testing.T) {
+// A sidecar fails on headers with other characters, and the client would not be told why.
+func TestHeadersThatSidecarsRefuseAreNotForwarded(t *testing.T) {
 	m := open(t, nil)
 	m.do("GET", "/v1/products/71", "", "If-None-Match: \"é\"", "Last-Event-ID: a\tb", "Accept: text/event-stream").want(t,
 		"GET", 200, "")
 	for _, name := range []string{"If-None-Match", "Last-Event-Id", "Accept"} {
 		if got := m.seen[0].Header.Values(name); len(got) > 0 {
-			t.Errorf("a service sees %s: %q", name, got)
+			t.Errorf("a service receives %s: %q", name, got)
 		}
 	}
 }
 
-func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
+func TestHeadIsAnsweredLikeGetWithoutBody(t *testing.T) {
 	m := open(t, func(m *mall) {
 		m.answer = func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
@@ -262,7 +262,7 @@ func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
 		}
 	}
 	if got := m.seen[1]; got.Method != http.MethodGet || !strings.HasSuffix(got.URL.Path, "/v1/products/71") {
-		t.Errorf("a service is asked %s %s, want GET", got.Method, got.URL.Path)
+		t.Errorf("a service received %s %s, want GET", got.Method, got.URL.Path)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, m.front.URL+"/v1/orders/71", nil)
 	if err != nil {
@@ -277,7 +277,7 @@ func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
 	}
 }
 
-func TestAddressesThatNameNothing(t *testing.T) {
+func TestUnknownPathsAndMethodsAreRefused(t *testing.T) {
 	m := open(t, nil)
 	for _, path := range []string{"/v1/orders/x", "/v1/orders/0", "/v1/orders/-1", "/v1/orders/99999999999999999999",
 		"/v1/orders/1%2F..%2F..%2Finternal",
@@ -295,8 +295,8 @@ func TestAddressesThatNameNothing(t *testing.T) {
 	}
 }
 
-// Sidecars would fail on the first, and a filter behind a # would be lost.
-func TestAQueryArrivesAsItWasWritten(t *testing.T) {
+// Sidecars would fail on the first query; of the second, the filter behind # would be lost.
+func TestQueriesAreForwardedUnchanged(t *testing.T) {
 	m := open(t, nil)
 	for query, want := range map[string]string{"q=\xff": "400", "q=tea#&max_price=100": "400",
 		"q=\xe8\x8c\xb6&sort=-price": "200", "q=%ff%23": "200"} {
@@ -313,7 +313,7 @@ func TestAQueryArrivesAsItWasWritten(t *testing.T) {
 			t.Errorf("%q: %s (%v), want %s", query, answer, err, want)
 		}
 		if seen := len(m.seen); want == "200" && (seen == 0 || m.seen[seen-1].URL.RawQuery != query) {
-			t.Errorf("%q did not reach the service as it was written", query)
+			t.Errorf("%q did not reach the service unchanged", query)
 		}
 	}
 	if len(m.seen) != 2 {
@@ -327,8 +327,9 @@ func other(t *testing.T) (any, any) {
 	return m.keys.public, m.keys.private
 }
 
-// The built-in policy and limits may be laxer than the configured ones: until those are known, nobody is served.
-func TestNothingIsServedBeforeTheSettingsAreKnown(t *testing.T) {
+// The built-in policy and limits may allow more than the configured ones. So until the settings are known, every
+// request is refused.
+func TestRequestsAreRefusedUntilTheSettingsAreKnown(t *testing.T) {
 	m := open(t, func(m *mall) { m.missing = []string{"gateway.policy"} })
 	for _, r := range edge.Routes() {
 		res := m.do(r.Method, strings.NewReplacer("{id}", "1", "{product_id}", "1").Replace(r.Path), "")
@@ -347,21 +348,21 @@ func TestNothingIsServedBeforeTheSettingsAreKnown(t *testing.T) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	if body, _ := io.ReadAll(res.Body); res.StatusCode != 503 || !strings.Contains(string(body), "gateway.policy") {
-		t.Errorf("readyz: %d %s, want 503 that names what is missing", res.StatusCode, body)
+		t.Errorf("readyz: %d %s, want 503 with the missing settings", res.StatusCode, body)
 	}
 	m.missing = nil
 	m.do("GET", "/v1/products", "").want(t, "once they are known", 200, "")
 }
 
-// A webhook's signature covers the exact bytes of the body: body and header reach payment unchanged. Other routes do
-// not forward the header.
-func TestAWebhookArrivesAsItWasSigned(t *testing.T) {
+// A webhook's signature covers the exact bytes of the body, so payment must receive body and header unchanged. Other
+// routes do not forward the header.
+func TestAWebhookIsForwardedUnchanged(t *testing.T) {
 	m := open(t, nil)
 	const body = "{\n  \"id\": \"evt_1\",\t\"caf\u00e9\": 1.0 ,\"x\":\"\\u00e9\" }\n"
 	const signature = "t=1767225600,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd"
 	m.do("POST", "/v1/webhooks/stripe", body, "Stripe-Signature: "+signature).want(t, "webhook", 200, "")
 	if len(m.seen) != 1 || m.bodies[0] != body || m.seen[0].Header.Get("Stripe-Signature") != signature {
-		t.Fatalf("payment got %q signed %q", m.bodies, m.seen[0].Header.Get("Stripe-Signature"))
+		t.Fatalf("payment received %q, signed %q", m.bodies, m.seen[0].Header.Get("Stripe-Signature"))
 	}
 	m.do("GET", "/v1/products", "", "Stripe-Signature: "+signature).want(t, "another route", 200, "")
 	if got := m.seen[1].Header.Get("Stripe-Signature"); got != "" {

@@ -27,7 +27,7 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// mall is a gateway whose sidecar is a function.
+// mall is a gateway with a function in place of its sidecar.
 type mall struct {
 	t        *testing.T
 	front    *httptest.Server
@@ -44,8 +44,8 @@ type mall struct {
 	revoked  []authv1.Revocation
 	authDown bool
 	missing  []string         // settings that are not known
-	answer   http.HandlerFunc // stands in for the sidecar
-	seen     []*http.Request  // what reached it
+	answer   http.HandlerFunc // the fake sidecar
+	seen     []*http.Request  // the requests that it received
 	seenMu   sync.Mutex
 	bodies   []string
 }
@@ -149,7 +149,7 @@ func (m *mall) metrics() string {
 	return rec.Body.String()
 }
 
-// idle waits until no request is in flight.
+// idle waits until no requests are in flight.
 func (m *mall) idle() {
 	for m.admitted.InFlight() > 0 {
 		time.Sleep(time.Millisecond) //nolint:forbidigo // a poll; the test's own time-out ends it
@@ -164,7 +164,7 @@ func (l locked) Write(b []byte) (int, error) {
 	return l.m.log.Write(b)
 }
 
-// token signs an access token of user 7.
+// token signs an access token for user 7.
 func (m *mall) token(roles ...string) string {
 	return m.sign(jwt.SigningMethodEdDSA, m.keys.private, func(c *identity.Claims) { c.Roles = roles })
 }
@@ -230,14 +230,14 @@ func (m *mall) do(method, path, body string, headers ...string) reply {
 		}
 		if err := json.Unmarshal(text, &out.doc); err != nil || out.doc.Status != res.StatusCode ||
 			len(out.doc.TraceID) != 32 {
-			m.t.Errorf("%s %s: %d with body %s, want a problem with the same status and a trace_id", method, path,
+			m.t.Errorf("%s %s: %d with body %s, want a problem document with the same status and a trace_id", method, path,
 				res.StatusCode, text)
 		}
 	}
 	return out
 }
 
-// signed is do with a customer's token.
+// signed is do with a customer's access token.
 func (m *mall) signed(method, path, body string, headers ...string) reply {
 	m.t.Helper()
 	return m.do(method, path, body, append(headers, "Authorization: Bearer "+m.token("customer"))...)
@@ -250,7 +250,7 @@ func (r reply) want(t *testing.T, what string, status int, code string) {
 	}
 }
 
-// get asks without the headers that the mall's own requests have.
+// get sends a request without the headers of the mall's own requests.
 func get(t *testing.T, url string) (*http.Response, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)

@@ -17,7 +17,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-func TestLimits(t *testing.T) {
+func TestAddressesAndUsersAreRateLimited(t *testing.T) {
 	m := open(t, func(m *mall) { m.speeds.address = limit.RateLimit{PerSecond: .1, Burst: 2} })
 	m.do("GET", "/v1/products", "").want(t, "first", 200, "")
 	m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.4").want(t, "second", 200, "")
@@ -68,32 +68,32 @@ func TestSignInIsLimitedForAllReplicas(t *testing.T) {
 		t.Helper()
 		got := strings.Join(asked, "\n")
 		if len(asked) != len(want) || strings.Contains(strings.ToLower(got), "wei@") {
-			t.Errorf("%s: asked %s, want %v, and nobody's name", what, got, want)
+			t.Errorf("%s: the binding was asked %s, want %v, without the email", what, got, want)
 			return
 		}
 		for i := range want {
 			if !strings.HasPrefix(asked[i], want[i]) {
-				t.Errorf("%s: asked %s, want %v", what, asked[i], want[i])
+				t.Errorf("%s: the binding was asked %s, want %v", what, asked[i], want[i])
 			}
 		}
 	}
 	first := try()
 	first.want(t, "the right password", 201, "")
 	if saw("the right password", "attempt", "settle"); len(asked) == 2 && !strings.Contains(asked[1], `"signed_in":true`) {
-		t.Errorf("settled %s, want it signed in", asked[1])
+		t.Errorf("settled %s, want signed_in true", asked[1])
 	}
 	cookies := first.Cookies()
 	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode ||
 		len(cookies[0].Value) < 22 {
-		t.Fatalf("cookies %v, want a name for the device", cookies)
+		t.Fatalf("cookies %v, want one with a device id", cookies)
 	}
 	if res := try("Cookie: " + cookies[0].Name + "=" + cookies[0].Value); len(res.Cookies()) != 0 ||
 		strings.Contains(asked[0], cookies[0].Value) ||
 		strings.Contains(asked[0], `"device":""`) {
-		t.Errorf("with its name: named again %v, asked %s", res.Cookies(), asked[0])
+		t.Errorf("with a device id: new cookies %v, asked %s", res.Cookies(), asked[0])
 	}
 	if m.seen[len(m.seen)-1].Header.Get("Cookie") != "" {
-		t.Error("the name of the device left the gateway")
+		t.Error("the device id was forwarded to a service")
 	}
 	status = 401
 	try().want(t, "a wrong password", 401, "x")
@@ -101,7 +101,7 @@ func TestSignInIsLimitedForAllReplicas(t *testing.T) {
 	status = 503
 	try().want(t, "no verdict", 503, "x")
 	if saw("no verdict", "attempt", "settle"); len(asked) == 2 && !strings.Contains(asked[1], `"signed_in":false`) {
-		t.Errorf("settled %s, want only what it took given back", asked[1])
+		t.Errorf("settled %s, want signed_in false", asked[1])
 	}
 	asked, status = nil, 201
 	m.do("POST", "/v1/users", `{"email":"wei@example.org","password":"x"}`).want(t, "sign-up", 201, "")
@@ -122,11 +122,11 @@ func TestSignInIsLimitedForAllReplicas(t *testing.T) {
 	verdict = "down"
 	try().want(t, "Redis down", 201, "")
 	if !strings.Contains(m.metrics(), "mall_gateway_signin_limit_unavailable_total 1") {
-		t.Error("sign-ins that no limit looked at are not counted")
+		t.Error("sign-ins without a limit are not counted")
 	}
 }
 
-func TestFullMallRefusesAtOnce(t *testing.T) {
+func TestAFullGatewayRefusesAtOnce(t *testing.T) {
 	inside, release := make(chan struct{}), make(chan struct{})
 	m := open(t, func(m *mall) {
 		m.inFlight = 1
@@ -150,15 +150,15 @@ func TestFullMallRefusesAtOnce(t *testing.T) {
 	<-done
 }
 
-// Slow uploads use up the places for bodies, and none of those for requests.
-func TestSlowBodiesKeepNobodyOut(t *testing.T) {
+// Slow uploads use up the slots for bodies, but not those for requests.
+func TestSlowUploadsDoNotBlockOtherRequests(t *testing.T) {
 	m := open(t, func(m *mall) { m.inFlight = 8 })
 	type ended struct {
 		which int
 		line  string
 	}
 	replies := make(chan ended, 3)
-	slow := make([]net.Conn, 3) // two are admitted: a quarter of eight
+	slow := make([]net.Conn, 3) // two are admitted, a quarter of eight
 	for i := range slow {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", m.front.Listener.Addr().String())
 		if err != nil {
@@ -196,7 +196,7 @@ func TestSlowBodiesKeepNobodyOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := <-replies; got.line != "HTTP/1.1 200 OK" {
-			t.Errorf("a slow body that came in: %s, want 200", got.line)
+			t.Errorf("a slow upload that was admitted: %s, want 200", got.line)
 		}
 	}
 	m.proxies = nil

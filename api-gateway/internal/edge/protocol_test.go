@@ -11,8 +11,8 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Whatever is wrong with a request, the refusal is a problem document, also when no handler has seen it.
-func TestRefusalsOfTheProtocolAreProblems(t *testing.T) {
+// Every refusal is a problem document, also of requests so malformed that no handler sees them.
+func TestMalformedRequestsGetProblemDocuments(t *testing.T) {
 	m := open(t, nil)
 	const host = "Host: mall\r\n"
 	for what, r := range map[string]struct {
@@ -22,9 +22,9 @@ func TestRefusalsOfTheProtocolAreProblems(t *testing.T) {
 	}{
 		"a stray percent sign":   {"GET /v1/% HTTP/1.1\r\n" + host, 400, "bad_request"},
 		"no host":                {"GET /v1/products HTTP/1.1\r\n", 400, "bad_request"},
-		"no HTTP":                {"hello, is anybody there?\r\n", 400, "bad_request"},
+		"not HTTP":               {"hello, is anybody there?\r\n", 400, "bad_request"},
 		"a header without colon": {"GET / HTTP/1.1\r\n" + host + "nothing\r\n", 400, "bad_request"},
-		"another expectation": {"POST /v1/users HTTP/1.1\r\n" + host + "Expect: a miracle\r\nContent-Length: 0\r\n", 417,
+		"an unknown expectation": {"POST /v1/users HTTP/1.1\r\n" + host + "Expect: a miracle\r\nContent-Length: 0\r\n", 417,
 			"expectation_failed"},
 		"a long address": {"GET /v1/products?q=" + strings.Repeat("x", 9<<10) + " HTTP/1.1\r\n" + host, 414,
 			"uri_too_long"},
@@ -61,9 +61,9 @@ func TestRefusalsOfTheProtocolAreProblems(t *testing.T) {
 	}
 }
 
-// Only net/http's own text is replaced, never part of an answer: a product description may look like a refusal and
-// begin a write, and replacing it would corrupt the answers that follow on the connection.
-func TestAnswersThatLookLikeRefusalsPass(t *testing.T) {
+// Only net/http's own text is replaced, never part of an answer. A product description may look like that text and be
+// at the start of a write; replacing it would corrupt later answers on the connection.
+func TestAnswersThatLookLikeRefusalsAreForwarded(t *testing.T) {
 	refusal := "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad " +
 		"Request"
 	for _, period := range []string{"HTTP/1.1 417 ", refusal} {
@@ -81,7 +81,7 @@ func TestAnswersThatLookLikeRefusalsPass(t *testing.T) {
 }
 
 // A request of exactly the largest size is forwarded unchanged.
-func TestWhatFitsIsForwarded(t *testing.T) {
+func TestTheLargestAllowedRequestIsForwarded(t *testing.T) {
 	m := open(t, nil)
 	etags := `"` + strings.Repeat("x", 3<<10) + `"`
 	query := "q=" + strings.Repeat("x", 7<<10)

@@ -9,22 +9,22 @@ import (
 	"testing"
 )
 
-func TestAnswersThatNoServiceMade(t *testing.T) {
+func TestFailuresOfDaprAndServicesBecomeProblems(t *testing.T) {
 	tests := map[string]struct {
 		status      int
 		media, body string
 		want        int
 		code        string
 	}{
-		"service away": {500, "application/json",
+		"service unreachable": {500, "application/json",
 			`{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id: order, err: no such host 10.1.2.3"}`, 503,
 			"unavailable"},
 		"not allowed by ACL": {403, "application/json",
 			`{"errorCode":"ERR_DIRECT_INVOKE","message":"access control policy has denied access"}`, 503, "unavailable"},
-		"service without route":    {404, "text/plain", "404 page not found", 404, "not_found"},
-		"service fell over":        {500, "text/plain", "panic: runtime error", 503, "unavailable"},
-		"died before its body":     {201, "application/json; charset=utf-8", "", 503, "unavailable"},
-		"service refused in words": {400, "text/html", "<h1>no</h1>", 400, "bad_request"},
+		"service without route":        {404, "text/plain", "404 page not found", 404, "not_found"},
+		"service panicked":             {500, "text/plain", "panic: runtime error", 503, "unavailable"},
+		"service died before its body": {201, "application/json; charset=utf-8", "", 503, "unavailable"},
+		"service refused with HTML":    {400, "text/html", "<h1>no</h1>", 400, "bad_request"},
 	}
 	for name, test := range tests {
 		m := open(t, func(m *mall) {
@@ -46,8 +46,8 @@ func TestAnswersThatNoServiceMade(t *testing.T) {
 	}
 }
 
-// A service that drains closes its connections: a request that it did not begin is made again, whole.
-func TestARequestThatWasNeverHandledIsRepeated(t *testing.T) {
+// A draining service closes its connections. A request that it did not begin to handle is sent again, with its body.
+func TestARequestThatNoServiceHandledIsSentAgain(t *testing.T) {
 	calls := 0
 	m := open(t, func(m *mall) {
 		m.answer = func(w http.ResponseWriter, _ *http.Request) {
@@ -67,7 +67,7 @@ func TestARequestThatWasNeverHandledIsRepeated(t *testing.T) {
 	}
 }
 
-func TestAServicesOwnRefusalPasses(t *testing.T) {
+func TestARefusalOfAServiceIsForwarded(t *testing.T) {
 	const body = `{"type":"about:blank","title":"Conflict","status":409,"detail":"","code":"sold_out",` +
 		`"trace_id":"0af7651916cd43dd8448eb211c80319c","errors":[{"field":"72","message":"1 left"}]}`
 	m := open(t, func(m *mall) {
@@ -80,11 +80,11 @@ func TestAServicesOwnRefusalPasses(t *testing.T) {
 	res := m.signed("POST", "/v1/checkout", "{}", "Idempotency-Key: k")
 	res.want(t, "sold out", 409, "sold_out")
 	if res.text != body {
-		t.Errorf("answer %s, want it word for word", res.text)
+		t.Errorf("answer %s, want the service's own", res.text)
 	}
 }
 
-func TestAStreamIsFlushedPieceByPiece(t *testing.T) {
+func TestAStreamIsFlushedAfterEachPiece(t *testing.T) {
 	next := make(chan struct{})
 	m := open(t, func(m *mall) {
 		m.answer = func(w http.ResponseWriter, _ *http.Request) {
@@ -129,7 +129,7 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 	}
 }
 
-func TestTheHouseRoutes(t *testing.T) {
+func TestTheGatewaysOwnRoutes(t *testing.T) {
 	m := open(t, nil)
 	for _, path := range []string{"/", "/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/docs/"} {
 		if res := m.do("GET", path, ""); res.StatusCode != 200 {
@@ -147,29 +147,29 @@ func TestTheHouseRoutes(t *testing.T) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	if body, _ := io.ReadAll(res.Body); res.StatusCode != 503 || !strings.Contains(string(body), "revocations") {
-		t.Errorf("not ready: %d %s, want 503 that says what is missing", res.StatusCode, body)
+		t.Errorf("not ready: %d %s, want 503 with what is missing", res.StatusCode, body)
 	}
 }
 
 var link = regexp.MustCompile(`(?:src|href)="([^"]*)"`)
 
-func TestTheDocumentationNeedsNoForeignHost(t *testing.T) {
+func TestTheDocumentationLoadsNothingFromOtherHosts(t *testing.T) {
 	m := open(t, nil)
 	page := m.do("GET", "/docs/", "")
 	links := link.FindAllStringSubmatch(page.text, -1)
 	if len(links) < 4 {
-		t.Fatalf("the page has %d links, want its scripts and styles:\n%s", len(links), page.text)
+		t.Fatalf("the page has %d links, want those of its scripts and styles:\n%s", len(links), page.text)
 	}
 	for _, l := range links {
 		if !strings.HasPrefix(l[1], "/docs/") {
-			t.Errorf("the page wants %s", l[1])
+			t.Errorf("the page loads %s", l[1])
 			continue
 		}
 		if res := m.do("GET", l[1], ""); res.StatusCode != 200 || len(res.text) == 0 {
 			t.Errorf("GET %s: %d, %d bytes", l[1], res.StatusCode, len(res.text))
 		}
 	}
-	// The browser is told not to load anything from elsewhere.
+	// The Content-Security-Policy forbids loading from other hosts, too.
 	csp := page.Header.Get("Content-Security-Policy")
 	if !strings.HasPrefix(csp, "default-src 'self'") || strings.Contains(csp, "http") || strings.Contains(csp, "*") {
 		t.Errorf("Content-Security-Policy %q lets the page load from elsewhere", csp)

@@ -14,12 +14,13 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// Clients that ask for much and read nothing keep nobody out, whatever protocol they speak: a request is no longer in
-// flight when the service has answered.
-func TestSlowReadersKeepNobodyOut(t *testing.T) {
+// Clients that request much and read nothing do not block others, with any protocol: a request is no longer in flight
+// once the service has answered.
+func TestSlowReadersDoNotBlockOtherRequests(t *testing.T) {
 	const admitted = 4
 	big := bytes.Repeat([]byte("x"), 6<<20)
-	for protocol, ask := range map[string]func(*testing.T, string, int){"HTTP/1.1": askInText, "HTTP/2": askInFrames} {
+	for protocol, ask := range map[string]func(*testing.T, string, int){"HTTP/1.1": requestInText,
+		"HTTP/2": requestInFrames} {
 		t.Run(protocol, func(t *testing.T) {
 			answers := make(chan struct{}, 1000)
 			m := open(t, func(m *mall) {
@@ -47,8 +48,8 @@ func TestSlowReadersKeepNobodyOut(t *testing.T) {
 }
 
 // When a client disconnects early, the gateway still reads the sidecar's answer, and the request counts as in flight
-// until then: disconnecting does not bypass the bound.
-func TestAnAbortedRequestIsReadToItsEnd(t *testing.T) {
+// until then. So disconnecting does not bypass the limit.
+func TestTheAnswerToAnAbortedRequestIsReadToItsEnd(t *testing.T) {
 	asked, goOn, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	m := open(t, func(m *mall) {
 		m.inFlight = 1
@@ -75,7 +76,7 @@ func TestAnAbortedRequestIsReadToItsEnd(t *testing.T) {
 	go func() {
 		if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
 			_ = res.Body.Close()
-			t.Error("an answer that was not there yet")
+			t.Error("the aborted request got an answer")
 		}
 		close(left)
 	}()
@@ -104,8 +105,8 @@ func dial(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// askInText sends each request on its own connection and reads nothing.
-func askInText(t *testing.T, address string, n int) {
+// requestInText sends each request on its own connection and reads nothing.
+func requestInText(t *testing.T, address string, n int) {
 	t.Helper()
 	for range n {
 		if _, err := fmt.Fprintf(dial(t, address), "GET /v1/products?q=big HTTP/1.1\r\nHost: mall\r\n\r\n"); err != nil {
@@ -114,8 +115,8 @@ func askInText(t *testing.T, address string, n int) {
 	}
 }
 
-// Small answers count too: on a stream with a closed window they wait as large ones do.
-func TestSmallAnswersThatNobodyReadsAreCutOff(t *testing.T) {
+// Small answers count too: on a stream with a closed window they stay in memory as large ones do.
+func TestSmallUnreadAnswersAreCutOff(t *testing.T) {
 	m := open(t, nil)
 	const allowed, beyond = 64, 20
 	frames := openStreams(t, strings.TrimPrefix(m.front.URL, "http://"), allowed+beyond)
@@ -130,8 +131,8 @@ func TestSmallAnswersThatNobodyReadsAreCutOff(t *testing.T) {
 	}
 }
 
-// askInFrames sends requests on streams of one connection with a window of zero.
-func askInFrames(t *testing.T, address string, n int) {
+// requestInFrames sends requests on streams of one connection with a window of zero.
+func requestInFrames(t *testing.T, address string, n int) {
 	t.Helper()
 	openStreams(t, address, n)
 }

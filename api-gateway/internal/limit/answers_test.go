@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A client that reads nothing loses its own oldest answers; others lose theirs only beyond the total bound.
+// The oldest unread answers of the same client are cut first; answers of other clients only when the total limit is
+// exceeded.
 func TestTheOldestUnreadAnswersAreCut(t *testing.T) {
 	a := NewAnswers()
 	cut := map[string]bool{}
@@ -17,7 +18,7 @@ func TestTheOldestUnreadAnswersAreCut(t *testing.T) {
 		enter("greedy", fmt.Sprint("greedy ", i), 1)
 	}
 	if len(cut) != 2 || !cut["greedy 0"] || !cut["greedy 1"] {
-		t.Errorf("after two answers too many: %v were cut, want the two oldest", cut)
+		t.Errorf("two answers above the limit: %v were cut, want the two oldest", cut)
 	}
 	enter("large", "large", 2*maxClientBytes)
 	if cut["large"] {
@@ -25,7 +26,7 @@ func TestTheOldestUnreadAnswersAreCut(t *testing.T) {
 	}
 	enter("large", "next", 1)
 	if !cut["large"] || cut["next"] {
-		t.Errorf("of a large and a new answer %v were cut", cut)
+		t.Errorf("after a large and a new answer: %v were cut", cut)
 	}
 	honest()
 	for i := range maxBytes/maxClientBytes + 1 {
@@ -35,17 +36,17 @@ func TestTheOldestUnreadAnswersAreCut(t *testing.T) {
 		t.Error("an answer was cut after it was read")
 	}
 	if !cut["next"] || cut[fmt.Sprint("whole share ", maxBytes/maxClientBytes)] || a.Bytes() > maxBytes {
-		t.Errorf("all together: %d bytes lie unread, cut %v", a.Bytes(), cut)
+		t.Errorf("in total: %d bytes are unread, cut %v", a.Bytes(), cut)
 	}
 }
 
-func TestReadAnswersDoNotCount(t *testing.T) {
+func TestAnswersThatWereReadDoNotCount(t *testing.T) {
 	a := NewAnswers()
 	for range 10 * maxClientAnswers {
-		leave := a.Enter("quick", maxClientBytes, func() { t.Error("cut although it was read") })
+		leave := a.Enter("quick", maxClientBytes, func() { t.Error("an answer was cut although it was read") })
 		leave()
 	}
 	if a.Bytes() != 0 || len(a.of) != 0 {
-		t.Errorf("%d bytes of %d clients left", a.Bytes(), len(a.of))
+		t.Errorf("%d bytes of %d clients still count", a.Bytes(), len(a.of))
 	}
 }

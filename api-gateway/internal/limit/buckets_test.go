@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestABucketFillsAgain(t *testing.T) {
+func TestABucketRefillsOverTime(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	b := NewBuckets(func() RateLimit { return RateLimit{PerSecond: 2, Burst: 3} })
 	for range 3 {
@@ -17,9 +17,9 @@ func TestABucketFillsAgain(t *testing.T) {
 		t.Errorf("fourth: %v, retry %v; want refused for 500ms", ok, retry)
 	}
 	if ok, _ := b.Take("b", now); !ok {
-		t.Error("another caller is refused")
+		t.Error("another client is refused")
 	}
 	if ok, _ := b.Take("a", now.Add(500*time.Millisecond)); !ok {
-		t.Error("refused after the advised time")
+		t.Error("refused after the time in retry")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestAnAnswerIsBelievedForItsLifetime(t *testing.T) {
+func TestAnAnswerIsReusedForItsLifetime(t *testing.T) {
 	var m Memory
 	asked := 0
 	resolve := func(app string, at time.Duration, address string) string {
@@ -31,13 +31,13 @@ func TestAnAnswerIsBelievedForItsLifetime(t *testing.T) {
 		{"order", 2*Lifetime - 1, "a:3", "a:2", 3},
 	} {
 		if got := resolve(step.app, step.at, step.address); got != step.want || asked != step.asked {
-			t.Errorf("%s at %v: got %s after %d questions, want %s after %d", step.app, step.at, got, asked, step.want,
+			t.Errorf("%s at %v: got %s after %d lookups, want %s after %d", step.app, step.at, got, asked, step.want,
 				step.asked)
 		}
 	}
 }
 
-func TestAFailureIsNotRemembered(t *testing.T) {
+func TestFailuresAreNotCached(t *testing.T) {
 	var m Memory
 	now := time.Unix(0, 0)
 	none := errors.New("no host")
@@ -56,8 +56,8 @@ func TestAFailureIsNotRemembered(t *testing.T) {
 	}
 }
 
-// While one caller waits for a new answer, a crowd does not ask too.
-func TestOneAsksForAll(t *testing.T) {
+// While one caller looks a name up again, others get the old answer and do not look it up, too.
+func TestOneCallerLooksUpForAll(t *testing.T) {
 	var m Memory
 	start := time.Unix(0, 0)
 	_, _ = m.Resolve("order", start, func() (string, error) { return "a:1", nil })
@@ -75,13 +75,13 @@ func TestOneAsksForAll(t *testing.T) {
 	<-asking
 	for range 50 {
 		if got, err := m.Resolve("order", late, ask); got != "a:1" || err != nil {
-			t.Errorf("got %s, %v while another asks", got, err)
+			t.Errorf("got %s, %v during another lookup", got, err)
 		}
 	}
 	close(answer)
 	crowd.Wait()
 	if n := asked.Load(); n != 1 {
-		t.Errorf("%d asked, want one", n)
+		t.Errorf("%d lookups, want one", n)
 	}
 	if got, _ := m.Resolve("order", late, ask); got != "a:2" {
 		t.Errorf("got %s afterwards, want the new answer", got)

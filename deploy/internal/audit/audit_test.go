@@ -11,7 +11,7 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// fail is one thing put wrong in one service, and the one book that must notice.
+// fail is one inconsistency in one service, and the check that must find it.
 type fail struct {
 	name, service, sql string
 	book, rule         string
@@ -19,112 +19,124 @@ type fail struct {
 }
 
 var fails = []fail{
-	{"stock that nobody accounted for", "product", "UPDATE stock SET on_hand = 99", "C1", ruleLedger, Violation},
-	{"a ledger entry that is gone", "product", "DELETE FROM stock_ledger WHERE stock_version = 8", "C1", ruleLedger,
+	{"stock that no ledger entry explains", "product", "UPDATE stock SET on_hand = 99", "C1", ruleLedger, Violation},
+	{"a missing ledger entry", "product", "DELETE FROM stock_ledger WHERE stock_version = 8", "C1", ruleLedger,
 		Violation},
 	{"a reservation that is not in stock", "product",
 		"UPDATE stock SET reserved = 0; UPDATE stock_ledger SET reserved_delta = -1 WHERE stock_version = 8", "C1",
 		ruleReserved, Violation},
-	{"stock given back twice", "product", "UPDATE stock_ledger SET kind = 'release', order_id = 3 WHERE stock_version = 8",
+	{"stock released twice", "product", "UPDATE stock_ledger SET kind = 'release', order_id = 3 WHERE stock_version = 8",
 		"C1", ruleEntries, Violation},
 	{"a deduction without a reservation", "product",
 		"UPDATE stock_ledger SET kind = 'deduct', order_id = 9 WHERE stock_version = 8", "C1", ruleEntries, Violation},
-	{"an adjustment booked wrong", "product", "UPDATE adjustments SET delta = -2", "C1", ruleAdjusted, Violation},
+	{"an adjustment with a wrong delta", "product", "UPDATE adjustments SET delta = -2", "C1", ruleAdjusted, Violation},
 
-	{"paid without money", "payment", "DELETE FROM payments WHERE id = 11", "C2", rulePaid, Violation},
+	{"paid without a payment", "payment", "DELETE FROM payments WHERE id = 11", "C2", rulePaid, Violation},
 	{"paid twice", "payment", "UPDATE payments SET status = 'succeeded' WHERE id = 10", "C2", rulePaid, Violation},
 	{"another amount", "payment", "UPDATE payments SET amount = 1999 WHERE id = 11", "C2", rulePaid, Violation},
-	{"money for an order that awaits it", "payment", "UPDATE payments SET order_id = 2 WHERE id = 11", "C2", rulePaid,
+	{"a payment of an order that awaits payment", "payment", "UPDATE payments SET order_id = 2 WHERE id = 11", "C2",
+		rulePaid,
 		Violation},
-	{"money kept for a cancelled order", "payment", "UPDATE payments SET order_id = 3 WHERE id = 11", "C2", ruleBack,
+	{"a payment of a cancelled order that is not refunded", "payment", "UPDATE payments SET order_id = 3 WHERE id = 11",
+		"C2", ruleBack,
 		Violation},
-	{"money back and not told", "order",
+	{"refunded without the order knowing it", "order",
 		"UPDATE orders SET status = 'cancelled' WHERE id = 4; DELETE FROM order_history WHERE position = 2", "C2", ruleBack,
 		Violation},
 	{"no bill", "payment", "DELETE FROM bills WHERE order_id = 2", "C2", ruleBill, Violation},
-	{"a bill that was never closed", "payment", "UPDATE bills SET status = 'open' WHERE order_id = 3", "C2", ruleBill,
+	{"an open bill of a cancelled order", "payment", "UPDATE bills SET status = 'open' WHERE order_id = 3", "C2", ruleBill,
 		Violation},
-	{"a bill over something else", "payment", "UPDATE bills SET amount = 1 WHERE order_id = 2", "C2", ruleBill, Violation},
-	{"paid and not deducted", "product", "UPDATE reservations SET state = 'reserved' WHERE order_id = 1", "C2", ruleStock,
+	{"a bill with another amount", "payment", "UPDATE bills SET amount = 1 WHERE order_id = 2", "C2", ruleBill, Violation},
+	{"paid, stock not deducted", "product", "UPDATE reservations SET state = 'reserved' WHERE order_id = 1", "C2",
+		ruleStock,
 		Violation},
-	{"cancelled and not given back", "product", "UPDATE reservations SET state = 'reserved' WHERE order_id = 3", "C2",
+	{"cancelled, stock not released", "product", "UPDATE reservations SET state = 'reserved' WHERE order_id = 3", "C2",
 		ruleStock, Violation},
 	{"other lines", "product", "UPDATE reservations SET quantity = 2 WHERE order_id = 2", "C2", ruleStock, Violation},
-	{"refused stock and an order that goes on", "order",
+	{"stock rejected, order not cancelled", "order",
 		"UPDATE orders SET status = 'awaiting_payment', payment_due_at = now() + interval '1 minute' WHERE id = 5", "C2",
 		ruleStock, Violation},
 	{"never reserved", "product", "DELETE FROM reservations WHERE order_id = 2", "C2", ruleStock, Violation},
-	{"more sold than there ever was", "order", "UPDATE order_lines SET quantity = 101 WHERE order_id = 1", "C2",
+	{"more sold than there was", "order", "UPDATE order_lines SET quantity = 101 WHERE order_id = 1", "C2",
 		ruleSoldUnits, Violation},
-	{"money for no order", "payment",
+	{"a payment of no order", "payment",
 		"INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version, updated_at) VALUES (99, 7, 1, " +
 			"'CNY', now(), 'open', 1, now() - interval '2 minutes')", "C2", ruleOwner, Violation},
-	{"an order after its fence", "order", "UPDATE order_ids SET fenced = true WHERE order_id = 1", "C2", ruleFence,
+	{"an order that was created after its fence", "order", "UPDATE order_ids SET fenced = true WHERE order_id = 1", "C2",
+		ruleFence,
 		Violation},
 
-	{"an order in a state nobody knows", "order", "UPDATE orders SET status = 'shipped' WHERE id = 1", "C2", ruleStates,
+	{"an order in an unknown state", "order", "UPDATE orders SET status = 'shipped' WHERE id = 1", "C2", ruleStates,
 		Violation},
-	{"a past that nobody knows", "order",
+	{"an unknown state in an order's history", "order",
 		"UPDATE order_history SET status = 'shipped' WHERE order_id = 3 AND position = 1", "C2", ruleStates, Violation},
-	{"a payment in a state nobody knows", "payment", "UPDATE payments SET status = 'lost' WHERE id = 10", "C5", ruleStates,
+	{"a payment in an unknown state", "payment", "UPDATE payments SET status = 'lost' WHERE id = 10", "C5", ruleStates,
 		Violation},
 
-	{"an order that is archived and live", "order",
+	{"an order both archived and live", "order",
 		"INSERT INTO archived_order_ids SELECT order_id FROM order_ids; INSERT INTO order_ids VALUES (1) ON CONFLICT DO " +
 			"NOTHING", "C2", ruleArchive, Violation},
-	{"a reservation that is archived and live", "product",
+	{"a reservation both archived and live", "product",
 		"INSERT INTO archived_reservations SELECT * FROM reservations WHERE order_id = 2", "C2", ruleArchive, Violation},
 
-	{"a transition nobody was told of", "order",
+	{"a transition without its event", "order",
 		"DELETE FROM outbox WHERE type LIKE '%paid%'; UPDATE outbox_head SET purged_through = 0", "C3", ruleTold, Violation},
-	{"an event told twice", "order",
+	{"a transition with two events", "order",
 		"INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, pos, published_at) SELECT 'again', topic, " +
 			"type, key, 9, payload, 11, now() FROM outbox WHERE type LIKE '%paid%'", "C3", ruleTold, Violation},
-	{"never published", "order", "UPDATE outbox SET published_at = NULL WHERE pos = 1", "C3", ruleRelayed, Violation},
-	{"without a place in the feed", "payment",
+	{"an event that was not published", "order", "UPDATE outbox SET published_at = NULL WHERE pos = 1", "C3", ruleRelayed,
+		Violation},
+	{"an event without a position in the feed", "payment",
 		"UPDATE outbox SET pos = NULL WHERE pos = 3; UPDATE outbox_head SET pos = 2", "C3", ruleRelayed, Violation},
 	{"a gap in the feed", "payment", "UPDATE outbox SET pos = 7 WHERE pos = 3", "C3", ruleFeed, Violation},
 	{"an event that never arrived", "cart", "DELETE FROM inbox WHERE key = '2'", "C3", ruleReceived, Violation},
-	{"an event from nowhere", "auth",
+	{"a received event that no outbox has", "auth",
 		"INSERT INTO inbox (id, source, type, key, status, via, received_at) VALUES ('x', 'user', 'mall.user.banned.v1', " +
 			"'8', 'done', 'push', now() - interval '2 minutes')", "C3", ruleInvented, Violation},
 	{"parked without a reason", "cart", "UPDATE inbox SET status = 'parked' WHERE key = '2'", "C3", ruleParked, Violation},
 	{"parked with a reason", "cart", "UPDATE inbox SET status = 'parked', reason = 'no such cart' WHERE key = '2'", "C3",
 		ruleParked, Parked},
 
-	{"nobody cancelled it", "order", "UPDATE orders SET payment_due_at = now() - interval '80 seconds' WHERE id = 2", "C4",
+	{"an order that was not cancelled in time", "order",
+		"UPDATE orders SET payment_due_at = now() - interval '80 seconds' WHERE id = 2", "C4",
 		ruleDue, Violation},
-	{"an attempt without an end", "payment", "UPDATE payments SET status = 'processing' WHERE id = 10", "C4", ruleAttempt,
+	{"a payment attempt that does not end", "payment", "UPDATE payments SET status = 'processing' WHERE id = 10", "C4",
+		ruleAttempt,
 		Violation},
-	{"a refund nobody did", "payment", "UPDATE refunds SET done_at = NULL", "C4", ruleRefund, Violation},
+	{"a refund that was not made", "payment", "UPDATE refunds SET done_at = NULL", "C4", ruleRefund, Violation},
 
-	{"captured and not known", "sandbox", "UPDATE charges SET captured = 2000 WHERE ref = '10'", "C5", ruleCharge,
+	{"captured, unknown to payment", "sandbox", "UPDATE charges SET captured = 2000 WHERE ref = '10'", "C5", ruleCharge,
 		Violation},
-	{"refunded and not known", "sandbox", "UPDATE charges SET refunded = 2000 WHERE ref = '11'", "C5", ruleCharge,
+	{"refunded, unknown to payment", "sandbox", "UPDATE charges SET refunded = 2000 WHERE ref = '11'", "C5", ruleCharge,
 		Violation},
-	{"not refunded", "sandbox", "UPDATE charges SET refunded = 0 WHERE ref = '14'", "C5", ruleCharge, Violation},
-	{"a charge the provider does not know", "sandbox", "DELETE FROM charges WHERE ref = '11'", "C5", ruleCharge,
+	{"refunded at payment, not at the provider", "sandbox", "UPDATE charges SET refunded = 0 WHERE ref = '14'", "C5",
+		ruleCharge, Violation},
+	{"a charge unknown to the provider", "sandbox", "DELETE FROM charges WHERE ref = '11'", "C5", ruleCharge,
 		Violation},
-	{"money from nowhere", "sandbox",
+	{"a charge without a payment", "sandbox",
 		"INSERT INTO charges (id, ref, amount, currency, state, captured, created_at) VALUES ('x', '99', 5, 'CNY', " +
 			"'succeeded', 5, now() - interval '2 minutes')", "C5", ruleNoCharge, Violation},
 
-	{"an order that was promised", "checkout", "UPDATE idempotency_keys SET status = 201 WHERE effect_id = 6", "C6",
+	{"an answered order that does not exist", "checkout", "UPDATE idempotency_keys SET status = 201 WHERE effect_id = 6",
+		"C6",
 		ruleAnswered, Violation},
-	{"an order that was refused", "checkout", "UPDATE idempotency_keys SET status = 409 WHERE effect_id = 1", "C6",
+	{"an order whose checkout was refused", "checkout", "UPDATE idempotency_keys SET status = 409 WHERE effect_id = 1",
+		"C6",
 		ruleRefused, Violation},
-	{"a payment that was promised", "payment", "UPDATE idempotency_keys SET effect_id = 77 WHERE effect_id = 11", "C6",
+	{"an answered payment that does not exist", "payment",
+		"UPDATE idempotency_keys SET effect_id = 77 WHERE effect_id = 11", "C6",
 		ruleAnswered, Violation},
-	{"a payment that was refused", "payment", "UPDATE idempotency_keys SET status = 409 WHERE effect_id = 11", "C6",
+	{"a payment whose request was refused", "payment", "UPDATE idempotency_keys SET status = 409 WHERE effect_id = 11",
+		"C6",
 		ruleRefused, Violation},
 	{"two keys for one effect", "payment",
 		"INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, status, etag, body) SELECT " +
 			"user_id, 'z', fingerprint, effect_id, lease_until, status, etag, body FROM idempotency_keys WHERE effect_id = 11",
 		"C6", ruleEffects, Violation},
-	{"an order nobody checked out", "checkout", "DELETE FROM idempotency_keys WHERE effect_id = 3", "C6", ruleCheckout,
+	{"an order without a checkout", "checkout", "DELETE FROM idempotency_keys WHERE effect_id = 3", "C6", ruleCheckout,
 		Violation},
 
-	// The same a moment after it happened is no violation yet.
+	// Shortly after the change the same is not a violation yet.
 	{"paid a moment ago", "order",
 		"UPDATE orders SET status = 'awaiting_payment', updated_at = now(), payment_id = '' WHERE id = 1", "C2", rulePaid,
 		InFlight},
@@ -141,20 +153,20 @@ var fails = []fail{
 		ruleAttempt, InFlight},
 }
 
-func TestBooks(t *testing.T) {
+func TestTheAuditFindsEveryViolation(t *testing.T) {
 	w := newFixture(t)
-	t.Run("every book can fail", func(t *testing.T) { w.everyBookCanFail(t, w.reset, contracts.Databases()...) })
-	t.Run("every book can fail, archived", func(t *testing.T) {
+	t.Run("every violation is found", func(t *testing.T) { w.everyBookCanFail(t, w.reset, contracts.Databases()...) })
+	t.Run("every violation in archives is found", func(t *testing.T) {
 		w.everyBookCanFail(t, w.resetArchived, "order", "payment", "product")
 	})
-	t.Run("settled ends the waiting", w.settledEndsTheWaiting)
-	t.Run("a refund on its way", w.refundOnItsWay)
-	t.Run("a refund that came back", w.refundThatCameBack)
-	t.Run("retention is no violation", w.retentionIsNoViolation)
-	t.Run("drain sees what is under way", w.drainSees)
+	t.Run("what is still in flight after the wait is a violation", w.settledEndsTheWaiting)
+	t.Run("a pending refund", w.refundOnItsWay)
+	t.Run("a refund that the bank returned", w.refundThatCameBack)
+	t.Run("events removed by retention are no violation", w.retentionIsNoViolation)
+	t.Run("drain counts undelivered events", w.drainSees)
 }
 
-// wherever lets a change hit rows in the live tables and in the archives.
+// wherever applies a change to the rows of the live tables and of the archives.
 var wherever = regexp.MustCompile(
 	`\b(UPDATE|DELETE FROM) (orders|order_\w+|bills|payments|refunds|reservations|rejections|adjustments|stock_ledger)\b`)
 
@@ -166,7 +178,7 @@ func (w *fixture) everyBookCanFail(t *testing.T, reset func(t *testing.T), in ..
 		t.Fatal(err)
 	}
 	if !r.Balanced || len(findings(r)) > 0 {
-		t.Fatalf("a mall in order: %q", findings(r))
+		t.Fatalf("findings in a consistent mall: %q", findings(r))
 	}
 	for _, f := range fails {
 		if !slices.Contains(in, f.service) {
@@ -182,7 +194,7 @@ func (w *fixture) everyBookCanFail(t *testing.T, reset func(t *testing.T), in ..
 			for _, b := range r.Books {
 				hit := slices.ContainsFunc(b.Findings, func(g Finding) bool { return g.Rule == f.rule && g.Level == f.level })
 				if b.ID == f.book && !hit {
-					t.Errorf("%s does not say %q as %q; it is %s: %q", b.ID, f.rule, f.level, b.Verdict, findings(r))
+					t.Errorf("%s does not report %q as %q; its verdict is %s: %q", b.ID, f.rule, f.level, b.Verdict, findings(r))
 				}
 			}
 			if want := !slices.ContainsFunc(r.Books, func(b *Book) bool { return b.has(Violation) }); r.Balanced != want ||
@@ -203,8 +215,8 @@ func findings(r *Report) []string {
 	return out
 }
 
-// A provider takes days for some refunds: meanwhile the order is cancelled and its money is neither kept nor back. A
-// month is too long.
+// A provider takes days for some refunds. Meanwhile the order is cancelled and its payment is neither kept nor
+// refunded. After a month it counts as stuck.
 func (w *fixture) refundOnItsWay(t *testing.T) {
 	const another = `INSERT INTO payments (id, order_id, user_id, provider, amount, currency, status, card_brand,
 		card_last4, created_at, updated_at)
@@ -239,14 +251,14 @@ func (w *fixture) refundOnItsWay(t *testing.T) {
 			for _, b := range r.Books {
 				stuck := slices.ContainsFunc(b.Findings, func(g Finding) bool { return g.Rule == ruleRefund })
 				if b.ID == "C2" && len(b.Findings) > 0 || b.ID == "C4" && stuck != want {
-					t.Errorf("%s, after %s: %s", name, age, strings.Join(findings(r), "\n"))
+					t.Errorf("%s, after %s, findings:\n%s", name, age, strings.Join(findings(r), "\n"))
 				}
 			}
 		}
 	}
 }
 
-// A bank returned a refund: the money is here again, but its refund was published.
+// A bank returned a refund: the money has to be refunded again, but the refund's event was published already.
 func (w *fixture) refundThatCameBack(t *testing.T) {
 	w.reset(t)
 	w.do(t, "payment", "UPDATE payments SET status = 'succeeded' WHERE id = 14; UPDATE refunds SET status = 'failed', "+
@@ -264,13 +276,13 @@ func (w *fixture) refundThatCameBack(t *testing.T) {
 	}
 }
 
-// What is still in flight when the waiting is over is a violation.
+// What is still in flight when the wait is over counts as a violation.
 func (w *fixture) settledEndsTheWaiting(t *testing.T) {
 	w.reset(t)
 	w.do(t, "payment", "UPDATE payments SET status = 'processing', created_at = now() WHERE id = 10")
 	now, err := Audit(t.Context(), w.mall)
 	if err != nil || !now.Balanced {
-		t.Fatalf("at once: %v, %v", now, err)
+		t.Fatalf("before the wait: %v, %v", now, err)
 	}
 	began := time.Now()
 	later, err := Settled(t.Context(), w.mall, 1500*time.Millisecond)
@@ -281,11 +293,11 @@ func (w *fixture) settledEndsTheWaiting(t *testing.T) {
 	began = time.Now()
 	if r, err := Settled(t.Context(), w.mall, time.Minute); err != nil || !r.Balanced ||
 		time.Since(began) > 5*time.Second {
-		t.Fatalf("with nothing to wait for: %v after %v: %q", err, time.Since(began), findings(r))
+		t.Fatalf("with nothing in flight: %v after %v: %q", err, time.Since(began), findings(r))
 	}
 }
 
-// Events that retention has removed from an outbox are no violation: their transitions and receipts are older than it.
+// Events that retention removed from an outbox are no violation: their transitions and receipts are older.
 func (w *fixture) retentionIsNoViolation(t *testing.T) {
 	w.reset(t)
 	w.do(t, "order", `DELETE FROM outbox WHERE pos <= 3; UPDATE outbox_head SET purged_through = 3; UPDATE outbox
@@ -299,7 +311,7 @@ func (w *fixture) retentionIsNoViolation(t *testing.T) {
 	}
 }
 
-// The load test stops its clock when nothing is under way any more.
+// The load test ends when all events are delivered.
 func (w *fixture) drainSees(t *testing.T) {
 	w.reset(t)
 	d, err := NewDrain(w.mall)
@@ -319,7 +331,7 @@ func (w *fixture) drainSees(t *testing.T) {
 	check("nothing", 0, 0)
 	w.do(t, "order", "INSERT INTO outbox (id, topic, type, key, aggregate_version, payload) VALUES ('new', 't', "+
 		"'mall.order.cancelled.v1', '2', 2, '{}')")
-	check("written", 3, 2) // to be published, and to arrive at product and payment
+	check("written", 3, 2) // one event to publish, which product and payment have to receive
 	w.do(t, "order", "UPDATE outbox SET published_at = now(), pos = 99 WHERE id = 'new'")
 	w.do(t, "product", "INSERT INTO inbox (id, source, type, status, via) VALUES ('new', 'order', "+
 		"'mall.order.cancelled.v1', 'done', 'push')")

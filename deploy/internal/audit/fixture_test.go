@@ -16,20 +16,20 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// schema says whose migrations make a service's database: its own, and those of the kit that it opens with. A further
-// database of a service belongs to the package of its name.
+// schema names the packages whose migrations make a database: the service's own store and the kit's packages that it
+// uses. An additional database of a service belongs to the package of the same name.
 func schema(service, database string) []string {
 	if database != service {
 		return []string{service + "/internal/" + database}
 	}
 	kit := []string{"kit/outbox", "kit/inbox", "kit/idempotency"}
-	if service == "cart" { // Dapr state keeps its carts
+	if service == "cart" { // its carts are Dapr state
 		return kit
 	}
 	return append(kit, service+"/internal/store")
 }
 
-// fixture is a mall's databases, with a small past in which everything happened that can happen.
+// fixture is a mall's databases with a small history that contains every kind of outcome.
 type fixture struct {
 	mall running.Mall
 	dbs  map[string]*sql.DB
@@ -60,7 +60,8 @@ func newFixture(t *testing.T) *fixture {
 			w.create(t, admin, *u, database, schema(s.Name, database))
 		}
 	}
-	// A later version of a service may have states that this audit does not know.
+	// The check constraints are dropped because a later version of a service may have states that this audit does not
+	// know.
 	for service, tables := range map[string][]string{"order": {"all_orders", "orders", "archived_orders"},
 		"payment": {"all_payments", "payments", "archived_payments"}} {
 		for _, table := range tables {
@@ -70,7 +71,7 @@ func newFixture(t *testing.T) *fixture {
 	return w
 }
 
-// create makes a database with the migrations of some packages.
+// create makes a database with the migrations of the given packages.
 func (w *fixture) create(t *testing.T, admin *sql.DB, server url.URL, service string, schema []string) {
 	t.Helper()
 	name := fmt.Sprintf("books_%d_%s", os.Getpid(), service)
@@ -90,7 +91,7 @@ func (w *fixture) create(t *testing.T, admin *sql.DB, server url.URL, service st
 			if err != nil {
 				t.Fatal(err)
 			}
-			// One call is one transaction, in which no index is built concurrently.
+			// One call is one transaction, in which an index cannot be built concurrently.
 			exec(t, w.dbs[service], strings.ReplaceAll(string(text), " CONCURRENTLY", ""))
 		}
 	}
@@ -114,11 +115,11 @@ func exec(t *testing.T, db *sql.DB, query string) {
 	}
 }
 
-// do runs statements in a service.
+// do runs statements in a service's database.
 func (w *fixture) do(t *testing.T, service, query string) { t.Helper(); exec(t, w.dbs[service], query) }
 
 // past is what happened an hour ago: order 1 was paid at the second attempt, 2 awaits payment, 3 was cancelled, 4 was
-// paid too late and refunded, 5 found its stock gone. A seller took one of 100 out. User 7 was banned.
+// paid too late and refunded, 5 was out of stock. A seller took out one of 100. User 7 was banned.
 var past = map[string]string{
 	"order": `
 		INSERT INTO orders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal,
@@ -189,7 +190,7 @@ var past = map[string]string{
 		VALUES ('ban-7', 't', 'mall.user.banned.v1', '7', 2, '{}', now() - interval '1 hour')`,
 }
 
-// reset brings the past back, delivered to the last event.
+// reset restores the history, with all events delivered.
 func (w *fixture) reset(t *testing.T) {
 	t.Helper()
 	for service, db := range w.dbs {
@@ -222,7 +223,7 @@ func (w *fixture) reset(t *testing.T) {
 	}
 }
 
-// resetArchived brings the past back and archives it, all but order 2, which goes on.
+// resetArchived restores the history and archives it, except order 2, which is open.
 func (w *fixture) resetArchived(t *testing.T) {
 	t.Helper()
 	w.reset(t)

@@ -15,9 +15,9 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// gated is a gate in order: product 1 with a hold of a checkout that runs, and one whose order waits for its
-// reservation.
-func gated() *facts {
+// gateInOrder is a consistent gate: product 1 has the hold of a running checkout, and the hold of an order whose
+// reservation has not been made yet.
+func gateInOrder() *facts {
 	return &facts{
 		stock: map[int64]stockRow{1: {onHand: 10, reserved: 2, version: 5, age: 3600}},
 		orders: map[int64]order{70: {status: "awaiting_payment", made: 3600},
@@ -32,7 +32,7 @@ func gated() *facts {
 	}
 }
 
-func TestGateCanFail(t *testing.T) {
+func TestTheAuditFindsViolationsInTheGate(t *testing.T) {
 	set := func(f *facts, change func(p *gateProductRow)) {
 		p := f.gate.products[1]
 		change(&p)
@@ -56,20 +56,23 @@ func TestGateCanFail(t *testing.T) {
 			set(f, func(p *gateProductRow) { p.version = 4 })
 			f.stock[1] = stockRow{onHand: 10, reserved: 2, version: 5, age: 1}
 		}, ruleBase, InFlight},
-		{"a sum that is wrong", func(f *facts) { set(f, func(p *gateProductRow) { p.held = 4 }) }, ruleHeld, Violation},
+		{"a wrong sum of holds", func(f *facts) { set(f, func(p *gateProductRow) { p.held = 4 }) }, ruleHeld, Violation},
 		{"a hold without a deadline", func(f *facts) { delete(f.gate.overdue, "80") }, ruleHold, Violation},
-		{"a hold beside its reservation", func(f *facts) { holds(f, "70", -10) }, ruleHold, Violation},
-		{"a hold whose reservation is a minute late", func(f *facts) { f.orders[71] = order{made: 61} }, ruleHold, Violation},
-		{"a hold whose reservation is on its way", func(*facts) {}, ruleHold, InFlight},
-		{"a hold of no order, over", func(f *facts) { holds(f, "80", 5) }, ruleHold, InFlight},
-		{"a hold of no order, long over", func(f *facts) { holds(f, "80", 61) }, ruleHold, Violation},
-		{"a seller's hold, long over", func(f *facts) { holds(f, "adj-9", 61) }, ruleHold, Violation},
-		{"a deadline of nothing", func(f *facts) { f.gate.overdue["90"], f.gate.lasting = 61, map[string]bool{"90": true} },
+		{"a hold whose order has a reservation", func(f *facts) { holds(f, "70", -10) }, ruleHold, Violation},
+		{"a hold whose reservation is overdue", func(f *facts) { f.orders[71] = order{made: 61} }, ruleHold, Violation},
+		{"a hold whose reservation is in flight", func(*facts) {}, ruleHold, InFlight},
+		{"an expired hold without an order", func(f *facts) { holds(f, "80", 5) }, ruleHold, InFlight},
+		{"a long expired hold without an order", func(f *facts) { holds(f, "80", 61) }, ruleHold, Violation},
+		{"a long expired hold of a seller", func(f *facts) { holds(f, "adj-9", 61) }, ruleHold, Violation},
+		{"a deadline without a hold", func(f *facts) {
+			f.gate.overdue["90"], f.gate.lasting = 61,
+				map[string]bool{"90": true}
+		},
 			ruleHold, Violation},
-		{"a hold of nobody", func(f *facts) { holds(f, "x", -1) }, ruleHold, Violation},
+		{"a hold with an invalid order id", func(f *facts) { holds(f, "x", -1) }, ruleHold, Violation},
 	}
 	for _, tt := range tests {
-		f := gated()
+		f := gateInOrder()
 		tt.wrong(f)
 		stock, stuck := &Book{}, &Book{}
 		f.gateBook(stock, stuck)
@@ -78,17 +81,17 @@ func TestGateCanFail(t *testing.T) {
 			t.Errorf("%s: %+v, want %q as %q", tt.name, all, tt.rule, tt.level)
 		}
 	}
-	f := gated()
+	f := gateInOrder()
 	delete(f.gate.products, 1)
 	f.gate.overdue = nil
 	stock, stuck := &Book{}, &Book{}
 	if f.gateBook(stock, stuck); len(stock.Findings)+len(stuck.Findings) > 0 {
-		t.Errorf("a product that is not in the gate: %+v %+v, want nothing: the first buyer brings it back", stock.Findings,
+		t.Errorf("a product missing in the gate: %+v %+v, want no findings: the first buyer loads it", stock.Findings,
 			stuck.Findings)
 	}
 }
 
-func TestReadGate(t *testing.T) {
+func TestTheGateIsReadFromRedis(t *testing.T) {
 	c := gateRedis(t)
 	now := float64(time.Now().Unix())
 	c.Set(t.Context(), "order.cancel_grace", "2s||3", 0)
@@ -107,19 +110,19 @@ func TestReadGate(t *testing.T) {
 		t.Errorf("gate %+v, grace %v", g.products, grace)
 	}
 	if over := g.overdue["71"]; over < -3600 || over > -3000 {
-		t.Errorf("overdue %v, want an hour to go", g.overdue)
+		t.Errorf("overdue %v, want one hour before the deadline", g.overdue)
 	}
 }
 
-// The gate changes while it is read: a hold that is released or taken meanwhile is no finding.
-func TestReadGateWhileItChanges(t *testing.T) {
+// The gate changes while it is read: holds that are taken or released meanwhile must not be reported.
+func TestHoldsThatChangeDuringTheReadAreNoViolation(t *testing.T) {
 	c := gateRedis(t)
 	due := float64(time.Now().Unix()-100) * 1000
 	c.ZAdd(t.Context(), gateDue, goredis.Z{Score: due, Member: "70"}, goredis.Z{Score: due, Member: "71"})
 	c.HSet(t.Context(), gateProduct+"1", "base", 8, "version", 5, "held", 2, "o:71", 1, "o:72", 1)
 	reader := redis.Open(c.Options().Addr, c.Options().Password)
 	defer reader.Close()                   //nolint:errcheck // a test's
-	reader.AddHook(before{"scan", func() { // between the deadlines and the products
+	reader.AddHook(before{"scan", func() { // after the deadlines and before the products are read
 		c.ZRem(t.Context(), gateDue, "70", "71")
 		c.ZAdd(t.Context(), gateDue, goredis.Z{Score: due, Member: "72"}, goredis.Z{Score: due, Member: "73"})
 	}})
@@ -128,7 +131,7 @@ func TestReadGateWhileItChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(g.overdue) != 4 {
-		t.Fatalf("overdue %v: nothing has changed while it was read", g.overdue)
+		t.Fatalf("overdue %v: nothing changed during the read", g.overdue)
 	}
 	f := &facts{gate: g, orders: map[int64]order{71: {made: 1}, 72: {made: 1}}}
 	stock, stuck := &Book{}, &Book{}
@@ -140,7 +143,7 @@ func TestReadGateWhileItChanges(t *testing.T) {
 	}
 }
 
-// before does something ahead of a command.
+// before runs a function before a command.
 type before struct {
 	command string
 	do      func()
@@ -161,7 +164,7 @@ func (b before) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.Pr
 	return next
 }
 
-// gateRedis is a server of this test's own: a gate's keys have fixed names.
+// gateRedis starts a server for this test alone, because the gate's keys have fixed names.
 func gateRedis(t *testing.T) *redis.Client {
 	t.Helper()
 	binary := os.Getenv("MALL_TEST_REDIS_SERVER")

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestCounts(t *testing.T) {
+func TestResultsAreCounted(t *testing.T) {
 	const run = `
 {"Action":"build-output","ImportPath":"m/broken","Output":"x.go:1: undefined: y\n"}
 {"Action":"fail","Package":"m/broken","Elapsed":0,"FailedBuild":"m/broken"}
@@ -37,7 +37,7 @@ not an event
 	}
 }
 
-func TestTheLastLine(t *testing.T) {
+func TestTheSummaryLine(t *testing.T) {
 	for c, want := range map[Count]string{
 		{Passed: 3}:                        "3 passed, 0 failed",
 		{Passed: 3, Failed: 1, Skipped: 2}: "3 passed, 1 failed, 2 skipped",
@@ -48,8 +48,8 @@ func TestTheLastLine(t *testing.T) {
 	}
 }
 
-// A long run shows its progress.
-func TestProgress(t *testing.T) {
+// A long run reports its progress.
+func TestALongRunReportsItsProgress(t *testing.T) {
 	in, out := io.Pipe()
 	said := make(chan string)
 	r := Reader{Quiet: time.Millisecond, Short: func(s string) string { return strings.TrimPrefix(s, "m/") },

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestPlacesDoNotMeet(t *testing.T) {
+func TestAMallsPortsAndSocketsFollowItsSettings(t *testing.T) {
 	t.Setenv("MALL_HOME", "/tmp/"+strings.Repeat("long/", 30))
 	t.Setenv("MALL_PORT_BASE", "20080")
 	t.Setenv("MALL_CACHE", t.TempDir())
@@ -29,9 +29,9 @@ func TestPlacesDoNotMeet(t *testing.T) {
 	}
 }
 
-// In a directory for everybody, somebody else may have been there first: with a link, or with a directory of their own,
-// through which root would reach into what is theirs.
-func TestSocketsLieInADirectoryOfOurOwn(t *testing.T) {
+// In a directory that everybody may write to, another user may have created the path first: as a link or as a directory
+// of their own. Through it, root would write into that user's files.
+func TestTheSocketDirectoryMustBelongToUs(t *testing.T) {
 	theirs := t.TempDir()
 	if err := os.Chmod(theirs, 0o755); err != nil {
 		t.Fatal(err)
@@ -41,34 +41,35 @@ func TestSocketsLieInADirectoryOfOurOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.Make(); err == nil {
-		t.Error("sockets lie where somebody's link leads")
+		t.Error("sockets are in the directory that a link points to")
 	}
 	if info, err := os.Stat(theirs); err != nil || info.Mode().Perm() != 0o755 {
-		t.Errorf("what the link leads to was changed: %v (%v)", info.Mode(), err)
+		t.Errorf("the link's target was changed: %v (%v)", info.Mode(), err)
 	}
 	if err := os.Remove(p.Sockets); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // our own, made now and found again
+	for range 2 { // the directory is created, then found
 		if err := p.Make(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if info, err := os.Stat(p.Sockets); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("our own: %v (%v), want it closed to others", info.Mode(), err)
+		t.Errorf("our own directory: %v (%v), want it closed to others", info.Mode(), err)
 	}
 	if os.Geteuid() != 0 {
-		return // only root can give a directory away
+		return // only root can give a directory to another user
 	}
 	if err := os.Chown(p.Sockets, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Make(); err == nil {
-		t.Error("sockets lie in a directory of another user")
+		t.Error("sockets are in another user's directory")
 	}
 }
 
-// Mails contain tokens that set passwords: other users of the machine must not read them, in an older home either.
+// Mails contain tokens that set passwords: other users of the machine must not read them, not even in a home made by an
+// older version.
 func TestMailIsClosedToOthers(t *testing.T) {
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "mail"), 0o755); err != nil {

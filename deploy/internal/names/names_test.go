@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestResetForgetsEverything(t *testing.T) {
+func TestResetDeletesAllNames(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "names.db")
 	for _, f := range []string{path, path + "-wal", path + "-shm"} {
 		if err := os.WriteFile(f, []byte("old"), 0o600); err != nil {

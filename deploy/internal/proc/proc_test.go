@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-func TestAPidAloneIsNobody(t *testing.T) {
+func TestAPidAloneDoesNotIdentifyAProcess(t *testing.T) {
 	self := Self("test")
 	if !self.Alive() {
-		t.Fatal("this process is not alive, it says")
+		t.Fatal("this process is reported as not alive")
 	}
 	reused := self
 	reused.Start = "0"
 	if reused.Alive() {
-		t.Error("another process with the same pid was taken for ours")
+		t.Error("another process with the same pid counts as ours")
 	}
 	if (Record{}).Alive() {
-		t.Error("nobody is alive, it says")
+		t.Error("an empty record is reported as alive")
 	}
 }
 
-func TestEndReachesTheWholeGroup(t *testing.T) {
+func TestEndEndsTheWholeProcessGroup(t *testing.T) {
 	cmd := exec.Command("sh", "-c", "trap '' TERM; sleep 60 & wait; sleep 60")
 	if err := Start(cmd, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func TestEndReachesTheWholeGroup(t *testing.T) {
 	}
 }
 
-func TestRecords(t *testing.T) {
+func TestRecordsAreWrittenReadAndRemoved(t *testing.T) {
 	dir := t.TempDir()
 	want := Self("order")
 	if err := want.Write(dir); err != nil {

@@ -27,17 +27,17 @@ d: ['redis:1', x]
 	}
 }
 
-func TestTheRepositorysOwnFiles(t *testing.T) {
+func TestTheRepositorysFilesCanBeRendered(t *testing.T) {
 	dir := t.TempDir() + "/out"
 	if err := Dirs([]string{"../../../components/local", "../../../dapr-config"}, dir,
 		Values{Redis: "r:1", Home: "/h"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Dirs([]string{dir}, dir+"2", Values{}); err != nil {
-		t.Fatalf("what was rendered cannot be read again: %v", err)
+		t.Fatalf("the rendered files cannot be parsed: %v", err)
 	}
 	if err := Dirs([]string{t.TempDir()}, dir, Values{}); err == nil || !strings.Contains(err.Error(), "no YAML files") {
-		t.Errorf("an empty source: %v, want a refusal", err)
+		t.Errorf("an empty source: %v, want an error", err)
 	}
 }
 
@@ -48,7 +48,7 @@ spec:
 scopes: [cart]
 `
 
-func TestEachAppHasAPathOfItsOwnForEvents(t *testing.T) {
+func TestEachAppHasItsOwnPathForEvents(t *testing.T) {
 	out, err := render([]byte(subscription), Values{Events: map[string]string{"cart": "c0ffee", "order": "x"}})
 	if err != nil || !strings.Contains(string(out), "default: /events/c0ffee\n") {
 		t.Errorf("rendered %s, %v", out, err)
@@ -63,7 +63,7 @@ func TestEachAppHasAPathOfItsOwnForEvents(t *testing.T) {
 		"rules":        strings.Replace(subscription, "default: /events", "rules: []", 1),
 	} {
 		if out, err := render([]byte(in), Values{Events: map[string]string{"cart": "c0ffee", "order": "x"}}); err == nil {
-			t.Errorf("%s: rendered %s, want a refusal", name, out)
+			t.Errorf("%s: rendered %s, want an error", name, out)
 		}
 	}
 }

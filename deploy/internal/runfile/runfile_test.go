@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-func TestTheRepositorysOwnRunFile(t *testing.T) {
+func TestTheRepositorysRunFileIsRead(t *testing.T) {
 	apps, err := Read("../../../dapr.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range apps {
 		if a.Protocol != "h2c" || !a.HealthCheck || a.Threshold != 2 || a.Listen != "127.0.0.1" || a.MaxBody != "4Mi" {
-			t.Errorf("%s: common settings did not reach it: %+v", a.ID, a)
+			t.Errorf("%s: lacks the common settings: %+v", a.ID, a)
 		}
 		pkg, err := a.Package()
 		if err != nil {
@@ -34,7 +34,7 @@ func TestTheRepositorysOwnRunFile(t *testing.T) {
 const one = `{appID: order, appDirPath: ./o, command: [go, run, .], appPort: 8086, ` +
 	`daprHTTPPort: 8106, daprGRPCPort: 8126, daprInternalGRPCPort: 8146, metricsPort: 8166`
 
-func TestRefusals(t *testing.T) {
+func TestInvalidRunFilesAreRejected(t *testing.T) {
 	for name, c := range map[string]struct{ file, want string }{
 		"a misspelt field":   {"version: 1\napps:\n - " + one + ", appProtokoll: h2c}", "appProtokoll"},
 		"the same app twice": {"version: 1\napps:\n - " + one + "}\n - " + one + "}", "listed twice"},
@@ -52,7 +52,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestShiftMovesEveryPort(t *testing.T) {
+func TestShiftChangesEveryPort(t *testing.T) {
 	apps, err := parse([]byte("version: 1\napps:\n - "+one+`, env: {OPERATOR_PORT: "8186"}}`), "/root")
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestShiftMovesEveryPort(t *testing.T) {
 	}
 }
 
-func TestReplicas(t *testing.T) {
+func TestReplicasHaveTheirOwnPorts(t *testing.T) {
 	apps, err := Read("../../../dapr.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestReplicas(t *testing.T) {
 	for _, a := range all {
 		for what, p := range a.Ports() {
 			if other := taken[p]; other != "" {
-				t.Errorf("port %d: %s and %s %s", p, other, a.Name(), what)
+				t.Errorf("port %d is used twice: %s and %s %s", p, other, a.Name(), what)
 			}
 			taken[p] = a.Name() + " " + what
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestWhatExistsIsNeverChanged(t *testing.T) {
+func TestExistingSecretsAreNotChanged(t *testing.T) {
 	home := t.TempDir()
 	first, own, err := Load(home, []string{"order"})
 	if err != nil {
@@ -33,11 +33,11 @@ func TestWhatExistsIsNeverChanged(t *testing.T) {
 		t.Error("tokens or passwords changed on the second start")
 	}
 	if ownAgain.DaprTokens["cart"] == "" || ownAgain.DaprTokens["cart"] == ownAgain.AppTokens["cart"] {
-		t.Error("a new app got no tokens of its own")
+		t.Error("a new app has no tokens of its own")
 	}
 }
 
-// A key is known to the two services it is between, and is no other pair's.
+// Every pair of caller and callee has its own key, which only these two services know.
 func TestEachPairHasAKey(t *testing.T) {
 	apps := []string{"api-gateway", "cart", "order"}
 	s, _, err := Load(t.TempDir(), apps)
@@ -59,7 +59,7 @@ func TestEachPairHasAKey(t *testing.T) {
 	}
 }
 
-func TestFormsAndModes(t *testing.T) {
+func TestSecretsHaveTheRightFormAndFileMode(t *testing.T) {
 	home := t.TempDir()
 	s, _, err := Load(home, nil)
 	if err != nil {
@@ -84,8 +84,8 @@ func TestFormsAndModes(t *testing.T) {
 	}
 }
 
-// While one value follows another both are there, and a database keeps its address.
-func TestSecretsFollowEachOther(t *testing.T) {
+// During a rotation both the old and the new value are in the store, and a database keeps its address.
+func TestRotationKeepsTheOldValueUntilTheNewIsInUse(t *testing.T) {
 	s, _, err := Load(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -93,9 +93,9 @@ func TestSecretsFollowEachOther(t *testing.T) {
 	s.SetDatabase("order", "127.0.0.1:5", "sslmode=disable")
 	old, oldKey := s.DSN("order"), s["refresh-hmac"]["key"]
 	next := s.NextDSN("order")
-	// the rotation before was cut off, and the database may have the password
+	// the earlier rotation was interrupted, and the database may already have the new password
 	if again := s.NextDSN("order"); again != next {
-		t.Errorf("a rotation that was cut off is not taken up: %q, then %q", next, again)
+		t.Errorf("an interrupted rotation is not continued: %q, then %q", next, again)
 	}
 	if s.DSN("order") != old || s["order-db"]["other_dsn"] == "" {
 		t.Errorf("before the change: %v", s["order-db"])
@@ -108,7 +108,7 @@ func TestSecretsFollowEachOther(t *testing.T) {
 	s.Next("refresh-hmac")
 	nextKey := s["refresh-hmac"]["other"]
 	if s["refresh-hmac"]["key"] != oldKey {
-		t.Error("the next value is used before everybody knows it")
+		t.Error("the next value is used before all services know it")
 	}
 	s.Swap("refresh-hmac")
 	if s["refresh-hmac"]["key"] != nextKey || s["refresh-hmac"]["other"] != oldKey {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// fakeApt puts a script in the place of apt-get.
+// fakeApt puts a script in place of apt-get.
 func fakeApt(t *testing.T, body string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -20,8 +20,8 @@ func fakeApt(t *testing.T, body string) (dir string) {
 	return dir
 }
 
-// PostgreSQL and Redis are brought side by side, and apt-get refuses to run twice at a time.
-func TestOneAptAtATime(t *testing.T) {
+// PostgreSQL and Redis are installed concurrently, but two runs of apt-get at a time fail.
+func TestOnlyOneAptGetRunsAtATime(t *testing.T) {
 	busy := filepath.Join(t.TempDir(), "busy")
 	dir := fakeApt(t, "mkdir "+busy+" || exit 100\nsleep 0.1\nrmdir "+busy)
 	policy := filepath.Join(dir, "policy-rc.d")
@@ -38,12 +38,12 @@ func TestOneAptAtATime(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(policy); err == nil {
-		t.Error("the policy is left behind")
+		t.Error("the policy file was not removed")
 	}
 }
 
 // The packages that apt-get has installed are reported, with their dependencies.
-func TestInstalledPackagesAreSaid(t *testing.T) {
+func TestInstalledPackagesAreReported(t *testing.T) {
 	dir := fakeApt(t, `[ "$1" = update ] && exit
 echo "Unpacking redis-tools (5:7.0.15-1) ..."
 echo "Setting up redis-tools (5:7.0.15-1) ..."
@@ -59,7 +59,7 @@ echo "Setting up redis-server (5:7.0.15-1) ..."`)
 }
 
 // System packages are installed only with permission; without it the error says how to give it.
-func TestAptGetIsNotRunUnasked(t *testing.T) {
+func TestAptGetIsNotRunWithoutPermission(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("apt-get is Debian's")
 	}
@@ -73,7 +73,7 @@ func TestAptGetIsNotRunUnasked(t *testing.T) {
 		want = "sudo apt-get install redis-server"
 	}
 	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("said %v, want %q in it", err, want)
+		t.Errorf("error %v, want %q in it", err, want)
 	}
 	if _, err := os.Stat(ran); err == nil {
 		t.Error("apt-get was run")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// report keeps what is said to have changed.
+// report records what is reported as changed.
 type report struct {
 	mu      sync.Mutex
 	changed []string
@@ -23,7 +23,7 @@ func (r *report) Changed(format string, args ...any) {
 	r.changed = append(r.changed, fmt.Sprintf(format, args...))
 }
 
-// program is a stand-in that only prints its version.
+// program writes a script that only prints its version.
 func program(t *testing.T, path, says string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -34,17 +34,18 @@ func program(t *testing.T, path, says string) {
 	}
 }
 
-func TestWhichInstalledRedisWillDo(t *testing.T) {
+func TestInstalledRedisMustBeNewEnough(t *testing.T) {
 	for name, c := range map[string]struct {
 		redis, valkey string
 		want          string // the version found, "" for none
 	}{
 		"Debian 12's": {"Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=1", "",
 			"7.0.15"},
-		"the oldest that will do": {"Redis server v=6.2.0 sha=00000000:0", "", "6.2.0"},
-		"Ubuntu 22.04's":          {"Redis server v=6.0.16 sha=00000000:0", "", ""},
-		"too old beside a Valkey": {"Redis server v=6.0.16 sha=00000000:0", "Valkey server v=8.0.1 sha=00000000:0", "8.0.1"},
-		"none":                    {"", "", ""},
+		"the oldest accepted version": {"Redis server v=6.2.0 sha=00000000:0", "", "6.2.0"},
+		"Ubuntu 22.04's":              {"Redis server v=6.0.16 sha=00000000:0", "", ""},
+		"too old beside a Valkey": {"Redis server v=6.0.16 sha=00000000:0", "Valkey server v=8.0.1 sha=00000000:0",
+			"8.0.1"},
+		"none": {"", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -62,8 +63,8 @@ func TestWhichInstalledRedisWillDo(t *testing.T) {
 	}
 }
 
-// The error of a failed start says what to do about the one server that is missing.
-func TestWhatIsSaidWhenNothingCanBeHad(t *testing.T) {
+// The error of a failed start says how to get the missing server, and does not mention the other one.
+func TestTheErrorSaysHowToGetAMissingServer(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for name, c := range map[string]struct {
 		forced string
@@ -87,13 +88,13 @@ func TestWhatIsSaidWhenNothingCanBeHad(t *testing.T) {
 			}
 		}
 		if strings.Contains(err.Error(), c.not) {
-			t.Errorf("%s: %q speaks of %s", name, err, c.not)
+			t.Errorf("%s: %q mentions %s", name, err, c.not)
 		}
 	}
 }
 
-// doctor finds what up uses: a forced source, and the version that wrote the data.
-func TestLookingFindsWhatAStartWouldUse(t *testing.T) {
+// doctor finds the same server that up would use: of the forced source, and of the version that wrote the data.
+func TestDoctorFindsTheServerThatUpWouldUse(t *testing.T) {
 	bin, cache := t.TempDir(), t.TempDir()
 	t.Setenv("PATH", bin)
 	program(t, filepath.Join(bin, "redis-server"), "Redis server v=7.0.15 sha=00000000:0")
@@ -103,7 +104,7 @@ func TestLookingFindsWhatAStartWouldUse(t *testing.T) {
 		look, err := LookRedis(t.Context(), cache)
 		start, startErr := Redis(t.Context(), Machine{Cache: cache, Report: &report{}})
 		if err != nil || startErr != nil || look != start || look.From != want {
-			t.Errorf("MALL_REDIS=%q: looking finds %v, %v; a start uses %v, %v; want %s", forced, look, err, start, startErr,
+			t.Errorf("MALL_REDIS=%q: doctor finds %v, %v; up uses %v, %v; want %s", forced, look, err, start, startErr,
 				want)
 		}
 	}
@@ -111,10 +112,10 @@ func TestLookingFindsWhatAStartWouldUse(t *testing.T) {
 	t.Setenv("MALL_POSTGRES", "")
 	if look, err := LookPostgres(t.Context(), cache, embeddedPostgresMajor); err != nil ||
 		Major(look.Version) != embeddedPostgresMajor {
-		t.Errorf("data of version %d: looking finds %v, %v", embeddedPostgresMajor, look, err)
+		t.Errorf("data of version %d: doctor finds %v, %v", embeddedPostgresMajor, look, err)
 	}
 	t.Setenv("MALL_POSTGRES", Embedded)
 	if look, err := LookPostgres(t.Context(), cache, embeddedPostgresMajor-1); err == nil {
-		t.Errorf("data of version %d: looking finds %v, which cannot read them", embeddedPostgresMajor-1, look)
+		t.Errorf("data of version %d: doctor finds %v, which cannot read them", embeddedPostgresMajor-1, look)
 	}
 }

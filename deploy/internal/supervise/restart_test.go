@@ -19,7 +19,7 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-// serveAt makes this program the server that the tests restart.
+// serveAt is the environment variable that turns this test program into the server that the tests restart.
 const serveAt = "SUPERVISE_TEST_ADDR"
 
 func TestMain(m *testing.M) {
@@ -87,8 +87,8 @@ func get(url string) (pid string, err error) {
 	return pid, err
 }
 
-// A restart on request loses no request and is no crash, and another follows at once.
-func TestRestartHandsThePortOver(t *testing.T) {
+// A restart on request loses no request, does not count as a crash, and can be repeated at once.
+func TestARestartLosesNoRequest(t *testing.T) {
 	s, _, url := server(t, 10*time.Second)
 	first, err := get(url)
 	if err != nil {
@@ -123,8 +123,8 @@ func TestRestartHandsThePortOver(t *testing.T) {
 	}
 }
 
-// What does not start must not end what runs.
-func TestABrokenSuccessorChangesNothing(t *testing.T) {
+// A new process that does not start must not end the old one.
+func TestTheOldProcessKeepsRunningIfTheNewOneFails(t *testing.T) {
 	s, dir, url := server(t, 10*time.Second)
 	before, err := get(url)
 	if err != nil {
@@ -134,7 +134,7 @@ func TestABrokenSuccessorChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.Restart(t.Context(), "server"); err == nil || !strings.Contains(err.Error(), "the old one goes on") {
-		t.Errorf("restart of what is broken: %v", err)
+		t.Errorf("restart with a broken program: %v", err)
 	}
 	if after, err := get(url); err != nil || after != before {
 		t.Errorf("pid %s answers, %v; was %s", after, err, before)
@@ -145,8 +145,8 @@ func TestABrokenSuccessorChangesNothing(t *testing.T) {
 	}
 }
 
-// Who cannot hand over is ended first, and started again without a pause or a count.
-func TestRestartWithoutHandover(t *testing.T) {
+// A process that cannot hand over its sockets is ended first and then started at once; this does not count as a crash.
+func TestARestartWithoutHandoverIsNoCrash(t *testing.T) {
 	s, _, url := server(t, 0)
 	before, err := get(url)
 	if err != nil {

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-func TestBackoff(t *testing.T) {
+func TestRepeatedCrashesAreFollowedByLongerPauses(t *testing.T) {
 	var b Backoff
 	for i, ms := range []int{200, 400, 800, 1600, 3200, 5000, 5000} {
 		if got, want := b.Next(time.Second), time.Duration(ms)*time.Millisecond; got != want {
-			t.Errorf("death %d in a row: pause %v, want %v", i+1, got, want)
+			t.Errorf("crash %d in a row: pause %v, want %v", i+1, got, want)
 		}
 	}
 	if got := b.Next(steady); got != firstPause {
-		t.Errorf("after a steady life: pause %v, want %v", got, firstPause)
+		t.Errorf("after a long run: pause %v, want %v", got, firstPause)
 	}
 }
 
-// until polls instead of sleeping: it is as fast as the machine.
+// until polls instead of sleeping, so it takes no longer than needed.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -29,7 +29,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func TestWhatDiesIsStartedAgain(t *testing.T) {
+func TestAKilledProcessIsStartedAgain(t *testing.T) {
 	dir := t.TempDir()
 	s := New(dir, t.Logf)
 	s.Start(Spec{Name: "sleeper", Kind: "app", Path: "/bin/sleep", Args: []string{"60"}, Log: filepath.Join(dir, "log"),

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestPicturesAreServed(t *testing.T) {
+func TestPicturesAreServedAsAWhole(t *testing.T) {
 	m := open(t, nil)
 	res := m.do("GET", "/pictures/teapot.svg", "")
 	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "image/svg+xml" ||
@@ -15,12 +15,12 @@ func TestPicturesAreServed(t *testing.T) {
 	}
 	if again := m.do("GET", "/pictures/teapot.svg", "",
 		"If-None-Match: "+res.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
-		t.Errorf("picture that did not change: %d, want 304", again.StatusCode)
+		t.Errorf("unchanged picture: %d, want 304", again.StatusCode)
 	}
 	for _, part := range []string{"bytes=0-9", "bytes=999999-", "lines=1-"} {
 		if whole := m.do("GET", "/pictures/teapot.svg", "", "Range: "+part); whole.StatusCode != http.StatusOK ||
 			whole.text != res.text {
-			t.Errorf("%s of a picture: %d, %d bytes, want the whole of %d", part, whole.StatusCode, len(whole.text),
+			t.Errorf("Range %s: %d, %d bytes, want the whole picture of %d", part, whole.StatusCode, len(whole.text),
 				len(res.text))
 		}
 	}
