@@ -37,7 +37,7 @@ func run(ctx context.Context) error {
 		set.known[p.Name()] = true
 	}
 	kept := store.New(r.DB, r.Outbox)
-	payments := payment.NewService(kept, clients.NewOrders(r.Sidecar), providers, set.provider, r.Log)
+	payments := payment.NewService(kept, clients.NewOrders(r.Sidecar), r.Idempotency, providers, set.provider, r.Log)
 	health := api.NewHealth(prometheus.DefaultRegisterer, payments, r.Log)
 	r.Server.Check(health.Check())
 	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, payments)

@@ -145,7 +145,7 @@ func TestBeginningByOneStatement(t *testing.T) {
 			BeginNew: func(ctx context.Context, run keyed.Run) (bool, error) {
 				if c.claims {
 					err := db.WithContext(ctx).Exec("WITH k AS ("+ClaimPart("true")+") SELECT 1",
-						Run(run.Request).ClaimArgs(run.EffectID)...).Error
+						ClaimArgs(run)...).Error
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -190,7 +190,7 @@ func TestFinishingCommitsWithTheAnswer(t *testing.T) {
 				}
 				a.Status = 202
 				return &a, db.WithContext(ctx).Exec("WITH k AS ("+FinishPart("true")+") INSERT INTO ended VALUES (1)",
-					Run(run.Request).FinishArgs(a)...).Error
+					FinishArgs(run, a)...).Error
 			},
 			Finish: func(ctx context.Context, _ keyed.Run, _ keyed.Answer) (keyed.Answer, error) {
 				return c.end, postgres.DB(ctx, db).Exec("INSERT INTO ended VALUES (1)").Error

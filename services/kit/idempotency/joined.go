@@ -1,8 +1,10 @@
 package idempotency
 
+import "daprmall.dev/services/kit/idempotency/keyed"
+
 // A service that writes the effect of a request by one statement can join the key to it: a transaction of several
 // statements costs four more round trips. These are parts of such a statement, for its WITH. What they do not do,
-// because the key is taken or the condition is false, is left to BeginAs and Finish.
+// because the key is taken or the condition is false, is done in a transaction by Store.Do.
 
 // Run is a request with its key.
 type Run struct {
@@ -10,7 +12,7 @@ type Run struct {
 	Fingerprint []byte
 }
 
-// ClaimPart claims a new key if a condition holds. It takes the arguments of Run.ClaimArgs. BeginAs with the same
+// ClaimPart claims a new key if a condition holds. It takes the arguments of ClaimArgs. A run with the same
 // effect id continues such a claim. Locks are taken in the order key, then what it stands for, as with Begin.
 func ClaimPart(condition string) string {
 	return `INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until)
@@ -19,20 +21,17 @@ func ClaimPart(condition string) string {
 }
 
 // ClaimArgs are the arguments of ClaimPart.
-func (r Run) ClaimArgs(effectID string) []any {
-	return []any{r.User, r.Key, kept(r.Fingerprint), effectID, leaseFor.Seconds()}
+func ClaimArgs(r keyed.Run) []any {
+	return []any{r.User, r.Key, kept(r.Fingerprint), r.EffectID, leaseFor.Seconds()}
 }
 
-// FinishPart stores the answer of a key if a condition holds. It takes the arguments of Run.FinishArgs.
+// FinishPart stores the answer of a key if a condition holds. It takes the arguments of FinishArgs.
 func FinishPart(condition string) string {
 	return "UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status IS NULL " +
 		"AND " + condition
 }
 
 // FinishArgs are the arguments of FinishPart; only an answer that is Kept may be given.
-func (r Run) FinishArgs(a Answer) []any {
+func FinishArgs(r keyed.Run, a keyed.Answer) []any {
 	return []any{a.Status, a.ETag, string(a.Body), r.User, r.Key}
 }
-
-// NextEffect makes the id of an effect.
-func (s *Store) NextEffect() (string, error) { return s.ids.Next() }

@@ -29,6 +29,15 @@ func Keyed(c *gin.Context, store *idempotency.Store) (keyed.Request, error) {
 		Fingerprint: store.Fingerprint(c.Request.Method, c.Request.URL.Path, body)}, nil
 }
 
+// RequireKey is Keyed for a route that refuses requests without a key.
+func RequireKey(c *gin.Context, store *idempotency.Store) (keyed.Request, error) {
+	r, err := Keyed(c, store)
+	if err == nil && r.Key == "" {
+		err = web.NeedKey()
+	}
+	return r, err
+}
+
 // Idempotent makes a signed-in route honour an Idempotency-Key if one is sent: the handler takes the id of what it
 // creates from store.Effect, so that a run after a crash finds what the first one created.
 func Idempotent(store *idempotency.Store) gin.HandlerFunc {
@@ -57,14 +66,16 @@ func Idempotent(store *idempotency.Store) gin.HandlerFunc {
 			if answer.Status == http.StatusCreated { // what such a route creates has the effect's id
 				c.Header("Location", c.Request.URL.Path+"/"+answer.EffectID)
 			}
-			Replay(c, answer)
+			WriteAnswer(c, answer)
 		}
 	}
 }
 
-// Replay sends the first answer again.
-func Replay(c *gin.Context, a idempotency.Answer) {
-	c.Header("Idempotent-Replayed", "true")
+// WriteAnswer sends the answer of a request with a key.
+func WriteAnswer(c *gin.Context, a keyed.Answer) {
+	if a.Replayed {
+		c.Header("Idempotent-Replayed", "true")
+	}
 	if a.ETag != "" {
 		c.Header("ETag", a.ETag)
 	}

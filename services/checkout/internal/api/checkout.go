@@ -78,7 +78,7 @@ func (h handler) checkOut(c *gin.Context) error {
 	case err != nil:
 		return err
 	case claim.Answer != nil:
-		server.Replay(c, *claim.Answer)
+		server.WriteAnswer(c, *claim.Answer)
 		return nil
 	case record == nil:
 		return problem.New(problem.Conflict, "checkout_expired",

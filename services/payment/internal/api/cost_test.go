@@ -62,9 +62,10 @@ func openService(t *testing.T) *service {
 	s.watched, s.bank = postgrestest.Watch(s.db), postgrestest.Watch(postgrestest.Open(t, sandbox.Migrations))
 	out, server := outbox.New(s.watched.DB, "payment", nil, log), contractstest.NewServer("payment")
 	s.in, s.routes = inbox.New(s.db, nil, log), server
-	payments := payment.NewService(store.New(s.watched.DB, out), &s.orders, []payment.Provider{sandbox.New(s.bank.DB)},
-		func() string { return "sandbox" }, log)
-	api.Routes(server, s.in, out, idempotency.New(s.watched.DB, &effects{}, []byte("secret"), log), payments)
+	keys := idempotency.New(s.watched.DB, &effects{}, []byte("secret"), log)
+	payments := payment.NewService(store.New(s.watched.DB, out), &s.orders, keys,
+		[]payment.Provider{sandbox.New(s.bank.DB)}, func() string { return "sandbox" }, log)
+	api.Routes(server, s.in, out, keys, payments)
 	return s
 }
 

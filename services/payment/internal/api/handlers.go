@@ -1,9 +1,7 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"time"
 
@@ -57,13 +55,12 @@ func viewOf(p *payment.Payment) view {
 	return v
 }
 
+func encode(p *payment.Payment) ([]byte, error) { return json.Marshal(viewOf(p)) }
+
 func (h handler) pay(c *gin.Context) error {
-	key, err := web.Key(c.Request.Header)
+	key, err := server.RequireKey(c, h.keys)
 	if err != nil {
 		return err
-	}
-	if key == "" {
-		return web.NeedKey()
 	}
 	var in struct {
 		OrderID string     `json:"order_id"`
@@ -75,160 +72,13 @@ func (h handler) pay(c *gin.Context) error {
 	if !ids.Valid(in.OrderID) {
 		return problem.Validation(problem.Field{Field: "order_id", Message: "is not an id"})
 	}
-	card := (*payment.Card)(in.Card)
-	if err := h.payments.CheckCard(card); err != nil {
-		return err
-	}
-	body, err := web.Body(c)
+	answer, err := h.payments.Pay(c.Request.Context(), key, payment.PayRequest{OrderID: in.OrderID,
+		OrderedAt: ids.Made(in.OrderID), Card: (*payment.Card)(in.Card)}, encode)
 	if err != nil {
 		return err
 	}
-	r := idempotency.Run{User: web.User(c).ID, Key: key,
-		Fingerprint: h.keys.Fingerprint(http.MethodPost, "/v1/payments", body)}
-	ctx, done := idempotency.Detached(c.Request.Context())
-	defer done()
-	p, resumed, replay, err := h.begin(ctx, r, in.OrderID, card)
-	if err != nil {
-		return err
-	}
-	if replay != nil {
-		server.Replay(c, *replay)
-		return nil
-	}
-	var outcome payment.Outcome // of a resumed attempt: the settler finds out
-	if !resumed {
-		if outcome, err = h.payments.Charge(ctx, p, card); err != nil {
-			h.release(ctx, r)
-			return err
-		}
-	}
-	return h.finish(c, r, p, outcome)
-}
-
-// youngFor is how old an order may be while its event has probably not arrived.
-const youngFor = 2 * time.Second
-
-// begin commits the key and the attempt together, before the provider is called. A refusal is kept with the key.
-func (h handler) begin(ctx context.Context, r idempotency.Run, orderID string, card *payment.Card) (p *payment.Payment,
-	resumed bool, replay *idempotency.Answer, err error) {
-	effectID, err := h.keys.NextEffect()
-	if err != nil {
-		return nil, false, nil, err
-	}
-	if p, err = h.beginNew(ctx, r, effectID, orderID, card); p != nil || err != nil {
-		return p, false, nil, err
-	}
-	start := func(ctx context.Context, effectID string) (err error) {
-		p, resumed, err = h.payments.Start(ctx, effectID, r.User, orderID, card)
-		return err
-	}
-	replay, err = h.claim(ctx, r, effectID, start)
-	if !errors.Is(err, payment.ErrNoBill) {
-		return p, resumed, replay, err
-	}
-	if refused := h.payments.OpenBill(ctx, r.User, orderID); refused != nil {
-		start = func(context.Context, string) error { return refused }
-	}
-	replay, err = h.claim(ctx, r, effectID, start)
-	return p, resumed, replay, err
-}
-
-// beginNew begins a first request on an open bill, by one statement; otherwise it returns nil. A shopper who pays at
-// once may be here before the order's event: it is waited for, without holding anything.
-func (h handler) beginNew(ctx context.Context, r idempotency.Run, effectID, orderID string,
-	card *payment.Card) (*payment.Payment, error) {
-	if time.Since(ids.Made(orderID)).Abs() > youngFor {
-		return h.payments.StartNew(ctx, effectID, orderID, card, payment.Run(r))
-	}
-	there, done := h.payments.AwaitBill(orderID)
-	defer done()
-	if p, err := h.payments.StartNew(ctx, effectID, orderID, card, payment.Run(r)); p != nil || err != nil {
-		return p, err
-	}
-	if err := there(ctx); err != nil {
-		return nil, err
-	}
-	return h.payments.StartNew(ctx, effectID, orderID, card, payment.Run(r))
-}
-
-// claim commits the key together with what start writes, or with its refusal.
-func (h handler) claim(ctx context.Context, r idempotency.Run, effectID string,
-	start func(ctx context.Context, effectID string) error,
-) (*idempotency.Answer, error) {
-	var claim idempotency.Claim
-	var refused error
-	err := h.keys.Tx(ctx, func(ctx context.Context) error {
-		var err error
-		refused = nil
-		if claim, err = h.keys.BeginAs(ctx, r, effectID, nil); err != nil || claim.Answer != nil {
-			return err
-		}
-		switch refused = start(ctx, claim.EffectID); problem.KindOf(refused) {
-		case problem.Conflict, problem.NotFound:
-			return h.keys.Finish(ctx, r.User, r.Key, server.Refusal(ctx, refused))
-		}
-		return refused
-	})
-	if err != nil {
-		return nil, err
-	}
-	return claim.Answer, refused
-}
-
-// finish commits the outcome of the attempt together with the answer of the key, and sends the answer.
-func (h handler) finish(c *gin.Context, r idempotency.Run, p *payment.Payment, o payment.Outcome) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), 3*time.Second)
-	defer cancel()
-	// What fails here is done below, also if it was done and its connection broke.
-	if answer, err := h.payments.KeepNew(ctx, p, o, payment.Run(r), created); err == nil && answer != nil {
-		c.Data(answer.Status, "application/json; charset=utf-8", answer.Body)
-		return nil
-	}
-	var answer idempotency.Answer
-	var refused error
-	err := h.keys.Tx(ctx, func(ctx context.Context) error {
-		p, err := h.payments.RecordOutcome(ctx, p.ID, o)
-		if err != nil {
-			return err
-		}
-		if refused = nil; p.Status == payment.Failed {
-			refused = p.Refusal()
-		}
-		if refused != nil {
-			answer = server.Refusal(ctx, refused)
-		} else {
-			made, err := created(p)
-			if err != nil {
-				return err
-			}
-			answer = idempotency.Answer{Status: made.Status, Body: made.Body}
-		}
-		if !idempotency.Kept(answer.Status) {
-			return h.keys.Release(ctx, r.User, r.Key)
-		}
-		return h.keys.Finish(ctx, r.User, r.Key, answer)
-	})
-	if err != nil {
-		h.release(c.Request.Context(), r)
-		return err
-	}
-	if refused != nil {
-		return refused
-	}
-	c.Data(answer.Status, "application/json; charset=utf-8", answer.Body)
+	server.WriteAnswer(c, answer)
 	return nil
-}
-
-// created answers with an attempt.
-func created(p *payment.Payment) (payment.Answer, error) {
-	body, err := json.Marshal(viewOf(p))
-	return payment.Answer{Status: http.StatusCreated, Body: body}, err
-}
-
-func (h handler) release(ctx context.Context, r idempotency.Run) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-	defer cancel()
-	_ = h.keys.Release(ctx, r.User, r.Key) // if it fails, the lease ends by itself
 }
 
 func (h handler) show(c *gin.Context) error {

@@ -27,7 +27,7 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations, inbox.Migrations, store.Migrations)
 	deadlocks := postgrestest.Deadlocks(t, db)
 	out := outbox.New(db, "payment", nil, log)
-	payments := payment.NewService(store.New(db, out), nil, nil, func() string { return "" }, log)
+	payments := payment.NewService(store.New(db, out), nil, nil, nil, func() string { return "" }, log)
 	replicas := make([]*inbox.Inbox, 2)
 	for i := range replicas {
 		replicas[i] = inbox.New(db, nil, log)

@@ -41,7 +41,7 @@ func TestABillIsOpenedOnlyForAnOrderThatAwaitsPayment(t *testing.T) {
 		"is not there":       {nil, "not_found"},
 	} {
 		store := &ledger{}
-		s := NewService(store, order{c.ofOrder}, nil, nil, slog.New(slog.DiscardHandler))
+		s := NewService(store, order{c.ofOrder}, nil, nil, nil, slog.New(slog.DiscardHandler))
 		s.now = func() time.Time { return noon }
 		err := s.OpenBill(t.Context(), "7", "1")
 		if problem.CodeOf(err) != c.code || (store.bill != nil) != (c.code == "") {

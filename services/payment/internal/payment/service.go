@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -23,10 +24,16 @@ type Orders interface {
 	Payable(ctx context.Context, orderID string) (*Bill, error)
 }
 
+// Keys runs requests with an Idempotency-Key.
+type Keys interface {
+	Do(ctx context.Context, r keyed.Request, w keyed.Work) (keyed.Answer, error)
+}
+
 // Service has the use cases of payments.
 type Service struct {
 	store     Store
 	orders    Orders
+	keys      Keys
 	providers map[string]Provider
 	names     []string      // of providers
 	use       func() string // the provider of new attempts
@@ -36,8 +43,10 @@ type Service struct {
 
 // NewService connects the use cases with what they need. Attempts keep the provider they began with; use names the one
 // for new ones.
-func NewService(store Store, orders Orders, providers []Provider, use func() string, log *slog.Logger) *Service {
-	s := &Service{store: store, orders: orders, providers: map[string]Provider{}, use: use, log: log, now: time.Now}
+func NewService(store Store, orders Orders, keys Keys, providers []Provider, use func() string,
+	log *slog.Logger) *Service {
+	s := &Service{store: store, orders: orders, keys: keys, providers: map[string]Provider{}, use: use, log: log,
+		now: time.Now}
 	for _, p := range providers {
 		s.providers[p.Name()] = p
 		s.names = append(s.names, p.Name())
@@ -112,9 +121,9 @@ func (s *Service) Start(ctx context.Context, id, userID, orderID string, card *C
 
 // StartNew is Start together with the claim of the request's key, for what almost every request is: the first one with
 // its key, for an open bill that nobody else is paying. Else it starts nothing and gives nil; Start says why. The key
-// may be claimed then, with this id.
-func (s *Service) StartNew(ctx context.Context, id, orderID string, card *Card, run Run) (*Payment, error) {
-	attempt, err := s.attempt(id, run.User, orderID, card)
+// may be claimed then, with the run's effect id.
+func (s *Service) StartNew(ctx context.Context, run keyed.Run, orderID string, card *Card) (*Payment, error) {
+	attempt, err := s.attempt(run.EffectID, run.User, orderID, card)
 	if err != nil {
 		return nil, err
 	}
@@ -199,19 +208,20 @@ func (s *Service) RecordOutcome(ctx context.Context, id string, o Outcome) (*Pay
 	return s.store.Settle(context.WithoutCancel(ctx), id, o)
 }
 
-// KeepNew is Keep together with the answer of the request's key, for what almost every attempt comes to: StartNew has
-// kept it, it has brought the money, and nobody has changed it or its bill meanwhile; it gives that answer. Else it
-// keeps nothing and gives nil, and Keep does it.
-func (s *Service) KeepNew(ctx context.Context, p *Payment, o Outcome, run Run, answer func(*Payment) (Answer, error),
-) (*Answer, error) {
+// KeepNew is RecordOutcome together with the answer of the request's key, for what almost every attempt comes to:
+// StartNew has kept it, it has brought the money, and nobody has changed it or its bill meanwhile; it gives that
+// answer. Else it keeps nothing and gives nil, and RecordOutcome does it.
+func (s *Service) KeepNew(ctx context.Context, p *Payment, o Outcome, run keyed.Run,
+	encode func(*Payment) ([]byte, error)) (*keyed.Answer, error) {
 	after := *p
 	if p.Started.Read.IsZero() || !after.Settle(o, p.Started.now()) || after.Status != Succeeded {
 		return nil, nil
 	}
-	a, err := answer(&after)
+	body, err := encode(&after)
 	if err != nil {
 		return nil, err
 	}
+	a := keyed.Created(body)
 	if kept, err := s.store.SettleNew(context.WithoutCancel(ctx), after, run, a); err != nil || !kept {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"daprmall.dev/services/kit/idempotency/keyed"
 )
 
 // Store keeps bills, attempts and refunds. now is the database's clock.
@@ -22,10 +24,10 @@ type Store interface {
 	// StartNew is Start and the claim of a key by one statement, where nothing is in its way: an open bill of p's user, a
 	// key that nobody has claimed, no other attempt under way. Else it starts nothing and gives nil; a bill that changes
 	// at the same moment leaves the key claimed with p's id.
-	StartNew(ctx context.Context, p Payment, run Run) (*Payment, error)
+	StartNew(ctx context.Context, p Payment, run keyed.Run) (*Payment, error)
 	// SettleNew keeps a success of an attempt that StartNew has kept, its event, and the answer of its key by one
 	// statement, where nobody has changed bill or attempt since. Else it keeps nothing and gives false.
-	SettleNew(ctx context.Context, p Payment, run Run, answer Answer) (bool, error)
+	SettleNew(ctx context.Context, p Payment, run keyed.Run, answer keyed.Answer) (bool, error)
 	// Opened keeps the provider's id of an attempt under way; false if it is not under way any more.
 	Opened(ctx context.Context, id, providerID string) (bool, error)
 	// Abandon cancels an attempt under way that no provider has opened; Opened refuses it from then on. It gives the
@@ -55,20 +57,6 @@ type Store interface {
 	// Health counts what needs an operator: work of providers that are not among these, refunds that failed, open
 	// disputes.
 	Health(ctx context.Context, providers []string) (Health, error)
-}
-
-// Run is a request with its idempotency key, of which the domain knows nothing: what it keeps is kept together with the
-// attempt.
-type Run struct {
-	User, Key   string
-	Fingerprint []byte
-}
-
-// Answer is what is kept with the key of a run.
-type Answer struct {
-	Status int
-	ETag   string
-	Body   []byte
 }
 
 // RefundRequest is a refund that order requested.

@@ -105,7 +105,7 @@ func openStripe(t *testing.T) stripeFixture {
 	there := stripetest.New(t)
 	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", WebhookSecret: stripetest.Secret, URL: there.URL})
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
-	service := payment.NewService(s, noOrders{}, []payment.Provider{provider}, func() string { return "stripe" },
+	service := payment.NewService(s, noOrders{}, nil, []payment.Provider{provider}, func() string { return "stripe" },
 		slog.New(slog.DiscardHandler))
 	return stripeFixture{fixture{Service: service, t: t, db: db, store: s}, there}
 }

@@ -19,7 +19,8 @@ import (
 func TestEverybodyAtOnce(t *testing.T) {
 	c := openStripe(t)
 	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", URL: c.stripe.URL})
-	replica := payment.NewService(c.store, noOrders{}, []payment.Provider{provider}, func() string { return "stripe" },
+	replica := payment.NewService(c.store, noOrders{}, nil, []payment.Provider{provider},
+		func() string { return "stripe" },
 		slog.New(slog.DiscardHandler))
 	const n = 40
 	together := func(all ...func() error) {

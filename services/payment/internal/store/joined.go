@@ -8,6 +8,7 @@ import (
 
 	"daprmall.dev/services/contracts/paymentv1"
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/payment/internal/payment"
@@ -34,8 +35,8 @@ var startNew = `WITH k AS (
 	SELECT b.amount, b.currency, b.version, b.now FROM p, b`
 
 // StartNew implements payment.Store.
-func (s *Store) StartNew(ctx context.Context, p payment.Payment, run payment.Run) (*payment.Payment, error) {
-	args := append(idempotency.Run(run).ClaimArgs(p.ID), p.OrderID, p.UserID, p.OrderID, p.UserID,
+func (s *Store) StartNew(ctx context.Context, p payment.Payment, run keyed.Run) (*payment.Payment, error) {
+	args := append(idempotency.ClaimArgs(run), p.OrderID, p.UserID, p.OrderID, p.UserID,
 		p.ID, p.Provider, p.Card.Brand, p.Card.Last4, p.CreatedAt, p.UpdatedAt)
 	var kept struct {
 		Amount, Version int64
@@ -70,7 +71,7 @@ var settleNew = `WITH b AS MATERIALIZED (
 	` + outbox.Insert + ` WHERE EXISTS (SELECT 1 FROM p)`
 
 // SettleNew implements payment.Store.
-func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run payment.Run, answer payment.Answer) (bool,
+func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run keyed.Run, answer keyed.Answer) (bool,
 	error) {
 	version := p.Started.BillVersion + 1
 	event := succeeded(p, version)
@@ -80,7 +81,7 @@ func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run payment.Ru
 	}
 	args := slices.Concat([]any{p.OrderID, p.Started.BillVersion, p.Card.Brand, p.Card.Last4, p.UpdatedAt, p.ID, version,
 		p.OrderID},
-		idempotency.Run(run).FinishArgs(idempotency.Answer{Status: answer.Status, Body: answer.Body}), []any{told})
+		idempotency.FinishArgs(run, answer), []any{told})
 	res := s.db.WithContext(ctx).Exec(settleNew, args...)
 	if res.Error != nil {
 		return false, fmt.Errorf("settle payment %s: %w", p.ID, res.Error)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/payment/internal/payment"
@@ -22,9 +23,13 @@ func openJoined(t *testing.T) fixture {
 	bank := postgrestest.Open(t, sandbox.Migrations)
 	line := &shaky{Provider: sandbox.New(bank)}
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
-	service := payment.NewService(s, noOrders{}, []payment.Provider{line}, func() string { return "sandbox" },
+	service := payment.NewService(s, noOrders{}, nil, []payment.Provider{line}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
 	return fixture{service, t, db, bank, line, s}
+}
+
+func runOf(user, key, effectID string) keyed.Run {
+	return keyed.Run{Request: keyed.Request{User: user, Key: key, Fingerprint: []byte("f")}, EffectID: effectID}
 }
 
 func (d fixture) count(sql string) (n int) {
@@ -52,7 +57,7 @@ func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
 						d.sql(d.db, fmt.Sprintf(
 							"UPDATE bills SET status = '%s', due_at = now() + interval '%d seconds' WHERE order_id = %s",
 							status, int(due.Seconds()), b.OrderID))
-						run := payment.Run{User: user, Key: fmt.Sprint("k", n), Fingerprint: []byte("f")}
+						run := runOf(user, fmt.Sprint("k", n), fmt.Sprint(2000+n))
 						if taken {
 							d.sql(d.db, fmt.Sprintf(
 								"INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until) VALUES (%s, '%s', 'f', 1, "+
@@ -61,7 +66,7 @@ func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
 						what := fmt.Sprintf("a bill that is %s, due in %s, of 7, for %s; under way %v, key taken %v", status, due, user,
 							live, taken)
 						c := card("4242424242424242")
-						p, err := d.StartNew(t.Context(), fmt.Sprint(2000+n), b.OrderID, &c, run)
+						p, err := d.StartNew(t.Context(), run, b.OrderID, &c)
 						if err != nil {
 							t.Fatalf("%s: %v", what, err)
 						}
@@ -93,9 +98,7 @@ func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
 func TestSettlingByOneStatementGivesWay(t *testing.T) {
 	d := openJoined(t)
 	paid := payment.Outcome{State: payment.StateSucceeded}
-	answer := func(*payment.Payment) (payment.Answer, error) {
-		return payment.Answer{Status: 201, Body: []byte("{}")}, nil
-	}
+	encode := func(*payment.Payment) ([]byte, error) { return []byte("{}"), nil }
 	for i, meanwhile := range []struct {
 		what, sql string
 		kept      bool
@@ -107,14 +110,14 @@ func TestSettlingByOneStatementGivesWay(t *testing.T) {
 		{"the settler was faster", "UPDATE payments SET status = 'succeeded' WHERE id = %[2]s", false},
 	} {
 		b, id := d.bill(fmt.Sprint(100+i)), fmt.Sprint(1+i)
-		run := payment.Run{User: "7", Key: "k" + id, Fingerprint: []byte("f")}
+		run := runOf("7", "k"+id, id)
 		c := card("4242424242424242")
-		p, err := d.StartNew(t.Context(), id, b.OrderID, &c, run)
+		p, err := d.StartNew(t.Context(), run, b.OrderID, &c)
 		if err != nil || p == nil {
 			t.Fatalf("start: %+v, %v", p, err)
 		}
 		d.sql(d.db, fmt.Sprintf(meanwhile.sql+" -- %[1]s %[2]s", b.OrderID, id))
-		a, err := d.KeepNew(t.Context(), p, paid, run, answer)
+		a, err := d.KeepNew(t.Context(), p, paid, run, encode)
 		if err != nil || (a != nil) != meanwhile.kept {
 			t.Errorf("%s meanwhile: answer %+v, %v; want one: %v", meanwhile.what, a, err, meanwhile.kept)
 		}
@@ -136,13 +139,12 @@ func TestSettlingByOneStatementGivesWay(t *testing.T) {
 // not at all, and the run goes on with the key that it has claimed.
 func TestStartingWaitsForTheBillAndLooksAgain(t *testing.T) {
 	d := openJoined(t)
-	keys := idempotency.New(d.db, nil, []byte("secret"), slog.New(slog.DiscardHandler))
 	for i, meanwhile := range []struct {
 		sql   string
 		start bool
 	}{{"UPDATE bills SET amount = 300, version = 5", true}, {"UPDATE bills SET status = 'closed'", false}} {
 		b, id, c := d.bill(fmt.Sprint(100+i)), fmt.Sprint(1+i), card("4242424242424242")
-		run := payment.Run{User: "7", Key: "k" + id, Fingerprint: []byte("f")}
+		run := runOf("7", "k"+id, id)
 		holder := d.db.Begin()
 		d.sql(holder, meanwhile.sql+" WHERE order_id = "+b.OrderID)
 		type outcome struct {
@@ -151,7 +153,7 @@ func TestStartingWaitsForTheBillAndLooksAgain(t *testing.T) {
 		}
 		started := make(chan outcome, 1)
 		go func() {
-			p, err := d.StartNew(t.Context(), id, b.OrderID, &c, run)
+			p, err := d.StartNew(t.Context(), run, b.OrderID, &c)
 			started <- outcome{p, err}
 		}()
 		for d.count("pg_stat_activity, pg_sleep(0.01) WHERE datname = current_database() AND wait_event_type = 'Lock'") == 0 {
@@ -167,9 +169,8 @@ func TestStartingWaitsForTheBillAndLooksAgain(t *testing.T) {
 			(o.p.Amount != 300 || o.p.Started.BillVersion != 5) {
 			t.Errorf("after %s: %+v, %v", meanwhile.sql, o.p, o.err)
 		}
-		claim, err := keys.BeginAs(t.Context(), idempotency.Run(run), id, nil)
-		if err != nil || claim.EffectID != id || claim.Answer != nil {
-			t.Errorf("after %s the run goes on with %+v, %v", meanwhile.sql, claim, err)
+		if d.count("idempotency_keys WHERE status IS NULL AND effect_id = "+id) != 1 {
+			t.Errorf("after %s the run has not claimed its key", meanwhile.sql)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func TestManyAttemptsAreSettledAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &meeting{shaky: d.line}
-	service := payment.NewService(d.store, noOrders{}, []payment.Provider{m}, func() string { return "sandbox" },
+	service := payment.NewService(d.store, noOrders{}, nil, []payment.Provider{m}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
 	if err := service.SettleDue(t.Context()); err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestARoundEndsThoughTheProviderIsSilent(t *testing.T) {
 	d.pay("2", d.bill("101"), sandbox.Unanswered)
 	d.sql(d.db, "UPDATE payments SET look_at = now()")
 	p := &timingOut{shaky: d.line, d: d}
-	service := payment.NewService(d.store, noOrders{}, []payment.Provider{p}, func() string { return "sandbox" },
+	service := payment.NewService(d.store, noOrders{}, nil, []payment.Provider{p}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
 	for what, round := range map[string]func(context.Context) error{"settle": service.SettleDue,
 		"refund": service.RefundDue} {
@@ -132,7 +132,7 @@ func TestARoundWithoutWorkIsOneStatement(t *testing.T) {
 	d := open(t)
 	watched := postgrestest.Watch(d.db)
 	s := store.New(watched.DB, outbox.New(watched.DB, "payment", nil, slog.Default()))
-	service := payment.NewService(s, noOrders{}, []payment.Provider{d.line}, func() string { return "sandbox" },
+	service := payment.NewService(s, noOrders{}, nil, []payment.Provider{d.line}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
 	for what, round := range map[string]func(context.Context) error{"settle": service.SettleDue,
 		"refund": service.RefundDue} {

@@ -56,7 +56,7 @@ func TestNothingReadsAllPayments(t *testing.T) {
 	d.store = store.New(watched.DB, outbox.New(watched.DB, "payment", nil, slog.Default()))
 	orders := &anOrder{payment.Bill{OrderID: "110", UserID: "7", Amount: 210, Currency: "CNY",
 		DueAt: time.Now().Add(time.Minute), Status: payment.Open}}
-	d.Service = payment.NewService(d.store, orders, []payment.Provider{d.line}, func() string { return "sandbox" },
+	d.Service = payment.NewService(d.store, orders, nil, []payment.Provider{d.line}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
 	ctx := t.Context()
 	for _, do := range []struct {

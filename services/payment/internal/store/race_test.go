@@ -53,7 +53,7 @@ func TestEndingAnAttemptThatIsJustCharged(t *testing.T) {
 					t.Error(err)
 				}
 			}}
-			other := payment.NewService(slow, noOrders{}, []payment.Provider{d.line}, func() string { return "sandbox" },
+			other := payment.NewService(slow, noOrders{}, nil, []payment.Provider{d.line}, func() string { return "sandbox" },
 				slog.New(slog.DiscardHandler))
 			if err := end(t.Context(), other); err != nil {
 				t.Error(err)

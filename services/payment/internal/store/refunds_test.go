@@ -191,7 +191,8 @@ func TestMoneyOfAForgottenPayment(t *testing.T) {
 	c.sql(c.db, "DELETE FROM payments")
 	var said bytes.Buffer
 	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", WebhookSecret: stripetest.Secret, URL: c.stripe.URL})
-	service := payment.NewService(c.store, noOrders{}, []payment.Provider{provider}, func() string { return "stripe" },
+	service := payment.NewService(c.store, noOrders{}, nil, []payment.Provider{provider},
+		func() string { return "stripe" },
 		slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelError})))
 	for _, kind := range []string{"payment_intent.succeeded", "payment_intent.payment_failed",
 		"payment_intent.succeeded of another shop"} {
@@ -217,7 +218,8 @@ func TestAProviderThatIsGone(t *testing.T) {
 	c := paidBack(t, "pending")
 	c.bill("101")
 	c.pay("2", payment.Bill{OrderID: "101", UserID: "7"}, stripetest.Challenges)
-	gone := payment.NewService(c.store, noOrders{}, nil, func() string { return "stripe" }, slog.New(slog.DiscardHandler))
+	gone := payment.NewService(c.store, noOrders{}, nil, nil, func() string { return "stripe" },
+		slog.New(slog.DiscardHandler))
 	c.sql(c.db, "UPDATE payments SET look_at = now()")
 	c.sql(c.db, "UPDATE refunds SET look_at = now()")
 	if err := gone.SettleDue(t.Context()); err != nil {

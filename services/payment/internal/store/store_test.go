@@ -83,7 +83,7 @@ func open(t *testing.T) fixture {
 	toldRight(t, db)
 	line := &shaky{Provider: sandbox.New(bank)}
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
-	service := payment.NewService(s, noOrders{}, []payment.Provider{line}, func() string { return "sandbox" },
+	service := payment.NewService(s, noOrders{}, nil, []payment.Provider{line}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
 	return fixture{service, t, db, bank, line, s}
 }
@@ -435,7 +435,7 @@ func TestPayingBeforeTheBillIsThere(t *testing.T) {
 	d := open(t)
 	orders := &anOrder{payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY",
 		DueAt: time.Now().Add(time.Minute), Status: payment.Open, Version: 1}}
-	early := payment.NewService(d.store, orders, []payment.Provider{d.line}, func() string { return "sandbox" },
+	early := payment.NewService(d.store, orders, nil, []payment.Provider{d.line}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
 	if err := early.OpenBill(t.Context(), "8", "100"); problem.KindOf(err) != problem.NotFound || d.status("100") != "" {
 		t.Errorf("a stranger's: %v, want not found and no bill", err)
