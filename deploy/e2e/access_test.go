@@ -13,15 +13,15 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// caller is somebody at the door, and what they may pass for.
+// caller is a client with the rights that its token gives.
 type caller struct {
 	name  string
 	token string
-	roles []string // nil: nobody the mall knows
-	owns  bool     // the things that routes with an owner are asked for
+	roles []string // nil: not authenticated
+	owns  bool     // whether the objects in the request are the caller's
 }
 
-// callers are everybody who ever comes: those the mall knows, and those who only say so.
+// callers are all kinds of clients: with a valid token of each role, without one, and with forged ones.
 func callers(t *testing.T, owner member) []caller {
 	t.Helper()
 	other, banned := newMember(t), newMember(t)
@@ -33,7 +33,7 @@ func callers(t *testing.T, owner member) []caller {
 		{"the seller", seller.Token, []string{"customer", "seller"}, true},
 		{"another seller", rival.Token, []string{"customer", "seller"}, false},
 		{"an admin", admin.Token, []string{"customer", "admin"}, false},
-		{"somebody banned", banned.Token, nil, false},
+		{"a banned customer", banned.Token, nil, false},
 	}
 	for name, token := range forgeries(t, owner) {
 		list = append(list, caller{name: name, token: token})
@@ -41,18 +41,18 @@ func callers(t *testing.T, owner member) []caller {
 	return list
 }
 
-// ban bans somebody and waits until it counts.
+// ban bans a user and waits until the token is void.
 func ban(t *testing.T, who member) {
 	t.Helper()
 	if err := admin.Want(t.Context(), http.StatusNoContent, http.MethodPut, "/v1/admin/users/"+who.id+"/ban",
 		map[string]string{"reason": "tests"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	gone(t, who.Client)
+	waitUntilVoid(t, who.Client)
 }
 
-// gone waits until a token is void.
-func gone(t *testing.T, c *apiclient.Client) {
+// waitUntilVoid waits until a token is void.
+func waitUntilVoid(t *testing.T, c *apiclient.Client) {
 	t.Helper()
 	err := eventually(t.Context(), 10*time.Second, func() error {
 		a, err := c.Do(t.Context(), http.MethodGet, "/v1/me", nil)
@@ -66,7 +66,7 @@ func gone(t *testing.T, c *apiclient.Client) {
 	}
 }
 
-// verdict is what openapi.yaml says of one caller at one route.
+// verdict is what openapi.yaml declares for a caller of a route.
 type verdict string
 
 const (
@@ -76,7 +76,7 @@ const (
 	missing verdict = "404"
 )
 
-// declared reads the verdict off the declarations x-mall-access, x-mall-also and x-mall-owner.
+// declared derives the verdict from x-mall-access, x-mall-also and x-mall-owner.
 func declared(op operation, c caller) verdict {
 	also := slices.ContainsFunc(op.Also, func(role string) bool { return slices.Contains(c.roles, role) })
 	switch {
@@ -92,24 +92,25 @@ func declared(op operation, c caller) verdict {
 	return passes
 }
 
-// ownerOf reports whether the things this route is asked for are the caller's: a product is the seller's, the rest the
-// customer's.
+// ownerOf reports whether the objects in the request are the caller's: products belong to the seller, all others to the
+// customer.
 func ownerOf(op operation, c caller) bool {
 	return c.owns && slices.Contains(c.roles, "seller") == strings.HasPrefix(op.Path, "/v1/products")
 }
 
-// Every route, asked by everybody, answers as openapi.yaml declares. A route that does not say who it is for fails.
-func TestAccessMatrix(t *testing.T) {
+// Every route answers every kind of caller as openapi.yaml declares. A route without a declared audience fails the
+// test.
+func TestEveryRouteAllowsWhomItDeclares(t *testing.T) {
 	ops := operations(t)
 	mine, me := newTargets(t)
 	everybody := callers(t, me)
-	before := mine.belongings(t, me)
+	before := mine.stateOf(t, me)
 	t.Run("refused", func(t *testing.T) {
 		for _, op := range ops {
 			t.Run(op.ID, func(t *testing.T) {
 				t.Parallel()
 				if !slices.Contains([]string{"anyone", "customer", "seller", "admin", "operator"}, op.Access) {
-					t.Fatalf("x-mall-access is %q: say in openapi.yaml who may call %s %s", op.Access, op.Method, op.Path)
+					t.Fatalf("x-mall-access is %q: declare in openapi.yaml who may call %s %s", op.Access, op.Method, op.Path)
 				}
 				for _, c := range everybody {
 					want := declared(op, c)
@@ -128,13 +129,13 @@ func TestAccessMatrix(t *testing.T) {
 		}
 	})
 	mine.unchanged(t, me, before)
-	t.Run("let in", func(t *testing.T) {
+	t.Run("allowed", func(t *testing.T) {
 		for _, op := range ops {
 			t.Run(op.ID, func(t *testing.T) {
 				t.Parallel()
 				for _, c := range everybody {
 					if declared(op, c) == passes {
-						letIn(t, op, c)
+						mustSucceed(t, op, c)
 					}
 				}
 			})
@@ -142,16 +143,16 @@ func TestAccessMatrix(t *testing.T) {
 	})
 }
 
-// letIn asks a route with all it wants, on things made for this one request: it must do what it is for.
-func letIn(t *testing.T, op operation, c caller) {
+// mustSucceed sends a complete request, with objects made for it alone: it must succeed.
+func mustSucceed(t *testing.T, op operation, c caller) {
 	t.Helper()
 	who := visitor.As(c.token)
 	theirs := targets{}
 	target := member{}
 	asks := func(prefix string) bool { return strings.HasPrefix(op.Path, prefix) }
-	// Whose things: the caller's own where the caller is a customer, the seller's product, anybody's for an admin.
+	// Customers use their own objects, sellers their own product, and admins those of any user.
 	owner := who
-	if op.Owner && !ownerOf(op, c) { // let in by a role: the things are somebody else's
+	if op.Owner && !ownerOf(op, c) { // allowed by a role: the objects belong to another user
 		m := newMember(t)
 		owner = m.Client
 	}
@@ -186,7 +187,7 @@ func letIn(t *testing.T, op operation, c caller) {
 	case "setRoles", "banUser", "unbanUser":
 		target = newMember(t)
 	case "signOut":
-		m := newMember(t) // not to end the caller's session
+		m := newMember(t) // so that the caller's own session is not ended
 		who = m.Client
 	case "refreshSession":
 		body["refresh_token"] = newMember(t).refresh
@@ -204,11 +205,11 @@ func letIn(t *testing.T, op operation, c caller) {
 	case "askEmailVerification":
 		who = newMember(t).Client
 	case "resetPassword", "verifyEmail":
-		want = []int{http.StatusUnprocessableEntity} // the code is in a mail: TestAccountLife reads it
+		want = []int{http.StatusUnprocessableEntity} // the code is only in a mail (TestAnAccountFromSignUpToDeletion)
 	case "becomeFirstAdmin":
 		want = []int{http.StatusConflict} // this mall has an admin
 	case "cancelPayment":
-		want = append(want, http.StatusConflict) // settled meanwhile
+		want = append(want, http.StatusConflict) // it may have been settled meanwhile
 	}
 	sent, with := jsonOf(body), headers(op)
 	if op.ID == "stripeNotice" {
@@ -221,11 +222,11 @@ func letIn(t *testing.T, op operation, c caller) {
 	}
 }
 
-// Somebody else's order, payment, address and product look exactly like ones that do not exist.
-func TestSomebodyElsesThingsLookMissing(t *testing.T) {
+// Orders, payments, addresses and products of others are answered exactly like ones that do not exist.
+func TestObjectsOfOthersLookMissing(t *testing.T) {
 	mine, me := newTargets(t)
 	stranger := newMember(t)
-	before := mine.belongings(t, me)
+	before := mine.stateOf(t, me)
 	nowhere := targets{product: "4611686018427387904", address: "4611686018427387904", order: "4611686018427387904",
 		payment: "4611686018427387904",
 		session: "4611686018427387904"}
@@ -240,20 +241,20 @@ func TestSomebodyElsesThingsLookMissing(t *testing.T) {
 		foreign := do(t, who, op.Method, mine.path(op, me), jsonOf(mine.body(op)), headers(op)...)
 		absent := do(t, who, op.Method, nowhere.path(op, me), jsonOf(mine.body(op)), headers(op)...)
 		if wrong := refusal(foreign, http.StatusNotFound); wrong != "" || !sameRefusal(foreign, absent) {
-			t.Errorf("%s: somebody else's: %s %s; one that does not exist: %s", op.ID, foreign, wrong, absent)
+			t.Errorf("%s: of another user: %s %s; one that does not exist: %s", op.ID, foreign, wrong, absent)
 		}
 	}
-	// Ids in bodies too.
+	// The same holds for ids in bodies.
 	line := map[string]any{"product_id": mine.product, "quantity": 1}
 	card := mine.body(operation{ID: "pay"})["card"]
 	for what, c := range map[string]struct {
 		path          string
 		foreign, none any
 	}{
-		"checking out to a foreign address": {"/v1/checkout",
+		"checkout to another user's address": {"/v1/checkout",
 			map[string]any{"address_id": mine.address, "items": []any{line}},
 			map[string]any{"address_id": nowhere.address, "items": []any{line}}},
-		"paying a foreign order": {"/v1/payments", map[string]any{"order_id": mine.order, "card": card},
+		"payment of another user's order": {"/v1/payments", map[string]any{"order_id": mine.order, "card": card},
 			map[string]any{"order_id": nowhere.order, "card": card}},
 	} {
 		foreign := do(t, stranger.Client, http.MethodPost, c.path, c.foreign, "Idempotency-Key", apiclient.Key())

@@ -14,7 +14,7 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// sessionOf returns the id of a client's own session.
+// sessionOf returns the id of the client's own session.
 func sessionOf(t *testing.T, c *apiclient.Client) string {
 	t.Helper()
 	var page struct {
@@ -37,7 +37,7 @@ func sessionOf(t *testing.T, c *apiclient.Client) string {
 
 var mailed = regexp.MustCompile(`<code>([^<]+)</code>`)
 
-// mail waits for a mail to somebody in the mall's outbox folder, and gives its code.
+// mail waits for a mail in the mall's outbox directory and returns the code in it.
 func mail(t *testing.T, purpose, to string) string {
 	t.Helper()
 	var found string
@@ -76,9 +76,9 @@ func signInWith(t *testing.T, email, password string) (apiclient.Session, apicli
 	return s, a
 }
 
-// An account from its first mail to its end: verified, its password changed and reset, its sessions seen and ended, and
-// deleted.
-func TestAccountLife(t *testing.T) {
+// The life of an account: its email is verified, its password changed and reset, its sessions are listed and ended, and
+// it is deleted.
+func TestAnAccountFromSignUpToDeletion(t *testing.T) {
 	me := newMember(t)
 	post := func(c *apiclient.Client, path string, body any, status int) {
 		t.Helper()
@@ -86,7 +86,7 @@ func TestAccountLife(t *testing.T) {
 			t.Fatalf("%s: %s, want %d", path, a, status)
 		}
 	}
-	// The email.
+	// Verify the email.
 	post(me.Client, "/v1/email-verifications", nil, http.StatusAccepted)
 	post(visitor, "/v1/email-verifications/confirm", map[string]string{"token": mail(t, "verify", me.email)},
 		http.StatusNoContent)
@@ -100,7 +100,7 @@ func TestAccountLife(t *testing.T) {
 		t.Errorf("another mail for a verified email: %s", a)
 	}
 
-	// The password, changed here: another device is signed out, this one is not.
+	// Change the password: other sessions end, this one does not.
 	other, _ := signInWith(t, me.email, apiclient.Password)
 	otherOne := visitor.As(other.AccessToken)
 	const changed, reset = "four words and then some", "five words that come by mail"
@@ -118,7 +118,7 @@ func TestAccountLife(t *testing.T) {
 			"new_password": changed}); a.Status != http.StatusNoContent {
 		t.Fatalf("change: %s", a)
 	}
-	gone(t, otherOne)
+	waitUntilVoid(t, otherOne)
 	if a := do(t, visitor, http.MethodPost, "/v1/sessions/refresh",
 		map[string]string{"refresh_token": other.RefreshToken}); a.Code() != "invalid_refresh_token" {
 		t.Errorf("the other device refreshes: %s", a)
@@ -130,7 +130,7 @@ func TestAccountLife(t *testing.T) {
 		t.Errorf("the old password: %s", a)
 	}
 
-	// A session, ended from another.
+	// End a session from another one.
 	second, a := signInWith(t, me.email, changed)
 	if a.Status != http.StatusCreated {
 		t.Fatalf("the new password: %s", a)
@@ -140,9 +140,9 @@ func TestAccountLife(t *testing.T) {
 		nil); a.Status != http.StatusNoContent {
 		t.Errorf("end a session: %s", a)
 	}
-	gone(t, secondOne)
+	waitUntilVoid(t, secondOne)
 
-	// The password, forgotten. Nobody learns who has an account.
+	// Reset a forgotten password. The answer must not reveal whether an account exists.
 	post(visitor, "/v1/password-resets", map[string]string{"email": newEmail()}, http.StatusAccepted)
 	post(visitor, "/v1/password-resets", map[string]string{"email": strings.ToUpper(me.email)}, http.StatusAccepted)
 	token := mail(t, "reset", me.email)
@@ -152,13 +152,13 @@ func TestAccountLife(t *testing.T) {
 		map[string]string{"token": token, "password": changed}); a.Code() != "invalid_token" {
 		t.Errorf("the code again: %s", a)
 	}
-	gone(t, me.Client)
+	waitUntilVoid(t, me.Client)
 	last, a := signInWith(t, me.email, reset)
 	if a.Status != http.StatusCreated {
 		t.Fatalf("after the reset: %s", a)
 	}
 
-	// The end: addresses, cart and name go, the order stays.
+	// Delete the account: addresses, cart and name go, the order stays.
 	me.Client = visitor.As(last.AccessToken)
 	address, err := me.Address(t.Context(), "Shanghai")
 	if err != nil {
@@ -183,9 +183,9 @@ func TestAccountLife(t *testing.T) {
 		map[string]string{"password": reset}); a.Status != http.StatusNoContent {
 		t.Fatalf("delete: %s", a)
 	}
-	gone(t, me.Client)
+	waitUntilVoid(t, me.Client)
 	if _, a := signInWith(t, me.email, reset); a.Code() != "invalid_credentials" {
-		t.Errorf("signing in to what is gone: %s", a)
+		t.Errorf("signing in to a deleted account: %s", a)
 	}
 	err = eventually(t.Context(), waitFor, func() error {
 		a, err := admin.Do(t.Context(), http.MethodGet, "/v1/orders/"+bought.ID, nil)
@@ -212,7 +212,7 @@ func TestAccountLife(t *testing.T) {
 	if left, err := number(t.Context(), addresses,
 		"SELECT count(*) FROM idempotency_keys WHERE user_id = $1 AND concat(record, body) LIKE '%Century%'",
 		me.id); err != nil || left > 0 {
-		t.Errorf("%d records of checkouts know the street, %v", left, err)
+		t.Errorf("%d records of checkouts contain the street, %v", left, err)
 	}
 	audit(t)
 	if _, err := visitor.SignUp(t.Context(), me.email); err != nil {

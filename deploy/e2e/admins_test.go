@@ -9,8 +9,8 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// The mall keeps its last admin, and the secret that made the first one makes no second.
-func TestTheMallKeepsAnAdmin(t *testing.T) {
+// The last admin cannot be removed, and the secret that made the first admin cannot make another.
+func TestTheLastAdminCannotBeRemoved(t *testing.T) {
 	var boss apiclient.User
 	if err := admin.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/me", nil, &boss); err != nil {
 		t.Fatal(err)

@@ -27,13 +27,13 @@ func parent(pid int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// the name before it may hold anything
+	// the name before it may contain any character
 	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
 	return strconv.Atoi(fields[1])
 }
 
-// family is a process of the mall with its children, itself first.
-func family(t *testing.T, name string) []int {
+// withChildren returns the pids of a process of the mall and of its children, its own first.
+func withChildren(t *testing.T, name string) []int {
 	t.Helper()
 	pids := []int{status(t)[name].PID}
 	if pids[0] == 0 {
@@ -64,7 +64,8 @@ func signal(t *testing.T, s syscall.Signal, pids ...int) {
 	}
 }
 
-// onceReady ends a fault, at the latest with the test, and waits until the mall is whole again.
+// onceReady returns a function that ends a fault and waits until the mall is ready again. The fault ends at the latest
+// with the test.
 func onceReady(t *testing.T, end func()) (heal func()) {
 	t.Helper()
 	end = sync.OnceFunc(end)
@@ -78,7 +79,8 @@ func onceReady(t *testing.T, end func()) (heal func()) {
 	}
 }
 
-// hang makes processes keep their connections and answer nothing, as a machine does that is out of memory, until heal.
+// hang stops processes: they keep their connections and answer nothing, as on a machine out of memory. heal lets them
+// go on.
 func hang(t *testing.T, names ...string) (heal func()) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -86,13 +88,13 @@ func hang(t *testing.T, names ...string) (heal func()) {
 	}
 	var pids []int
 	for _, name := range names {
-		pids = append(pids, family(t, name)...)
+		pids = append(pids, withChildren(t, name)...)
 	}
 	signal(t, syscall.SIGSTOP, pids...)
 	return onceReady(t, func() { signal(t, syscall.SIGCONT, pids...) })
 }
 
-// down kills processes that nobody starts again before heal: the runner itself is stopped meanwhile.
+// down kills processes that are not started again before heal: the runner is stopped meanwhile.
 func down(t *testing.T, names ...string) (heal func()) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -100,7 +102,7 @@ func down(t *testing.T, names ...string) (heal func()) {
 	}
 	var pids []int
 	for _, name := range names {
-		pids = append(pids, family(t, name)...) // PostgreSQL's children would answer for a moment
+		pids = append(pids, withChildren(t, name)...) // PostgreSQL's children would still answer for a moment
 	}
 	runner, err := parent(pids[0])
 	if err != nil {
@@ -112,25 +114,25 @@ func down(t *testing.T, names ...string) (heal func()) {
 	return heal
 }
 
-// shopping is somebody with one of everything, who wants all that a shopper can want.
+// shopping is a member with one of everything, and the requests that a shopper makes.
 type shopping struct {
 	me       member
 	address  string
 	product  string
 	unpaid   string
-	buy, pay string // the keys of wishes that are asked for until they come true
+	buy, pay string // keys of the checkout and the payment that are repeated until they succeed
 }
 
-// newShopping makes a shopper whose order awaits payment and whose cart is not empty.
+// newShopping makes a shopper with an unpaid order and a filled cart.
 func newShopping(t *testing.T) shopping {
 	t.Helper()
 	me := newMember(t)
-	place, err := me.Address(t.Context(), "Shanghai")
+	addressID, err := me.Address(t.Context(), "Shanghai")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := product(t, "Untroubled tea", 700, 100_000)
-	s := shopping{me: me, address: place, product: p.ID, unpaid: order(t, me.Client, place, p.ID, 1).ID,
+	s := shopping{me: me, address: addressID, product: p.ID, unpaid: order(t, me.Client, addressID, p.ID, 1).ID,
 		buy: apiclient.Key(), pay: apiclient.Key()}
 	if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items",
 		apiclient.Line{ProductID: p.ID, Quantity: 1}, nil); err != nil {
@@ -150,8 +152,8 @@ func newShopping(t *testing.T) shopping {
 	return s
 }
 
-// wishes are what a shopper may want, by name.
-func (s shopping) wishes() map[string]func(ctx context.Context) (apiclient.Answer, error) {
+// requests returns the requests that a shopper makes, by name.
+func (s shopping) requests() map[string]func(ctx context.Context) (apiclient.Answer, error) {
 	line := apiclient.Line{ProductID: s.product, Quantity: 1}
 	as := func(who *apiclient.Client, method, path string, body any,
 		headers ...string) func(context.Context) (apiclient.Answer, error) {
@@ -178,14 +180,14 @@ func (s shopping) wishes() map[string]func(ctx context.Context) (apiclient.Answe
 	}
 }
 
-// all at once: what still works is answered well, everything else is refused with advice when to come again. It gives
-// the time each took.
+// all makes all requests at once. Those in works must succeed, all others must be refused with Retry-After. It returns
+// how long each took.
 func (s shopping) all(t *testing.T, during string, works ...string) map[string]time.Duration {
 	t.Helper()
 	took := map[string]time.Duration{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for name, ask := range s.wishes() {
+	for name, ask := range s.requests() {
 		wg.Go(func() {
 			began := time.Now()
 			a, err := ask(t.Context())
@@ -210,34 +212,34 @@ func (s shopping) all(t *testing.T, during string, works ...string) map[string]t
 	return took
 }
 
-// unavailable says what is wrong with an answer that should be "not now, come again", "" if nothing.
+// unavailable returns what is wrong with an answer that should be a 503 or 504 with Retry-After, "" if nothing is.
 func unavailable(a apiclient.Answer) string {
 	if wrong := refusal(a, http.StatusServiceUnavailable, http.StatusGatewayTimeout); wrong != "" {
 		return wrong
 	}
 	if a.Header.Get("Retry-After") == "" {
-		return fmt.Sprintf("%s does not say when to come again", a)
+		return fmt.Sprintf("%s has no Retry-After", a)
 	}
 	return ""
 }
 
-// comeTrue asks again, with the same keys, for the checkout and the payment that were refused: each happens once.
-func (s shopping) comeTrue(t *testing.T) {
+// finish repeats the refused checkout and payment with the same keys: each must happen once.
+func (s shopping) finish(t *testing.T) {
 	t.Helper()
-	s.comeTrueOf(t, 2)
+	s.finishAll(t, 2)
 }
 
-func (s shopping) comeTrueOf(t *testing.T, orders int) {
+func (s shopping) finishAll(t *testing.T, orders int) {
 	t.Helper()
-	ask := s.wishes()
+	ask := s.requests()
 	for name := range ask {
-		a, err := insist(t.Context(), ask[name])
+		a, err := untilAnswered(t.Context(), ask[name])
 		if err != nil || a.Status >= 300 {
 			t.Errorf("afterwards: %s: %s, %v", name, a, err)
 		}
 	}
 	if ids := allOrders(t, s.me.Client); len(ids) != orders {
-		t.Errorf("orders %v, want those from before and one that was asked for again and again", ids)
+		t.Errorf("orders %v, want the earlier ones and one of the repeated request", ids)
 	}
 	if n, err := number(t.Context(), database(t, "payment"), "SELECT count(*) FROM payments WHERE order_id = $1",
 		s.unpaid); err != nil || n != 1 {
@@ -245,9 +247,9 @@ func (s shopping) comeTrueOf(t *testing.T, orders int) {
 	}
 }
 
-// except returns all wishes but some.
+// except returns the names of all requests but some.
 func except(s shopping, names ...string) (rest []string) {
-	for name := range s.wishes() {
+	for name := range s.requests() {
 		if !slices.Contains(names, name) {
 			rest = append(rest, name)
 		}
@@ -255,9 +257,9 @@ func except(s shopping, names ...string) (rest []string) {
 	return rest
 }
 
-// Whatever is down, the rest of the mall works, and what cannot be had is refused at once: sooner than a sidecar's
-// shortest patience.
-func TestWhatWorksWithoutWhat(t *testing.T) {
+// When parts of the mall are down, the rest works, and everything else is refused at once: sooner than a caller's
+// shortest timeout.
+func TestTheMallWorksWhenPartsOfItAreDown(t *testing.T) {
 	for names, lost := range map[string][]string{
 		"user cart payment":   {"sign in", "profile", "see cart", "add to cart", "pay"},
 		"auth checkout order": {"sign in", "addresses", "quote", "check out", "orders"},
@@ -271,13 +273,13 @@ func TestWhatWorksWithoutWhat(t *testing.T) {
 			heal := down(t, strings.Fields(names)...)
 			took := s.all(t, names+" down", except(s, lost...)...)
 			heal()
-			for wish, d := range took {
+			for request, d := range took {
 				if d > patience["order"] {
-					t.Errorf("%s down: %s took %s, longer than a peer that hangs", names, wish, d)
+					t.Errorf("%s down: %s took %s, longer than the timeout of a service", names, request, d)
 				}
 			}
-			s.comeTrue(t)
+			s.finish(t)
 		})
 	}
-	balanced(t)
+	auditPatiently(t)
 }

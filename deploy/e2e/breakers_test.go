@@ -19,17 +19,17 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// States of a breaker, as mall_breaker_state tells them.
+// States of a breaker, as in the metric mall_breaker_state.
 const (
 	breakerClosed   = 0
 	breakerHalfOpen = 1
 	breakerOpen     = 2
 )
 
-// product is down, fails half of its answers, is slow, and works again. Each time the breakers of its callers open, the
-// gateway's and checkout's: then they refuse at once and ask nobody. After a while they are half open: a probe that
-// fails opens them again, probes that go well close them.
-func TestBreakersOfBothKindsOfHops(t *testing.T) {
+// product is down, then half of its answers fail, then it is slow, then it works again. Each fault opens the breakers
+// of its callers, in the gateway and in checkout: they then refuse at once, without calling it. After a while a breaker
+// is half open: a failing probe opens it again, successful probes close it.
+func TestBreakersOpenAndCloseInTheGatewayAndInServices(t *testing.T) {
 	s := newShopping(t)
 	apps, keys := mallUnderTest(t).first(), secretStore(t)
 	gate := apps["api-gateway"]
@@ -38,7 +38,7 @@ func TestBreakersOfBothKindsOfHops(t *testing.T) {
 	hops := []hop{{"api-gateway", "GET /v1/products", p, func(ctx context.Context) (apiclient.Answer, error) {
 		return visitor.Do(ctx, http.MethodGet, "/v1/products", nil)
 	}}, {"checkout", "POST /internal/products/get", p, func(ctx context.Context) (apiclient.Answer, error) {
-		// Past the gateway, whose own breaker for quotes would open, too.
+		// This call does not pass the gateway, whose own breaker for quotes would open, too.
 		return side.Do(ctx, http.MethodPost, "/v1.0/invoke/checkout/method/v1/checkout/quote",
 			map[string]any{"items": []apiclient.Line{{ProductID: s.product, Quantity: 1}}},
 			"dapr-api-token", gate.DaprToken, "Mall-Caller-Key", keys["api-gateway-peers"]["checkout"])
@@ -70,7 +70,7 @@ func TestBreakersOfBothKindsOfHops(t *testing.T) {
 	onEach("back, failing, slow", func(t *testing.T, h hop) {
 		t.Helper()
 		h.probe(t, http.StatusInternalServerError)
-		h.until(t, breakerOpen, 1, fails) // again, by one probe
+		h.until(t, breakerOpen, 1, fails) // it opens again after one failed probe
 		h.probe(t, http.StatusOK)
 		h.until(t, breakerClosed, 1, works)
 		h.set(failsHalf)
@@ -94,7 +94,7 @@ func TestBreakersOfBothKindsOfHops(t *testing.T) {
 		h.until(t, breakerClosed, 1, func(apiclient.Answer) string { return "" })
 		h.until(t, breakerClosed, 30, works)
 	})
-	s.comeTrue(t)
+	s.finish(t)
 }
 
 func works(a apiclient.Answer) string {
@@ -108,7 +108,7 @@ func fails(a apiclient.Answer) string {
 	return refusal(a, http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout)
 }
 
-// hop is a route of product as one of its callers knows it.
+// hop is a route of product as called by one of its callers.
 type hop struct {
 	caller, route string
 	product       *brokenProduct
@@ -117,7 +117,7 @@ type hop struct {
 
 func (h hop) seen() int64 { return h.product.routes[h.route].seen.Load() }
 
-// set changes what becomes of the route's calls.
+// set changes how the route answers.
 func (h hop) set(mode func(r *http.Request, n int64) (status int)) {
 	r := h.product.routes[h.route]
 	r.mu.Lock()
@@ -125,7 +125,7 @@ func (h hop) set(mode func(r *http.Request, n int64) (status int)) {
 	r.mode, r.since = mode, r.seen.Load()
 }
 
-// metric reads one of the caller's for this route.
+// metric reads a metric of the caller for this route.
 func (h hop) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	for _, line := range lines(t, h.caller) {
@@ -140,7 +140,7 @@ func (h hop) metric(t *testing.T, name string) float64 {
 	return 0
 }
 
-// state fails unless the caller's breaker of this route is in it.
+// state fails unless the caller's breaker for this route is in the given state.
 func (h hop) state(t *testing.T, want float64) error {
 	t.Helper()
 	if now := h.metric(t, "mall_breaker_state"); now != want {
@@ -149,7 +149,8 @@ func (h hop) state(t *testing.T, want float64) error {
 	return nil
 }
 
-// until asks, so many at once, until the breaker is in a state. wrong says what is wrong with an answer meanwhile.
+// until calls the route, so many times at once, until the breaker is in a state. wrong returns what is wrong with an
+// answer meanwhile.
 func (h hop) until(t *testing.T, state float64, atOnce int, wrong func(a apiclient.Answer) string) {
 	t.Helper()
 	err := eventually(t.Context(), waitFor, func() error {
@@ -165,7 +166,7 @@ func (h hop) until(t *testing.T, state float64, atOnce int, wrong func(a apiclie
 	}
 }
 
-// refusesAtOnce looks for a call that was refused without product being asked.
+// refusesAtOnce waits for a call that is refused without product being called.
 func (h hop) refusesAtOnce(t *testing.T) {
 	t.Helper()
 	err := eventually(t.Context(), waitFor, func() error {
@@ -175,7 +176,7 @@ func (h hop) refusesAtOnce(t *testing.T) {
 			return errors.Join(errors.New(wrong), err)
 		}
 		if h.seen() != seen || h.metric(t, "mall_breaker_refused_total") == refused {
-			return errors.New("product was asked")
+			return errors.New("product was called")
 		}
 		return nil
 	})
@@ -184,8 +185,8 @@ func (h hop) refusesAtOnce(t *testing.T) {
 	}
 }
 
-// probe waits for the call that an open breaker lets through, sees that the breaker is half open, and answers it.
-// Further calls have the same answer.
+// probe waits for the call that an open breaker lets through, checks that the breaker is then half open, and answers
+// the call with status. Later calls get the same answer.
 func (h hop) probe(t *testing.T, status int) {
 	t.Helper()
 	answer := make(chan struct{})
@@ -213,7 +214,7 @@ func (h hop) probe(t *testing.T, status int) {
 	}
 }
 
-// brokenProduct stands in for product behind product's own sidecar.
+// brokenProduct replaces product behind product's own sidecar.
 type brokenProduct struct {
 	srv    *http.Server
 	routes map[string]*brokenRoute
@@ -222,12 +223,12 @@ type brokenProduct struct {
 type brokenRoute struct {
 	seen  atomic.Int64
 	mu    sync.Mutex
-	mode  func(r *http.Request, n int64) (status int) // of the nth call since it was set
+	mode  func(r *http.Request, n int64) (status int) // decides about the nth call since it was set
 	since int64
 }
 
-// failsHalf fails every other answer. It begins with a few failures, so that more answers that went well just before
-// cannot keep the share below a half.
+// failsHalf fails every other answer. It begins with several failures, so that successful answers just before cannot
+// keep the share of failures below a half.
 func failsHalf(_ *http.Request, n int64) int {
 	if n < 5 || n%2 == 0 {
 		return http.StatusInternalServerError
@@ -235,7 +236,7 @@ func failsHalf(_ *http.Request, n int64) int {
 	return http.StatusOK
 }
 
-// isSlow answers when nobody waits any more.
+// isSlow answers only after the caller has given up.
 func isSlow(r *http.Request, _ int64) int {
 	<-r.Context().Done()
 	return http.StatusOK
@@ -257,11 +258,11 @@ func (p *brokenProduct) stop() { _ = p.srv.Close() }
 
 func (p *brokenProduct) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	if r.URL.Path == "/healthz" { // or the sidecar asks for nothing else
+	if r.URL.Path == "/healthz" { // otherwise the sidecar would forward no call
 		return
 	}
 	route := p.routes[r.Method+" "+r.URL.Path]
-	if route == nil { // of others: events, feeds
+	if route == nil { // events and feeds, which the test does not need
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}

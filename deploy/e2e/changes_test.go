@@ -13,8 +13,8 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// Who follows the logs sees what happens: one line per change of state.
-func TestLogsTellWhatHappens(t *testing.T) {
+// The logs show what happens: one line for every change of state.
+func TestEveryChangeOfStateIsLoggedOnce(t *testing.T) {
 	me, address := shopper(t)
 	p := product(t, "Logged tea", 100, 5)
 	adjustment := map[string]any{"delta": 3, "reason": "delivery"}

@@ -14,8 +14,9 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// refusals are the listed and the given refusals of every operation: "pay 409 already_paid". What is given and not
-// listed is found by the contract's validator, answer by answer; what is listed and never given is found here.
+// refusals records the refusals that openapi.yaml lists and those that were given, such as "pay 409 already_paid". The
+// validation of answers finds those that are given but not listed; this type finds those that are listed but never
+// given.
 type refusals struct {
 	listed map[string]bool
 	routes []route
@@ -29,7 +30,8 @@ type route struct {
 	path              *regexp.Regexp
 }
 
-// newRefusals reads what an openapi.yaml lists. Left out is what no request alone can provoke: limits, and faults.
+// newRefusals reads the refusals that an openapi.yaml lists, except those that no single request can provoke: rate
+// limits and faults.
 func newRefusals(doc schema) *refusals {
 	r := &refusals{listed: map[string]bool{}, given: map[string]bool{}}
 	for path, methods := range doc.at("paths") {
@@ -48,14 +50,14 @@ func newRefusals(doc schema) *refusals {
 			}
 		}
 	}
-	// A literal path before one that matches it by a parameter.
+	// A literal path comes before one with a parameter that also matches it.
 	slices.SortFunc(r.routes, func(a, b route) int {
 		return strings.Count(a.path.String(), "[^/]+") - strings.Count(b.path.String(), "[^/]+")
 	})
 	return r
 }
 
-// codesIn finds the codes that the schema of an answer lists.
+// codesIn finds the codes in the schema of an answer.
 func codesIn(v any) (codes []string) {
 	switch v := v.(type) {
 	case []any:
@@ -76,7 +78,7 @@ func codesIn(v any) (codes []string) {
 	return codes
 }
 
-// see remembers an answer.
+// see records an answer.
 func (r *refusals) see(req *http.Request, a apiclient.Answer) {
 	if a.Status < 400 {
 		return
@@ -91,17 +93,17 @@ func (r *refusals) see(req *http.Request, a apiclient.Answer) {
 	}
 }
 
-// unmet are listed refusals that no end-to-end test provokes, and why. Those between services are provoked one by one
-// by each service's contract test.
+// unmet are listed refusals that no end-to-end test provokes. Refusals between services are not here: each service's
+// contract test provokes them.
 var unmet = []string{
-	// Moments, or settings that a whole mall's tests do not change; the services' tests have them.
+	// They depend on timing, or on settings that these tests do not change. The services' own tests provoke them.
 	"becomeFirstAdmin 409 secret_used", "checkOut 409 checkout_expired",
 	"deleteAccount 403 banned", "pay 402 authentication_failed",
 	"pay 409 currency_not_supported", "stripeNotice 404 not_found",
 }
 
-// never returns those that are listed and that no test has met.
-func (r *refusals) never() (missing []string) {
+// neverGiven returns the listed refusals that no test has provoked.
+func (r *refusals) neverGiven() (missing []string) {
 	for refusal := range r.listed {
 		if !r.given[refusal] && !slices.Contains(unmet, refusal) {
 			missing = append(missing, refusal)
@@ -111,8 +113,8 @@ func (r *refusals) never() (missing []string) {
 	return missing
 }
 
-// Refusals that no other test meets, each on its route.
-func TestRefusalsOfOneRoute(t *testing.T) {
+// Refusals that no other test provokes, each on its own route.
+func TestRefusalsThatOnlyOneRouteGives(t *testing.T) {
 	mine, me := newTargets(t)
 	stranger, merchant := newMember(t), newMember(t)
 	roles := map[string]any{"roles": []string{"customer", "seller"}}
@@ -130,7 +132,7 @@ func TestRefusalsOfOneRoute(t *testing.T) {
 		who          *apiclient.Client
 		method, path string
 		body         any
-		key, code    string // "": no key; no refusal
+		key, code    string // "": no key; no refusal expected
 	}{
 		{me.Client, "POST", "/v1/cart/items", map[string]any{"product_id": nowhere, "quantity": 1}, "", "not_found"},
 		{me.Client, "POST", "/v1/checkout/quote", line(nowhere), "", "not_found"},

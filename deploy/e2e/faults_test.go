@@ -18,7 +18,7 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// victims are killed in turn, each once the one before is back: every service, then sidecars and servers.
+// victims are killed in turn, each after the one before is back: every service, then sidecars and servers.
 func victims() (all []string) {
 	for _, s := range contracts.Services {
 		all = append(all, s.Name)
@@ -43,7 +43,7 @@ func kill(t *testing.T, name string) {
 	}
 }
 
-// get asks an app itself, past its sidecar.
+// get sends a request to an app directly, not through its sidecar.
 func get(t *testing.T, url string) (*http.Response, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -53,7 +53,7 @@ func get(t *testing.T, url string) (*http.Response, error) {
 	return visitor.HTTP.Do(req)
 }
 
-// ready asks every app whether it has what it needs.
+// ready checks that every app is ready.
 func ready(t *testing.T) error {
 	t.Helper()
 	var missing []error
@@ -78,19 +78,20 @@ func readyOne(t *testing.T, a appAccess) error {
 	return nil
 }
 
-// known is an answer that settles something: not "try again", not silence.
-func known(a apiclient.Answer, err error) bool {
+// conclusive reports whether an answer is conclusive: not "try again", and not missing.
+func conclusive(a apiclient.Answer, err error) bool {
 	return err == nil && a.Status < 500 && a.Status != http.StatusTooManyRequests && a.Code() != "request_in_progress"
 }
 
-// insist asks until there is an answer, as a real client must: the same request with the same key.
-func insist(ctx context.Context, ask func(ctx context.Context) (apiclient.Answer, error)) (apiclient.Answer, error) {
+// untilAnswered repeats a request with the same key until there is a conclusive answer, as a real client must.
+func untilAnswered(ctx context.Context, ask func(ctx context.Context) (apiclient.Answer, error)) (apiclient.Answer,
+	error) {
 	var a apiclient.Answer
 	err := eventually(ctx, 90*time.Second, func() error {
 		try, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
 		var err error
-		if a, err = ask(try); known(a, err) {
+		if a, err = ask(try); conclusive(a, err) {
 			return nil
 		}
 		return fmt.Errorf("no answer yet: %s, %w", a, errors.Join(err, errors.New("unknown")))
@@ -98,23 +99,23 @@ func insist(ctx context.Context, ask func(ctx context.Context) (apiclient.Answer
 	return a, err
 }
 
-// bought is an order as its shopper was told of it.
+// bought is an order as it was answered to its shopper.
 type bought struct {
 	order   apiclient.Order
-	payment apiclient.Payment // what the payment answered; no id: never paid, or refused
+	payment apiclient.Payment // as answered; without id: not paid, or refused
 	refused string            // the code that refused the payment
 }
 
-// customer is a shopper in the crowd, with everything that was answered.
+// customer is a shopper in the crowd, with everything that was answered to them.
 type customer struct {
 	c       *apiclient.Client
 	address string
 	orders  []bought
-	odd     []string      // answers that nobody should get
-	paid    *atomic.Int64 // payments that succeeded, of the whole crowd
+	odd     []string      // answers that no client should get
+	paid    *atomic.Int64 // successful payments of the whole crowd
 }
 
-// shop buys and pays until ctx ends; then the purchase under way is finished.
+// shop buys and pays until stop ends; the purchase in progress is finished.
 func (s *customer) shop(ctx, stop context.Context, products []apiclient.Product) {
 	for stop.Err() == nil && ctx.Err() == nil {
 		if err := s.once(ctx, products); err != nil {
@@ -130,7 +131,7 @@ func (s *customer) once(ctx context.Context, products []apiclient.Product) error
 		lines = append(lines, apiclient.Line{ProductID: products[i].ID, Quantity: 1 + rand.Int64N(2)})
 	}
 	key := apiclient.Key()
-	a, err := insist(ctx, func(ctx context.Context) (apiclient.Answer,
+	a, err := untilAnswered(ctx, func(ctx context.Context) (apiclient.Answer,
 		error) {
 		return s.c.Buy(ctx, key, s.address, lines...)
 	})
@@ -140,7 +141,7 @@ func (s *customer) once(ctx context.Context, products []apiclient.Product) error
 	switch {
 	case a.Status == http.StatusCreated:
 	case a.Code() == "sold_out", a.Code() == "checkout_expired":
-		return nil // refused: TestKillEverything looks whether there is an order all the same
+		return nil // refused: TestNothingIsLostWhenEveryProcessIsKilled checks that no such order exists
 	default:
 		return fmt.Errorf("checkout answered %s", a)
 	}
@@ -150,12 +151,12 @@ func (s *customer) once(ctx context.Context, products []apiclient.Product) error
 	}
 	defer func() { s.orders = append(s.orders, b) }()
 	if rand.IntN(5) == 0 {
-		return nil // changed their mind: the order times out
+		return nil // the shopper does not pay, and the order times out
 	}
 	key = apiclient.Key()
 	card := []string{apiclient.CardGood, apiclient.CardGood, apiclient.CardGood, apiclient.CardUnanswered,
 		apiclient.CardDeclined}[rand.IntN(5)]
-	a, err = insist(ctx, func(ctx context.Context) (apiclient.Answer,
+	a, err = untilAnswered(ctx, func(ctx context.Context) (apiclient.Answer,
 		error) {
 		return s.c.Pay(ctx, key, b.order.ID, card)
 	})
@@ -176,8 +177,8 @@ func (s *customer) once(ctx context.Context, products []apiclient.Product) error
 	return nil
 }
 
-// settled waits until an order is in its last state, and holds it against what its shopper was told.
-func (b bought) settled(t *testing.T, s *customer) apiclient.Order {
+// final waits until an order is in its final state and compares it with what was answered to the shopper.
+func (b bought) final(t *testing.T, s *customer) apiclient.Order {
 	t.Helper()
 	var o apiclient.Order
 	err := eventually(t.Context(), 90*time.Second, func() (err error) {
@@ -191,11 +192,12 @@ func (b bought) settled(t *testing.T, s *customer) apiclient.Order {
 		return o
 	}
 	if o.Total != b.order.Total || len(o.Lines) != len(b.order.Lines) {
-		t.Errorf("order %s is not what was answered: %+v, was %+v", o.ID, o, b.order)
+		t.Errorf("order %s differs from the answer: %+v, was %+v", o.ID, o, b.order)
 	}
 	if b.payment.ID == "" {
 		if o.Status != "cancelled" || o.CancelReason != "payment_timeout" {
-			t.Errorf("order %s, not paid (%s), is %s %s, want cancelled by time-out", o.ID, b.refused, o.Status, o.CancelReason)
+			t.Errorf("order %s, not paid (%s), is %s %s, want cancelled with payment_timeout", o.ID, b.refused, o.Status,
+				o.CancelReason)
 		}
 		return o
 	}
@@ -212,7 +214,7 @@ func (b bought) settled(t *testing.T, s *customer) apiclient.Order {
 			return fmt.Errorf("order %s is %s and its payment %s", o.ID, o.Status, p.Status)
 		}
 		if b.payment.Status == "succeeded" && p.Status != "succeeded" && p.Status != "refunded" {
-			return fmt.Errorf("payment %s was answered succeeded and is %s", p.ID, p.Status)
+			return fmt.Errorf("payment %s was answered as succeeded and is %s", p.ID, p.Status)
 		}
 		return nil
 	})
@@ -222,10 +224,10 @@ func (b bought) settled(t *testing.T, s *customer) apiclient.Order {
 	return o
 }
 
-// Six shoppers buy and pay without a break while every process is killed in turn. Afterwards what was answered exists,
-// what was refused does not, every order is paid or timed out, the stock is what was not paid for, and the books
-// balance.
-func TestKillEverything(t *testing.T) {
+// Six shoppers buy and pay continuously while every process is killed in turn. Afterwards every answered order exists,
+// no refused one does, every order is paid or timed out, the stock equals what was not paid for, and the audit finds no
+// violation.
+func TestNothingIsLostWhenEveryProcessIsKilled(t *testing.T) {
 	const shoppers, stock = 6, 100_000
 	products := []apiclient.Product{product(t, "Sturdy tea", 500, stock), product(t, "Sturdy cup", 300, stock),
 		product(t, "Sturdy tray", 800, stock)}
@@ -234,11 +236,11 @@ func TestKillEverything(t *testing.T) {
 	crowd := make([]*customer, shoppers)
 	for i := range crowd {
 		m := newMember(t)
-		place, err := m.Address(t.Context(), "Shanghai")
+		addressID, err := m.Address(t.Context(), "Shanghai")
 		if err != nil {
 			t.Fatal(err)
 		}
-		crowd[i] = &customer{c: m.Client, address: place, paid: &paid}
+		crowd[i] = &customer{c: m.Client, address: addressID, paid: &paid}
 	}
 	stop, enough := context.WithTimeout(t.Context(), 150*time.Second)
 	defer enough()
@@ -251,7 +253,7 @@ func TestKillEverything(t *testing.T) {
 		kill(t, name)
 		t.Logf("%s back after %s", name, time.Since(began).Round(10*time.Millisecond))
 	}
-	// However slow the machine is, the crowd has shopped through the faults.
+	// However slow the machine is, shopping went on during the faults.
 	err := eventually(t.Context(), waitFor, func() error {
 		if n := paid.Load(); n < int64(len(victims())) {
 			return fmt.Errorf("only %d orders paid", n)
@@ -272,10 +274,10 @@ func TestKillEverything(t *testing.T) {
 		for _, odd := range s.odd {
 			t.Error(odd)
 		}
-		told := map[string]bool{}
+		answered := map[string]bool{}
 		for _, b := range s.orders {
-			told[b.order.ID] = true
-			o := b.settled(t, s)
+			answered[b.order.ID] = true
+			o := b.final(t, s)
 			outcomes[o.Status]++
 			for _, l := range o.Lines {
 				if o.Status == "paid" {
@@ -284,23 +286,23 @@ func TestKillEverything(t *testing.T) {
 			}
 		}
 		for _, id := range allOrders(t, s.c) {
-			if !told[id] {
-				t.Errorf("order %s exists, and no checkout was answered with it", id)
+			if !answered[id] {
+				t.Errorf("order %s exists, but no checkout was answered with it", id)
 			}
-			delete(told, id)
+			delete(answered, id)
 		}
-		for id := range told {
-			t.Errorf("order %s was answered and is not there", id)
+		for id := range answered {
+			t.Errorf("order %s was answered but does not exist", id)
 		}
 	}
 	t.Logf("%d processes killed, orders %v", len(victims()), outcomes)
 	for id, n := range left {
 		waitAvailable(t, id, n)
 	}
-	balanced(t)
+	auditPatiently(t)
 }
 
-// allOrders are the ids of all orders of a shopper.
+// allOrders returns the ids of all orders of a shopper.
 func allOrders(t *testing.T, c *apiclient.Client) (ids []string) {
 	t.Helper()
 	for next := ""; ; {
@@ -324,10 +326,10 @@ func allOrders(t *testing.T, c *apiclient.Client) (ids []string) {
 	}
 }
 
-// balanced is audit with the patience that lost events need: the feed brings them within a minute.
-func balanced(t *testing.T) {
+// auditPatiently runs the audit, and waits for lost events: the feed delivers them within a minute.
+func auditPatiently(t *testing.T) {
 	t.Helper()
 	if out, err := mall(t.Context(), "audit", "--wait", "100s"); err != nil {
-		t.Errorf("the books do not balance: %v\n%s", err, out)
+		t.Errorf("the audit found violations: %v\n%s", err, out)
 	}
 }

@@ -14,11 +14,11 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// Order's database comes back as it was a while ago, and its feed goes on with another history: it gives the positions
-// again that product has read past, and more. The broker loses what is told then. Product notices, says so, and reads
-// the feed again: it misses nothing of the new history, and what both histories tell happens once.
+// Order's database is restored to an earlier state, and its feed continues with another history: it reuses positions
+// that product has already read past, and goes further. The broker loses the new events. Product detects this, reports
+// it, and reads the feed again: it misses no event of the new history, and events in both histories take effect once.
 func TestAForkedFeedIsReadAgain(t *testing.T) {
-	const stock, again, sold = 50, 5, 3 // two of the three that are sold are paid at positions that product has read past
+	const stock, again, sold = 50, 5, 3 // two of the three sold orders are paid at positions that product has read past
 	ctx := t.Context()
 	me, address := shopper(t)
 	p := product(t, "Forked tea", 300, stock)
@@ -52,12 +52,12 @@ func TestAForkedFeedIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	restore := backup(t, ledger)
-	pay(both) // order will forget it
+	pay(both) // the restored database does not contain this
 	var list string
 	if err := ledger.QueryRowContext(ctx,
 		"SELECT string_agg(id, ',') FROM outbox WHERE key = ANY(string_to_array($1, ',')) AND type = 'mall.order.paid.v1'",
 		strings.Join(both, ",")).Scan(&list); err != nil || strings.Count(list, ",") != again-1 {
-		t.Fatalf("the history to be lost has %q, %v", list, err)
+		t.Fatalf("the events that will be lost are %q, %v", list, err)
 	}
 	head := "SELECT pos FROM outbox_head"
 	var past int64
@@ -84,7 +84,7 @@ func TestAForkedFeedIsReadAgain(t *testing.T) {
 	forked := metric(t, "product", "mall_inbox_feed_forked_total")
 	up := down(t, "product", "product-daprd")
 	pay(ids)
-	brokerForgets(t, ledger)
+	deleteBrokerEvents(t, ledger)
 	if at, err := number(ctx, ledger, head); err != nil || at <= past {
 		t.Fatalf("the new feed ends at %d, %v, no further than the lost one at %d", at, err, past)
 	}
@@ -102,13 +102,13 @@ func TestAForkedFeedIsReadAgain(t *testing.T) {
 		t.Error(err)
 	}
 	if forked += metric(t, "product", "mall_inbox_feed_forked_total"); forked != 1 {
-		t.Errorf("product has found another history %v times, want once", forked)
+		t.Errorf("product detected another history %v times, want once", forked)
 	}
 	if log, err := os.ReadFile(home("log", "product.log")); err != nil ||
 		!bytes.Contains(log, []byte("the feed has another history")) {
-		t.Errorf("product's log does not say so, %v", err)
+		t.Errorf("product's log does not report it, %v", err)
 	}
-	for _, id := range both { // payment's feed tells order again
+	for _, id := range both { // payment's feed delivers their payments to order again
 		waitOrder(t, me, id, "paid")
 	}
 	waitAvailable(t, p.ID, stock-sold-again)
@@ -116,7 +116,7 @@ func TestAForkedFeedIsReadAgain(t *testing.T) {
 		p.ID); err != nil || n != stock-sold-again {
 		t.Errorf("%d are left, %v, want %d and none reserved", n, err, stock-sold-again)
 	}
-	// The audit names the events that only the lost history had. Without them the books balance.
+	// The audit names the events that only the lost history contained. Without them it finds no violation.
 	out, _ := mall(ctx, "audit")
 	for _, id := range strings.Split(list, ",") {
 		if !strings.Contains(out, id) {
@@ -129,5 +129,5 @@ func TestAForkedFeedIsReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	balanced(t)
+	auditPatiently(t)
 }

@@ -13,10 +13,10 @@ import (
 
 var errNotYet = errors.New("not yet")
 
-// waitFor bounds every wait; nothing is asserted about how long it took.
+// waitFor limits every wait. No test asserts how long something took below it.
 const waitFor = 60 * time.Second
 
-// order buys a product and gives the order.
+// order buys a product and returns the order.
 func order(t *testing.T, c *apiclient.Client, address, productID string, quantity int64) apiclient.Order {
 	t.Helper()
 	a, err := c.Buy(t.Context(), apiclient.Key(), address, apiclient.Line{ProductID: productID, Quantity: quantity})

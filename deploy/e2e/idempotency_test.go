@@ -18,22 +18,22 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// deed is something worth doing once, and how often it was done.
-type deed struct {
+// keyedRequest is a request that must take effect once, and a count of its effects.
+type keyedRequest struct {
 	who          *apiclient.Client
 	method, path string
-	body, other  any // other: the same route with another body
+	body, other  any // other: another body for the same route
 	success      int
-	times        func() (int64, error) // how often it has happened
+	times        func() (int64, error) // how often it took effect
 }
 
-// deeds are the routes where doing it twice would cost somebody something.
-func deeds(t *testing.T) map[string]deed {
+// keyedRequests are the requests whose repetition would cost somebody something.
+func keyedRequests(t *testing.T) map[string]keyedRequest {
 	t.Helper()
 	ctx := t.Context()
-	me, place := shopper(t)
+	me, addressID := shopper(t)
 	p := product(t, "Once tea", 1000, 500)
-	unpaid := order(t, me, place, p.ID, 1)
+	unpaid := order(t, me, addressID, p.ID, 1)
 	line := apiclient.Line{ProductID: p.ID, Quantity: 1}
 	count := func(path string) func() (int64, error) {
 		return func() (int64, error) {
@@ -51,10 +51,11 @@ func deeds(t *testing.T) map[string]deed {
 	fresh := map[string]any{"name": name, "description": "d", "price": 100, "stock": 3}
 	dearer := maps.Clone(fresh)
 	dearer["price"] = 200
-	return map[string]deed{
+	return map[string]keyedRequest{
 		"checkout": {me, http.MethodPost, "/v1/checkout",
-			map[string]any{"address_id": place, "items": []apiclient.Line{line}},
-			map[string]any{"address_id": place, "items": []apiclient.Line{{ProductID: p.ID, Quantity: 2}}}, http.StatusCreated,
+			map[string]any{"address_id": addressID, "items": []apiclient.Line{line}},
+			map[string]any{"address_id": addressID, "items": []apiclient.Line{{ProductID: p.ID, Quantity: 2}}},
+			http.StatusCreated,
 			count("/v1/orders")},
 		"payment": {me, http.MethodPost, "/v1/payments", card(apiclient.CardGood), card(apiclient.CardDeclined),
 			http.StatusCreated, func() (int64, error) {
@@ -76,22 +77,23 @@ func deeds(t *testing.T) map[string]deed {
 		"stock": {seller, http.MethodPost, "/v1/products/" + p.ID + "/stock",
 			map[string]any{"delta": 1, "reason": "delivery"},
 			map[string]any{"delta": 2, "reason": "delivery"}, http.StatusOK, func() (int64, error) {
-				// Not what is on hand: the order that is paid meanwhile takes one away.
+				// Stock on hand is no use here: the order that is paid meanwhile takes one away.
 				return number(ctx, products, "SELECT count(*) FROM adjustments WHERE product_id = $1", p.ID)
 			}},
 	}
 }
 
-// Twenty at once with one key: it happens once, and everybody hears the first answer or that it is under way.
-func TestTwentyAtOnceHappenOnce(t *testing.T) {
-	for name, d := range deeds(t) {
+// Of twenty concurrent requests with one key, one takes effect; each is answered with its answer or with
+// request_in_progress.
+func TestConcurrentRequestsWithOneKeyTakeEffectOnce(t *testing.T) {
+	for name, d := range keyedRequests(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			before, err := d.times()
 			if err != nil {
 				t.Fatal(err)
 			}
-			key := strings.Repeat("k", 255-26) + apiclient.Key() // as long as a key may be
+			key := strings.Repeat("k", 255-26) + apiclient.Key() // the longest key allowed
 			ask := func(int) (apiclient.Answer, error) {
 				return d.who.Do(t.Context(), d.method, d.path, d.body, "Idempotency-Key", key)
 			}
@@ -111,7 +113,7 @@ func TestTwentyAtOnceHappenOnce(t *testing.T) {
 				}
 			}
 			if first == "" {
-				t.Fatal("nobody heard an answer")
+				t.Fatal("no request was answered")
 			}
 			again, err := ask(0)
 			if err != nil || again.Status != d.success || string(again.Body) != first ||
@@ -120,23 +122,23 @@ func TestTwentyAtOnceHappenOnce(t *testing.T) {
 			}
 			other := do(t, d.who, d.method, d.path, d.other, "Idempotency-Key", key)
 			if wrong := refusal(other, http.StatusUnprocessableEntity); wrong != "" || other.Code() != "idempotency_key_reused" {
-				t.Errorf("the same key for something else: %s %s", other, wrong)
+				t.Errorf("the same key with another body: %s %s", other, wrong)
 			}
 			if after, err := d.times(); err != nil || after != before+1 {
-				t.Errorf("it happened %d times, %v, want once", after-before, err)
+				t.Errorf("it took effect %d times, %v, want once", after-before, err)
 			}
 		})
 	}
 }
 
-// A key belongs to its user: somebody else's is another key.
+// A key belongs to its user: the same key of another user is another key.
 func TestKeysBelongToUsers(t *testing.T) {
 	key := apiclient.Key()
 	p := product(t, "Shared key tea", 700, 10)
 	ids := map[string]bool{}
 	for range 2 {
-		me, place := shopper(t)
-		a, err := me.Buy(t.Context(), key, place, apiclient.Line{ProductID: p.ID, Quantity: 1})
+		me, addressID := shopper(t)
+		a, err := me.Buy(t.Context(), key, addressID, apiclient.Line{ProductID: p.ID, Quantity: 1})
 		var o apiclient.Order
 		if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil || a.Header.Get("Idempotent-Replayed") != "" {
 			t.Fatalf("checkout: %s, %v", a, err)
@@ -148,12 +150,12 @@ func TestKeysBelongToUsers(t *testing.T) {
 	}
 }
 
-// A refusal is an answer too: its key says no again, even when a new key would hear yes.
+// A refusal is an answer, too: its key gives the same refusal again, even when a new key would succeed.
 func TestRefusalsAreReplayed(t *testing.T) {
-	me, place := shopper(t)
+	me, addressID := shopper(t)
 	p := product(t, "Last tea", 700, 1)
 	key, want := apiclient.Key(), apiclient.Line{ProductID: p.ID, Quantity: 2}
-	refusedFirst, err := me.Buy(t.Context(), key, place, want)
+	refusedFirst, err := me.Buy(t.Context(), key, addressID, want)
 	if err != nil || refusedFirst.Code() != "sold_out" {
 		t.Fatalf("checkout: %s, %v", refusedFirst, err)
 	}
@@ -161,18 +163,18 @@ func TestRefusalsAreReplayed(t *testing.T) {
 		map[string]any{"delta": 5, "reason": "delivery"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	again, err := me.Buy(t.Context(), key, place, want)
+	again, err := me.Buy(t.Context(), key, addressID, want)
 	if err != nil || again.Header.Get("Idempotent-Replayed") != "true" || string(again.Body) != string(refusedFirst.Body) {
 		t.Errorf("the same key: %s, %v, want the first answer again", again, err)
 	}
-	if a, err := me.Buy(t.Context(), apiclient.Key(), place, want); err != nil || a.Status != http.StatusCreated {
+	if a, err := me.Buy(t.Context(), apiclient.Key(), addressID, want); err != nil || a.Status != http.StatusCreated {
 		t.Errorf("a new key: %s, %v, want 201", a, err)
 	}
 }
 
-// A client that hangs up in the middle and asks again with the same key has one order and one charge, wherever it hung
-// up.
-func TestHangingUpAndAskingAgain(t *testing.T) {
+// A client that disconnects during a request and repeats it with the same key gets one order and one charge, whenever
+// it disconnected.
+func TestRepeatingAfterADisconnectHasOneEffect(t *testing.T) {
 	p := product(t, "Hang up tea", 900, 200)
 	orders, payments, charges := database(t, "order"), database(t, "payment"), database(t, "sandbox")
 	const shoppers = 6
@@ -193,8 +195,8 @@ func TestHangingUpAndAskingAgain(t *testing.T) {
 
 func hangUp(t *testing.T, p apiclient.Product, payments, charges *sql.DB) {
 	t.Helper()
-	me, place := shopper(t)
-	impatient := func(ask func(ctx context.Context) (apiclient.Answer, error)) apiclient.Answer {
+	me, addressID := shopper(t)
+	disconnectAndRepeat := func(ask func(ctx context.Context) (apiclient.Answer, error)) apiclient.Answer {
 		t.Helper()
 		for range 6 {
 			ctx, hangUp := context.WithTimeout(t.Context(), time.Duration(rand.IntN(12_000))*time.Microsecond)
@@ -217,8 +219,8 @@ func hangUp(t *testing.T, p apiclient.Product, payments, charges *sql.DB) {
 		return a
 	}
 	key := apiclient.Key()
-	a := impatient(func(ctx context.Context) (apiclient.Answer, error) {
-		return me.Buy(ctx, key, place, apiclient.Line{ProductID: p.ID, Quantity: 1})
+	a := disconnectAndRepeat(func(ctx context.Context) (apiclient.Answer, error) {
+		return me.Buy(ctx, key, addressID, apiclient.Line{ProductID: p.ID, Quantity: 1})
 	})
 	var o apiclient.Order
 	if a.Status != http.StatusCreated || a.Into(&o) != nil {
@@ -230,7 +232,7 @@ func hangUp(t *testing.T, p apiclient.Product, payments, charges *sql.DB) {
 		t.Errorf("%d orders, %v, want 1", len(mine.Items), err)
 	}
 	key = apiclient.Key()
-	a = impatient(func(ctx context.Context) (apiclient.Answer,
+	a = disconnectAndRepeat(func(ctx context.Context) (apiclient.Answer,
 		error) {
 		return me.Pay(ctx, key, o.ID, apiclient.CardGood)
 	})
@@ -249,10 +251,10 @@ func hangUp(t *testing.T, p apiclient.Product, payments, charges *sql.DB) {
 	}
 }
 
-// Every route that openapi.yaml lets an Idempotency-Key in honours it: the second answer is the first, and says so. A
-// process that dies after the effect and before the answer is kept leaves the key taken: a repetition is told to wait,
-// and when the lease has ended it runs again and has the same effect.
-func TestEveryKeyIsHonoured(t *testing.T) {
+// Every route that accepts an Idempotency-Key according to openapi.yaml honours it: the second answer is the first and
+// says so. If a process dies after the effect but before the answer is stored, the key stays leased: a repeat is told
+// to wait. After the lease the request runs again with the same effect.
+func TestEveryRouteHonoursItsIdempotencyKey(t *testing.T) {
 	for _, op := range operations(t) {
 		if !op.KeyTaken {
 			continue
@@ -280,13 +282,13 @@ func TestEveryKeyIsHonoured(t *testing.T) {
 			third := ask()
 			if third.Header.Get("Idempotent-Replayed") != "" || third.Status != first.Status ||
 				idOf(t, third) != idOf(t, first) {
-				t.Errorf("after the lease: %s, want what %s says", third, first)
+				t.Errorf("after the lease: %s, want the same as %s", third, first)
 			}
 		})
 	}
 }
 
-// forgetAnswer makes a key what it is when its process died before it kept the answer.
+// forgetAnswer puts a key into the state after its process died before storing the answer.
 func forgetAnswer(t *testing.T, key, lease string) {
 	t.Helper()
 	var found int64
@@ -302,7 +304,8 @@ func forgetAnswer(t *testing.T, key, lease string) {
 	}
 }
 
-// forgetAnswerAt returns how many keys it found. It keeps no connection: all tests share the server's.
+// forgetAnswerAt returns how many keys it changed. It closes its connection, because all tests share the server's
+// connections.
 func forgetAnswerAt(t *testing.T, service, key, lease string) (found int64, err error) {
 	t.Helper()
 	db, err := sql.Open("pgx", mallUnderTest(t).Databases[service])
@@ -318,7 +321,7 @@ func forgetAnswerAt(t *testing.T, service, key, lease string) (found int64, err 
 	return res.RowsAffected()
 }
 
-// idOf returns the id an answer speaks of, "" if it has none.
+// idOf returns the id in an answer, "" if there is none.
 func idOf(t *testing.T, a apiclient.Answer) string {
 	t.Helper()
 	var thing struct{ ID string }

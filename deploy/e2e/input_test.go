@@ -13,19 +13,19 @@ import (
 	"testing"
 )
 
-// tolerated are bodies that one route takes and the others do not.
+// tolerated are bodies that this route accepts although others do not.
 func tolerated(op operation, what string) bool {
 	switch what {
 	case "nothing in it":
-		return op.BodyOptional || op.ID == "quote" // of the cart
+		return op.BodyOptional || op.ID == "quote" // then it quotes the cart
 	case "empty":
 		return op.BodyOptional
 	}
 	return false
 }
 
-// spoilt is a body with one thing wrong.
-type spoilt struct {
+// badBody is a body with one mistake.
+type badBody struct {
 	what     string
 	body     any
 	statuses []int
@@ -37,54 +37,55 @@ var (
 	refused = []int{http.StatusBadRequest, http.StatusUnprocessableEntity}
 )
 
-// unreadable are bodies that no route with a body may take.
-func unreadable(good map[string]any) []spoilt {
+// malformedBodies are bodies that no route with a body may accept.
+func malformedBodies(good map[string]any) []badBody {
 	extra := maps.Clone(good)
 	extra["surprise"] = 1
 	whole, _ := json.Marshal(good)
-	return []spoilt{
+	return []badBody{
 		{"empty", nil, unread, nil},
 		{"not JSON", []byte("price=1&name=x"), unread, nil},
-		{"half a JSON", whole[:len(whole)-1], unread, nil},
+		{"truncated JSON", whole[:len(whole)-1], unread, nil},
 		{"two objects", append(slices.Clone(whole), whole...), unread, nil},
 		{"a list", []byte("[]"), refused, nil},
 		{"a text", []byte(`"text"`), refused, nil},
 		{"null", []byte("null"), refused, nil},
-		{"nothing in it", []byte("{}"), refused, nil},
+		{"an empty object", []byte("{}"), refused, nil},
 		{"deep JSON", []byte(strings.Repeat(`{"a":`, 50_000) + "1" + strings.Repeat("}", 50_000)), unread, nil},
-		{"no UTF-8", append([]byte("{\"surprise\":\"\xff\","), whole[1:]...), unread, nil},
+		{"not UTF-8", append([]byte("{\"surprise\":\"\xff\","), whole[1:]...), unread, nil},
 		{"an unknown field", extra, refused, nil},
 		{"a form", []byte("a=b"), []int{http.StatusUnsupportedMediaType},
 			[]string{"Content-Type", "application/x-www-form-urlencoded"}},
-		{"JSON called text", whole, []int{http.StatusUnsupportedMediaType}, []string{"Content-Type", "text/plain"}},
+		{"JSON with type text/plain", whole, []int{http.StatusUnsupportedMediaType}, []string{"Content-Type", "text/plain"}},
 		{"no content type", whole, []int{http.StatusUnsupportedMediaType}, []string{"Content-Type", ""}},
 		{"5 MB", bytes.Repeat([]byte(" "), 5<<20), []int{http.StatusRequestEntityTooLarge}, nil},
-		{"a byte too many", append(bytes.Repeat([]byte(" "), 1<<20+1-len(whole)), whole...),
+		{"one byte too many", append(bytes.Repeat([]byte(" "), 1<<20+1-len(whole)), whole...),
 			[]int{http.StatusRequestEntityTooLarge}, nil},
 	}
 }
 
-// violations of a schema, one at a time: wrong types, beyond each bound, left out.
-func violate(good map[string]any, s schema) []spoilt {
-	var all []spoilt
+// schemaViolations returns bodies that violate a schema in one way each: wrong types, values beyond each bound, missing
+// fields.
+func schemaViolations(good map[string]any, s schema) []badBody {
+	var all []badBody
 	with := func(what, field string, value any) {
 		b := maps.Clone(good)
 		b[field] = value
-		all = append(all, spoilt{field + " " + what, b, refused, nil})
+		all = append(all, badBody{field + " " + what, b, refused, nil})
 	}
 	for field, v := range s.at("properties") {
 		p := asSchema(v)
 		if s.requires(field) {
 			without := maps.Clone(good)
 			delete(without, field)
-			all = append(all, spoilt{field + " left out", without, refused, nil})
+			all = append(all, badBody{field + " left out", without, refused, nil})
 		}
 		with("null", field, nil)
 		if value, ok := good[field]; ok {
 			loud := maps.Clone(good)
 			delete(loud, field)
 			loud[strings.ToUpper(field)] = value
-			all = append(all, spoilt{field + " in capitals", loud, refused, nil})
+			all = append(all, badBody{field + " in capitals", loud, refused, nil})
 		}
 		switch p.text("type") {
 		case "integer":
@@ -130,7 +131,7 @@ func violate(good map[string]any, s schema) []spoilt {
 				with("too many", field, slices.Repeat(first, most+1))
 			}
 			if _, object := first[0].(map[string]any); object {
-				for _, inner := range violate(first[0].(map[string]any), p.at("items")) {
+				for _, inner := range schemaViolations(first[0].(map[string]any), p.at("items")) {
 					with(inner.what, field, []any{inner.body})
 				}
 				break
@@ -140,7 +141,7 @@ func violate(good map[string]any, s schema) []spoilt {
 			with("of a number", field, []any{1})
 		case "object":
 			inner, _ := good[field].(map[string]any)
-			for _, bad := range violate(inner, p) {
+			for _, bad := range schemaViolations(inner, p) {
 				with(bad.what, field, bad.body)
 			}
 		}
@@ -148,7 +149,7 @@ func violate(good map[string]any, s schema) []spoilt {
 	return all
 }
 
-// Every route with a body refuses whatever openapi.yaml does not allow, changes nothing and shows nothing of itself.
+// Every route with a body refuses whatever openapi.yaml does not allow, changes nothing and reveals no internals.
 func TestBadBodiesChangeNothing(t *testing.T) {
 	ops := slices.DeleteFunc(operations(t), func(op operation) bool { return op.Body == nil })
 	for _, op := range ops {
@@ -157,17 +158,17 @@ func TestBadBodiesChangeNothing(t *testing.T) {
 			mine, me := newTargets(t)
 			good := mine.body(op)
 			if good == nil {
-				t.Fatalf("a new route with a body: say in body() what a good one is")
+				t.Fatalf("a new route with a body: add a valid one to body()")
 			}
-			before := mine.belongings(t, me)
-			for _, bad := range append(unreadable(good), violate(good, op.Body)...) {
+			before := mine.stateOf(t, me)
+			for _, bad := range append(malformedBodies(good), schemaViolations(good, op.Body)...) {
 				if tolerated(op, bad.what) {
 					continue
 				}
 				switch op.ID {
-				case "signIn", "refreshSession": // what cannot be anybody's may also just be wrong
+				case "signIn", "refreshSession": // an impossible value may also be answered as a wrong one
 					bad.statuses = append(slices.Clone(bad.statuses), http.StatusUnauthorized)
-				case "checkOut": // a total that cannot be is not the total
+				case "checkOut": // an impossible total may also be answered as a wrong one
 					bad.statuses = append(slices.Clone(bad.statuses), http.StatusConflict)
 				}
 				a := do(t, as(op, me), op.Method, mine.path(op, me), bad.body, append(headers(op), bad.headers...)...)

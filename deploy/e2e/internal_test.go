@@ -19,11 +19,11 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// sidecarCall is what one sidecar asks of another, through the port that they keep for each other.
+// sidecarCall is a call from one sidecar to another, through the internal port that sidecars have for each other.
 type sidecarCall func(method, path string, body any, headers map[string]string) (apiclient.Answer, error)
 
-// internalPort returns both ways to call through the internal port of an app's sidecar, as a program on the same
-// machine can: it needs no token, and writes whatever headers it likes.
+// internalPort returns both ways to call an app through its sidecar's internal port, as any program on the machine can:
+// the port needs no token and accepts any header.
 func internalPort(t *testing.T, a appAccess) map[string]sidecarCall {
 	t.Helper()
 	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", a.Ports["dapr_internal"]),
@@ -99,13 +99,13 @@ func callInPieces(ctx context.Context, side dapr.ServiceInvocationClient, req *d
 	}
 }
 
-// Without mutual TLS a sidecar's internal port serves every local program, whatever caller it claims to be: no route of
-// any service does anything for it, neither by one way nor by the other. With the caller's key the same call gets
-// through, so it is the key that is missed and nothing else.
-func TestTheInternalPortOfASidecarOpensNothing(t *testing.T) {
+// Without mutual TLS a sidecar's internal port serves every local program, whatever caller it claims to be. No route of
+// any service accepts such a call, in either of the two ways. With the caller's key the same call is accepted, so it
+// was refused only because of the missing key.
+func TestCallsThroughASidecarsInternalPortNeedTheCallersKey(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	keys := secretStore(t)
-	for _, p := range peers(t) {
+	for _, p := range internalRoutes(t) {
 		for way, call := range internalPort(t, apps[p.app]) {
 			ask := func(caller, key string) apiclient.Answer {
 				t.Helper()

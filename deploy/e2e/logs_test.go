@@ -16,7 +16,7 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// private are shapes that must not be in any log, whoever wrote it.
+// private are patterns that must not be in any log.
 var private = map[string]*regexp.Regexp{
 	"an access token":  regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}`),
 	"an email":         regexp.MustCompile(`[\w.+-]+@[\w-]+\.\w+`),
@@ -26,11 +26,11 @@ var private = map[string]*regexp.Regexp{
 	"a goroutine dump": regexp.MustCompile(`goroutine \d+ \[`),
 }
 
-// issued are refresh tokens that tests were given.
+// issued are refresh tokens that the tests received.
 var issued sync.Map
 
-// leaks reads every log of the mall after the suite and names what should not be there: private things, and lines that
-// are no JSON.
+// leaks reads all logs of the mall after the suite and returns what must not be in them: private data, and lines that
+// are not JSON.
 func leaks() []string {
 	words := map[string]string{apiclient.Password: "the shoppers' password",
 		"a wrong password": "a password that was tried"}
@@ -74,8 +74,8 @@ func leaksIn(file string, words map[string]string) (found []string) {
 		return []string{err.Error()}
 	}
 	defer f.Close() //nolint:errcheck // read only
-	// Databases and the supervisor write for people, all others for programs. In a sidecar two
-	// loggers do not follow its format: that of its Redis library, and that of its shutdown.
+	// The logs of databases and the supervisor are for people, all others for programs. In a sidecar two loggers do not
+	// follow its format: those of its Redis library and of its shutdown.
 	name, _, _ := strings.Cut(filepath.Base(file), ".")
 	plain := slices.Contains([]string{"postgres", "redis", "supervisor"}, name)
 	foreign := func(line string) bool {
@@ -106,7 +106,7 @@ func leaksIn(file string, words map[string]string) (found []string) {
 	return found[:min(len(found), 5)]
 }
 
-// texts are all texts in a JSON value.
+// texts returns all strings in a JSON value.
 func texts(v any) (all []string) {
 	switch v := v.(type) {
 	case string:

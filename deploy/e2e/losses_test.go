@@ -22,7 +22,7 @@ import (
 	"daprmall.dev/services/kit/freeport"
 )
 
-// metric reads a counter of a service, summed over its labels.
+// metric reads a metric of a service, summed over its labels.
 func metric(t *testing.T, service, name string) (sum float64) {
 	t.Helper()
 	for _, line := range lines(t, service) {
@@ -37,7 +37,7 @@ func metric(t *testing.T, service, name string) (sum float64) {
 	return sum
 }
 
-// lines are those of an app's metrics.
+// lines returns the lines of an app's metrics.
 func lines(t *testing.T, app string) (all []string) {
 	t.Helper()
 	res, err := get(t, mallUnderTest(t).Apps[app].metrics())
@@ -51,16 +51,16 @@ func lines(t *testing.T, app string) (all []string) {
 	return all
 }
 
-// The broker loses every event while their consumer is dead, and its sidecar with what it had already fetched: the
-// producer's feed brings them all, and the books balance.
-func TestBrokerLosesEverything(t *testing.T) {
+// The broker loses every event while a consumer is down, together with its sidecar and what that had already fetched.
+// The producer's feed delivers them all, and the audit finds no violation.
+func TestTheFeedDeliversWhatTheBrokerLost(t *testing.T) {
 	const orders, stock = 10, 50
 	ctx := t.Context()
-	me, place := shopper(t)
+	me, addressID := shopper(t)
 	p := product(t, "Lost event tea", 400, stock)
 	ids := make([]string, orders)
 	for i := range ids {
-		ids[i] = order(t, me, place, p.ID, 1).ID
+		ids[i] = order(t, me, addressID, p.ID, 1).ID
 	}
 	waitAvailable(t, p.ID, stock-orders)
 	up := down(t, "product", "product-daprd")
@@ -76,7 +76,7 @@ func TestBrokerLosesEverything(t *testing.T) {
 		waitOrder(t, me, id, "paid")
 	}
 	ledger, inbox := database(t, "order"), database(t, "product")
-	brokerForgets(t, ledger)
+	deleteBrokerEvents(t, ledger)
 	up()
 	const brought = "SELECT count(*) FROM inbox WHERE status = 'done' AND type = 'mall.order.paid.v1' AND key = " +
 		"ANY(string_to_array($1, ','))"
@@ -92,7 +92,7 @@ func TestBrokerLosesEverything(t *testing.T) {
 	}
 	n, err := number(ctx, inbox, brought+" AND via = 'feed'", strings.Join(ids, ","))
 	if err != nil || n != orders {
-		t.Errorf("the feed brought %d events, %v, want all %d: the broker was to lose them", n, err, orders)
+		t.Errorf("the feed delivered %d events, %v, want all %d, which the broker lost", n, err, orders)
 	}
 	if repaired := metric(t, "product", "mall_inbox_repaired_total"); repaired < orders {
 		t.Errorf("mall_inbox_repaired_total is %v, want at least %d", repaired, orders)
@@ -101,11 +101,11 @@ func TestBrokerLosesEverything(t *testing.T) {
 		left != stock-orders {
 		t.Errorf("on hand %d, %v, want %d", left, err, stock-orders)
 	}
-	balanced(t)
+	auditPatiently(t)
 }
 
-// brokerForgets waits until a producer has published all it has to tell, and takes every event from the broker.
-func brokerForgets(t *testing.T, producer *sql.DB) {
+// deleteBrokerEvents waits until a producer has published all its events, then deletes every event from the broker.
+func deleteBrokerEvents(t *testing.T, producer *sql.DB) {
 	t.Helper()
 	err := eventually(t.Context(), waitFor, func() error {
 		n, err := number(t.Context(), producer, "SELECT count(*) FROM outbox WHERE published_at IS NULL")
@@ -120,9 +120,8 @@ func brokerForgets(t *testing.T, producer *sql.DB) {
 	redisDo(t, "DEL", "mall.orders", "mall.payments", "mall.stock", "mall.users")
 }
 
-// Redis forgets everything in the middle of a sale: the gate is built again, nothing is oversold, and what is left can
-// be bought.
-func TestRedisWipedDuringASale(t *testing.T) {
+// Redis loses all data during a sale: the gate is rebuilt, nothing is oversold, and the remaining units can be bought.
+func TestNothingIsOversoldWhenRedisIsWiped(t *testing.T) {
 	const buyers, stock = 30, 40
 	p := product(t, "Wiped tea", 600, stock)
 	crowd := make([]*customer, buyers)
@@ -132,12 +131,12 @@ func TestRedisWipedDuringASale(t *testing.T) {
 		wg.Go(func() {
 			gate <- struct{}{}
 			defer func() { <-gate }()
-			c, place := shopper(t)
-			crowd[i] = &customer{c: c, address: place}
+			c, addressID := shopper(t)
+			crowd[i] = &customer{c: c, address: addressID}
 		})
 	}
 	wg.Wait()
-	var sold sync.WaitGroup // some have bought when Redis is wiped, some have not
+	var sold sync.WaitGroup // when Redis is wiped, some have bought and some have not
 	sold.Add(10)
 	var once sync.Mutex
 	bought, left := 0, 10
@@ -154,9 +153,9 @@ func TestRedisWipedDuringASale(t *testing.T) {
 					sold.Done()
 				}
 			}()
-			for range 2 { // each tries to get two, one by one
+			for range 2 { // each tries to buy two, one by one
 				key := apiclient.Key()
-				a, err := insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
+				a, err := untilAnswered(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
 					return s.c.Buy(ctx, key, s.address, apiclient.Line{ProductID: p.ID, Quantity: 1})
 				})
 				var b apiclient.Order
@@ -168,10 +167,10 @@ func TestRedisWipedDuringASale(t *testing.T) {
 					t.Errorf("checkout: %s", a)
 				default:
 					key := apiclient.Key()
-					paid, err := insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
+					paid, err := untilAnswered(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
 						return s.c.Pay(ctx, key, b.ID, apiclient.CardGood)
 					})
-					// cancelled: out of stock
+					// order_not_payable: cancelled as out of stock
 					if err != nil || paid.Status != http.StatusCreated && paid.Code() != "order_not_payable" {
 						t.Errorf("pay: %s, %v", paid, err)
 					}
@@ -183,22 +182,22 @@ func TestRedisWipedDuringASale(t *testing.T) {
 		})
 	}
 	sold.Wait()
-	redisDo(t, "FLUSHALL") // the settings were in Redis, too: nobody needs to set them again
+	redisDo(t, "FLUSHALL") // the settings were in Redis, too: the runner writes them back
 	wg.Wait()
 	inbox := database(t, "product")
-	balanced(t)
+	auditPatiently(t)
 	paid, err := number(t.Context(), database(t, "order"),
 		"SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_lines l JOIN orders o ON o.id = l.order_id WHERE "+
 			"l.product_id = $1 AND o.status = 'paid'", p.ID)
 	if err != nil || paid > stock || paid == 0 {
-		t.Errorf("%d units sold, %v, of %d there were", paid, err, stock)
+		t.Errorf("%d units sold, %v, of %d in stock", paid, err, stock)
 	}
 	onHand, err := number(t.Context(), inbox, "SELECT on_hand - reserved FROM stock WHERE product_id = $1", p.ID)
 	if err != nil || onHand != stock-paid {
 		t.Errorf("%d left, %v, want %d", onHand, err, stock-paid)
 	}
 	t.Logf("%d orders answered, %d units paid, %d left", bought, paid, onHand)
-	if onHand > 0 { // what a rejection gave back is on sale again
+	if onHand > 0 { // what rejected orders gave back is on sale again
 		s := crowd[0]
 		if a, err := s.c.Buy(t.Context(), apiclient.Key(), s.address,
 			apiclient.Line{ProductID: p.ID, Quantity: onHand}); err != nil || a.Status != http.StatusCreated {
@@ -212,13 +211,13 @@ func TestRedisWipedDuringASale(t *testing.T) {
 	}
 }
 
-// another is a mall of a test's own, beside the one under test.
+// another is a second mall, for one test.
 type another struct {
 	home, base string
 	env        []string
 }
 
-// anotherMall returns one that is not up yet; it goes away with the test.
+// anotherMall returns a mall that is not started yet. It is deleted when the test ends.
 func anotherMall(t *testing.T, name string, env ...string) another {
 	t.Helper()
 	base, ports, err := freeport.Range()
@@ -256,21 +255,22 @@ func (m another) must(t *testing.T, args ...string) string {
 	return out
 }
 
-// visitor is somebody at this mall's door.
+// visitor is an anonymous client of this mall.
 func (m another) visitor() *apiclient.Client {
 	c := *visitor
 	c.Base, c.Token = "http://127.0.0.1:"+m.base, ""
 	return &c
 }
 
-// A mall with two of some services, in a home of its own: replicas share the work and the books.
-func TestReplicas(t *testing.T) {
+// A mall with two replicas of some services, in its own home: replicas share the work, and the audit finds no
+// violation.
+func TestReplicasShareTheWork(t *testing.T) {
 	second := anotherMall(t, "replicas")
 	second.must(t, "up", "--detach", "--replicas", "order=2,product=2")
 	second.must(t, configSet(map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000",
 		"gateway.rate.user": "5000/5000"})...)
 	there := second.visitor()
-	twice, err := second.chief(t).NewProduct(t.Context(), "Twice served tea", "tests", 100, 25)
+	twice, err := second.firstAdmin(t).NewProduct(t.Context(), "Twice served tea", "tests", 100, 25)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func TestReplicas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	place, err := me.Address(t.Context(), "Shanghai")
+	addressID, err := me.Address(t.Context(), "Shanghai")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,8 +287,8 @@ func TestReplicas(t *testing.T) {
 	outcomes := map[int]int{}
 	for _, a := range together(t, buys, func(int) (apiclient.Answer, error) {
 		key := apiclient.Key()
-		a, err := insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
-			return me.Buy(ctx, key, place, apiclient.Line{ProductID: p, Quantity: 1})
+		a, err := untilAnswered(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
+			return me.Buy(ctx, key, addressID, apiclient.Line{ProductID: p, Quantity: 1})
 		})
 		var o apiclient.Order
 		if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil {
@@ -309,8 +309,8 @@ func TestReplicas(t *testing.T) {
 	second.must(t, "audit", "--wait", "60s")
 }
 
-// chief is the first admin of a mall that nobody has been in, who also sells.
-func (m another) chief(t *testing.T) *apiclient.Client {
+// firstAdmin signs up the first admin of a new mall, who is also a seller.
+func (m another) firstAdmin(t *testing.T) *apiclient.Client {
 	t.Helper()
 	there := m.visitor()
 	c, err := there.SignUp(t.Context(), "admin@mall.local")

@@ -25,14 +25,14 @@ import (
 	"daprmall.dev/deploy/internal/secrets"
 )
 
-// The mall under test and the people in it.
+// The mall under test and its users.
 var (
 	visitor *apiclient.Client
 	admin   *apiclient.Client
 	seller  *apiclient.Client
 	rival   *apiclient.Client // another seller
 
-	met *refusals // what tests were refused with
+	met *refusals // refusals that the tests received
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -49,18 +49,18 @@ func run(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
-	// Last of all, after the parallel tests: whatever was asked for, every answer was as openapi.yaml says.
+	// Last of all, after the parallel tests: every answer must have been as openapi.yaml declares.
 	for _, v := range violations {
 		fmt.Println("not as openapi.yaml says:", v)
 		code = 1
 	}
-	if f := flag.Lookup("test.run"); f.Value.String() == "" { // a part of the tests cannot know
-		for _, refusal := range met.never() {
+	if f := flag.Lookup("test.run"); f.Value.String() == "" { // a part of the tests cannot provoke all
+		for _, refusal := range met.neverGiven() {
 			fmt.Println("listed in openapi.yaml, and met by no test:", refusal)
 			code = 1
 		}
 	}
-	for _, m := range misfits(ctx) {
+	for _, m := range invalidEvents(ctx) {
 		fmt.Println("an event that is not as its schema says:", m)
 		code = 1
 	}
@@ -71,8 +71,8 @@ func run(m *testing.M) int {
 	return code
 }
 
-// testSettings are what these tests need. Limits that guard a real mall against one address are wide here: every test
-// comes from 127.0.0.1.
+// testSettings are the settings for these tests. Limits that protect a real mall from a single address are wide,
+// because every test comes from 127.0.0.1.
 func testSettings() map[string]string {
 	return map[string]string{"gateway.rate.anonymous": "5000/5000", "gateway.rate.user": "5000/5000",
 		"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.rate.place": "5000/5000",
@@ -95,7 +95,7 @@ func configSet(values map[string]string) []string {
 	return args
 }
 
-// open starts the mall and brings in its people.
+// open starts the mall and signs in its users.
 func open(ctx context.Context) error {
 	if out, err := mall(ctx, "up", "--detach"); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
@@ -124,7 +124,7 @@ func open(ctx context.Context) error {
 		return err
 	}
 	if err := admin.BecomeFirstAdmin(ctx, firstAdminSecret()); err != nil {
-		// A mall that was kept has its admin.
+		// A mall that stayed up from an earlier run has an admin already.
 		if err := admin.Want(ctx, http.StatusOK, http.MethodGet, "/v1/admin/users", nil, nil); err != nil {
 			return fmt.Errorf("first admin: %w", err)
 		}
@@ -139,8 +139,8 @@ func open(ctx context.Context) error {
 	return err
 }
 
-// wideLimits reports whether the gateway has read the settings of these tests: more wrong passwords than usual are
-// looked at.
+// wideLimits checks whether the gateway has read the settings of these tests: it accepts more wrong passwords than by
+// default.
 func wideLimits(ctx context.Context) error {
 	probe := map[string]string{"email": apiclient.Key() + "@mall.local", "password": "wrong"}
 	for range 12 {
@@ -151,7 +151,7 @@ func wideLimits(ctx context.Context) error {
 	return nil
 }
 
-// firstAdminSecret is what the runner has put into the secret store.
+// firstAdminSecret returns the secret that the runner has put into the secret store.
 func firstAdminSecret() string {
 	store, _ := secrets.Read(os.Getenv("MALL_HOME"))
 	return store.FirstAdmin()
@@ -179,7 +179,7 @@ func root() string {
 	return filepath.Dir(filepath.Dir(wd))
 }
 
-// mall runs the one-machine command for the mall under test.
+// mall runs a command of the runner for the mall under test.
 func mall(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, os.Getenv("MALL_BIN"), args...)
 	cmd.Dir = root()
@@ -200,8 +200,7 @@ func mustMall(t *testing.T, args ...string) string {
 	return out
 }
 
-// payWithin changes how long shoppers have to pay for the rest of one test, and waits, both times, until order has read
-// it.
+// payWithin changes the time to pay for the rest of one test. Each time it waits until order has read the setting.
 func payWithin(t *testing.T, d time.Duration) {
 	t.Helper()
 	me, address := shopper(t)
@@ -234,7 +233,7 @@ func payWithin(t *testing.T, d time.Duration) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context()) // t's own is over by now
+		ctx := context.WithoutCancel(t.Context()) // t's own context has ended by now
 		out, err := mall(ctx, "config", "unset", "order.payment_timeout")
 		if err == nil {
 			err = read(ctx, 15*time.Minute)
@@ -245,7 +244,7 @@ func payWithin(t *testing.T, d time.Duration) {
 	})
 }
 
-// eventually tries until it works or the time is over. It is bounded, and polls: nothing here waits for a fixed time.
+// eventually repeats try until it succeeds or the time is over. It polls instead of waiting for a fixed time.
 func eventually(ctx context.Context, within time.Duration, try func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -266,10 +265,10 @@ func eventually(ctx context.Context, within time.Duration, try func() error) err
 
 var (
 	people atomic.Int64
-	today  = apiclient.Key()[:6] // a mall that was kept knows the people of the last run
+	today  = apiclient.Key()[:6] // a mall that stayed up still has the users of the last run
 )
 
-// shopper signs up somebody new with an address.
+// shopper signs up a new user with an address.
 func shopper(t *testing.T) (c *apiclient.Client, address string) {
 	t.Helper()
 	c, err := visitor.SignUp(t.Context(), fmt.Sprintf("shopper-%s-%d@mall.local", today, people.Add(1)))
@@ -291,7 +290,7 @@ func product(t *testing.T, name string, price, stock int64) apiclient.Product {
 	return p
 }
 
-// audit runs the books until they balance; what is still out of order after a minute is a failure.
+// audit runs the audit until it finds no violation; what it still finds after a minute is a failure.
 func audit(t *testing.T) {
 	t.Helper()
 	var out string
@@ -301,11 +300,11 @@ func audit(t *testing.T) {
 		return err
 	})
 	if err != nil {
-		t.Errorf("the books do not balance: %v\n%s", err, out)
+		t.Errorf("the audit found violations: %v\n%s", err, out)
 	}
 }
 
-// waitOrder waits until an order has a status.
+// waitOrder waits until an order has the given status.
 func waitOrder(t *testing.T, c *apiclient.Client, id, status string) apiclient.Order {
 	t.Helper()
 	var o apiclient.Order
@@ -322,7 +321,7 @@ func waitOrder(t *testing.T, c *apiclient.Client, id, status string) apiclient.O
 	return o
 }
 
-// waitAvailable waits until a product shows this stock.
+// waitAvailable waits until a product shows the given stock.
 func waitAvailable(t *testing.T, id string, want int64) {
 	t.Helper()
 	err := eventually(t.Context(), 60*time.Second, func() error {
@@ -337,7 +336,7 @@ func waitAvailable(t *testing.T, id string, want int64) {
 	}
 }
 
-// contract holds every answer against openapi.yaml.
+// contract validates every answer against openapi.yaml.
 type contract struct {
 	v   validator.Validator
 	mu  sync.Mutex
@@ -349,7 +348,7 @@ func newContract(file string) (*contract, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A default answer is for clients: it would allow every status that an operation does not list.
+	// Default answers are for clients: here they would allow every status that an operation does not list.
 	text = regexp.MustCompile(`(?m)^ +default: \{\$ref: '#/components/responses/Problem'\}\n`).ReplaceAll(text, nil)
 	doc, err := libopenapi.NewDocument(text)
 	if err != nil {
@@ -363,7 +362,7 @@ func newContract(file string) (*contract, error) {
 }
 
 func (c *contract) check(req *http.Request, body []byte, a apiclient.Answer) {
-	c.mu.Lock() // the validator compiles schemas as it meets them
+	c.mu.Lock() // the validator compiles schemas on first use
 	defer c.mu.Unlock()
 	asked := req.Clone(context.Background())
 	asked.Body = http.NoBody
@@ -377,7 +376,7 @@ func (c *contract) check(req *http.Request, body []byte, a apiclient.Answer) {
 		return
 	}
 	for _, e := range errs {
-		if e.ValidationType == "path" { // a route that does not exist, asked for on purpose
+		if e.ValidationType == "path" { // a route that does not exist, requested on purpose
 			continue
 		}
 		text := fmt.Sprintf("%s %s → %d: %s: %s", req.Method, req.URL.Path, a.Status, e.Message, e.Reason)
@@ -391,14 +390,14 @@ func (c *contract) check(req *http.Request, body []byte, a apiclient.Answer) {
 	}
 }
 
-// violations are answers that openapi.yaml does not allow; any fails the run.
+// violations are answers that openapi.yaml does not allow. Any of them fails the run.
 var violations []string
 
 type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// status reads what the runner says of its processes.
+// status reads the runner's list of processes.
 func status(t *testing.T) map[string]process {
 	t.Helper()
 	var list []process

@@ -12,16 +12,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// operation is one route as openapi.yaml declares it: tests are generated from it, so that a new route is tested
-// from its first day.
+// operation is a route as openapi.yaml declares it. Tests are generated from it, so that new routes are tested without
+// further work.
 type operation struct {
 	ID, Method, Path string
-	Access           string   // x-mall-access; "" is a hole
+	Access           string   // x-mall-access; "" is an error
 	Also             []string // x-mall-also
 	Owner            bool     // x-mall-owner
-	KeyRequired      bool     // needs an Idempotency-Key
-	KeyTaken         bool     // honours one
-	Body             schema   // of the JSON body; nil: it takes none
+	KeyRequired      bool     // requires an Idempotency-Key
+	KeyTaken         bool     // accepts an Idempotency-Key
+	Body             schema   // schema of the JSON body; nil: no body
 	BodyOptional     bool
 	Query            []parameter
 	Success          int // the first 2xx
@@ -44,7 +44,7 @@ func openAPI() (doc schema, err error) {
 	return doc, yaml.Unmarshal(raw, &doc)
 }
 
-// operations are all that openapi.yaml has.
+// operations returns all operations of openapi.yaml.
 func operations(t *testing.T) []operation {
 	t.Helper()
 	doc, err := openAPI()
@@ -86,12 +86,12 @@ func operations(t *testing.T) []operation {
 	}
 	slices.SortFunc(found, func(a, b operation) int { return strings.Compare(a.Path+a.Method, b.Path+b.Method) })
 	if len(found) < 40 {
-		t.Fatalf("openapi.yaml lists %d routes; it has been read wrongly", len(found))
+		t.Fatalf("only %d routes were found in openapi.yaml", len(found))
 	}
 	return found
 }
 
-// deref replaces references by what they name, all the way down.
+// deref replaces references by what they refer to, recursively.
 func (s schema) deref(v schema) schema {
 	return asSchema(s.resolve(v))
 }

@@ -14,17 +14,17 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// crowdResult is what a crowd of buyers met.
+// crowdResult is what a crowd of buyers got.
 type crowdResult struct {
-	bought, refused []time.Duration // how long each answer took
-	odd             map[string]int  // what no buyer should meet
+	bought, refused []time.Duration // the time each answer took
+	odd             map[string]int  // answers that no buyer should get
 	took            time.Duration
 }
 
 func (r crowdResult) goodput() float64 { return float64(len(r.bought)) / r.took.Seconds() }
 
-// runCrowd lets a crowd buy for a while, each one order after the other. A refusal is taken as it is told: come again
-// after a second.
+// runCrowd lets a crowd buy for a while, each buyer one order after the other. After a refusal a buyer waits a second,
+// as Retry-After says.
 func runCrowd(t *testing.T, crowd int, lasts time.Duration, buyers []shopping, p apiclient.Product) crowdResult {
 	t.Helper()
 	r := crowdResult{odd: map[string]int{}}
@@ -53,7 +53,7 @@ func runCrowd(t *testing.T, crowd int, lasts time.Duration, buyers []shopping, p
 				if err != nil || a.Status != http.StatusCreated {
 					select {
 					case <-stop.Done():
-					case <-time.After(time.Second): // Retry-After, as a client should
+					case <-time.After(time.Second): // wait as long as Retry-After says
 					}
 				}
 			}
@@ -64,10 +64,10 @@ func runCrowd(t *testing.T, crowd int, lasts time.Duration, buyers []shopping, p
 	return r
 }
 
-// times is how long the gateway had what number of checkouts.
+// times is the sum and the number of the gateway's response times of checkouts.
 type times struct{ sum, count float64 }
 
-// timesOf reads what the gateway has measured of checkouts that were answered with a status.
+// timesOf reads the gateway's response times of checkouts that were answered with a status.
 func timesOf(t *testing.T, status int) times {
 	t.Helper()
 	series := func(kind string) float64 {
@@ -77,12 +77,12 @@ func timesOf(t *testing.T, status int) times {
 	return times{series("sum"), series("count")}
 }
 
-// since returns the mean, in seconds, of what came after.
+// since returns the mean of the response times after before, in seconds.
 func (now times) since(before times) float64 {
 	return (now.sum - before.sum) / (now.count - before.count)
 }
 
-// median is 0 of none: then something else has failed already.
+// median returns 0 for an empty list: then another check has failed already.
 func median(all []time.Duration) time.Duration {
 	if len(all) == 0 {
 		return 0
@@ -91,16 +91,16 @@ func median(all []time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
-// Many times as many buyers as the mall can serve: it goes on selling, refuses the rest early and cleanly, and is
-// itself again afterwards.
-func TestOverload(t *testing.T) {
+// With many times as many buyers as the mall can serve, it continues to sell, refuses the rest early and correctly, and
+// recovers afterwards.
+func TestAnOverloadedMallKeepsSelling(t *testing.T) {
 	setInFlight(t, 512) // the default
 	buyers := make([]shopping, 8)
 	for i := range buyers {
 		buyers[i] = newShopping(t)
 	}
 	p := product(t, "Rush tea", 900, 1_000_000)
-	runCrowd(t, 64, time.Second, buyers, p) // nobody's first request counts
+	runCrowd(t, 64, time.Second, buyers, p) // a warm-up that is not measured
 	calm := runCrowd(t, 64, 3*time.Second, buyers, p)
 	before, served, refused := metric(t, "api-gateway", "mall_gateway_limited_total"), timesOf(t, http.StatusCreated),
 		timesOf(t, http.StatusServiceUnavailable)
@@ -109,28 +109,29 @@ func TestOverload(t *testing.T) {
 		"refusal",
 		calm.goodput(), len(calm.refused), storm.goodput(), len(storm.refused), median(storm.bought), median(storm.refused))
 	if len(calm.bought) == 0 || len(storm.bought) == 0 {
-		t.Fatalf("nobody could buy: %d orders before the storm, %d in it, %v", len(calm.bought), len(storm.bought), storm.odd)
+		t.Fatalf("nobody could buy: %d orders before the overload, %d during it, %v", len(calm.bought), len(storm.bought),
+			storm.odd)
 	}
 	for what, n := range storm.odd {
 		t.Errorf("%d times: %s", n, what)
 	}
 	if len(storm.refused) == 0 || metric(t, "api-gateway", "mall_gateway_limited_total") == before {
-		t.Errorf("%d of 2000 buyers were refused, want the mall to be full", len(storm.refused))
+		t.Errorf("%d of 2000 buyers were refused, want some: the mall must be full", len(storm.refused))
 	}
 	if storm.goodput() < calm.goodput()/2 {
-		t.Errorf("%.0f orders a second in the storm, %.0f before it", storm.goodput(), calm.goodput())
+		t.Errorf("%.0f orders a second during the overload, %.0f before it", storm.goodput(), calm.goodput())
 	}
-	// Looked at in the gateway: how soon a client hears it depends on how the generator's two thousand share the machine
-	// with the mall.
+	// The gateway's own times are compared. The times that clients see depend on how two thousand clients share the
+	// machine with the mall.
 	order, refusal := timesOf(t, http.StatusCreated).since(served),
 		timesOf(t, http.StatusServiceUnavailable).since(refused)
 	t.Logf("in the gateway: %.1f ms for an order, %.1f ms for a refusal", 1000*order, 1000*refusal)
 	if refusal > order/4 {
-		t.Errorf("in the gateway a refusal took %.4f s and an order %.4f s; want refusals early", refusal, order)
+		t.Errorf("in the gateway a refusal took %.4f s and an order %.4f s; want refusals to be faster", refusal, order)
 	}
 	after := runCrowd(t, 64, 3*time.Second, buyers, p)
 	if len(after.odd) > 0 || len(after.refused) > 0 || after.goodput() < calm.goodput()/2 {
-		t.Errorf("after the storm: %.0f orders a second (%.0f before it), %d refused, %v", after.goodput(), calm.goodput(),
+		t.Errorf("after the overload: %.0f orders a second (%.0f before it), %d refused, %v", after.goodput(), calm.goodput(),
 			len(after.refused), after.odd)
 	}
 	sold := int64(len(calm.bought) + len(storm.bought) + len(after.bought))

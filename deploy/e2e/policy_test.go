@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// defaultPolicy is the gateway's, from its source.
+// defaultPolicy reads the gateway's default policy from its source.
 func defaultPolicy(t *testing.T) string {
 	t.Helper()
 	source, err := os.ReadFile(filepath.Join(root(), "api-gateway", "internal", "access", "policy.go"))
@@ -27,12 +27,12 @@ func defaultPolicy(t *testing.T) string {
 	return text
 }
 
-// changedPolicy is a file with the default policy in which one line is replaced.
+// changedPolicy writes a file with the default policy in which one line is replaced.
 func changedPolicy(t *testing.T, line, by string) (file string) {
 	t.Helper()
 	text := defaultPolicy(t)
 	if strings.Count(text, line) != 1 {
-		t.Fatalf("the default policy has not one %q", line)
+		t.Fatalf("the default policy does not have exactly one %q", line)
 	}
 	file = filepath.Join(t.TempDir(), "policy.csv")
 	if err := os.WriteFile(file, []byte(strings.Replace(text, line, by, 1)), 0o600); err != nil {
@@ -41,7 +41,7 @@ func changedPolicy(t *testing.T, line, by string) (file string) {
 	return file
 }
 
-// Another policy takes a seller's rights as a customer away: every route for customers then answers 403 forbidden.
+// A policy can take the rights of a customer away from sellers: every route for customers then answers 403 forbidden.
 func TestAPolicyMayForbidEveryRoute(t *testing.T) {
 	mine, me := newTargets(t)
 	roles := map[string]any{"roles": []string{"seller"}}
@@ -57,7 +57,7 @@ func TestAPolicyMayForbidEveryRoute(t *testing.T) {
 		}
 		return err
 	}
-	t.Cleanup(func() { // after the policy was put back
+	t.Cleanup(func() { // after the default policy was restored
 		ctx := context.WithoutCancel(t.Context())
 		if err := eventually(ctx, waitFor, func() error { return cart(ctx, http.StatusOK) }); err != nil {
 			t.Error(err)

@@ -13,8 +13,8 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// From sign-up to deducted stock: three products from a cart, paid, and everybody agrees.
-func TestPurchase(t *testing.T) {
+// A purchase from sign-up to deducted stock: three products from a cart are paid, and all services agree.
+func TestAPurchaseDeductsStock(t *testing.T) {
 	ctx := t.Context()
 	me, address := shopper(t)
 	tea, cup, tray := product(t, "紫砂茶壶 Purple clay teapot", 12900, 10), product(t, "青瓷杯 Celadon cup", 3900, 10),
@@ -71,7 +71,7 @@ func TestPurchase(t *testing.T) {
 	audit(t)
 }
 
-// Nobody pays: the order is cancelled once, the stock comes back, and no charge can start any more.
+// An unpaid order is cancelled once, its stock is released, and it cannot be paid any more.
 func TestUnpaidOrderTimesOut(t *testing.T) {
 	ctx := t.Context()
 	me, address := shopper(t)
@@ -90,8 +90,8 @@ func TestUnpaidOrderTimesOut(t *testing.T) {
 	audit(t)
 }
 
-// Each card of the sandbox. Lost and slow answers settle by themselves.
-func TestEachCard(t *testing.T) {
+// Each card of the sandbox has its outcome. Payments with lost or slow answers are settled without the client.
+func TestEachSandboxCardHasItsOutcome(t *testing.T) {
 	for card, want := range map[string]struct {
 		status int
 		code   string
@@ -130,8 +130,8 @@ func TestEachCard(t *testing.T) {
 	}
 }
 
-// 200 shoppers want one of 20: exactly 20 get one, everybody else hears a clean no.
-func TestFlashSale(t *testing.T) {
+// 200 shoppers want one of 20 units: exactly 20 get one, all others are told sold_out.
+func TestAFlashSaleSellsExactlyItsStock(t *testing.T) {
 	const shoppers, stock = 200, 20
 	p := product(t, "Flash tea", 900, stock)
 	type buyer struct {
@@ -140,7 +140,7 @@ func TestFlashSale(t *testing.T) {
 	}
 	crowd := make([]buyer, shoppers)
 	var wg sync.WaitGroup
-	gate := make(chan struct{}, 4) // passwords are hashed slowly, on purpose
+	gate := make(chan struct{}, 4) // sign-ups are limited because hashing passwords is slow on purpose
 	for i := range crowd {
 		wg.Go(func() {
 			gate <- struct{}{}
@@ -159,7 +159,7 @@ func TestFlashSale(t *testing.T) {
 		wg.Go(func() {
 			key := apiclient.Key()
 			var a apiclient.Answer
-			err := eventually(t.Context(), waitFor, func() error { // 503 means: come back, with the same key
+			err := eventually(t.Context(), waitFor, func() error { // 503 means: repeat later with the same key
 				var err error
 				if a, err = b.c.Buy(t.Context(), key, b.address, apiclient.Line{ProductID: p.ID, Quantity: 1}); err == nil &&
 					a.Status >= 500 {
@@ -203,8 +203,8 @@ func TestFlashSale(t *testing.T) {
 	audit(t)
 }
 
-// A shopper cancels: the stock comes back and a payment is refused.
-func TestShopperCancels(t *testing.T) {
+// When a shopper cancels an order, its stock is released and its payment is refused.
+func TestCancellingAnOrderReleasesItsStock(t *testing.T) {
 	me, address := shopper(t)
 	p := product(t, "Regretted tea", 700, 4)
 	o := order(t, me, address, p.ID, 3)

@@ -14,10 +14,10 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// Every id in a path that is malformed, unknown or not of this kind is a missing object, on every route.
-func TestBadIDsNameNothing(t *testing.T) {
+// On every route an id in the path that is malformed, unknown or of another kind is answered with 404.
+func TestInvalidIDsInPathsAreNotFound(t *testing.T) {
 	mine, me := newTargets(t)
-	before := mine.belongings(t, me)
+	before := mine.stateOf(t, me)
 	for _, op := range operations(t) {
 		if !strings.Contains(op.Path, "{") {
 			continue
@@ -28,7 +28,7 @@ func TestBadIDsNameNothing(t *testing.T) {
 			path := strings.NewReplacer("{id}", id, "{product_id}", id).Replace(op.Path)
 			a := do(t, as(op, me), op.Method, path, jsonOf(mine.body(op)), headers(op)...)
 			want := []int{http.StatusNotFound}
-			if op.ID == "removeFromCart" && a.Status == http.StatusOK { // it is not in the cart, as asked
+			if op.ID == "removeFromCart" && a.Status == http.StatusOK { // the product is not in the cart, as requested
 				continue
 			}
 			if wrong := refusal(a, want...); wrong != "" {
@@ -39,7 +39,7 @@ func TestBadIDsNameNothing(t *testing.T) {
 	mine.unchanged(t, me, before)
 }
 
-// jsonOf is nil for no body, and JSON otherwise.
+// jsonOf returns nil for no body, so that none is sent.
 func jsonOf(body map[string]any) any {
 	if body == nil {
 		return nil
@@ -47,18 +47,18 @@ func jsonOf(body map[string]any) any {
 	return body
 }
 
-// Query parameters are as strict as bodies: unknown, doubled and wrong ones are refused.
-func TestBadQueries(t *testing.T) {
+// Query parameters are checked as strictly as bodies: unknown, repeated and invalid ones are refused.
+func TestInvalidQueriesAreRefused(t *testing.T) {
 	mine, me := newTargets(t)
 	for _, op := range operations(t) {
 		// The gateway's own routes ignore the query.
 		if op.Access == "operator" || slices.Contains([]string{"index", "openapi", "openapiJSON"}, op.ID) {
 			continue
 		}
-		// Whatever a route takes, its query is text.
+		// The query must be UTF-8 on every route.
 		a := do(t, as(op, me), op.Method, mine.path(op, me)+"?x=\xff", jsonOf(mine.body(op)), headers(op)...)
 		if wrong := refusal(a, http.StatusBadRequest); wrong != "" || a.Code() != "bad_request" {
-			t.Errorf("%s with a query that is no UTF-8: %s %s", op.ID, a, wrong)
+			t.Errorf("%s with a query that is not UTF-8: %s %s", op.ID, a, wrong)
 		}
 		if len(op.Query) == 0 {
 			continue
@@ -77,7 +77,7 @@ func TestBadQueries(t *testing.T) {
 		}
 		for _, p := range append(op.Query, parameter{Name: "surprise"}) {
 			if bad[p.Name] == nil {
-				t.Errorf("%s: a new parameter %s: say what a bad one is", op.ID, p.Name)
+				t.Errorf("%s: a new parameter %s: add an invalid value", op.ID, p.Name)
 			}
 			for _, value := range bad[p.Name] {
 				query := p.Name + "=" + strings.NewReplacer(" ", "%20", ";", "%3B", "'", "%27").Replace(value)
@@ -86,7 +86,7 @@ func TestBadQueries(t *testing.T) {
 				}
 			}
 		}
-		// net/url would see no query at all
+		// net/url would ignore such a query
 		for _, query := range []string{"page_size=1;2", "page_size=%zz", "%", "page_size=5%"} {
 			if wrong := refusal(do(t, as(op, me), op.Method, op.Path+"?"+query, nil), http.StatusBadRequest); wrong != "" {
 				t.Errorf("%s?%s: %s", op.ID, query, wrong)
@@ -95,9 +95,9 @@ func TestBadQueries(t *testing.T) {
 	}
 }
 
-// Sidecars take Accept: text/event-stream for a wish of theirs, and break at a byte that is not ASCII. Neither is the
-// client's business.
-func TestOddHeadersChangeNoAnswer(t *testing.T) {
+// A sidecar would treat Accept: text/event-stream specially, and fail on header bytes that are not ASCII. Both must not
+// change the answers to clients.
+func TestUnusualHeadersDoNotChangeAnswers(t *testing.T) {
 	mine, me := newTargets(t)
 	odd := []string{"Accept", "text/event-stream", "Last-Event-ID", "schlüssel", "If-None-Match", `"é"`, "User-Agent",
 		"钥匙"}
@@ -116,10 +116,10 @@ func TestOddHeadersChangeNoAnswer(t *testing.T) {
 	}
 }
 
-// An Idempotency-Key is 1 to 255 printable characters; where money or stock is at stake there must be one.
-func TestBadIdempotencyKeys(t *testing.T) {
+// An Idempotency-Key has 1 to 255 printable characters, and is required where money or stock is involved.
+func TestInvalidIdempotencyKeysAreRefused(t *testing.T) {
 	mine, me := newTargets(t)
-	before := mine.belongings(t, me)
+	before := mine.stateOf(t, me)
 	for _, op := range operations(t) {
 		if !op.KeyTaken {
 			continue
@@ -142,10 +142,10 @@ func TestBadIdempotencyKeys(t *testing.T) {
 	mine.unchanged(t, me, before)
 }
 
-// Addresses and methods that do not exist are refused as problems, whatever is in them.
-func TestNoSuchRoute(t *testing.T) {
+// Unknown paths and methods are refused with problem documents, whatever they contain.
+func TestUnknownRoutesAreRefused(t *testing.T) {
 	admin := *admin
-	admin.Seen = nil // openapi.yaml says nothing of what it does not list
+	admin.Seen = nil // openapi.yaml does not declare these routes
 	for path, method := range map[string]string{"/v2/products": "GET", "/v1/products/": "GET", "/v1//products": "GET",
 		"/v1/../v1/me": "GET", "/internal/orders/fence": "POST",
 		"/events": "GET", "/events/order-paid": "POST", "/v1.0/invoke/order/method/v1/orders": "GET",
@@ -163,25 +163,25 @@ func TestNoSuchRoute(t *testing.T) {
 	}
 }
 
-// Who signs up needs an address that can be written to and a password of 10 to 128 characters.
-func TestSignUpRefuses(t *testing.T) {
+// To sign up one needs a valid email address and a password of 10 to 128 characters.
+func TestInvalidSignUpsAreRefused(t *testing.T) {
 	for what, c := range map[string]struct{ email, password string }{
-		"no at":                {"shopper.mall.local", apiclient.Password},
-		"no name":              {"@mall.local", apiclient.Password},
-		"no host":              {"shopper@", apiclient.Password},
-		"a host without a dot": {"shopper@local", apiclient.Password},
-		"two at":               {"a@b@mall.local", apiclient.Password},
-		"a display name":       {"Wei <wei@mall.local>", apiclient.Password},
-		"two addresses":        {"a@mall.local, b@mall.local", apiclient.Password},
-		"a line break":         {"a@mall.local\r\nBcc: x@mall.local", apiclient.Password},
-		"a blank":              {"a b@mall.local", apiclient.Password},
-		"turned writing":       {"turned@mall.local\u202e", apiclient.Password},
-		"too long":             {strings.Repeat("a", 250) + "@mall.local", apiclient.Password},
-		"a script":             {"<script>alert(1)</script>@mall.local", apiclient.Password},
-		"nine characters":      {"nine@mall.local", "123456789"},
-		"129 characters":       {"long@mall.local", strings.Repeat("p", 129)},
-		"a huge password":      {"huge@mall.local", strings.Repeat("p", 500_000)},
-		"no password":          {"none@mall.local", ""},
+		"no at":                    {"shopper.mall.local", apiclient.Password},
+		"no name":                  {"@mall.local", apiclient.Password},
+		"no host":                  {"shopper@", apiclient.Password},
+		"a host without a dot":     {"shopper@local", apiclient.Password},
+		"two at":                   {"a@b@mall.local", apiclient.Password},
+		"a display name":           {"Wei <wei@mall.local>", apiclient.Password},
+		"two addresses":            {"a@mall.local, b@mall.local", apiclient.Password},
+		"a line break":             {"a@mall.local\r\nBcc: x@mall.local", apiclient.Password},
+		"a space":                  {"a b@mall.local", apiclient.Password},
+		"a right-to-left override": {"turned@mall.local\u202e", apiclient.Password},
+		"too long":                 {strings.Repeat("a", 250) + "@mall.local", apiclient.Password},
+		"a script":                 {"<script>alert(1)</script>@mall.local", apiclient.Password},
+		"nine characters":          {"nine@mall.local", "123456789"},
+		"129 characters":           {"long@mall.local", strings.Repeat("p", 129)},
+		"a huge password":          {"huge@mall.local", strings.Repeat("p", 500_000)},
+		"no password":              {"none@mall.local", ""},
 	} {
 		a := do(t, visitor, http.MethodPost, "/v1/users", map[string]string{"email": c.email, "password": c.password})
 		if wrong := refusal(a, http.StatusUnprocessableEntity); wrong != "" {
@@ -198,7 +198,7 @@ func TestSignUpRefuses(t *testing.T) {
 	taken := do(t, visitor, http.MethodPost, "/v1/users",
 		map[string]string{"email": "SELLER@mall.local", "password": apiclient.Password})
 	if wrong := refusal(taken, http.StatusConflict); wrong != "" || taken.Code() != "email_taken" {
-		t.Errorf("an email in other letters: %s %s", taken, wrong)
+		t.Errorf("an email in capital letters: %s %s", taken, wrong)
 	}
 	unknown := do(t, visitor, http.MethodPost, "/v1/sessions",
 		map[string]string{"email": "nobody@mall.local", "password": apiclient.Password})
@@ -209,8 +209,8 @@ func TestSignUpRefuses(t *testing.T) {
 	}
 }
 
-// Words of an attacker are words: kept and shown as they are, or refused, and never executed.
-func TestInjectionIsText(t *testing.T) {
+// Text that tries an injection is stored and shown unchanged, or refused, but never executed.
+func TestInjectionsAreTreatedAsText(t *testing.T) {
 	me := newMember(t)
 	for _, text := range []string{"'; DROP TABLE products; --", "\" OR \"1\"=\"1", "<script>alert(1)</script>",
 		"${jndi:ldap://x}", "{{7*7}}", "%s%n%p", "../../../etc/passwd",
@@ -265,7 +265,7 @@ func TestInjectionIsText(t *testing.T) {
 	}
 }
 
-// Two sellers' tabs: who changes what has changed since is told so; who does not say what was read must.
+// Two sellers' tabs: a change of a version that is not the newest is refused, and so is one that names no version.
 func TestStaleChangesAreRefused(t *testing.T) {
 	p := product(t, "Versioned tea", 500, 1)
 	path := "/v1/products/" + p.ID
@@ -278,13 +278,13 @@ func TestStaleChangesAreRefused(t *testing.T) {
 		headers []string
 		status  int
 	}{
-		"stale":        {[]string{"If-Match", first.Header.Get("Etag")}, http.StatusPreconditionFailed},
-		"of another":   {[]string{"If-Match", `"99"`}, http.StatusPreconditionFailed},
-		"no ETag":      {[]string{"If-Match", "x"}, http.StatusPreconditionFailed},
-		"a weak ETag":  {[]string{"If-Match", `W/"2"`}, http.StatusPreconditionFailed},
-		"missing":      {nil, http.StatusPreconditionRequired},
-		"empty":        {[]string{"If-Match", ""}, http.StatusPreconditionRequired},
-		"an SQL thing": {[]string{"If-Match", `"2" OR 1=1`}, http.StatusPreconditionFailed},
+		"stale":            {[]string{"If-Match", first.Header.Get("Etag")}, http.StatusPreconditionFailed},
+		"of another":       {[]string{"If-Match", `"99"`}, http.StatusPreconditionFailed},
+		"no ETag":          {[]string{"If-Match", "x"}, http.StatusPreconditionFailed},
+		"a weak ETag":      {[]string{"If-Match", `W/"2"`}, http.StatusPreconditionFailed},
+		"missing":          {nil, http.StatusPreconditionRequired},
+		"empty":            {[]string{"If-Match", ""}, http.StatusPreconditionRequired},
+		"an SQL injection": {[]string{"If-Match", `"2" OR 1=1`}, http.StatusPreconditionFailed},
 	} {
 		if wrong := refusal(do(t, seller, http.MethodPatch, path, map[string]any{"price": 700}, c.headers...),
 			c.status); wrong != "" {
@@ -292,14 +292,14 @@ func TestStaleChangesAreRefused(t *testing.T) {
 		}
 	}
 	if now, err := visitor.Product(t.Context(), p.ID); err != nil || now.Price != 600 {
-		t.Errorf("the product is %+v, %v, want the price of the one good change", now, err)
+		t.Errorf("the product is %+v, %v, want the price of the one valid change", now, err)
 	}
 }
 
-// A card that cannot be charged is refused before anybody is asked, and the answer never repeats it.
-func TestBadCards(t *testing.T) {
+// A card that cannot be valid is refused before the provider is asked, and the answer does not repeat its number.
+func TestInvalidCardsAreRefused(t *testing.T) {
 	mine, me := newTargets(t)
-	before := mine.belongings(t, me)
+	before := mine.stateOf(t, me)
 	for what, card := range map[string]map[string]any{
 		"fails the Luhn check": {"number": "4242424242424241"},
 		"letters":              {"number": "4242abcd42424242"},

@@ -19,17 +19,17 @@ import (
 	"daprmall.dev/deploy/internal/redis"
 )
 
-// buyAndPay makes one purchase as a client does that never gives up: the same keys until there is an answer.
+// buyAndPay makes one purchase, and repeats each request with the same key until it is answered.
 func buyAndPay(ctx context.Context, s shopping) (orderID string, err error) {
 	buy, pay := apiclient.Key(), apiclient.Key()
-	a, err := insist(ctx, func(ctx context.Context) (apiclient.Answer, error) {
+	a, err := untilAnswered(ctx, func(ctx context.Context) (apiclient.Answer, error) {
 		return s.me.Buy(ctx, buy, s.address, apiclient.Line{ProductID: s.product, Quantity: 1})
 	})
 	var o apiclient.Order
 	if err != nil || a.Status != http.StatusCreated || a.Into(&o) != nil {
 		return "", fmt.Errorf("checkout: %s, %w", a, errors.Join(err, errors.New("want an order")))
 	}
-	a, err = insist(ctx, func(ctx context.Context) (apiclient.Answer, error) {
+	a, err = untilAnswered(ctx, func(ctx context.Context) (apiclient.Answer, error) {
 		return s.me.Pay(ctx, pay, o.ID, apiclient.CardGood)
 	})
 	if err != nil || a.Status != http.StatusCreated {
@@ -38,7 +38,7 @@ func buyAndPay(ctx context.Context, s shopping) (orderID string, err error) {
 	return o.ID, nil
 }
 
-// reset breaks every connection to Redis or to one service's database, and says how many there were.
+// reset breaks every connection to Redis or to one service's database, and returns how many there were.
 type reset func(ctx context.Context) (int64, error)
 
 func resets(t *testing.T) map[string]reset {
@@ -62,9 +62,9 @@ func terminate(ctx context.Context, db *sql.DB) (int64, error) {
 			"datname = current_database() AND pid <> pg_backend_pid()) x")
 }
 
-// Every connection to Redis and to every database breaks again and again while people buy: each purchase happens, and
-// once.
-func TestConnectionsThatBreak(t *testing.T) {
+// All connections to Redis and to every database are broken repeatedly while shoppers buy: each purchase happens, and
+// happens once.
+func TestPurchasesSurviveBrokenConnections(t *testing.T) {
 	const shoppers, rounds = 2, 4
 	crowd := make([]shopping, shoppers)
 	for i := range crowd {
@@ -88,8 +88,9 @@ func TestConnectionsThatBreak(t *testing.T) {
 	for name, cut := range resets(t) {
 		breaking.Go(func() {
 			var broken int64
-			for tick := time.NewTicker(time.Second); ctx.Err() == nil; { // much more often, and nothing would ever get through
-				n, _ := cut(ctx) // its own connection may be among those that another one has broken
+			// if they broke much more often, no request would succeed
+			for tick := time.NewTicker(time.Second); ctx.Err() == nil; {
+				n, _ := cut(ctx) // its own connection may be broken by another reset
 				broken += n
 				if name == "redis" {
 					done.Add(1)
@@ -107,7 +108,7 @@ func TestConnectionsThatBreak(t *testing.T) {
 	buying.Wait()
 	stop()
 	breaking.Wait()
-	balanced(t)
+	auditPatiently(t)
 	t.Logf("purchases: %v", bought)
 	for i, s := range crowd {
 		if n := len(allOrders(t, s.me.Client)); n != bought[i]+1 {
@@ -116,9 +117,9 @@ func TestConnectionsThatBreak(t *testing.T) {
 	}
 }
 
-// Every app is ended and started again, as a new version would be, while people look and buy. They never see anything
-// but an answer or a clean "come again"; every purchase happens once, and no event is lost.
-func TestRollingRestart(t *testing.T) {
+// Every app is stopped and started again, as for a new version, while shoppers look and buy. They get only answers or
+// refusals with Retry-After, every purchase happens once, and no event is lost.
+func TestARollingRestartLosesNothing(t *testing.T) {
 	const shoppers = 3
 	crowd := make([]shopping, shoppers)
 	for i := range crowd {
@@ -127,7 +128,7 @@ func TestRollingRestart(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var wg sync.WaitGroup
-	var doorClosed atomic.Bool // the gateway itself is being restarted: there is only one
+	var gatewayRestarting atomic.Bool // the gateway itself is restarting: there is only one
 	var answers, later, bought atomic.Int64
 	check := func(a apiclient.Answer) {
 		switch {
@@ -136,7 +137,7 @@ func TestRollingRestart(t *testing.T) {
 		case a.Code() == "request_in_progress" || unavailable(a) == "":
 			later.Add(1)
 		default:
-			t.Errorf("%s, want an answer, or to be told to come again", a)
+			t.Errorf("%s, want success or a refusal with Retry-After", a)
 		}
 	}
 	for _, s := range crowd {
@@ -147,12 +148,12 @@ func TestRollingRestart(t *testing.T) {
 		}
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				a, err := s.wishes()["look"](t.Context())
+				a, err := s.requests()["look"](t.Context())
 				if err == nil {
 					check(a)
-					_, err = s.wishes()["orders"](t.Context())
+					_, err = s.requests()["orders"](t.Context())
 				}
-				if err != nil && !doorClosed.Load() {
+				if err != nil && !gatewayRestarting.Load() {
 					t.Errorf("no answer: %v", err)
 				}
 			}
@@ -169,7 +170,7 @@ func TestRollingRestart(t *testing.T) {
 	for _, pair := range [][]string{{"user", "checkout"}, {"cart", "order"}, {"auth", "payment"}, {"product"},
 		{"api-gateway"}} {
 		before, had := status(t), bought.Load()
-		doorClosed.Store(slices.Contains(pair, "api-gateway"))
+		gatewayRestarting.Store(slices.Contains(pair, "api-gateway"))
 		for _, app := range pair {
 			signal(t, syscall.SIGTERM, before[app].PID)
 		}
@@ -188,19 +189,19 @@ func TestRollingRestart(t *testing.T) {
 			}
 			return nil
 		})
-		doorClosed.Store(false)
+		gatewayRestarting.Store(false)
 		if err != nil {
 			t.Errorf("restart of %v: %v", pair, err)
 		}
 	}
 	stop()
 	wg.Wait()
-	t.Logf("%d answers, %d times told to come again, %d purchases", answers.Load(), later.Load(), bought.Load())
-	balanced(t)
+	t.Logf("%d answers, %d refusals with Retry-After, %d purchases", answers.Load(), later.Load(), bought.Load())
+	auditPatiently(t)
 }
 
-// A service whose subscription has stalled has its sidecar shut down (kit/inbox): it ends, is started again, and gets
-// what comes then.
+// When a service's subscription has stalled, its sidecar is shut down (kit/inbox). The runner starts it again, and new
+// events arrive.
 func TestASidecarThatIsShutDownComesBack(t *testing.T) {
 	s := newShopping(t)
 	before := status(t)["cart-daprd"]
@@ -219,7 +220,7 @@ func TestASidecarThatIsShutDownComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := apiclient.Key()
-	a, err := insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
+	a, err := untilAnswered(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
 		return s.me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": s.address}, "Idempotency-Key", key)
 	})
 	if err != nil || a.Status != http.StatusCreated {
@@ -236,16 +237,15 @@ func TestASidecarThatIsShutDownComesBack(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	// Sidecars that have tried in vain to reach it wait longer and longer before they try again (gRPC's connection
-	// backoff).
-	if a, err = insist(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
+	// Sidecars that failed to reach it retry with growing pauses (gRPC's connection backoff).
+	if a, err = untilAnswered(t.Context(), func(ctx context.Context) (apiclient.Answer, error) {
 		return s.me.Do(ctx, http.MethodGet, "/v1/cart", nil)
 	}); err != nil || a.Status != http.StatusOK {
 		t.Errorf("cart: %s, %v", a, err)
 	}
 }
 
-// orderIn returns the id of the order that an answer shows.
+// orderIn returns the id of the order in an answer.
 func orderIn(t *testing.T, a apiclient.Answer) string {
 	t.Helper()
 	var o apiclient.Order

@@ -41,8 +41,8 @@ type resiliency struct {
 	}
 }
 
-// patience is how long a caller waits for an app, as docs/runbook.md promises: a checkout has time for three hops,
-// a payment for its provider, and hashing queues.
+// patience is how long callers wait for each app, as docs/runbook.md documents: a checkout needs time for three calls,
+// a payment for its provider, and user for queued password hashes.
 var patience = map[string]time.Duration{"auth": 5 * time.Second, "user": 10 * time.Second, "product": 5 * time.Second,
 	"cart": 5 * time.Second, "checkout": 15 * time.Second, "order": 5 * time.Second, "payment": 20 * time.Second}
 
@@ -70,7 +70,7 @@ func readResiliency(t *testing.T) resiliency {
 	return r
 }
 
-// timeout returns what a policy allows.
+// timeout returns a timeout of resiliency.yaml by its name.
 func (r resiliency) timeout(t *testing.T, policy string) time.Duration {
 	t.Helper()
 	d := r.Spec.Policies.Timeouts[policy]
@@ -80,9 +80,9 @@ func (r resiliency) timeout(t *testing.T, policy string) time.Duration {
 	return d
 }
 
-// Every app and every component that a sidecar calls has its rules, and none of them breaks what the file promises in
+// resiliency.yaml has rules for every app and every component that sidecars call, and they follow the reasons given in
 // its comments.
-func TestEveryDependencyHasItsRules(t *testing.T) {
+func TestEveryTargetHasResiliencyRules(t *testing.T) {
 	rules := readResiliency(t)
 	apps, err := runfile.Read(filepath.Join(root(), "dapr.yaml"))
 	if err != nil {
@@ -94,7 +94,7 @@ func TestEveryDependencyHasItsRules(t *testing.T) {
 	}
 	cells := map[string]cell{}
 	for _, a := range apps {
-		if a.ID != "api-gateway" { // nobody calls it but the world
+		if a.ID != "api-gateway" { // no service calls it
 			cells[a.ID] = rules.Spec.Targets.Apps[a.ID]
 		}
 	}
@@ -103,7 +103,7 @@ func TestEveryDependencyHasItsRules(t *testing.T) {
 		target := rules.Spec.Targets.Components[name]
 		cells[name] = target.Outbound
 		if target.Inbound != (cell{}) {
-			t.Errorf("%s has rules for what comes in: a handler parks what fails", name)
+			t.Errorf("%s has inbound rules, but handlers park failed events", name)
 		}
 	}
 	if n := len(rules.Spec.Targets.Apps) + len(rules.Spec.Targets.Components); n != len(cells) {
@@ -112,21 +112,22 @@ func TestEveryDependencyHasItsRules(t *testing.T) {
 	for name, c := range cells {
 		retry, known := rules.Spec.Policies.Retries[c.Retry]
 		if !known || retry.MaxRetries != 0 {
-			t.Errorf("%s: retry %q: a sidecar cannot know what may be sent twice", name, c.Retry)
+			t.Errorf("%s: retry %q: a sidecar cannot know which requests may be repeated", name, c.Retry)
 		}
 		if (c.CircuitBreaker != "") != (name == "redis-lua") {
-			t.Errorf("%s: circuit breaker %q: only the gate answers every refusal with success", name, c.CircuitBreaker)
+			t.Errorf("%s: circuit breaker %q: only the gate's refusals do not count as failures", name, c.CircuitBreaker)
 		}
 		if _, app := rules.Spec.Targets.Apps[name]; app && c.Timeout != "" {
-			t.Errorf("%s: timeout %q: a sidecar with a time-out can die of an answer that is cut off", name, c.Timeout)
+			t.Errorf("%s: timeout %q: with a timeout, a sidecar can crash when an answer is cut off", name, c.Timeout)
 		} else if !app && rules.Spec.Policies.Timeouts[c.Timeout] <= 0 {
 			t.Errorf("%s: timeout %q", name, c.Timeout)
 		}
 	}
-	peer := patience["order"]
+	oneTimeout := patience["order"]
 	for what, wrong := range map[string]bool{
-		"the gate must answer within a hop": rules.timeout(t, cells["redis-lua"].Timeout) >= peer,
-		"a cart must answer within a hop":   rules.timeout(t, cells["carts"].Timeout) >= peer,
+		"the timeout of the gate must be below that of a service": rules.timeout(t,
+			cells["redis-lua"].Timeout) >= oneTimeout,
+		"the timeout of the carts must be below that of a service": rules.timeout(t, cells["carts"].Timeout) >= oneTimeout,
 	} {
 		if wrong {
 			t.Error(what)
@@ -134,27 +135,27 @@ func TestEveryDependencyHasItsRules(t *testing.T) {
 	}
 }
 
-// about reports whether something took as long as a timeout, and was not tried twice.
-func about(took, timeout time.Duration) bool {
+// tookOnce reports whether something took one timeout, not two.
+func tookOnce(took, timeout time.Duration) bool {
 	return took > timeout*9/10 && took < timeout*3/2
 }
 
-// Every service hangs. Its caller gives up when its patience ends, and sends nothing again; soon everybody is refused
-// at once. When the services go on, what was under way has happened once or not at all, and its key finds out which.
-// Meanwhile the gateway cuts off clients that send a byte and then nothing.
-func TestServicesThatHang(t *testing.T) {
+// Every service hangs. Its callers give up after their timeout and send nothing again; soon requests are refused at
+// once. When the services continue, each request in progress has taken effect once or not at all, and repeating it with
+// its key shows which. Meanwhile the gateway disconnects clients that send one byte and stop.
+func TestRequestsToHangingServicesTakeEffectOnce(t *testing.T) {
 	s := newShopping(t)
 	cutOff := slowClients(t, s.me)
 	me, ctx := s.me, t.Context()
 	regretted := order(t, me.Client, s.address, s.product, 1)
 	email, name, key := newEmail(), "Hanging tea "+apiclient.Key(), apiclient.Key()
-	wish := s.wishes()
+	request := s.requests()
 	before := len(allOrders(t, me.Client))
 	hung := map[string]struct {
 		ask   func(ctx context.Context) (apiclient.Answer, error)
-		times func() (int64, error) // how often it happened
+		times func() (int64, error) // how often it took effect
 	}{
-		"auth": {wish["sign in"], func() (int64, error) { return 1, nil }},
+		"auth": {request["sign in"], func() (int64, error) { return 1, nil }},
 		"user": {func(ctx context.Context) (apiclient.Answer, error) {
 			return visitor.Do(ctx, http.MethodPost, "/v1/users",
 				map[string]string{"email": email, "password": apiclient.Password})
@@ -169,19 +170,22 @@ func TestServicesThatHang(t *testing.T) {
 		}, func() (int64, error) {
 			return number(ctx, database(t, "product"), "SELECT count(*) FROM products WHERE name = $1", name)
 		}},
-		"cart": {wish["add to cart"], func() (int64, error) {
+		"cart": {request["add to cart"], func() (int64, error) {
 			var c apiclient.Cart
 			err := me.Want(ctx, http.StatusOK, http.MethodGet, "/v1/cart", nil, &c)
 			return c.Items[0].Quantity - 1, err
 		}},
-		"checkout": {wish["check out"], func() (int64, error) { return int64(len(allOrders(t, me.Client)) - before), nil }},
+		"checkout": {request["check out"], func() (int64, error) {
+			return int64(len(allOrders(t, me.Client)) - before),
+				nil
+		}},
 		"order": {func(ctx context.Context) (apiclient.Answer, error) {
 			return me.Do(ctx, http.MethodPost, "/v1/orders/"+regretted.ID+"/cancel", nil, "Idempotency-Key", key)
 		}, func() (int64, error) {
 			return number(ctx, database(t, "order"),
 				"SELECT count(*) FROM order_history WHERE order_id = $1 AND status = 'cancelled'", regretted.ID)
 		}},
-		"payment": {wish["pay"], func() (int64, error) {
+		"payment": {request["pay"], func() (int64, error) {
 			return number(ctx, database(t, "payment"), "SELECT count(*) FROM payments WHERE order_id = $1", s.unpaid)
 		}},
 	}
@@ -194,11 +198,11 @@ func TestServicesThatHang(t *testing.T) {
 		if err != nil || unavailable(a) != "" || slowly && a.Code() != "timeout" {
 			t.Errorf("%s hangs: %s, %v, want the code timeout", app, a, err)
 		}
-		if slowly && !about(took, timeout) {
+		if slowly && !tookOnce(took, timeout) {
 			t.Errorf("%s hangs: refused after %s, want its timeout of %s, once", app, took, timeout)
 		}
 		if !slowly && took > timeout/2 {
-			t.Errorf("%s hung for some time: refused after %s, want at once: its sidecar knows", app, took)
+			t.Errorf("%s has hung for some time: refused after %s, want at once by the breaker", app, took)
 		}
 	}
 	var wg, first sync.WaitGroup
@@ -213,33 +217,33 @@ func TestServicesThatHang(t *testing.T) {
 	}
 	first.Wait()
 	for app := range hung {
-		for range 25 { // a crowd: more than a breaker needs to see
+		for range 25 { // more than a breaker needs to open
 			wg.Go(func() { refused(app, false) })
 		}
 	}
 	wg.Wait()
-	open := func(app string) bool { // a breaker of the gateway for one of the app's routes, or half open after a while
+	open := func(app string) bool { // whether a breaker of the gateway for one of the app's routes is open or half open
 		return slices.ContainsFunc(lines(t, "api-gateway"), func(line string) bool {
 			return strings.HasPrefix(line, `mall_breaker_state{app="`+app+`",`) && !strings.HasSuffix(line, " 0")
 		})
 	}
 	for app := range hung {
 		if !open(app) {
-			t.Errorf("%s: after a crowd of failures no breaker is open: %q", app, slices.DeleteFunc(lines(t, "api-gateway"),
+			t.Errorf("%s: after many failures no breaker is open: %q", app, slices.DeleteFunc(lines(t, "api-gateway"),
 				func(line string) bool { return !strings.HasPrefix(line, "mall_breaker_") }))
 		}
 	}
 	heal()
 	cutOff()
 	for app, h := range hung {
-		if a, err := insist(ctx, h.ask); err != nil || a.Status >= 300 && a.Code() != "email_taken" {
+		if a, err := untilAnswered(ctx, h.ask); err != nil || a.Status >= 300 && a.Code() != "email_taken" {
 			t.Errorf("%s goes on: %s, %v", app, a, err)
 		}
 		if n, err := h.times(); err != nil || n != 1 {
-			t.Errorf("%s: what was asked for happened %d times, %v, want once", app, n, err)
+			t.Errorf("%s: the request took effect %d times, %v, want once", app, n, err)
 		}
 	}
-	s.comeTrueOf(t, before+1)
+	s.finishAll(t, before+1)
 	for app := range hung {
 		err := eventually(ctx, waitFor, func() error {
 			_, err := hung[app].ask(ctx)
@@ -252,43 +256,42 @@ func TestServicesThatHang(t *testing.T) {
 			t.Errorf("%s works again: %v", app, err)
 		}
 	}
-	balanced(t)
+	auditPatiently(t)
 }
 
-// The service in the middle of a checkout hangs: the checkout does not wait longer for it than for any peer, and what
-// it holds becomes one order.
-func TestAPeerThatHangsInTheMiddle(t *testing.T) {
-	peer := patience["order"]
+// A service that checkout calls hangs: the checkout waits no longer than for one call, and its hold becomes one order.
+func TestACheckoutDuringWhichOrderHangs(t *testing.T) {
+	oneTimeout := patience["order"]
 	s := newShopping(t)
 	heal := hang(t, "order")
 	began := time.Now()
-	a, err := s.wishes()["check out"](t.Context())
+	a, err := s.requests()["check out"](t.Context())
 	took := time.Since(began)
 	heal()
 	if err != nil || unavailable(a) != "" {
-		t.Errorf("checkout: %s, %v, want to be told to come again", a, err)
+		t.Errorf("checkout: %s, %v, want a refusal with Retry-After", a, err)
 	}
-	if !about(took, peer) {
-		t.Errorf("checkout took %s, want the %s of one peer", took, peer)
+	if !tookOnce(took, oneTimeout) {
+		t.Errorf("checkout took %s, want one timeout of %s", took, oneTimeout)
 	}
-	s.comeTrue(t)
+	s.finish(t)
 }
 
-// errand asks the sidecar of an app for something of a component.
-type errand struct {
+// componentCall is a call of a component through the sidecar of an app.
+type componentCall struct {
 	app, method, path string
 	body              any
 }
 
-// Redis hangs, and the component beside it. Whoever needs them is refused when the cell of that component says so; the
-// others notice nothing. The gate's breaker opens, so that a crowd does not queue, and closes when Redis is back.
-func TestComponentsThatHang(t *testing.T) {
+// Redis and the redislua component hang. Calls that need them are refused after the component's timeout; all others
+// work. The gate's breaker opens, so that calls do not queue, and closes when Redis is back.
+func TestHangingComponentsAffectOnlyTheirUsers(t *testing.T) {
 	rules := readResiliency(t)
 	apps := mallUnderTest(t).first()
 	s := newShopping(t)
-	lua := errand{"product", http.MethodPost, "/v1.0/bindings/redis-lua",
+	lua := componentCall{"product", http.MethodPost, "/v1.0/bindings/redis-lua",
 		map[string]any{"operation": "run_id", "data": map[string]any{}}}
-	run := func(e errand) (apiclient.Answer, time.Duration) {
+	run := func(e componentCall) (apiclient.Answer, time.Duration) {
 		began := time.Now()
 		side := apiclient.Client{Base: apps[e.app].sidecar(""), HTTP: visitor.HTTP}
 		a, err := side.Do(t.Context(), e.method, e.path, e.body, "dapr-api-token", apps[e.app].DaprToken)
@@ -299,16 +302,16 @@ func TestComponentsThatHang(t *testing.T) {
 	}
 	heal := hang(t, "redis", "product-redislua")
 	var wg sync.WaitGroup
-	for component, e := range map[string]errand{
+	for component, e := range map[string]componentCall{
 		"carts":        {"cart", http.MethodGet, "/v1.0/state/carts/nobody", nil},
 		"config-order": {"order", http.MethodGet, "/v1.0/configuration/config-order?key=order.payment_timeout", nil},
-		// Redis may take it after all: no service handles its type.
+		// Redis may accept the event in the end, but no service handles its type.
 		"events":    {"order", http.MethodPost, "/v1.0/publish/events/mall.orders", map[string]any{}},
 		"redis-lua": lua,
 	} {
 		wg.Go(func() {
 			timeout := rules.timeout(t, rules.Spec.Targets.Components[component].Outbound.Timeout)
-			if a, took := run(e); a.Status < 400 || !about(took, timeout) {
+			if a, took := run(e); a.Status < 400 || !tookOnce(took, timeout) {
 				t.Errorf("%s: %s after %s, want a failure after its timeout of %s", component, a, took, timeout)
 			}
 		})
@@ -318,15 +321,15 @@ func TestComponentsThatHang(t *testing.T) {
 		took = s.all(t, "Redis hangs", "search", "look", "sign in", "profile", "addresses", "quote", "orders", "pay")
 	})
 	wg.Wait()
-	for wish, d := range took {
+	for request, d := range took {
 		if most := rules.timeout(t, "quick"); d > 2*most {
-			t.Errorf("Redis hangs: %s took %s, want at most what two calls of Redis may take, %s each", wish, d, most)
+			t.Errorf("Redis hangs: %s took %s, want at most two timeouts of %s", request, d, most)
 		}
 	}
-	// The breaker is open for no longer than one of the crowd waits: on a busy machine the last of it may come back when
-	// the breaker is half open again, and the next call is its probe.
+	// The breaker stays open no longer than one of these calls waits. So on a busy machine it may be half open again when
+	// the last call returns, and the next call is its probe.
 	err := eventually(t.Context(), waitFor, func() error {
-		for range 40 { // a crowd: more than the breaker needs to see
+		for range 40 { // more than the breaker needs to open
 			wg.Go(func() { run(lua) })
 		}
 		wg.Wait()
@@ -337,7 +340,7 @@ func TestComponentsThatHang(t *testing.T) {
 		return nil
 	})
 	if err != nil {
-		t.Errorf("after a crowd of failures: %v, want an open breaker's refusal at once", err)
+		t.Errorf("after many failures: %v, want a refusal at once by the open breaker", err)
 	}
 	heal()
 	err = eventually(t.Context(), waitFor, func() error {
@@ -347,58 +350,58 @@ func TestComponentsThatHang(t *testing.T) {
 	if err != nil {
 		t.Errorf("the breaker stays open: %v", err)
 	}
-	s.comeTrue(t)
+	s.finish(t)
 }
 
-// PostgreSQL hangs: nobody waits longer than for a peer that hangs, and what was under way happens once.
-func TestPostgresThatHangs(t *testing.T) {
-	peer := patience["order"]
+// PostgreSQL hangs: no request waits longer than the timeout of a service, and requests in progress take effect once.
+func TestRequestsWhilePostgresHangsTakeEffectOnce(t *testing.T) {
+	oneTimeout := patience["order"]
 	s := newShopping(t)
-	wish := s.wishes()
+	request := s.requests()
 	heal := hang(t, "postgres")
 	var wg sync.WaitGroup
 	for _, name := range []string{"search", "look", "sign in", "see cart", "add to cart", "orders"} {
 		wg.Go(func() {
 			began := time.Now()
-			a, err := wish[name](t.Context())
+			a, err := request[name](t.Context())
 			if wrong := unavailable(a); err != nil || wrong != "" {
 				t.Errorf("%s: %s, %v", name, wrong, err)
 			}
-			if took := time.Since(began); took > peer*3/2 {
-				t.Errorf("%s took %s, longer than the %s of a peer", name, took, peer)
+			if took := time.Since(began); took > oneTimeout*3/2 {
+				t.Errorf("%s took %s, longer than a service's timeout of %s", name, took, oneTimeout)
 			}
 		})
 	}
-	for _, name := range []string{"check out", "pay"} { // they may take long: these shoppers hang up
+	for _, name := range []string{"check out", "pay"} { // they may take longer, so these shoppers disconnect
 		wg.Go(func() {
-			ctx, hangUp := context.WithTimeout(t.Context(), peer)
+			ctx, hangUp := context.WithTimeout(t.Context(), oneTimeout)
 			defer hangUp()
-			if a, err := wish[name](ctx); err == nil && unavailable(a) != "" {
+			if a, err := request[name](ctx); err == nil && unavailable(a) != "" {
 				t.Errorf("%s: %s", name, a)
 			}
 		})
 	}
 	wg.Wait()
 	heal()
-	s.comeTrue(t)
-	balanced(t)
+	s.finish(t)
+	auditPatiently(t)
 }
 
-// slowClients begin requests that they do not finish. They are in nobody's way; cutOff looks whether the gateway has
-// lost its patience.
+// slowClients begin requests and do not finish them. Other clients are still served; cutOff checks that the gateway has
+// disconnected the slow ones.
 func slowClients(t *testing.T, me member) (cutOff func()) {
 	t.Helper()
-	door := strings.TrimPrefix(visitor.Base, "http://")
-	conns := make([]net.Conn, 200) // more than the connections of any pool behind the gateway
+	gatewayAddress := strings.TrimPrefix(visitor.Base, "http://")
+	conns := make([]net.Conn, 200) // more than any connection pool behind the gateway
 	for i := range conns {
-		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", door)
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", gatewayAddress)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
 		_, err = fmt.Fprintf(c,
 			"POST /v1/addresses HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: "+
-				"application/json\r\nContent-Length: 1000\r\n\r\n{", door, me.Token)
+				"application/json\r\nContent-Length: 1000\r\n\r\n{", gatewayAddress, me.Token)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,7 +409,7 @@ func slowClients(t *testing.T, me member) (cutOff func()) {
 	}
 	for range 20 {
 		if a := do(t, me.Client, http.MethodGet, "/v1/addresses", nil); a.Status != http.StatusOK {
-			t.Errorf("beside %d slow clients: %s", len(conns), a)
+			t.Errorf("with %d slow clients: %s", len(conns), a)
 		}
 	}
 	return func() {
@@ -418,9 +421,9 @@ func slowClients(t *testing.T, me member) (cutOff func()) {
 			res, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {
 				if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
-					t.Fatalf("a slow client still has its connection: %v", err)
+					t.Fatalf("a slow client is still connected: %v", err)
 				}
-				continue // cut off without a word
+				continue // disconnected without an answer
 			}
 			_ = res.Body.Close()
 			if res.StatusCode < 400 || res.StatusCode > 499 {

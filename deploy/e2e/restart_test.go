@@ -11,8 +11,9 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// A restart on request refuses nobody: the new process listens before the old one drains. Nothing is sent twice here.
-func TestRestartOnRequestLosesNothing(t *testing.T) {
+// A restart on request refuses no request, because the new process listens before the old one drains. The clients here
+// repeat nothing.
+func TestARestartOnRequestLosesNoRequest(t *testing.T) {
 	me, address := shopper(t)
 	p := product(t, "Restarted tea", 100, 100_000)
 	over := make(chan struct{})
@@ -28,7 +29,7 @@ func TestRestartOnRequestLosesNothing(t *testing.T) {
 			if err := me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items", line, nil); err != nil {
 				return err
 			}
-			// A line of a cart has a limit.
+			// The quantity of a cart line is limited.
 			return me.Want(t.Context(), http.StatusOK, http.MethodDelete, "/v1/cart/items/"+p.ID, nil, nil)
 		},
 		func() error {

@@ -13,10 +13,10 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// Product's database comes back as it was a while ago, while the mall runs. What was sold since, product hears again
-// from order's feed, and the books balance; what its seller put in since is lost, and then the gate has more than the
-// ledger until it takes the ledger's word.
-func TestTheLedgerIsRestored(t *testing.T) {
+// Product's database is restored to an earlier state while the mall runs. Product learns from order's feed what was
+// sold since, and the audit finds no violation. A seller's delivery since is lost: then the gate shows more stock than
+// the ledger until it is corrected to the ledger's value.
+func TestTheGateFollowsARestoredLedger(t *testing.T) {
 	ctx := t.Context()
 	me, address := shopper(t)
 	p := product(t, "Restored tea", 300, 20)
@@ -31,7 +31,7 @@ func TestTheLedgerIsRestored(t *testing.T) {
 		}
 	}
 	sell(2)
-	balanced(t)
+	auditPatiently(t)
 	db := database(t, "product")
 	restore := backup(t, db)
 	sell(3)
@@ -42,7 +42,7 @@ func TestTheLedgerIsRestored(t *testing.T) {
 	waitAvailable(t, p.ID, 22)
 	forks, found := metric(t, "product", "mall_product_ledger_restored_total"), 0.0
 	restore()
-	waitAvailable(t, p.ID, 15) // 20 − 2 − 3: the feed brings what was sold
+	waitAvailable(t, p.ID, 15) // 20 − 2 − 3: the feed delivers what was sold
 	err := eventually(ctx, 100*time.Second, func() error {
 		found = metric(t, "product", "mall_product_ledger_restored_total") - forks
 		if base := redisDo(t, "HGET", "mall:{mall}:product:"+p.ID, "base"); base != "15" || found < 1 {
@@ -55,11 +55,11 @@ func TestTheLedgerIsRestored(t *testing.T) {
 	}
 	sell(1)
 	waitAvailable(t, p.ID, 14)
-	balanced(t)
+	auditPatiently(t)
 }
 
-// backup copies all of a database and gives a function that brings it back, in one moment, under a service that goes
-// on.
+// backup copies a whole database. The function it returns restores it in one transaction, while the service keeps
+// running.
 func backup(t *testing.T, db *sql.DB) (restore func()) {
 	t.Helper()
 	ctx := t.Context()
@@ -70,7 +70,7 @@ func backup(t *testing.T, db *sql.DB) (restore func()) {
 		}
 	}
 	var list string
-	// Those that refer to others come last.
+	// Tables with foreign keys come last.
 	err := db.QueryRowContext(ctx, `SELECT string_agg(relname, ' ' ORDER BY refers, relname) FROM (
 		SELECT relname, EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND contype = 'f') AS refers
 		FROM pg_class c WHERE relkind = 'r' AND NOT relhassubclass AND relnamespace = 'public'::regnamespace) t`).Scan(&list)

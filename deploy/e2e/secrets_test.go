@@ -9,9 +9,9 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// The password of a database and the secret that derives refresh tokens change in a running mall: what was begun before
-// goes on after, and the old password lets nobody in.
-func TestSecretsChange(t *testing.T) {
+// The password of a database and the secret that derives refresh tokens are rotated in a running mall: sessions
+// continue, and the old password is no longer accepted.
+func TestSecretsAreRotatedWithoutInterruption(t *testing.T) {
 	me := newMember(t)
 	p := product(t, "Secret tea", 700, 5)
 	old := mallUnderTest(t).Databases["cart"]
@@ -21,12 +21,12 @@ func TestSecretsChange(t *testing.T) {
 	}
 	mustMall(t, "secrets", "rotate", "cart-db")
 	if err := ping(t, old); err == nil {
-		t.Error("the old password still lets in")
+		t.Error("the old password is still accepted")
 	}
 	if err := ping(t, mallUnderTest(t).Databases["cart"]); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
-	err := eventually(t.Context(), waitFor, func() error { // its sidecar has just started again
+	err := eventually(t.Context(), waitFor, func() error { // its sidecar has just been restarted
 		return me.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/cart/items",
 			apiclient.Line{ProductID: p.ID, Quantity: 1}, nil, "Idempotency-Key", "once")
 	})

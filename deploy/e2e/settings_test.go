@@ -18,8 +18,8 @@ import (
 	"daprmall.dev/deploy/internal/redis"
 )
 
-// settled is a mall whose settings are not the defaults, and what shows which ones it uses.
-type settled struct {
+// configuredMall is a mall with settings that are not the defaults, and the means to see which ones it uses.
+type configuredMall struct {
 	another
 	t         *testing.T
 	where     mallAccess
@@ -28,24 +28,24 @@ type settled struct {
 	address   string
 	payments  *sql.DB
 	customers int
-	sold      string // the product that was sold last
+	sold      string // the product sold last
 	stripe    *fakeStripe
 }
 
-// settings that differ from the defaults in what a shopper notices.
+// unusual are settings that differ from the defaults in ways that a shopper notices.
 var unusual = map[string]string{"mall.currency": "EUR", "payment.provider": "stripe", "checkout.shipping_fee": "321",
 	"gateway.rate.account": "0.001/4",
 	"gateway.rate.signin":  "5000/5000"}
 
-// openSettled starts a mall with the settings above and a policy that closes the list of products to visitors.
-func openSettled(t *testing.T) *settled {
+// openConfiguredMall starts a mall with these settings and a policy that does not let visitors list products.
+func openConfiguredMall(t *testing.T) *configuredMall {
 	t.Helper()
 	stripe := newStripe(t)
-	m := &settled{another: anotherMall(t, "settings", "MALL_STRIPE_API_URL="+stripe.url), t: t}
+	m := &configuredMall{another: anotherMall(t, "settings", "MALL_STRIPE_API_URL="+stripe.url), t: t}
 	m.must(t, "up", "--detach")
 	readJSON(t, filepath.Join(m.home, "run", "state.json"), &m.where)
 	m.payments = m.db("payment")
-	m.people()
+	m.signUpUsers()
 	m.must(t, configSet(unusual)...)
 	file := changedPolicy(t, "anonymous, /v1/products(/{id})?", "customer, /v1/products(/{id})?")
 	m.must(t, "config", "set", "gateway.policy", "@"+file)
@@ -72,14 +72,14 @@ func openSettled(t *testing.T) *settled {
 	return m
 }
 
-// visitor is held to no contract: a policy of its own refuses what openapi.yaml promises to everybody.
-func (m *settled) visitor() *apiclient.Client {
+// visitor is not checked against openapi.yaml: the policy refuses what openapi.yaml allows everybody.
+func (m *configuredMall) visitor() *apiclient.Client {
 	c := m.another.visitor()
 	c.Seen = nil
 	return c
 }
 
-func (m *settled) until(what string, try func() error) {
+func (m *configuredMall) until(what string, try func() error) {
 	m.t.Helper()
 	if err := eventually(m.t.Context(), waitFor, try); err != nil {
 		m.t.Fatalf("%s: %v", what, err)
@@ -87,7 +87,7 @@ func (m *settled) until(what string, try func() error) {
 }
 
 // db opens a service's database.
-func (m *settled) db(name string) *sql.DB {
+func (m *configuredMall) db(name string) *sql.DB {
 	m.t.Helper()
 	db, err := sql.Open("pgx", m.where.Databases[name])
 	if err != nil {
@@ -97,12 +97,12 @@ func (m *settled) db(name string) *sql.DB {
 	return db
 }
 
-// people are somebody who sells and somebody who buys.
-func (m *settled) people() {
+// signUpUsers signs up a seller and a shopper.
+func (m *configuredMall) signUpUsers() {
 	m.t.Helper()
 	ctx := m.t.Context()
 	m.must(m.t, configSet(map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000"})...)
-	m.merchant = m.chief(m.t)
+	m.merchant = m.firstAdmin(m.t)
 	there := m.visitor()
 	var err error
 	if m.me, err = there.SignUp(ctx, "shopper@mall.local"); err != nil {
@@ -113,14 +113,14 @@ func (m *settled) people() {
 	}
 }
 
-// unchanged says what is not as the settings want it.
-func (m *settled) unchanged() error {
+// unchanged fails if the policy or the limit is not the configured one.
+func (m *configuredMall) unchanged() error {
 	ctx := m.t.Context()
 	if a, err := m.visitor().Do(ctx, http.MethodGet, "/v1/products", nil); err != nil ||
 		a.Status != http.StatusUnauthorized {
 		return fmt.Errorf("policy: a visitor's list of products: %s, %w; want 401", a, err)
 	}
-	// The limit: the fifth wrong password of one account is one too many.
+	// The limit refuses the fifth wrong password of one account.
 	m.customers++
 	var last apiclient.Answer
 	for range 5 {
@@ -137,8 +137,8 @@ func (m *settled) unchanged() error {
 	return nil
 }
 
-// sells buys something new: its currency, fee and provider are what the settings say.
-func (m *settled) sells(when string) {
+// checkPurchase buys a new product: currency, fee and provider must be as configured.
+func (m *configuredMall) checkPurchase(when string) {
 	m.t.Helper()
 	ctx := m.t.Context()
 	p, err := m.merchant.NewProduct(ctx, "Settled tea "+apiclient.Key(), "tests", 400, 5)
@@ -147,7 +147,7 @@ func (m *settled) sells(when string) {
 	}
 	m.sold = p.ID
 	key := apiclient.Key()
-	a, err := insist(ctx, func(ctx context.Context) (apiclient.Answer, error) {
+	a, err := untilAnswered(ctx, func(ctx context.Context) (apiclient.Answer, error) {
 		return m.me.Buy(ctx, key, m.address, apiclient.Line{ProductID: p.ID, Quantity: 1})
 	})
 	var o struct {
@@ -162,7 +162,7 @@ func (m *settled) sells(when string) {
 		m.t.Errorf("%s: order in %s with shipping %d, want EUR and 321", when, o.Currency, o.Shipping)
 	}
 	key = apiclient.Key()
-	a, err = insist(ctx, func(ctx context.Context) (apiclient.Answer, error) {
+	a, err = untilAnswered(ctx, func(ctx context.Context) (apiclient.Answer, error) {
 		return m.me.Pay(ctx, key, o.ID, apiclient.CardGood)
 	})
 	if err != nil || a.Status != http.StatusCreated {
@@ -175,8 +175,8 @@ func (m *settled) sells(when string) {
 	}
 }
 
-// entersCard pays without a card: it is entered at Stripe, whose notice settles the payment.
-func (m *settled) entersCard() {
+// payAtStripe pays without a card: it is entered at Stripe, whose notice settles the payment.
+func (m *configuredMall) payAtStripe() {
 	m.t.Helper()
 	ctx := m.t.Context()
 	a, err := m.me.Buy(ctx, apiclient.Key(), m.address, apiclient.Line{ProductID: m.sold, Quantity: 1})
@@ -208,8 +208,8 @@ func (m *settled) entersCard() {
 	waitOrder(m.t, m.me, o.ID, "paid")
 }
 
-// gauge reads one of a service's gauges.
-func (m *settled) gauge(app, name string) (string, error) {
+// gauge reads a gauge of a service.
+func (m *configuredMall) gauge(app, name string) (string, error) {
 	res, err := get(m.t, m.where.Apps[app].metrics())
 	if err != nil {
 		return "", err
@@ -227,8 +227,8 @@ func (m *settled) gauge(app, name string) (string, error) {
 	return value, nil
 }
 
-// sees waits until services have read the store as it is now.
-func (m *settled) sees(lost bool, apps ...string) {
+// waitForSettings waits until services have read the present state of the store.
+func (m *configuredMall) waitForSettings(lost bool, apps ...string) {
 	m.t.Helper()
 	m.until("the store is read", func() error {
 		for _, app := range apps {
@@ -240,22 +240,22 @@ func (m *settled) sees(lost bool, apps ...string) {
 	})
 }
 
-func (m *settled) restart(apps ...string) {
+func (m *configuredMall) restart(apps ...string) {
 	m.t.Helper()
 	for _, app := range apps {
 		m.must(m.t, "kill", app)
 	}
 }
 
-// The configuration store forgets everything and nobody writes it back: no setting changes, in no service, not even in
-// those that start then. The gateway, which has nowhere to remember its own, serves nobody after its start until the
-// store has them again.
-func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
-	m := openSettled(t)
-	m.sells("before")
-	m.entersCard()
+// The configuration store loses everything, and nothing writes it back: no setting changes in any service, not even in
+// services that start afterwards. The gateway has no database to remember its settings, so after a restart it refuses
+// all requests until the store has them again.
+func TestSettingsDoNotChangeWhenTheStoreLosesThem(t *testing.T) {
+	m := openConfiguredMall(t)
+	m.checkPurchase("before")
+	m.payAtStripe()
 
-	record := filepath.Join(m.home, "settings.json") // without it the runner has nothing to write back
+	record := filepath.Join(m.home, "settings.json") // without it the runner cannot write the settings back
 	if err := os.Rename(record, record+".away"); err != nil {
 		t.Fatal(err)
 	}
@@ -265,26 +265,26 @@ func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	readers := []string{"payment", "product", "checkout", "api-gateway"}
-	m.sees(true, readers...)
+	m.waitForSettings(true, readers...)
 	m.until("emptied", m.unchanged)
-	m.sells("emptied")
+	m.checkPurchase("emptied")
 
-	// The store comes back from an older snapshot: what lies in it was good, once.
+	// The store is restored from an older snapshot, with values that were valid then.
 	for key, old := range map[string]string{"mall.settings_initialized": "yes", "mall.currency": "CNY||1",
 		"payment.provider": "sandbox||1", "checkout.shipping_fee": "5||1"} {
 		if err := c.Set(t.Context(), key, old, 0).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	m.sees(true, "payment", "product", "checkout")
-	m.sells("restored")
+	m.waitForSettings(true, "payment", "product", "checkout")
+	m.checkPurchase("restored")
 
 	m.restart("payment", "product", "checkout")
 	for _, app := range []string{"payment", "product", "checkout"} {
 		m.until(app+" is ready", func() error { return readyOne(t, m.where.Apps[app]) })
 	}
-	m.sees(true, readers...)
-	m.sells("emptied, then started")
+	m.waitForSettings(true, readers...)
+	m.checkPurchase("emptied, then started")
 
 	if err := c.Del(t.Context(), "mall.settings_initialized").Err(); err != nil {
 		t.Fatal(err)
@@ -304,15 +304,15 @@ func TestNothingChangesWhenTheStoreLosesItsSettings(t *testing.T) {
 		return err
 	})
 	if a := do(t, m.me, http.MethodGet, "/v1/orders", nil); unavailable(a) != "" {
-		t.Errorf("a gateway that does not know its settings: %s", unavailable(a))
+		t.Errorf("a gateway without its settings: %s", unavailable(a))
 	}
-	if err := os.Rename(record+".away", record); err != nil { // the runner finds it
+	if err := os.Rename(record+".away", record); err != nil { // now the runner finds it and writes the settings back
 		t.Fatal(err)
 	}
 	m.until("the gateway is ready", func() error { return readyOne(t, m.where.Apps["api-gateway"]) })
-	m.sees(false, readers...)
+	m.waitForSettings(false, readers...)
 	m.until("written back", m.unchanged)
-	m.sells("written back")
+	m.checkPurchase("written back")
 	for key, value := range unusual {
 		if got := strings.TrimSpace(m.must(t, "config", "get", key)); got != value {
 			t.Errorf("config get %s: %q, want %q", key, got, value)

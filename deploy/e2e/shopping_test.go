@@ -13,8 +13,8 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// Twenty adds at once all count, and what is set, removed and cleared is.
-func TestCartCountsEveryAdd(t *testing.T) {
+// Twenty concurrent additions all count, and setting, removing and clearing work.
+func TestTheCartCountsEveryAddition(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	me, _ := shopper(t)
@@ -58,12 +58,12 @@ func TestCartCountsEveryAdd(t *testing.T) {
 	}
 	if a, err := me.Do(ctx, http.MethodPost, "/v1/checkout", map[string]any{"address_id": tea.ID}, "Idempotency-Key",
 		apiclient.Key()); err != nil || a.Status != http.StatusNotFound {
-		t.Errorf("checkout to an address that is none: %s, %v", a, err)
+		t.Errorf("checkout to an address that does not exist: %s, %v", a, err)
 	}
 }
 
-// An empty cart buys nothing, and what is put in while an order is made stays.
-func TestOrderTakesOnlyWhatItBought(t *testing.T) {
+// An empty cart cannot be ordered, and products that are added while an order is placed stay in the cart.
+func TestAnOrderRemovesOnlyItsLinesFromTheCart(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	me, address := shopper(t)
@@ -85,7 +85,7 @@ func TestOrderTakesOnlyWhatItBought(t *testing.T) {
 		t.Fatal(err)
 	}
 	add()
-	order(t, me, address, p.ID, 2) // not from the cart: takes nothing out of it
+	order(t, me, address, p.ID, 2) // not from the cart, so it removes nothing from it
 	err := eventually(ctx, waitFor, func() error {
 		var c apiclient.Cart
 		if err := me.Want(ctx, http.StatusOK, http.MethodGet, "/v1/cart", nil, &c); err != nil {
@@ -101,7 +101,7 @@ func TestOrderTakesOnlyWhatItBought(t *testing.T) {
 	}
 }
 
-func TestAddressOfAnOrder(t *testing.T) {
+func TestTheAddressOfAnUnpaidOrderCanBeChanged(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	me, address := shopper(t)
@@ -131,7 +131,7 @@ func TestAddressOfAnOrder(t *testing.T) {
 	}
 }
 
-// Pages show everything once, in order, while others add.
+// Pages show every item once and in order, while others add items.
 func TestPagesAreStable(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -208,7 +208,7 @@ func TestPagesAreStable(t *testing.T) {
 	}
 }
 
-// Sold out names the product and what is left; a wrong expected total holds nothing.
+// The refusal of a sold-out product says how much is left; a refused checkout holds no stock.
 func TestRefusedCheckoutsHoldNothing(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -229,6 +229,6 @@ func TestRefusedCheckoutsHoldNothing(t *testing.T) {
 	if err != nil || a.Code() != "price_changed" {
 		t.Errorf("wrong total: %s, %v", a, err)
 	}
-	order(t, me, address, p.ID, 2) // would be sold out, had the refusals kept anything
+	order(t, me, address, p.ID, 2) // this would be sold out if the refused checkouts held stock
 	order(t, me, address, q.ID, 100)
 }

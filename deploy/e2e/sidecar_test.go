@@ -22,7 +22,7 @@ import (
 	"daprmall.dev/services/kit/config/keys"
 )
 
-// raw asks an address that is no part of the public contract.
+// raw sends a request to an address that is not part of the public API.
 func raw(t *testing.T, method, url string, body any, headers map[string]string) apiclient.Answer {
 	t.Helper()
 	var reader io.Reader
@@ -55,9 +55,9 @@ func raw(t *testing.T, method, url string, body any, headers map[string]string) 
 	return a
 }
 
-// A sidecar reads the settings of its own app, and those that are for all.
+// A sidecar can read the settings of its own app and those for all apps, and no others.
 func TestSidecarsReadTheirOwnSettings(t *testing.T) {
-	own := map[string]string{} // one of each app that has any
+	own := map[string]string{} // one setting of each app that has any
 	for _, s := range contracts.Services {
 		for _, k := range keys.All() {
 			if strings.HasPrefix(k.Name, s.SettingsPrefix()+".") {
@@ -76,17 +76,17 @@ func TestSidecarsReadTheirOwnSettings(t *testing.T) {
 			}
 		}
 		for app, key := range own {
-			if got := ask(key); (got.Status < 300) != (app == name) { // 204 for one that is not set
+			if got := ask(key); (got.Status < 300) != (app == name) { // 204 for a setting that is not set
 				t.Errorf("%s reads %s: %s", name, key, got)
 			}
 		}
 		if got := ask("mall:{mall}:order:1"); got.Status < 300 {
-			t.Errorf("%s reads what is no setting: %s", name, got)
+			t.Errorf("%s reads a key that is not a setting: %s", name, got)
 		}
 	}
 }
 
-// first are the apps without their replicas.
+// first returns the apps without additional replicas.
 func (p mallAccess) first() map[string]appAccess {
 	apps := map[string]appAccess{}
 	for name, a := range p.Apps {
@@ -101,10 +101,10 @@ func (a appAccess) sidecar(path string) string {
 	return fmt.Sprintf("http://127.0.0.1:%d%s", a.Ports["dapr_http"], path)
 }
 
-// A service's port serves its own sidecar, which shows a token, and nobody else.
+// A service's port accepts requests only from its own sidecar, which sends a token.
 func TestAppPortsServeOnlyTheirSidecar(t *testing.T) {
 	apps := mallUnderTest(t).first()
-	for _, p := range peers(t) {
+	for _, p := range internalRoutes(t) {
 		a := apps[p.app]
 		for what, headers := range map[string]map[string]string{
 			"no token":                {},
@@ -123,7 +123,7 @@ func TestAppPortsServeOnlyTheirSidecar(t *testing.T) {
 	}
 }
 
-// A sidecar obeys only its own app.
+// A sidecar accepts requests only from its own app.
 func TestSidecarsServeOnlyTheirApp(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	for name, a := range apps {
@@ -143,13 +143,13 @@ func TestSidecarsServeOnlyTheirApp(t *testing.T) {
 	}
 }
 
-// Each service may call what it needs of another and nothing more, even with an admin's token and in another's name.
-func TestPeersCallOnlyWhatTheyMay(t *testing.T) {
+// A service may call only the routes that list it as a caller, even with an admin's token or under another name.
+func TestServicesCallOnlyRoutesThatListThem(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	keys := secretStore(t)
-	for _, p := range peers(t) {
+	for _, p := range internalRoutes(t) {
 		for caller, side := range apps {
-			if slices.Contains(p.callers, caller) || caller == p.app { // what a service does to itself is its own affair
+			if slices.Contains(p.callers, caller) || caller == p.app { // a service may call itself
 				continue
 			}
 			for _, pretends := range append([]string{"", p.app}, p.callers...) {
@@ -157,7 +157,7 @@ func TestPeersCallOnlyWhatTheyMay(t *testing.T) {
 					"Mall-Caller-Key": keys[caller+"-peers"][p.app]}
 				if pretends != "" {
 					headers["dapr-caller-app-id"] = pretends
-				} else { // headers named here are dropped on the way, the sidecar's own too
+				} else { // headers named in Connection are dropped on the way, even the sidecar's own
 					headers["Connection"] = "dapr-caller-app-id"
 				}
 				got := raw(t, p.method, side.sidecar("/v1.0/invoke/"+p.app+"/method"+p.path), map[string]any{}, headers)
@@ -178,12 +178,12 @@ func secretStore(t *testing.T) map[string]map[string]string {
 	return secrets
 }
 
-// A caller's name is not enough: whoever reaches a sidecar's internal port can write any. It needs that caller's key
-// for the service it calls.
-func TestACallersNameNeedsItsKey(t *testing.T) {
+// A caller's name is not enough, because anyone who can reach a sidecar's internal port can write any name. The call
+// also needs the caller's key for the service that it calls.
+func TestACallersNameIsAcceptedOnlyWithItsKey(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	keys := secretStore(t)
-	for _, p := range peers(t) {
+	for _, p := range internalRoutes(t) {
 		for _, caller := range p.callers {
 			side, known := apps[caller]
 			if !known {
@@ -200,8 +200,8 @@ func TestACallersNameNeedsItsKey(t *testing.T) {
 				return !s.Edge && s.Name != p.app && s.Name != caller
 			})].Name
 			for what, key := range map[string]string{"no key": "", "a wrong key": "x",
-				"its key for another": keys[caller+"-peers"][other],
-				"another's key":       keys[other+"-peers"][p.app]} {
+				"its key for another service": keys[caller+"-peers"][other],
+				"another service's key":       keys[other+"-peers"][p.app]} {
 				if got := ask(key); got.Status != http.StatusForbidden || got.Code() != "caller_not_allowed" {
 					t.Errorf("%s calls %s %s of %s with %s: %s, want 403 caller_not_allowed", caller, p.method, p.path, p.app, what,
 						got)
@@ -214,7 +214,7 @@ func TestACallersNameNeedsItsKey(t *testing.T) {
 	}
 }
 
-// eventsTokens reads what only the runner knows: the paths in the subscriptions it has given to the sidecars.
+// eventsTokens reads the secret paths in the subscriptions that the runner gave to the sidecars.
 func eventsTokens(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(home("resources", "subscriptions.yaml"))
@@ -229,9 +229,9 @@ func eventsTokens(t *testing.T) map[string]string {
 	return tokens
 }
 
-// An event is taken only on the path that the service's own sidecar knows. A peer that makes its call look like
-// nobody's does not know it.
-func TestPeersCannotForgeEvents(t *testing.T) {
+// A service accepts events only on a path that its own sidecar knows. Another service that hides its name from the call
+// does not know this path.
+func TestServicesCannotForgeEvents(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	tokens := eventsTokens(t)
 	forged := map[string]any{"specversion": "1.0", "id": "forged-" + apiclient.Key(), "source": "order",
@@ -247,7 +247,7 @@ func TestPeersCannotForgeEvents(t *testing.T) {
 		}
 		if metrics := raw(t, http.MethodGet, apps[app].URL+"/metrics", nil, nil); metrics.Status != http.StatusOK ||
 			bytes.Contains(metrics.Body, []byte(tokens[app])) {
-			t.Errorf("the metrics of %s: %d, and anybody reads its token there", app, metrics.Status)
+			t.Errorf("the metrics of %s: %d, or they contain its token", app, metrics.Status)
 		}
 		for caller, side := range apps {
 			if caller == app {
@@ -262,20 +262,20 @@ func TestPeersCannotForgeEvents(t *testing.T) {
 			for _, path := range []string{"/events", "/events/", "/events/order-placed", "/events/" + tokens[caller]} {
 				got := raw(t, http.MethodPost, side.sidecar("/v1.0/invoke/"+app+"/method"+path), forged, headers)
 				if got.Status != http.StatusNotFound && got.Status != http.StatusMethodNotAllowed {
-					t.Errorf("%s delivers to %s of %s as nobody: %s, want 404 or 405", caller, path, app, got)
+					t.Errorf("%s delivers to %s of %s without a name: %s, want 404 or 405", caller, path, app, got)
 				}
 			}
 		}
 	}
 }
 
-// What a service must not have, its sidecar does not give: others' secrets, topics and components.
+// A sidecar refuses its app the secrets, topics and components of others.
 func TestSidecarsKeepServicesApart(t *testing.T) {
 	secrets := secretStore(t)
 	for name, a := range mallUnderTest(t).first() {
 		service, known := contracts.Find(name)
 		if !known {
-			t.Errorf("%s is no service of the contracts", name)
+			t.Errorf("%s is not a service of the contracts", name)
 		}
 		may := service.AllowedSecrets()
 		own := map[string]string{"dapr-api-token": a.DaprToken}
@@ -299,7 +299,7 @@ func TestSidecarsKeepServicesApart(t *testing.T) {
 		}
 		for secret := range all {
 			if !slices.Contains(may, secret) {
-				t.Errorf("%s gets secret %s with all the others", name, secret)
+				t.Errorf("%s reads secret %s in bulk", name, secret)
 			}
 		}
 		for _, topic := range append(contracts.Topics, contracts.Topic{Name: "mall.anything"}) {
@@ -315,7 +315,7 @@ func TestSidecarsKeepServicesApart(t *testing.T) {
 				t.Errorf("%s reads carts: %s", name, got)
 			}
 		}
-		if name != "product" { // the front door may use the binding, but only to limit sign-ins
+		if name != "product" { // the gateway may use the binding, but only to limit sign-ins
 			if got := ask(http.MethodPost, "/v1.0/bindings/redis-lua",
 				map[string]any{"operation": "run_id", "data": map[string]any{}}); got.Status < 400 {
 				t.Errorf("%s runs Lua scripts: %s", name, got)
@@ -324,7 +324,7 @@ func TestSidecarsKeepServicesApart(t *testing.T) {
 	}
 }
 
-// A service's database lets in that service only.
+// A service's database accepts only that service.
 func TestServicesReachOnlyTheirDatabase(t *testing.T) {
 	p := mallUnderTest(t)
 	for service, dsn := range p.Databases {
@@ -340,7 +340,7 @@ func TestServicesReachOnlyTheirDatabase(t *testing.T) {
 	}
 }
 
-// Everything of a mall listens on loopback only. (The gateway too: what the world may see is put in front of it.)
+// All listeners of a mall are on loopback only, also the gateway's: a proxy makes it public.
 func TestNothingListensOutside(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
@@ -349,7 +349,7 @@ func TestNothingListensOutside(t *testing.T) {
 	for name, p := range status(t) {
 		fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.PID))
 		if err != nil || len(fds) == 0 {
-			t.Fatalf("%s (pid %d): no open files to see, %v", name, p.PID, err)
+			t.Fatalf("%s (pid %d): cannot read its open files, %v", name, p.PID, err)
 		}
 		for _, fd := range fds {
 			if target, err := os.Readlink(fd); err == nil && strings.HasPrefix(target, "socket:[") {
@@ -386,6 +386,6 @@ func TestNothingListensOutside(t *testing.T) {
 		_ = f.Close()
 	}
 	if listening < 30 {
-		t.Errorf("only %d listeners found; the test does not see them", listening)
+		t.Errorf("only %d listeners found, too few to prove anything", listening)
 	}
 }

@@ -29,23 +29,24 @@ func setting(t *testing.T, values map[string]string) {
 	}
 }
 
-// A crowd guesses at an account from everywhere, and from the owner's own address. Its guesses are bounded, and the
-// owner gets in: from the address of the sign-up, and with a browser that has signed in before from anywhere.
-func TestTheOwnerSignsInUnderAttack(t *testing.T) {
-	// first: the gateway reads all settings at once
+// Attackers guess passwords of an account from many addresses and from the owner's own address. Their guesses are
+// limited, and the owner can still sign in: from the address of the sign-up, and from anywhere with a browser that has
+// signed in before.
+func TestTheOwnerCanSignInDuringAnAttack(t *testing.T) {
+	// This is set first: once the limits below are in force, it is, too.
 	setting(t, map[string]string{"gateway.trusted_proxies": "127.0.0.0/8"})
 	setting(t, map[string]string{"gateway.rate.account": "0.001/5", "gateway.rate.place": "0.001/3"})
 	from := func(address string, body map[string]string, headers ...string) apiclient.Answer {
 		return do(t, visitor, http.MethodPost, "/v1/sessions", body, append(headers, "X-Forwarded-For", address)...)
 	}
-	err := eventually(t.Context(), waitFor, func() error { // until they count
+	err := eventually(t.Context(), waitFor, func() error { // wait until the settings are in force
 		probe := map[string]string{"email": apiclient.Key() + "@mall.local", "password": "x"}
 		for i := range 30 {
 			if from(fmt.Sprintf("203.0.113.%d", i), probe).Status == http.StatusTooManyRequests {
 				return nil
 			}
 		}
-		return fmt.Errorf("thirty wrong passwords were all looked at")
+		return fmt.Errorf("thirty wrong passwords were all checked")
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,15 +67,15 @@ func TestTheOwnerSignsInUnderAttack(t *testing.T) {
 			t.Errorf("429 without Retry-After: %s", a)
 		}
 	}
-	if through > 6 { // five, and what came in meanwhile
-		t.Errorf("%d of 50 guesses were looked at", through)
+	if through > 6 { // five, and what the bucket refilled meanwhile
+		t.Errorf("%d of 50 guesses were checked", through)
 	}
 	for i := range 15 {
 		if a := from("198.51.100.7:4711", right); a.Status != http.StatusCreated {
-			t.Fatalf("the owner from an address of theirs, try %d: %s", i, a)
+			t.Fatalf("the owner from the address of the sign-up, attempt %d: %s", i, a)
 		}
 	}
-	for range 10 { // the attacker sits behind the owner's address
+	for range 10 { // the attacker has the same address as the owner
 		from("198.51.100.7", wrong)
 	}
 	if a := from("198.51.100.7", wrong); a.Status != http.StatusTooManyRequests {
@@ -82,7 +83,7 @@ func TestTheOwnerSignsInUnderAttack(t *testing.T) {
 	}
 	for _, address := range []string{"198.51.100.7", "192.0.2.200"} {
 		if a := from(address, right, "Cookie", phone); a.Status != http.StatusCreated {
-			t.Errorf("the owner with a browser that is known, from %s: %s", address, a)
+			t.Errorf("the owner with a known browser, from %s: %s", address, a)
 		}
 	}
 	if a := from("192.0.2.201", wrong, "Cookie",

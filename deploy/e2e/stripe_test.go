@@ -19,13 +19,13 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// stripeEnv sets Stripe up in every mall: an address that nobody has, and the secret that signs its notices.
+// stripeEnv configures Stripe in every mall: an address that does not exist, and the secret that signs its notices.
 var stripeEnv = []string{"MALL_STRIPE_API_KEY=sk_test_e2e", "MALL_STRIPE_API_URL=http://stripe.invalid",
 	"MALL_STRIPE_WEBHOOK_SECRET=" + stripeSecret}
 
 const stripeSecret = "whsec_e2e" //nolint:gosec // of tests
 
-// signed is a notice as Stripe would send it.
+// signed returns a notice as Stripe would send it.
 func signed(kind, object string) (body []byte, signature string) {
 	at := time.Now().Unix()
 	body = fmt.Appendf(nil, `{"id":"evt_%d","object":"event","type":%q,"created":%d,"data":{"object":%s}}`, at, kind, at,
@@ -35,7 +35,7 @@ func signed(kind, object string) (body []byte, signature string) {
 	return body, fmt.Sprintf("t=%d,v1=%x", at, mac.Sum(nil))
 }
 
-// fakeStripe speaks as much of Stripe's API as payment uses, and remembers what it was asked.
+// fakeStripe implements the part of Stripe's API that payment uses, and keeps its state.
 type fakeStripe struct {
 	url     string
 	mu      sync.Mutex
@@ -43,7 +43,7 @@ type fakeStripe struct {
 	refunds map[string]map[string]any
 }
 
-// newStripe returns one that approves every card.
+// newStripe returns a fake that approves every card.
 func newStripe(t *testing.T) *fakeStripe {
 	t.Helper()
 	f := &fakeStripe{intents: map[string]map[string]any{}, refunds: map[string]map[string]any{}}
@@ -53,7 +53,7 @@ func newStripe(t *testing.T) *fakeStripe {
 	return f
 }
 
-// enterCard is what a shopper does in Stripe's own card fields.
+// enterCard does what a shopper does in Stripe's own card fields.
 func (f *fakeStripe) enterCard(secret string) (intent string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,14 +102,14 @@ func (f *fakeStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// A card is entered in Stripe's fields, never here: the payment waits with the secret for them, and Stripe's signed
-// notice settles it. A bank's question is answered in the sandbox.
-func TestWhatTheShopperHasToDo(t *testing.T) {
+// A bank can ask the shopper to confirm a payment: the payment waits for the answer, which the sandbox asks for at its
+// own route.
+func TestAPaymentWaitsForTheShoppersConfirmation(t *testing.T) {
 	ctx := t.Context()
-	me, place := shopper(t)
+	me, addressID := shopper(t)
 	pay := func(card string) (o apiclient.Order, p payment) {
 		t.Helper()
-		o = order(t, me, place, product(t, "Asked tea", 500, 3).ID, 1)
+		o = order(t, me, addressID, product(t, "Asked tea", 500, 3).ID, 1)
 		a, err := me.Pay(ctx, apiclient.Key(), o.ID, card)
 		if err != nil || a.Status != http.StatusCreated || a.Into(&p) != nil || p.Status != "requires_action" ||
 			p.NextAction.Type != "confirm_in_sandbox" {
@@ -133,13 +133,13 @@ func TestWhatTheShopperHasToDo(t *testing.T) {
 		t.Errorf("another payment meanwhile: %s, want payment_in_progress", a)
 	}
 	if now := confirm(p, true); now.Status != "succeeded" || now.NextAction.Type != "" {
-		t.Errorf("after a yes: %+v, want succeeded", now)
+		t.Errorf("after approval: %+v, want succeeded", now)
 	}
 	waitOrder(t, me, o.ID, "paid")
 
 	o, p = pay(apiclient.CardAskedEachTime)
 	if now := confirm(p, false); now.Status != "failed" || now.FailureCode != "authentication_failed" {
-		t.Errorf("after a no: %+v, want failed", now)
+		t.Errorf("after rejection: %+v, want failed", now)
 	}
 	if a, err := me.Pay(ctx, apiclient.Key(), o.ID, apiclient.CardGood); err != nil || a.Status != http.StatusCreated {
 		t.Errorf("another card: %s, %v", a, err)
@@ -147,17 +147,17 @@ func TestWhatTheShopperHasToDo(t *testing.T) {
 	waitOrder(t, me, o.ID, "paid")
 	if a := do(t, me, http.MethodPost, p.NextAction.RedirectURL,
 		map[string]bool{"approve": true}); a.Code() != "no_action_required" {
-		t.Errorf("an answer nobody asked for: %s, want no_action_required", a)
+		t.Errorf("a confirmation that is not required: %s, want no_action_required", a)
 	}
-	// A card is missing where the provider has no fields of its own.
-	o = order(t, me, place, product(t, "Asked tea", 500, 3).ID, 1)
+	// The sandbox has no card fields of its own, so a card is required.
+	o = order(t, me, addressID, product(t, "Asked tea", 500, 3).ID, 1)
 	if a := do(t, me, http.MethodPost, "/v1/payments", map[string]any{"order_id": o.ID}, "Idempotency-Key",
 		apiclient.Key()); a.Code() != "validation_failed" {
 		t.Errorf("no card: %s, want validation_failed", a)
 	}
 }
 
-// payment is a payment with what only some tests look at.
+// payment is a payment with fields that only some tests need.
 type payment struct {
 	ID, Status  string
 	FailureCode string `json:"failure_code"`

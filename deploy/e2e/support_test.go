@@ -16,14 +16,13 @@ import (
 	"sync"
 	"testing"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver of what looks into the services' databases
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver for reading the services' databases
 
 	"daprmall.dev/deploy/internal/apiclient"
 	"daprmall.dev/deploy/internal/redis"
 )
 
-// mallAccess is how to reach the parts of the mall under test, as the runner wrote it down. Shoppers never see any of
-// it.
+// mallAccess says how to reach the parts of the mall under test, as the runner recorded it. Shoppers see none of this.
 type mallAccess struct {
 	Databases map[string]string `json:"databases"`
 	Redis     struct {
@@ -41,7 +40,7 @@ type appAccess struct {
 	DaprToken string         `json:"dapr_api_token"`
 }
 
-// metrics is where an app's metrics are: the gateway has a port of its own for them.
+// metrics returns the address of an app's metrics: the gateway has its own port for them.
 func (a appAccess) metrics() string {
 	if port := a.Ports["operator"]; port != 0 {
 		return fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
@@ -71,7 +70,7 @@ func mallUnderTest(t *testing.T) mallAccess {
 	return p
 }
 
-// database opens a service's database as the service itself would.
+// database opens a service's database with the service's own credentials.
 func database(t *testing.T, service string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("pgx", mallUnderTest(t).Databases[service])
@@ -82,7 +81,7 @@ func database(t *testing.T, service string) *sql.DB {
 	return db
 }
 
-// ping tries to get into a database.
+// ping tries to connect to a database.
 func ping(t *testing.T, dsn string) error {
 	t.Helper()
 	db, err := sql.Open("pgx", dsn)
@@ -93,7 +92,7 @@ func ping(t *testing.T, dsn string) error {
 	return db.PingContext(t.Context())
 }
 
-// number asks a service's database for one number.
+// number reads one number from a service's database.
 func number(ctx context.Context, db *sql.DB, query string, args ...any) (n int64, err error) {
 	err = db.QueryRowContext(ctx, query, args...).Scan(&n)
 	return n, err
@@ -112,12 +111,12 @@ func redisDo(t *testing.T, args ...any) string {
 	return fmt.Sprint(out)
 }
 
-// internals are words of ours that no refusal may show.
+// internals are internal words that no refusal may show.
 var internals = regexp.MustCompile(
 	`(?i)\b(pgx|gorm|goroutine|daprd?|sqlstate|select |insert |update |postgres|redis|` +
 		`panic|runtime error|json: |unmarshal|127\.0\.0\.1|localhost)\b|\.go:\d|/services/|/internal/|/tmp/|/home/`)
 
-// refusal says what is wrong with an answer that should be a refusal with one of these statuses, "" if nothing.
+// refusal returns what is wrong with an answer that should be a refusal with one of these statuses, "" if nothing is.
 func refusal(a apiclient.Answer, statuses ...int) string {
 	allowed := false
 	for _, s := range statuses {
@@ -135,7 +134,7 @@ func refusal(a apiclient.Answer, statuses ...int) string {
 	return ""
 }
 
-// sameRefusal compares two refusals without their trace.
+// sameRefusal compares two refusals, ignoring their trace ids.
 func sameRefusal(a, b apiclient.Answer) bool {
 	return a.Status == b.Status && withoutTrace(a) == withoutTrace(b)
 }
@@ -144,7 +143,7 @@ var trace = regexp.MustCompile(`"trace_id":"[0-9a-f]+"`)
 
 func withoutTrace(a apiclient.Answer) string { return trace.ReplaceAllString(string(a.Body), "") }
 
-// together runs something n times at once and gives the answers.
+// together makes a request n times at once and returns the answers.
 func together(t *testing.T, n int, ask func(i int) (apiclient.Answer, error)) []apiclient.Answer {
 	t.Helper()
 	answers := make([]apiclient.Answer, n)
@@ -167,7 +166,7 @@ func together(t *testing.T, n int, ask func(i int) (apiclient.Answer, error)) []
 	return answers
 }
 
-// do asks and fails the test if there is no answer at all.
+// do makes a request and fails the test if there is no answer.
 func do(t *testing.T, c *apiclient.Client, method, path string, body any, headers ...string) apiclient.Answer {
 	t.Helper()
 	a, err := c.Do(t.Context(), method, path, body, headers...)
@@ -177,7 +176,7 @@ func do(t *testing.T, c *apiclient.Client, method, path string, body any, header
 	return a
 }
 
-// member is a shopper with what tests need to know of them.
+// member is a shopper with the account data that tests need.
 type member struct {
 	*apiclient.Client
 	id, email, refresh string
@@ -202,12 +201,12 @@ func signIn(t *testing.T, email string) member {
 	return m
 }
 
-// newEmail is an address nobody has, even in a mall that stayed up after the run before.
+// newEmail returns an unused address, even in a mall that stayed up after an earlier run.
 func newEmail() string {
 	return fmt.Sprintf("member-%s@mall.local", strings.ToLower(rand.Text()))
 }
 
-// newMember signs up somebody new.
+// newMember signs up a new user.
 func newMember(t *testing.T) member {
 	t.Helper()
 	email := newEmail()

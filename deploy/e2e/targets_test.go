@@ -11,12 +11,12 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// targets is somebody's things that bad requests aim at.
+// targets are objects of one user at which invalid requests are aimed.
 type targets struct {
 	product, address, order, payment, session string
 }
 
-// newTargets gives a new member one of everything, and nothing that changes by itself.
+// newTargets gives a new member one object of each kind, none of which changes by itself.
 func newTargets(t *testing.T) (targets, member) {
 	t.Helper()
 	me := newMember(t)
@@ -46,7 +46,7 @@ func newTargets(t *testing.T) (targets, member) {
 	return targets{product: p.ID, address: address, order: unpaid.ID, payment: payment.ID, session: open.Items[0].ID}, me
 }
 
-// path fills a route's path with what there is.
+// path fills the parameters of a route's path.
 func (s targets) path(op operation, me member) string {
 	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order,
 		"/v1/payments": s.payment, "/v1/sandbox/payments": s.payment, "/v1/admin": me.id, "/v1/sessions": s.session}
@@ -58,7 +58,7 @@ func (s targets) path(op operation, me member) string {
 	return strings.ReplaceAll(op.Path, "{product_id}", s.product)
 }
 
-// body is a good body for a route, to be spoilt.
+// body returns a valid body for a route, for tests to modify.
 func (s targets) body(op operation) map[string]any {
 	line := map[string]any{"product_id": s.product, "quantity": 2}
 	return map[string]map[string]any{
@@ -98,7 +98,7 @@ func address(city string) map[string]any {
 		"country": "CN", "postal_code": "200120"}
 }
 
-// as returns who may ask an operation.
+// as returns a client that may call an operation.
 func as(op operation, me member) *apiclient.Client {
 	switch op.Access {
 	case "seller":
@@ -111,7 +111,7 @@ func as(op operation, me member) *apiclient.Client {
 	return visitor
 }
 
-// headers are what a good request of an operation has besides its body.
+// headers returns the headers of a valid request of an operation.
 func headers(op operation) []string {
 	var h []string
 	if op.KeyRequired {
@@ -123,8 +123,8 @@ func headers(op operation) []string {
 	return h
 }
 
-// belongings is everything bad requests could have changed, as its owner sees it.
-func (s targets) belongings(t *testing.T, me member) string {
+// stateOf returns everything that invalid requests could have changed, as its owner sees it.
+func (s targets) stateOf(t *testing.T, me member) string {
 	t.Helper()
 	var all strings.Builder
 	for path, who := range map[string]*apiclient.Client{"/v1/me": me.Client, "/v1/cart": me.Client,
@@ -142,13 +142,13 @@ func (s targets) belongings(t *testing.T, me member) string {
 	return strings.Join(lines, "\n")
 }
 
-// unchanged fails if anything is not as it was.
+// unchanged fails if anything has changed.
 func (s targets) unchanged(t *testing.T, me member, before string) {
 	t.Helper()
 	was := strings.Split(before, "\n")
-	for line := range strings.SplitSeq(s.belongings(t, me), "\n") {
+	for line := range strings.SplitSeq(s.stateOf(t, me), "\n") {
 		if !slices.Contains(was, line) {
-			t.Errorf("bad requests changed something:\n%s", line)
+			t.Errorf("invalid requests changed something:\n%s", line)
 		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 var b64 = base64.RawURLEncoding
 
-// token writes a JWT signed by whatever sign is.
+// token makes a JWT signed by sign.
 func token(t *testing.T, header, claims map[string]any, sign func(text []byte) []byte) string {
 	t.Helper()
 	h, err := json.Marshal(header)
@@ -54,7 +54,7 @@ func with(m map[string]any, key string, value any) map[string]any {
 	return n
 }
 
-// forgeries are tokens that say to be somebody, an admin if that helps, and must be nobody.
+// forgeries are invalid tokens that claim to be a user, an admin if that helps. None of them may be accepted.
 func forgeries(t *testing.T, who member) map[string]string {
 	t.Helper()
 	var secrets map[string]map[string]string
@@ -64,12 +64,12 @@ func forgeries(t *testing.T, who member) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A key that has signed goes on verifying: a rotation in between does not matter.
+	// A key that has signed remains valid for verification, so a rotation in between does not matter.
 	real, header, claims := ed25519.NewKeyFromSeed(seed), with(part(t, who.Token, 0), "kid", kid), part(t, who.Token, 1)
 	byMall := func(text []byte) []byte { return ed25519.Sign(real, text) }
 	if genuine := token(t, header, claims, byMall); do(t, visitor.As(genuine), http.MethodGet, "/v1/me",
 		nil).Status != http.StatusOK {
-		t.Fatal("a token signed as auth signs is refused: the forgeries would be refused for the wrong reason")
+		t.Fatal("a token signed as auth does is refused, so the forgeries would be refused for the wrong reason")
 	}
 	public := publicKey(t, kid)
 	_, other, err := ed25519.GenerateKey(rand.Reader)
@@ -85,50 +85,50 @@ func forgeries(t *testing.T, who member) map[string]string {
 		}
 	}
 	nothing := func([]byte) []byte { return nil }
-	chief := with(claims, "roles", []string{"customer", "seller", "admin"})
+	adminClaims := with(claims, "roles", []string{"customer", "seller", "admin"})
 	past := time.Now().Add(-time.Minute)
-	expired := with(with(with(chief, "exp", past.Unix()), "iat", past.Add(-time.Hour).Unix()), "iat_ms",
+	expired := with(with(with(adminClaims, "exp", past.Unix()), "iat", past.Add(-time.Hour).Unix()), "iat_ms",
 		past.Add(-time.Hour).UnixMilli())
-	without := maps.Clone(chief)
+	without := maps.Clone(adminClaims)
 	delete(without, "exp")
 	half := strings.Split(who.Token, ".")
-	text, err := json.Marshal(chief)
+	text, err := json.Marshal(adminClaims)
 	if err != nil {
 		t.Fatal(err)
 	}
-	spoilt := []byte(half[2])
-	spoilt[10] ^= 1
+	tampered := []byte(half[2])
+	tampered[10] ^= 1
 	return map[string]string{
 		"expired":                   token(t, header, expired, byMall),
 		"never expiring":            token(t, header, without, byMall),
-		"issued in future":          token(t, header, with(chief, "iat", time.Now().Add(time.Hour).Unix()), byMall),
-		"of another issuer":         token(t, header, with(chief, "iss", "another"), byMall),
-		"for another audience":      token(t, header, with(chief, "aud", "another"), byMall),
-		"not an access token":       token(t, header, with(chief, "typ", "refresh"), byMall),
-		"of nobody":                 token(t, header, with(chief, "sub", ""), byMall),
-		"alg none":                  token(t, with(header, "alg", "none"), chief, nothing),
-		"alg None":                  token(t, with(header, "alg", "None"), chief, nothing),
-		"no signature":              token(t, header, chief, nothing),
-		"HS256 with the public key": token(t, with(header, "alg", "HS256"), chief, byHMAC(public)),
-		"HS256 with it as published": token(t, with(header, "alg", "HS256"), chief,
+		"issued in future":          token(t, header, with(adminClaims, "iat", time.Now().Add(time.Hour).Unix()), byMall),
+		"of another issuer":         token(t, header, with(adminClaims, "iss", "another"), byMall),
+		"for another audience":      token(t, header, with(adminClaims, "aud", "another"), byMall),
+		"not an access token":       token(t, header, with(adminClaims, "typ", "refresh"), byMall),
+		"no subject":                token(t, header, with(adminClaims, "sub", ""), byMall),
+		"alg none":                  token(t, with(header, "alg", "none"), adminClaims, nothing),
+		"alg None":                  token(t, with(header, "alg", "None"), adminClaims, nothing),
+		"no signature":              token(t, header, adminClaims, nothing),
+		"HS256 with the public key": token(t, with(header, "alg", "HS256"), adminClaims, byHMAC(public)),
+		"HS256 with it as published": token(t, with(header, "alg", "HS256"), adminClaims,
 			byHMAC([]byte(b64.EncodeToString(public)))),
-		"HS256 with nothing":       token(t, with(header, "alg", "HS256"), chief, byHMAC(nil)),
-		"another key of that name": token(t, header, chief, byOther),
-		"another key":              token(t, with(header, "kid", "k-forged"), chief, byOther),
-		"a key it brings along": token(t, with(with(header, "kid", "k-forged"), "jwk",
+		"HS256 with an empty key":       token(t, with(header, "alg", "HS256"), adminClaims, byHMAC(nil)),
+		"another key with the same kid": token(t, header, adminClaims, byOther),
+		"another key":                   token(t, with(header, "kid", "k-forged"), adminClaims, byOther),
+		"a key in its own header": token(t, with(with(header, "kid", "k-forged"), "jwk",
 			map[string]string{"kty": "OKP", "crv": "Ed25519", "x": b64.EncodeToString(other.Public().(ed25519.PublicKey))}),
-			chief, byOther),
-		"a key from elsewhere": token(t, with(header, "jku", "http://127.0.0.1:1/keys"), chief, byOther),
-		"tampered claims":      half[0] + "." + b64.EncodeToString(text) + "." + half[2],
-		"tampered signature":   half[0] + "." + half[1] + "." + string(spoilt),
-		"a refresh token":      who.refresh,
-		"half a token":         half[0] + "." + half[1],
-		"noise":                "AAAA.BBBB.CCCC",
-		"very long":            strings.Repeat("A", 8000),
+			adminClaims, byOther),
+		"a key from another host": token(t, with(header, "jku", "http://127.0.0.1:1/keys"), adminClaims, byOther),
+		"tampered claims":         half[0] + "." + b64.EncodeToString(text) + "." + half[2],
+		"tampered signature":      half[0] + "." + half[1] + "." + string(tampered),
+		"a refresh token":         who.refresh,
+		"half a token":            half[0] + "." + half[1],
+		"noise":                   "AAAA.BBBB.CCCC",
+		"very long":               strings.Repeat("A", 8000),
 	}
 }
 
-// publicKey is the key the mall publishes under a name.
+// publicKey returns the published key with this id.
 func publicKey(t *testing.T, kid string) []byte {
 	t.Helper()
 	var set struct {
@@ -153,7 +153,7 @@ func publicKey(t *testing.T, kid string) []byte {
 	return nil
 }
 
-// A ban ends sessions within a second or so, keeps the person out, and can be lifted.
+// A ban ends sessions within about a second, refuses sign-ins, and can be lifted.
 func TestBanTakesEffect(t *testing.T) {
 	me := newMember(t)
 	credentials := map[string]string{"email": me.email, "password": apiclient.Password}
@@ -164,7 +164,7 @@ func TestBanTakesEffect(t *testing.T) {
 	}
 	if a := do(t, visitor, http.MethodPost, "/v1/sessions",
 		map[string]string{"email": me.email, "password": "a wrong password"}); a.Code() != "invalid_credentials" {
-		t.Errorf("signing in with a wrong password: %s: it must not tell who is banned", a)
+		t.Errorf("signing in with a wrong password: %s; it must not reveal who is banned", a)
 	}
 	if a := do(t, visitor, http.MethodPost, "/v1/sessions/refresh",
 		map[string]string{"refresh_token": me.refresh}); a.Code() != "invalid_refresh_token" {
@@ -185,7 +185,7 @@ func TestBanTakesEffect(t *testing.T) {
 	}
 }
 
-// New roles end the tokens that carry the old ones; the session goes on with the new ones.
+// Tokens with old roles become void; the session continues with the new roles.
 func TestRolesTakeEffect(t *testing.T) {
 	me := newMember(t)
 	tea := map[string]any{"name": "My first tea", "description": "d", "price": 100, "stock": 1}
@@ -198,7 +198,7 @@ func TestRolesTakeEffect(t *testing.T) {
 	}
 	sell := func(want int) {
 		t.Helper()
-		gone(t, me.Client)
+		waitUntilVoid(t, me.Client)
 		var s apiclient.Session
 		if err := visitor.Want(t.Context(), http.StatusOK, http.MethodPost, "/v1/sessions/refresh",
 			map[string]string{"refresh_token": me.refresh}, &s); err != nil {
@@ -215,15 +215,15 @@ func TestRolesTakeEffect(t *testing.T) {
 	sell(http.StatusForbidden)
 }
 
-// Signing out ends the access token and the refresh token, of this session only.
-func TestSignOut(t *testing.T) {
+// Signing out ends the access token and the refresh token of this session only.
+func TestSigningOutEndsOnlyThisSession(t *testing.T) {
 	phone := newMember(t)
 	laptop := signIn(t, phone.email)
 	if err := phone.Want(t.Context(), http.StatusNoContent, http.MethodDelete, "/v1/sessions/current", nil,
 		nil); err != nil {
 		t.Fatal(err)
 	}
-	gone(t, phone.Client)
+	waitUntilVoid(t, phone.Client)
 	if a := do(t, visitor, http.MethodPost, "/v1/sessions/refresh",
 		map[string]string{"refresh_token": phone.refresh}); a.Code() != "invalid_refresh_token" {
 		t.Errorf("refreshing after signing out: %s", a)
@@ -233,9 +233,9 @@ func TestSignOut(t *testing.T) {
 	}
 }
 
-// A client whose answer was lost asks again and gets the same successor; a token used after its successor was used
-// is in two hands, and the whole family ends.
-func TestRefreshReuse(t *testing.T) {
+// A client whose answer was lost repeats the refresh and gets the same successor. A refresh token used after its
+// successor was used is in two hands, so the whole session ends.
+func TestReusingARefreshTokenEndsTheSession(t *testing.T) {
 	me := newMember(t)
 	refresh := func(token string) (apiclient.Session, apiclient.Answer) {
 		t.Helper()
@@ -274,10 +274,10 @@ func TestRefreshReuse(t *testing.T) {
 		t.Fatalf("the first one after its successor was used: %s", a)
 	}
 	if _, a := refresh(third.RefreshToken); a.Code() != "invalid_refresh_token" {
-		t.Errorf("the youngest of the family: %s, want it revoked too", a)
+		t.Errorf("the newest token of the session: %s, want it revoked, too", a)
 	}
-	gone(t, visitor.As(third.AccessToken))
-	gone(t, me.Client)
+	waitUntilVoid(t, visitor.As(third.AccessToken))
+	waitUntilVoid(t, me.Client)
 	for what, token := range map[string]string{"unknown": b64.EncodeToString(make([]byte, 32)),
 		"an access token": me.Token, "noise": "x", "changed": "A" + me.refresh[1:]} {
 		if _, a := refresh(token); a.Status != http.StatusUnauthorized {

@@ -23,50 +23,50 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// Anonymous clients ask for big lists and read nothing: three HTTP/2 connections with a window of 0 and 190 streams
-// each, and 40 HTTP/1.1 connections. They ask for far more than the mall takes in at a time, and still hold what they
-// got, while everybody else is served.
+// Anonymous clients request large lists and read nothing: three HTTP/2 connections with a window of 0 and 190 streams
+// each, and 40 HTTP/1.1 connections. They make far more requests than the mall serves at a time and leave the answers
+// unread, while all other clients are served.
 func TestSlowReadersDoNotBlockOtherRequests(t *testing.T) {
 	const (
-		places  = 64
+		slots   = 64
 		conns   = 3
 		streams = 190
-		atOnce  = 4 // without an answer, of one connection: all together are fewer than places, so nobody may be refused
+		atOnce  = 4 // unanswered requests per connection: in total fewer than slots, so nothing may be refused
 		textual = 40
-		kept    = 64 // of one address, which all of them have
+		kept    = 64 // unread answers kept per address, which is the same for all of them
 	)
-	setInFlight(t, places)
+	setInFlight(t, slots)
 	list := bigList(t)
-	polite := newShopping(t)
+	otherShopper := newShopping(t)
 	limited := metric(t, "api-gateway", "mall_gateway_limited_total")
 	const cutByGateway = "mall_gateway_unread_answers_cut_total"
 	before := metric(t, "api-gateway", cutByGateway)
 
 	for range textual {
-		askInText(t, list)
+		requestInText(t, list)
 	}
 	asked, enough := context.WithCancel(t.Context())
-	var rude, others sync.WaitGroup
+	var readers, others sync.WaitGroup
 	crowd := make([]*slowReader, conns)
 	for i := range crowd {
 		crowd[i] = openSlowReader(t, list)
-		rude.Go(func() {
+		readers.Go(func() {
 			if err := crowd[i].ask(streams, atOnce); err != nil {
 				t.Errorf("after %d of %d answers: %v", crowd[i].answered.Load(), streams, err)
 			}
 		})
 	}
 	others.Go(func() {
-		wishes := polite.wishes()
+		requests := otherShopper.requests()
 		for round := 0; round < 3 || asked.Err() == nil; round++ {
-			for name, wish := range wishes {
-				if a, err := wish(t.Context()); err != nil || a.Status >= 300 {
+			for name, request := range requests {
+				if a, err := request(t.Context()); err != nil || a.Status >= 300 {
 					t.Errorf("beside slow readers: %s: %s, %v", name, a, err)
 				}
 			}
 		}
 	})
-	rude.Wait()
+	readers.Wait()
 	cut := func() (n int64) {
 		for _, u := range crowd {
 			n += u.cut.Load()
@@ -74,13 +74,13 @@ func TestSlowReadersDoNotBlockOtherRequests(t *testing.T) {
 		return n
 	}
 	err := eventually(t.Context(), waitFor, func() error {
-		if n := metric(t, "api-gateway", "mall_gateway_in_flight"); n > 1 { // the polite one's, at most
-			return fmt.Errorf("%v requests are in flight: who does not read takes a place", n)
+		if n := metric(t, "api-gateway", "mall_gateway_in_flight"); n > 1 { // at most that of the other client
+			return fmt.Errorf("%v requests are in flight: unread answers take up slots", n)
 		}
 		if n := cut(); n < conns*streams-kept {
 			return fmt.Errorf("%d of %d unread answers were cut off, want all but %d", n, conns*streams, kept)
 		} else if n == conns*streams {
-			return errors.New("nothing is left unread: too late to tell")
+			return errors.New("no unread answer is left, too late to prove anything")
 		}
 		return nil
 	})
@@ -90,7 +90,7 @@ func TestSlowReadersDoNotBlockOtherRequests(t *testing.T) {
 	enough()
 	others.Wait()
 	if n := metric(t, "api-gateway", cutByGateway) - before; n < float64(cut()) {
-		t.Errorf("the gateway has counted %v answers that it cut off, the clients %d", n, cut())
+		t.Errorf("the gateway counted %v answers as cut off, the clients %d", n, cut())
 	}
 	if n := metric(t, "api-gateway", "mall_gateway_limited_total") - limited; n != 0 {
 		t.Errorf("%v requests were refused by a limit", n)
@@ -110,7 +110,7 @@ func setInFlight(t *testing.T, n int) {
 	})
 }
 
-// bigList makes a list of products of some hundred kilobytes and gives its address.
+// bigList makes a product list of some hundred kilobytes and returns its path.
 func bigList(t *testing.T) (target string) {
 	t.Helper()
 	category := "big-" + apiclient.Key()
@@ -130,7 +130,7 @@ func bigList(t *testing.T) (target string) {
 	return target
 }
 
-// dialSlowly connects to the gateway with next to no room for what it sends.
+// dialSlowly connects to the gateway with a very small receive buffer.
 func dialSlowly(t *testing.T) net.Conn {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(visitor.Base, "http://"))
@@ -144,8 +144,8 @@ func dialSlowly(t *testing.T) net.Conn {
 	return conn
 }
 
-// askInText asks by HTTP/1.1, several times over, so that no buffer on the way can take all the answers.
-func askInText(t *testing.T, target string) {
+// requestInText sends HTTP/1.1 requests several times, so that no buffer on the way can hold all the answers.
+func requestInText(t *testing.T, target string) {
 	t.Helper()
 	request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: mall\r\n\r\n", target)
 	if _, err := io.WriteString(dialSlowly(t), strings.Repeat(request, 20)); err != nil {
@@ -153,14 +153,14 @@ func askInText(t *testing.T, target string) {
 	}
 }
 
-// slowReader is an HTTP/2 connection on which no answer may be sent.
+// slowReader is an HTTP/2 connection that allows no data in answers.
 type slowReader struct {
 	*http2.Framer
 	target                string
 	opened, answered, cut atomic.Int64
 }
 
-// openSlowReader connects, and allows a window of 0.
+// openSlowReader connects with a window of 0.
 func openSlowReader(t *testing.T, target string) *slowReader {
 	t.Helper()
 	conn := dialSlowly(t)
@@ -175,8 +175,8 @@ func openSlowReader(t *testing.T, target string) *slowReader {
 	return u
 }
 
-// ask opens streams, so many at once and the next ones as answers begin, and returns when each has an answer. What is
-// cut off is counted until the connection ends.
+// ask opens streams, atOnce of them at a time, and returns when each has been answered. Streams that are cut off are
+// counted until the connection ends.
 func (u *slowReader) ask(streams, atOnce int64) error {
 	for range atOnce {
 		if err := u.open(); err != nil {

@@ -13,14 +13,14 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// peer is a route that services call, and which of them may.
-type peer struct {
+// internalRoute is a route that services call, with its allowed callers.
+type internalRoute struct {
 	app, method, path string
 	callers           []string
 }
 
-// public are routes that the gateway calls for its clients, one or two of each service; some services call them, too.
-var public = []peer{
+// public are routes that the gateway calls for its clients, one or two of each service. Some services call them, too.
+var public = []internalRoute{
 	{"auth", "POST", "/v1/sessions", []string{"api-gateway"}},
 	{"user", "GET", "/v1/admin/users", []string{"api-gateway"}},
 	{"product", "POST", "/v1/products", []string{"api-gateway"}},
@@ -30,9 +30,9 @@ var public = []peer{
 	{"payment", "POST", "/v1/payments", []string{"api-gateway"}},
 }
 
-// peers are the ways from service to service that the contracts name, feeds among them, and some for the gateway. A
-// service that is not listed must be refused.
-func peers(t *testing.T) []peer {
+// internalRoutes are the routes between services in the contracts, feeds included, and some that the gateway calls. A
+// caller that is not listed must be refused.
+func internalRoutes(t *testing.T) []internalRoute {
 	t.Helper()
 	files, err := fs.Glob(contracts.Files, "*/openapi.json")
 	if err != nil || len(files) == 0 {
@@ -54,9 +54,9 @@ func peers(t *testing.T) []peer {
 		}
 		for route, methods := range api.Paths {
 			for method, operation := range methods {
-				if operation.Callers != nil { // else everybody may
+				if operation.Callers != nil { // without x-callers every app may call
 					app := strings.TrimSuffix(path.Dir(file), "v1")
-					all = append(all, peer{app, strings.ToUpper(method), route, operation.Callers})
+					all = append(all, internalRoute{app, strings.ToUpper(method), route, operation.Callers})
 				}
 			}
 		}
