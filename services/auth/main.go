@@ -16,12 +16,12 @@ import (
 func main() { app.Main(run) }
 
 func run(ctx context.Context) error {
-	r, err := app.Open(ctx, store.Migrations)
+	a, err := app.Open(ctx, store.Migrations)
 	if err != nil {
 		return err
 	}
-	set := declare(r.Live)
-	raw, err := r.Sidecar.Secret(ctx, "signing-keys")
+	cfg := declareSettings(a.Settings)
+	raw, err := a.Sidecar.Secret(ctx, "signing-keys")
 	if err != nil {
 		return err
 	}
@@ -29,19 +29,19 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	keys := signing.NewRing(store.NewKeys(r.DB, vault), vault, set.keyRotation)
+	keys := signing.NewRing(store.NewKeys(a.DB, vault), vault, cfg.keyRotation)
 	if err := keys.Open(ctx); err != nil {
 		return err
 	}
-	sessionStore := store.New(r.DB)
-	sessions := auth.NewService(clients.NewUsers(r.Sidecar), keys, sessionStore, r.IDs, nil,
-		set.accessTTL, set.lifetimes)
-	if err := r.FollowKeys(ctx, "refresh-hmac", sessions.SetSecrets); err != nil {
+	sessionStore := store.New(a.DB)
+	sessions := auth.NewService(clients.NewUsers(a.Sidecar), keys, sessionStore, a.IDs, nil,
+		cfg.accessTTL, cfg.lifetimes)
+	if err := a.FollowKeys(ctx, "refresh-hmac", sessions.SetSecrets); err != nil {
 		return err
 	}
-	api.Routes(r.Server, r.Inbox, sessions, keys, sessionStore)
-	r.Every("forget", 10*time.Minute, sessionStore.Forget)
-	r.Every("keys", time.Second, keys.Refresh)
-	r.Go(r.Inbox.Run)
-	return r.Serve(ctx)
+	api.Routes(a.Server, a.Inbox, sessions, keys, sessionStore)
+	a.Every("forget", 10*time.Minute, sessionStore.Forget)
+	a.Every("keys", time.Second, keys.Refresh)
+	a.Go(a.Inbox.Run)
+	return a.Serve(ctx)
 }

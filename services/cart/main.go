@@ -17,15 +17,15 @@ import (
 func main() { app.Main(run) }
 
 func run(ctx context.Context) error {
-	r, err := app.Open(ctx)
+	a, err := app.Open(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.UseIdempotency(ctx); err != nil {
+	if err := a.UseIdempotency(ctx); err != nil {
 		return err
 	}
-	carts := cart.NewService(store.New(r.Sidecar), clients.NewCatalogue(r.Sidecar), config.Of(r.Live, keys.Currency))
-	api.Routes(r.Server, r.Inbox, r.Idempotency, carts)
-	r.Go(r.Inbox.Run)
-	return r.Serve(ctx)
+	carts := cart.NewService(store.New(a.Sidecar), clients.NewCatalogue(a.Sidecar), config.Of(a.Settings, keys.Currency))
+	api.Routes(a.Server, a.Inbox, a.Idempotency, carts)
+	a.Go(a.Inbox.Run)
+	return a.Serve(ctx)
 }

@@ -15,18 +15,18 @@ import (
 func main() { app.Main(run) }
 
 func run(ctx context.Context) error {
-	r, err := app.Open(ctx, store.Migrations)
+	a, err := app.Open(ctx, store.Migrations)
 	if err != nil {
 		return err
 	}
-	if err := r.UseIdempotency(ctx); err != nil {
+	if err := a.UseIdempotency(ctx); err != nil {
 		return err
 	}
-	set := declare(r.Live)
-	kept, others := store.New(r.DB), clients.New(r.Sidecar)
-	service := checkout.NewService(kept, others, others, others, set.shipping, set.currency, r.Log)
-	api.Routes(r.Server, r.Inbox, r.Idempotency, kept, service)
-	r.Go(r.Inbox.Run)
-	r.Every("forget", time.Hour, kept.Forget)
-	return r.Serve(ctx)
+	cfg := declareSettings(a.Settings)
+	addresses, peers := store.New(a.DB), clients.New(a.Sidecar)
+	service := checkout.NewService(addresses, peers, peers, peers, cfg.shipping, cfg.currency, a.Log)
+	api.Routes(a.Server, a.Inbox, a.Idempotency, addresses, service)
+	a.Go(a.Inbox.Run)
+	a.Every("forget", time.Hour, addresses.Forget)
+	return a.Serve(ctx)
 }

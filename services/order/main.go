@@ -15,26 +15,29 @@ import (
 func main() { app.Main(run) }
 
 func run(ctx context.Context) error {
-	r, err := app.Open(ctx, store.Migrations)
+	a, err := app.Open(ctx, store.Migrations)
 	if err != nil {
 		return err
 	}
-	if err := r.UseIdempotency(ctx); err != nil {
+	if err := a.UseIdempotency(ctx); err != nil {
 		return err
 	}
-	set := declare(r.Live)
-	kept := store.New(r.DB, r.Outbox)
-	orders := order.NewService(kept, set.paymentTimeout, set.cancelGrace)
-	api.Routes(r.Server, r.Inbox, r.Outbox, r.Idempotency, orders)
-	r.Every("deadlines", time.Second, func(ctx context.Context) error {
+	cfg := declareSettings(a.Settings)
+	orderStore := store.New(a.DB, a.Outbox)
+	orders := order.NewService(orderStore, cfg.paymentTimeout, cfg.cancelGrace)
+	api.Routes(a.Server, a.Inbox, a.Outbox, a.Idempotency, orders)
+	a.Every("deadlines", time.Second, func(ctx context.Context) error {
 		n, err := orders.CancelDue(ctx)
 		if n > 0 {
-			r.Log.Info("orders cancelled that nobody paid in time", "count", n)
+			a.Log.Info("orders cancelled that nobody paid in time", "count", n)
 		}
 		return err
 	})
-	r.Every("archive", archive.Every, func(ctx context.Context) error { return kept.Archive(ctx, set.archiveAfter()) })
-	r.Go(r.Outbox.Run)
-	r.Go(r.Inbox.Run)
-	return r.Serve(ctx)
+	a.Every("archive", archive.Every, func(ctx context.Context) error {
+		return orderStore.Archive(ctx,
+			cfg.archiveAfter())
+	})
+	a.Go(a.Outbox.Run)
+	a.Go(a.Inbox.Run)
+	return a.Serve(ctx)
 }

@@ -20,22 +20,22 @@ import (
 func main() { app.Main(run) }
 
 func run(ctx context.Context) error {
-	r, err := app.Open(ctx, store.Migrations)
+	a, err := app.Open(ctx, store.Migrations)
 	if err != nil {
 		return err
 	}
 	users := user.NewService(user.Deps{
-		Store: store.New(r.DB, r.Outbox), Hasher: argon.New(), Weak: strength.Weak, LooksAlike: lookalike.Has,
-		Sessions: clients.NewSessions(r.Sidecar),
-		Secrets:  clients.NewSecrets(r.Sidecar), Mailer: clients.NewMailer(r.Sidecar),
-		MailLink:       config.Of(r.Live, keys.MailLink),
-		VerifyAtSignUp: config.Of(r.Live, keys.VerifyAtSignUp), IDs: r.IDs, Log: r.Log,
+		Store: store.New(a.DB, a.Outbox), Hasher: argon.New(), Weak: strength.Weak, LooksAlike: lookalike.Has,
+		Sessions: clients.NewSessions(a.Sidecar),
+		Secrets:  clients.NewSecrets(a.Sidecar), Mailer: clients.NewMailer(a.Sidecar),
+		MailLink:       config.Of(a.Settings, keys.MailLink),
+		VerifyAtSignUp: config.Of(a.Settings, keys.VerifyAtSignUp), IDs: a.IDs, Log: a.Log,
 	})
-	api.Routes(r.Server, r.Outbox, users)
+	api.Routes(a.Server, a.Outbox, users)
 	api.Metrics(users)
-	r.Go(r.Outbox.Run)
-	r.Every("mail", time.Second, users.SendMails)
-	r.Every("forget", 10*time.Minute, users.ForgetMail)
-	r.Every("deletions", 10*time.Second, users.TellDeletionsAgain)
-	return r.Serve(ctx)
+	a.Go(a.Outbox.Run)
+	a.Every("mail", time.Second, users.SendMails)
+	a.Every("forget", 10*time.Minute, users.ForgetMail)
+	a.Every("deletions", 10*time.Second, users.TellDeletionsAgain)
+	return a.Serve(ctx)
 }

@@ -36,13 +36,14 @@ import (
 // openFor bounds how long a start waits for its sidecar and database: services start in any order.
 const openFor = 90 * time.Second
 
-// App is an opened service. Idempotency is nil until UseIdempotency. A service that publishes events runs its Outbox;
-// one that consumes some runs its Inbox.
+// App is an opened service. Idempotency is nil until UseIdempotency. The main function adds the service's workers with
+// Go and Every: a service that publishes events runs its Outbox, one that consumes events runs its Inbox. The workers
+// of ids, settings, secrets and connection pools are added here.
 type App struct {
 	Env         config.Env
 	Log         *slog.Logger
 	Sidecar     *sidecar.Client
-	Live        *config.Live
+	Settings    *config.Live
 	DB          *gorm.DB
 	IDs         *lease.Source
 	Outbox      *outbox.Outbox
@@ -81,7 +82,7 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &App{Env: env, Log: log, Sidecar: side, Verifier: identity.NewVerifier(side.Keys)}
+	a := &App{Env: env, Log: log, Sidecar: side, Verifier: identity.NewVerifier(side.Keys)}
 	opening, cancel := context.WithTimeout(ctx, openFor)
 	defer cancel()
 	if err := side.Wait(opening); err != nil {
@@ -94,55 +95,55 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.DB, err = r.OpenDB(opening, env.AppID+"-db"); err != nil {
+	if a.DB, err = a.OpenDB(opening, env.AppID+"-db"); err != nil {
 		return nil, err
 	}
-	sets := append([]postgres.Migrations{
+	migrations := append([]postgres.Migrations{
 		postgres.Defaults, lease.Migrations, outbox.Migrations, inbox.Migrations, idempotency.Migrations, settings.Migrations,
 	}, own...)
-	if err := postgres.Migrate(opening, r.DB, sets...); err != nil {
+	if err := postgres.Migrate(opening, a.DB, migrations...); err != nil {
 		return nil, err
 	}
-	if r.IDs, err = lease.NewSource(opening, r.DB, log); err != nil {
+	if a.IDs, err = lease.NewSource(opening, a.DB, log); err != nil {
 		return nil, err
 	}
-	r.Live = config.NewLive(side, settings.New(r.DB), log)
+	a.Settings = config.NewLive(side, settings.New(a.DB), log)
 	promauto.NewGaugeFunc(
 		prometheus.GaugeOpts{
 			Name: "mall_settings_missing",
 			Help: "Settings that are needed and not known: what needs them is refused.",
 		},
-		func() float64 { return float64(len(r.Live.Missing())) },
+		func() float64 { return float64(len(a.Settings.Missing())) },
 	)
 	promauto.NewGaugeFunc(
 		prometheus.GaugeOpts{
 			Name: "mall_settings_lost",
 			Help: "Settings that the configuration store has lost: their last good values are used.",
 		},
-		func() float64 { return float64(r.Live.Lost()) },
+		func() float64 { return float64(a.Settings.Lost()) },
 	)
-	prometheus.MustRegister(config.Metrics(r.Live))
-	r.Outbox = outbox.New(r.DB, env.AppID, side, log)
-	r.Inbox = inbox.New(r.DB, side, log)
-	r.Inbox.CatchUpEvery = config.Of(r.Live, keys.CatchUpEvery)
-	r.Server = server.New(env, log, r.Verifier,
+	prometheus.MustRegister(config.Metrics(a.Settings))
+	a.Outbox = outbox.New(a.DB, env.AppID, side, log)
+	a.Inbox = inbox.New(a.DB, side, log)
+	a.Inbox.CatchUpEvery = config.Of(a.Settings, keys.CatchUpEvery)
+	a.Server = server.New(env, log, a.Verifier,
 		web.Check{Name: "sidecar", Ask: side.Ready},
-		web.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, r.DB) }},
-		web.Check{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(r.Live.Missing()) }})
-	r.Server.Settings = r.Live.Missing
-	r.Server.RequireKeys(callers)
-	r.Pool(r.DB)
-	r.Go(r.IDs.Run)
-	r.Go(r.Live.Run)
-	return r, nil
+		web.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, a.DB) }},
+		web.Check{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(a.Settings.Missing()) }})
+	a.Server.MissingSettings = a.Settings.Missing
+	a.Server.RequireCallerKeys(callers)
+	a.KeepPoolSize(a.DB)
+	a.Go(a.IDs.Run)
+	a.Go(a.Settings.Run)
+	return a, nil
 }
 
 var secretRead = promauto.NewGaugeVec(prometheus.GaugeOpts{Name: "mall_secret_read_timestamp_seconds",
 	Help: "When a secret that may change was read last."}, []string{"secret"})
 
 // readSecret reads a secret that may change.
-func (r *App) readSecret(ctx context.Context, name string) (map[string]string, error) {
-	secret, err := r.Sidecar.Secret(ctx, name)
+func (a *App) readSecret(ctx context.Context, name string) (map[string]string, error) {
+	secret, err := a.Sidecar.Secret(ctx, name)
 	if err == nil {
 		secretRead.WithLabelValues(name).Set(float64(time.Now().UnixMilli()) / 1000)
 	}
@@ -153,10 +154,10 @@ func (r *App) readSecret(ctx context.Context, name string) (map[string]string, e
 const secretsEvery = 10 * time.Second
 
 // OpenDB opens the database that a secret names: "dsn", or "other_dsn" while the password in the first is not valid.
-func (r *App) OpenDB(ctx context.Context, name string) (*gorm.DB, error) {
+func (a *App) OpenDB(ctx context.Context, name string) (*gorm.DB, error) {
 	var dsns atomic.Pointer[[]string]
 	read := func(ctx context.Context) error {
-		secret, err := r.readSecret(ctx, name)
+		secret, err := a.readSecret(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -170,20 +171,21 @@ func (r *App) OpenDB(ctx context.Context, name string) (*gorm.DB, error) {
 	if err := read(ctx); err != nil {
 		return nil, err
 	}
-	r.Every("database secret", secretsEvery, read)
+	a.Every("database secret", secretsEvery, read)
 	return postgres.Open(ctx, func() []string { return *dsns.Load() })
 }
 
 // UseIdempotency prepares the store of idempotency keys.
-func (r *App) UseIdempotency(ctx context.Context) error {
-	r.Idempotency = idempotency.New(r.DB, r.IDs, nil, r.Log)
-	r.Go(r.Idempotency.Run)
-	return r.FollowKeys(ctx, "idempotency-hmac", r.Idempotency.SetSecrets)
+func (a *App) UseIdempotency(ctx context.Context) error {
+	a.Idempotency = idempotency.New(a.DB, a.IDs, nil, a.Log)
+	a.Go(a.Idempotency.Run)
+	return a.FollowKeys(ctx, "idempotency-hmac", a.Idempotency.SetSecrets)
 }
 
-// keys reads a secret with a "key" that is used, and an "other" that is also accepted during a change.
-func (r *App) keys(ctx context.Context, name string) (current []byte, others [][]byte, err error) {
-	secret, err := r.readSecret(ctx, name)
+// readKeys reads a secret that has a "key" and, while the key is being changed, an "other": what was made with the
+// other key is accepted too.
+func (a *App) readKeys(ctx context.Context, name string) (current []byte, others [][]byte, err error) {
+	secret, err := a.readSecret(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -196,10 +198,10 @@ func (r *App) keys(ctx context.Context, name string) (current []byte, others [][
 	return []byte(secret["key"]), others, nil
 }
 
-// FollowKeys calls use with the keys of a secret, now and every time they are read.
-func (r *App) FollowKeys(ctx context.Context, name string, use func(current []byte, others ...[]byte)) error {
+// FollowKeys calls use with the keys of a secret: now, and whenever the secret is read again.
+func (a *App) FollowKeys(ctx context.Context, name string, use func(current []byte, others ...[]byte)) error {
 	read := func(ctx context.Context) error {
-		current, others, err := r.keys(ctx, name)
+		current, others, err := a.readKeys(ctx, name)
 		if err == nil {
 			use(current, others...)
 		}
@@ -208,33 +210,33 @@ func (r *App) FollowKeys(ctx context.Context, name string, use func(current []by
 	if err := read(ctx); err != nil {
 		return err
 	}
-	r.Every(name, secretsEvery, read)
+	a.Every(name, secretsEvery, read)
 	return nil
 }
 
 // Go adds work that runs beside the server until its context ends.
-func (r *App) Go(run func(ctx context.Context)) { r.workers = append(r.workers, run) }
+func (a *App) Go(run func(ctx context.Context)) { a.workers = append(a.workers, run) }
 
-// Every adds a worker that does its work again and again, with this pause before each time.
-func (r *App) Every(name string, pause time.Duration, work func(ctx context.Context) error) {
-	r.Go(worker.Loop{Name: name, Log: r.Log, Every: worker.Pause(pause), Work: work}.Run)
+// Every adds a worker that does its work again and again, with this pause before each time, also before the first.
+func (a *App) Every(name string, pause time.Duration, work func(ctx context.Context) error) {
+	a.Go(worker.Loop{Name: name, Log: a.Log, Every: worker.Pause(pause), Work: work}.Run)
 }
 
 // Serve reads the settings once, runs the workers and serves until ctx ends; workers end after the last request.
-func (r *App) Serve(ctx context.Context) error {
-	if err := r.Live.Restore(ctx); err != nil {
+func (a *App) Serve(ctx context.Context) error {
+	if err := a.Settings.Restore(ctx); err != nil {
 		return err
 	}
-	if err := r.Live.Refresh(ctx); err != nil {
-		r.Log.Warn("starting with the last known settings", "error", err)
+	if err := a.Settings.Refresh(ctx); err != nil {
+		a.Log.Warn("starting with the last known settings", "error", err)
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var wg sync.WaitGroup
-	for _, run := range r.workers {
+	for _, run := range a.workers {
 		wg.Go(func() { run(background) })
 	}
-	err := server.Run(ctx, r.Env, r.Log, r.Server)
+	err := server.Run(ctx, a.Env, a.Log, a.Server)
 	stop()
 	wg.Wait()
 	return err

@@ -14,12 +14,12 @@ import (
 // poolEvery is how often the settings are applied to the pools.
 const poolEvery = 5 * time.Second
 
-// Pool applies the settings database.max_connections, database.connection_lifetime and database.idle_time to an open
-// database, in each replica of each service.
-func (r *App) Pool(db *gorm.DB) {
-	conns, idle := config.Of(r.Live, keys.MaxConnections), config.Of(r.Live, keys.IdleTime)
-	life := config.Of(r.Live, keys.ConnectionLifetime)
-	r.Every("pool", poolEvery, func(context.Context) error {
+// KeepPoolSize adds a worker that applies the settings database.max_connections, database.connection_lifetime and
+// database.idle_time to the pool of an open database. They are per replica.
+func (a *App) KeepPoolSize(db *gorm.DB) {
+	conns, idle := config.Of(a.Settings, keys.MaxConnections), config.Of(a.Settings, keys.IdleTime)
+	life := config.Of(a.Settings, keys.ConnectionLifetime)
+	a.Every("pool", poolEvery, func(context.Context) error {
 		return postgres.Resize(db, postgres.Pool{Conns: int(conns()), Life: life(), Idle: idle()})
 	})
 }

@@ -18,19 +18,21 @@ import (
 	"daprmall.dev/services/kit/postgres"
 )
 
-// Least is the least age of an archived record: longer than events and inboxes are kept, so that records rarely come
-// back.
-const Least = keys.LeastArchiveAge
+// MinAge is the least age of an archived record. It is longer than events are kept in outboxes and inboxes, so that
+// hardly any event changes an archived record, which must then be moved back.
+const MinAge = keys.LeastArchiveAge
 
 // Every is how often a service archives.
 const Every = 10 * time.Minute
 
-// margin is how far the clocks of processes that make ids, archive and unarchive may differ.
-const margin = 24 * time.Hour
+// clockMargin is how far the clocks of processes that make ids, archive and unarchive may differ. Unarchive looks for
+// records that are younger than MinAge by this margin.
+const clockMargin = 24 * time.Hour
 
 const (
-	lock  = 0x6d616c6c02 // advisory lock: exclusive to archive, shared to unarchive or hold
-	batch = 500          // records per transaction: few enough that its locks delay nobody
+	// archiveLock is the number of an advisory lock ("mall", 2): exclusive to archive, shared to unarchive or KeepInPlace.
+	archiveLock = 0x6d616c6c02
+	batch       = 500 // records per transaction: few enough that its locks delay nobody
 )
 
 var archived = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_archived_total",
@@ -38,15 +40,15 @@ var archived = promauto.NewCounter(prometheus.CounterOpts{Name: "mall_archived_t
 
 // Table is a live table. Its archive is archived_<Name>; their parent is all_<Name>.
 type Table struct {
-	Name string
-	Of   string // the condition for rows of records whose ids are given as one array: "order_id = ANY(?::bigint[])"
+	Name  string
+	Where string // selects the rows of records, given an array of their ids: "order_id = ANY(?::bigint[])"
 }
 
-// Archive describes one kind of record. Its id, a Snowflake, tells its age.
+// Archive describes one kind of record. The age of a record is that of its id, a Snowflake.
 type Archive struct {
-	// Old is a query for finished records in live tables: ids below the first argument, in order, at most as many as the
-	// second says.
-	Old string
+	// Finished is a query for finished records in live tables: ids below the first argument, in order, at most as many as
+	// the second says.
+	Finished string
 	// Tables hold the records; one that refers to another comes after it.
 	Tables []Table
 }
@@ -54,11 +56,11 @@ type Archive struct {
 // move moves rows between tables with the same columns in the same order, as inheritance guarantees.
 const move = "WITH rows AS (DELETE FROM %s WHERE %s RETURNING *) INSERT INTO %s SELECT * FROM rows"
 
-// WithLive brings records back that may lie in the archive and runs f in the same transaction. Without such ids it only
-// runs f.
+// WithLive runs f in a transaction in which these records are in the live tables (see Unarchive). If all of them are
+// younger than MinAge they are there already, and f runs without a transaction.
 func (a Archive) WithLive(ctx context.Context, db *gorm.DB, recordIDs []string,
 	f func(ctx context.Context) error) error {
-	if len(old(recordIDs)) == 0 {
+	if len(maybeArchived(recordIDs)) == 0 {
 		return f(ctx)
 	}
 	return postgres.InTx(ctx, db, func(ctx context.Context, tx *gorm.DB) error {
@@ -69,18 +71,18 @@ func (a Archive) WithLive(ctx context.Context, db *gorm.DB, recordIDs []string,
 	})
 }
 
-// Unarchive brings records back into the live tables, where they stay at least until tx ends. Young ids need no
-// statement.
+// Unarchive moves records back into the live tables, where they stay at least until tx ends. Records younger than
+// MinAge need no statement.
 func (a Archive) Unarchive(tx *gorm.DB, recordIDs ...string) error {
-	found := old(recordIDs)
+	found := maybeArchived(recordIDs)
 	if len(found) == 0 {
 		return nil
 	}
-	if err := Hold(tx); err != nil {
+	if err := KeepInPlace(tx); err != nil {
 		return err
 	}
 	for _, t := range a.Tables {
-		sql := fmt.Sprintf(move, "archived_"+t.Name, t.Of, t.Name)
+		sql := fmt.Sprintf(move, "archived_"+t.Name, t.Where, t.Name)
 		if err := tx.Exec(sql, postgres.Array(found)).Error; err != nil {
 			return fmt.Errorf("bring %s back from the archive: %w", t.Name, err)
 		}
@@ -88,21 +90,21 @@ func (a Archive) Unarchive(tx *gorm.DB, recordIDs ...string) error {
 	return nil
 }
 
-// old returns the ids of records that may have been archived.
-func old(recordIDs []string) []string {
+// maybeArchived returns the ids of records that may have been archived.
+func maybeArchived(recordIDs []string) []string {
 	var out []string
 	for _, id := range recordIDs {
-		if ids.Valid(id) && time.Since(ids.Made(id)) > Least-margin {
+		if ids.Valid(id) && time.Since(ids.Made(id)) > MinAge-clockMargin {
 			out = append(out, id)
 		}
 	}
 	return out
 }
 
-// Hold keeps all records where they are until tx ends, for a statement that changes live and archived ones: it would
-// find a record that is just being moved in neither table.
-func Hold(tx *gorm.DB) error {
-	if err := tx.Exec("SELECT pg_advisory_xact_lock_shared(?)", lock).Error; err != nil {
+// KeepInPlace prevents that records are moved until tx ends. A statement that changes live and archived records needs
+// it: it would find a record that is being moved in neither table.
+func KeepInPlace(tx *gorm.DB) error {
+	if err := tx.Exec("SELECT pg_advisory_xact_lock_shared(?)", archiveLock).Error; err != nil {
 		return fmt.Errorf("lock the archive: %w", err)
 	}
 	return nil
@@ -110,11 +112,11 @@ func Hold(tx *gorm.DB) error {
 
 // Run archives what is older than age in batches, each in its own transaction; one of several replicas does it.
 func (a Archive) Run(ctx context.Context, db *gorm.DB, age time.Duration) error {
-	before := ids.First(time.Now().Add(-max(age, Least)))
+	before := ids.FirstAt(time.Now().Add(-max(age, MinAge)))
 	for {
 		n := 0
 		err := postgres.InTx(ctx, db, func(_ context.Context, tx *gorm.DB) (err error) {
-			n, err = a.Move(tx, before)
+			n, err = a.MoveBatch(tx, before)
 			return err
 		})
 		if err != nil {
@@ -127,14 +129,14 @@ func (a Archive) Run(ctx context.Context, db *gorm.DB, age time.Duration) error 
 	}
 }
 
-// Move archives a batch of records with ids below before and returns their number. It moves none while another process
-// archives or unarchives.
-func (a Archive) Move(tx *gorm.DB, before int64) (int, error) {
-	if alone, err := exclusive(tx); err != nil || !alone {
+// MoveBatch archives a batch of records with ids below before and returns their number. It moves none while another
+// process archives or unarchives.
+func (a Archive) MoveBatch(tx *gorm.DB, before int64) (int, error) {
+	if alone, err := tryLockExclusive(tx); err != nil || !alone {
 		return 0, err
 	}
 	var found []string
-	if err := tx.Raw(a.Old, before, batch).Scan(&found).Error; err != nil {
+	if err := tx.Raw(a.Finished, before, batch).Scan(&found).Error; err != nil {
 		return 0, fmt.Errorf("look for what is old: %w", err)
 	}
 	if len(found) == 0 {
@@ -142,7 +144,7 @@ func (a Archive) Move(tx *gorm.DB, before int64) (int, error) {
 	}
 	for i := len(a.Tables) - 1; i >= 0; i-- {
 		t := a.Tables[i]
-		sql := fmt.Sprintf(move, t.Name, t.Of, "archived_"+t.Name)
+		sql := fmt.Sprintf(move, t.Name, t.Where, "archived_"+t.Name)
 		if err := tx.Exec(sql, postgres.Array(found)).Error; err != nil {
 			return 0, fmt.Errorf("archive %s: %w", t.Name, err)
 		}
@@ -150,10 +152,10 @@ func (a Archive) Move(tx *gorm.DB, before int64) (int, error) {
 	return len(found), nil
 }
 
-// exclusive reports whether no other process archives or unarchives until tx ends. From then on tx fails rather than
-// waits for long: whoever holds its rows may be waiting for it.
-func exclusive(tx *gorm.DB) (alone bool, err error) {
-	if err := tx.Raw("SELECT pg_try_advisory_xact_lock(?)", lock).Scan(&alone).Error; err != nil || !alone {
+// tryLockExclusive reports whether it could exclude other processes from archiving and unarchiving until tx ends. From
+// then on tx waits for a row only briefly and then fails: the transaction that has the row may be waiting for this one.
+func tryLockExclusive(tx *gorm.DB) (alone bool, err error) {
+	if err := tx.Raw("SELECT pg_try_advisory_xact_lock(?)", archiveLock).Scan(&alone).Error; err != nil || !alone {
 		return false, err
 	}
 	return true, tx.Exec("SET LOCAL lock_timeout = '500ms'").Error

@@ -37,17 +37,17 @@ var (
 		ALTER TABLE steps INHERIT all_steps;
 		CREATE TABLE archived_steps (LIKE steps INCLUDING ALL) INHERITS (all_steps);`)}}}
 	things = archive.Archive{
-		Old: "SELECT id FROM things WHERE id < ? AND NOT open ORDER BY id LIMIT ?",
+		Finished: "SELECT id FROM things WHERE id < ? AND NOT open ORDER BY id LIMIT ?",
 		Tables: []archive.Table{
-			{Name: "things", Of: "id = ANY(?::bigint[])"},
-			{Name: "parts", Of: "thing_id = ANY(?::bigint[])"},
+			{Name: "things", Where: "id = ANY(?::bigint[])"},
+			{Name: "parts", Where: "thing_id = ANY(?::bigint[])"},
 		},
 	}
 )
 
 // aged returns the i-th id of those made so long ago.
 func aged(ago time.Duration, i int) string {
-	return fmt.Sprint(ids.First(time.Now().Add(-ago)) + int64(i))
+	return fmt.Sprint(ids.FirstAt(time.Now().Add(-ago)) + int64(i))
 }
 
 func exec(t *testing.T, db *gorm.DB, sql string, args ...any) {
@@ -109,7 +109,7 @@ func TestWhatIsOldAndFinishedIsArchived(t *testing.T) {
 // However short the setting, nothing is archived that an event may still name.
 func TestNothingYoungIsArchived(t *testing.T) {
 	db := postgrestest.Open(t, migrations)
-	young, old := aged(archive.Least-time.Hour, 0), aged(archive.Least+time.Hour, 0)
+	young, old := aged(archive.MinAge-time.Hour, 0), aged(archive.MinAge+time.Hour, 0)
 	add(t, db, young, false)
 	add(t, db, old, false)
 	if err := things.Run(t.Context(), db, 0); err != nil {
@@ -160,7 +160,7 @@ func TestUnarchiveBringsBack(t *testing.T) {
 // Young records cost no statement, and no transaction.
 func TestYoungRecordsCostNothing(t *testing.T) {
 	watched := postgrestest.Watch(postgrestest.Open(t, migrations))
-	err := things.WithLive(t.Context(), watched.DB, []string{aged(archive.Least-48*time.Hour, 0)},
+	err := things.WithLive(t.Context(), watched.DB, []string{aged(archive.MinAge-48*time.Hour, 0)},
 		func(ctx context.Context) error {
 			if postgres.DB(ctx, watched.DB).Statement.ConnPool != watched.DB.Statement.ConnPool {
 				t.Error("a transaction was begun")

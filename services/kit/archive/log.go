@@ -27,10 +27,10 @@ func (l Log) Run(ctx context.Context, db *gorm.DB, age time.Duration) error {
 		n := int64(0)
 		err := postgres.InTx(ctx, db, func(_ context.Context, tx *gorm.DB) error {
 			n = 0
-			if alone, err := exclusive(tx); err != nil || !alone {
+			if alone, err := tryLockExclusive(tx); err != nil || !alone {
 				return err
 			}
-			res := tx.Exec(rows, max(age, Least).Seconds())
+			res := tx.Exec(rows, max(age, MinAge).Seconds())
 			n = res.RowsAffected
 			return res.Error
 		})

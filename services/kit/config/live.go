@@ -43,23 +43,24 @@ type Memory interface {
 	Save(ctx context.Context, values map[string]Value) error
 }
 
-// Live holds settings that change while the process runs. The last good value stays until the store has another good
-// one or says Unset: invalid, absent and older values (of a restored store) and an unreachable store change nothing.
+// Live holds settings that change while the process runs. The last good value of a setting stays until the store has
+// another good one or Unset. Values that are invalid, absent, or older (the store was restored) change nothing, nor
+// does an unreachable store.
 type Live struct {
 	store  Store
 	memory Memory // may be nil
 	log    *slog.Logger
 
 	mu       sync.Mutex
-	set      map[string]*setting
+	settings map[string]*setting
 	restored bool
-	dirty    map[string]Value // good values that the memory does not have yet
+	unsaved  map[string]Value // good values that the memory does not have yet
 	lost     []string
 
 	missing   atomic.Pointer[[]string]
 	lostCount atomic.Int64
-	rejected  atomic.Pointer[[]string]
-	read      atomic.Int64 // when the store was asked last with success, in Unix ms
+	refused   atomic.Pointer[[]string]
+	lastRead  atomic.Int64 // when the store was asked last with success, in Unix ms
 }
 
 type setting struct {
@@ -68,11 +69,11 @@ type setting struct {
 	required bool // see Required
 	chosen   bool // see Chosen
 
-	value   Value // the last good one; its text may be Unset
-	known   bool
-	newest  int64   // the version that the store must not be behind
-	kept    bool    // the memory has a value, even one that is no longer valid
-	refused *string // the last rejected value: it is logged once
+	value      Value // the last good one; its text may be Unset
+	known      bool
+	newest     int64   // the version that the store must not be behind
+	remembered bool    // the memory has a value, even one that is no longer valid
+	refused    *string // the last rejected value: it is logged once
 }
 
 // Option is a property of a setting.
@@ -88,7 +89,7 @@ func Chosen(s *setting) { s.required, s.chosen = true, true }
 
 // NewLive makes an empty set; declare settings before Run. memory may be nil.
 func NewLive(store Store, memory Memory, log *slog.Logger) *Live {
-	return &Live{store: store, memory: memory, log: log, set: map[string]*setting{}, dirty: map[string]Value{}}
+	return &Live{store: store, memory: memory, log: log, settings: map[string]*setting{}, unsaved: map[string]Value{}}
 }
 
 // Setting declares a setting of any type and returns a function that reads its present value. parse must also validate.
@@ -111,16 +112,16 @@ func Setting[T any](l *Live, key string, def T, parse func(string) (T, error), o
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if first := l.set[key]; first != nil {
-		s.follow(first)
+	if first := l.settings[key]; first != nil {
+		s.chain(first)
 	}
-	l.set[key] = s
-	l.noteMissing()
+	l.settings[key] = s
+	l.updateMissing()
 	return func() T { return *value.Load() }
 }
 
-// follow connects a second declaration of a setting with the first, so that readers of both get its value.
-func (s *setting) follow(first *setting) {
+// chain connects a second declaration of a setting with the first, so that readers of both get its value.
+func (s *setting) chain(first *setting) {
 	apply, reset := s.apply, s.reset
 	s.required, s.chosen = s.required || first.required, s.chosen || first.chosen
 	s.reset = func() { first.reset(); reset() }
@@ -147,15 +148,15 @@ func (l *Live) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load the last known settings: %w", err)
 	}
-	for key, s := range l.set {
+	for key, s := range l.settings {
 		if v, ok := values[key]; ok {
-			l.take(key, s, v)
-			s.kept, s.newest = true, v.Version
+			l.accept(key, s, v)
+			s.remembered, s.newest = true, v.Version
 		}
 	}
 	l.restored = true
-	clear(l.dirty) // the memory has them
-	l.noteMissing()
+	clear(l.unsaved) // the memory has them
+	l.updateMissing()
 	return nil
 }
 
@@ -163,14 +164,14 @@ func (l *Live) restore(ctx context.Context) error {
 func (l *Live) Refresh(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.set) == 0 {
+	if len(l.settings) == 0 {
 		return nil
 	}
 	// Before the memory has been read, an absent key must not be taken for its default.
 	if err := l.restore(ctx); err != nil {
 		return err
 	}
-	names := append(slices.Collect(maps.Keys(l.set)), Initialized)
+	names := append(slices.Collect(maps.Keys(l.settings)), Initialized)
 	asked := time.Now()
 	values, err := l.store.Config(ctx, names)
 	if err != nil {
@@ -181,30 +182,30 @@ func (l *Live) Refresh(ctx context.Context) error {
 	if !initialized {
 		lost = append(lost, Initialized)
 	}
-	for key, s := range l.set {
+	for key, s := range l.settings {
 		v, present := values[key]
 		switch {
 		case present && v.Version != 0 && v.Version < s.newest:
 			lost = append(lost, key) // the store was restored to an earlier state
 		case present:
-			l.take(key, s, v)
-		case s.known || s.kept:
+			l.accept(key, s, v)
+		case s.known || s.remembered:
 			if s.value.Text != Unset {
 				lost = append(lost, key)
 			}
 		case initialized:
-			l.take(key, s, Value{Text: Unset})
+			l.accept(key, s, Value{Text: Unset})
 		}
 	}
-	l.noteMissing()
-	l.noteRefused(values)
-	l.read.Store(asked.UnixMilli())
-	l.tellLost(lost)
+	l.updateMissing()
+	l.updateRefused(values)
+	l.lastRead.Store(asked.UnixMilli())
+	l.logLost(lost)
 	return l.save(ctx)
 }
 
-// take makes v the setting's value if it is valid.
-func (l *Live) take(key string, s *setting, v Value) {
+// accept makes v the setting's value if it is valid, and otherwise logs once that it was refused.
+func (l *Live) accept(key string, s *setting, v Value) {
 	raw := v.Text
 	if s.known && s.value == v || s.refused != nil && *s.refused == raw {
 		return
@@ -215,7 +216,7 @@ func (l *Live) take(key string, s *setting, v Value) {
 		err = s.apply(raw)
 	case s.known && s.value.Text == Unset: // Unset with another version
 		err = nil
-	case !s.chosen || !s.known && !s.kept:
+	case !s.chosen || !s.known && !s.remembered:
 		s.reset()
 		err = nil
 	}
@@ -228,11 +229,11 @@ func (l *Live) take(key string, s *setting, v Value) {
 		l.log.Info("configuration changed", "key", key)
 	}
 	s.value, s.newest, s.known, s.refused = v, v.Version, true, nil
-	l.dirty[key] = v
+	l.unsaved[key] = v
 }
 
-// tellLost logs once what the store has lost, and once that it has it again.
-func (l *Live) tellLost(lost []string) {
+// logLost logs once what the store has lost, and once that it has it again.
+func (l *Live) logLost(lost []string) {
 	l.lostCount.Store(int64(len(lost)))
 	slices.Sort(lost)
 	if slices.Equal(lost, l.lost) {
@@ -247,22 +248,22 @@ func (l *Live) tellLost(lost []string) {
 }
 
 func (l *Live) save(ctx context.Context) error {
-	if l.memory == nil || len(l.dirty) == 0 {
+	if l.memory == nil || len(l.unsaved) == 0 {
 		return nil
 	}
-	if err := l.memory.Save(ctx, l.dirty); err != nil {
+	if err := l.memory.Save(ctx, l.unsaved); err != nil {
 		return fmt.Errorf("keep settings: %w", err) // they stay dirty: the next refresh tries again
 	}
-	for key := range l.dirty {
-		l.set[key].kept = true
+	for key := range l.unsaved {
+		l.settings[key].remembered = true
 	}
-	clear(l.dirty)
+	clear(l.unsaved)
 	return nil
 }
 
-func (l *Live) noteMissing() {
+func (l *Live) updateMissing() {
 	var missing []string
-	for key, s := range l.set {
+	for key, s := range l.settings {
 		if s.required && !s.known {
 			missing = append(missing, key)
 		}
@@ -271,21 +272,21 @@ func (l *Live) noteMissing() {
 	l.missing.Store(&missing)
 }
 
-// noteRefused records the keys whose value in the store was rejected.
-func (l *Live) noteRefused(values map[string]Value) {
+// updateRefused records the keys whose value in the store was rejected.
+func (l *Live) updateRefused(values map[string]Value) {
 	var refused []string
-	for key, s := range l.set {
+	for key, s := range l.settings {
 		if v, present := values[key]; present && s.refused != nil && *s.refused == v.Text {
 			refused = append(refused, key)
 		}
 	}
 	slices.Sort(refused)
-	l.rejected.Store(&refused)
+	l.refused.Store(&refused)
 }
 
 // Refused names the settings whose value in the store cannot be used.
 func (l *Live) Refused() []string {
-	if r := l.rejected.Load(); r != nil {
+	if r := l.refused.Load(); r != nil {
 		return *r
 	}
 	return nil

@@ -99,8 +99,9 @@ func TestRefusedValuesAreNamed(t *testing.T) {
 		if err := live.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := fmt.Sprint(live.Refused()); got != s.want || live.read.Load() < before {
-			t.Errorf("step %d: refused %s, want %s; read %d ms after the step began", i, got, s.want, live.read.Load()-before)
+		if got := fmt.Sprint(live.Refused()); got != s.want || live.lastRead.Load() < before {
+			t.Errorf("step %d: refused %s, want %s; read %d ms after the step began", i, got, s.want,
+				live.lastRead.Load()-before)
 		}
 	}
 }

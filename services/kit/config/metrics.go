@@ -21,7 +21,7 @@ func (c collector) Describe(to chan<- *prometheus.Desc) { to <- refusedDesc; to 
 // Collect implements prometheus.Collector.
 func (c collector) Collect(to chan<- prometheus.Metric) {
 	// The time comes first: the values that follow are at least that fresh.
-	to <- prometheus.MustNewConstMetric(readDesc, prometheus.GaugeValue, float64(c.live.read.Load())/1000)
+	to <- prometheus.MustNewConstMetric(readDesc, prometheus.GaugeValue, float64(c.live.lastRead.Load())/1000)
 	for _, key := range c.live.Refused() {
 		to <- prometheus.MustNewConstMetric(refusedDesc, prometheus.GaugeValue, 1, key)
 	}

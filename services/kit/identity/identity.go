@@ -27,9 +27,9 @@ const (
 type User struct {
 	ID       string
 	Roles    []string
-	Session  string // the refresh family: one sign-in on one device
+	Session  string // the session's id: one sign-in on one device
 	Key      string // the id of the key that signed the token
-	IssuedAt int64  // unix milliseconds; a revocation names a time before which tokens are void
+	IssuedAt int64  // Unix time in ms; a revocation voids the tokens that were issued before its time
 }
 
 // Is reports whether the user has a role.

@@ -16,16 +16,20 @@ import (
 )
 
 const (
-	// fetched keys count as fresh that long; after that the next token triggers a fetch in the background
-	keysFor = 5 * time.Second
-	// older keys are fetched before a token is checked; a key is published longer than that before it signs
-	keysMost     = 30 * time.Second
-	fetchWithin  = 5 * time.Second
-	askAgain     = time.Second // keys are fetched at most this often, and as often for unknown key ids
-	cachedTokens = 20_000
-	// skew is how far auth's clock (its database's) may be ahead of ours: without it a token could not be used in the
-	// first seconds of its life.
-	skew = 30 * time.Second
+	// freshFor is how long fetched keys are used without a fetch. After it the next token triggers a fetch in the
+	// background.
+	freshFor = 5 * time.Second
+	// refetchAfter is the age after which keys are fetched before a token is checked. Auth publishes a key longer than
+	// this before it signs with it.
+	refetchAfter = 30 * time.Second
+	fetchTimeout = 5 * time.Second // of a fetch in the background
+	// fetchPause is the least time between two fetches; and between two fetches because of an unknown key id, so that
+	// forged ids do not cause a stream of calls.
+	fetchPause      = time.Second
+	maxCachedTokens = 20_000 // a few MB
+	// maxClockSkew is how far auth's clock (its database's) may be ahead of ours: without it a token could not be used in
+	// the first seconds of its life.
+	maxClockSkew = 30 * time.Second
 )
 
 // Claims is the payload of an access token.
@@ -62,26 +66,27 @@ type Verifier struct {
 	fetch func(ctx context.Context) (KeySet, error)
 	now   func() time.Time
 
-	mu      sync.RWMutex
-	keys    map[string]ed25519.PublicKey
-	fetched time.Time
-	asking  sync.Mutex
-	asked   time.Time
-	forged  time.Time // the last fetch for an unknown key
-	failed  error     // the error of the last fetch
+	mu        sync.RWMutex
+	keys      map[string]ed25519.PublicKey // by key id
+	installed time.Time                    // when keys were last replaced
+
+	fetching    sync.Mutex // held during a fetch
+	lastFetch   time.Time
+	lastUnknown time.Time // the last fetch because of an unknown key id
+	lastErr     error     // of the last fetch
 
 	cacheMu sync.RWMutex
-	cache   map[[32]byte]cached
+	cache   map[[32]byte]cachedUser
 }
 
-type cached struct {
-	user    User // its Key must still be published: when a stolen key is revoked, the tokens it signed go with it
+type cachedUser struct {
+	user    User // its Key must still be published: a revoked key voids the tokens that it signed
 	expires time.Time
 }
 
 // NewVerifier makes a verifier that fetches keys when it first needs them.
 func NewVerifier(fetch func(ctx context.Context) (KeySet, error)) *Verifier {
-	return &Verifier{fetch: fetch, now: time.Now, keys: map[string]ed25519.PublicKey{}, cache: map[[32]byte]cached{}}
+	return &Verifier{fetch: fetch, now: time.Now, keys: map[string]ed25519.PublicKey{}, cache: map[[32]byte]cachedUser{}}
 }
 
 func unauthenticated(cause error) error {
@@ -104,7 +109,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (User, error) {
 			return User{}, unauthenticated(jwt.ErrTokenExpired)
 		}
 		if _, err := v.key(ctx, hit.user.Key); err != nil {
-			return User{}, asRefusal(err)
+			return User{}, unlessUnavailable(err)
 		}
 		return hit.user, nil
 	}
@@ -118,107 +123,110 @@ func (v *Verifier) Verify(ctx context.Context, token string) (User, error) {
 		return v.key(ctx, kid)
 	})
 	if err != nil {
-		return User{}, asRefusal(err)
+		return User{}, unlessUnavailable(err)
 	}
-	if iat := claims.IssuedAt; iat != nil && iat.After(v.now().Add(skew)) {
+	if iat := claims.IssuedAt; iat != nil && iat.After(v.now().Add(maxClockSkew)) {
 		return User{}, unauthenticated(jwt.ErrTokenUsedBeforeIssued)
 	}
 	if claims.Type != AccessType || claims.Subject == "" || claims.Session == "" || claims.IssuedMS <= 0 {
 		return User{}, unauthenticated(errors.New("not an access token"))
 	}
 	u := User{ID: claims.Subject, Roles: claims.Roles, Session: claims.Session, Key: kid, IssuedAt: claims.IssuedMS}
-	v.remember(sum, cached{u, claims.ExpiresAt.Time})
+	v.remember(sum, cachedUser{u, claims.ExpiresAt.Time})
 	return u, nil
 }
 
-func asRefusal(err error) error {
+// unlessUnavailable makes every error but Unavailable a refusal of the token.
+func unlessUnavailable(err error) error {
 	if problem.KindOf(err) == problem.Unavailable {
 		return err
 	}
 	return unauthenticated(err)
 }
 
-func (v *Verifier) remember(sum [32]byte, c cached) {
+func (v *Verifier) remember(sum [32]byte, c cachedUser) {
 	v.cacheMu.Lock()
 	defer v.cacheMu.Unlock()
-	if len(v.cache) >= cachedTokens {
+	if len(v.cache) >= maxCachedTokens {
 		now := v.now()
 		for k, old := range v.cache {
 			if !now.Before(old.expires) {
 				delete(v.cache, k)
 			}
 		}
-		if len(v.cache) >= cachedTokens { // all still valid: start over, at one more signature check per token
+		if len(v.cache) >= maxCachedTokens { // all still valid: start over, at one more signature check per token
 			clear(v.cache)
 		}
 	}
 	v.cache[sum] = c
 }
 
+// key returns the public key with id kid, and fetches the keys if they are old or do not contain it.
 func (v *Verifier) key(ctx context.Context, kid string) (ed25519.PublicKey, error) {
-	k, age := v.known(kid)
+	k, age := v.lookUp(kid)
 	switch {
-	case k != nil && age < keysFor:
+	case k != nil && age < freshFor:
 		return k, nil
-	case k != nil && !v.asking.TryLock(): // a fetch is under way, and auth may hang: nobody else waits for it
+	case k != nil && !v.fetching.TryLock(): // a fetch is under way; it may take long, and the known key is good enough
 		return k, nil
-	case k != nil && v.now().Sub(v.asked) < askAgain:
-		v.asking.Unlock()
+	case k != nil && v.now().Sub(v.lastFetch) < fetchPause:
+		v.fetching.Unlock()
 		return k, nil
-	case k != nil && age < keysMost:
+	case k != nil && age < refetchAfter:
 		go func() {
-			defer v.asking.Unlock()
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWithin)
+			defer v.fetching.Unlock()
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 			defer cancel()
-			_, _ = v.ask(ctx, kid, k) // known keys go on working
+			_, _ = v.fetchKey(ctx, kid, k) // if it fails the known keys stay
 		}()
 		return k, nil
 	case k == nil:
-		v.asking.Lock()
+		v.fetching.Lock()
 	}
-	defer v.asking.Unlock()
-	if k, age = v.known(kid); k != nil && age < keysFor {
+	defer v.fetching.Unlock()
+	if k, age = v.lookUp(kid); k != nil && age < freshFor {
 		return k, nil
 	}
-	return v.ask(ctx, kid, k)
+	return v.fetchKey(ctx, kid, k)
 }
 
-// ask fetches the keys; k is the known key with id kid. The caller holds asking.
-func (v *Verifier) ask(ctx context.Context, kid string, k ed25519.PublicKey) (ed25519.PublicKey, error) {
-	just := v.now().Sub(v.asked) < askAgain
+// fetchKey fetches the keys and returns the one with id kid. If it cannot, it returns the known one, k (nil: none). The
+// caller holds fetching.
+func (v *Verifier) fetchKey(ctx context.Context, kid string, k ed25519.PublicKey) (ed25519.PublicKey, error) {
+	justFetched := v.now().Sub(v.lastFetch) < fetchPause
 	switch {
-	case just && k != nil:
+	case justFetched && k != nil:
 		return k, nil
-	case just && v.failed != nil: // a fetch has just failed: those who waited for it need not wait for another one
-		return nil, unavailable(v.failed)
-	case k == nil && v.now().Sub(v.forged) < askAgain: // forged key ids must not cause a stream of calls
+	case justFetched && v.lastErr != nil: // who waited for a fetch that failed need not wait for another one
+		return nil, unavailable(v.lastErr)
+	case k == nil && v.now().Sub(v.lastUnknown) < fetchPause:
 		return nil, fmt.Errorf("unknown key %q", kid)
 	}
 	set, err := v.fetch(ctx)
-	if err == nil || k != nil || ctx.Err() == nil { // a caller that left tells nothing about auth
-		v.asked, v.failed = v.now(), err
+	if err == nil || k != nil || ctx.Err() == nil { // else the caller disconnected, which is no failure of auth
+		v.lastFetch, v.lastErr = v.now(), err
 		if k == nil {
-			v.forged = v.asked
+			v.lastUnknown = v.lastFetch
 		}
 	}
 	if err != nil {
-		if k != nil { // auth is unreachable: known keys go on working
+		if k != nil {
 			return k, nil
 		}
 		return nil, unavailable(err)
 	}
 	v.install(set)
-	if k, _ := v.known(kid); k != nil {
+	if k, _ := v.lookUp(kid); k != nil {
 		return k, nil
 	}
 	return nil, fmt.Errorf("unknown key %q", kid)
 }
 
-// known returns a key, and the age of the fetched keys.
-func (v *Verifier) known(kid string) (ed25519.PublicKey, time.Duration) {
+// lookUp returns a key, and the age of the fetched keys.
+func (v *Verifier) lookUp(kid string) (ed25519.PublicKey, time.Duration) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.keys[kid], v.now().Sub(v.fetched)
+	return v.keys[kid], v.now().Sub(v.installed)
 }
 
 func (v *Verifier) install(set KeySet) {
@@ -231,5 +239,5 @@ func (v *Verifier) install(set KeySet) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.keys, v.fetched = keys, v.now()
+	v.keys, v.installed = keys, v.now()
 }

@@ -124,7 +124,7 @@ func TestAnAuthThatHangsHoldsOnlyOneUp(t *testing.T) {
 	if _, err := v.Verify(t.Context(), token("first")); err != nil {
 		t.Fatal(err)
 	}
-	hangs, now = true, noon.Add(keysMost)
+	hangs, now = true, noon.Add(refetchAfter)
 	waited := make(chan error)
 	go func() {
 		_, err := v.Verify(t.Context(), token("who asks"))
@@ -183,7 +183,7 @@ func TestAnAuthThatHangsIsAskedOnceForAll(t *testing.T) {
 	if n := asked.Load(); n != 2 {
 		t.Errorf("auth was asked %d times, want once by who left and once for all others", n)
 	}
-	now = now.Add(askAgain)
+	now = now.Add(fetchPause)
 	if _, err := v.Verify(t.Context(), token); problem.KindOf(err) != problem.Unavailable || asked.Load() != 3 {
 		t.Errorf("a second later: %v, asked %d times, want it asked again", err, asked.Load())
 	}
@@ -213,7 +213,7 @@ func TestARemovedKeyVoidsVerifiedTokens(t *testing.T) {
 	mu.Lock()
 	set = KeySet{}
 	mu.Unlock()
-	later(keysFor)
+	later(freshFor)
 	if err := verify(); err != nil { // it has the keys fetched, and does not wait
 		t.Errorf("while the keys are fetched: %v", err)
 	}
@@ -227,14 +227,14 @@ func TestARemovedKeyVoidsVerifiedTokens(t *testing.T) {
 	mu.Lock()
 	set = KeySet{Keys: []Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: base64.RawURLEncoding.EncodeToString(public)}}}
 	mu.Unlock()
-	later(keysMost)
+	later(refetchAfter)
 	if err := verify(); err != nil {
 		t.Errorf("with the key back: %v", err)
 	}
 	mu.Lock()
 	set = KeySet{}
 	mu.Unlock()
-	later(keysMost) // nobody came for long: the keys are fetched before the token is looked at
+	later(refetchAfter) // nobody came for long: the keys are fetched before the token is looked at
 	if err := verify(); problem.KindOf(err) != problem.Unauthenticated {
 		t.Errorf("after a rest: %v, want unauthenticated", err)
 	}
@@ -268,12 +268,12 @@ func TestANewKeyIsAskedForAtOnce(t *testing.T) {
 	if err := verify("k1", "k1"); err != nil {
 		t.Fatal(err)
 	}
-	now = now.Add(keysMost)
+	now = now.Add(refetchAfter)
 	if err := verify("k1", "k1"); err != nil || fetches != 2 {
 		t.Fatalf("%v after %d fetches", err, fetches)
 	}
 	set.Keys = append(set.Keys, keys["k2"])
-	now = now.Add(askAgain / 3)
+	now = now.Add(fetchPause / 3)
 	if err := verify("k2", "k2"); err != nil {
 		t.Errorf("a token of the new key: %v", err)
 	}
@@ -285,7 +285,7 @@ func TestANewKeyIsAskedForAtOnce(t *testing.T) {
 	if fetches != 3 {
 		t.Errorf("keys were fetched %d times, want 3", fetches)
 	}
-	now = now.Add(askAgain)
+	now = now.Add(fetchPause)
 	_ = verify("k3", "k2")
 	if fetches != 4 {
 		t.Errorf("a second later keys were fetched %d times, want 4", fetches)

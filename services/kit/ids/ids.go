@@ -8,9 +8,9 @@ import (
 	"github.com/bwmarrin/snowflake"
 )
 
-// shift is how many bits of an id lie below its time. The library's own ID.Time reads variables that NewNode writes,
-// which is a race with a goroutine that makes ids.
-const shift = 22
+// timeShift is how many bits of an id lie below its time. The library's own ID.Time reads variables that NewNode
+// writes, which is a race with a goroutine that makes ids.
+const timeShift = 22
 
 var epoch = snowflake.Epoch
 
@@ -29,8 +29,8 @@ func Made(s string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return time.UnixMilli(n>>shift + epoch)
+	return time.UnixMilli(n>>timeShift + epoch)
 }
 
-// First is the smallest id that can have been made at t.
-func First(t time.Time) int64 { return max(0, t.UnixMilli()-epoch) << shift }
+// FirstAt is the smallest id that can have been made at t.
+func FirstAt(t time.Time) int64 { return max(0, t.UnixMilli()-epoch) << timeShift }

@@ -18,7 +18,7 @@ func TestValid(t *testing.T) {
 // An id tells when it was made.
 func TestMade(t *testing.T) {
 	before := time.Now().Truncate(time.Millisecond)
-	id := strconv.FormatInt((before.UnixMilli()-epoch)<<shift|7, 10)
+	id := strconv.FormatInt((before.UnixMilli()-epoch)<<timeShift|7, 10)
 	if made := Made(id); !made.Equal(before) {
 		t.Errorf("made %s, want %s", made, before)
 	}

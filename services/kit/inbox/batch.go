@@ -15,18 +15,20 @@ import (
 )
 
 const (
-	maxBatch        = 100              // events that share a transaction
-	togetherTimeout = 5 * time.Second  // a batch that takes longer is taken apart
-	handlerTimeout  = 30 * time.Second // for one event alone
-	atOnce          = 16               // events of a batch that are handled side by side where each is on its own
-	keyLocks        = 20260102         // the first number of the advisory locks of events' keys
+	maxBatch       = 100              // events that share a transaction
+	batchTimeout   = 5 * time.Second  // the events of a batch that takes longer are handled alone
+	handlerTimeout = 30 * time.Second // for an event that is handled alone
+	maxParallel    = 16               // events that are handled alone at the same time
+	// keyLockSpace is the first of the two numbers of an advisory lock of an event's key; the second is the key's hash. No
+	// other lock of a service's database uses it.
+	keyLockSpace = 20260102
 )
 
-// delivery is an event on its way in.
+// delivery is an event that is to be handled.
 type delivery struct {
 	event outbox.CloudEvent
 	raw   []byte
-	via   string // push or feed
+	via   string // "push": by the broker; "feed": by CatchUp
 	done  chan error
 }
 
@@ -45,8 +47,8 @@ func (in *Inbox) enqueue(deliveries []*delivery) {
 	}
 }
 
-// work belongs to no request: a caller that goes away takes neither its event nor those of others with it. All it does
-// is bounded in time.
+// work handles waiting deliveries until none is left. It runs detached from the requests that brought them, so that a
+// caller that disconnects does not cancel the events of others. Each of its steps has a time-out.
 func (in *Inbox) work() {
 	for {
 		in.mu.Lock()
@@ -59,15 +61,15 @@ func (in *Inbox) work() {
 			return
 		}
 		in.mu.Unlock()
-		in.take(context.Background(), batch)
+		in.handleBatch(context.Background(), batch)
 	}
 }
 
-// take handles deliveries in one transaction. If that fails, each is handled, or parked, alone.
-func (in *Inbox) take(ctx context.Context, batch []*delivery) {
+// handleBatch handles deliveries in one transaction. If that fails, each is handled, and if necessary parked, alone.
+func (in *Inbox) handleBatch(ctx context.Context, batch []*delivery) {
 	if len(batch) > 1 {
-		together, cancel := context.WithTimeout(ctx, togetherTimeout)
-		err := in.once(together, batch)
+		together, cancel := context.WithTimeout(ctx, batchTimeout)
+		err := in.handleOnce(together, batch)
 		cancel()
 		if err == nil {
 			for _, d := range batch {
@@ -77,13 +79,13 @@ func (in *Inbox) take(ctx context.Context, batch []*delivery) {
 			return
 		}
 	}
-	forEachLimited(batch, func(d *delivery) { d.done <- in.takeOne(ctx, d) })
+	forEachLimited(batch, func(d *delivery) { d.done <- in.handleAlone(ctx, d) })
 }
 
-func (in *Inbox) takeOne(ctx context.Context, d *delivery) error {
+func (in *Inbox) handleAlone(ctx context.Context, d *delivery) error {
 	ctx, cancel := context.WithTimeout(traced(ctx, d.event), handlerTimeout)
 	defer cancel()
-	err := in.once(ctx, []*delivery{d})
+	err := in.handleOnce(ctx, []*delivery{d})
 	if err == nil {
 		received.WithLabelValues(d.event.Type, d.via).Inc()
 		return nil
@@ -92,9 +94,9 @@ func (in *Inbox) takeOne(ctx context.Context, d *delivery) error {
 	return in.park(context.WithoutCancel(ctx), *d, err)
 }
 
-// forEachLimited runs f for some of all at a time and returns when it has run for all.
+// forEachLimited runs f for each of all, at most maxParallel at a time, and returns when all are done.
 func forEachLimited[T any](all []T, f func(T)) {
-	places := make(chan struct{}, atOnce)
+	places := make(chan struct{}, maxParallel)
 	var wg sync.WaitGroup
 	for _, one := range all {
 		places <- struct{}{}
@@ -106,8 +108,9 @@ func forEachLimited[T any](all []T, f func(T)) {
 	wg.Wait()
 }
 
-// once records events and runs their handlers, except for events that the inbox has already, done or parked.
-func (in *Inbox) once(ctx context.Context, batch []*delivery) error {
+// handleOnce records events and runs their handlers, except for events that the inbox already has, done or parked.
+// Detached handlers run first and outside the transaction.
+func (in *Inbox) handleOnce(ctx context.Context, batch []*delivery) error {
 	var inside, detached []*delivery
 	for _, d := range batch {
 		if h, _ := in.handler(d.event.Type); h.detached {
@@ -117,7 +120,7 @@ func (in *Inbox) once(ctx context.Context, batch []*delivery) error {
 		}
 	}
 	if len(detached) > 0 {
-		if err := in.onceDetached(ctx, detached); err != nil {
+		if err := in.handleDetachedOnce(ctx, detached); err != nil {
 			return err
 		}
 	}
@@ -125,32 +128,33 @@ func (in *Inbox) once(ctx context.Context, batch []*delivery) error {
 		return nil
 	}
 	return postgres.InTx(ctx, in.db, func(ctx context.Context, tx *gorm.DB) error {
-		fresh, err := record(tx, inside)
+		fresh, err := recordNew(tx, inside)
 		if err != nil {
 			return err
 		}
-		return in.handle(ctx, inside, fresh)
+		return in.runHandlers(ctx, inside, fresh)
 	})
 }
 
-// handle runs the handlers of fresh events, in the order the handlers were named: all events of a type at once.
-func (in *Inbox) handle(ctx context.Context, batch []*delivery, fresh map[string]bool) error {
+// runHandlers runs the handlers of fresh events, in the order in which the handlers were added: all events of a type at
+// once.
+func (in *Inbox) runHandlers(ctx context.Context, batch []*delivery, fresh map[string]bool) error {
 	var all []outbox.CloudEvent
 	byType := map[string][]outbox.CloudEvent{}
 	for _, d := range batch {
 		if fresh[d.event.ID] {
 			all = append(all, d.event)
 			byType[d.event.Type] = append(byType[d.event.Type], d.event)
-			delete(fresh, d.event.ID) // a copy in the same batch
+			delete(fresh, d.event.ID) // the batch may contain a second copy
 		}
 	}
-	if in.lockAll != nil && len(byType) > 1 {
-		if err := in.lockAll(ctx, all); err != nil {
+	if in.lockFirst != nil && len(byType) > 1 {
+		if err := in.lockFirst(ctx, all); err != nil {
 			return fmt.Errorf("lock what %d events change: %w", len(all), err)
 		}
 	}
 	for _, h := range in.handlers {
-		if events := byType[h.event]; len(events) > 0 {
+		if events := byType[h.eventType]; len(events) > 0 {
 			if err := h.guarded(ctx, events...); err != nil {
 				return err
 			}
@@ -159,8 +163,9 @@ func (in *Inbox) handle(ctx context.Context, batch []*delivery, fresh map[string
 	return nil
 }
 
-// onceDetached records what its handlers have done; those that failed are not recorded, and the error tells of them.
-func (in *Inbox) onceDetached(ctx context.Context, batch []*delivery) error {
+// handleDetachedOnce runs detached handlers and then records the events of those that succeeded. The error contains the
+// failures of the others.
+func (in *Inbox) handleDetachedOnce(ctx context.Context, batch []*delivery) error {
 	ids := make([]string, len(batch))
 	for i, d := range batch {
 		ids[i] = d.event.ID
@@ -190,18 +195,18 @@ func (in *Inbox) onceDetached(ctx context.Context, batch []*delivery) error {
 		handled = append(handled, d)
 	})
 	if len(handled) > 0 {
-		if _, err := record(in.db.WithContext(context.WithoutCancel(ctx)), handled); err != nil {
+		if _, err := recordNew(in.db.WithContext(context.WithoutCancel(ctx)), handled); err != nil {
 			return errors.Join(failed, err)
 		}
 	}
 	return failed
 }
 
-// record writes the rows of events, locks the keys of those that were not there until the transaction ends, and gives
-// their ids. Rows are written in the order of their ids and keys are locked in one order, before the first handler
-// runs: handlers lock type by type what the keys name, and two transactions with events of several types would wait for
-// each other in a circle.
-func record(db *gorm.DB, batch []*delivery) (map[string]bool, error) {
+// recordNew inserts the rows of events that the inbox does not have, locks the keys of these events until the
+// transaction ends, and returns their ids. Rows are inserted in the order of their ids, and keys are locked in the
+// order of their hashes, before the first handler runs: handlers lock the aggregates that the keys name, type by type,
+// so two transactions with events of several types could otherwise deadlock.
+func recordNew(db *gorm.DB, batch []*delivery) (map[string]bool, error) {
 	type row struct {
 		ID     string `json:"id"`
 		Source string `json:"source"`
@@ -218,7 +223,7 @@ func record(db *gorm.DB, batch []*delivery) (map[string]bool, error) {
 		return nil, err
 	}
 	var found []struct{ ID string }
-	// OFFSET keeps the planner from calling the lock function before it sorts. Keys whose hashes collide share a lock.
+	// OFFSET 0 keeps the planner from calling the lock function before the sort. Keys with the same hash share a lock.
 	err = db.Raw(`WITH fresh AS (
 			INSERT INTO inbox (id, source, type, key, status, via, handled_at)
 			SELECT id, source, type, key, 'done', via, now()
@@ -226,7 +231,7 @@ func record(db *gorm.DB, batch []*delivery) (map[string]bool, error) {
 			ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id, hashtext(key) AS lock
 		)
 		SELECT id, pg_advisory_xact_lock(?, lock) FROM (SELECT id, lock FROM fresh ORDER BY lock OFFSET 0) f`,
-		string(text), keyLocks).Scan(&found).Error
+		string(text), keyLockSpace).Scan(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("record events: %w", err)
 	}

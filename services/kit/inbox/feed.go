@@ -31,29 +31,30 @@ var (
 		Help: "When a producer's feed was last read to its end, by any replica."}, []string{"source"})
 )
 
-// CatchUp compares every producer's feed with the inbox and handles what is missing and older than age. It restarts a
-// sidecar that delivered nothing while the feed had events.
-func (in *Inbox) CatchUp(ctx context.Context, age time.Duration) (brought int) {
+// CatchUp reads every producer's feed from where it was last read, and handles the events older than age that the inbox
+// does not have. It returns their number. If there were any, it restarts a sidecar that has delivered nothing for a
+// while.
+func (in *Inbox) CatchUp(ctx context.Context, age time.Duration) (handled int) {
 	types := map[string][]string{}
 	for _, h := range in.handlers {
-		types[h.source] = append(types[h.source], h.event)
+		types[h.source] = append(types[h.source], h.eventType)
 	}
 	lost := false
 	for source := range types {
 		f := feed{source, types[source]}
-		n, backlog, err := in.follow(ctx, f, age)
-		brought += n
+		n, backlog, err := in.readFeed(ctx, f, age)
+		handled += n
 		lost = lost || n > 0 && !backlog
-		in.report(ctx, f, err)
+		in.updateMetrics(ctx, f, err)
 	}
-	if brought > 0 {
-		repaired.Add(float64(brought))
-		in.log.Warn("events were missing and came from the feed", "count", brought)
+	if handled > 0 {
+		repaired.Add(float64(handled))
+		in.log.Warn("events were missing and came from the feed", "count", handled)
 	}
 	if lost {
-		in.wakeSidecar(ctx)
+		in.restartStalledSidecar(ctx)
 	}
-	return brought
+	return handled
 }
 
 // feed is one producer's feed and the types read from it.
@@ -62,39 +63,40 @@ type feed struct {
 	types  []string
 }
 
-// position is how far one type of event was read. All types are read from the earliest of their positions.
+// position is how far the events of one type were read. All types of a producer are read together, from the earliest of
+// their positions.
 type position struct {
 	Pos     *int64 // nil: from the feed's start
 	EventID string
 }
 
-// follow reads a feed to its end. backlog means that it was read from its start: then it tells nothing about the
-// broker.
-func (in *Inbox) follow(ctx context.Context, f feed, age time.Duration) (brought int, backlog bool, err error) {
+// readFeed reads a feed to its end. backlog means that it was read from its start: then missing events are no sign that
+// the broker does not deliver.
+func (in *Inbox) readFeed(ctx context.Context, f feed, age time.Duration) (handled int, backlog bool, err error) {
 	defer in.releaseLease(ctx, f)
 	for {
 		at, mine, err := in.lease(ctx, f)
 		if err != nil || !mine {
-			return brought, backlog, err
+			return handled, backlog, err
 		}
 		backlog = backlog || at.Pos == nil
-		page, err := in.read(ctx, f.source, at, age)
+		page, err := in.readPage(ctx, f.source, at, age)
 		if code := problem.CodeOf(err); at.Pos != nil && (code == "feed_forked" || code == "feed_gone") {
 			if err := in.rewind(ctx, f, at, code == "feed_gone"); err != nil {
-				return brought, backlog, err
+				return handled, backlog, err
 			}
 			continue
 		}
 		if err != nil {
-			return brought, backlog, err
+			return handled, backlog, err
 		}
-		n, err := in.compare(ctx, page)
-		brought += n
+		n, err := in.handleMissing(ctx, page)
+		handled += n
 		if err != nil {
-			return brought, backlog, err
+			return handled, backlog, err
 		}
 		if err := in.advance(ctx, f, page); err != nil || atEnd(page) {
-			return brought, backlog, err
+			return handled, backlog, err
 		}
 	}
 }
@@ -102,7 +104,7 @@ func (in *Inbox) follow(ctx context.Context, f feed, age time.Duration) (brought
 // atEnd means that there is no more to read now.
 func atEnd(page outbox.Page) bool { return len(page.Events) == 0 || page.Next >= page.Head }
 
-func (in *Inbox) read(ctx context.Context, source string, at position, age time.Duration) (page outbox.Page,
+func (in *Inbox) readPage(ctx context.Context, source string, at position, age time.Duration) (page outbox.Page,
 	err error) {
 	q := url.Values{"limit": {"500"}, "min_age_ms": {fmt.Sprint(age.Milliseconds())}}
 	if at.Pos != nil {
@@ -111,15 +113,15 @@ func (in *Inbox) read(ctx context.Context, source string, at position, age time.
 	if at.EventID != "" {
 		q.Set("after_id", at.EventID)
 	}
-	err = in.side.Invoke(ctx, sidecar.Request{App: source, Method: http.MethodGet, Path: "/events?" + q.Encode(),
+	err = in.sidecar.Invoke(ctx, sidecar.Request{App: source, Method: http.MethodGet, Path: "/events?" + q.Encode(),
 		Out: &page, System: true})
 	return page, err
 }
 
-// lease leases the positions of a producer's types, so that one replica of the service reads its feed, and returns the
-// earliest. A page renews the lease. It ends before a service that was killed in the middle of a round looks again for
-// the first time; two overlapping readers have one effect. Types that only a newer version of the service handles are
-// not moved.
+// lease leases the positions of a producer's types, so that only one replica of the service reads its feed, and returns
+// the earliest position; mine is false if another replica has the lease. Each page renews it. Two readers that overlap
+// cause only double work, because the inbox handles each event once. The positions of types that only a newer version
+// of the service handles stay where they are.
 func (in *Inbox) lease(ctx context.Context, f feed) (at position, mine bool, err error) {
 	res := in.db.WithContext(ctx).Raw(`WITH leased AS (
 			INSERT INTO inbox_positions AS p (source, type, owner, lease_until)
@@ -128,11 +130,11 @@ func (in *Inbox) lease(ctx context.Context, f feed) (at position, mine bool, err
 			WHERE p.owner = excluded.owner OR p.lease_until < now() RETURNING p.pos, p.event_id
 		)
 		SELECT pos, event_id FROM leased ORDER BY pos NULLS FIRST LIMIT 1`,
-		f.source, in.owner, feedAge.Seconds(), strings.Join(f.types, " ")).Scan(&at)
+		f.source, in.owner, leaseFor.Seconds(), strings.Join(f.types, " ")).Scan(&at)
 	return at, res.RowsAffected == 1, res.Error
 }
 
-// advance records that a page was compared. A type that was further already stays there.
+// advance moves the positions to the end of a page that was handled. A type whose position is later stays there.
 func (in *Inbox) advance(ctx context.Context, f feed, page outbox.Page) error {
 	id := ""
 	if n := len(page.Events); n > 0 {
@@ -150,9 +152,9 @@ func (in *Inbox) advance(ctx context.Context, f feed, page outbox.Page) error {
 		map[string]any{"next": page.Next, "id": id, "end": atEnd(page), "source": f.source, "owner": in.owner}).Error
 }
 
-// rewind makes the feed be read again from its first event: events that the inbox has are recognised by their ids.
-// Either the feed has another history than before, or retention has passed the position and events are missing, which
-// is recorded until an operator has seen it.
+// rewind sets the positions back to the start of the feed; events that the inbox has are recognised by their ids. It is
+// needed if the feed has another history than before (gone is false), or if retention has removed events that were not
+// read (gone is true). The latter is recorded until an operator acknowledges it.
 func (in *Inbox) rewind(ctx context.Context, f feed, from position, gone bool) error {
 	if gone {
 		in.log.Error("the feed no longer holds what was not read: events are missing for good", "source", f.source,
@@ -167,7 +169,7 @@ func (in *Inbox) rewind(ctx context.Context, f feed, from position, gone bool) e
 		WHERE source = @source AND owner = @owner`, map[string]any{"gone": gone, "source": f.source, "owner": in.owner}).Error
 }
 
-// releaseLease frees the positions at once: a restarted service must not wait for the lease of its former process.
+// releaseLease ends the lease at once, so that a restarted service need not wait for the lease of its former process.
 func (in *Inbox) releaseLease(ctx context.Context, f feed) {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
@@ -178,13 +180,13 @@ func (in *Inbox) releaseLease(ctx context.Context, f feed) {
 	}
 }
 
-// ReadAt returns when a producer's feed was last read to its end, for all handled types; the zero time if never. Events
-// older than ten seconds then were handled or parked.
+// ReadAt returns when a producer's feed was last read to its end, for all handled types; the zero time if never. At
+// that time all events older than feedAge were handled or parked.
 func (in *Inbox) ReadAt(ctx context.Context, source string) (time.Time, error) {
 	var types []string
 	for _, h := range in.handlers {
 		if h.source == source {
-			types = append(types, h.event)
+			types = append(types, h.eventType)
 		}
 	}
 	var end struct{ At *time.Time }
@@ -197,8 +199,8 @@ func (in *Inbox) ReadAt(ctx context.Context, source string) (time.Time, error) {
 	return *end.At, nil
 }
 
-// report updates metrics after a round, with what all replicas know of the feed.
-func (in *Inbox) report(ctx context.Context, f feed, err error) {
+// updateMetrics updates the metrics of a feed after a round of any replica.
+func (in *Inbox) updateMetrics(ctx context.Context, f feed, err error) {
 	if err != nil && ctx.Err() == nil {
 		in.log.Error("feed not followed", "source", f.source, "error", err)
 		feedFailures.WithLabelValues(f.source).Inc()
@@ -214,7 +216,8 @@ func (in *Inbox) report(ctx context.Context, f feed, err error) {
 	}
 }
 
-func (in *Inbox) compare(ctx context.Context, page outbox.Page) (brought int, err error) {
+// handleMissing handles the events of a page that the inbox does not have, and returns their number.
+func (in *Inbox) handleMissing(ctx context.Context, page outbox.Page) (handled int, err error) {
 	var events []*delivery
 	var eventIDs []string
 	for _, item := range page.Events {
@@ -236,13 +239,13 @@ func (in *Inbox) compare(ctx context.Context, page outbox.Page) (brought int, er
 	}
 	events = slices.DeleteFunc(events, func(d *delivery) bool { return seen[d.event.ID] })
 	for batch := range slices.Chunk(events, maxBatch) {
-		in.take(ctx, batch)
+		in.handleBatch(ctx, batch)
 		for _, d := range batch {
 			if err := <-d.done; err != nil {
-				return brought, err
+				return handled, err
 			}
-			brought++
+			handled++
 		}
 	}
-	return brought, nil
+	return handled, nil
 }

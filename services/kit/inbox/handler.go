@@ -14,22 +14,22 @@ import (
 
 // handler handles events of one type, several at once.
 type handler struct {
-	event, source string
-	call          func(ctx context.Context, events []outbox.CloudEvent) error
-	detached      bool
+	eventType, source string
+	call              func(ctx context.Context, events []outbox.CloudEvent) error
+	detached          bool
 }
 
 // On adds a handler for events of a type that the app source publishes. It runs in a transaction with the inbox row
 // (postgres.InTx joins it), often together with other events: its effect happens once, and it may be called again after
 // the transaction failed. It must not sleep, retry or call over the network.
 func On[T any](in *Inbox, source, eventType string, h func(ctx context.Context, e T) error) {
-	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: each(h)})
+	in.handlers = append(in.handlers, handler{eventType: eventType, source: source, call: oneByOne(h)})
 }
 
 // OnAll is On for a handler that takes all events of its type that share a transaction at once, in their order. What it
 // publishes for a key continues the trace of the event with that key.
 func OnAll[T any](in *Inbox, source, eventType string, h func(ctx context.Context, events []T) error) {
-	in.handlers = append(in.handlers, handler{event: eventType, source: source,
+	in.handlers = append(in.handlers, handler{eventType: eventType, source: source,
 		call: func(ctx context.Context, events []outbox.CloudEvent) error {
 			ctx = tracedAll(ctx, events)
 			values := make([]T, len(events))
@@ -42,22 +42,23 @@ func OnAll[T any](in *Inbox, source, eventType string, h func(ctx context.Contex
 		}})
 }
 
-// OnDetached is On for an effect outside the database: the handler runs first and must be idempotent by itself,
-// then its event is recorded.
+// OnDetached is On for a handler that must not run in the inbox's transaction: its effect is outside the database, or
+// it locks rows that no key of the batch names. The handler runs first and must be idempotent by itself; then its event
+// is recorded.
 func OnDetached[T any](in *Inbox, source, eventType string, h func(ctx context.Context, e T) error) {
-	in.handlers = append(in.handlers, handler{event: eventType, source: source, call: each(h), detached: true})
+	in.handlers = append(in.handlers, handler{eventType: eventType, source: source, call: oneByOne(h), detached: true})
 }
 
 // LockFirst sets the function that locks the rows of a batch with events of several types, in one order, before the
 // first handler runs. Only handlers that lock rows not named by the events' keys need it: the inbox locks the keys
-// itself. An event that lock cannot read is left to its handler.
+// itself (ADR 15). lock ignores an event that it cannot read; the event's handler returns the error.
 func (in *Inbox) LockFirst(lock func(ctx context.Context, events []outbox.CloudEvent) error) {
-	in.lockAll = lock
+	in.lockFirst = lock
 }
 
-// each calls h for one event after the other, in the order of their keys, so that two replicas that lock what the keys
-// name cannot deadlock. Events of one key keep their order.
-func each[T any](h func(ctx context.Context, e T) error) func(context.Context, []outbox.CloudEvent) error {
+// oneByOne calls h for one event after the other, in the order of their keys, so that two replicas that lock what the
+// keys name cannot deadlock. Events of one key keep their order.
+func oneByOne[T any](h func(ctx context.Context, e T) error) func(context.Context, []outbox.CloudEvent) error {
 	return func(ctx context.Context, events []outbox.CloudEvent) error {
 		events = slices.Clone(events)
 		slices.SortStableFunc(events, func(a, b outbox.CloudEvent) int { return cmp.Compare(a.Subject, b.Subject) })
@@ -103,7 +104,7 @@ func tracedAll(ctx context.Context, events []outbox.CloudEvent) context.Context 
 }
 
 func (in *Inbox) handler(eventType string) (handler, bool) {
-	i := slices.IndexFunc(in.handlers, func(h handler) bool { return h.event == eventType })
+	i := slices.IndexFunc(in.handlers, func(h handler) bool { return h.eventType == eventType })
 	if i < 0 {
 		return handler{}, false
 	}

@@ -43,16 +43,16 @@ type Inbox struct {
 	// CatchUpEvery is the pause between two comparisons with the feeds. Set it before Run.
 	CatchUpEvery func() time.Duration
 
-	db       *gorm.DB
-	side     Sidecar
-	log      *slog.Logger
-	owner    string
-	handlers []handler // in the order they were named
-	lockAll  func(ctx context.Context, events []outbox.CloudEvent) error
-	now      func() time.Time
-	started  time.Time
-	lastPush atomic.Int64 // unix nanoseconds of the last delivery by the broker
-	restart  time.Time    // of the sidecar, last
+	db          *gorm.DB
+	sidecar     Sidecar
+	log         *slog.Logger
+	owner       string
+	handlers    []handler // in the order in which they were added
+	lockFirst   func(ctx context.Context, events []outbox.CloudEvent) error
+	now         func() time.Time
+	started     time.Time
+	lastPush    atomic.Int64 // unix nanoseconds of the last delivery by the broker
+	lastRestart time.Time    // of the sidecar, last
 
 	mu      sync.Mutex
 	waiting []*delivery
@@ -61,21 +61,21 @@ type Inbox struct {
 
 // New makes an inbox without handlers.
 func New(db *gorm.DB, side Sidecar, log *slog.Logger) *Inbox {
-	return &Inbox{CatchUpEvery: keys.CatchUpEvery.Standard, db: db, side: side, log: log, owner: uuid.NewString(),
+	return &Inbox{CatchUpEvery: keys.CatchUpEvery.Standard, db: db, sidecar: side, log: log, owner: uuid.NewString(),
 		now: time.Now, started: time.Now()}
 }
 
-// Handled returns the types that are handled, each with the app it comes from.
+// Handled returns the types that are handled, each with the app that publishes it.
 func (in *Inbox) Handled() map[string]string {
 	types := make(map[string]string, len(in.handlers))
 	for _, h := range in.handlers {
-		types[h.event] = h.source
+		types[h.eventType] = h.source
 	}
 	return types
 }
 
-// Receive handles events as the broker delivers them, and returns when each was handled or parked. An event's error
-// means that neither succeeded. Events that arrive while others are being handled wait and then share one transaction.
+// Receive handles events that the broker delivers. It returns when each was handled or parked; an event's error means
+// that neither succeeded. Events that arrive while others are being handled wait, and then share one transaction.
 func (in *Inbox) Receive(ctx context.Context, bodies ...[]byte) []error {
 	in.lastPush.Store(in.now().UnixNano())
 	outcomes := make([]error, len(bodies))
@@ -101,8 +101,8 @@ func (in *Inbox) Receive(ctx context.Context, bodies ...[]byte) []error {
 	return outcomes
 }
 
-// unwrap reads a CloudEvent. RocketMQ and dead letters wrap events in events, RocketMQ without a content type as a
-// quoted text; the innermost is ours.
+// unwrap reads a CloudEvent. RocketMQ and dead letters wrap an event in another event, RocketMQ without a content type
+// as quoted text; the innermost one is the service's.
 func unwrap(body []byte) (outbox.CloudEvent, error) {
 	for {
 		var e outbox.CloudEvent
@@ -129,6 +129,8 @@ func unwrap(body []byte) (outbox.CloudEvent, error) {
 	}
 }
 
+// park stores an event that could not be handled, with the reason, for retryDue. An event without an id (it cannot be
+// read) has one made of its bytes, so that a repetition is recognised.
 func (in *Inbox) park(ctx context.Context, d delivery, why error) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

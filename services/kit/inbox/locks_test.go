@@ -41,7 +41,7 @@ func TestBatchesOfMixedTypesDoNotDeadlock(t *testing.T) {
 			for n := range batch {
 				batch[n] = deliveryOf(t, types[n/half], round*len(batch)+n)
 			}
-			wg.Go(func() { in.take(t.Context(), batch) })
+			wg.Go(func() { in.handleBatch(t.Context(), batch) })
 		}
 		wg.Wait()
 	}

@@ -16,14 +16,16 @@ import (
 
 const (
 	retryEvery   = 500 * time.Millisecond
-	feedAge      = 10 * time.Second // younger events are left to the broker
-	stalledAfter = 60 * time.Second
-	restartPause = 5 * time.Minute
+	feedAge      = 10 * time.Second // the feed is not asked for younger events: the broker probably still delivers them
+	leaseFor     = feedAge          // how long a replica may read a feed alone; a killed one is replaced in the next round
+	stalledAfter = 60 * time.Second // how long a sidecar may deliver nothing while the feed has events
+	restartPause = 5 * time.Minute  // between two restarts of the sidecar
 	retention    = 30 * 24 * time.Hour
 )
 
-// old removes events handled long ago. A parked event stays until it is handled or somebody drops it.
-var old = postgres.Purge{Table: "inbox", Column: "received_at", Only: "status = 'done'", Age: retention}
+// purgeHandled removes rows of events that were handled longer than retention ago: by then the producers' feeds, which
+// are kept for 14 days, no longer have them. A parked event stays until it is handled or an operator drops it.
+var purgeHandled = postgres.Purge{Table: "inbox", Column: "received_at", Only: "status = 'done'", Age: retention}
 
 var (
 	received = promauto.NewCounterVec(prometheus.CounterOpts{
@@ -48,8 +50,9 @@ var (
 	})
 )
 
-// Run retries parked events, compares with the feeds and purges old rows until ctx ends. Any number of replicas may run
-// it. It compares soon after the start, because events under way when the service ended are missing now.
+// Run retries parked events, catches up with the feeds and purges old rows until ctx ends. Any number of replicas may
+// run it. It first catches up feedAge after the start, because events that were on their way when the service ended are
+// missing now.
 func (in *Inbox) Run(ctx context.Context) {
 	first := true
 	untilFeed := func() time.Duration {
@@ -60,14 +63,15 @@ func (in *Inbox) Run(ctx context.Context) {
 		return in.CatchUpEvery()
 	}
 	feed := func(ctx context.Context) error { in.CatchUp(ctx, feedAge); return nil }
-	purge := func(ctx context.Context) error { return old.Run(ctx, in.db) }
+	purge := func(ctx context.Context) error { return purgeHandled.Run(ctx, in.db) }
 	worker.Run(ctx,
 		worker.Loop{Name: "inbox retry", Log: in.log, Every: worker.Pause(retryEvery), Work: in.retryDue},
 		worker.Loop{Name: "inbox feed", Log: in.log, Every: untilFeed, Work: feed},
 		worker.Loop{Name: "inbox purge", Log: in.log, Every: worker.Pause(time.Hour), Work: purge})
 }
 
-// retryDue tries every parked event whose time has come. Usually there is none, and one look at a small index tells.
+// retryDue tries every parked event whose time has come. Usually there is none, and one query on a small index shows
+// it.
 func (in *Inbox) retryDue(ctx context.Context) error {
 	var parked struct{ All, Due int64 }
 	err := in.db.WithContext(ctx).Raw(`SELECT count(*) AS all, count(*) FILTER (WHERE next_try_at <= now()) AS due
@@ -84,7 +88,7 @@ func (in *Inbox) retryDue(ctx context.Context) error {
 	return nil
 }
 
-var errNothing = errors.New("nothing is due")
+var errNothingDue = errors.New("nothing is due")
 
 func (in *Inbox) retryOne(ctx context.Context) (bool, error) {
 	var p struct{ ID, Payload string }
@@ -97,7 +101,7 @@ func (in *Inbox) retryOne(ctx context.Context) (bool, error) {
 			return res.Error
 		}
 		if res.RowsAffected == 0 {
-			return errNothing
+			return errNothingDue
 		}
 		e, err := unwrap([]byte(p.Payload))
 		if err != nil {
@@ -113,7 +117,7 @@ func (in *Inbox) retryOne(ctx context.Context) (bool, error) {
 		return tx.Exec(`UPDATE inbox SET status = 'done', payload = NULL, handled_at = now(), attempts = attempts + 1
 			WHERE id = ?`, p.ID).Error
 	})
-	if errors.Is(err, errNothing) {
+	if errors.Is(err, errNothingDue) {
 		return false, nil
 	}
 	if err == nil {
@@ -129,24 +133,24 @@ func (in *Inbox) retryOne(ctx context.Context) (bool, error) {
 	return true, e
 }
 
-// wakeSidecar restarts a sidecar whose subscription has stalled: it delivered nothing for a minute while the feed had
-// events.
-func (in *Inbox) wakeSidecar(ctx context.Context) {
+// restartStalledSidecar restarts a sidecar whose subscription has stalled: it has delivered nothing for stalledAfter
+// while the feed had events.
+func (in *Inbox) restartStalledSidecar(ctx context.Context) {
 	quietSince := in.started
 	if last := time.Unix(0, in.lastPush.Load()); last.After(quietSince) {
 		quietSince = last
 	}
 	now := in.now()
-	if now.Sub(quietSince) < stalledAfter || now.Sub(in.restart) < restartPause {
+	if now.Sub(quietSince) < stalledAfter || now.Sub(in.lastRestart) < restartPause {
 		return
 	}
-	in.restart = now
+	in.lastRestart = now
 	stalledRestarts.Inc()
 	in.log.Error(
 		"the sidecar delivers nothing while the feed has events: restarting it", "quiet_for",
 		now.Sub(quietSince).Round(time.Second).String(),
 	)
-	if err := in.side.Shutdown(ctx); err != nil {
+	if err := in.sidecar.Shutdown(ctx); err != nil {
 		in.log.Error("sidecar not restarted", "error", err)
 	}
 }

@@ -119,7 +119,7 @@ func TestParkedEventsOutliveRetention(t *testing.T) {
 	if err := db.Exec("UPDATE inbox SET received_at = now() - interval '31 days' WHERE key <> '2'").Error; err != nil {
 		t.Fatal(err)
 	}
-	if err := old.Run(t.Context(), db); err != nil {
+	if err := purgeHandled.Run(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	left := map[string]int{}
@@ -265,12 +265,12 @@ func TestRetentionReadsWhatItRemoves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement, args := old.SQL()
+	statement, args := purgeHandled.SQL()
 	plan := postgrestest.Explain(t, db, statement, args...)
 	if !slices.Equal(plan.Scans, []string{"Index Scan inbox", "Tid Scan inbox"}) || plan.Rows > 2*5000+3 {
 		t.Errorf("one batch reads %v rows by %v; want twice 5,000 and the parked ones, by the index", plan.Rows, plan.Scans)
 	}
-	if err := old.Run(t.Context(), db); err != nil {
+	if err := purgeHandled.Run(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
 	var left int

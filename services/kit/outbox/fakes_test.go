@@ -80,7 +80,7 @@ func add(t *testing.T, o *Outbox, from, to int) {
 
 func number(t *testing.T, o *Outbox) {
 	t.Helper()
-	if err := o.number(t.Context(), 0); err != nil {
+	if err := o.assignPositions(t.Context(), 0); err != nil {
 		t.Fatalf("number: %v", err)
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Query asks for events after a position, except those younger than MinAge, which are left to the broker.
+// Query asks for events after a position, except those younger than MinAge, which the broker probably still delivers.
 type Query struct {
 	After   int64
-	AfterID string // id of the event at After, "" if the caller does not know it
+	AfterID string // id of the event at position After, "" if the caller does not know it
 	Start   bool   // After is not given: read from the first event that is kept
 	Limit   int
 	MinAge  time.Duration
@@ -36,8 +36,8 @@ type Item struct {
 	Event json.RawMessage `json:"event"`
 }
 
-// ParseQuery reads the parameters of GET /events; without after the feed is read from its start, without the others 500
-// of any age.
+// ParseQuery reads the parameters of GET /events. Without after the feed is read from its start; the defaults of the
+// others are 500 events of any age.
 func ParseQuery(get func(name string) string) (Query, error) {
 	q := Query{AfterID: get("after_id"), Start: get("after") == "", Limit: 500}
 	var fields []problem.Field
@@ -62,8 +62,9 @@ func ParseQuery(get func(name string) string) (Query, error) {
 	return q, nil
 }
 
-// page is one statement with one snapshot: the second of two could miss what retention removed after the first. It
-// takes the position (NULL for the start), the age in seconds, and the limit.
+// page reads a page and the state of the feed by one statement, so in one snapshot: of two statements, the second could
+// miss events that retention removed after the first. Its arguments are the position (NULL for the start), the least
+// age in seconds, and the limit.
 const page = `WITH h AS (
 		SELECT pos AS head, purged_through, purged_id, coalesce(?::bigint, purged_through) AS after FROM outbox_head
 	)
@@ -74,10 +75,11 @@ const page = `WITH h AS (
 		ORDER BY pos LIMIT ?
 	) o ON true ORDER BY o.pos`
 
-// Feed reads events in order. A position that retention has passed is Gone: the caller has missed events for good and
-// an operator must know. A position of another history is a Conflict: the database was restored, or a copy that lagged
-// behind was promoted, and what the caller has read up to there is not what the feed holds. The event's id tells:
-// positions are used again, event ids never.
+// Feed reads events in the order of their positions. It returns Gone (feed_gone) if retention has removed events after
+// the position: the caller has missed them for good, and an operator must know. It returns Conflict (feed_forked) if
+// the event at the position is not the one that the caller has read: the database was restored, or a replica that
+// lagged behind was promoted, and positions are given out again. The event's id shows that, because ids are never used
+// again.
 func (o *Outbox) Feed(ctx context.Context, q Query) (Page, error) {
 	var rows []struct {
 		Head          int64
@@ -118,7 +120,7 @@ func (o *Outbox) Feed(ctx context.Context, q Query) (Page, error) {
 	bytes := 0
 	for _, r := range rows {
 		bytes += len(r.Payload)
-		// the cursor must not pass an event that was not handed out
+		// Next must not pass an event that is not in the page.
 		if r.Pos == nil || !r.Ripe || bytes > maxPage && len(p.Events) > 0 {
 			break
 		}

@@ -158,13 +158,13 @@ func TestAFollowerSeesEveryCommitOnce(t *testing.T) {
 				open, ids = append(open[:i:i], open[i+1:]...), append(ids[:i:i], ids[i+1:]...)
 			},
 			"number": func(rt *rapid.T) {
-				if err := o.number(rt.Context(), 0); err != nil {
+				if err := o.assignPositions(rt.Context(), 0); err != nil {
 					rt.Fatal(err)
 				}
 			},
 			"follow": func(*rapid.T) { follow() },
 		})
-		if err := o.number(rt.Context(), 0); err != nil {
+		if err := o.assignPositions(rt.Context(), 0); err != nil {
 			rt.Fatal(err)
 		}
 		for range len(committed) {
@@ -185,7 +185,7 @@ func TestReplicasNumberTogether(t *testing.T) {
 	for _, replica := range []*Outbox{o, other} {
 		numberers.Go(func() {
 			for ctx.Err() == nil {
-				if err := replica.number(t.Context(), 0); err != nil {
+				if err := replica.assignPositions(t.Context(), 0); err != nil {
 					t.Errorf("number: %v", err)
 					return
 				}
@@ -217,7 +217,7 @@ func TestASequencerThatDiesLeavesNoGap(t *testing.T) {
 	number(t, o)
 	add(t, o, 3, 4)
 	err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
-		if err := New(postgres.DB(ctx, db), "order", nil, o.log).number(ctx, 0); err != nil {
+		if err := New(postgres.DB(ctx, db), "order", nil, o.log).assignPositions(ctx, 0); err != nil {
 			return err
 		}
 		return problem.New(problem.Internal, "", "killed")

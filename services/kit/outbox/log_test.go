@@ -27,7 +27,7 @@ func TestAChangeIsLoggedOnceItHasCommitted(t *testing.T) {
 			if err := o.Add(ctx, event(1)); err != nil {
 				return err
 			}
-			o.Changed(ctx, "order.refunded", "k", "version", 2)
+			o.LogChange(ctx, "order.refunded", "k", "version", 2)
 			if lines.Len() > 0 {
 				t.Error("logged before the commit")
 			}

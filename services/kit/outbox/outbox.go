@@ -75,14 +75,14 @@ func (o *Outbox) Add(ctx context.Context, events ...Event) error {
 	return nil
 }
 
-// Insert is the statement of Add, for a writer that writes a change and its events by one statement: it ends with
-// Insert, is given Rows, and is followed by Notify. A WHERE may follow.
+// Insert is the statement of Add. A store that writes a change and its events by one statement ends the statement with
+// Insert (and a WHERE, if needed), passes Rows as the last argument, and calls Notify afterwards.
 const Insert = `INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, traceparent)
 	SELECT e.id, e.topic, e.type, e.key, e.aggregate_version, e.payload, e.traceparent
 	FROM jsonb_to_recordset(?::jsonb) AS e(id text, topic text, type text, key text, aggregate_version bigint,
 	payload text, traceparent text)`
 
-// Rows returns events as Insert takes them.
+// Rows returns events as the argument of Insert.
 func (o *Outbox) Rows(ctx context.Context, events ...Event) (string, error) {
 	type row struct {
 		ID      string `json:"id"`
@@ -121,22 +121,22 @@ func (o *Outbox) Rows(ctx context.Context, events ...Event) (string, error) {
 
 // Notify wakes the relay and logs the events once the transaction of ctx has committed.
 func (o *Outbox) Notify(ctx context.Context, events ...Event) {
-	postgres.AfterCommit(ctx, o.db, o.nudge)
+	postgres.AfterCommit(ctx, o.db, o.wakeRelay)
 	for _, e := range events {
-		o.Changed(ctx, e.Type, e.Key, "version", e.Version)
+		o.LogChange(ctx, e.Type, e.Key, "version", e.Version)
 	}
 }
 
-// Changed logs a change of state, once the transaction of ctx has committed: what happened to which aggregate, ids and
-// amounts only. Stores say it of changes that no event tells.
-func (o *Outbox) Changed(ctx context.Context, change, subject string, args ...any) {
+// LogChange logs a change of state once the transaction of ctx has committed: what happened to which aggregate, with
+// ids and amounts only. Notify calls it for events; stores call it for changes without an event.
+func (o *Outbox) LogChange(ctx context.Context, change, subject string, args ...any) {
 	postgres.AfterCommit(ctx, o.db, func() {
 		ctx := telemetry.WithTrace(ctx, telemetry.TraceFor(ctx, subject))
 		o.log.InfoContext(ctx, "state changed", append([]any{"change", change, "subject", subject}, args...)...)
 	})
 }
 
-func (o *Outbox) nudge() {
+func (o *Outbox) wakeRelay() {
 	select {
 	case o.wake <- struct{}{}:
 	default:

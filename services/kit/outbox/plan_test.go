@@ -31,9 +31,9 @@ func TestABigOutboxIsReadByItsIndexes(t *testing.T) {
 	}{
 		{"a page of the feed", page, []any{50000, 10, 500},
 			[]string{"Index Scan outbox", "Index Scan outbox", "Seq Scan outbox_head"}, 502},
-		{"what waits for the broker", "SELECT EXISTS (SELECT 1 FROM outbox WHERE " + due + ")", nil,
+		{"what waits for the broker", "SELECT EXISTS (SELECT 1 FROM outbox WHERE " + publishable + ")", nil,
 			[]string{"Index Scan outbox"}, 10},
-		{"retention", purge, []any{retention.Seconds(), 0, purgeBatch},
+		{"retention", purgePiece, []any{retention.Seconds(), 0, purgeBatch},
 			[]string{"Index Scan outbox", "Index Scan outbox", "Seq Scan outbox_head"}, 2*purgeBatch + 1},
 	} {
 		plan := postgrestest.Explain(t, db, c.statement, c.args...)

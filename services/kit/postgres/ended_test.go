@@ -35,7 +35,7 @@ func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
 	}()
 	for range 2000 { // by one of them the reader has begun
 		looked := make(chan error, 1)
-		go func() { looked <- ended(t.Context(), conn) }()
+		go func() { looked <- checkAlive(t.Context(), conn) }()
 		select {
 		case err := <-looked:
 			if err != nil {
@@ -51,7 +51,7 @@ func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
 	if err := <-gone; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the reader: %v", err)
 	}
-	if err := ended(t.Context(), conn); !errors.Is(err, driver.ErrBadConn) {
+	if err := checkAlive(t.Context(), conn); !errors.Is(err, driver.ErrBadConn) {
 		t.Errorf("a closed connection: %v, want it to be bad", err)
 	}
 }

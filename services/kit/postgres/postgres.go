@@ -70,7 +70,7 @@ func (c connector) Connect(ctx context.Context) (conn driver.Conn, err error) {
 		if parseErr != nil {
 			return nil, hideDSN(parseErr)
 		}
-		if conn, err = stdlib.GetConnector(*cfg, stdlib.OptionResetSession(ended)).Connect(ctx); !wrongPassword(err) {
+		if conn, err = stdlib.GetConnector(*cfg, stdlib.OptionResetSession(checkAlive)).Connect(ctx); !wrongPassword(err) {
 			return conn, err
 		}
 	}
@@ -107,8 +107,8 @@ func hideDSN(err error) error {
 type txKey struct{ db *sql.DB }
 
 type txState struct {
-	tx    *gorm.DB
-	after []func()
+	tx          *gorm.DB
+	afterCommit []func()
 }
 
 func key(db *gorm.DB) txKey {
@@ -133,12 +133,12 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gor
 			return err
 		})
 		if err == nil {
-			for _, f := range s.after {
+			for _, f := range s.afterCommit {
 				f()
 			}
 			return nil
 		}
-		if try == 5 || ctx.Err() != nil || !repeatable(err) && (committing || !IsUnavailable(err)) {
+		if try == 5 || ctx.Err() != nil || !isDeadlock(err) && (committing || !IsUnavailable(err)) {
 			return err
 		}
 		slog.DebugContext(ctx, "transaction repeated", "try", try, "error", err)
@@ -176,7 +176,7 @@ func DB(ctx context.Context, db *gorm.DB) *gorm.DB {
 // loses the call: use it to hasten work, never for an effect that must happen.
 func AfterCommit(ctx context.Context, db *gorm.DB, f func()) {
 	if s, ok := ctx.Value(key(db)).(*txState); ok {
-		s.after = append(s.after, f)
+		s.afterCommit = append(s.afterCommit, f)
 		return
 	}
 	f()
@@ -184,12 +184,12 @@ func AfterCommit(ctx context.Context, db *gorm.DB, f func()) {
 
 // Undone reports whether a failed statement certainly had no effect and may succeed if it is repeated.
 func Undone(err error) bool {
-	return repeatable(err) || pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn) || sqlState(err) != "" &&
+	return isDeadlock(err) || pgconn.SafeToRetry(err) || errors.Is(err, driver.ErrBadConn) || sqlState(err) != "" &&
 		IsUnavailable(err)
 }
 
-// repeatable: serialization_failure and deadlock_detected (PostgreSQL appendix A).
-func repeatable(err error) bool {
+// isDeadlock: serialization_failure and deadlock_detected (PostgreSQL appendix A).
+func isDeadlock(err error) bool {
 	code := sqlState(err)
 	return code == "40001" || code == "40P01"
 }

@@ -38,7 +38,7 @@ func TestTopicsAnswerTheBroker(t *testing.T) {
 		}
 		return nil
 	})
-	d.s.Topics(in)
+	d.s.ReceiveEvents(in)
 	event := func(id string, n int) string {
 		return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"order","type":"mall.order.placed.v1","data":{"n":%d}}`, id,
 			n)
@@ -111,7 +111,7 @@ func TestTheFeedIsForSubscribers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.s.Feed(out, "product", "cart")
+	d.s.ServeFeed(out, "product", "cart")
 	if a := d.ask("GET", "/events?after=0&limit=5&min_age_ms=0", "", callerHeader+": cart"); a.status != 200 ||
 		a.body != `{"events":[],"next":0,"head":0}` {
 		t.Errorf("feed: %d %s; want nothing before the relay has numbered it", a.status, a.body)

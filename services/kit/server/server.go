@@ -33,13 +33,13 @@ const (
 // Server is a service's engine with the routes that every service has.
 type Server struct {
 	*gin.Engine
-	Settings func() []string // names required settings that are unknown; may be nil
+	MissingSettings func() []string // names the required settings that are unknown; may be nil
 
-	env      config.Env
-	log      *slog.Logger
-	verifier *identity.Verifier
-	keys     map[string]string // by caller; nil: app ids are trusted
-	checks   []web.Check
+	env        config.Env
+	log        *slog.Logger
+	verifier   *identity.Verifier
+	callerKeys map[string]string // by caller; nil: app ids are trusted
+	checks     []web.Check
 }
 
 // New makes the engine: /healthz, /readyz and /metrics for operators, everything else only for the own sidecar, which
@@ -47,7 +47,7 @@ type Server struct {
 func New(env config.Env, log *slog.Logger, v *identity.Verifier, checks ...web.Check) *Server {
 	e := web.NewEngine()
 	s := &Server{Engine: e, env: env, log: log, verifier: v, checks: checks}
-	e.Use(web.Trace, s.withLog, measure, web.Recover(log, fail))
+	e.Use(web.Trace, s.provideLog, measure, web.Recover(log, fail))
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 	e.GET("/readyz", func(c *gin.Context) { web.Ready(c, s.checks) })
 	e.GET("/metrics", gin.WrapH(promhttp.Handler()))
@@ -56,12 +56,12 @@ func New(env config.Env, log *slog.Logger, v *identity.Verifier, checks ...web.C
 		web.WriteProblem(c, problem.NewDocument(http.StatusMethodNotAllowed, "method_not_allowed",
 			"This route does not know the method.", web.TraceID(c)), 0)
 	})
-	e.Use(s.onlySidecar, s.knownCaller)
+	e.Use(s.onlySidecar, s.checkCallerKey)
 	profiling.Mount(e.Group("/debug/pprof", s.OnlyOperator))
 	return s
 }
 
-func (s *Server) withLog(c *gin.Context) { c.Set(logKey, s.log) }
+func (s *Server) provideLog(c *gin.Context) { c.Set(logKey, s.log) }
 
 var requestSeconds = web.NewRequestSeconds(prometheus.DefaultRegisterer)
 
@@ -79,17 +79,17 @@ func (s *Server) onlySidecar(c *gin.Context) {
 	}
 }
 
-// RequireKeys makes every caller prove its app id by the key it has for this service: without mutual TLS a sidecar
-// accepts a call in any app's name. Call it before serving.
-func (s *Server) RequireKeys(keys map[string]string) { s.keys = keys }
+// RequireCallerKeys makes every caller prove its app id by the key that it has for this service: without mutual TLS a
+// sidecar accepts a call in any app's name (ADR 26). Call it before serving.
+func (s *Server) RequireCallerKeys(keys map[string]string) { s.callerKeys = keys }
 
-// knownCaller refuses an app id without its key.
-func (s *Server) knownCaller(c *gin.Context) {
+// checkCallerKey refuses a caller that does not send the key of the app id that it claims.
+func (s *Server) checkCallerKey(c *gin.Context) {
 	caller := c.GetHeader(callerHeader)
-	if s.keys == nil || caller == "" { // Callers refuses calls without an app id
+	if s.callerKeys == nil || caller == "" { // Callers refuses calls without an app id
 		return
 	}
-	key := s.keys[caller]
+	key := s.callerKeys[caller]
 	if key == "" || subtle.ConstantTimeCompare([]byte(c.GetHeader(identity.CallerKeyHeader)), []byte(key)) != 1 {
 		c.Abort()
 		fail(c, problem.New(problem.Forbidden, "caller_not_allowed", "This app may not call this route."))
@@ -99,20 +99,20 @@ func (s *Server) knownCaller(c *gin.Context) {
 // Check adds a check to /readyz; call it before serving.
 func (s *Server) Check(c web.Check) { s.checks = append(s.checks, c) }
 
-// WithSettings refuses a route while a required setting is unknown, rather than use a wrong price or the wrong payment
-// provider.
+// WithSettings is for routes that need required settings. It refuses requests while one is unknown: its default could
+// be a wrong price or the wrong payment provider.
 func (s *Server) WithSettings(c *gin.Context) {
-	if s.Settings == nil {
+	if s.MissingSettings == nil {
 		return
 	}
-	if err := web.MissingSettings(s.Settings()); err != nil {
+	if err := web.MissingSettings(s.MissingSettings()); err != nil {
 		c.Abort()
 		fail(c, problem.NewUnavailable(err, 5*time.Second, "A part of the mall is not set up right now."))
 	}
 }
 
-// OnlyOperator admits only callers with both tokens of the app: operators on the same machine. The sidecar adds the
-// app's own token to every call, also a peer's, and can be made to leave out the caller; no peer knows the other token.
+// OnlyOperator admits only callers that send both tokens of the app: operators on the same machine. One token is not
+// enough: the sidecar adds APP_API_TOKEN to every call, also to one of a peer. DAPR_API_TOKEN is known to no peer.
 func (s *Server) OnlyOperator(c *gin.Context) {
 	given := []byte(c.GetHeader("Authorization"))
 	if s.env.DaprAPIToken == "" || subtle.ConstantTimeCompare(given, []byte("Bearer "+s.env.DaprAPIToken)) != 1 {
@@ -163,7 +163,7 @@ func Handle(h func(c *gin.Context) error) gin.HandlerFunc {
 
 const logKey = "mall.log"
 
-// fail answers an error once and logs what the caller must not see.
+// fail answers with an error's problem document and logs details that the caller must not see.
 func fail(c *gin.Context, err error) {
 	_ = c.Error(err)
 	if problem.KindOf(err) == problem.Internal && postgres.IsUnavailable(err) {

@@ -188,7 +188,7 @@ func TestRoutesNameTheirCallers(t *testing.T) {
 // A caller's name counts only with its key.
 func TestCallersProveTheirNames(t *testing.T) {
 	d := open(t)
-	d.s.RequireKeys(map[string]string{"checkout": "k1", "cart": "k2", "nobody": ""})
+	d.s.RequireCallerKeys(map[string]string{"checkout": "k1", "cart": "k2", "nobody": ""})
 	d.s.GET("/inside", Callers("checkout", "nobody"),
 		Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
 	for _, c := range []struct {
@@ -400,7 +400,7 @@ func TestRunFinishesRequestsUnderWay(t *testing.T) {
 func TestRoutesThatNeedSettings(t *testing.T) {
 	missing := []string{"mall.currency"}
 	d := open(t, web.Check{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(missing) }})
-	d.s.Settings = func() []string { return missing }
+	d.s.MissingSettings = func() []string { return missing }
 	d.s.GET("/priced", d.s.WithSettings, Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
 	d.s.GET("/plain", Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
 	if a := d.ask("GET", "/priced", ""); a.status != 503 || a.doc.Code != "unavailable" ||

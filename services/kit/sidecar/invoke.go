@@ -20,7 +20,7 @@ import (
 	"daprmall.dev/services/kit/telemetry"
 )
 
-var quickBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2,
+var reconnectBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2,
 	MaxDelay: 2 * time.Second}
 
 // maxAnswer bounds an answer, in bytes.
@@ -37,9 +37,10 @@ type Request struct {
 	System bool
 }
 
-// Invoke calls a peer and forwards the user's token and the trace. A refusal keeps its kind and code; a peer
-// that cannot be reached is Unavailable, one that does not answer within Patience is Timeout: then its effect is
-// unknown. Nothing is ever sent twice, except a GET whose connection broke and a call that NeverHandled reports.
+// Invoke calls a peer and forwards the user's token and the trace. A refusal by the peer keeps its kind and code. The
+// error is Unavailable if the peer cannot be reached, and Timeout if it does not answer within CallTimeout: then it is
+// unknown whether the call had its effect. A call is sent only once, except a GET whose connection broke and a call
+// that NeverHandled reports.
 //
 // When ctx ends first, Invoke returns, but the call goes on and its answer is read: cancelling a call while the
 // sidecar writes its answer can end the sidecar (dapr/dapr#10371).
@@ -51,7 +52,7 @@ func (c *Client) Invoke(ctx context.Context, r Request) error {
 			return err
 		}
 	}
-	done, err := c.breakers.Allow(r.App, r.Method+" "+pattern(r.Path))
+	done, err := c.breakers.Allow(r.App, r.Method+" "+routePattern(r.Path))
 	if err != nil {
 		return err
 	}
@@ -80,8 +81,8 @@ func NeverHandled(status int, body []byte) bool {
 		bytes.Contains(body, []byte("received Server's graceful shutdown GOAWAY"))
 }
 
-// pattern is a route's path without query and ids: an id is a number, and no other part of a path begins with a digit.
-func pattern(path string) string {
+// routePattern is a path without query and ids. Only ids begin with a digit.
+func routePattern(path string) string {
 	path, _, _ = strings.Cut(path, "?")
 	parts := strings.Split(path, "/")
 	for i, part := range parts {
@@ -101,7 +102,7 @@ type answer struct {
 }
 
 func (c *Client) ask(ctx context.Context, r Request, body []byte) answer {
-	ctx, cancel := context.WithTimeout(ctx, Patience(r.App))
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout(r.App))
 	defer cancel()
 	res, err := c.send(ctx, r, body)
 	if err != nil && r.Method == http.MethodGet && ctx.Err() == nil {
@@ -128,12 +129,12 @@ func (a answer) failed() bool {
 	if a.status < 400 {
 		return false
 	}
-	var said struct {
+	var document struct {
 		daprError
 		Code string `json:"code"`
 	}
-	_ = json.Unmarshal(a.body, &said)
-	return Failed(a.status, said.Code, said.ErrorCode != "")
+	_ = json.Unmarshal(a.body, &document)
+	return Failed(a.status, document.Code, document.ErrorCode != "")
 }
 
 func (a answer) decode(r Request) error {
@@ -191,9 +192,9 @@ func unreachable(r Request, err error) error {
 
 // refusal distinguishes the peer's own answer from daprd's ({"errorCode": "ERR_…"}).
 func refusal(r Request, a answer) error {
-	var made daprError
-	if json.Unmarshal(a.body, &made) == nil && made.ErrorCode != "" {
-		return problem.NewUnavailable(fmt.Errorf("%s %s %s: %s: %s", r.Method, r.App, r.Path, made.ErrorCode, made.Message),
+	var daprd daprError
+	if json.Unmarshal(a.body, &daprd) == nil && daprd.ErrorCode != "" {
+		return problem.NewUnavailable(fmt.Errorf("%s %s %s: %s: %s", r.Method, r.App, r.Path, daprd.ErrorCode, daprd.Message),
 			time.Second, "A part of the mall cannot be reached right now.")
 	}
 	seconds, _ := strconv.Atoi(a.header.Get("Retry-After"))

@@ -18,9 +18,9 @@ import (
 var transient = map[codes.Code]bool{codes.Unavailable: true, codes.Aborted: true, codes.Unknown: true,
 	codes.Internal: true, codes.Canceled: true}
 
-// failed classifies the error of a gRPC call to the sidecar: Unavailable is worth another try, Timeout may have had its
-// effect, and the rest is a fault of this program or its configuration.
-func failed(err error, format string, args ...any) error {
+// classify classifies the error of a gRPC call to the sidecar: Unavailable is worth another try, Timeout may have had
+// its effect, and the rest is a fault of this program or its configuration.
+func classify(err error, format string, args ...any) error {
 	err = fmt.Errorf(format+": %w", append(args, err)...)
 	code := codeOf(err)
 	switch {
@@ -33,16 +33,16 @@ func failed(err error, format string, args ...any) error {
 }
 
 // daprd returns Internal for every error of a component, with the component's own status in the text.
-var inner = regexp.MustCompile(`.*rpc error: code = (\w+) desc = `)
+var componentStatus = regexp.MustCompile(`.*rpc error: code = (\w+) desc = `)
 
 func codeOf(err error) codes.Code {
 	code := status.Code(err)
-	said := inner.FindStringSubmatch(err.Error())
-	if code != codes.Internal || said == nil {
+	inText := componentStatus.FindStringSubmatch(err.Error())
+	if code != codes.Internal || inText == nil {
 		return code
 	}
 	for c := codes.OK; c <= codes.Unauthenticated; c++ {
-		if c.String() == said[1] {
+		if c.String() == inText[1] {
 			return c
 		}
 	}

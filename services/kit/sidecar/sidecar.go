@@ -35,7 +35,7 @@ type Client struct {
 	base     string // http://127.0.0.1:port
 	http     *http.Client
 	grpc     dapr.Client
-	keys     map[string]string // by the app that is called
+	peerKeys map[string]string // by the app that is called
 	breakers *Breakers
 	mailing  sync.Mutex // see SendMail
 }
@@ -47,7 +47,7 @@ func New(env config.Env) (*Client, error) {
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithUnaryInterceptor(withToken(env.DaprAPIToken)),
 		// The sidecar restarts within seconds; the default back-off would wait for up to two minutes.
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: quickBackoff, MinConnectTimeout: time.Second}))
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnectBackoff, MinConnectTimeout: time.Second}))
 	if err != nil {
 		return nil, fmt.Errorf("sidecar: %w", err)
 	}
@@ -64,7 +64,7 @@ func New(env config.Env) (*Client, error) {
 // UsePeerKeys reads the keys by which this service proves its app id to others (identity.CallerKeyHeader; secret
 // <app>-peers) and sends them from now on. Call it before the first Invoke.
 func (c *Client) UsePeerKeys(ctx context.Context) (err error) {
-	c.keys, err = c.Secret(ctx, c.env.AppID+"-peers")
+	c.peerKeys, err = c.Secret(ctx, c.env.AppID+"-peers")
 	return err
 }
 
@@ -74,7 +74,7 @@ func (c *Client) CallerKeys(ctx context.Context) (map[string]string, error) {
 }
 
 // PeerKey is the key to send to an app, "" if there is none.
-func (c *Client) PeerKey(app string) string { return c.keys[app] }
+func (c *Client) PeerKey(app string) string { return c.peerKeys[app] }
 
 func withToken(token string) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker,
@@ -158,7 +158,7 @@ func (c *Client) Bind(ctx context.Context, binding, operation string, in, out an
 	}
 	ev, err := c.grpc.InvokeBinding(ctx, &dapr.InvokeBindingRequest{Name: binding, Operation: operation, Data: data})
 	if err != nil {
-		return failed(err, "binding %s %s", binding, operation)
+		return classify(err, "binding %s %s", binding, operation)
 	}
 	if out == nil {
 		return nil

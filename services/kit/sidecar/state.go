@@ -28,15 +28,15 @@ var ErrStale = problem.New(problem.Conflict, "stale", "The document changed mean
 func (c *Client) Load(ctx context.Context, store, key string) (Document, error) {
 	item, err := c.grpc.GetStateWithConsistency(ctx, store, key, nil, dapr.StateConsistencyStrong)
 	if err != nil {
-		return Document{}, failed(err, "state %s", store)
+		return Document{}, classify(err, "state %s", store)
 	}
 	return Document{Key: key, Value: item.Value, ETag: item.Etag}, nil
 }
 
-// lostRace is part of the error of Dapr's Redis store for a document without an ETag that exists already: its script
-// refuses, nothing is written, and Dapr has no code for it (components-contrib, state/redis). No other failure mentions
-// a script.
-const lostRace = "user_script"
+// existsAlready is part of the error of Dapr's Redis store for a document without an ETag that exists already: its
+// script refuses, nothing is written, and Dapr has no code for it (components-contrib, state/redis). No other failure
+// mentions a script.
+const existsAlready = "user_script"
 
 // Save writes a document that was read, if its ETag has not changed and a new one still does not exist. Otherwise
 // nothing is written and the error is ErrStale.
@@ -53,8 +53,8 @@ func (c *Client) Save(ctx context.Context, store string, d Document) error {
 	switch {
 	case err == nil:
 		return nil
-	case status.Code(err) == codes.Aborted, d.ETag == "" && strings.Contains(err.Error(), lostRace):
+	case status.Code(err) == codes.Aborted, d.ETag == "" && strings.Contains(err.Error(), existsAlready):
 		return ErrStale
 	}
-	return failed(err, "state %s", store)
+	return classify(err, "state %s", store)
 }

@@ -65,7 +65,7 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 	inbox.OnDetached(in, "user", userv1.TypePassword, h.OnUserPasswordChanged)
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
 	inbox.OnDetached(in, "user", userv1.TypeRolesChanged, h.OnUserRolesChanged)
-	s.Topics(in)
+	s.ReceiveEvents(in)
 }
 
 type handler struct {

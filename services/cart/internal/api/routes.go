@@ -37,7 +37,7 @@ func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *c
 	// Events. Detached because carts are kept in Redis: each document remembers the orders that were applied to it.
 	inbox.OnDetached(in, "order", orderv1.TypePlaced, h.OnOrderPlaced)
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
-	s.Topics(in)
+	s.ReceiveEvents(in)
 }
 
 type handler struct {

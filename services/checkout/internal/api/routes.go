@@ -38,5 +38,5 @@ func Routes(
 
 	// Events. Detached because it locks rows that no key of the batch names.
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, a.OnUserDeleted)
-	s.Topics(in)
+	s.ReceiveEvents(in)
 }

@@ -41,6 +41,6 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	inbox.On(in, "product", stockv1.TypeRejected, h.OnStockRejected)
 	// Detached because it locks rows that no key of the batch names.
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
-	s.Topics(in)
-	s.Feed(out, contracts.ConsumersOf("order")...)
+	s.ReceiveEvents(in)
+	s.ServeFeed(out, contracts.ConsumersOf("order")...)
 }

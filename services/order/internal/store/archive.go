@@ -10,15 +10,15 @@ import (
 // orders are archived with all that belongs to them; fences too. An order that awaits payment is never archived,
 // however old.
 var orderArchive = archive.Archive{
-	Old: `SELECT order_id FROM order_ids WHERE order_id < ?
+	Finished: `SELECT order_id FROM order_ids WHERE order_id < ?
 			AND (SELECT status FROM orders WHERE id = order_id) IS DISTINCT FROM 'awaiting_payment'
 		ORDER BY order_id LIMIT ?`,
 	Tables: []archive.Table{
-		{Name: "order_ids", Of: "order_id = ANY(?::bigint[])"},
-		{Name: "orders", Of: "id = ANY(?::bigint[])"},
-		{Name: "order_lines", Of: "order_id = ANY(?::bigint[])"},
-		{Name: "order_history", Of: "order_id = ANY(?::bigint[])"},
-		{Name: "order_refunds", Of: "order_id = ANY(?::bigint[])"},
+		{Name: "order_ids", Where: "order_id = ANY(?::bigint[])"},
+		{Name: "orders", Where: "id = ANY(?::bigint[])"},
+		{Name: "order_lines", Where: "order_id = ANY(?::bigint[])"},
+		{Name: "order_history", Where: "order_id = ANY(?::bigint[])"},
+		{Name: "order_refunds", Where: "order_id = ANY(?::bigint[])"},
 	},
 }
 

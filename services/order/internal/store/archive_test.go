@@ -112,7 +112,7 @@ func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
 func TestALatePaymentRacesWithTheArchive(t *testing.T) {
 	db, orders := open(t)
 	ctx := t.Context()
-	first := ids.First(time.Now().Add(-2 * 365 * 24 * time.Hour))
+	first := ids.FirstAt(time.Now().Add(-2 * 365 * 24 * time.Hour))
 	for i := range int64(20) {
 		d := draft(strconv.FormatInt(first+i, 10), "7")
 		if _, err := orders.Place(ctx, d); err != nil {

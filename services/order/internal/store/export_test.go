@@ -8,6 +8,6 @@ import (
 
 // MoveAll archives everything that is finished, in a transaction that it leaves open.
 func MoveAll(tx *gorm.DB) error {
-	_, err := orderArchive.Move(tx, math.MaxInt64)
+	_, err := orderArchive.MoveBatch(tx, math.MaxInt64)
 	return err
 }

@@ -18,7 +18,7 @@ func (s *Store) AnonymizeBuyer(ctx context.Context, userID string) error {
 	for {
 		done := false
 		err := postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
-			if err := archive.Hold(tx); err != nil {
+			if err := archive.KeepInPlace(tx); err != nil {
 				return err
 			}
 			res := tx.Exec(`UPDATE all_orders SET recipient = ?, phone = '', street = ? WHERE id = (

@@ -20,7 +20,7 @@ func TestNothingReadsAllOrders(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	toldRight(t, db)
 	n := postgrestest.Rows(t)
-	young := ids.First(time.Now().Add(-24 * time.Hour))
+	young := ids.FirstAt(time.Now().Add(-24 * time.Hour))
 	for table, first := range map[string]int64{"": young, "archived_": 1000} {
 		for _, sql := range []string{
 			`INSERT INTO %sorders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal,

@@ -121,7 +121,7 @@ func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes 
 		history = append(history, toHistoryRows(after, len(before.History))...)
 		told = append(told, toEvents(after, events)...)
 		if len(events) == 0 {
-			s.out.Changed(ctx, "order."+string(after.Status), string(w.ID), "version", after.Version)
+			s.out.LogChange(ctx, "order."+string(after.Status), string(w.ID), "version", after.Version)
 		}
 	}
 	if len(changed) == 0 {

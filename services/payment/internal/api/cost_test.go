@@ -130,7 +130,7 @@ func TestAPaymentIsFiveStatements(t *testing.T) {
 // a look.
 func TestPayingAtOnceCostsOneStatementMore(t *testing.T) {
 	s := openService(t)
-	young := strconv.FormatInt(ids.First(time.Now()), 10)
+	young := strconv.FormatInt(ids.FirstAt(time.Now()), 10)
 	s.orders.bill = &payment.Bill{OrderID: young, UserID: contractstest.UserID, Amount: 210, Currency: "CNY",
 		DueAt: time.Now().Add(time.Minute), Status: payment.Open}
 	paid := make(chan *httptest.ResponseRecorder, 1)
@@ -154,7 +154,7 @@ func TestPayingAtOnceCostsOneStatementMore(t *testing.T) {
 // An event that does not come in time is not waited for: order is asked, once.
 func TestPayingAtOnceWithoutTheEvent(t *testing.T) {
 	s := openService(t)
-	young := strconv.FormatInt(ids.First(time.Now()), 10)
+	young := strconv.FormatInt(ids.FirstAt(time.Now()), 10)
 	s.orders.bill = &payment.Bill{OrderID: young, UserID: contractstest.UserID, Amount: 210, Currency: "CNY",
 		DueAt: time.Now().Add(time.Minute), Status: payment.Open}
 	answer, _, _ := s.pay("k1", young, "4242424242424242")

@@ -32,6 +32,6 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	inbox.OnAll(in, "order", orderv1.TypePlaced, h.OnOrderPlaced)
 	inbox.On(in, "order", orderv1.TypeCancelled, h.OnOrderCancelled)
 	inbox.On(in, "order", orderv1.TypeRefundRequested, h.OnOrderRefundRequested)
-	s.Topics(in)
-	s.Feed(out, contracts.ConsumersOf("payment")...)
+	s.ReceiveEvents(in)
+	s.ServeFeed(out, contracts.ConsumersOf("payment")...)
 }

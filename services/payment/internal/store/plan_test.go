@@ -20,7 +20,7 @@ import (
 func TestNothingReadsAllPayments(t *testing.T) {
 	d := open(t)
 	n := postgrestest.Rows(t)
-	young := ids.First(time.Now().Add(-24*time.Hour)) / 100 * 100
+	young := ids.FirstAt(time.Now().Add(-24*time.Hour)) / 100 * 100
 	for table, first := range map[string]int64{"": young, "archived_": 1000} {
 		for _, sql := range []string{
 			`INSERT INTO %sbills (order_id, user_id, amount, currency, due_at, status, version)

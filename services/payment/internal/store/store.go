@@ -195,7 +195,7 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 			if err != nil {
 				return err
 			}
-			s.out.Changed(ctx, "payment."+string(p.Status), p.OrderID, "payment", p.ID, "failure", p.FailureCode)
+			s.out.LogChange(ctx, "payment."+string(p.Status), p.OrderID, "payment", p.ID, "failure", p.FailureCode)
 			return tx.Exec("UPDATE payments SET status = ?, failure_code = ?, card_brand = ?, card_last4 = ?, next_action = "+
 				"?::jsonb, updated_at = ? WHERE id = ?",
 				status, p.FailureCode, p.Card.Brand, p.Card.Last4, action, p.UpdatedAt, id).Error

@@ -87,7 +87,7 @@ func (h handler) create(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	id, err := h.effects.Effect(ctx)
+	id, err := h.keys.Effect(ctx)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (h handler) adjust(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	effect, err := h.effects.Effect(ctx)
+	effect, err := h.keys.Effect(ctx)
 	if err != nil {
 		return err
 	}

@@ -21,17 +21,17 @@ import (
 type handler struct {
 	catalog   *catalog.Service
 	inventory *inventory.Service
-	effects   *idempotency.Store
+	keys      *idempotency.Store
 }
 
 // Routes adds all routes and event handlers of product.
 func Routes(
-	s *server.Server, in *inbox.Inbox, out *outbox.Outbox, effects *idempotency.Store,
+	s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store,
 	products *catalog.Service, stock *inventory.Service,
 ) {
-	h := handler{products, stock, effects}
+	h := handler{products, stock, keys}
 	gateway := server.Callers("api-gateway")
-	once := server.Idempotent(effects)
+	once := server.Idempotent(keys)
 
 	// anyone: products for sale, found by words, category and price, page by page.
 	s.GET("/v1/products", gateway, server.Handle(h.list))
@@ -58,8 +58,8 @@ func Routes(
 	inbox.OnAll(in, "order", orderv1.TypePlaced, h.OnOrderPlaced)
 	inbox.OnAll(in, "order", orderv1.TypePaid, h.OnOrderPaid)
 	inbox.OnAll(in, "order", orderv1.TypeCancelled, h.OnOrderCancelled)
-	s.Topics(in)
-	s.Feed(out, contracts.ConsumersOf("product")...)
+	s.ReceiveEvents(in)
+	s.ServeFeed(out, contracts.ConsumersOf("product")...)
 }
 
 func actor(c *gin.Context) catalog.Actor {

@@ -230,7 +230,7 @@ func (s *Store) Adjust(
 		if err := write(tx, []inventory.Stock{after}, []inventory.Entry{entry}, nil, a.ID); err != nil {
 			return err
 		}
-		s.events.Changed(ctx, "stock.adjusted", a.ProductID, "delta", a.Delta, "on_hand", after.OnHand, "actor", a.Actor)
+		s.events.LogChange(ctx, "stock.adjusted", a.ProductID, "delta", a.Delta, "on_hand", after.OnHand, "actor", a.Actor)
 		s.afterCommit(ctx, []inventory.Stock{after}, map[string][]string{after.ProductID: {a.HoldID()}})
 		return nil
 	})

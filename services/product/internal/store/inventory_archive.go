@@ -11,7 +11,7 @@ import (
 var (
 	// What an order reserved, that it was rejected, and changes by hand: each by its own id.
 	holdArchive = archive.Archive{
-		Old: `WITH given (before, most) AS (VALUES (?::bigint, ?::bigint))
+		Finished: `WITH given (before, most) AS (VALUES (?::bigint, ?::bigint))
 			SELECT id FROM (
 				(SELECT order_id AS id FROM reservations WHERE order_id < (SELECT before FROM given)
 					GROUP BY order_id HAVING bool_and(state <> 'reserved') ORDER BY order_id LIMIT (SELECT most FROM given))
@@ -20,9 +20,9 @@ var (
 				UNION (SELECT id FROM adjustments WHERE id < (SELECT before FROM given) ORDER BY id LIMIT (SELECT most FROM given))
 			) old ORDER BY id LIMIT (SELECT most FROM given)`,
 		Tables: []archive.Table{
-			{Name: "reservations", Of: "order_id = ANY(?::bigint[])"},
-			{Name: "rejections", Of: "order_id = ANY(?::bigint[])"},
-			{Name: "adjustments", Of: "id = ANY(?::bigint[])"},
+			{Name: "reservations", Where: "order_id = ANY(?::bigint[])"},
+			{Name: "rejections", Where: "order_id = ANY(?::bigint[])"},
+			{Name: "adjustments", Where: "id = ANY(?::bigint[])"},
 		},
 	}
 	// A new entry follows from the stock's own row, wherever earlier entries are.

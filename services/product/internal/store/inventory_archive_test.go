@@ -11,7 +11,7 @@ import (
 func (s *fixture) archived(t *testing.T) {
 	t.Helper()
 	must(t, s.db.Exec("UPDATE stock_ledger SET at = now() - interval '100 days'").Error)
-	must(t, s.store.Archive(ctx, archive.Least))
+	must(t, s.store.Archive(ctx, archive.MinAge))
 }
 
 func (s *fixture) live(t *testing.T, table string) (n int) {

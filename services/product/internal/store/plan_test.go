@@ -16,7 +16,7 @@ import (
 func TestNothingReadsTheWholeLedger(t *testing.T) {
 	s := open(t)
 	n := postgrestest.Rows(t)
-	young := ids.First(time.Now().Add(-24 * time.Hour))
+	young := ids.FirstAt(time.Now().Add(-24 * time.Hour))
 	for _, sql := range []string{
 		`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version,
 				search, created_at, updated_at)

@@ -27,7 +27,7 @@ var Migrations = postgres.Migrations{Name: "product", FS: files}
 // Events takes the events that commit with a change, and logs changes without one: an outbox.
 type Events interface {
 	Add(ctx context.Context, events ...outbox.Event) error
-	Changed(ctx context.Context, change, subject string, args ...any)
+	LogChange(ctx context.Context, change, subject string, args ...any)
 }
 
 // Store is catalog.Store and inventory.Store on PostgreSQL: one database, so that a product and its stock commit

@@ -60,7 +60,7 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	s.POST(userv1.PathVerify, server.Callers("auth"), server.Handle(h.verify))
 	// auth: the present state of an account.
 	s.POST(userv1.PathGet, server.Callers("auth"), server.Handle(h.get))
-	s.Feed(out, contracts.ConsumersOf("user")...)
+	s.ServeFeed(out, contracts.ConsumersOf("user")...)
 }
 
 func onlyAdmin(c *gin.Context) {

@@ -17,7 +17,7 @@ type settings struct {
 	keyRotation func() time.Duration
 }
 
-func declare(l *config.Live) settings {
+func declareSettings(l *config.Live) settings {
 	return settings{
 		accessTTL:   config.Of(l, keys.AccessTTL), // at most auth.RevocationTTL less an hour
 		refreshTTL:  config.Of(l, keys.RefreshTTL),

@@ -12,7 +12,7 @@ type settings struct {
 	currency      func() string
 }
 
-func declare(l *config.Live) settings {
+func declareSettings(l *config.Live) settings {
 	return settings{
 		fee:      config.Of(l, keys.ShippingFee),
 		freeFrom: config.Of(l, keys.FreeShippingFrom),

@@ -2,10 +2,10 @@ package sidecar
 
 import "time"
 
-// Patience is how long a caller waits for an app's whole answer. Callers keep this time instead of the sidecars'
-// resiliency policies: with a time-out there, Dapr 1.18 can crash on an answer that is cut off
+// CallTimeout is how long a caller waits for an app's whole answer. Callers apply it themselves: with a time-out in its
+// resiliency policies, a sidecar of Dapr 1.18 can crash on an answer that is cut off
 // (docs/adr/0025-callers-keep-the-time.md).
-func Patience(app string) time.Duration {
+func CallTimeout(app string) time.Duration {
 	switch app {
 	case "user":
 		return 10 * time.Second // argon2id, queued behind other sign-ins

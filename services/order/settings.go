@@ -14,7 +14,7 @@ type settings struct {
 	archiveAfter   func() time.Duration // how old a finished order is when it is archived
 }
 
-func declare(l *config.Live) settings {
+func declareSettings(l *config.Live) settings {
 	return settings{
 		paymentTimeout: config.Of(l, keys.PaymentTimeout),
 		cancelGrace:    config.Of(l, keys.CancelGrace),

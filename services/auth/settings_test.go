@@ -18,7 +18,7 @@ func TestKeysDoNotRotateAllTheTime(t *testing.T) {
 	for text, want := range map[string]time.Duration{"0": 0, "24h": 24 * time.Hour, "1s": 90 * 24 * time.Hour,
 		"23h": 90 * 24 * time.Hour, "-24h": 90 * 24 * time.Hour} {
 		l := config.NewLive(oneSetting{"auth.key_rotation": {Text: text}}, nil, slog.New(slog.DiscardHandler))
-		set := declare(l)
+		set := declareSettings(l)
 		if err := l.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}

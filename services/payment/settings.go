@@ -10,13 +10,14 @@ import (
 
 // settings are what operators may change while payment runs.
 type settings struct {
-	provider  func() string        // of new attempts; attempts keep theirs. Once chosen it is never replaced by a default
-	returnURL func() string        // where a bank's page sends shoppers back to; "": the provider's script decides
-	archive   func() time.Duration // how old a finished bill is when it is archived
-	known     map[string]bool      // the providers that are set up: filled before the settings are read
+	// of new attempts; begun ones keep theirs. A chosen one is never replaced by a default
+	provider     func() string
+	returnURL    func() string        // where a bank's page sends shoppers back to; "": the provider's script decides
+	archiveAfter func() time.Duration // how old a finished bill is when it is archived
+	known        map[string]bool      // names of the providers that are set up: filled before the settings are read
 }
 
-func declare(l *config.Live) settings {
+func declareSettings(l *config.Live) settings {
 	s := settings{known: map[string]bool{}}
 	provider := keys.PaymentProvider
 	s.provider = config.Setting(l, provider.Name, provider.Standard(), func(name string) (string, error) {
@@ -26,6 +27,6 @@ func declare(l *config.Live) settings {
 		return name, nil
 	}, config.Options(provider)...)
 	s.returnURL = config.Of(l, keys.PaymentReturnURL)
-	s.archive = config.Of(l, keys.ArchiveAfter)
+	s.archiveAfter = config.Of(l, keys.ArchiveAfter)
 	return s
 }
