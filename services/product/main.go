@@ -43,6 +43,7 @@ func run(ctx context.Context) error {
 	everyAtOnce(a, "expired holds", time.Second, reconciler.ExpireHolds)
 	everyAtOnce(a, "gate convergence", 30*time.Second, reconciler.Reconcile)
 	everyAtOnce(a, "redis watch", 2*time.Second, reconciler.WatchRedis)
+	everyAtOnce(a, "search index", time.Minute, worker.Drain(productStore.IndexAgain))
 	everyAtOnce(a, "archive", archive.Every, func(ctx context.Context) error {
 		return productStore.Archive(ctx,
 			cfg.archiveAfter())

@@ -102,11 +102,11 @@ func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.
 				id, seller, f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency, f.Version,
 				f.CreatedAt, f.UpdatedAt,
 			},
-			vectorArgs(f)...)
+			searchArgs(f)...)
 		res := tx.Exec(
 			`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version,
-				created_at, updated_at, search)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, `+vector+`) ON CONFLICT (id) DO NOTHING`,
+				created_at, updated_at, `+searchColumns+`)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, `+searchValues+`) ON CONFLICT (id) DO NOTHING`,
 			args...)
 		if res.Error != nil {
 			return fmt.Errorf("insert product: %w", res.Error)
@@ -161,29 +161,13 @@ func update(tx *gorm.DB, id int64, f catalog.Attributes) error {
 		[]any{
 			f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency, f.Version, f.UpdatedAt, deleted,
 		},
-		vectorArgs(f)...)
+		searchArgs(f)...)
 	err := tx.Exec(
 		`UPDATE products SET name = ?, description = ?, category = ?, image_url = ?, price = ?, currency = ?, version = ?,
-		updated_at = ?, deleted_at = ?, search = `+vector+` WHERE id = ?`,
+		updated_at = ?, deleted_at = ?, (`+searchColumns+`) = (`+searchValues+`) WHERE id = ?`,
 		append(args, id)...).Error
 	if err != nil {
 		return fmt.Errorf("update product: %w", err)
 	}
 	return nil
-}
-
-// vector weighs the name above the category above the description. Words count as they are and by their English stem,
-// other scripts by pairs of characters.
-const vector = `
-	setweight(to_tsvector('pg_catalog.simple', ?), 'A') || setweight(to_tsvector('pg_catalog.english', ?), 'A') ||
-	setweight(to_tsvector('pg_catalog.simple', ?), 'B') || setweight(to_tsvector('pg_catalog.english', ?), 'B') ||
-	setweight(to_tsvector('pg_catalog.simple', ?), 'C') || setweight(to_tsvector('pg_catalog.english', ?), 'C')`
-
-func vectorArgs(f catalog.Attributes) []any {
-	var args []any
-	for _, s := range []string{f.Name, f.Category, f.Description} {
-		t := split(s)
-		args = append(args, t.document(), t.english())
-	}
-	return args
 }

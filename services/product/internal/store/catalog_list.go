@@ -9,6 +9,7 @@ import (
 
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/product/internal/catalog"
+	"daprmall.dev/services/product/internal/tokenizer"
 )
 
 // where collects conditions and their arguments.
@@ -85,13 +86,14 @@ func filters(q catalog.Query) (w where, t tsquery, none bool) {
 	if q.Words == "" {
 		return w, t, false
 	}
-	words, pairs := split(q.Words).query()
 	var parts []string
-	for _, word := range words {
-		parts, t.args = append(parts, "search_word(?)"), append(t.args, word)
-	}
-	for _, pair := range pairs {
-		parts, t.args = append(parts, "to_tsquery('pg_catalog.simple', ?)"), append(t.args, pair)
+	for _, term := range tokenizer.Query(q.Words) {
+		if term.Stem == "" {
+			parts, t.args = append(parts, "?::tsquery"), append(t.args, term.Query)
+		} else {
+			parts = append(parts, "(plainto_tsquery('pg_catalog.english', ?) || ?::tsquery)")
+			t.args = append(t.args, term.Stem, term.Query)
+		}
 	}
 	t.sql = "(" + strings.Join(parts, " && ") + ")"
 	if len(parts) == 0 {

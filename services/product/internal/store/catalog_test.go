@@ -78,6 +78,80 @@ func TestSearchFindsChineseAndEnglish(t *testing.T) {
 	}
 }
 
+func TestSearchFindsWhatShoppersType(t *testing.T) {
+	s := open(t)
+	for _, name := range []string{
+		"เสื้อยืดผ้าฝ้ายสีดำ", "ເສື້ອຜ້າຝ້າຍ", "អាវយឺតកប្បាស", "ဝါဂွမ်းအင်္ကျီ",
+		"סִפּוּר לִילָדִים", "كِتَابُ الأَطْفَالِ", "O’Reilly Learning Go", "Sony WH-1000XM4",
+		"Straßenkarte Berlin", "ガラスのコップ",
+		"C++ Primer", "C# in Depth", "Cat bowl", "國畫顏料", "AT&T phone", "Men's shirt", "iPhone 15 case", "Wi-Fi router",
+		"Fujifilm X100V",
+	} {
+		s.offerNamed(t, name, "", "things", 100)
+	}
+	for q, want := range map[string]string{
+		"ผ้าฝ้าย": "เสื้อยืดผ้าฝ้ายสีดำ", "สีดำ": "เสื้อยืดผ้าฝ้ายสีดำ", "ຜ້າຝ້າຍ": "ເສື້ອຜ້າຝ້າຍ", "កប្បាស": "អាវយឺតកប្បាស",
+		"အင်္ကျီ": "ဝါဂွမ်းအင်္ကျီ",
+		"ספור":    "סִפּוּר לִילָדִים", "לילדים": "סִפּוּר לִילָדִים", "كتاب": "كِتَابُ الأَطْفَالِ",
+		"الاطفال": "كِتَابُ الأَطْفَالِ",
+		"oreilly": "O’Reilly Learning Go", "o'reilly": "O’Reilly Learning Go", "O’Reilly": "O’Reilly Learning Go",
+		"reilly": "O’Reilly Learning Go", "o`reilly": "O’Reilly Learning Go",
+		"WH1000XM4": "Sony WH-1000XM4", "wh-1000xm4": "Sony WH-1000XM4", "wh 1000 xm4": "Sony WH-1000XM4",
+		"1000xm4": "Sony WH-1000XM4", "wh-1000": "Sony WH-1000XM4", "xm4": "Sony WH-1000XM4",
+		"strasse": "Straßenkarte Berlin", "STRASSENKARTE": "Straßenkarte Berlin", "straße": "Straßenkarte Berlin",
+		"ｶﾞﾗｽ": "ガラスのコップ", "がらす": "ガラスのコップ",
+		"c++": "C++ Primer", "C#": "C# in Depth", "国画": "國畫顏料", "顏料": "國畫顏料", "国画颜料": "國畫顏料",
+		"att": "AT&T phone", "at&t": "AT&T phone", "mens": "Men's shirt", "men": "Men's shirt", "men’s": "Men's shirt",
+		"iphone15": "iPhone 15 case", "iphone 15": "iPhone 15 case", "wifi": "Wi-Fi router", "wi fi": "Wi-Fi router",
+		"x100v": "Fujifilm X100V", "x100": "Fujifilm X100V", "x-100v": "Fujifilm X100V",
+	} {
+		if got := s.find(t, catalog.Query{Words: q}); !slices.Equal(got, []string{want}) {
+			t.Errorf("%q finds %q, want %q", q, got, want)
+		}
+	}
+	for _, q := range []string{"ฝ้าย ไหม", "xm5", "d++", "c#+", "国话"} {
+		if got := s.find(t, catalog.Query{Words: q}); got != nil {
+			t.Errorf("%q finds %q", q, got)
+		}
+	}
+}
+
+// What a service of the version before this one writes becomes searchable by the rules of this one.
+func TestWhatAnEarlierVersionWroteIsIndexedAgain(t *testing.T) {
+	s := open(t)
+	for id := range 2*indexBatch + 1 {
+		must(t, s.db.Exec(`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency,
+				version, search, created_at, updated_at)
+			VALUES (?, 5, 'Sony WH-1000XM4', '', '', '', 1, 'CNY', 1, to_tsvector('pg_catalog.simple', 'sony wh'), now(),
+				now())`,
+			id+1).Error)
+		must(t, s.db.Exec("INSERT INTO stock VALUES (?, 1, 0, 1)", id+1).Error)
+	}
+	q := catalog.Query{Words: "wh1000xm4", PageSize: 100, Sort: catalog.Newest}
+	found := func() int {
+		page, err := s.catalog.Search(ctx, q)
+		must(t, err)
+		return page.Total
+	}
+	if n := found(); n != 0 {
+		t.Fatalf("%d found before", n)
+	}
+	for _, want := range []bool{true, true, false} {
+		if more, err := s.store.IndexAgain(ctx); err != nil || more != want {
+			t.Fatalf("more %v, %v; want %v", more, err, want)
+		}
+	}
+	if n := found(); n != 2*indexBatch+1 {
+		t.Errorf("%d found after", n)
+	}
+	must(t, s.db.Exec("UPDATE products SET name = 'Teapot', version = 2, search = '' WHERE id = 1").Error)
+	_, err := s.store.IndexAgain(ctx)
+	must(t, err)
+	if got := s.find(t, catalog.Query{Words: "teapot"}); len(got) != 1 {
+		t.Errorf("a change of the version before finds %v", got)
+	}
+}
+
 func TestSearchFollowsChangesAndRemovals(t *testing.T) {
 	s := open(t)
 	id := s.offerNamed(t, "Teapot", "", "kitchen", 100)

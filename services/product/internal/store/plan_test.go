@@ -19,9 +19,9 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	young := ids.FirstAt(time.Now().Add(-24 * time.Hour))
 	for _, sql := range []string{
 		`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version,
-				search, created_at, updated_at)
+				search, search_rules, search_version, created_at, updated_at)
 			SELECT i, 5, 'cup ' || i, repeat('It holds tea. ', 30), 'c' || i % 50, '', 100 + i, 'CNY', 1,
-				setweight(to_tsvector('pg_catalog.simple', 'cup ' || i), 'A'), now(), now()
+				setweight(to_tsvector('pg_catalog.simple', 'cup ' || i), 'A'), 2, 1, now(), now()
 			FROM generate_series(1000, 999 + ?) i`,
 		`INSERT INTO stock SELECT i, 1000, 0, 1 FROM generate_series(1000, 999 + ?) i`,
 	} {
@@ -57,7 +57,9 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	must(t, s.inventory.Deduct(ctx, inventory.Order{ID: "100", Lines: lines}))
 	must(t, s.inventory.Release(ctx, inventory.Order{ID: "102", Lines: lines}))
 	must(t, s.store.Lock(ctx, tea, "1001"))
-	_, err := s.catalog.AdjustStock(ctx, seller, inventory.Adjustment{ID: "50", ProductID: tea, Delta: 3, Reason: "found"})
+	_, err := s.store.IndexAgain(ctx)
+	must(t, err)
+	_, err = s.catalog.AdjustStock(ctx, seller, inventory.Adjustment{ID: "50", ProductID: tea, Delta: 3, Reason: "found"})
 	must(t, err)
 	_, err = s.catalog.Get(ctx, "1002")
 	must(t, err)
