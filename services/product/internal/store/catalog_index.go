@@ -11,8 +11,8 @@ import (
 	"daprmall.dev/services/product/internal/tokenizer"
 )
 
-// searchRules numbers the rules by which texts are made searchable. Whoever changes the tokenizer raises it, here and in
-// the index products_to_index by a migration: IndexAgain does the rest.
+// searchRules numbers the rules by which texts are made searchable. Whoever changes the tokenizer raises it, here and
+// in the index products_to_index by a migration: IndexAgain does the rest.
 const searchRules = 2
 
 // What a product is found by, with the version of the product that it was made of. The name counts more than the
@@ -28,7 +28,8 @@ func searchArgs(f catalog.Attributes) []any {
 	d.Add(tokenizer.A, f.Name)
 	d.Add(tokenizer.B, f.Category)
 	d.Add(tokenizer.C, f.Description)
-	return []any{d.Vector(), d.English(tokenizer.A), d.English(tokenizer.B), d.English(tokenizer.C), f.Version, searchRules}
+	return []any{d.Vector(), d.English(tokenizer.A), d.English(tokenizer.B), d.English(tokenizer.C), f.Version,
+		searchRules}
 }
 
 // indexBatch is how many products one transaction indexes.

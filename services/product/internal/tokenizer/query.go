@@ -56,7 +56,8 @@ func (w word) term() Term {
 // stopWords are ignored in a query that has other words.
 var stopWords = func() map[string]bool {
 	m := map[string]bool{}
-	for w := range strings.FieldsSeq("a an and are as at be by for from in is it my of on or our that the this to with your") {
+	for w := range strings.FieldsSeq(
+		"a an and are as at be by for from in is it my of on or our that the this to with your") {
 		m[w] = true
 	}
 	return m

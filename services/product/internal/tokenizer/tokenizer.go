@@ -1,8 +1,8 @@
 // Package tokenizer makes searchable terms of texts and of shoppers' queries, by the same rules: what folds (see fold),
 // what is a word, and how texts without spaces are found.
 //
-// Writing that puts no spaces between words (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese) is a run: it is found
-// by pairs of neighbouring characters, so a query finds any part of it.
+// Writing that puts no spaces between words (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese) is a run: it is
+// found by pairs of neighbouring characters, so a query finds any part of it.
 //
 // Everything else is words. Hyphens, apostrophes and changes between letters and digits join parts to one word, which
 // is found with and without them: WH-1000XM4 by WH1000XM4, "WH 1000 XM4" and 1000XM4. A + or # at the end of a word
@@ -113,8 +113,8 @@ func joins(r rune, before []rune, text []rune, i int) bool {
 	return false
 }
 
-// suffix returns the names of the signs at the end of a word: C++, C#, Disney+. It returns nil if they stand between two
-// words.
+// suffix returns the names of the signs at the end of a word: C++, C#, Disney+. It returns nil if they stand between
+// two words.
 func suffix(text []rune) []string {
 	var signs []string
 	for _, r := range text {

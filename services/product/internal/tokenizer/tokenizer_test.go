@@ -83,7 +83,8 @@ func TestSplit(t *testing.T) {
 
 // Whatever a text is, its terms are lexemes that PostgreSQL accepts.
 func FuzzTerms(f *testing.F) {
-	for _, s := range []string{"WH-1000XM4", "a & b | !c:*", "'; drop", "\\", "ｶﾞ", "\xff", "שָׁלוֹם", "C++#+", "a'b’c״d"} {
+	for _, s := range []string{"WH-1000XM4", "a & b | !c:*", "'; drop", "\\", "ｶﾞ", "\xff", "שָׁלוֹם", "C++#+",
+		"a'b’c״d"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
