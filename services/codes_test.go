@@ -16,12 +16,12 @@ import (
 	"daprmall.dev/services/contracts/contractstest"
 )
 
-// Codes that no contract of a route lists: what every peer route may answer, and what only a sidecar or an operator can
-// meet.
+// everywhere are codes that no contract of a route lists: those that every internal route may give, and those that only
+// sidecars or operators get.
 var everywhere = []string{"caller_not_allowed", "not_through_sidecar", "method_not_allowed"}
 
-// Every code of a refusal that a service's source gives is listed where its callers look: in the gateway's openapi.yaml
-// or among the refusals of the routes between services. Whoever invents a code must say so.
+// Every code of a refusal that a service can give is listed where its callers look: in the gateway's openapi.yaml, or
+// among the refusals of the routes between services.
 func TestEveryCodeIsListed(t *testing.T) {
 	contract, err := os.ReadFile("../api-gateway/openapi.yaml")
 	if err != nil {
@@ -51,10 +51,10 @@ func TestEveryCodeIsListed(t *testing.T) {
 // internal are codes that never leave a service, or only for its operator.
 var internal = map[string]bool{
 	"stale":       true, // cart reads its document again
-	"key_too_new": true, // `mall keys` shows it
+	"key_too_new": true, // `mall keys` prints it
 }
 
-// codesGiven finds the codes in calls of problem.New and problem.Wrap, with the place of one.
+// codesGiven finds the codes in calls of problem.New and problem.Wrap, each with one position in the source.
 func codesGiven(t *testing.T) map[string]string {
 	t.Helper()
 	given := map[string]string{}

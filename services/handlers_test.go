@@ -13,8 +13,8 @@ var (
 	mounted  = regexp.MustCompile(`inbox\.On\w*\(\w+, "\w+", (\w+)v1\.Type(\w+), \w+\.(On\w+)\)`)
 )
 
-// Every service mounts the handlers of its events in api.Routes and names them for the aggregate and the event, so that
-// a search for OnOrderPlaced finds all consumers of order.placed.
+// Every service mounts its event handlers in api.Routes and names them after aggregate and event, so that a search for
+// OnOrderPlaced finds all consumers of order.placed.
 func TestEventHandlersAreNamedAlike(t *testing.T) {
 	files, err := filepath.Glob("*/internal/*/*.go")
 	if err != nil {

@@ -45,7 +45,7 @@ var (
 	}
 )
 
-// aged returns the i-th id of those made so long ago.
+// aged returns the i-th id of those made that long ago.
 func aged(ago time.Duration, i int) string {
 	return fmt.Sprint(ids.FirstAt(time.Now().Add(-ago)) + int64(i))
 }
@@ -71,7 +71,7 @@ func add(t *testing.T, db *gorm.DB, id string, open bool) {
 	exec(t, db, "INSERT INTO parts VALUES (?, 1, 'lid'), (?, 2, 'pot')", id, id)
 }
 
-// where says in which tables a thing and its parts lie.
+// where returns the tables that contain a thing and its parts.
 func where(t *testing.T, db *gorm.DB, id string) string {
 	t.Helper()
 	return one[string](t,
@@ -81,7 +81,7 @@ func where(t *testing.T, db *gorm.DB, id string) string {
 
 const live, away = "parts things", "archived_parts archived_things"
 
-func TestWhatIsOldAndFinishedIsArchived(t *testing.T) {
+func TestOldFinishedRecordsAreArchived(t *testing.T) {
 	db := postgrestest.Open(t, migrations)
 	want := map[string]string{}
 	for i := range 1201 { // more than two batches
@@ -90,7 +90,7 @@ func TestWhatIsOldAndFinishedIsArchived(t *testing.T) {
 		want[id] = away
 	}
 	for i, id := range []string{aged(3*year, 0), aged(2*year, 5000), aged(year-time.Hour, 0), aged(0, 0)} {
-		add(t, db, id, i < 2) // open ones, and young ones
+		add(t, db, id, i < 2) // two open ones, then two young ones
 		want[id] = live
 	}
 	if err := things.Run(t.Context(), db, year); err != nil {
@@ -98,16 +98,16 @@ func TestWhatIsOldAndFinishedIsArchived(t *testing.T) {
 	}
 	for id, tables := range want {
 		if got := where(t, db, id); got != tables {
-			t.Fatalf("%s lies in %q, want %q", id, got, tables)
+			t.Fatalf("%s is in %q, want %q", id, got, tables)
 		}
 	}
 	if n := one[int](t, db, "SELECT count(*) FROM all_parts"); n != 2*len(want) {
-		t.Errorf("%d parts are there of %d", n, 2*len(want))
+		t.Errorf("%d parts exist, want %d", n, 2*len(want))
 	}
 }
 
-// However short the setting, nothing is archived that an event may still name.
-func TestNothingYoungIsArchived(t *testing.T) {
+// However short the setting is, records that an event may still name are not archived.
+func TestYoungRecordsAreNotArchived(t *testing.T) {
 	db := postgrestest.Open(t, migrations)
 	young, old := aged(archive.MinAge-time.Hour, 0), aged(archive.MinAge+time.Hour, 0)
 	add(t, db, young, false)
@@ -120,9 +120,9 @@ func TestNothingYoungIsArchived(t *testing.T) {
 	}
 }
 
-// Who writes has the record in the live tables until the end of the transaction, whole, with columns that were added
-// since; if it fails, nothing has moved.
-func TestUnarchiveBringsBack(t *testing.T) {
+// A writer finds the complete record in the live tables until its transaction ends, with columns that were added since.
+// If the transaction fails, nothing has moved.
+func TestUnarchiveMovesARecordBack(t *testing.T) {
 	db := postgrestest.Open(t, migrations)
 	id, other := aged(2*year, 0), aged(2*year, 1)
 	add(t, db, id, false)
@@ -137,7 +137,7 @@ func TestUnarchiveBringsBack(t *testing.T) {
 		err := things.WithLive(t.Context(), db, []string{id, aged(0, 1), "nonsense"}, func(ctx context.Context) error {
 			tx := postgres.DB(ctx, db)
 			if got := where(t, tx, id); got != live {
-				t.Errorf("awake it lies in %q", got)
+				t.Errorf("after Unarchive it is in %q", got)
 			}
 			exec(t, tx, "INSERT INTO things (id, open) VALUES (?, true) ON CONFLICT (id) DO UPDATE SET n = things.n + 1", id)
 			return end
@@ -146,19 +146,19 @@ func TestUnarchiveBringsBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if end != nil && where(t, db, id) != away {
-			t.Error("it was moved although the transaction failed")
+			t.Error("the record was moved although the transaction failed")
 		}
 	}
 	if got := one[string](t, db, "SELECT concat_ws(' ', open, n, note) FROM things WHERE id = ?", id); got != "f 8 kept" {
-		t.Errorf("brought back: %q", got)
+		t.Errorf("moved back: %q", got)
 	}
 	if where(t, db, other) != away {
 		t.Error("another record was unarchived")
 	}
 }
 
-// Young records cost no statement, and no transaction.
-func TestYoungRecordsCostNothing(t *testing.T) {
+// For young records Unarchive needs no statement and no transaction.
+func TestUnarchiveOfYoungRecordsNeedsNoStatement(t *testing.T) {
 	watched := postgrestest.Watch(postgrestest.Open(t, migrations))
 	err := things.WithLive(t.Context(), watched.DB, []string{aged(archive.MinAge-48*time.Hour, 0)},
 		func(ctx context.Context) error {
@@ -172,7 +172,7 @@ func TestYoungRecordsCostNothing(t *testing.T) {
 	}
 }
 
-// Replicas archive while others write the same records: each is there once, and no write is lost.
+// Replicas archive while others write the same records: each record exists once, and no write is lost.
 func TestArchivingRacesWithWriters(t *testing.T) {
 	db := postgrestest.Open(t, migrations)
 	const records, rounds = 20, 40
@@ -223,8 +223,9 @@ func TestArchivingRacesWithWriters(t *testing.T) {
 	}
 }
 
-// A record that somebody works on is not waited for: the writer may need the archive in turn.
-func TestArchivingGivesWay(t *testing.T) {
+// Archiving skips a record that another transaction has locked: waiting could deadlock with a writer that needs the
+// archive.
+func TestArchivingSkipsLockedRecords(t *testing.T) {
 	db := postgrestest.Open(t, migrations)
 	id := aged(2*year, 0)
 	add(t, db, id, false)
@@ -232,13 +233,13 @@ func TestArchivingGivesWay(t *testing.T) {
 	defer tx.Rollback()
 	exec(t, tx, "UPDATE things SET n = 1 WHERE id = ?", id)
 	if err := things.Run(t.Context(), db, year); err == nil || !strings.Contains(err.Error(), "55P03") {
-		t.Fatalf("archived what another transaction has: %v", err)
+		t.Fatalf("archived a record that another transaction has locked: %v", err)
 	}
 	if err := things.Unarchive(tx, id); err != nil {
 		t.Fatal(err)
 	}
 	if err := tx.Commit().Error; err != nil || where(t, db, id) != live {
-		t.Errorf("%v, it lies in %q", err, where(t, db, id))
+		t.Errorf("%v, it is in %q", err, where(t, db, id))
 	}
 }
 

@@ -26,8 +26,8 @@ func (f *fakeStore) Config(context.Context, []string) (map[string]Value, error) 
 	return values, f.err
 }
 
-// A setting follows the store; bad values, a store that is down and absence change nothing; only Unset restores the
-// default.
+// A setting follows the store. Invalid values, a store that is down and missing values change nothing; only Unset
+// restores the default.
 func TestSettingKeepsLastGoodValue(t *testing.T) {
 	store := &fakeStore{}
 	live := NewLive(store, nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
@@ -59,7 +59,7 @@ func TestSettingKeepsLastGoodValue(t *testing.T) {
 	}
 }
 
-// Every service that knows the currency refuses what is none.
+// The currency must be a code: services keep the last valid one.
 func TestCurrencyIsACode(t *testing.T) {
 	store := &fakeStore{}
 	live := NewLive(store, nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
@@ -76,8 +76,8 @@ func TestCurrencyIsACode(t *testing.T) {
 	}
 }
 
-// Whoever sets a value that cannot be used can see it: at the next start of who remembers nothing it would be missing.
-func TestRefusedValuesAreNamed(t *testing.T) {
+// Refused values are reported: after the next start of a service that remembers nothing the setting would be missing.
+func TestRefusedValuesAreReported(t *testing.T) {
 	store := &fakeStore{}
 	live := NewLive(store, nil, slog.New(slog.DiscardHandler))
 	Of(live, keys.Int("a.good", "1", 1, 9, ""))
@@ -87,12 +87,12 @@ func TestRefusedValuesAreNamed(t *testing.T) {
 		want   string
 	}{
 		{map[string]string{"a.good": "2", "a.bad": "0"}, "[a.bad]"},
-		{map[string]string{"a.good": "2", "a.bad": "0"}, "[a.bad]"}, // again, though nothing is new
+		{map[string]string{"a.good": "2", "a.bad": "0"}, "[a.bad]"}, // still reported, although nothing changed
 		{map[string]string{"a.good": "2"}, "[]"},
 		{map[string]string{"a.good": "2", "a.bad": "nonsense"}, "[a.bad]"},
 		{map[string]string{"a.good": "2", "a.bad": "3"}, "[]"},
 		{map[string]string{"a.good": "2", "a.bad": "0"}, "[a.bad]"},
-		{map[string]string{"a.good": "2", "a.bad": "3"}, "[]"}, // which it had
+		{map[string]string{"a.good": "2", "a.bad": "3"}, "[]"}, // the value that it had
 	} {
 		before := time.Now().UnixMilli()
 		store.values = s.values

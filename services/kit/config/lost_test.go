@@ -11,7 +11,7 @@ import (
 	"daprmall.dev/services/kit/config/keys"
 )
 
-// fakeMemory is what a service's database remembers.
+// fakeMemory is the part of a service's database that remembers settings.
 type fakeMemory struct {
 	values map[string]Value
 	err    error
@@ -34,13 +34,13 @@ type process struct {
 	currency, fee func() string
 }
 
-// start starts a service as kit/app does; a setting called sold is no longer good if gone says so.
-func start(t *testing.T, store Store, memory Memory, gone ...string) process {
+// start starts a service as kit/app does. Currencies in gone are no longer valid.
+func start(t *testing.T, store Store, memory Memory, invalid ...string) process {
 	t.Helper()
 	live := NewLive(store, memory, slog.New(slog.DiscardHandler))
 	p := process{Live: live}
 	p.currency = Setting(live, "mall.currency", "CNY", func(s string) (string, error) {
-		if slices.Contains(gone, s) {
+		if slices.Contains(invalid, s) {
 			return "", errors.New("no such currency")
 		}
 		return s, nil
@@ -49,7 +49,7 @@ func start(t *testing.T, store Store, memory Memory, gone ...string) process {
 	if err := live.Restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_ = live.Refresh(t.Context()) // a start goes on without its store
+	_ = live.Refresh(t.Context()) // a service starts without its store, too
 	return p
 }
 
@@ -61,7 +61,7 @@ func (p process) check(t *testing.T, when, currency, fee string, missing, lost i
 	}
 }
 
-// Losing the store, down or emptied, changes nothing: not while the service runs and not across its starts.
+// When the store is down or has lost its values, no setting changes, neither while a service runs nor when it starts.
 func TestSettingsSurviveTheStore(t *testing.T) {
 	set := map[string]string{Initialized: "yes", "mall.currency": "EUR", "checkout.fee": "5"}
 	store, memory := &fakeStore{values: set}, &fakeMemory{values: map[string]Value{}}
@@ -93,8 +93,9 @@ func TestSettingsSurviveTheStore(t *testing.T) {
 	start(t, store, memory).check(t, "unset, then lost", "EUR", "1000", 0, 2)
 }
 
-// A default that moves money is used only if it is sure that nothing was chosen: in a store that somebody has set up.
-func TestADefaultIsNoGuess(t *testing.T) {
+// A default that affects money is used only if it is certain that nothing else was chosen: if the store was
+// initialized.
+func TestTheDefaultOfAChosenSettingNeedsAnInitializedStore(t *testing.T) {
 	store, memory := &fakeStore{}, &fakeMemory{values: map[string]Value{}}
 	p := start(t, store, memory)
 	p.check(t, "an empty store and no memory", "CNY", "1000", 1, 1)
@@ -110,8 +111,9 @@ func TestADefaultIsNoGuess(t *testing.T) {
 	start(t, store, memory).check(t, "a new mall whose store is lost", "CNY", "1000", 0, 1)
 }
 
-// What moves money is changed, never dropped: neither by Unset nor because its value is not good any more.
-func TestAChosenSettingHasNoDefault(t *testing.T) {
+// A setting that affects money can be changed, but not dropped: neither by Unset nor because its value is no longer
+// valid.
+func TestAChosenSettingCannotBeDropped(t *testing.T) {
 	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}},
 		&fakeMemory{values: map[string]Value{}}
 	p := start(t, store, memory)
@@ -129,13 +131,13 @@ func TestAChosenSettingHasNoDefault(t *testing.T) {
 		p = start(t, store, memory, "EUR")
 		if missing := p.Missing(); !slices.Equal(missing, []string{"mall.currency"}) ||
 			memory.values["mall.currency"].Text != "EUR" {
-			t.Errorf("%s, and not good any more: missing %v, remembered %q", what, missing, memory.values["mall.currency"].Text)
+			t.Errorf("%s, and no longer valid: missing %v, remembered %q", what, missing, memory.values["mall.currency"].Text)
 		}
 	}
 }
 
-// A value that could not be remembered is remembered later.
-func TestAMemoryThatFailsIsTriedAgain(t *testing.T) {
+// A value that could not be stored in the memory is stored later.
+func TestAValueIsRememberedOnceTheMemoryWorks(t *testing.T) {
 	store, memory := &fakeStore{values: map[string]string{Initialized: "yes", "mall.currency": "EUR"}},
 		&fakeMemory{values: map[string]Value{}}
 	live := NewLive(store, memory, slog.New(slog.DiscardHandler))
@@ -153,9 +155,9 @@ func TestAMemoryThatFailsIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A store that comes back from an older snapshot has values that are good and were overtaken: they are not taken, also
-// by a service that starts then. Somebody who knows no versions is believed.
-func TestAnOlderStoreChangesNothing(t *testing.T) {
+// A store that was restored from an older snapshot has values that were valid but are outdated. They are not used, not
+// even by a service that starts then. A value without a version is used: somebody has set it by hand.
+func TestOutdatedValuesOfARestoredStoreAreNotUsed(t *testing.T) {
 	store, memory := &fakeStore{}, &fakeMemory{values: map[string]Value{}}
 	set := func(currency string, version int64) {
 		store.values = map[string]string{Initialized: "yes", "mall.currency": currency}
@@ -174,23 +176,23 @@ func TestAnOlderStoreChangesNothing(t *testing.T) {
 	for _, step := range []struct {
 		currency string
 		version  int64
-	}{{"EUR", 2}, {"USD", 3}, {"GBP", 0}, {"USD", 3}} { // as it was, later, by hand, by the tool again
+	}{{"EUR", 2}, {"USD", 3}, {"GBP", 0}, {"USD", 3}} { // as before, a newer version, by hand, by the tool again
 		set(step.currency, step.version)
 		if err := p.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		p.check(t, "set again", step.currency, "1000", 0, 0)
 	}
-	// What is remembered and not good any more must not be overtaken from behind either.
+	// A remembered value that is no longer valid must not be replaced by an older one either.
 	set("CNY", 1)
 	p = start(t, store, memory, "USD")
 	if missing := p.Missing(); !slices.Equal(missing, []string{"mall.currency"}) {
-		t.Errorf("older than what is not good any more: missing %v", missing)
+		t.Errorf("older than an invalid value: missing %v", missing)
 	}
 }
 
-// A setting may be declared for more than one reader (the pools of a service with two databases): all follow it.
-func TestASettingThatIsDeclaredTwice(t *testing.T) {
+// A setting may be declared by several readers, such as the pools of a service with two databases: all follow it.
+func TestASettingDeclaredTwiceReachesBothReaders(t *testing.T) {
 	store := &fakeStore{values: map[string]string{Initialized: "yes", "database.max_connections": "5"}}
 	live := NewLive(store, nil, slog.New(slog.DiscardHandler))
 	first := Of(live, keys.MaxConnections)

@@ -2,7 +2,7 @@ package freeport
 
 import "testing"
 
-// Two programs that want a range at the same time get two.
+// Two programs that want a range at the same time get different ones.
 func TestRangesDoNotOverlap(t *testing.T) {
 	first, releaseFirst, err := Range()
 	if err != nil {
@@ -23,8 +23,8 @@ func TestRangesDoNotOverlap(t *testing.T) {
 	}
 }
 
-// A range with one port in use is not free.
-func TestARangeInUse(t *testing.T) {
+// A range in which one port is in use is not taken.
+func TestARangeWithAUsedPortIsNotTaken(t *testing.T) {
 	base, release, err := Range()
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestARangeInUse(t *testing.T) {
 	}
 	l, err := listen(base + 100)
 	if err != nil {
-		t.Skipf("somebody was faster: %v", err)
+		t.Skipf("another process took the range: %v", err)
 	}
 	defer l.Close() //nolint:errcheck // nobody connects
 	if again, err := take(base); err == nil {

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// Without a supervisor that hands over, a port has one owner.
-func TestAlone(t *testing.T) {
+// Without a supervisor, a port has one owner at a time.
+func TestWithoutHandoverAPortHasOneOwner(t *testing.T) {
 	t.Setenv(FD, "")
 	p := open(t)
 	l := listen(t, p, "127.0.0.1:0")
 	if err := p.Ready(); err != nil {
-		t.Errorf("with nobody to tell: %v", err)
+		t.Errorf("without a supervisor: %v", err)
 	}
 	if again, err := open(t).Listen(l.Addr().String()); err == nil {
 		_ = again.Close()
@@ -31,10 +31,10 @@ func TestASocketIsHandedOver(t *testing.T) {
 	}
 	if again, err := net.Listen("tcp", l.Addr().String()); err == nil {
 		_ = again.Close()
-		t.Error("the port was free between the two")
+		t.Error("the port was free during the handover")
 	}
 	next := listen(t, second.ports, l.Addr().String())
-	listen(t, second.ports, "127.0.0.1:0") // a port that the first did not have
+	listen(t, second.ports, "127.0.0.1:0") // a port that the first process did not have
 	second.ready(t)
 	if fds := second.sockets(t); len(fds) != 2 {
 		t.Errorf("%d sockets, want 2", len(fds))
@@ -51,7 +51,7 @@ func TestASocketIsHandedOver(t *testing.T) {
 	_ = c.Close()
 }
 
-// While a process serves only it has its sockets: if it dies, connections are refused at once, whatever its supervisor
+// While a process serves, only it has its sockets: if it dies, connections are refused at once, whatever its supervisor
 // does.
 func TestOnlyTheProcessHasItsSockets(t *testing.T) {
 	only := start(t, nil)
@@ -67,7 +67,7 @@ func TestOnlyTheProcessHasItsSockets(t *testing.T) {
 	_ = again.Close()
 }
 
-// process is one under a supervisor, both in here.
+// process stands for a process and its supervisor, both in this test.
 type process struct {
 	mine  *net.UnixConn
 	ports *Ports
@@ -131,8 +131,8 @@ func listen(t *testing.T, p *Ports, addr string) net.Listener {
 	return l
 }
 
-// A process that ends without a word is not waited for.
-func TestReceiveFromWhatEnds(t *testing.T) {
+// Receive does not wait for a process that ends without an answer.
+func TestReceiveEndsWithTheProcess(t *testing.T) {
 	mine, its, err := Pair()
 	if err != nil {
 		t.Fatal(err)
@@ -141,11 +141,11 @@ func TestReceiveFromWhatEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Receive(mine); err == nil {
-		t.Error("silence is taken for a message")
+		t.Error("a closed connection counts as a message")
 	}
 }
 
-func TestWhatIsNoSocket(t *testing.T) {
+func TestInvalidSocketNumbersAreRefused(t *testing.T) {
 	file, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func TestWhatIsNoSocket(t *testing.T) {
 	for _, bad := range []string{"x", "0", "-1", strconv.Itoa(int(file.Fd()))} {
 		t.Setenv(FD, bad)
 		if _, err := Open(); err == nil {
-			t.Errorf("%s=%s is taken", FD, bad)
+			t.Errorf("%s=%s was accepted", FD, bad)
 		}
 	}
 }

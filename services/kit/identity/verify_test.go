@@ -41,7 +41,7 @@ func sign(t *testing.T, method jwt.SigningMethod, key any, c Claims) string {
 	return s
 }
 
-func TestOnlyOurFreshAccessTokensPass(t *testing.T) {
+func TestOnlyValidAccessTokensAreAccepted(t *testing.T) {
 	public, private, _ := ed25519.GenerateKey(nil)
 	_, stranger, _ := ed25519.GenerateKey(nil)
 	now := noon
@@ -91,7 +91,7 @@ func TestOnlyOurFreshAccessTokensPass(t *testing.T) {
 	}
 }
 
-// Without keys nobody is let in, and nobody is told that a good token is bad.
+// Without keys all tokens are refused, but as unavailable: a valid token must not be called invalid.
 func TestNoKeysIsUnavailable(t *testing.T) {
 	_, private, _ := ed25519.GenerateKey(nil)
 	v := NewVerifier(func(context.Context) (KeySet, error) { return KeySet{}, errors.New("auth is down") })
@@ -102,8 +102,8 @@ func TestNoKeysIsUnavailable(t *testing.T) {
 	}
 }
 
-// While one request waits for an auth that hangs, the others go on with the keys that are known.
-func TestAnAuthThatHangsHoldsOnlyOneUp(t *testing.T) {
+// While one request waits for auth, which hangs, others are verified with the known keys.
+func TestAHangingAuthDelaysOnlyOneRequest(t *testing.T) {
 	public, private, _ := ed25519.GenerateKey(nil)
 	set := KeySet{Keys: []Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: base64.RawURLEncoding.EncodeToString(public)}}}
 	asked, answer := make(chan struct{}), make(chan struct{})
@@ -132,20 +132,20 @@ func TestAnAuthThatHangsHoldsOnlyOneUp(t *testing.T) {
 	}()
 	<-asked
 	if _, err := v.Verify(t.Context(), token("who need not wait")); err != nil {
-		t.Errorf("while another waits: %v", err)
+		t.Errorf("while another request waits: %v", err)
 	}
 	close(answer)
 	if err := <-waited; err != nil {
-		t.Errorf("who asked in vain: %v, want the known key to do", err)
+		t.Errorf("the request that waited: %v, want it verified with the known key", err)
 	}
 	if _, err := v.Verify(t.Context(), token("right after")); err != nil {
 		t.Errorf("right after: %v", err)
 	}
 }
 
-// Before the keys are known everybody waits for the first who asks. They share its answer: each asking in turn, a
-// hundred would wait a hundred times as long for an auth that hangs.
-func TestAnAuthThatHangsIsAskedOnceForAll(t *testing.T) {
+// Before the keys are known, all requests share the answer to the first fetch. If each fetched in turn, a hundred
+// requests would wait a hundred times as long for a hanging auth.
+func TestRequestsShareOneFetchFromAHangingAuth(t *testing.T) {
 	_, private, _ := ed25519.GenerateKey(nil)
 	const many = 20
 	var asked atomic.Int32
@@ -165,7 +165,7 @@ func TestAnAuthThatHangsIsAskedOnceForAll(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	if _, err := v.Verify(gone, token); problem.KindOf(err) != problem.Unavailable {
-		t.Errorf("who left: %v, want unavailable", err)
+		t.Errorf("the request that was cancelled: %v, want unavailable", err)
 	}
 	got := make(chan error, many)
 	for range many {
@@ -181,7 +181,7 @@ func TestAnAuthThatHangsIsAskedOnceForAll(t *testing.T) {
 		}
 	}
 	if n := asked.Load(); n != 2 {
-		t.Errorf("auth was asked %d times, want once by who left and once for all others", n)
+		t.Errorf("auth was asked %d times, want once by the cancelled request and once for all others", n)
 	}
 	now = now.Add(fetchPause)
 	if _, err := v.Verify(t.Context(), token); problem.KindOf(err) != problem.Unavailable || asked.Load() != 3 {
@@ -189,7 +189,7 @@ func TestAnAuthThatHangsIsAskedOnceForAll(t *testing.T) {
 	}
 }
 
-// A stolen key is taken off the list: the tokens it has signed are void, those that were verified before too.
+// When a stolen key is removed from the list, its tokens become void, even those that were verified before.
 func TestARemovedKeyVoidsVerifiedTokens(t *testing.T) {
 	public, private, _ := ed25519.GenerateKey(nil)
 	set := KeySet{Keys: []Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k1", X: base64.RawURLEncoding.EncodeToString(public)}}}
@@ -214,11 +214,11 @@ func TestARemovedKeyVoidsVerifiedTokens(t *testing.T) {
 	set = KeySet{}
 	mu.Unlock()
 	later(freshFor)
-	if err := verify(); err != nil { // it has the keys fetched, and does not wait
+	if err := verify(); err != nil { // starts a fetch and does not wait for it
 		t.Errorf("while the keys are fetched: %v", err)
 	}
 	<-fetched
-	for verify() == nil { // until what was fetched is installed
+	for verify() == nil { // until the fetched keys are in use
 		runtime.Gosched()
 	}
 	if err := verify(); problem.KindOf(err) != problem.Unauthenticated {
@@ -234,15 +234,15 @@ func TestARemovedKeyVoidsVerifiedTokens(t *testing.T) {
 	mu.Lock()
 	set = KeySet{}
 	mu.Unlock()
-	later(refetchAfter) // nobody came for long: the keys are fetched before the token is looked at
+	later(refetchAfter) // after a long pause the keys are fetched before the token is verified
 	if err := verify(); problem.KindOf(err) != problem.Unauthenticated {
-		t.Errorf("after a rest: %v, want unauthenticated", err)
+		t.Errorf("after a long pause: %v, want unauthenticated", err)
 	}
 }
 
-// A key that signs from one moment to the next (its predecessor was stolen) is asked for at once, though the keys were
-// fetched just before it was made. Forged key ids have keys fetched once a second.
-func TestANewKeyIsAskedForAtOnce(t *testing.T) {
+// An unknown key id causes a fetch at once, even if the keys were fetched just before: a new key may replace a stolen
+// one at any moment. Forged key ids cause at most one fetch a second.
+func TestAnUnknownKeyIDCausesAFetch(t *testing.T) {
 	keys, privates := map[string]Key{}, map[string]ed25519.PrivateKey{}
 	for _, kid := range []string{"k1", "k2"} {
 		public, private, _ := ed25519.GenerateKey(nil)

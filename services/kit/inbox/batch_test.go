@@ -13,11 +13,11 @@ import (
 	"gorm.io/gorm"
 )
 
-// crowd lets one event be handled while bodies arrive: they wait and come in together.
-func crowd(t *testing.T, in *Inbox, began, goOn chan struct{}, bodies [][]byte) {
+// deliverTogether delivers bodies while the handler of another event is blocked, so that they are handled in one batch.
+func deliverTogether(t *testing.T, in *Inbox, began, goOn chan struct{}, bodies [][]byte) {
 	t.Helper()
 	var wg sync.WaitGroup
-	wg.Go(func() { receive(t, in, wire(t, newID(), 0)) })
+	wg.Go(func() { receive(t, in, eventBody(t, newID(), 0)) })
 	<-began
 	for _, b := range bodies {
 		wg.Go(func() { receive(t, in, b) })
@@ -31,8 +31,8 @@ func crowd(t *testing.T, in *Inbox, began, goOn chan struct{}, bodies [][]byte) 
 	wg.Wait()
 }
 
-// gated is a handler whose first call waits until it may go on.
-func gated(h func(ctx context.Context, e fact) error) (began, goOn chan struct{},
+// blockFirst returns a handler whose first call waits until goOn is closed.
+func blockFirst(h func(ctx context.Context, e fact) error) (began, goOn chan struct{},
 	handle func(ctx context.Context, e fact) error) {
 	began, goOn = make(chan struct{}), make(chan struct{})
 	first := sync.OnceFunc(func() { close(began); <-goOn })
@@ -51,25 +51,25 @@ func transactions(t *testing.T, db *gorm.DB) int {
 	return n
 }
 
-// What waits shares a transaction; copies among it count once, and who has an event already is skipped.
+// Events that wait share a transaction. Copies among them count once, and known events are skipped.
 func TestEventsThatWaitShareATransaction(t *testing.T) {
 	in, db, _ := open(t)
-	began, goOn, h := gated(func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
+	began, goOn, h := blockFirst(func(ctx context.Context, e fact) error { return recordEffect(ctx, db, e.N) })
 	On(in, "order", kind, h)
-	known := wire(t, newID(), 99)
+	known := eventBody(t, newID(), 99)
 	if err := db.Exec(`INSERT INTO inbox (id, source, type, status, via) VALUES (?, 'order', ?, 'parked', 'push')`,
 		idOf(t, known), kind).Error; err != nil {
 		t.Fatal(err)
 	}
 	bodies := [][]byte{known}
 	for n := 1; n <= 30; n++ {
-		b := wire(t, newID(), n)
+		b := eventBody(t, newID(), n)
 		bodies = append(bodies, b, b)
 	}
-	crowd(t, in, began, goOn, bodies)
-	// One for the event that was there, one for the first, one for all that waited.
-	if n := transactions(t, db); kept(t, db) != 31 || n != 3 {
-		t.Errorf("%d effects in %d transactions, want 31 in 3", kept(t, db), n)
+	deliverTogether(t, in, began, goOn, bodies)
+	// One for the known event, one for the first, one for all that waited.
+	if n := transactions(t, db); effectCount(t, db) != 31 || n != 3 {
+		t.Errorf("%d effects in %d transactions, want 31 in 3", effectCount(t, db), n)
 	}
 }
 
@@ -82,8 +82,8 @@ func idOf(t *testing.T, body []byte) string {
 	return e.ID
 }
 
-// One event that fails, however it does, takes none of those with it that came at the same time.
-func TestOneBadEventStandsAlone(t *testing.T) {
+// An event that fails, in whatever way, does not affect the others of its batch.
+func TestAFailingEventDoesNotAffectItsBatch(t *testing.T) {
 	for name, fail := range map[string]func(db *gorm.DB) error{
 		"error":       func(*gorm.DB) error { return errNo },
 		"panic":       func(*gorm.DB) error { panic("boom") },
@@ -92,41 +92,41 @@ func TestOneBadEventStandsAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in, db, _ := open(t)
-			began, goOn, h := gated(func(ctx context.Context, e fact) error {
+			began, goOn, h := blockFirst(func(ctx context.Context, e fact) error {
 				if e.N == 7 {
 					return fail(db)
 				}
-				return keep(ctx, db, e.N)
+				return recordEffect(ctx, db, e.N)
 			})
 			On(in, "order", kind, h)
 			var bodies [][]byte
 			for n := 1; n <= 20; n++ {
-				b := wire(t, newID(), n)
+				b := eventBody(t, newID(), n)
 				if n == 7 && fail == nil {
 					b = []byte(strings.Replace(string(b), `"n":7`, `"n":"seven"`, 1))
 				}
 				bodies = append(bodies, b)
 			}
-			crowd(t, in, began, goOn, bodies)
+			deliverTogether(t, in, began, goOn, bodies)
 			parked := 0
 			for _, r := range rows(t, db) {
 				if r.Status == "parked" {
 					parked++
 				}
 			}
-			if kept(t, db) != 20 || parked != 1 {
-				t.Errorf("%d effects, %d parked; want 20 and 1", kept(t, db), parked)
+			if effectCount(t, db) != 20 || parked != 1 {
+				t.Errorf("%d effects, %d parked; want 20 and 1", effectCount(t, db), parked)
 			}
 		})
 	}
 }
 
-// A handler that locks what the keys name meets them in one order in every replica; events of one key keep theirs.
-func TestABatchGoesByKey(t *testing.T) {
+// Events are handled in the order of their keys, so that handlers in all replicas lock rows in the same order.
+func TestABatchIsHandledInTheOrderOfKeys(t *testing.T) {
 	in, db, _ := open(t)
 	var mu sync.Mutex
 	var order []int
-	began, goOn, h := gated(func(_ context.Context, e fact) error {
+	began, goOn, h := blockFirst(func(_ context.Context, e fact) error {
 		mu.Lock()
 		defer mu.Unlock()
 		order = append(order, e.N)
@@ -135,15 +135,15 @@ func TestABatchGoesByKey(t *testing.T) {
 	On(in, "order", kind, h)
 	var bodies [][]byte
 	for _, n := range []int{5, 3, 9, 1, 7} {
-		bodies = append(bodies, wire(t, newID(), n))
+		bodies = append(bodies, eventBody(t, newID(), n))
 	}
-	crowd(t, in, began, goOn, bodies)
+	deliverTogether(t, in, began, goOn, bodies)
 	if !slices.Equal(order, []int{0, 1, 3, 5, 7, 9}) {
 		t.Errorf("handled in the order %v; rows %+v", order, rows(t, db))
 	}
 }
 
-func TestAHandlerOfAllGetsWhatWaits(t *testing.T) {
+func TestABatchHandlerGetsAllWaitingEvents(t *testing.T) {
 	in, db, _ := open(t)
 	began, goOn := make(chan struct{}), make(chan struct{})
 	var calls atomic.Int64
@@ -153,7 +153,7 @@ func TestAHandlerOfAllGetsWhatWaits(t *testing.T) {
 			<-goOn
 		}
 		for _, e := range events {
-			if err := keep(ctx, db, e.N); err != nil {
+			if err := recordEffect(ctx, db, e.N); err != nil {
 				return err
 			}
 		}
@@ -161,21 +161,21 @@ func TestAHandlerOfAllGetsWhatWaits(t *testing.T) {
 	})
 	var bodies [][]byte
 	for n := range 20 {
-		bodies = append(bodies, wire(t, newID(), n))
+		bodies = append(bodies, eventBody(t, newID(), n))
 	}
-	crowd(t, in, began, goOn, bodies)
-	if calls.Load() != 2 || kept(t, db) != 21 {
+	deliverTogether(t, in, began, goOn, bodies)
+	if calls.Load() != 2 || effectCount(t, db) != 21 {
 		t.Errorf("%d calls, %d effects; want one call for the first and one for the 20 that waited", calls.Load(),
-			kept(t, db))
+			effectCount(t, db))
 	}
 }
 
-// Detached effects of one batch: those that were done are recorded and not done again, the one that failed is parked.
-func TestDetachedEffectsOfABatch(t *testing.T) {
+// Of detached effects in one batch, those that succeeded are recorded and not repeated; the one that failed is parked.
+func TestDetachedEffectsOfABatchAreRecordedOneByOne(t *testing.T) {
 	in, db, _ := open(t)
 	var mu sync.Mutex
 	times := map[int]int{}
-	began, goOn, h := gated(func(_ context.Context, e fact) error {
+	began, goOn, h := blockFirst(func(_ context.Context, e fact) error {
 		mu.Lock()
 		defer mu.Unlock()
 		times[e.N]++
@@ -187,9 +187,9 @@ func TestDetachedEffectsOfABatch(t *testing.T) {
 	OnDetached(in, "order", kind, h)
 	var bodies [][]byte
 	for n := 1; n <= 5; n++ {
-		bodies = append(bodies, wire(t, newID(), n))
+		bodies = append(bodies, eventBody(t, newID(), n))
 	}
-	crowd(t, in, began, goOn, bodies)
+	deliverTogether(t, in, began, goOn, bodies)
 	status := map[string]int{}
 	for _, r := range rows(t, db) {
 		status[r.Status]++
@@ -199,19 +199,19 @@ func TestDetachedEffectsOfABatch(t *testing.T) {
 	}
 }
 
-// Nobody is left waiting when neither handling nor parking is possible.
+// Deliveries are refused, not left waiting, when events can be neither handled nor parked.
 func TestABatchWithoutADatabaseIsRefused(t *testing.T) {
 	in, db, _ := open(t)
 	pool, err := db.DB()
 	if err != nil {
 		t.Fatal(err)
 	}
-	began, goOn, h := gated(func(context.Context, fact) error { return errors.Join(errNo, pool.Close()) })
+	began, goOn, h := blockFirst(func(context.Context, fact) error { return errors.Join(errNo, pool.Close()) })
 	On(in, "order", kind, h)
 	var wg sync.WaitGroup
 	outcomes := make([]error, 10)
 	for i := range outcomes {
-		wg.Go(func() { outcomes[i] = in.Receive(t.Context(), wire(t, newID(), i))[0] })
+		wg.Go(func() { outcomes[i] = in.Receive(t.Context(), eventBody(t, newID(), i))[0] })
 	}
 	<-began
 	close(goOn)
@@ -223,13 +223,13 @@ func TestABatchWithoutADatabaseIsRefused(t *testing.T) {
 	}
 }
 
-// A bulk of the broker shares a transaction too; what cannot be read in it is parked, what nobody handles is nobody's.
-func TestABulkIsHandledTogether(t *testing.T) {
+// A bulk delivery shares a transaction, too. Unreadable events in it are parked, types without a handler are ignored.
+func TestABulkIsHandledInOneTransaction(t *testing.T) {
 	in, db, _ := open(t)
-	On(in, "order", kind, func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
+	On(in, "order", kind, func(ctx context.Context, e fact) error { return recordEffect(ctx, db, e.N) })
 	var bodies [][]byte
 	for n := range 10 {
-		bodies = append(bodies, wire(t, newID(), n))
+		bodies = append(bodies, eventBody(t, newID(), n))
 	}
 	bodies[3] = []byte("{")
 	bodies[5] = []byte(strings.Replace(string(bodies[5]), kind, "mall.order.paid.v1", 1))
@@ -238,7 +238,8 @@ func TestABulkIsHandledTogether(t *testing.T) {
 			t.Errorf("delivery %d: %v", i, err)
 		}
 	}
-	if n := transactions(t, db); kept(t, db) != 8 || len(rows(t, db)) != 9 || n != 2 {
-		t.Errorf("%d effects, %d rows in %d transactions; want 8 in one, and one parked", kept(t, db), len(rows(t, db)), n)
+	if n := transactions(t, db); effectCount(t, db) != 8 || len(rows(t, db)) != 9 || n != 2 {
+		t.Errorf("%d effects, %d rows in %d transactions; want 8 in one, and one parked", effectCount(t, db),
+			len(rows(t, db)), n)
 	}
 }

@@ -23,7 +23,7 @@ import (
 
 const kind = "mall.order.placed.v1"
 
-// effects is what the handlers of these tests change: one row for each time a handler's work was kept.
+// effects are tables that the test handlers write: one row for each time a handler's work was committed.
 var effects = postgres.Migrations{Name: "effects", FS: fstest.MapFS{"0001_effects.sql": {Data: []byte(`-- +goose Up
 	CREATE TABLE effects (n bigint NOT NULL);
 	CREATE TABLE state (key text PRIMARY KEY, version bigint NOT NULL, value bigint NOT NULL);`)}}}
@@ -34,20 +34,20 @@ type fact struct {
 
 var errNo = errors.New("not now")
 
-func open(t *testing.T) (*Inbox, *gorm.DB, *peer) {
+func open(t *testing.T) (*Inbox, *gorm.DB, *fakeSidecar) {
 	t.Helper()
 	db := postgrestest.Open(t, Migrations, effects)
-	p := &peer{feeds: map[string]*outbox.Outbox{}}
+	p := &fakeSidecar{feeds: map[string]*outbox.Outbox{}}
 	return New(db, p, slog.New(slog.DiscardHandler)), db, p
 }
 
-// keep is a handler's effect, in the handler's transaction.
-func keep(ctx context.Context, db *gorm.DB, n int) error {
+// recordEffect is the effect of a handler, in the handler's transaction.
+func recordEffect(ctx context.Context, db *gorm.DB, n int) error {
 	return postgres.DB(ctx, db).Exec("INSERT INTO effects VALUES (?)", n).Error
 }
 
-// peer is a sidecar behind which real outboxes serve their feeds.
-type peer struct {
+// fakeSidecar is a sidecar that reads feeds from real outboxes.
+type fakeSidecar struct {
 	mu        sync.Mutex
 	feeds     map[string]*outbox.Outbox
 	asked     int
@@ -55,7 +55,7 @@ type peer struct {
 	fail      error
 }
 
-func (p *peer) Invoke(ctx context.Context, r sidecar.Request) error {
+func (p *fakeSidecar) Invoke(ctx context.Context, r sidecar.Request) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked++
@@ -81,21 +81,21 @@ func (p *peer) Invoke(ctx context.Context, r sidecar.Request) error {
 	return json.Unmarshal(text, r.Out)
 }
 
-func (p *peer) Shutdown(context.Context) error {
+func (p *fakeSidecar) Shutdown(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.shutdowns++
 	return nil
 }
 
-// producer is a service whose events reach nobody but through its feed, unless a test delivers them.
+// producer is a service whose events are only in its feed, unless a test delivers them.
 type producer struct {
 	t   *testing.T
 	db  *gorm.DB
 	out *outbox.Outbox
 }
 
-func produce(t *testing.T, p *peer, source string) *producer {
+func produce(t *testing.T, p *fakeSidecar, source string) *producer {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations)
 	out := outbox.New(db, source, nil, slog.New(slog.DiscardHandler))
@@ -103,7 +103,7 @@ func produce(t *testing.T, p *peer, source string) *producer {
 	return &producer{t: t, db: db, out: out}
 }
 
-// bodies are the producer's events in the order of the feed, as the broker delivers them.
+// bodies returns the producer's events in the order of the feed, as the broker delivers them.
 func (p *producer) bodies() [][]byte {
 	p.t.Helper()
 	var texts []string
@@ -117,8 +117,8 @@ func (p *producer) bodies() [][]byte {
 	return bodies
 }
 
-// tell commits facts from..to and gives them their place in the feed.
-func (p *producer) tell(from, to int) {
+// add commits the facts from..to and gives them positions in the feed.
+func (p *producer) add(from, to int) {
 	p.t.Helper()
 	err := postgres.InTx(p.t.Context(), p.db, func(ctx context.Context, _ *gorm.DB) error {
 		for n := from; n <= to; n++ {
@@ -132,7 +132,7 @@ func (p *producer) tell(from, to int) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	// What the relay does in its own time.
+	// This is the work of the relay.
 	err = p.db.Exec(`WITH placed AS (SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM outbox WHERE pos IS NULL)
 		UPDATE outbox o SET pos = h.pos + p.n, published_at = now() FROM placed p, outbox_head h WHERE o.seq = p.seq`).Error
 	if err == nil {
@@ -152,8 +152,8 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// wire returns a fact as the broker delivers it.
-func wire(t *testing.T, id string, n int) []byte {
+// eventBody returns a fact as the broker delivers it.
+func eventBody(t *testing.T, id string, n int) []byte {
 	t.Helper()
 	body, err := json.Marshal(outbox.CloudEvent{SpecVersion: "1.0", ID: id, Source: "order", Type: kind,
 		Subject: fmt.Sprint(n),
@@ -192,7 +192,7 @@ func rows(t *testing.T, db *gorm.DB) []row {
 	return all
 }
 
-func kept(t *testing.T, db *gorm.DB) int {
+func effectCount(t *testing.T, db *gorm.DB) int {
 	t.Helper()
 	var n int
 	if err := db.Raw("SELECT count(*) FROM effects").Scan(&n).Error; err != nil {
@@ -201,7 +201,7 @@ func kept(t *testing.T, db *gorm.DB) int {
 	return n
 }
 
-// retry lets the time of every parked event come and tries them.
+// retry makes every parked event due and retries it.
 func retry(t *testing.T, in *Inbox) {
 	t.Helper()
 	if err := in.db.Exec("UPDATE inbox SET next_try_at = now() WHERE status = 'parked'").Error; err != nil {

@@ -18,22 +18,22 @@ import (
 	"daprmall.dev/services/kit/telemetry"
 )
 
-func TestAnEventIsTakenOnce(t *testing.T) {
+func TestAnEventTakesEffectOnce(t *testing.T) {
 	in, db, _ := open(t)
-	On(in, "order", kind, func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
-	body := wire(t, newID(), 7)
+	On(in, "order", kind, func(ctx context.Context, e fact) error { return recordEffect(ctx, db, e.N) })
+	body := eventBody(t, newID(), 7)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() { receive(t, in, body) })
 	}
 	wg.Wait()
-	if all := rows(t, db); kept(t, db) != 1 || len(all) != 1 || all[0].Status != "done" || all[0].Via != "push" ||
+	if all := rows(t, db); effectCount(t, db) != 1 || len(all) != 1 || all[0].Status != "done" || all[0].Via != "push" ||
 		all[0].Source != "order" {
-		t.Errorf("20 deliveries at once: %d effects, rows %+v; want one of each", kept(t, db), all)
+		t.Errorf("20 deliveries at once: %d effects, rows %+v; want one of each", effectCount(t, db), all)
 	}
 }
 
-// An effect without its row would happen again, a row without its effect never.
+// An effect without its row would be repeated, and a row without its effect would be lost.
 func TestEffectAndRowCommitTogether(t *testing.T) {
 	for name, c := range map[string]struct {
 		fail   func() error
@@ -46,7 +46,7 @@ func TestEffectAndRowCommitTogether(t *testing.T) {
 			in, db, _ := open(t)
 			broken := true
 			On(in, "order", kind, func(ctx context.Context, e fact) error {
-				if err := keep(ctx, db, e.N); err != nil {
+				if err := recordEffect(ctx, db, e.N); err != nil {
 					return err
 				}
 				if broken {
@@ -54,37 +54,42 @@ func TestEffectAndRowCommitTogether(t *testing.T) {
 				}
 				return nil
 			})
-			body := wire(t, newID(), 7)
+			body := eventBody(t, newID(), 7)
 			receive(t, in, body)
 			receive(t, in, body)
 			all := rows(t, db)
-			if kept(t, db) != 0 || len(all) != 1 || all[0].Status != "parked" || !strings.HasPrefix(all[0].Reason, c.reason) ||
+			if effectCount(t, db) != 0 || len(all) != 1 || all[0].Status != "parked" ||
+				!strings.HasPrefix(all[0].Reason, c.reason) ||
 				all[0].Payload == nil || *all[0].Payload != string(body) {
-				t.Fatalf("after a failure: %d effects, rows %+v; want none, and the event parked with its reason", kept(t, db), all)
+				t.Fatalf("after a failure: %d effects, rows %+v; want none, and the event parked with its reason",
+					effectCount(t, db), all)
 			}
 			retry(t, in)
-			if all := rows(t, db); kept(t, db) != 0 || all[0].Status != "parked" || all[0].Attempts != 2 || all[0].Waits < 1 ||
+			if all := rows(t, db); effectCount(t, db) != 0 || all[0].Status != "parked" || all[0].Attempts != 2 ||
+				all[0].Waits < 1 ||
 				all[0].Waits > 5 {
-				t.Errorf("after a second failure: %d effects, rows %+v; want it parked for some seconds more", kept(t, db), all)
+				t.Errorf("after a second failure: %d effects, rows %+v; want it parked for some seconds more", effectCount(t, db),
+					all)
 			}
 			broken = false
 			retry(t, in)
-			if all := rows(t, db); kept(t, db) != 1 || all[0].Status != "done" || all[0].Attempts != 3 || all[0].Payload != nil {
-				t.Errorf("once it can be handled: %d effects, rows %+v; want one, done", kept(t, db), all)
+			if all := rows(t, db); effectCount(t, db) != 1 || all[0].Status != "done" || all[0].Attempts != 3 ||
+				all[0].Payload != nil {
+				t.Errorf("once it can be handled: %d effects, rows %+v; want one, done", effectCount(t, db), all)
 			}
 			receive(t, in, body)
-			if kept(t, db) != 1 {
+			if effectCount(t, db) != 1 {
 				t.Error("a late copy had an effect")
 			}
 		})
 	}
 }
 
-// Back-off grows to five minutes and stays there.
-func TestRetriesSlowDown(t *testing.T) {
+// The pauses between retries grow to five minutes and stay there.
+func TestPausesBetweenRetriesGrow(t *testing.T) {
 	in, db, _ := open(t)
 	On(in, "order", kind, func(context.Context, fact) error { return errNo })
-	receive(t, in, wire(t, newID(), 1))
+	receive(t, in, eventBody(t, newID(), 1))
 	var waits []int
 	for range 11 {
 		retry(t, in)
@@ -95,8 +100,8 @@ func TestRetriesSlowDown(t *testing.T) {
 	}
 }
 
-// Two replicas and the broker come with the same parked event: one of them handles it.
-func TestAParkedEventHasOneRetrier(t *testing.T) {
+// Two replicas and the broker deliver the same parked event at the same time: it is handled once.
+func TestAParkedEventIsRetriedOnce(t *testing.T) {
 	in, db, p := open(t)
 	other := New(db, p, in.log)
 	var broken atomic.Bool
@@ -106,12 +111,12 @@ func TestAParkedEventHasOneRetrier(t *testing.T) {
 			if broken.Load() {
 				return errNo
 			}
-			return keep(ctx, db, e.N)
+			return recordEffect(ctx, db, e.N)
 		})
 	}
 	var bodies [][]byte
 	for n := range 20 {
-		bodies = append(bodies, wire(t, newID(), n))
+		bodies = append(bodies, eventBody(t, newID(), n))
 		receive(t, in, bodies[n])
 	}
 	broken.Store(false)
@@ -132,16 +137,16 @@ func TestAParkedEventHasOneRetrier(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := kept(t, db); n != 20 {
+	if n := effectCount(t, db); n != 20 {
 		t.Errorf("%d effects of 20 events", n)
 	}
 }
 
-// What cannot be read is set aside where it can be seen, and acknowledged: it would never become readable.
+// Unreadable events are parked, where operators see them, and acknowledged: repeating the delivery would not help.
 func TestUnreadableEventsAreParked(t *testing.T) {
 	in, db, _ := open(t)
-	On(in, "order", kind, func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
-	whole := wire(t, newID(), 1)
+	On(in, "order", kind, func(ctx context.Context, e fact) error { return recordEffect(ctx, db, e.N) })
+	whole := eventBody(t, newID(), 1)
 	bad := [][]byte{whole[:len(whole)/2], []byte("null"), []byte("[]"), nil, []byte(`{"specversion":"1.0"}`),
 		[]byte("\x00\xff{"),
 		[]byte(strings.Replace(string(whole), `"n":1`, `"n":"one"`, 1))}
@@ -151,8 +156,8 @@ func TestUnreadableEventsAreParked(t *testing.T) {
 	}
 	retry(t, in)
 	all := rows(t, db)
-	if len(all) != len(bad) || kept(t, db) != 0 {
-		t.Errorf("%d unreadable bodies: %d rows, %d effects", len(bad), len(all), kept(t, db))
+	if len(all) != len(bad) || effectCount(t, db) != 0 {
+		t.Errorf("%d unreadable bodies: %d rows, %d effects", len(bad), len(all), effectCount(t, db))
 	}
 	for _, r := range all {
 		if r.Status != "parked" || r.Reason == "" || r.Payload == nil || r.Attempts != 2 {
@@ -161,16 +166,16 @@ func TestUnreadableEventsAreParked(t *testing.T) {
 	}
 }
 
-func TestUnknownTypesAreNotOurs(t *testing.T) {
+func TestTypesWithoutAHandlerAreIgnored(t *testing.T) {
 	in, db, _ := open(t)
-	On(in, "order", "mall.order.paid.v1", func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
-	receive(t, in, wire(t, newID(), 1))
+	On(in, "order", "mall.order.paid.v1", func(ctx context.Context, e fact) error { return recordEffect(ctx, db, e.N) })
+	receive(t, in, eventBody(t, newID(), 1))
 	if all := rows(t, db); len(all) != 0 {
 		t.Errorf("rows of an event nobody handles: %+v", all)
 	}
 }
 
-// Some brokers wrap the event in one of their own, dead letters once more, and one quotes it.
+// Some brokers wrap the event in one of their own, dead letters are wrapped once more, and one broker quotes the event.
 func TestWrappedEventsAreUnwrapped(t *testing.T) {
 	wrap := func(data string) string {
 		return `{"specversion":"1.0","id":"C0000202","source":"127.0.0.1:30911","type":"com.dapr.event.sent",` +
@@ -185,7 +190,7 @@ func TestWrappedEventsAreUnwrapped(t *testing.T) {
 		return string(q)
 	}
 	in, db, _ := open(t)
-	On(in, "order", kind, func(ctx context.Context, e fact) error { return keep(ctx, db, e.N) })
+	On(in, "order", kind, func(ctx context.Context, e fact) error { return recordEffect(ctx, db, e.N) })
 	for n, around := range []func(string) string{
 		func(e string) string { return e },
 		wrap,
@@ -194,19 +199,19 @@ func TestWrappedEventsAreUnwrapped(t *testing.T) {
 		func(e string) string { return wrap(wrap(quote(e))) },
 	} {
 		id := newID()
-		inner := string(wire(t, id, n))
+		inner := string(eventBody(t, id, n))
 		receive(t, in, []byte(around(inner)))
-		if kept(t, db) != n+1 {
+		if effectCount(t, db) != n+1 {
 			t.Errorf("wrapping %d: the event was not found", n)
 		}
 		receive(t, in, []byte(inner))
-		if all := rows(t, db); len(all) != n+1 || all[n].ID != id || all[n].Status != "done" || kept(t, db) != n+1 {
-			t.Errorf("wrapping %d: rows %+v, %d effects; want the inner event once", n, all, kept(t, db))
+		if all := rows(t, db); len(all) != n+1 || all[n].ID != id || all[n].Status != "done" || effectCount(t, db) != n+1 {
+			t.Errorf("wrapping %d: rows %+v, %d effects; want the inner event once", n, all, effectCount(t, db))
 		}
 	}
 }
 
-// A failing insert is the one case in which the broker must come again.
+// A delivery is refused only if the event could not be stored.
 func TestOnlyAFailedParkingIsAnError(t *testing.T) {
 	in, db, _ := open(t)
 	On(in, "order", kind, func(context.Context, fact) error { return errNo })
@@ -214,34 +219,34 @@ func TestOnlyAFailedParkingIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	receive(t, in, wire(t, newID(), 1))
+	receive(t, in, eventBody(t, newID(), 1))
 	if err := pool.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, body := range [][]byte{wire(t, newID(), 2), []byte("{")} {
+	for _, body := range [][]byte{eventBody(t, newID(), 2), []byte("{")} {
 		if err := in.Receive(t.Context(), body)[0]; err == nil {
 			t.Errorf("receive %s without a database: acknowledged, want an error", body)
 		}
 	}
 }
 
-// A caller that goes away does not take the event with it.
-func TestAnEventIsHandledThoughItsDeliveryIsGone(t *testing.T) {
+// An event is handled although the caller has disconnected.
+func TestAnEventIsHandledAfterItsCallerDisconnected(t *testing.T) {
 	in, db, _ := open(t)
 	ctx, hangUp := context.WithCancel(t.Context())
 	On(in, "order", kind, func(ctx context.Context, e fact) error {
 		hangUp()
-		return keep(ctx, db, e.N)
+		return recordEffect(ctx, db, e.N)
 	})
-	if err := in.Receive(ctx, wire(t, newID(), 1))[0]; err != nil {
+	if err := in.Receive(ctx, eventBody(t, newID(), 1))[0]; err != nil {
 		t.Errorf("receive: %v", err)
 	}
-	if all := rows(t, db); len(all) != 1 || all[0].Status != "done" || kept(t, db) != 1 {
-		t.Errorf("rows %+v, %d effects; want the event handled", all, kept(t, db))
+	if all := rows(t, db); len(all) != 1 || all[0].Status != "done" || effectCount(t, db) != 1 {
+		t.Errorf("rows %+v, %d effects; want the event handled", all, effectCount(t, db))
 	}
 }
 
-// A detached effect lies outside the database: it comes first, its row after it.
+// A detached effect is outside the database, so it happens before its row is written.
 func TestDetachedEffectsComeBeforeTheirRow(t *testing.T) {
 	in, db, _ := open(t)
 	var calls, fail atomic.Int64
@@ -256,7 +261,7 @@ func TestDetachedEffectsComeBeforeTheirRow(t *testing.T) {
 		}
 		return nil
 	})
-	body := wire(t, newID(), 1)
+	body := eventBody(t, newID(), 1)
 	receive(t, in, body)
 	if all := rows(t, db); len(all) != 1 || all[0].Status != "parked" {
 		t.Fatalf("after a failure: %+v, want it parked", all)
@@ -273,15 +278,16 @@ func TestDetachedEffectsComeBeforeTheirRow(t *testing.T) {
 	}
 }
 
-// Quality 4: every event three times, in any order, with torn ones between: the state is that of one tidy run.
-func TestDisorderLeavesTheSameState(t *testing.T) {
+// Every event is delivered three times, in any order, mixed with truncated ones: the state is the same as after one
+// orderly run.
+func TestDisorderAndDuplicatesLeaveTheSameState(t *testing.T) {
 	in, db, _ := open(t)
 	On(in, "order", kind, func(ctx context.Context, e fact) error {
 		key, version := e.N%10, e.N/10
 		if version == 5 && rand.IntN(4) == 0 {
-			return errNo // and some fail now and then
+			return errNo // some events fail now and then
 		}
-		if err := keep(ctx, db, e.N); err != nil {
+		if err := recordEffect(ctx, db, e.N); err != nil {
 			return err
 		}
 		return postgres.DB(ctx, db).Exec(`INSERT INTO state VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE
@@ -291,7 +297,7 @@ func TestDisorderLeavesTheSameState(t *testing.T) {
 	var bodies [][]byte
 	const events = 100
 	for n := range events {
-		b := wire(t, newID(), n)
+		b := eventBody(t, newID(), n)
 		bodies = append(bodies, b, b, b)
 		if n%5 == 0 {
 			bodies = append(bodies, b[:rand.IntN(len(b))])
@@ -327,24 +333,25 @@ func TestDisorderLeavesTheSameState(t *testing.T) {
 			t.Errorf("state %+v, want the newest of key %d", s, i)
 		}
 	}
-	if len(state) != 10 || kept(t, db) != events {
-		t.Errorf("%d keys, %d effects; want 10 and %d", len(state), kept(t, db), events)
+	if len(state) != 10 || effectCount(t, db) != events {
+		t.Errorf("%d keys, %d effects; want 10 and %d", len(state), effectCount(t, db), events)
 	}
 }
 
-// The handler works in the trace of the request that made the event.
-func TestAHandlerGoesOnWithTheTraceOfItsEvent(t *testing.T) {
+// The handler continues the trace of the request that caused the event.
+func TestAHandlerContinuesTheTraceOfItsEvent(t *testing.T) {
 	in, db, _ := open(t)
 	got := ""
 	On(in, "order", kind, func(ctx context.Context, _ fact) error { got = telemetry.TraceOf(ctx).ID; return nil })
 	trace := telemetry.NewTrace()
-	receive(t, in, withTrace(wire(t, newID(), 1), trace))
+	receive(t, in, withTrace(eventBody(t, newID(), 1), trace))
 	if got != trace.ID {
 		t.Errorf("trace %q, want %q; rows %+v", got, trace.ID, rows(t, db))
 	}
 }
 
-// What is told of a key goes on with the trace of the event about that key, though many are handled together.
+// Events published about a key continue the trace of the event with that key, although many events are handled
+// together.
 func TestEventsOfABatchKeepTheirTraces(t *testing.T) {
 	in, db, _ := open(t)
 	if err := postgres.Migrate(t.Context(), db, outbox.Migrations); err != nil {
@@ -355,21 +362,21 @@ func TestEventsOfABatchKeepTheirTraces(t *testing.T) {
 	first := sync.OnceFunc(func() { close(began); <-goOn })
 	OnAll(in, "order", kind, func(ctx context.Context, events []fact) error {
 		first()
-		var told []outbox.Event
+		var added []outbox.Event
 		for _, e := range events {
-			told = append(told, outbox.Event{Topic: "mall.orders", Type: "mall.order.paid.v1", Key: strconv.Itoa(e.N),
+			added = append(added, outbox.Event{Topic: "mall.orders", Type: "mall.order.paid.v1", Key: strconv.Itoa(e.N),
 				Version: 2, Data: e})
 		}
-		return out.Add(ctx, told...)
+		return out.Add(ctx, added...)
 	})
 	var bodies [][]byte
 	want := map[string]string{"0": ""}
 	for n := 1; n <= 10; n++ {
 		trace := telemetry.NewTrace()
-		bodies = append(bodies, withTrace(wire(t, newID(), n), trace))
+		bodies = append(bodies, withTrace(eventBody(t, newID(), n), trace))
 		want[strconv.Itoa(n)] = trace.Header()
 	}
-	crowd(t, in, began, goOn, bodies)
+	deliverTogether(t, in, began, goOn, bodies)
 	var rows []struct{ Key, Traceparent string }
 	if err := db.Raw("SELECT key, traceparent FROM outbox").Scan(&rows).Error; err != nil {
 		t.Fatal(err)

@@ -15,9 +15,8 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// Two replicas, or push beside feed in one, take batches of two types that name the same keys crosswise: what one
-// handles first is what the other handles last. No transaction may wait for the other in a circle, whether the rows
-// exist or are inserted.
+// Two replicas, or the broker and the feed in one, handle batches of two types that name the same keys in opposite
+// order. The transactions must not deadlock, whether the rows exist or are inserted.
 func TestBatchesOfMixedTypesDoNotDeadlock(t *testing.T) {
 	const first, second = "mall.order.placed.v1", "mall.order.paid.v1"
 	_, db, p := open(t)
@@ -55,7 +54,7 @@ func TestBatchesOfMixedTypesDoNotDeadlock(t *testing.T) {
 	}
 }
 
-// add is an effect on the row that an event's key names, made by whoever comes first.
+// add is an effect on the row of an event's key, which the first one inserts.
 func add(ctx context.Context, db *gorm.DB, n int) error {
 	return postgres.DB(ctx, db).Exec(
 		`INSERT INTO state VALUES (?, 1, 1) ON CONFLICT (key) DO UPDATE SET value = state.value + 1`, fmt.Sprint(n)).Error
@@ -63,7 +62,7 @@ func add(ctx context.Context, db *gorm.DB, n int) error {
 
 func deliveryOf(t *testing.T, eventType string, n int) *delivery {
 	t.Helper()
-	raw := []byte(strings.Replace(string(wire(t, newID(), n)), kind, eventType, 1))
+	raw := []byte(strings.Replace(string(eventBody(t, newID(), n)), kind, eventType, 1))
 	e, err := unwrap(raw)
 	if err != nil {
 		t.Fatal(err)

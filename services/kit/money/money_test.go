@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Arithmetic agrees with arbitrary precision or refuses; it never wraps round.
-func TestArithmeticNeverWraps(t *testing.T) {
+// Arithmetic agrees with arbitrary precision or returns an error; it never overflows silently.
+func TestArithmeticNeverOverflows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.Int64().Draw(t, "a"), rapid.Int64().Draw(t, "b")
 		sum, err := Of(a, "CNY").Add(Of(b, "CNY"))

@@ -14,7 +14,7 @@ import (
 	"daprmall.dev/services/kit/sidecar"
 )
 
-// broker is a broker that remembers what it took, in order, and may be told to refuse.
+// broker is a fake that records what it accepted, in order, and can refuse entries.
 type broker struct {
 	mu     sync.Mutex
 	took   []string
@@ -67,7 +67,7 @@ func event(n int) Event {
 	return Event{Topic: "mall.orders", Type: "mall.order.placed.v1", Key: "k", Version: int64(n), Data: fact{n}}
 }
 
-// add commits events, each in a transaction of its own.
+// add commits events, each in its own transaction.
 func add(t *testing.T, o *Outbox, from, to int) {
 	t.Helper()
 	for n := from; n <= to; n++ {
@@ -97,8 +97,8 @@ func feed(t *testing.T, o *Outbox, q Query) Page {
 	return p
 }
 
-// unclaim lets the time come at which refused events are tried again.
-func unclaim(t *testing.T, db *gorm.DB) {
+// makeDue makes refused events due for another try.
+func makeDue(t *testing.T, db *gorm.DB) {
 	t.Helper()
 	if err := db.Exec("UPDATE outbox SET claimed_until = now() - interval '1 second' WHERE published_at IS NULL").
 		Error; err != nil {

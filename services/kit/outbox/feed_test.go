@@ -18,7 +18,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-func TestWhatIsRolledBackTellsNothing(t *testing.T) {
+func TestEventsOfARolledBackTransactionAreNotPublished(t *testing.T) {
 	o, db, b := open(t)
 	err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
 		if err := o.Add(ctx, event(1)); err != nil {
@@ -45,7 +45,8 @@ func TestWhatIsRolledBackTellsNothing(t *testing.T) {
 	}
 }
 
-// A page is no larger than a caller reads, whatever shoppers have ordered: else nobody would get past it.
+// A page is never larger than a caller can read, however large the orders in it are: otherwise nobody could read past
+// it.
 func TestAPageOfLargeEventsIsShorter(t *testing.T) {
 	o, db, _ := open(t)
 	const events, size = 20, 1 << 20
@@ -69,8 +70,8 @@ func TestAPageOfLargeEventsIsShorter(t *testing.T) {
 	}
 }
 
-// A transaction that drew its sequence number early and commits late comes after what was numbered meanwhile:
-// whoever follows the feed by position sees it.
+// An event whose transaction got a sequence number early and commits late is placed after the events numbered
+// meanwhile, so followers do not miss it.
 func TestLateCommitsAreNeverSkipped(t *testing.T) {
 	o, db, _ := open(t)
 	early := db.Begin()
@@ -91,15 +92,15 @@ func TestLateCommitsAreNeverSkipped(t *testing.T) {
 	number(t, o)
 	if next := feed(t, o, Query{After: first.Next}); len(next.Events) != 1 || string(next.Events[0].Event) != "{}" ||
 		next.Next != 4 {
-		t.Errorf("after position %d: %+v, want the late one at 4", first.Next, next)
+		t.Errorf("after position %d: %+v, want the late event at 4", first.Next, next)
 	}
 }
 
-// Whatever the order of beginning, committing, rolling back and numbering: positions of the feed are 1, 2, 3 … without
-// a gap, none is ever given below one that was already seen, and a follower sees every committed event once.
+// In whatever order transactions begin, commit, roll back and are numbered: positions in the feed are 1, 2, 3 … without
+// gaps, no event gets a position below one that was already read, and a follower sees every committed event once.
 func TestAFollowerSeesEveryCommitOnce(t *testing.T) {
 	o, db, _ := open(t)
-	if err := flag.Set("rapid.checks", "30"); err != nil { // each is some dozens of transactions
+	if err := flag.Set("rapid.checks", "30"); err != nil { // each check runs several dozen transactions
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -176,7 +177,7 @@ func TestAFollowerSeesEveryCommitOnce(t *testing.T) {
 	})
 }
 
-// Two replicas number while many writers commit: nothing is numbered twice or left out.
+// Two replicas number events while many writers commit: no event is numbered twice or left out.
 func TestReplicasNumberTogether(t *testing.T) {
 	o, db, _ := open(t)
 	other := New(db, "order", nil, o.log)
@@ -205,13 +206,13 @@ func TestReplicasNumberTogether(t *testing.T) {
 	}
 	for i, e := range page.Events {
 		if e.Pos != int64(i+1) {
-			t.Fatalf("event %d stands at %d", i+1, e.Pos)
+			t.Fatalf("event %d is at position %d", i+1, e.Pos)
 		}
 	}
 }
 
-// A sequencer dies in the middle: its numbers go with its transaction, and the next one gives them again without a gap.
-func TestASequencerThatDiesLeavesNoGap(t *testing.T) {
+// When a process dies while numbering, its numbers are rolled back, and the next one assigns them again without a gap.
+func TestACrashWhileNumberingLeavesNoGap(t *testing.T) {
 	o, db, _ := open(t)
 	add(t, o, 1, 2)
 	number(t, o)
@@ -223,7 +224,7 @@ func TestASequencerThatDiesLeavesNoGap(t *testing.T) {
 		return problem.New(problem.Internal, "", "killed")
 	})
 	if problem.KindOf(err) != problem.Internal {
-		t.Fatalf("the sequencer that dies: %v", err)
+		t.Fatalf("the transaction that dies: %v", err)
 	}
 	if p := feed(t, o, Query{}); len(p.Events) != 2 || p.Head != 2 {
 		t.Errorf("after its death: %d events, head %d; want 2 and 2", len(p.Events), p.Head)
@@ -234,7 +235,7 @@ func TestASequencerThatDiesLeavesNoGap(t *testing.T) {
 	}
 }
 
-// Events younger than the broker needs are held back, and so is whatever comes after them.
+// Young events are left to the broker, and with them all events after them.
 func TestTheFeedLeavesYoungEventsToTheBroker(t *testing.T) {
 	o, db, _ := open(t)
 	add(t, o, 1, 3)
@@ -251,8 +252,9 @@ func TestTheFeedLeavesYoungEventsToTheBroker(t *testing.T) {
 	}
 }
 
-// Retention removes what was published long ago; whoever stands before that is told, never served a feed with a hole.
-func TestTheFeedSaysWhatRetentionTook(t *testing.T) {
+// Retention removes events that were published long ago. A consumer whose position is before them is told so, instead
+// of getting a feed with a hole.
+func TestTheFeedRefusesAPositionBeforeWhatRetentionRemoved(t *testing.T) {
 	o, db, _ := open(t)
 	add(t, o, 1, 4)
 	number(t, o)
@@ -281,8 +283,8 @@ func TestTheFeedSaysWhatRetentionTook(t *testing.T) {
 	}
 }
 
-// However many events a service tells in an hour, those past the retention are gone after the next round, also behind
-// one that was never told.
+// However many events a service publishes, one round of retention removes all old ones, even those after an event that
+// was never published.
 func TestRetentionKeepsUpWithABusyService(t *testing.T) {
 	o, db, _ := open(t)
 	err := db.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, pos, published_at, created_at)
@@ -299,14 +301,14 @@ func TestRetentionKeepsUpWithABusyService(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := count(t, db, "true"); n != 3 {
-		t.Errorf("%d events are left, want the 2 that are young and the one that was not told", n)
+		t.Errorf("%d events are left, want the 2 young ones and the one that was not published", n)
 	}
 	if p, err := o.Feed(t.Context(), Query{After: 2*purgeBatch + 1, Limit: 10}); err != nil || len(p.Events) != 2 {
 		t.Errorf("the feed after them: %+v, %v", p, err)
 	}
 }
 
-func TestParseQuery(t *testing.T) {
+func TestFeedQueriesAreParsed(t *testing.T) {
 	parse := func(query string) (Query, error) {
 		values, err := url.ParseQuery(query)
 		if err != nil {
@@ -329,9 +331,9 @@ func TestParseQuery(t *testing.T) {
 	}
 }
 
-// A database that was restored, or a copy that lagged behind and took over, has lost events its consumers have seen,
-// and returns their positions to others. Whether it has come less far than the consumer, or as far, or further: the
-// consumer is told.
+// After its database was restored, or a lagging replica took over, a producer has lost events that consumers have read,
+// and gives their positions to others. The consumer's position is refused, whether the new history is shorter, as long
+// or longer.
 func TestAPositionOfAnotherHistoryIsRefused(t *testing.T) {
 	o, db, _ := open(t)
 	add(t, o, 1, 5)
@@ -346,9 +348,9 @@ func TestAPositionOfAnotherHistoryIsRefused(t *testing.T) {
 		return e.ID
 	}
 	if p := feed(t, o, Query{After: 5, AfterID: id(5)}); len(p.Events) != 0 || p.Next != 5 {
-		t.Errorf("the feed's own position: %+v", p)
+		t.Errorf("a position of this history: %+v", p)
 	}
-	// yesterday's copy
+	// the database is restored
 	if err := db.Exec("DELETE FROM outbox WHERE pos > 3; UPDATE outbox_head SET pos = 3").Error; err != nil {
 		t.Fatal(err)
 	}
@@ -358,7 +360,7 @@ func TestAPositionOfAnotherHistoryIsRefused(t *testing.T) {
 			t.Errorf("%s: %v, want feed_forked", when, err)
 		}
 		if p := feed(t, o, Query{After: 3, AfterID: id(3), Limit: 10}); len(p.Events) != int(p.Head)-3 {
-			t.Errorf("%s: %+v; want all after the position that both histories have", when, p)
+			t.Errorf("%s: %+v; want all events after the position that both histories have", when, p)
 		}
 	}
 	refused("it has come less far")
@@ -373,9 +375,9 @@ func TestAPositionOfAnotherHistoryIsRefused(t *testing.T) {
 	}
 }
 
-// Retention does not hide another history from a consumer that stands just before the feed's start, and whoever begins
-// without a position begins with what is kept.
-func TestTheStartOfTheFeedKnowsItsHistory(t *testing.T) {
+// After retention, a consumer at the position just before the feed's first event is still checked for another history.
+// A consumer without a position begins with the first event that is kept.
+func TestAPositionJustBeforeTheFeedsFirstEventIsChecked(t *testing.T) {
 	o, db, _ := open(t)
 	add(t, o, 1, 4)
 	number(t, o)
@@ -396,11 +398,11 @@ func TestTheStartOfTheFeedKnowsItsHistory(t *testing.T) {
 		}
 	}
 	if p := feed(t, o, Query{Start: true}); len(p.Events) != 1 || p.Events[0].Pos != 4 {
-		t.Errorf("from the start: %+v, want the one that is kept", p)
+		t.Errorf("from the start: %+v, want the remaining event", p)
 	}
 }
 
-// Retention may remove events while a page is read: the page has all of them or is refused, it never has a hole.
+// Retention may remove events while a page is read: the page is complete or refused, never with a hole.
 func TestRetentionCannotPunchAHoleIntoAPage(t *testing.T) {
 	o, db, _ := open(t)
 	add(t, o, 1, 4)
@@ -409,7 +411,7 @@ func TestRetentionCannotPunchAHoleIntoAPage(t *testing.T) {
 	if err := db.Exec("UPDATE outbox SET created_at = now() - interval '15 days' WHERE pos <= 3").Error; err != nil {
 		t.Fatal(err)
 	}
-	var purging atomic.Bool // it reads rows itself
+	var purging atomic.Bool // the purge reads rows itself
 	err := db.Callback().Row().After("gorm:row").Register("purge meanwhile", func(*gorm.DB) {
 		if purging.CompareAndSwap(false, true) {
 			if err := o.purge(t.Context()); err != nil {

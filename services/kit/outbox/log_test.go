@@ -15,7 +15,7 @@ import (
 	"daprmall.dev/services/kit/telemetry"
 )
 
-// A change of state is one line, with the trace it belongs to, and only if it has committed.
+// A change of state is logged as one line with its trace, and only after it has committed.
 func TestAChangeIsLoggedOnceItHasCommitted(t *testing.T) {
 	o, db, _ := open(t)
 	var lines bytes.Buffer

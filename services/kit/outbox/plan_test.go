@@ -7,8 +7,9 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// However many events there are, what runs all the time reads what it gives or removes, by an index.
-func TestABigOutboxIsReadByItsIndexes(t *testing.T) {
+// However many events there are, statements that run all the time read only the rows that they return or remove,
+// through an index.
+func TestALargeOutboxIsReadThroughItsIndexes(t *testing.T) {
 	_, db, _ := open(t)
 	err := db.Exec(`INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, pos, published_at, created_at)
 		SELECT n, 't', 'y', n, 1, '{}', n, CASE WHEN n <= 99990 THEN now() END, now() - CASE

@@ -23,12 +23,12 @@ func publish(t *testing.T, o *Outbox) int {
 	return n
 }
 
-// crash runs work that ends in the middle, as a process does that is killed.
+// crash runs work that panics in the middle, as if the process was killed.
 func crash(t *testing.T, work func()) {
 	t.Helper()
 	defer func() {
 		if recover() == nil {
-			t.Fatal("it did not crash")
+			t.Fatal("the work did not crash")
 		}
 	}()
 	work()
@@ -75,22 +75,22 @@ func (p publisher) Publish(_ context.Context, topic string, entries []sidecar.En
 	return p(topic, entries)
 }
 
-// What the broker did not take comes again later, what it took does not.
-func TestRefusedEventsComeAgain(t *testing.T) {
+// Events that the broker refused are published again later, accepted ones are not.
+func TestRefusedEventsArePublishedAgain(t *testing.T) {
 	o, db, b := open(t)
 	add(t, o, 1, 6)
 	b.before = func(_ string, entries []sidecar.Entry) (map[string]bool, error) {
 		return map[string]bool{entries[1].ID: true, entries[4].ID: true}, nil
 	}
 	if n, err := o.publish(t.Context()); n != 6 || err == nil {
-		t.Errorf("published %d, %v; want all six tried and two told of", n, err)
+		t.Errorf("published %d, %v; want all six tried and an error about two", n, err)
 	}
 	if n := count(t, db, "published_at IS NULL AND claimed_until > now() "+
 		"AND claimed_until < now() + interval '5 seconds'"); n != 2 {
 		t.Errorf("%d events wait for another try within seconds, want 2", n)
 	}
 	b.before = nil
-	unclaim(t, db)
+	makeDue(t, db)
 	publish(t, o)
 	if events, deliveries := b.count(); events != 6 || deliveries != 6 {
 		t.Errorf("the broker took %d events in %d deliveries, want each of 6 once", events, deliveries)
@@ -100,8 +100,8 @@ func TestRefusedEventsComeAgain(t *testing.T) {
 	}
 }
 
-// One topic that the broker refuses does not hold up the others.
-func TestATopicThatFailsStandsAlone(t *testing.T) {
+// If the broker refuses one topic, the others are still published.
+func TestAFailingTopicDoesNotDelayOthers(t *testing.T) {
 	o, db, b := open(t)
 	b.before = func(topic string, _ []sidecar.Entry) (map[string]bool, error) {
 		if topic == "mall.stock" {
@@ -126,7 +126,7 @@ func TestATopicThatFailsStandsAlone(t *testing.T) {
 	}
 }
 
-// Two replicas publish while events are written: the broker gets each once, in order where it can.
+// Two replicas publish while events are written: the broker gets each event once.
 func TestRelaysShareTheWork(t *testing.T) {
 	o, db, b := open(t)
 	all := make(chan struct{})
@@ -160,8 +160,8 @@ func TestRelaysShareTheWork(t *testing.T) {
 	}
 }
 
-// Nothing wakes a relay for what another process committed, or claimed, before it died: it looks by itself.
-func TestARelayFindsWhatADeadReplicaLeft(t *testing.T) {
+// A relay is not notified of events that another process committed or claimed before it died: it finds them by polling.
+func TestARelayFindsTheEventsOfADeadReplica(t *testing.T) {
 	o, db, b := open(t)
 	dead := New(db, "order", nil, o.log)
 	add(t, dead, 1, 3)
@@ -186,7 +186,8 @@ func TestARelayFindsWhatADeadReplicaLeft(t *testing.T) {
 	}
 }
 
-// A broker that keeps the order of a key can only keep the order it is given.
+// Events are published in the order in which they were written: the broker can only keep the order of a key that it is
+// given.
 func TestABatchKeepsTheOrderOfItsEvents(t *testing.T) {
 	o, db, b := open(t)
 	add(t, o, 1, 150)
@@ -194,7 +195,7 @@ func TestABatchKeepsTheOrderOfItsEvents(t *testing.T) {
 	if err := db.Raw("SELECT id FROM outbox ORDER BY seq").Scan(&want).Error; err != nil {
 		t.Fatal(err)
 	}
-	for seq := 150; seq > 0; seq -= 7 { // rows that were tried before lie elsewhere in the table
+	for seq := 150; seq > 0; seq -= 7 { // updated rows move to another position in the table
 		if err := db.Exec("UPDATE outbox SET attempts = 1 WHERE seq = ?", seq).Error; err != nil {
 			t.Fatal(err)
 		}
@@ -204,12 +205,12 @@ func TestABatchKeepsTheOrderOfItsEvents(t *testing.T) {
 	}
 	publish(t, o)
 	if !slices.Equal(b.took, want) {
-		t.Errorf("published in the order %.120s…, want that of writing", fmt.Sprint(b.took))
+		t.Errorf("published in the order %.120s…, want the order of writing", fmt.Sprint(b.took))
 	}
 }
 
-// The relay is woken by a commit, never by a transaction that may still roll back.
-func TestOnlyACommitWakesTheRelay(t *testing.T) {
+// The relay is notified by a commit, never by a transaction that may still roll back.
+func TestOnlyACommitNotifiesTheRelay(t *testing.T) {
 	o, db, _ := open(t)
 	inside := func(fail error) int {
 		woken := -1
@@ -226,9 +227,9 @@ func TestOnlyACommitWakesTheRelay(t *testing.T) {
 		return woken
 	}
 	if n := inside(errDown); n != 0 || len(o.wake) != 0 {
-		t.Errorf("rolled back: woken %d times inside, %d after", n, len(o.wake))
+		t.Errorf("rolled back: notified %d times inside, %d after", n, len(o.wake))
 	}
 	if n := inside(nil); n != 0 || len(o.wake) != 1 {
-		t.Errorf("committed: woken %d times inside, %d after; want 0 and 1", n, len(o.wake))
+		t.Errorf("committed: notified %d times inside, %d after; want 0 and 1", n, len(o.wake))
 	}
 }

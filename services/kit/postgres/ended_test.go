@@ -13,9 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// After a write that took long, pgx leaves a reader waiting on the connection. Who looks at the connection must not
-// wait for it: seen as a relay that stood still for ever.
-func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
+// After a slow write pgx leaves a goroutine that reads from the connection. A check of the connection must not wait for
+// it: in production this stopped a relay forever.
+func TestCheckingAConnectionDoesNotBlock(t *testing.T) {
 	server := os.Getenv("MALL_TEST_POSTGRES_URL")
 	if server == "" {
 		if testing.Short() {
@@ -33,7 +33,7 @@ func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
 		_, err := socket.Read(make([]byte, 1))
 		gone <- err
 	}()
-	for range 2000 { // by one of them the reader has begun
+	for range 2000 { // often enough that the background reader has started
 		looked := make(chan error, 1)
 		go func() { looked <- checkAlive(t.Context(), conn) }()
 		select {
@@ -42,14 +42,14 @@ func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
 				t.Errorf("a silent connection: %v", err)
 			}
 		case <-time.After(5 * time.Second):
-			t.Fatal("it waits for the reader")
+			t.Fatal("the check waits for the background reader")
 		}
 	}
 	if err := socket.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-gone; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the reader: %v", err)
+		t.Errorf("the background reader: %v", err)
 	}
 	if err := checkAlive(t.Context(), conn); !errors.Is(err, driver.ErrBadConn) {
 		t.Errorf("a closed connection: %v, want it to be bad", err)

@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// A pool can be made smaller and larger while it is used; it never has more connections than it may.
+// A pool can be resized while it is in use, and never has more connections than allowed.
 func TestAPoolIsResizedWhileItIsUsed(t *testing.T) {
 	db := postgrestest.Open(t, things)
 	pool, err := db.DB()

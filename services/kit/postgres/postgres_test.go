@@ -46,11 +46,11 @@ func bump(ctx context.Context, db *gorm.DB, id int) error {
 	return postgres.DB(ctx, db).Exec("UPDATE things SET n = n + 1 WHERE id = ?", id).Error
 }
 
-func TestTransactionsJoin(t *testing.T) {
+func TestInnerTransactionsJoinTheOuterOne(t *testing.T) {
 	db := postgrestest.Open(t, things)
-	var told []string
+	var ran []string
 	after := func(ctx context.Context, what string) {
-		postgres.AfterCommit(ctx, db, func() { told = append(told, what) })
+		postgres.AfterCommit(ctx, db, func() { ran = append(ran, what) })
 	}
 	work := func(fail error) error {
 		return postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
@@ -62,8 +62,8 @@ func TestTransactionsJoin(t *testing.T) {
 				after(ctx, "inner")
 				return bump(ctx, db, 2)
 			})
-			if len(told) > 0 {
-				t.Errorf("told before the commit: %v", told)
+			if len(ran) > 0 {
+				t.Errorf("AfterCommit ran before the commit: %v", ran)
 			}
 			if n(t, db, 2) != 0 {
 				t.Error("an inner transaction committed by itself")
@@ -74,18 +74,18 @@ func TestTransactionsJoin(t *testing.T) {
 	if err := work(errBroken); !errors.Is(err, errBroken) {
 		t.Fatal(err)
 	}
-	if len(told) > 0 || n(t, db, 1) != 0 || n(t, db, 2) != 0 {
-		t.Errorf("rolled back: told %v, n %d and %d", told, n(t, db, 1), n(t, db, 2))
+	if len(ran) > 0 || n(t, db, 1) != 0 || n(t, db, 2) != 0 {
+		t.Errorf("rolled back: AfterCommit %v, n %d and %d", ran, n(t, db, 1), n(t, db, 2))
 	}
 	if err := work(nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(told, " "); got != "outer inner" || n(t, db, 1) != 1 || n(t, db, 2) != 1 {
-		t.Errorf("committed: told %q, n %d and %d; want both", got, n(t, db, 1), n(t, db, 2))
+	if got := strings.Join(ran, " "); got != "outer inner" || n(t, db, 1) != 1 || n(t, db, 2) != 1 {
+		t.Errorf("committed: AfterCommit %q, n %d and %d; want both", got, n(t, db, 1), n(t, db, 2))
 	}
 	after(t.Context(), "none")
-	if told[len(told)-1] != "none" {
-		t.Error("without a transaction it is told at once")
+	if ran[len(ran)-1] != "none" {
+		t.Error("without a transaction AfterCommit did not run at once")
 	}
 }
 
@@ -109,23 +109,23 @@ func TestAPanicRollsBack(t *testing.T) {
 	}
 }
 
-// Two transactions that take the same rows in opposite order: PostgreSQL ends one, and it is repeated. What waits for
-// the commit is told once.
+// Two transactions update the same rows in opposite order: PostgreSQL aborts one, which is repeated. AfterCommit runs
+// once for each.
 func TestADeadlockIsRepeated(t *testing.T) {
 	db := postgrestest.Open(t, things)
 	var met sync.WaitGroup
 	met.Add(2)
 	var wg sync.WaitGroup
-	runs, told := [2]int{}, [2]int{}
+	runs, ran := [2]int{}, [2]int{}
 	for i, order := range [][2]int{{1, 2}, {2, 1}} {
 		wg.Go(func() {
 			err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
 				runs[i]++
-				postgres.AfterCommit(ctx, db, func() { told[i]++ })
+				postgres.AfterCommit(ctx, db, func() { ran[i]++ })
 				if err := bump(ctx, db, order[0]); err != nil {
 					return err
 				}
-				if runs[i] == 1 { // each has one row before either asks for the other
+				if runs[i] == 1 { // each has updated one row before either updates the other
 					met.Done()
 					met.Wait()
 				}
@@ -137,14 +137,15 @@ func TestADeadlockIsRepeated(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// The one that is repeated may be quicker than the one that waits for it, and meet it again.
-	if runs[0]+runs[1] < 3 || told != [2]int{1, 1} || n(t, db, 1) != 2 || n(t, db, 2) != 2 {
-		t.Errorf("runs %v, told %v, n %d and %d; want one of them repeated, both kept and told once", runs, told, n(t, db, 1),
+	// The repeated transaction may be faster than the other one and deadlock with it again.
+	if runs[0]+runs[1] < 3 || ran != [2]int{1, 1} || n(t, db, 1) != 2 || n(t, db, 2) != 2 {
+		t.Errorf("runs %v, AfterCommit %v, n %d and %d; want one repeated, both committed and AfterCommit once each", runs,
+			ran, n(t, db, 1),
 			n(t, db, 2))
 	}
 }
 
-// cut breaks the connection of a transaction, as a server or a pooler does that is restarted.
+// cut breaks the connection of a transaction, as a restart of the server or a pooler does.
 func cut(t *testing.T, db, tx *gorm.DB) {
 	t.Helper()
 	var pid int
@@ -156,12 +157,12 @@ func cut(t *testing.T, db, tx *gorm.DB) {
 	}
 }
 
-// A connection that breaks before the commit is asked for has done nothing: the transaction runs again. Nobody knows
-// what became of a commit whose connection breaks: that is for the caller to find out.
-func TestABrokenConnectionIsRepeatedBeforeTheCommit(t *testing.T) {
+// If the connection breaks before the commit was requested, nothing has happened, and the transaction is repeated. If
+// it breaks during the commit, the outcome is unknown, and the caller must find out.
+func TestATransactionIsRepeatedIfItsConnectionBreaksBeforeTheCommit(t *testing.T) {
 	db := postgrestest.Open(t, things)
 	for name, c := range map[string]struct {
-		early       bool // the connection breaks before the work, or after it
+		early       bool // the connection breaks before the work, not after it
 		runs, bumps int
 	}{"before": {true, 2, 1}, "after": {false, 1, 0}} {
 		runs, was := 0, n(t, db, 1)
@@ -182,7 +183,7 @@ func TestABrokenConnectionIsRepeatedBeforeTheCommit(t *testing.T) {
 	}
 }
 
-// A server that is restarted ends all connections, those that rest in the pool too: no request gets one of them.
+// A restart of the server ends all connections, also idle ones in the pool. No request may get one of them.
 func TestAnEndedConnectionIsNotUsed(t *testing.T) {
 	db, other := postgrestest.Open(t, things), postgrestest.Open(t)
 	pool, err := db.DB()
@@ -191,7 +192,7 @@ func TestAnEndedConnectionIsNotUsed(t *testing.T) {
 	}
 	for round := range 3 {
 		var held []*sql.Conn
-		for range 4 { // so that some rest
+		for range 4 { // so that some are idle afterwards
 			c, err := pool.Conn(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -211,7 +212,7 @@ func TestAnEndedConnectionIsNotUsed(t *testing.T) {
 			name).Error; err != nil {
 			t.Fatal(err)
 		}
-		// A plain statement, which nobody repeats.
+		// This statement is outside InTx, so it is not repeated.
 		if err := db.Exec("UPDATE things SET n = n WHERE id = 1").Error; err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
@@ -235,9 +236,9 @@ func TestOtherErrorsAreNotRepeated(t *testing.T) {
 	}
 }
 
-// A database that is away is no bug of ours: who asks is told to come again. Whatever the database itself has said is
-// an answer.
-func TestAway(t *testing.T) {
+// If the database is unreachable, callers are told to retry. Errors that the database itself reports are not
+// unavailability.
+func TestIsUnavailableTellsOutagesFromErrors(t *testing.T) {
 	db := postgrestest.Open(t, things)
 	tx := db.Begin()
 	defer tx.Rollback()
@@ -253,23 +254,23 @@ func TestAway(t *testing.T) {
 		err  error
 		want bool
 	}{
-		"a connection that was ended":     {ended, true},
-		"its next use":                    {closed, true},
-		"a server that is not there":      {refused, true},
-		"no answer in time":               {db.WithContext(hasty).Exec("SELECT pg_sleep(5)").Error, true},
-		"a caller that went away":         {db.WithContext(gone).Exec("SELECT 1").Error, false},
-		"a violation":                     {db.Exec("INSERT INTO things VALUES (1)").Error, false},
-		"a statement that makes no sense": {db.Exec("SELECT nothing").Error, false},
-		"nothing":                         {nil, false},
+		"a connection that was broken": {ended, true},
+		"its next use":                 {closed, true},
+		"a server that is not running": {refused, true},
+		"no answer in time":            {db.WithContext(hasty).Exec("SELECT pg_sleep(5)").Error, true},
+		"a caller that cancelled":      {db.WithContext(gone).Exec("SELECT 1").Error, false},
+		"a violation":                  {db.Exec("INSERT INTO things VALUES (1)").Error, false},
+		"an invalid statement":         {db.Exec("SELECT nothing").Error, false},
+		"nothing":                      {nil, false},
 	} {
 		if got := postgres.IsUnavailable(fmt.Errorf("wrapped: %w", c.err)); got != c.want ||
 			(c.err == nil) != (what == "nothing") {
-			t.Errorf("%s: %v: away %v, want %v", what, c.err, got, c.want)
+			t.Errorf("%s: %v: unavailable %v, want %v", what, c.err, got, c.want)
 		}
 	}
 }
 
-// Replicas of two versions start together: each file is applied once, in order, by one of them.
+// Replicas of two versions start together: each file is applied once, in order.
 func TestMigrationsRunOnce(t *testing.T) {
 	db := postgrestest.Open(t)
 	var wg sync.WaitGroup
@@ -295,8 +296,9 @@ func TestMigrationsRunOnce(t *testing.T) {
 	}
 }
 
-// A database that was migrated before goose did it goes on from where it was, whatever its files did.
-func TestMigrationsGoOnWhereTheyWere(t *testing.T) {
+// A database that was migrated before goose was used continues from its version, and its old files are not applied
+// again.
+func TestMigrationsContinueFromTheirOldTable(t *testing.T) {
 	db := postgrestest.Open(t)
 	err := db.Exec(`CREATE TABLE schema_migrations (name text NOT NULL, file text NOT NULL, applied_at timestamptz NOT NULL
 		DEFAULT now(),
@@ -344,13 +346,13 @@ func TestReplicasWaitWhileAnIndexIsBuilt(t *testing.T) {
 	var valid bool
 	if err := db.Raw("SELECT indisvalid FROM pg_index WHERE indexrelid = 'big_i'::regclass").Scan(&valid).
 		Error; err != nil || !valid {
-		t.Errorf("valid %v, %v; want an index that is", valid, err)
+		t.Errorf("valid %v, %v; want a valid index", valid, err)
 	}
 }
 
-// The process that prepares a database lives by the same rules as those that come later: above all, no lock outlives a
-// stall.
-func TestWhoMigratesHasTheDefaultsToo(t *testing.T) {
+// The process that creates a database has the same session defaults as later ones: above all, a stalled session must
+// not keep its locks.
+func TestTheMigratingProcessHasTheSessionDefaults(t *testing.T) {
 	if os.Getenv("MALL_TEST_PGBOUNCER_URL") != "" {
 		t.Skip("PgBouncer keeps its sessions; new ones have the defaults (docs/runbook.md)")
 	}
@@ -367,8 +369,8 @@ func TestWhoMigratesHasTheDefaultsToo(t *testing.T) {
 	}
 }
 
-// A file that fails leaves nothing behind, and is tried again by the next start.
-func TestAMigrationIsWholeOrNothing(t *testing.T) {
+// A migration file that fails changes nothing, and is tried again at the next start.
+func TestAFailedMigrationChangesNothing(t *testing.T) {
 	db := postgrestest.Open(t)
 	set := func(second string) postgres.Migrations {
 		return postgres.Migrations{Name: "parts", FS: fstest.MapFS{"migrations/0001_parts.sql": {Data: []byte(
@@ -390,13 +392,13 @@ func TestADSNStaysOutOfErrors(t *testing.T) {
 		"postgres://order:hunter2@127.0.0.1:bad/order"} {
 		if _, err := postgres.Open(ctx, func() []string { return []string{dsn} }); err == nil ||
 			strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("open: %v; want an error that does not tell the password", err)
+			t.Errorf("open: %v; want an error without the password", err)
 		}
 	}
 }
 
-// The password of a role changes while the process runs: with both in the secret no connection fails at any moment.
-func TestAPasswordChangesUnderWay(t *testing.T) {
+// The password of a role changes while the process runs. While the secret has both passwords, no connection fails.
+func TestAPasswordChangesWithoutFailedConnections(t *testing.T) {
 	admin := postgrestest.Open(t)
 	role := fmt.Sprintf("role_%d", time.Now().UnixNano())
 	exec := func(format string, args ...any) {
@@ -430,7 +432,7 @@ func TestAPasswordChangesUnderWay(t *testing.T) {
 	t.Cleanup(func() { _ = pool.Close() })
 	connects := func(when string) {
 		t.Helper()
-		pool.SetMaxIdleConns(-1) // each statement has a new connection
+		pool.SetMaxIdleConns(-1) // each statement opens a new connection
 		if err := pool.PingContext(t.Context()); err != nil {
 			t.Errorf("%s: %v", when, err)
 		}

@@ -27,7 +27,7 @@ func status(t *testing.T, db *gorm.DB, id string) (status string) {
 	return status
 }
 
-func TestTopicsAnswerTheBroker(t *testing.T) {
+func TestDeliveredEventsAreAcknowledged(t *testing.T) {
 	d := open(t)
 	d.s.env.EventsToken = "t0"
 	db := postgrestest.Open(t, inbox.Migrations)
@@ -88,9 +88,9 @@ func TestTopicsAnswerTheBroker(t *testing.T) {
 	d.ask("POST", "/events/t0", event("late", 1)).want(t, "no database to park in", 500, "internal")
 	if a := d.ask("POST", "/events/t0", `{"entries":[{"entryId":"1","event":`+event("late", 1)+`}]}`); a.status != 200 ||
 		a.body != `{"statuses":[{"entryId":"1","status":"RETRY"}]}` {
-		t.Errorf("a bulk without a database: %d %s, want it to come again", a.status, a.body)
+		t.Errorf("a bulk without a database: %d %s, want RETRY", a.status, a.body)
 	}
-	// Whoever reads the token there can pose as the sidecar.
+	// With the token one could pretend to be the sidecar.
 	if a := d.ask("GET", "/metrics", "", "-"+tokenHeader); !strings.Contains(a.body, `route="/events/:token"`) ||
 		strings.Contains(a.body, "/events/t0") {
 		t.Error("the metrics do not name the route, or name its token")
@@ -100,7 +100,7 @@ func TestTopicsAnswerTheBroker(t *testing.T) {
 	}
 }
 
-func TestTheFeedIsForSubscribers(t *testing.T) {
+func TestTheFeedIsOnlyForItsConsumers(t *testing.T) {
 	d := open(t)
 	db := postgrestest.Open(t, outbox.Migrations)
 	out := outbox.New(db, "order", nil, slog.New(slog.DiscardHandler))
@@ -114,7 +114,7 @@ func TestTheFeedIsForSubscribers(t *testing.T) {
 	d.s.ServeFeed(out, "product", "cart")
 	if a := d.ask("GET", "/events?after=0&limit=5&min_age_ms=0", "", callerHeader+": cart"); a.status != 200 ||
 		a.body != `{"events":[],"next":0,"head":0}` {
-		t.Errorf("feed: %d %s; want nothing before the relay has numbered it", a.status, a.body)
+		t.Errorf("feed: %d %s; want no event before the relay has numbered it", a.status, a.body)
 	}
 	d.ask("GET", "/events", "", callerHeader+": payment").want(t, "not a subscriber", 403, "caller_not_allowed")
 	d.ask("GET", "/events?after=x&limit=0", "", callerHeader+": cart").want(t, "bad query", 422, "validation_failed")

@@ -41,10 +41,10 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
-	doc    problem.Document // of a refusal
+	doc    problem.Document // the problem document of a refusal
 }
 
-// ask sends a request as the own sidecar does; "Name: value" adds a header, "-Name" takes one away.
+// ask sends a request as the service's own sidecar does. "Name: value" adds a header, "-Name" removes one.
 func (d *testServer) ask(method, path, body string, headers ...string) answer {
 	d.t.Helper()
 	var r io.Reader
@@ -72,7 +72,7 @@ func (d *testServer) ask(method, path, body string, headers ...string) answer {
 	return a
 }
 
-// want compares status and code, and holds every refusal to the shape of RFC 9457.
+// want compares status and code, and checks that a refusal is a complete problem document.
 func (a answer) want(t *testing.T, what string, status int, code string) {
 	t.Helper()
 	if a.status != status || a.doc.Code != code {
@@ -80,11 +80,11 @@ func (a answer) want(t *testing.T, what string, status int, code string) {
 	}
 	if code != "" && (a.doc.Status != status || a.doc.Title != http.StatusText(status) || a.doc.Type != "about:blank" ||
 		a.doc.Detail == "" || len(a.doc.TraceID) != 32) {
-		t.Errorf("%s: not a whole problem document: %s", what, a.body)
+		t.Errorf("%s: not a complete problem document: %s", what, a.body)
 	}
 }
 
-// as signs requests in without a token.
+// as makes requests come from a user, without a token.
 func as(user string) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if given := c.GetHeader("X-User"); given != "" {

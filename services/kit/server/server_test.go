@@ -21,7 +21,7 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
-func TestBindIsStrict(t *testing.T) {
+func TestBindRefusesInvalidBodies(t *testing.T) {
 	d := open(t)
 	type thing struct {
 		Name  string            `json:"name"`
@@ -46,56 +46,56 @@ func TestBindIsStrict(t *testing.T) {
 		code   string
 		field  string
 	}{
-		"good":                      {`{"name":"茶","count":3,"tags":["a"]}`, 200, "", ""},
-		"spaces around":             {" \n{} \t", 200, "", ""},
-		"brackets in a text":        {`{"name":"` + strings.Repeat("[{", 40) + `\"{"}`, 200, "", ""},
-		"16 deep":                   {deep(15), 200, "", ""},
-		"17 deep":                   {deep(16), 400, "bad_json", ""},
-		"10,000 deep":               {strings.Repeat("[", 10_000), 400, "bad_json", ""},
-		"unknown field":             {`{"title":"x"}`, 422, "validation_failed", "title"},
-		"unknown field below":       {`{"sub":{"user_id":"1"}}`, 422, "validation_failed", "user_id"},
-		"another case":              {`{"Name":"x"}`, 422, "validation_failed", "Name"},
-		"another case below":        {`{"sub":{"COUNT":1}}`, 422, "validation_failed", "COUNT"},
-		"a name in disguise":        {`{"\u004eame":"x"}`, 422, "validation_failed", "Name"},
-		"a name that is escaped":    {`{"\u006eame":"x"}`, 200, "", ""},
-		"a name twice":              {`{"name":"x","name":"x"}`, 422, "validation_failed", "name"},
-		"a name twice, escaped":     {`{"name":"x","\u006eame":"y"}`, 422, "validation_failed", "name"},
-		"a name twice below":        {`{"sub":{"count":1,"tags":[],"count":1}}`, 422, "validation_failed", "count"},
-		"a name on two levels":      {`{"name":"x","sub":{"name":"x"}}`, 200, "", ""},
-		"capitals in a map":         {`{"facts":{"Colour":"red","Größe":"M"}}`, 200, "", ""},
-		"a key twice in a map":      {`{"facts":{"Colour":"red","Colour":"blue"}}`, 422, "validation_failed", "Colour"},
-		"NUL in a key":              {`{"facts":{"a\u0000":"x"}}`, 400, "bad_json", ""},
-		"a long s for an s":         {`{"ſub":{}}`, 422, "validation_failed", "ſub"},
-		"null":                      {`{"sub":null}`, 422, "validation_failed", "sub"},
-		"null in a list":            {`{"tags":["a",null]}`, 422, "validation_failed", "tags"},
-		"names and null as texts":   {`{"name":"Name: null, \"Count\":n","tags":["null","Ä:n"]}`, 200, "", ""},
-		"text for number":           {`{"count":"3"}`, 422, "validation_failed", "count"},
-		"fraction":                  {`{"count":1.5}`, 422, "validation_failed", "count"},
-		"too large a number":        {`{"count":9223372036854775808}`, 422, "validation_failed", "count"},
-		"number for text":           {`{"name":3}`, 422, "validation_failed", "name"},
-		"object for list":           {`{"tags":{}}`, 422, "validation_failed", "tags"},
-		"escaped NUL":               {`{"name":"a\u0000b"}`, 400, "bad_json", ""},
-		"raw NUL":                   {"{\"name\":\"a\x00b\"}", 400, "bad_json", ""},
-		"NUL spelt out":             {`{"name":"a\\u0000b"}`, 200, "", ""},
-		"no UTF-8":                  {"{\"name\":\"a\xffb\"}", 400, "bad_json", ""},
-		"a pair of surrogates":      {`{"name":"\ud83d\ude00\uD83D\uDE00"}`, 200, "", ""},
-		"half a pair":               {`{"name":"\ud83d"}`, 400, "bad_json", ""},
-		"half a pair at the end":    {`{"name":"\ud83d\u`, 400, "bad_json", ""},
-		"the other half":            {`{"name":"\ude00\ud83d"}`, 400, "bad_json", ""},
-		"half a pair, and a pair":   {`{"name":"\ud83d\ud83d\ude00"}`, 400, "bad_json", ""},
-		"half a pair, spelt out":    {`{"name":"\\ud83d"}`, 200, "", ""},
-		"no digits":                 {`{"name":"\uzzzz"}`, 400, "bad_json", ""},
-		"two values":                {`{}{}`, 400, "bad_json", ""},
-		"rubbish behind":            {`{} x`, 400, "bad_json", ""},
-		"empty":                     {"", 400, "bad_json", ""},
-		"only spaces":               {"  ", 400, "bad_json", ""},
-		"nothing but null":          {"null", 400, "bad_json", ""},
-		"list":                      {"[]", 400, "bad_json", ""},
-		"text":                      {`"x"`, 400, "bad_json", ""},
-		"torn":                      {`{"name":"x`, 400, "bad_json", ""},
-		"1 MiB":                     {exactly(web.MaxBody), 200, "", ""},
-		"a byte more than 1 MiB":    {exactly(web.MaxBody + 1), 413, "body_too_large", ""},
-		"five MiB that are no JSON": {strings.Repeat("x", 5<<20), 413, "body_too_large", ""},
+		"good":                       {`{"name":"茶","count":3,"tags":["a"]}`, 200, "", ""},
+		"spaces around":              {" \n{} \t", 200, "", ""},
+		"brackets in a text":         {`{"name":"` + strings.Repeat("[{", 40) + `\"{"}`, 200, "", ""},
+		"16 deep":                    {deep(15), 200, "", ""},
+		"17 deep":                    {deep(16), 400, "bad_json", ""},
+		"10,000 deep":                {strings.Repeat("[", 10_000), 400, "bad_json", ""},
+		"unknown field":              {`{"title":"x"}`, 422, "validation_failed", "title"},
+		"unknown field below":        {`{"sub":{"user_id":"1"}}`, 422, "validation_failed", "user_id"},
+		"another case":               {`{"Name":"x"}`, 422, "validation_failed", "Name"},
+		"another case below":         {`{"sub":{"COUNT":1}}`, 422, "validation_failed", "COUNT"},
+		"an escaped capital letter":  {`{"\u004eame":"x"}`, 422, "validation_failed", "Name"},
+		"an escaped name":            {`{"\u006eame":"x"}`, 200, "", ""},
+		"a name twice":               {`{"name":"x","name":"x"}`, 422, "validation_failed", "name"},
+		"a name twice, escaped":      {`{"name":"x","\u006eame":"y"}`, 422, "validation_failed", "name"},
+		"a name twice below":         {`{"sub":{"count":1,"tags":[],"count":1}}`, 422, "validation_failed", "count"},
+		"a name on two levels":       {`{"name":"x","sub":{"name":"x"}}`, 200, "", ""},
+		"capitals in a map":          {`{"facts":{"Colour":"red","Größe":"M"}}`, 200, "", ""},
+		"a key twice in a map":       {`{"facts":{"Colour":"red","Colour":"blue"}}`, 422, "validation_failed", "Colour"},
+		"NUL in a key":               {`{"facts":{"a\u0000":"x"}}`, 400, "bad_json", ""},
+		"a long s for an s":          {`{"ſub":{}}`, 422, "validation_failed", "ſub"},
+		"null":                       {`{"sub":null}`, 422, "validation_failed", "sub"},
+		"null in a list":             {`{"tags":["a",null]}`, 422, "validation_failed", "tags"},
+		"names and null as texts":    {`{"name":"Name: null, \"Count\":n","tags":["null","Ä:n"]}`, 200, "", ""},
+		"text for number":            {`{"count":"3"}`, 422, "validation_failed", "count"},
+		"fraction":                   {`{"count":1.5}`, 422, "validation_failed", "count"},
+		"too large a number":         {`{"count":9223372036854775808}`, 422, "validation_failed", "count"},
+		"number for text":            {`{"name":3}`, 422, "validation_failed", "name"},
+		"object for list":            {`{"tags":{}}`, 422, "validation_failed", "tags"},
+		"escaped NUL":                {`{"name":"a\u0000b"}`, 400, "bad_json", ""},
+		"raw NUL":                    {"{\"name\":\"a\x00b\"}", 400, "bad_json", ""},
+		"NUL spelt out":              {`{"name":"a\\u0000b"}`, 200, "", ""},
+		"not UTF-8":                  {"{\"name\":\"a\xffb\"}", 400, "bad_json", ""},
+		"a pair of surrogates":       {`{"name":"\ud83d\ude00\uD83D\uDE00"}`, 200, "", ""},
+		"half a pair":                {`{"name":"\ud83d"}`, 400, "bad_json", ""},
+		"half a pair at the end":     {`{"name":"\ud83d\u`, 400, "bad_json", ""},
+		"the other half":             {`{"name":"\ude00\ud83d"}`, 400, "bad_json", ""},
+		"half a pair, and a pair":    {`{"name":"\ud83d\ud83d\ude00"}`, 400, "bad_json", ""},
+		"half a pair, spelt out":     {`{"name":"\\ud83d"}`, 200, "", ""},
+		"no digits":                  {`{"name":"\uzzzz"}`, 400, "bad_json", ""},
+		"two values":                 {`{}{}`, 400, "bad_json", ""},
+		"text after the object":      {`{} x`, 400, "bad_json", ""},
+		"empty":                      {"", 400, "bad_json", ""},
+		"only spaces":                {"  ", 400, "bad_json", ""},
+		"only null":                  {"null", 400, "bad_json", ""},
+		"list":                       {"[]", 400, "bad_json", ""},
+		"text":                       {`"x"`, 400, "bad_json", ""},
+		"torn":                       {`{"name":"x`, 400, "bad_json", ""},
+		"1 MiB":                      {exactly(web.MaxBody), 200, "", ""},
+		"a byte more than 1 MiB":     {exactly(web.MaxBody + 1), 413, "body_too_large", ""},
+		"five MiB that are not JSON": {strings.Repeat("x", 5<<20), 413, "body_too_large", ""},
 	} {
 		got := d.ask("POST", "/things", c.body)
 		if got.status != c.status || got.doc.Code != c.code {
@@ -106,12 +106,12 @@ func TestBindIsStrict(t *testing.T) {
 			t.Errorf("%s: errors %+v, want one of %s", what, got.doc.Errors, c.field)
 		}
 		if strings.Contains(got.body, "json:") || strings.Contains(got.body, "Go ") {
-			t.Errorf("%s: the answer speaks of our language: %s", what, got.body)
+			t.Errorf("%s: the answer mentions Go: %s", what, got.body)
 		}
 	}
 }
 
-// The port of an app serves its own sidecar, and operators who ask how it is.
+// An app's port serves only its own sidecar, and operators' health checks.
 func TestOnlyTheOwnSidecarMayCall(t *testing.T) {
 	d := open(t)
 	d.s.GET("/things", Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
@@ -131,8 +131,8 @@ func TestOnlyTheOwnSidecarMayCall(t *testing.T) {
 	d.ask("GET", "/things/", "").want(t, "no redirect", 404, "not_found")
 }
 
-// Series are kept for ever: nobody may make one by a word of their own.
-func TestStrangersMakeNoSeries(t *testing.T) {
+// Metric series are kept forever, so clients must not be able to create new ones.
+func TestClientsCannotCreateMetricSeries(t *testing.T) {
 	d := open(t)
 	d.s.POST("/things", Handle(func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }))
 	for _, path := range []string{"/things", "/nothing/7", "/healthz"} {
@@ -141,12 +141,12 @@ func TestStrangersMakeNoSeries(t *testing.T) {
 	}
 	if a := d.ask("GET", "/metrics", ""); strings.Contains(a.body, "INVENTED") ||
 		!strings.Contains(a.body, `method="any",route="unknown"`) {
-		t.Error("an invented method has a series of its own, or what nobody knows has none")
+		t.Error("an invented method has its own series, or unknown routes have none")
 	}
 }
 
-// A call through the sidecar has the app's token and need not say whose it is: profiles want what only an operator has
-// besides.
+// Calls through the sidecar carry the app's token, whoever makes them. So profiles need another token, which only
+// operators have.
 func TestProfilesAreForOperators(t *testing.T) {
 	d := open(t)
 	for _, path := range []string{"/debug/pprof/heap", "/debug/pprof/goroutine?debug=2", "/debug/pprof/allocs",
@@ -179,14 +179,14 @@ func TestRoutesNameTheirCallers(t *testing.T) {
 			t.Errorf("caller %q: %d %s, want %d", caller, a.status, a.body, want)
 		}
 	}
-	for _, second := range []string{"product", "checkout", ""} { // a sidecar adds its own id to one the caller wrote
+	for _, second := range []string{"product", "checkout", ""} { // a sidecar adds its own id to one that the caller sent
 		d.ask("GET", "/inside", "", callerHeader+": checkout", callerHeader+": "+second).want(t, "two callers", 403,
 			"caller_not_allowed")
 	}
 }
 
-// A caller's name counts only with its key.
-func TestCallersProveTheirNames(t *testing.T) {
+// A caller's name is accepted only with the caller's key.
+func TestCallersAreAcceptedOnlyWithTheirKey(t *testing.T) {
 	d := open(t)
 	d.s.RequireCallerKeys(map[string]string{"checkout": "k1", "cart": "k2", "nobody": ""})
 	d.s.GET("/inside", Callers("checkout", "nobody"),
@@ -223,8 +223,8 @@ func TestSignedInNeedsAToken(t *testing.T) {
 	d.ask("GET", "/forgotten", "").want(t, "a route that forgot SignedIn", 500, "internal")
 }
 
-// What went wrong inside stays in the log, where the trace id finds it.
-func TestRefusalsShowNothingOfTheInside(t *testing.T) {
+// Refusals do not contain internal details; these are in the log, where the trace id finds them.
+func TestRefusalsContainNoInternals(t *testing.T) {
 	d := open(t)
 	fails := map[string]struct {
 		err    error
@@ -249,7 +249,7 @@ func TestRefusalsShowNothingOfTheInside(t *testing.T) {
 		a := d.ask("GET", "/"+name, "", "traceparent: 00-"+trace+"-00f067aa0ba902b7-01")
 		a.want(t, name, f.status, f.code)
 		if a.doc.TraceID != trace || a.header.Get("Retry-After") != f.retry || strings.Contains(a.body, "pq:") {
-			t.Errorf("%s: %v %s; want trace %s, retry %q and nothing of the inside", name, a.header, a.body, trace, f.retry)
+			t.Errorf("%s: %v %s; want trace %s, retry %q and no internals", name, a.header, a.body, trace, f.retry)
 		}
 	}
 	d.log.Reset()
@@ -313,7 +313,7 @@ func TestQueriesAreStrict(t *testing.T) {
 		"?page_token=MQ%0a", "?page_token=MR"} {
 		d.ask("GET", "/list/1"+query, "").want(t, query, 422, "validation_failed")
 	}
-	// would be read as no query at all
+	// url.ParseQuery would ignore this query
 	for _, query := range []string{"?page_size=1;2", "?page_size=%zz", "?%zz", "?page_size=5%"} {
 		d.ask("GET", "/list/1"+query, "").want(t, query, 400, "bad_request")
 	}
@@ -325,8 +325,8 @@ func TestQueriesAreStrict(t *testing.T) {
 	}
 }
 
-// A service that is told to stop finishes what it has begun.
-func TestRunFinishesRequestsUnderWay(t *testing.T) {
+// A service that is stopped finishes its running requests.
+func TestRunFinishesRunningRequests(t *testing.T) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -389,15 +389,16 @@ func TestRunFinishesRequestsUnderWay(t *testing.T) {
 	stop()
 	close(release)
 	if r := <-slow; r.err != nil || r.body != "HTTP/1.1" {
-		t.Errorf("a request under way: %+v, want it answered", r)
+		t.Errorf("a running request: %+v, want it answered", r)
 	}
 	if err := <-ran; err != nil {
 		t.Errorf("run: %v", err)
 	}
 }
 
-// A route that needs settings is refused while one is not known; the rest is served, and operators see which one it is.
-func TestRoutesThatNeedSettings(t *testing.T) {
+// A route that needs a setting is refused while the setting is unknown. Other routes are served, and operators see
+// which setting is missing.
+func TestRoutesWaitForTheirSettings(t *testing.T) {
 	missing := []string{"mall.currency"}
 	d := open(t, web.Check{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(missing) }})
 	d.s.MissingSettings = func() []string { return missing }
@@ -422,13 +423,13 @@ func TestRoutesThatNeedSettings(t *testing.T) {
 	}
 }
 
-// What a process can serve without is told to operators and does not make it unready.
+// Missing parts without which a process can serve are reported to operators, but do not make it unready.
 func TestAReadyProcessMayBeDegraded(t *testing.T) {
 	d := open(t)
 	d.s.Check(web.Check{Name: "providers", Soft: true,
 		Ask: func(context.Context) error { return web.UnmetError("stripe is not set up") }})
 	if a := d.ask("GET", "/readyz", ""); a.status != 200 ||
 		!strings.Contains(a.body, `"degraded":{"providers":"stripe is not set up"}`) {
-		t.Errorf("readyz: %d %s, want 200 that says what is degraded", a.status, a.body)
+		t.Errorf("readyz: %d %s, want 200 with what is degraded", a.status, a.body)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/kit/settings"
 )
 
-func TestStore(t *testing.T) {
+func TestSavedSettingsAreLoaded(t *testing.T) {
 	s := settings.New(postgrestest.Open(t, settings.Migrations))
 	const policy = "p, anyone\n\"quoted\", 茶"
 	for _, values := range []map[string]config.Value{

@@ -14,7 +14,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// calls makes so many calls of a route, of which those that are due fail, and gives how many went through.
+// calls makes n calls of a route, of which those chosen by fails fail, and returns how many went through.
 func calls(b *Breakers, app, route string, n int, fails func(i int) bool) (through int) {
 	for i := range n {
 		if done, err := b.Allow(app, route); err == nil {
@@ -25,7 +25,7 @@ func calls(b *Breakers, app, route string, n int, fails func(i int) bool) (throu
 	return through
 }
 
-// later lets a bubble's time pass.
+// later advances the bubble's clock.
 func later(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // synctest: nobody waits
 
 func always(int) bool       { return true }
@@ -33,7 +33,8 @@ func never(int) bool        { return false }
 func everyOther(i int) bool { return i%2 == 1 }
 func everyThird(i int) bool { return i%3 == 0 }
 
-// A breaker opens when half of enough calls fail, tries a few after a pause, and opens again or closes by how they go.
+// A breaker opens when half of enough calls fail. After a pause it lets a few through, and opens again or closes
+// depending on their results.
 func TestABreakerHasThreeStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBreakers()
@@ -54,7 +55,7 @@ func TestABreakerHasThreeStates(t *testing.T) {
 			t.Errorf("while it is open: %v, want unavailable with advice", err)
 		}
 		if calls(b, "order", "GET /a", 10, never) != 10 || calls(b, "cart", "POST /a", 10, never) != 10 {
-			t.Error("one route's breaker closed another's")
+			t.Error("the breaker of one route opened that of another")
 		}
 		later(breakerPause + time.Second)
 		if n := calls(b, "order", "POST /a", 10, always); n != 1 {
@@ -79,8 +80,8 @@ func TestABreakerHasThreeStates(t *testing.T) {
 	})
 }
 
-// Of the answers of a peer only those count that say that it does not work.
-func TestWhatCountsAgainstAPeer(t *testing.T) {
+// Only answers that show that a service does not work count as failures.
+func TestWhichAnswersCountAsFailures(t *testing.T) {
 	document := func(status int, code string) string {
 		text, err := json.Marshal(problem.Document{Type: "about:blank", Status: status, Code: code})
 		if err != nil {
@@ -93,16 +94,16 @@ func TestWhatCountsAgainstAPeer(t *testing.T) {
 		body   string
 		opens  bool
 	}{
-		"success":                {200, `{}`, false},
-		"not found":              {404, document(404, "not_found"), false},
-		"a conflict":             {409, document(409, "sold_out"), false},
-		"too many":               {429, document(429, "too_many_requests"), false},
-		"shedding load":          {503, document(503, CodeOverloaded), false},
-		"its database is away":   {503, document(503, "unavailable"), true},
-		"a failure":              {500, document(500, "internal"), true},
-		"no address":             {500, `{"errorCode":"ERR_DIRECT_INVOKE","message":"x"}`, true},
-		"not allowed by Dapr":    {403, `{"errorCode":"ERR_DIRECT_INVOKE","message":"x"}`, true},
-		"a connection that ends": {0, "", true},
+		"success":                     {200, `{}`, false},
+		"not found":                   {404, document(404, "not_found"), false},
+		"a conflict":                  {409, document(409, "sold_out"), false},
+		"too many":                    {429, document(429, "too_many_requests"), false},
+		"shedding load":               {503, document(503, CodeOverloaded), false},
+		"its database is unreachable": {503, document(503, "unavailable"), true},
+		"a failure":                   {500, document(500, "internal"), true},
+		"no address":                  {500, `{"errorCode":"ERR_DIRECT_INVOKE","message":"x"}`, true},
+		"not allowed by Dapr":         {403, `{"errorCode":"ERR_DIRECT_INVOKE","message":"x"}`, true},
+		"a connection that ends":      {0, "", true},
 	} {
 		var seen atomic.Int64
 		c := open(t, func(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +117,7 @@ func TestWhatCountsAgainstAPeer(t *testing.T) {
 		})
 		const asked = 3 * breakerRequests
 		for i := range asked {
-			// Ids and queries are no routes of their own.
+			// Ids and queries do not make routes of their own.
 			_ = c.Invoke(t.Context(), Request{App: "order", Method: http.MethodPost, Path: "/x?i=" + string(rune('a'+i%26)),
 				In: thing{"5"}})
 		}
@@ -126,8 +127,8 @@ func TestWhatCountsAgainstAPeer(t *testing.T) {
 	}
 }
 
-// A route has one breaker, whatever the ids in its path: one for each id would never open, and never go.
-func TestIDsAreNoRoutesOfTheirOwn(t *testing.T) {
+// A route has one breaker, whatever ids are in its path: breakers per id would never open, and would accumulate.
+func TestARouteHasOneBreakerForAllIDs(t *testing.T) {
 	var seen atomic.Int64
 	c := open(t, func(w http.ResponseWriter, _ *http.Request) {
 		seen.Add(1)

@@ -21,7 +21,7 @@ import (
 	"daprmall.dev/services/kit/telemetry"
 )
 
-// open returns a client of a daprd that answers as h does.
+// open returns a client of a fake daprd that answers with h.
 func open(t *testing.T, h http.HandlerFunc) *Client {
 	t.Helper()
 	daprd := httptest.NewServer(h)
@@ -55,7 +55,7 @@ type thing struct {
 	ID string `json:"id"`
 }
 
-func TestACallCarriesWhoAndWhere(t *testing.T) {
+func TestACallCarriesUserTraceAndTarget(t *testing.T) {
 	var got *http.Request
 	var body string
 	c := open(t, func(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +83,7 @@ func TestACallCarriesWhoAndWhere(t *testing.T) {
 	}
 	if err := c.Invoke(ctx, Request{App: "order", Method: http.MethodPost, Path: "/x", System: true}); err != nil ||
 		got.Header.Get("Authorization") != "" {
-		t.Errorf("a system call speaks for the user: %q, %v", got.Header.Get("Authorization"), err)
+		t.Errorf("a system call carries the user's token: %q, %v", got.Header.Get("Authorization"), err)
 	}
 }
 
@@ -103,14 +103,14 @@ func TestRefusalsKeepTheirMeaning(t *testing.T) {
 		kind   problem.Kind
 		code   string
 	}{
-		"a conflict":               {409, document(409, "sold_out"), problem.Conflict, "sold_out"},
-		"a validation":             {422, document(422, "validation_failed"), problem.Invalid, "validation_failed"},
-		"a forbidden call":         {403, document(403, "caller_not_allowed"), problem.Forbidden, "caller_not_allowed"},
-		"a peer that is busy":      {503, document(503, "unavailable"), problem.Unavailable, "unavailable"},
-		"a peer's own failure":     {500, document(500, "internal"), problem.Internal, "internal"},
-		"a bare status":            {404, "", problem.NotFound, "not_found"},
-		"a page of something else": {502, "<html>", problem.Internal, "internal"},
-		"a strange status":         {418, "", problem.BadRequest, "bad_request"},
+		"a conflict":              {409, document(409, "sold_out"), problem.Conflict, "sold_out"},
+		"a validation":            {422, document(422, "validation_failed"), problem.Invalid, "validation_failed"},
+		"a forbidden call":        {403, document(403, "caller_not_allowed"), problem.Forbidden, "caller_not_allowed"},
+		"a busy service":          {503, document(503, "unavailable"), problem.Unavailable, "unavailable"},
+		"a service's own failure": {500, document(500, "internal"), problem.Internal, "internal"},
+		"a bare status":           {404, "", problem.NotFound, "not_found"},
+		"an HTML page":            {502, "<html>", problem.Internal, "internal"},
+		"an unusual status":       {418, "", problem.BadRequest, "bad_request"},
 		"no address": {500, `{"errorCode":"ERR_DIRECT_INVOKE","message":"couldn't find service: order"}`,
 			problem.Unavailable, "unavailable"},
 		"a circuit that is open": {500, `{"errorCode":"ERR_DIRECT_INVOKE","message":"circuit breaker is open"}`,
@@ -131,7 +131,7 @@ func TestRefusalsKeepTheirMeaning(t *testing.T) {
 		var p *problem.Error
 		if errors.As(err, &p) && strings.Contains(c.body, "Because.") &&
 			(p.Detail != "Because." || len(p.Fields) != 1 || p.RetryAfter != 7*time.Second) {
-			t.Errorf("%s: %+v, want the peer's own words, fields and advice", what, p)
+			t.Errorf("%s: %+v, want the service's own message, fields and Retry-After", what, p)
 		}
 		if doc, _ := problem.Describe(err, ""); strings.Contains(doc.Detail, "circuit") ||
 			strings.Contains(doc.Detail, "couldn't") {
@@ -140,8 +140,9 @@ func TestRefusalsKeepTheirMeaning(t *testing.T) {
 	}
 }
 
-// What may have had its effect is not sent again: the caller decides, with an idempotency key. A GET is sent once more.
-func TestNothingIsSentTwice(t *testing.T) {
+// A request that may have taken effect is not sent again: the caller decides, with an idempotency key. A GET is sent
+// once more.
+func TestOnlyGETsAreRepeatedAfterABrokenConnection(t *testing.T) {
 	for method, want := range map[string]int64{http.MethodPost: 1, http.MethodPut: 1, http.MethodDelete: 1,
 		http.MethodGet: 2} {
 		var seen atomic.Int64
@@ -161,7 +162,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 			t.Errorf("%s was sent %d times, want %d", method, seen.Load(), want)
 		}
 	}
-	// 5xx answers are answers.
+	// 5xx answers are not repeated.
 	var seen atomic.Int64
 	c := open(t, func(w http.ResponseWriter, _ *http.Request) {
 		seen.Add(1)
@@ -173,8 +174,8 @@ func TestNothingIsSentTwice(t *testing.T) {
 	}
 }
 
-// A caller that gives up gets its answer at once, and the sidecar is read to the end all the same.
-func TestACallGoesOnWithoutItsCaller(t *testing.T) {
+// A caller that gives up returns at once, but the sidecar's answer is still read to its end.
+func TestTheAnswerIsReadAfterItsCallerGaveUp(t *testing.T) {
 	began, goOn, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	piece := []byte(strings.Repeat("x", 64<<10))
 	c := open(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -234,9 +235,9 @@ func TestNoAnswerIsATimeoutNoSidecarIsUnavailable(t *testing.T) {
 	}
 }
 
-// A peer that is killed while it answers may have sent its status and no body. Its effect is unknown, whatever the
-// status says.
-func TestAnAnswerWithoutItsBodyIsNone(t *testing.T) {
+// A service that is killed while it answers may have sent its status without the body. The outcome is then unknown,
+// whatever the status is.
+func TestAnAnswerWithoutItsBodyIsInconclusive(t *testing.T) {
 	for status, want := range map[int]problem.Kind{http.StatusCreated: problem.Unavailable, http.StatusNoContent: ""} {
 		c := open(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodPost, Path: "/x", Out: &thing{}})
@@ -252,8 +253,8 @@ const goAway = `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to invoke, id
 	`http2: Transport: cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY] ` +
 	`after Request.Body was written"}`
 
-// A call that the app did not begin is made again, once; any other failure is not.
-func TestACallThatWasNeverHandledIsRepeated(t *testing.T) {
+// A call that the app did not begin to handle is sent again, once; after any other failure it is not.
+func TestACallThatNoServiceHandledIsSentAgain(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answers []string
 		calls   int32
@@ -287,7 +288,7 @@ func TestAnAnswerThatCannotBeReadIsAnError(t *testing.T) {
 	c := open(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
 	if err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet, Path: "/x",
 		Out: &thing{}}); problem.KindOf(err) != problem.Internal {
-		t.Errorf("no JSON: %v, want internal", err)
+		t.Errorf("not JSON: %v, want internal", err)
 	}
 	if err := c.Invoke(t.Context(), Request{App: "order", Method: http.MethodGet, Path: "/x"}); err != nil {
 		t.Errorf("an answer nobody reads: %v", err)

@@ -17,7 +17,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// daprd is a sidecar that answers what a test says.
+// daprd is a fake sidecar whose answers a test sets.
 type daprd struct {
 	pb.UnimplementedDaprServer
 	err       error
@@ -74,7 +74,7 @@ func fake(t *testing.T) (*Client, *daprd) {
 	return dial(t, 1, l.Addr().(*net.TCPAddr).Port), d
 }
 
-func TestPublishTellsWhatWasRefused(t *testing.T) {
+func TestPublishReportsRefusedEntries(t *testing.T) {
 	c, d := fake(t)
 	entries := []Entry{{"e1", "k1", []byte(`{"id":"e1"}`)}, {"e2", "k2", []byte(`{"id":"e2"}`)},
 		{"e3", "k1", []byte(`{"id":"e3"}`)}}
@@ -109,12 +109,12 @@ func TestPublishTellsWhatWasRefused(t *testing.T) {
 	}
 	if e := p.GetEntries()[2]; e.GetEntryId() != "e3" || string(e.GetEvent()) != `{"id":"e3"}` ||
 		e.GetContentType() != "application/cloudevents+json" || e.GetMetadata()["partitionKey"] != "k1" {
-		t.Errorf("entry %v; want the event as it is, keyed", e)
+		t.Errorf("entry %v; want the unchanged event with its key", e)
 	}
 }
 
-// The document is written only as it was read.
-func TestSaveKeepsToWhatWasRead(t *testing.T) {
+// A document is saved only if it has not changed since it was loaded.
+func TestSaveFailsIfTheDocumentHasChanged(t *testing.T) {
 	c, d := fake(t)
 	d.state = &pb.GetStateResponse{Data: []byte(`{}`), Etag: "3"}
 	doc, err := c.Load(t.Context(), "carts", "7")
@@ -128,7 +128,7 @@ func TestSaveKeepsToWhatWasRead(t *testing.T) {
 	item := d.saved.GetStates()[0]
 	if item.GetEtag().GetValue() != "3" || item.GetOptions().GetConcurrency().String() != "CONCURRENCY_FIRST_WRITE" ||
 		item.GetMetadata()["ttlInSeconds"] != "3600" {
-		t.Errorf("saved %v, want it tied to the ETag", item)
+		t.Errorf("saved %v, want it conditional on the ETag", item)
 	}
 	d.err = status.Error(codes.Aborted, "etag mismatch")
 	if err := c.Save(t.Context(), "carts", doc); !errors.Is(err, ErrStale) {
@@ -138,7 +138,7 @@ func TestSaveKeepsToWhatWasRead(t *testing.T) {
 		"failed saving state in state store carts: failed to set key carts||7: "+
 			"ERR user_script:14: failed to set key carts||7")
 	if err := c.Save(t.Context(), "carts", Document{Key: "7"}); !errors.Is(err, ErrStale) {
-		t.Errorf("made by somebody else meanwhile: %v, want ErrStale", err)
+		t.Errorf("created by another writer meanwhile: %v, want ErrStale", err)
 	}
 	for _, code := range []codes.Code{codes.Unavailable, codes.Internal} {
 		d.err = status.Error(code, "redis is down")
@@ -152,10 +152,10 @@ func TestSaveKeepsToWhatWasRead(t *testing.T) {
 	}
 }
 
-// What may be there again in a moment is told from what will never work.
-func TestCallsThatFailSayWhetherToTryAgain(t *testing.T) {
+// Failures that may pass are told apart from those that repeat forever.
+func TestFailuresAreClassified(t *testing.T) {
 	c, d := fake(t)
-	says := func(code codes.Code) string { // as daprd tells what a component said
+	says := func(code codes.Code) string { // as daprd reports a component's error
 		return "error invoking output binding redis-lua: rpc error: code = " + code.String() + " desc = hold: x"
 	}
 	for what, s := range map[string]struct {
@@ -166,16 +166,17 @@ func TestCallsThatFailSayWhetherToTryAgain(t *testing.T) {
 		"no sidecar": {codes.Unavailable, "connection refused", problem.Unavailable},
 		"a breaker is open": {codes.Internal,
 			"error invoking output binding redis-lua: circuit breaker is open", problem.Unavailable},
-		"Redis is away":                   {codes.Internal, says(codes.Unavailable), problem.Unavailable},
-		"Redis is slow":                   {codes.Internal, says(codes.DeadlineExceeded), problem.Timeout},
-		"the sidecar is slow":             {codes.DeadlineExceeded, "x", problem.Timeout},
-		"what the component cannot read":  {codes.Internal, says(codes.InvalidArgument), problem.Internal},
-		"what the app may not do":         {codes.Internal, says(codes.PermissionDenied), problem.Internal},
-		"an operation it does not have":   {codes.Internal, says(codes.Unimplemented), problem.Internal},
-		"a component that is not there":   {codes.InvalidArgument, "couldn't find output binding", problem.Internal},
-		"a wrong token":                   {codes.Unauthenticated, "x", problem.Internal},
-		"an answer larger than a message": {codes.ResourceExhausted, "received message larger than max", problem.Internal},
-		"an answer that was lost":         {codes.Unknown, "x", problem.Unavailable},
+		"Redis is unreachable":                  {codes.Internal, says(codes.Unavailable), problem.Unavailable},
+		"Redis is slow":                         {codes.Internal, says(codes.DeadlineExceeded), problem.Timeout},
+		"the sidecar is slow":                   {codes.DeadlineExceeded, "x", problem.Timeout},
+		"input that the component refuses":      {codes.Internal, says(codes.InvalidArgument), problem.Internal},
+		"an operation that the app may not use": {codes.Internal, says(codes.PermissionDenied), problem.Internal},
+		"an operation that does not exist":      {codes.Internal, says(codes.Unimplemented), problem.Internal},
+		"a component that does not exist":       {codes.InvalidArgument, "couldn't find output binding", problem.Internal},
+		"a wrong token":                         {codes.Unauthenticated, "x", problem.Internal},
+		"an answer larger than a message": {codes.ResourceExhausted, "received message larger than max",
+			problem.Internal},
+		"an answer that was lost": {codes.Unknown, "x", problem.Unavailable},
 	} {
 		d.state, d.err = &pb.GetStateResponse{}, status.Error(s.code, s.message)
 		_, load := c.Load(t.Context(), "carts", "7")
@@ -200,12 +201,12 @@ func TestBindSpeaksJSON(t *testing.T) {
 		t.Errorf("%+v, %v", out, err)
 	}
 	if err := c.Bind(t.Context(), "redis-lua", "hold", "no object", &out); err == nil {
-		t.Error("an answer of another shape was read")
+		t.Error("an answer of another shape was accepted")
 	}
 }
 
-// A sidecar that is going down may not answer any more.
-func TestShutdown(t *testing.T) {
+// A sidecar that shuts down may not answer any more.
+func TestShutdownSucceedsWithoutAnAnswer(t *testing.T) {
 	c, d := fake(t)
 	for code, fails := range map[codes.Code]bool{codes.OK: false, codes.Unavailable: false, codes.PermissionDenied: true} {
 		if d.err = status.Error(code, "x"); code == codes.OK {

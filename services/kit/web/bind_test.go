@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The body of a checkout and one of the largest that anybody sends.
+// BenchmarkDecode decodes the body of a checkout and one of the largest bodies.
 func BenchmarkDecode(b *testing.B) {
 	type line struct {
 		ProductID string `json:"product_id"`

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// A client may have many idle connections. A server that ends must not close them while the client takes one after the
-// other: their requests would be lost, and those without a key cannot be repeated.
-func TestIdleConnectionsAreUsedUpBeforeTheyAreClosed(t *testing.T) {
+// A client may have many idle connections. A server that shuts down must not close them while the client uses one after
+// the other: their requests would be lost, and those without a key cannot be repeated.
+func TestIdleConnectionsInUseAreNotClosed(t *testing.T) {
 	const idle, shoppers = 200, 4
 	first := listenTCP(t)
 	file, err := first.File()
@@ -89,7 +89,7 @@ func listenTCP(t *testing.T) *net.TCPListener {
 	return l.(*net.TCPListener)
 }
 
-// serveAt serves until ctx ends; the channel is closed when all is finished.
+// serveAt serves until ctx ends. The channel is closed when all requests are finished.
 func serveAt(ctx context.Context, t *testing.T, l net.Listener, h http.Handler) <-chan struct{} {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)

@@ -15,7 +15,7 @@ import (
 	"daprmall.dev/services/kit/worker"
 )
 
-// logs is what a loop logs.
+// logs is the log of a loop.
 type logs struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -25,7 +25,7 @@ func (l *logs) Write(p []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); 
 
 func (l *logs) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.text.String() }
 
-// start runs a loop until the test ends and gives what it logs.
+// start runs a loop until the test ends and returns its log.
 func start(t *testing.T, l worker.Loop) (logged *logs) {
 	t.Helper()
 	logged = new(logs)
@@ -37,7 +37,7 @@ func start(t *testing.T, l worker.Loop) (logged *logs) {
 	return logged
 }
 
-// calls counts calls of Work, and fails it as long as err is set.
+// calls counts calls of Work and makes them fail while err is set.
 type calls struct {
 	mu  sync.Mutex
 	n   int
@@ -84,7 +84,7 @@ func TestASpreadPauseVaries(t *testing.T) {
 	for range 100 {
 		d := pause()
 		if seen[d] = true; d < time.Second || d >= 2*time.Second {
-			t.Errorf("a pause of %v", d)
+			t.Errorf("pause %v is out of range", d)
 		}
 	}
 	if len(seen) < 50 {
@@ -102,7 +102,7 @@ func TestALoopIsWoken(t *testing.T) {
 		wake <- struct{}{}
 		got.want(t, "woken", 1)
 
-		got.fail(errors.New("away"))
+		got.fail(errors.New("unreachable"))
 		wake <- struct{}{}
 		got.want(t, "woken again", 2)
 		wake <- struct{}{}
@@ -119,7 +119,7 @@ func TestALoopIsWoken(t *testing.T) {
 
 func TestAFailureIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		got := calls{err: errors.New("away")}
+		got := calls{err: errors.New("unreachable")}
 		logged := start(t, worker.Loop{Every: worker.Pause(time.Second), Work: got.work})
 		lines := func(when string, n int, last string) {
 			t.Helper()
@@ -130,7 +130,7 @@ func TestAFailureIsLoggedOnce(t *testing.T) {
 			}
 		}
 		pass(10 * time.Second)
-		lines("after ten failures", 1, "error=away")
+		lines("after ten failures", 1, "error=unreachable")
 		got.fail(errors.New("refused"))
 		pass(10 * time.Second)
 		lines("after ten other failures", 2, "error=refused")
@@ -157,20 +157,20 @@ func TestAPanicDoesNotEndALoop(t *testing.T) {
 	})
 }
 
-func TestDrainGoesOnWhileThereIsMore(t *testing.T) {
+func TestDrainContinuesWhileThereIsMore(t *testing.T) {
 	left, n := 3, 0
 	work := worker.Drain(func(context.Context) (bool, error) { n++; left--; return left > 0, nil })
 	if err := work(t.Context()); err != nil || n != 3 {
 		t.Errorf("%d steps, %v; want 3", n, err)
 	}
-	away := errors.New("away")
-	work = worker.Drain(func(context.Context) (bool, error) { n++; return true, away })
-	if err := work(t.Context()); !errors.Is(err, away) || n != 4 {
+	unreachable := errors.New("unreachable")
+	work = worker.Drain(func(context.Context) (bool, error) { n++; return true, unreachable })
+	if err := work(t.Context()); !errors.Is(err, unreachable) || n != 4 {
 		t.Errorf("%d steps, %v; want an end at the first failure", n, err)
 	}
 }
 
-func TestLoopsRunBesideEachOther(t *testing.T) {
+func TestLoopsRunConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		log := slog.New(slog.DiscardHandler)
@@ -188,7 +188,7 @@ func TestLoopsRunBesideEachOther(t *testing.T) {
 		synctest.Wait()
 		select {
 		case <-done:
-			t.Error("it ended while one was still working")
+			t.Error("Run returned while one loop was still working")
 		default:
 		}
 		close(blocked)

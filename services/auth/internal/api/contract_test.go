@@ -16,13 +16,13 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-type nobody struct{}
+type noUsers struct{}
 
-func (nobody) Verify(context.Context, string, string) (auth.Account, error) {
+func (noUsers) Verify(context.Context, string, string) (auth.Account, error) {
 	return auth.Account{}, nil
 }
 
-func (nobody) Find(_ context.Context, id string) (auth.Account, error) {
+func (noUsers) Find(_ context.Context, id string) (auth.Account, error) {
 	return auth.Account{ID: id, Roles: []string{}, Banned: true}, nil
 }
 
@@ -41,7 +41,7 @@ func TestAuthKeepsItsContract(t *testing.T) {
 	ttl := func() time.Duration { return time.Minute }
 	in := inbox.New(db, nil, slog.New(slog.DiscardHandler))
 	s := contractstest.NewServer("auth")
-	api.Routes(s, in, auth.NewService(nobody{}, keys, sessions, nil, nil, ttl,
+	api.Routes(s, in, auth.NewService(noUsers{}, keys, sessions, nil, nil, ttl,
 		func() auth.Lifetimes { return auth.Lifetimes{Refresh: time.Minute, Session: time.Hour} }), keys, sessions)
 	contractstest.CheckService(t, "auth", s, in)
 }

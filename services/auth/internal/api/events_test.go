@@ -18,15 +18,15 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-type away struct{ nobody }
+type unreachableUsers struct{ noUsers }
 
-func (away) Find(context.Context, string) (auth.Account, error) {
-	return auth.Account{}, errors.New("user is away")
+func (unreachableUsers) Find(context.Context, string) (auth.Account, error) {
+	return auth.Account{}, errors.New("user is unreachable")
 }
 
-// An event that comes while user is unreachable is parked, and the account's access tokens are void until it is
+// An event that arrives while user is unreachable is parked, and the account's access tokens are void until it is
 // handled.
-func TestAnEventWithoutUserCastsDoubt(t *testing.T) {
+func TestTokensAreVoidWhileAnEventCannotBeHandled(t *testing.T) {
 	db := postgrestest.Open(t, inbox.Migrations, store.Migrations)
 	sessions := store.New(db)
 	lifetimes := auth.Lifetimes{Refresh: time.Hour, Session: time.Hour}
@@ -35,7 +35,8 @@ func TestAnEventWithoutUserCastsDoubt(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := inbox.New(db, nil, slog.New(slog.DiscardHandler))
-	service := auth.NewService(away{}, nil, sessions, nil, nil, nil, func() auth.Lifetimes { return lifetimes })
+	service := auth.NewService(unreachableUsers{}, nil, sessions, nil, nil, nil,
+		func() auth.Lifetimes { return lifetimes })
 	api.Routes(contractstest.NewServer("auth"), in, service, nil, sessions)
 	data, err := json.Marshal(userv1.Banned{UserID: "7", AggregateVersion: 2, Roles: []string{"customer"}, At: time.Now()})
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// issued keeps the tokens that were signed.
-type issued struct {
+// recordingSigner is a signer that records what it signs.
+type recordingSigner struct {
 	mu   sync.Mutex
 	last struct {
 		session auth.Session
@@ -22,7 +22,7 @@ type issued struct {
 	}
 }
 
-func (i *issued) Sign(s auth.Session, at time.Time, lifetime time.Duration) (string, error) {
+func (i *recordingSigner) Sign(s auth.Session, at time.Time, lifetime time.Duration) (string, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.last.session, i.last.at, i.last.until = s, at, at.Add(lifetime)
@@ -34,7 +34,7 @@ func service(s *store.Store, users auth.Users, signer auth.Signer, l auth.Lifeti
 		func() auth.Lifetimes { return l })
 }
 
-// void reports whether a token of account 7 issued at at is rejected by now, as a gateway would see it.
+// void reports whether a gateway would now reject a token of account 7 that was issued at at.
 func void(t *testing.T, s *store.Store, at time.Time) bool {
 	t.Helper()
 	list, err := s.Revocations(t.Context(), time.Time{}, "", 0)
@@ -49,8 +49,9 @@ func void(t *testing.T, s *store.Store, at time.Time) bool {
 	return false
 }
 
-// However auth learns of it, a change of roles voids the tokens with the old ones, and none issued after it.
-func TestEveryWayOfLearningVoidsWhatIsTakenAway(t *testing.T) {
+// Whether auth is told of a change of roles or sees it at a sign-in: tokens with the old roles become void, later ones
+// do not.
+func TestAChangeOfRolesVoidsOlderTokens(t *testing.T) {
 	ways := map[string]func(ctx context.Context, sessions *auth.Service) error{
 		"told": func(ctx context.Context, sessions *auth.Service) error { return sessions.ApplyAccountState(ctx, "7") },
 		"sign-in": func(ctx context.Context, sessions *auth.Service) error {
@@ -60,33 +61,34 @@ func TestEveryWayOfLearningVoidsWhatIsTakenAway(t *testing.T) {
 	}
 	for name, learn := range ways {
 		t.Run(name, func(t *testing.T) {
-			_, s, _, who := open(t)
-			var signer issued
-			sessions := service(s, who, &signer, auth.Lifetimes{Refresh: time.Hour, Session: time.Hour})
-			who.become([]string{"admin", "customer"}, false, 1)
+			_, s, _, users := open(t)
+			var signer recordingSigner
+			sessions := service(s, users, &signer, auth.Lifetimes{Refresh: time.Hour, Session: time.Hour})
+			users.set([]string{"admin", "customer"}, false, 1)
 			signIn(t, sessions)
 			before := signer.last.at
-			who.become([]string{"customer"}, false, 2)
+			users.set([]string{"customer"}, false, 2)
 			if err := learn(t.Context(), sessions); err != nil {
 				t.Fatal(err)
 			}
 			if !void(t, s, before) {
-				t.Error("the admin's token outlived the role")
+				t.Error("the token with the admin role is still valid")
 			}
 			signIn(t, sessions)
 			if got := signer.last.session.Roles; len(got) != 1 || got[0] != "customer" || void(t, s, signer.last.at) {
-				t.Errorf("a token of now says %v, void: %v; want the customer's", got, void(t, s, signer.last.at))
+				t.Errorf("a new token has roles %v, void %v; want customer only", got, void(t, s, signer.last.at))
 			}
 		})
 	}
 }
 
-// Version numbers do not matter: user's database may have been restored to yesterday, or somebody sent a huge one.
-func TestABanAfterARestoreCounts(t *testing.T) {
-	_, _, sessions, who := open(t)
-	who.become([]string{"customer"}, false, 1<<62)
+// Version numbers do not matter: user's database may have been restored to an earlier state, and events may carry any
+// version.
+func TestABanWithALowerVersionTakesEffect(t *testing.T) {
+	_, _, sessions, users := open(t)
+	users.set([]string{"customer"}, false, 1<<62)
 	first := signIn(t, sessions)
-	who.become([]string{"customer"}, true, 3)
+	users.set([]string{"customer"}, true, 3)
 	if err := sessions.ApplyAccountState(t.Context(), "7"); err != nil {
 		t.Fatal(err)
 	}
@@ -96,24 +98,24 @@ func TestABanAfterARestoreCounts(t *testing.T) {
 	if _, err := sessions.SignIn(t.Context(), "a@b.c", "x"); problem.CodeOf(err) != "banned" {
 		t.Errorf("sign-in: %v, want banned", err)
 	}
-	who.become([]string{"customer"}, false, 2) // restored once more, to before the ban
+	users.set([]string{"customer"}, false, 2) // restored again, to a state before the ban
 	if _, err := sessions.SignIn(t.Context(), "a@b.c", "x"); err != nil {
-		t.Errorf("sign-in of who was never banned: %v", err)
+		t.Errorf("sign-in after the ban has disappeared: %v", err)
 	}
 }
 
-// An answer that was asked for earlier may arrive later; then user is asked again.
-func TestAnOldAnswerIsNotTaken(t *testing.T) {
-	_, s, sessions, who := open(t)
+// An answer of user that was requested before a change may arrive after it. It is not used.
+func TestAnOutdatedAnswerOfUserIsNotUsed(t *testing.T) {
+	_, s, sessions, users := open(t)
 	signIn(t, sessions)
 	revision, err := s.Revision(t.Context(), "7")
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := who.now
-	who.ban(t, sessions)
+	old := users.now
+	users.ban(t, sessions)
 	if ok, err := s.Learn(t.Context(), old, revision, time.Hour); ok || err != nil {
-		t.Errorf("an answer from before the ban: taken %v, %v", ok, err)
+		t.Errorf("an answer from before the ban: used %v, %v", ok, err)
 	}
 	if _, err := sessions.SignIn(t.Context(), "a@b.c", "x"); problem.CodeOf(err) != "banned" {
 		t.Errorf("sign-in: %v, want banned", err)
@@ -121,34 +123,34 @@ func TestAnOldAnswerIsNotTaken(t *testing.T) {
 }
 
 // While user cannot be asked about a change, the access tokens are void and cannot be refreshed.
-func TestDoubtWaitsForUser(t *testing.T) {
-	_, s, _, who := open(t)
-	var signer issued
-	sessions := service(s, who, &signer, auth.Lifetimes{Refresh: time.Hour, Session: time.Hour})
+func TestTokensAreVoidUntilUserCanBeAsked(t *testing.T) {
+	_, s, _, users := open(t)
+	var signer recordingSigner
+	sessions := service(s, users, &signer, auth.Lifetimes{Refresh: time.Hour, Session: time.Hour})
 	first := signIn(t, sessions)
-	who.become([]string{"customer", "seller"}, false, 2)
-	who.down = true
+	users.set([]string{"customer", "seller"}, false, 2)
+	users.down = true
 	if err := sessions.ApplyAccountState(t.Context(), "7"); err == nil {
-		t.Fatal("taken for done, though user could not be asked")
+		t.Fatal("no error although user could not be asked")
 	}
 	if !void(t, s, signer.last.at) {
-		t.Error("the token of before is still good")
+		t.Error("the earlier token is still valid")
 	}
 	if _, err := sessions.Refresh(t.Context(), first.Refresh); err == nil || invalid(err) {
-		t.Errorf("refresh while user is down: %v, want it to be tried again", err)
+		t.Errorf("refresh while user is down: %v, want an error that invites a retry", err)
 	}
-	who.down = false
+	users.down = false
 	if _, err := sessions.Refresh(t.Context(), first.Refresh); err != nil || len(signer.last.session.Roles) != 2 ||
 		void(t, s, signer.last.at) {
 		t.Errorf("refresh: %v, roles %v", err, signer.last.session.Roles)
 	}
 }
 
-// A session ends after its time, however often it was refreshed, and none of its tokens lives longer.
-func TestASessionHasAnEnd(t *testing.T) {
-	db, s, _, who := open(t)
-	var signer issued
-	sessions := service(s, who, &signer, auth.Lifetimes{Refresh: time.Hour, Session: 30 * time.Minute})
+// A session ends after its lifetime, however often it was refreshed, and none of its tokens lives longer.
+func TestASessionEndsDespiteRefreshes(t *testing.T) {
+	db, s, _, users := open(t)
+	var signer recordingSigner
+	sessions := service(s, users, &signer, auth.Lifetimes{Refresh: time.Hour, Session: 30 * time.Minute})
 	tokens := signIn(t, sessions)
 	if tokens.RefreshExpires > 30*time.Minute {
 		t.Errorf("a refresh token for %s, in a session of 30m", tokens.RefreshExpires)

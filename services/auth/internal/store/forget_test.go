@@ -9,8 +9,8 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// What can have no effect any more is removed in batches; what may still be asked for stays.
-func TestForgetRemovesWhatHasRunOut(t *testing.T) {
+// Rows that can have no effect any more are removed in batches; rows that may still be needed stay.
+func TestForgetRemovesExpiredRows(t *testing.T) {
 	db, s, _, _ := open(t)
 	const old = 12_000 // more than two batches
 	for _, sql := range []string{
@@ -32,7 +32,7 @@ func TestForgetRemovesWhatHasRunOut(t *testing.T) {
 	if slices.Contains(plan.Scans, "Seq Scan refresh_tokens") || slices.Contains(plan.Scans, "Seq Scan sessions") {
 		t.Errorf("a batch reads whole tables: %v", plan.Scans)
 	}
-	for range 2 { // the second has nothing to do
+	for range 2 { // the second run has nothing to do
 		if err := s.Forget(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -41,12 +41,12 @@ func TestForgetRemovesWhatHasRunOut(t *testing.T) {
 		sql  string
 		want int64
 	}{
-		"sessions that can go on":              {"SELECT count(*) FROM sessions", 20000 - old + 2},
+		"sessions that can be refreshed":       {"SELECT count(*) FROM sessions", 20000 - old + 2},
 		"the one whose token was rotated":      {"SELECT count(*) FROM sessions WHERE id = 1", 1},
-		"the one whose token has just run out": {"SELECT count(*) FROM sessions WHERE id = 2", 1},
+		"the one whose token has just expired": {"SELECT count(*) FROM sessions WHERE id = 2", 1},
 		"tokens":                               {"SELECT count(*) FROM refresh_tokens", 20000 - old + 2},
 		"revocations in force":                 {"SELECT count(*) FROM revocations", 10},
-		"sessions with a token that has no more": {"SELECT count(*) FROM sessions s WHERE NOT EXISTS (SELECT 1 FROM " +
+		"sessions without a token": {"SELECT count(*) FROM sessions s WHERE NOT EXISTS (SELECT 1 FROM " +
 			"refresh_tokens t WHERE t.session_id = s.id)", 0},
 	} {
 		var n int64

@@ -35,7 +35,7 @@ func ring(t *testing.T, db *gorm.DB, secret map[string]string, rotation time.Dur
 	return r
 }
 
-// verifies reports whether a verifier that has just fetched the keys of a ring takes a token.
+// verifies reports whether a verifier that has just fetched the keys of a ring accepts a token.
 func verifies(t *testing.T, r *signing.Ring, token string) bool {
 	t.Helper()
 	_, err := identity.NewVerifier(func(context.Context) (identity.KeySet, error) { return r.Public(), nil }).
@@ -65,7 +65,7 @@ func states(t *testing.T, r *signing.Ring) map[signing.State][]string {
 	return out
 }
 
-// aged moves the keys into the past.
+// aged makes the keys older.
 func aged(t *testing.T, db *gorm.DB, by string) {
 	t.Helper()
 	if err := db.Exec(`UPDATE signing_keys SET created_at = created_at - ?::interval,
@@ -75,27 +75,27 @@ func aged(t *testing.T, db *gorm.DB, by string) {
 	}
 }
 
-// A key is published before it signs and after it has signed; all replicas follow without a restart.
+// A key is published before it signs and for a while afterwards. All replicas follow without a restart.
 func TestAKeyIsPublishedBeforeItSigns(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	secret := map[string]string{"wrap": "w", "wrap-w": key32(1)}
 	here, there := ring(t, db, secret, 0), ring(t, db, secret, 0)
 	old := sign(t, here)
 	if _, err := here.Rotate(t.Context()); problem.CodeOf(err) != "key_too_new" {
-		t.Fatalf("a key that was published a moment ago: %v, want key_too_new", err)
+		t.Fatalf("a key that was just published: %v, want key_too_new", err)
 	}
 	aged(t, db, "2 minutes")
-	early := there.Public() // what a verifier fetched before the rotation
+	early := there.Public() // the keys that a verifier fetched before the rotation
 	if _, err := here.Rotate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	fresh := sign(t, here)
 	if _, err := identity.NewVerifier(func(context.Context) (identity.KeySet, error) { return early, nil }).
 		Verify(t.Context(), fresh); err != nil {
-		t.Errorf("a verifier with the keys of before: %v, want it to know the new one", err)
+		t.Errorf("a verifier with the earlier keys: %v, want it to have the new one", err)
 	}
 	if !verifies(t, here, old) || !verifies(t, there, fresh) {
-		t.Error("a token of before, or of now, is refused")
+		t.Error("an earlier or a new token is refused")
 	}
 	if err := there.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
@@ -106,12 +106,12 @@ func TestAKeyIsPublishedBeforeItSigns(t *testing.T) {
 	}
 	aged(t, db, "26 hours")
 	if err := here.Refresh(t.Context()); err != nil || verifies(t, here, old) || !verifies(t, here, fresh) {
-		t.Errorf("a day later: %v; the retired key is still published, or the other is not", err)
+		t.Errorf("a day later: %v; the retired key is still published, or the active one is not", err)
 	}
 }
 
-// A stolen key's tokens are rejected at once, and nobody else's.
-func TestARevokedKeyIsGone(t *testing.T) {
+// The tokens of a stolen key are rejected at once, and no others.
+func TestTokensOfARevokedKeyAreRejected(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	r := ring(t, db, map[string]string{"wrap": "w", "wrap-w": key32(1)}, 0)
 	stolen := states(t, r)[signing.Active][0]
@@ -125,15 +125,15 @@ func TestARevokedKeyIsGone(t *testing.T) {
 		t.Errorf("published %v, %v; of %v", published, err, keys.List)
 	}
 	if verifies(t, r, token) || !verifies(t, r, sign(t, r)) {
-		t.Error("the stolen key's token is good, or a new one is not")
+		t.Error("the stolen key's token is accepted, or a new one is not")
 	}
 	if _, err := r.Revoke(t.Context(), "nobody"); problem.KindOf(err) != problem.NotFound {
 		t.Errorf("an unknown key: %v", err)
 	}
 }
 
-// The keys that older malls keep in the secret store are imported; the wrapping key may change.
-func TestKeysComeFromTheSecretStoreAndAreSealedAnew(t *testing.T) {
+// Keys that older versions kept in the secret store are imported, and the wrapping key may change.
+func TestKeysAreImportedAndSealedWithANewWrappingKey(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	secret := map[string]string{"active": "k1", "k1": key32(7), "k0": key32(8), "wrap": "w1", "wrap-w1": key32(1)}
 	token := sign(t, ring(t, db, secret, 0))
@@ -145,17 +145,17 @@ func TestKeysComeFromTheSecretStoreAndAreSealedAnew(t *testing.T) {
 	}
 	delete(secret, "wrap-w1")
 	if r = ring(t, db, secret, 0); !verifies(t, r, token) {
-		t.Error("without the old sealing key the token is not good")
+		t.Error("without the old wrapping key the token is refused")
 	}
 	var sealed [][]byte
 	if err := db.Raw("SELECT sealed FROM signing_keys").Scan(&sealed).Error; err != nil || len(sealed) != 3 ||
 		strings.Contains(string(sealed[0])+string(sealed[1]), strings.Repeat("\x07", 32)) {
-		t.Errorf("%d keys, %v; or one lies open", len(sealed), err)
+		t.Errorf("%d keys, %v; or one is not encrypted", len(sealed), err)
 	}
 }
 
-// A stolen key stays revoked, even when its row has been forgotten and the secret store still has it.
-func TestARevokedKeyDoesNotComeBack(t *testing.T) {
+// A revoked key stays revoked, even after its row was purged while the secret store still contains it.
+func TestARevokedKeyIsNotImportedAgain(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	secret := map[string]string{"active": "k1", "k1": key32(7), "wrap": "w1", "wrap-w1": key32(1)}
 	r := ring(t, db, secret, 0)
@@ -167,15 +167,15 @@ func TestARevokedKeyDoesNotComeBack(t *testing.T) {
 		Error; err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the first start forgets it
+	for range 2 { // the first start purges it
 		r = ring(t, db, secret, 0)
 	}
 	if verifies(t, r, token) {
-		t.Error("the stolen key's token is good again")
+		t.Error("the stolen key's token is accepted again")
 	}
 }
 
-// Many replicas start, or rotate, at once: one key signs.
+// When many replicas start or rotate at the same time, one key is active.
 func TestReplicasAgreeOnTheKeys(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	secret := map[string]string{"wrap": "w", "wrap-w": key32(1)}

@@ -8,11 +8,12 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// A new password ends every session but the one it was changed in, whose tokens stay valid; a reset ends all.
+// A new password ends every session except the one in which it was changed, whose tokens stay valid. A reset ends all
+// sessions.
 func TestANewPasswordEndsTheOtherSessions(t *testing.T) {
-	_, s, sessions, who := open(t)
+	_, s, sessions, users := open(t)
 	kept, other := signIn(t, sessions), signIn(t, sessions) // sessions 1 and 2
-	who.now.PasswordID, who.now.KeptSession = "80", "1"
+	users.now.PasswordID, users.now.KeptSession = "80", "1"
 	if err := sessions.ApplyAccountState(t.Context(), "7"); err != nil {
 		t.Fatal(err)
 	}
@@ -21,13 +22,13 @@ func TestANewPasswordEndsTheOtherSessions(t *testing.T) {
 	}
 	kept, err := sessions.Refresh(t.Context(), kept.Refresh)
 	if err != nil {
-		t.Errorf("the session it was changed in: %v", err)
+		t.Errorf("the session in which it was changed: %v", err)
 	}
 	list, err := s.Revocations(t.Context(), time.Time{}, "", 0)
 	if err != nil || len(list.Items) != 1 || list.Items[0].Kind != authv1.KindSession || list.Items[0].Subject != "2" {
 		t.Errorf("revoked %+v, %v; want session 2 alone", list.Items, err)
 	}
-	who.now.PasswordID, who.now.KeptSession = "81", ""
+	users.now.PasswordID, users.now.KeptSession = "81", ""
 	if err := sessions.ApplyAccountState(t.Context(), "7"); err != nil {
 		t.Fatal(err)
 	}
@@ -36,16 +37,16 @@ func TestANewPasswordEndsTheOtherSessions(t *testing.T) {
 	}
 }
 
-// A sign-in whose old password was accepted a moment before it changed is refused.
-func TestTheOldPasswordOpensNothing(t *testing.T) {
-	_, s, sessions, who := open(t)
+// A sign-in is refused if the password changed after user accepted the old one.
+func TestTheOldPasswordOpensNoSession(t *testing.T) {
+	_, s, sessions, users := open(t)
 	signIn(t, sessions)
-	before := who.now
-	who.now.PasswordID = "80"
+	before := users.now
+	users.now.PasswordID = "80"
 	if err := sessions.ApplyAccountState(t.Context(), "7"); err != nil {
 		t.Fatal(err)
 	}
-	who.signIn = &before // user's answer was on its way
+	users.signIn = &before // user's answer was under way
 	if _, err := sessions.SignIn(t.Context(), "a@b.c", "x"); err == nil {
 		t.Error("signed in with the old password")
 	}
@@ -54,8 +55,8 @@ func TestTheOldPasswordOpensNothing(t *testing.T) {
 	}
 }
 
-// Everybody sees and ends their own sessions only.
-func TestOwnSessions(t *testing.T) {
+// Users see and end only their own sessions.
+func TestUsersSeeAndEndOnlyTheirOwnSessions(t *testing.T) {
 	_, s, sessions, _ := open(t)
 	for range 3 {
 		signIn(t, sessions)
@@ -66,13 +67,13 @@ func TestOwnSessions(t *testing.T) {
 		t.Errorf("sessions %+v, %v", list, err)
 	}
 	if err := sessions.EndSession(t.Context(), "8", "3"); problem.KindOf(err) != problem.NotFound {
-		t.Errorf("somebody else's: %v, want it missing", err)
+		t.Errorf("of another user: %v, want not found", err)
 	}
 	if err := sessions.EndSession(t.Context(), "7", "3"); err != nil {
 		t.Fatal(err)
 	}
 	if err := sessions.EndSession(t.Context(), "7", "3"); problem.KindOf(err) != problem.NotFound {
-		t.Errorf("one that has ended: %v, want it missing", err)
+		t.Errorf("an ended session: %v, want not found", err)
 	}
 	if list, err := s.List(t.Context(), "7", "", 10, time.Hour); err != nil || len(list) != 2 {
 		t.Errorf("left %+v, %v", list, err)

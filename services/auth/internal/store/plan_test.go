@@ -9,8 +9,8 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// With many accounts and sessions, most of them ended, no statement reads whole tables.
-func TestNothingReadsAllSessions(t *testing.T) {
+// With many accounts and sessions, most of them ended, no statement reads a whole table.
+func TestNoStatementReadsAllSessions(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	n := postgrestest.Rows(t)
 	for _, sql := range []string{
@@ -67,6 +67,6 @@ func TestNothingReadsAllSessions(t *testing.T) {
 		t.Errorf("only %d statements were seen", watched.Seen())
 	}
 	for _, found := range watched.WholeTables(t, "accounts", "sessions", "refresh_tokens", "revocations") {
-		t.Errorf("reads all of %s", found)
+		t.Errorf("a statement reads all of %s", found)
 	}
 }

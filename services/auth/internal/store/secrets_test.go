@@ -2,9 +2,9 @@ package store_test
 
 import "testing"
 
-// The secret that derives successors changes between a lost answer and its repetition, and on one replica before the
+// The secret that derives successors is rotated between a lost answer and its repeat, and at one replica before the
 // other.
-func TestTheRefreshSecretChangesUnderWay(t *testing.T) {
+func TestARepeatedRefreshSurvivesARotationOfTheSecret(t *testing.T) {
 	_, _, sessions, _ := open(t)
 	first := signIn(t, sessions)
 	second, err := sessions.Refresh(t.Context(), first.Refresh)
@@ -19,7 +19,7 @@ func TestTheRefreshSecretChangesUnderWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions.SetSecrets([]byte("secret"), []byte("next")) // a replica that has not changed yet
+	sessions.SetSecrets([]byte("secret"), []byte("next")) // a replica that has not switched yet
 	if again, err := sessions.Refresh(t.Context(), second.Refresh); err != nil || again.Refresh != third.Refresh {
 		t.Errorf("the repeat at the other replica: %v, want the same successor", err)
 	}

@@ -19,15 +19,15 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// anyone is user with one account, and what it last said of it at a sign-in.
-type anyone struct {
+// fakeUser is the user service with one account.
+type fakeUser struct {
 	mu     sync.Mutex
 	now    auth.Account
-	signIn *auth.Account // not nil: what a sign-in under way was told
+	signIn *auth.Account // not nil: the answer to a sign-in that is under way
 	down   bool
 }
 
-func (a *anyone) Verify(context.Context, string, string) (auth.Account, error) {
+func (a *fakeUser) Verify(context.Context, string, string) (auth.Account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.signIn != nil {
@@ -36,7 +36,7 @@ func (a *anyone) Verify(context.Context, string, string) (auth.Account, error) {
 	return a.now, nil
 }
 
-func (a *anyone) Find(context.Context, string) (auth.Account, error) {
+func (a *fakeUser) Find(context.Context, string) (auth.Account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.down {
@@ -45,24 +45,24 @@ func (a *anyone) Find(context.Context, string) (auth.Account, error) {
 	return a.now, nil
 }
 
-func (a *anyone) become(roles []string, banned bool, version int64) {
+func (a *fakeUser) set(roles []string, banned bool, version int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.now.Roles, a.now.Banned, a.now.Version = roles, banned, version
 }
 
 // ban changes the account at user and tells auth.
-func (a *anyone) ban(t *testing.T, sessions *auth.Service) {
+func (a *fakeUser) ban(t *testing.T, sessions *auth.Service) {
 	t.Helper()
-	a.become([]string{"customer"}, true, 2)
+	a.set([]string{"customer"}, true, 2)
 	if err := sessions.ApplyAccountState(t.Context(), "7"); err != nil {
 		t.Error(err)
 	}
 }
 
-type plain struct{}
+type plainSigner struct{}
 
-func (plain) Sign(s auth.Session, _ time.Time, _ time.Duration) (string, error) {
+func (plainSigner) Sign(s auth.Session, _ time.Time, _ time.Duration) (string, error) {
 	return fmt.Sprintf("%s/%s/%v", s.ID, s.UserID, s.Roles), nil
 }
 
@@ -70,14 +70,14 @@ type fakeIDs struct{ n atomic.Int64 }
 
 func (c *fakeIDs) Next() (string, error) { return fmt.Sprint(c.n.Add(1)), nil }
 
-func open(t *testing.T) (*gorm.DB, *store.Store, *auth.Service, *anyone) {
+func open(t *testing.T) (*gorm.DB, *store.Store, *auth.Service, *fakeUser) {
 	t.Helper()
 	db := postgrestest.Open(t, store.Migrations)
 	s := store.New(db)
-	who := &anyone{now: auth.Account{ID: "7", Roles: []string{"customer"}, Version: 1}}
-	return db, s, auth.NewService(who, plain{}, s, &fakeIDs{}, []byte("secret"),
+	users := &fakeUser{now: auth.Account{ID: "7", Roles: []string{"customer"}, Version: 1}}
+	return db, s, auth.NewService(users, plainSigner{}, s, &fakeIDs{}, []byte("secret"),
 		func() time.Duration { return time.Minute },
-		func() auth.Lifetimes { return auth.Lifetimes{Refresh: time.Hour, Session: 3 * time.Hour} }), who
+		func() auth.Lifetimes { return auth.Lifetimes{Refresh: time.Hour, Session: 3 * time.Hour} }), users
 }
 
 func signIn(t *testing.T, sessions *auth.Service) auth.Tokens {
@@ -91,7 +91,7 @@ func signIn(t *testing.T, sessions *auth.Service) auth.Tokens {
 
 func invalid(err error) bool { return problem.CodeOf(err) == "invalid_refresh_token" }
 
-// A client whose answer was lost asks again, also concurrently, and gets the same successor.
+// A client whose answer was lost repeats the refresh, also concurrently, and gets the same successor.
 func TestRepeatedRefreshGivesTheSameSuccessor(t *testing.T) {
 	_, _, sessions, _ := open(t)
 	first := signIn(t, sessions)
@@ -117,7 +117,7 @@ func TestRepeatedRefreshGivesTheSameSuccessor(t *testing.T) {
 	}
 }
 
-func TestReuseEndsTheFamily(t *testing.T) {
+func TestReusingARefreshTokenEndsTheSession(t *testing.T) {
 	db, s, sessions, _ := open(t)
 	for name, age := range map[string]string{"after the successor was used": "0 seconds", "after a minute": "61 seconds"} {
 		first := signIn(t, sessions)
@@ -138,7 +138,7 @@ func TestReuseEndsTheFamily(t *testing.T) {
 			t.Errorf("%s: reuse: %v, want refused", name, err)
 		}
 		if _, err := sessions.Refresh(t.Context(), last.Refresh); !invalid(err) {
-			t.Errorf("%s: the thief's or victim's last token still works: %v", name, err)
+			t.Errorf("%s: the newest token still works: %v", name, err)
 		}
 	}
 	list, err := s.Revocations(t.Context(), time.Time{}, "", 0)
@@ -148,7 +148,7 @@ func TestReuseEndsTheFamily(t *testing.T) {
 	}
 }
 
-func TestNothingElseRefreshes(t *testing.T) {
+func TestInvalidRefreshTokensAreRefused(t *testing.T) {
 	db, _, sessions, _ := open(t)
 	for _, token := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "' OR 1=1 --"} {
 		if _, err := sessions.Refresh(t.Context(), token); !invalid(err) {
@@ -169,11 +169,11 @@ func TestNothingElseRefreshes(t *testing.T) {
 	}
 }
 
-// A ban and sign-ins at the same moment: no session survives the ban.
+// When a ban and sign-ins happen at the same time, no session survives the ban.
 func TestBanRacesSignIn(t *testing.T) {
-	db, _, sessions, who := open(t)
-	stale := who.now
-	who.signIn = &stale // each sign-in was told so before the ban
+	db, _, sessions, users := open(t)
+	stale := users.now
+	users.signIn = &stale // the answer to each sign-in is from before the ban
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
@@ -182,18 +182,18 @@ func TestBanRacesSignIn(t *testing.T) {
 			}
 		})
 	}
-	wg.Go(func() { who.ban(t, sessions) })
+	wg.Go(func() { users.ban(t, sessions) })
 	wg.Wait()
 	var alive int64
 	if err := db.Raw("SELECT count(*) FROM sessions WHERE ended_at IS NULL").Scan(&alive).Error; err != nil || alive != 0 {
 		t.Errorf("%d sessions outlived the ban, %v", alive, err)
 	}
 	if _, err := sessions.SignIn(t.Context(), "a@b.c", "x"); problem.CodeOf(err) != "banned" {
-		t.Errorf("sign-in with stale news of the account: %v, want banned", err)
+		t.Errorf("sign-in with an outdated answer of user: %v, want banned", err)
 	}
 }
 
-// A revocation gets its time before it commits. A gateway that polled in between must still see it.
+// A revocation gets its time before it commits. A gateway that polls in between must still see it at the next poll.
 func TestALateRevocationIsNotMissed(t *testing.T) {
 	db, s, sessions, _ := open(t)
 	signIn(t, sessions)
@@ -212,13 +212,13 @@ func TestALateRevocationIsNotMissed(t *testing.T) {
 	}
 	if next, err := s.Revocations(t.Context(), first.Now, "", 0); err != nil || len(next.Items) != 1 ||
 		next.Items[0].Subject != "7" {
-		t.Errorf("asked for what came since: %+v, %v; want the late one", next, err)
+		t.Errorf("the next poll: %+v, %v; want the late one", next, err)
 	}
 }
 
-// Tokens name the millisecond they were issued in. One issued just before a ban, in the same millisecond, is revoked
-// like all before.
-func TestARevocationReachesItsWholeMillisecond(t *testing.T) {
+// Tokens contain the millisecond of their issue. A token that was issued in the millisecond of a ban, before it, is
+// revoked, too.
+func TestARevocationCoversItsWholeMillisecond(t *testing.T) {
 	db, s, _, _ := open(t)
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for subject, at := range map[string]time.Time{"8": noon.Add(800 * time.Microsecond), "9": noon.Add(time.Microsecond),
@@ -243,10 +243,10 @@ func TestARevocationReachesItsWholeMillisecond(t *testing.T) {
 	}
 }
 
-// A gateway that starts reads a day's revocations, more than one answer can carry.
-func TestRevocationsComeInPieces(t *testing.T) {
+// A gateway that starts reads all revocations in force, more than fit into one answer.
+func TestRevocationsAreReadInPages(t *testing.T) {
 	db, s, _, _ := open(t)
-	for range 2 { // sixteen at one moment, seven at a later one
+	for range 2 { // sixteen at one time, seven at a later one
 		if err := db.Exec(`INSERT INTO revocations (kind, subject, not_before, created_at, expires_at)
 			SELECT kind, g, now(), now(), now() + interval '1 hour' FROM generate_series(1, 8) g, (VALUES ('user'),
 			('session')) k (kind)
@@ -263,7 +263,7 @@ func TestRevocationsComeInPieces(t *testing.T) {
 			if err != nil || len(list.Items) > limit {
 				t.Fatalf("%d at once, after %q: %d, %v", limit, after, len(list.Items), err)
 			}
-			if asked == 1 { // revoked again meanwhile: it may come again, and nothing else may be missed
+			if asked == 1 { // revoked again meanwhile: it may be listed twice, and no other may be missed
 				if err := db.Exec("UPDATE revocations SET created_at = clock_timestamp() WHERE kind = 'user' AND subject = 1").
 					Error; err != nil {
 					t.Fatal(err)
@@ -286,9 +286,9 @@ func TestRevocationsComeInPieces(t *testing.T) {
 	}
 }
 
-// A ban and refreshes at the same moment: whichever is first, no token of the account is valid afterwards.
+// When a ban and refreshes happen at the same time, no token of the account is valid afterwards, whichever is first.
 func TestBanRacesRefresh(t *testing.T) {
-	db, _, sessions, who := open(t)
+	db, _, sessions, users := open(t)
 	var tokens []string
 	for range 8 {
 		tokens = append(tokens, signIn(t, sessions).Refresh)
@@ -304,7 +304,7 @@ func TestBanRacesRefresh(t *testing.T) {
 			next[i] = got.Refresh
 		})
 	}
-	wg.Go(func() { who.ban(t, sessions) })
+	wg.Go(func() { users.ban(t, sessions) })
 	wg.Wait()
 	for _, token := range slices.Concat(next, tokens) {
 		if _, err := sessions.Refresh(t.Context(), token); err == nil {

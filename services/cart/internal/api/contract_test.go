@@ -12,14 +12,14 @@ import (
 	"daprmall.dev/services/kit/inbox"
 )
 
-// shelf is a cart that holds two of one product.
-type shelf struct{}
+// fakeCart is a cart that holds two of one product.
+type fakeCart struct{}
 
-func (shelf) Load(context.Context, string) (cart.Cart, error) {
+func (fakeCart) Load(context.Context, string) (cart.Cart, error) {
 	return cart.Cart{Lines: []cart.Line{{ProductID: "501", Quantity: 2}}}, nil
 }
 
-func (s shelf) Change(ctx context.Context, userID string, change func(*cart.Cart) error) (cart.Cart, error) {
+func (s fakeCart) Change(ctx context.Context, userID string, change func(*cart.Cart) error) (cart.Cart, error) {
 	c, err := s.Load(ctx, userID)
 	if err != nil {
 		return c, err
@@ -31,6 +31,7 @@ func TestCartKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	in := inbox.New(nil, nil, log)
 	s := contractstest.NewServer("cart")
-	api.Routes(s, in, idempotency.New(nil, nil, nil, log), cart.NewService(shelf{}, nil, func() string { return "CNY" }))
+	api.Routes(s, in, idempotency.New(nil, nil, nil, log),
+		cart.NewService(fakeCart{}, nil, func() string { return "CNY" }))
 	contractstest.CheckService(t, "cart", s, in)
 }

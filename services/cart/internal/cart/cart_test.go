@@ -40,8 +40,9 @@ func TestCartHoldsAHundredProducts(t *testing.T) {
 	}
 }
 
-// Adds, orders and repetitions in any order: every add counts once, every order takes once, no quantity is negative.
-func TestEffectsHappenOnce(t *testing.T) {
+// Adds, orders and repeats may come in any order: every add counts once, every order is removed once, and no quantity
+// is negative.
+func TestAddsAndOrdersTakeEffectOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := Cart{}
 		seen := map[string]bool{}

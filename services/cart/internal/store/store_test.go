@@ -9,18 +9,18 @@ import (
 	"daprmall.dev/services/kit/sidecar"
 )
 
-// crowded is a cart that always has been changed meanwhile.
-type crowded struct{}
+// contendedStore is a state store in which every save meets a concurrent change.
+type contendedStore struct{}
 
-func (crowded) Load(context.Context, string, string) (sidecar.Document, error) {
+func (contendedStore) Load(context.Context, string, string) (sidecar.Document, error) {
 	return sidecar.Document{}, nil
 }
 
-func (crowded) Save(context.Context, string, sidecar.Document) error { return sidecar.ErrStale }
+func (contendedStore) Save(context.Context, string, sidecar.Document) error { return sidecar.ErrStale }
 
-// A user who changes the own cart by many concurrent requests must not open the route's breaker for everybody.
-func TestACrowdedCartIsNoFailure(t *testing.T) {
-	_, err := New(crowded{}).Change(t.Context(), "7", func(*cart.Cart) error { return nil })
+// A user who changes a cart by many concurrent requests must not open the route's breaker for all users.
+func TestConcurrentChangesOfACartDoNotCountAsFailures(t *testing.T) {
+	_, err := New(contendedStore{}).Change(t.Context(), "7", func(*cart.Cart) error { return nil })
 	if problem.KindOf(err) != problem.Unavailable || problem.CodeOf(err) != sidecar.CodeOverloaded {
 		t.Errorf("%v, want unavailable by %s", err, sidecar.CodeOverloaded)
 	}

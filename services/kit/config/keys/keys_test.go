@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-func TestEverySettingIsWhole(t *testing.T) {
+func TestEverySettingIsComplete(t *testing.T) {
 	seen := map[string]bool{}
 	for _, e := range All() {
 		if e.Name == "" || seen[e.Name] || e.Form == "" || e.Doc == "" || !strings.Contains(e.Name, ".") {
-			t.Errorf("%+v: want a name of its own, a form and a text", e)
+			t.Errorf("%+v: want a unique name, a form and a doc text", e)
 		}
 		seen[e.Name] = true
 		if err := e.Check(e.Default); err != nil {
@@ -18,7 +18,7 @@ func TestEverySettingIsWhole(t *testing.T) {
 	}
 }
 
-func TestNonsenseIsRefused(t *testing.T) {
+func TestInvalidValuesAreRefused(t *testing.T) {
 	for name, bad := range map[string][]string{
 		"order.payment_timeout":    {"", "soon", "15", "0s", "721h", "-1m"},
 		"mall.archive_after":       {"1h", "1439h", "876001h"},
@@ -33,12 +33,12 @@ func TestNonsenseIsRefused(t *testing.T) {
 	} {
 		e, ok := Find(name)
 		if !ok {
-			t.Errorf("%s is no setting", name)
+			t.Errorf("%s is not a setting", name)
 			continue
 		}
 		for _, text := range bad {
 			if err := e.Check(text); err == nil {
-				t.Errorf("%s takes %q", name, text)
+				t.Errorf("%s accepts %q", name, text)
 			}
 		}
 	}

@@ -39,7 +39,7 @@ func TestSourcesNeverShareANode(t *testing.T) {
 	wg.Wait()
 }
 
-// A process that slept through its lease refuses rather than share its node with whoever has it now.
+// A process that was paused beyond its lease makes no ids, because another one may have its node now.
 func TestExpiredLeaseMakesNoIds(t *testing.T) {
 	db := postgrestest.Open(t, Migrations)
 	s, err := NewSource(t.Context(), db, slog.Default())
@@ -60,7 +60,7 @@ func TestExpiredLeaseMakesNoIds(t *testing.T) {
 	}
 }
 
-// Replicas that start together lease different nodes; none of them has to be started again for it.
+// Replicas that start together lease different nodes, and none has to be restarted.
 func TestReplicasStartTogether(t *testing.T) {
 	db := postgrestest.Open(t, Migrations)
 	nodes := sync.Map{}
@@ -80,8 +80,9 @@ func TestReplicasStartTogether(t *testing.T) {
 	wg.Wait()
 }
 
-// The clock of the machine on which a process ends may be ahead of that on which the next one begins.
-func TestTheNextOwnerOfANodeMayHaveAnotherClock(t *testing.T) {
+// The clock of the machine on which a process ended may be ahead of the clock on which the next one begins: ids must
+// still be unique.
+func TestANodesNextOwnerWithAnEarlierClockMakesNewIDs(t *testing.T) {
 	db := postgrestest.Open(t, Migrations)
 	lease := func(ahead int64) *Source {
 		t.Helper()
@@ -102,7 +103,7 @@ func TestTheNextOwnerOfANodeMayHaveAnotherClock(t *testing.T) {
 				t.Fatal(err)
 			}
 			if seen[id] {
-				t.Fatalf("id %s was made by both", id)
+				t.Fatalf("id %s was made twice", id)
 			}
 			seen[id] = true
 		}
@@ -115,8 +116,8 @@ func TestTheNextOwnerOfANodeMayHaveAnotherClock(t *testing.T) {
 	use(lease(0), 600*time.Millisecond)
 }
 
-// A node is free again some time after its process ended, or after the lease of one that died.
-func TestNodesAreGivenBack(t *testing.T) {
+// A node is free again some time after its process has ended, or after the lease of a process that crashed.
+func TestNodesAreReused(t *testing.T) {
 	db := postgrestest.Open(t, Migrations)
 	exec := func(query string, args ...any) {
 		t.Helper()
@@ -124,7 +125,7 @@ func TestNodesAreGivenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// three are left
+	// three nodes are free
 	exec("INSERT INTO node_leases SELECT n, 'others', now() + interval '1 hour' FROM generate_series(3, 1023) n")
 	lease := func() *Source {
 		t.Helper()
@@ -138,7 +139,7 @@ func TestNodesAreGivenBack(t *testing.T) {
 	none := func(why string) {
 		t.Helper()
 		if s, err := NewSource(t.Context(), db, slog.Default()); err == nil {
-			t.Errorf("%s: took node %d, want none", why, node(s))
+			t.Errorf("%s: leased node %d, want none", why, node(s))
 		}
 	}
 	first, second, third := lease(), lease(), lease()
@@ -163,16 +164,16 @@ func TestNodesAreGivenBack(t *testing.T) {
 	if n := node(lease()); n != b {
 		t.Errorf("a lease that ended some time ago: took %d, want %d", n, b)
 	}
-	// The owner of b comes back from its pause: it must take another node.
+	// The first owner of b continues after its pause and must take another node.
 	exec("DELETE FROM node_leases WHERE node = 77")
 	if err := second.take(t.Context()); err != nil || node(second) != 77 {
 		t.Errorf("after its node was taken over: %d, %v; want 77", node(second), err)
 	}
 }
 
-// The database comes back without its last leases while their owners go on: whoever starts now does not take what the
-// table calls the lowest free node, which is theirs, and they notice when they renew.
-func TestARestoredTableOfLeases(t *testing.T) {
+// The database is restored without its latest leases while their owners run. A process that starts then does not simply
+// take the lowest free node of the table, which may be theirs; and the owners notice when they renew.
+func TestNodesAreNotSharedAfterARestore(t *testing.T) {
 	db := postgrestest.Open(t, Migrations)
 	running, err := NewSource(t.Context(), db, slog.Default())
 	if err != nil {
@@ -188,12 +189,12 @@ func TestARestoredTableOfLeases(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.lease.Load().num == running.lease.Load().num { // by chance once in 1,024
+		if s.lease.Load().num == running.lease.Load().num { // happens by chance once in 1,024
 			same++
 		}
 	}
 	if same == restores {
-		t.Error("whoever started took the node of the one that goes on")
+		t.Error("every new process leased the node of the running one")
 	}
 	if err := running.take(t.Context()); err != nil {
 		t.Fatal(err)
