@@ -10,7 +10,7 @@ import (
 // settings are what operators may change while order runs.
 type settings struct {
 	paymentTimeout func() time.Duration // how long a shopper has to pay
-	cancelGrace    func() time.Duration // how long after that the order is cancelled: a charge under way may end
+	cancelGrace    func() time.Duration // how long after that an order is cancelled, so that a running charge can finish
 	archiveAfter   func() time.Duration // how old a finished order is when it is archived
 }
 

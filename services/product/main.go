@@ -31,7 +31,7 @@ func run(ctx context.Context) error {
 	metrics := api.NewMetrics(prometheus.DefaultRegisterer)
 	gate := clients.NewGate(a.Sidecar)
 	gateSync := inventory.NewGateSync(gate)
-	productStore := store.New(a.DB, a.Outbox, gateSync.Changed)
+	productStore := store.New(a.DB, a.Outbox, gateSync.Enqueue)
 	stock := inventory.NewService(productStore, gate, cfg.holdTTL, metrics)
 	products := catalog.NewService(productStore, stock, cfg.currency, now)
 	reconciler := inventory.NewReconciler(productStore, gate, clients.NewOrders(a.Sidecar), clients.NewFeed(a.Inbox),

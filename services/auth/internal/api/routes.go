@@ -28,8 +28,8 @@ type Revocations interface {
 }
 
 // Routes adds all routes and event handlers of auth.
-func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *signing.Ring, list Revocations) {
-	h := handler{sessions, list, keys}
+func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *signing.Ring, revocationList Revocations) {
+	h := handler{sessions, revocationList, keys}
 	gateway := server.Callers("api-gateway")
 
 	// anyone: opens a session. 401 invalid_credentials, 403 banned.
@@ -58,8 +58,9 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 	// user: an account has changed. Auth asks user for its present state; safe to repeat, in any order.
 	s.POST(authv1.PathRevoke, server.Callers("user"), server.Handle(h.revoke))
 
-	// The same as events, for calls that did not arrive. Detached from the inbox's transaction because the handlers call
-	// user over the network, and because a revocation must stay when the event fails and is parked.
+	// Events of the same changes, in case the call above did not arrive. Detached from the inbox's transaction because the
+	// handlers call user over the network, and because a revocation must stay if the handler fails and the event is
+	// parked.
 	inbox.OnDetached(in, "user", userv1.TypeBanned, h.OnUserBanned)
 	inbox.OnDetached(in, "user", userv1.TypeUnbanned, h.OnUserUnbanned)
 	inbox.OnDetached(in, "user", userv1.TypePassword, h.OnUserPasswordChanged)
@@ -157,9 +158,10 @@ func (h handler) listSessions(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, page.ByID(list, size, func(o auth.Open) string { return o.ID }, func(o auth.Open) sessionView {
-		return sessionView{o.ID, o.Created, o.LastUsed, o.Ends, o.ID == u.Session}
-	}))
+	c.JSON(http.StatusOK, page.ByID(list, size, func(o auth.OpenSession) string { return o.ID },
+		func(o auth.OpenSession) sessionView {
+			return sessionView{o.ID, o.Created, o.LastUsed, o.Ends, o.ID == u.Session}
+		}))
 	return nil
 }
 

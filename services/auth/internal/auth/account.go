@@ -9,12 +9,13 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Account is what a session needs to know of an account. An account that user does not know counts as banned.
+// Account is what a session needs to know of an account. An account that the user service does not have counts as
+// banned.
 type Account struct {
 	ID      string
 	Roles   []string
 	Banned  bool
-	Version int64 // user's number of this state; never compared here
+	Version int64 // user's number of this state; not used to order states, see Accounts
 	// PasswordID identifies the password. Sessions opened with another one have ended, except KeptSession.
 	PasswordID  string
 	KeptSession string
@@ -35,35 +36,35 @@ type Users interface {
 	Find(ctx context.Context, userID string) (Account, error)
 }
 
-// Accounts keeps the last known state of accounts. Version numbers do not order states: a restored user database counts
-// from an earlier number again, and an attacker on the network might send a huge one. States are ordered by when user
-// was asked.
+// Accounts keeps the last known state of accounts. States are ordered by the time at which the user service was asked,
+// and not by version numbers: a restored user database counts from an earlier number again, and an attacker on the
+// network might send a huge one.
 type Accounts interface {
 	// Revision counts how often a state of the account was stored; 0 for never.
 	Revision(ctx context.Context, userID string) (int64, error)
-	// Learn stores a state that user returned after revision was read, unless another was stored since (false). What the
-	// new state takes away is void at once: access tokens with other roles, sessions of another password, and with a ban
-	// all sessions.
+	// Learn stores a state that user returned after revision was read, unless another one was stored since (false). It
+	// revokes what the new state does not allow: access tokens with other roles, sessions of another password, and of a
+	// banned account all sessions.
 	Learn(ctx context.Context, a Account, revision int64, revocationTTL time.Duration) (bool, error)
-	// Doubt voids the access tokens of an account and refuses to refresh them until its state is known.
-	Doubt(ctx context.Context, userID string, revocationTTL time.Duration) error
+	// MarkDoubtful revokes the access tokens of an account. They are not refreshed until Learn has stored its state.
+	MarkDoubtful(ctx context.Context, userID string, revocationTTL time.Duration) error
 }
 
-// ApplyAccountState is called when an account has changed; it asks user for the present state. If user cannot be asked,
-// the account's access tokens are void and the caller must call again.
+// ApplyAccountState is called when an account has changed; it asks user for the present state. If that fails it marks
+// the account doubtful, and the caller must call again.
 func (s *Service) ApplyAccountState(ctx context.Context, userID string) error {
-	_, err := s.learn(ctx, userID)
+	_, err := s.syncAccount(ctx, userID)
 	if err == nil {
 		return nil
 	}
-	if doubt := s.store.Doubt(ctx, userID, RevocationTTL); doubt != nil {
+	if doubt := s.store.MarkDoubtful(ctx, userID, RevocationTTL); doubt != nil {
 		return doubt
 	}
 	return err
 }
 
-// learn asks user for an account and stores the answer.
-func (s *Service) learn(ctx context.Context, userID string) (Account, error) {
+// syncAccount asks user for an account and stores the answer. It asks again if another state was stored meanwhile.
+func (s *Service) syncAccount(ctx context.Context, userID string) (Account, error) {
 	for range 10 {
 		revision, err := s.store.Revision(ctx, userID)
 		if err != nil {

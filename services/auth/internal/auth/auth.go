@@ -14,7 +14,8 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Session is one sign-in on one device: a family of refresh tokens. None of its tokens is valid after Ends.
+// Session is one sign-in on one device. Each of its refresh tokens replaces the one before. None of its tokens is valid
+// after Ends.
 type Session struct {
 	ID     string
 	UserID string
@@ -44,7 +45,8 @@ type Lifetimes struct {
 // Store keeps sessions, refresh tokens (hashed) and revocations. It uses the database's clock.
 type Store interface {
 	Accounts
-	// Open starts a session with its first refresh token. ErrOutdated: the account's known state differs from this one.
+	// Open starts a session with its first refresh token (hashed). ErrOutdated: the stored state of the account differs
+	// from a. now is when the session's tokens are issued.
 	Open(ctx context.Context, sessionID string, a Account, token []byte, l Lifetimes) (s Session, now time.Time, err error)
 	// Rotate consumes a refresh token and returns what happened. The first of the given successors replaces it, unless
 	// another one already has.
@@ -53,7 +55,7 @@ type Store interface {
 	// End ends a session of a user and voids its access tokens; false if the user has no such open session.
 	End(ctx context.Context, userID, sessionID string, revocationTTL time.Duration) (bool, error)
 	// List returns a user's open sessions, newest first, those older than the id before ("" for the first page).
-	List(ctx context.Context, userID, before string, limit int, sessionTTL time.Duration) ([]Open, error)
+	List(ctx context.Context, userID, before string, limit int, sessionTTL time.Duration) ([]OpenSession, error)
 }
 
 // ErrOutdated means that the account's state has changed since it was read.
@@ -61,16 +63,16 @@ var ErrOutdated = errors.New("the account is not as it was")
 
 // Rotation is the outcome of using a refresh token.
 type Rotation struct {
-	OK      bool   // false: unknown, expired, of an ended session, or reused (then the family has ended)
-	Ask     string // not empty: nothing happened; ask user for this account first
-	Session Session
-	Now     time.Time
+	OK              bool   // false: unknown, expired, of an ended session, or used again (which ends the session)
+	DoubtfulAccount string // not empty: nothing happened, the state of the account with this id must be learnt first
+	Session         Session
+	Now             time.Time
 	// Successor is the index of the successor that replaces the token.
 	Successor int
 }
 
-// Open is a session as its owner sees it.
-type Open struct {
+// OpenSession is a session as its owner sees it.
+type OpenSession struct {
 	ID       string
 	Created  time.Time
 	LastUsed time.Time // last sign-in or refresh
@@ -101,8 +103,8 @@ func NewService(
 	return s
 }
 
-// SetSecrets replaces the secrets that derive successors: new ones from current. Successors derived from the others are
-// recognised too: those from before a change, and those of replicas that have changed already.
+// SetSecrets replaces the secrets that derive successors: new ones are derived from current. While the secret is being
+// changed, successors that were derived from the others are recognised too.
 func (s *Service) SetSecrets(current []byte, others ...[]byte) {
 	all := append([][]byte{current}, others...)
 	s.secrets.Store(&all)
@@ -112,8 +114,8 @@ func (s *Service) SetSecrets(current []byte, others ...[]byte) {
 // lifetime was then.
 const RevocationTTL = 25 * time.Hour
 
-// SignIn opens a session. If user's answer differs from the known state of the account, one of the two is old: user is
-// asked for the present state, which is applied to all sessions, and the password is checked again.
+// SignIn opens a session. If the account in user's answer differs from the stored one, one of the two is outdated: auth
+// asks user for the present state, applies it to all sessions of the account, and checks the password again.
 func (s *Service) SignIn(ctx context.Context, email, password string) (Tokens, error) {
 	id, err := s.ids.Next()
 	if err != nil {
@@ -126,7 +128,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Tokens, e
 		if err != nil {
 			return Tokens{}, err
 		}
-		session, at, err := s.store.Open(ctx, id, account, Hash(token), s.lifetimes())
+		session, at, err := s.store.Open(ctx, id, account, HashToken(token), s.lifetimes())
 		switch {
 		case err == nil:
 			return s.tokens(session, token, at)
@@ -135,11 +137,11 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Tokens, e
 		case try == 4:
 			return Tokens{}, problem.NewUnavailable(err, time.Second, "This account changes too fast.")
 		}
-		now, err := s.learn(ctx, account.ID)
+		current, err := s.syncAccount(ctx, account.ID)
 		if err != nil {
 			return Tokens{}, err
 		}
-		if now.Banned {
+		if current.Banned {
 			return Tokens{}, problem.New(problem.Forbidden, "banned", "This account is banned.")
 		}
 	}
@@ -159,14 +161,14 @@ func (s *Service) Refresh(ctx context.Context, refresh string) (Tokens, error) {
 		mac := hmac.New(sha256.New, secret)
 		mac.Write(token)
 		successors = append(successors, mac.Sum(nil))
-		hashes = append(hashes, Hash(successors[len(successors)-1]))
+		hashes = append(hashes, HashToken(successors[len(successors)-1]))
 	}
 	rotate := func() (Rotation, error) {
-		return s.store.Rotate(ctx, Hash(token), hashes, s.lifetimes(), RevocationTTL)
+		return s.store.Rotate(ctx, HashToken(token), hashes, s.lifetimes(), RevocationTTL)
 	}
 	r, err := rotate()
-	if err == nil && r.Ask != "" {
-		if _, err = s.learn(ctx, r.Ask); err == nil {
+	if err == nil && r.DoubtfulAccount != "" {
+		if _, err = s.syncAccount(ctx, r.DoubtfulAccount); err == nil {
 			r, err = rotate()
 		}
 	}
@@ -195,7 +197,7 @@ func (s *Service) EndSession(ctx context.Context, userID, sessionID string) erro
 }
 
 // Sessions returns a page of a user's open sessions.
-func (s *Service) Sessions(ctx context.Context, userID, before string, limit int) ([]Open, error) {
+func (s *Service) Sessions(ctx context.Context, userID, before string, limit int) ([]OpenSession, error) {
 	return s.store.List(ctx, userID, before, limit, s.lifetimes().Session)
 }
 
@@ -210,9 +212,9 @@ func (s *Service) tokens(session Session, refresh []byte, now time.Time) (Tokens
 		RefreshExpires: min(s.lifetimes().Refresh, left)}, nil
 }
 
-// Hash returns what the database keeps of a refresh token, so that a reader of the database cannot use it. Tokens are
-// random, so no salt is needed.
-func Hash(token []byte) []byte {
+// HashToken returns what the database keeps of a refresh token, so that a reader of the database cannot use it. Tokens
+// are random, so no salt is needed.
+func HashToken(token []byte) []byte {
 	sum := sha256.Sum256(token)
 	return sum[:]
 }

@@ -103,7 +103,7 @@ func (s *Store) Learn(ctx context.Context, a auth.Account, revision int64, revoc
 
 // void revokes what the account had before it became a.
 func void(tx *gorm.DB, was, a auth.Account, revocationTTL time.Duration) error {
-	now, err := clock(tx)
+	now, err := databaseNow(tx)
 	if err != nil {
 		return err
 	}
@@ -128,14 +128,14 @@ func void(tx *gorm.DB, was, a auth.Account, revocationTTL time.Duration) error {
 	return revoke(tx, authv1.KindUser, a.ID, now, now, revocationTTL)
 }
 
-// Doubt implements auth.Accounts.
-func (s *Store) Doubt(ctx context.Context, userID string, revocationTTL time.Duration) error {
+// MarkDoubtful implements auth.Accounts.
+func (s *Store) MarkDoubtful(ctx context.Context, userID string, revocationTTL time.Duration) error {
 	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		res := tx.Exec("UPDATE accounts SET doubtful = true, revision = revision + 1 WHERE user_id = ?", userID)
 		if res.Error != nil || res.RowsAffected == 0 {
 			return res.Error
 		}
-		now, err := clock(tx)
+		now, err := databaseNow(tx)
 		if err != nil {
 			return err
 		}

@@ -13,15 +13,15 @@ const forgetBatch = 5000
 
 var oldRevocations = postgres.Purge{Table: "revocations", Column: "expires_at"}
 
-// forgetTokens removes the oldest tokens that expired a day ago, and each session that has none left: without a live
-// token a session can do nothing. The statement's snapshot still contains the tokens it removes, hence the comparison
-// of their age.
+// forgetTokens removes the oldest tokens that expired a day ago, and each session that has none left: such a session
+// can do nothing any more. The snapshot of the statement still contains the tokens that it removes, hence the
+// comparison of their age.
 //
 //nolint:gosec // a statement, no secret
 const forgetTokens = `WITH gone AS (
 		DELETE FROM refresh_tokens WHERE hash = ANY(ARRAY(SELECT hash FROM refresh_tokens
 		WHERE expires_at < now() - make_interval(secs => ?)
-			ORDER BY expires_at LIMIT 5000 FOR UPDATE SKIP LOCKED)) RETURNING session_id),
+			ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)) RETURNING session_id),
 	ended AS (
 		DELETE FROM sessions s USING (SELECT DISTINCT session_id FROM gone) g WHERE s.id = g.session_id
 			AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.session_id = s.id
@@ -36,7 +36,7 @@ func (s *Store) Forget(ctx context.Context) error {
 	day := (24 * time.Hour).Seconds()
 	for {
 		var gone int64
-		if err := s.db.WithContext(ctx).Raw(forgetTokens, day, day).Scan(&gone).Error; err != nil {
+		if err := s.db.WithContext(ctx).Raw(forgetTokens, day, forgetBatch, day).Scan(&gone).Error; err != nil {
 			return fmt.Errorf("forget sessions: %w", err)
 		}
 		if gone < forgetBatch {

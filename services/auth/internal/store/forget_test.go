@@ -28,7 +28,7 @@ func TestForgetRemovesExpiredRows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	plan := postgrestest.Explain(t, db, store.ForgetTokens, 86400, 86400)
+	plan := postgrestest.Explain(t, db, store.ForgetTokens, 86400, 5000, 86400)
 	if slices.Contains(plan.Scans, "Seq Scan refresh_tokens") || slices.Contains(plan.Scans, "Seq Scan sessions") {
 		t.Errorf("a batch reads whole tables: %v", plan.Scans)
 	}

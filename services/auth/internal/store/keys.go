@@ -40,7 +40,7 @@ func (s *Keys) Keys(ctx context.Context) (signing.Keys, error) { return s.read(p
 func (s *Keys) read(tx *gorm.DB) (signing.Keys, error) {
 	var keys signing.Keys
 	var err error
-	if keys.Now, err = clock(tx); err != nil {
+	if keys.Now, err = databaseNow(tx); err != nil {
 		return keys, err
 	}
 	var rows []keyRow

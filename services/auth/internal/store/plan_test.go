@@ -54,7 +54,7 @@ func TestNoStatementReadsAllSessions(t *testing.T) {
 			_, err = s.Learn(ctx, changed, revision, time.Minute)
 			return err
 		}},
-		{"doubt", func() error { return s.Doubt(ctx, "7", time.Minute) }},
+		{"doubt", func() error { return s.MarkDoubtful(ctx, "7", time.Minute) }},
 		{"end", func() error { _, err := s.End(ctx, "7", "1", time.Minute); return err }},
 		{"revocations", func() error { _, err := s.Revocations(ctx, time.Now(), "", 500); return err }},
 		{"forget", func() error { return s.Forget(ctx) }},

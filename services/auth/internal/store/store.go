@@ -25,11 +25,12 @@ var files embed.FS
 // Migrations creates the tables of sessions.
 var Migrations = postgres.Migrations{Name: "auth", FS: files}
 
-// repeatWithin is how long a client that lost the answer may present a used refresh token again.
+// repeatWithin is how long a client that did not receive the answer may use the same refresh token again.
 const repeatWithin = 60 * time.Second
 
-// overlap: a revocation gets its time before it commits, so polls look back this far.
-const overlap = 60 * time.Second
+// commitDelay is how long a revocation may take from getting its time to its commit. Polls look back this far, so that
+// they do not miss one.
+const commitDelay = 60 * time.Second
 
 // Store is auth.Store on PostgreSQL.
 type Store struct{ db *gorm.DB }
@@ -84,14 +85,14 @@ func insertToken(tx *gorm.DB, hash []byte, session auth.Session, expires time.Ti
 	return nil
 }
 
-func clock(tx *gorm.DB) (time.Time, error) {
+func databaseNow(tx *gorm.DB) (time.Time, error) {
 	var now time.Time
 	err := tx.Raw("SELECT clock_timestamp()").Scan(&now).Error
 	return now.UTC(), err
 }
 
-// issueTime is the earliest time at which a token can be issued without being revoked by what has happened until now:
-// revocations reach to the end of their millisecond.
+// issueTime is the earliest time at which a token can be issued that no revocation of the user voids. A revocation
+// voids tokens up to the end of its millisecond.
 func issueTime(tx *gorm.DB, userID string) (time.Time, error) {
 	var now time.Time
 	err := tx.Raw(`SELECT greatest(clock_timestamp(), (SELECT date_trunc('milliseconds',
@@ -138,7 +139,7 @@ func (s *Store) Rotate(ctx context.Context, token []byte, successors [][]byte, l
 			return err
 		}
 		if account.doubtful {
-			r.Ask = userID
+			r.DoubtfulAccount = userID
 			return nil
 		}
 		now, err := issueTime(tx, userID)
@@ -148,15 +149,13 @@ func (s *Store) Rotate(ctx context.Context, token []byte, successors [][]byte, l
 		session := auth.Session{ID: t.SessionID, UserID: t.UserID, Roles: account.Roles,
 			Ends: t.CreatedAt.UTC().Add(l.Session)}
 		if t.Used {
-			if r.Successor = slices.IndexFunc(successors, func(s []byte) bool {
-				return bytes.Equal(s,
-					t.Successor)
-			}); r.Successor < 0 {
-				return end(tx, t.SessionID, now, revocationTTL)
+			r.Successor = slices.IndexFunc(successors, func(s []byte) bool { return bytes.Equal(s, t.Successor) })
+			if r.Successor < 0 {
+				return endSession(tx, t.SessionID, now, revocationTTL)
 			}
-			if ok, err := repeatable(tx, t); err != nil || !ok {
+			if ok, err := mayRepeat(tx, t); err != nil || !ok {
 				if err == nil {
-					err = end(tx, t.SessionID, now, revocationTTL)
+					err = endSession(tx, t.SessionID, now, revocationTTL)
 				}
 				return err
 			}
@@ -178,8 +177,9 @@ func (s *Store) Rotate(ctx context.Context, token []byte, successors [][]byte, l
 	return r, err
 }
 
-// repeatable: the answer may have been lost, so the same successor is returned as long as it is unused.
-func repeatable(tx *gorm.DB, t tokenRow) (bool, error) {
+// mayRepeat reports whether a used token may be used again: the answer may have been lost, so for a while, and as long
+// as the successor is unused, the same successor is returned.
+func mayRepeat(tx *gorm.DB, t tokenRow) (bool, error) {
 	if t.UsedLong {
 		return false, nil
 	}
@@ -197,17 +197,18 @@ func (s *Store) End(ctx context.Context, userID, sessionID string, revocationTTL
 			Scan(&open).Error; err != nil || !open {
 			return err
 		}
-		now, err := clock(tx)
+		now, err := databaseNow(tx)
 		if err != nil {
 			return err
 		}
-		return end(tx, sessionID, now, revocationTTL)
+		return endSession(tx, sessionID, now, revocationTTL)
 	})
 	return open, err
 }
 
 // List implements auth.Store.
-func (s *Store) List(ctx context.Context, userID, before string, limit int, sessionTTL time.Duration) ([]auth.Open,
+func (s *Store) List(ctx context.Context, userID, before string, limit int,
+	sessionTTL time.Duration) ([]auth.OpenSession,
 	error) {
 	q := `SELECT s.id, s.created_at AS created, coalesce(s.last_used_at, s.created_at) AS last_used,
 		max(t.expires_at) AS ends
@@ -219,7 +220,7 @@ func (s *Store) List(ctx context.Context, userID, before string, limit int, sess
 		args = append(args, before)
 	}
 	q += " GROUP BY s.id HAVING max(t.expires_at) > clock_timestamp() ORDER BY s.id DESC LIMIT ?"
-	var list []auth.Open
+	var list []auth.OpenSession
 	if err := s.db.WithContext(ctx).Raw(q, append(args, limit)...).Scan(&list).Error; err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
@@ -230,12 +231,12 @@ func (s *Store) List(ctx context.Context, userID, before string, limit int, sess
 	return list, nil
 }
 
-func end(tx *gorm.DB, sessionID string, now time.Time, revocationTTL time.Duration) error {
+func endSession(tx *gorm.DB, sessionID string, now time.Time, revocationTTL time.Duration) error {
 	if err := tx.Exec("UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at IS NULL", now,
 		sessionID).Error; err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
-	// Nothing of an ended session is ever valid again: its not_before lies beyond every token.
+	// No token of an ended session is ever valid again: its not_before is later than any token of the session.
 	return revoke(tx, authv1.KindSession, sessionID, now.Add(revocationTTL), now, revocationTTL)
 }
 
@@ -250,12 +251,12 @@ func revoke(tx *gorm.DB, kind, subject string, notBefore, now time.Time, ttl tim
 	return nil
 }
 
-// Revocations lists what was created since, with an overlap, or everything in force if since is zero. With a limit it
-// returns that many, ordered by creation, and where to go on: a subject revoked again meanwhile is listed again, and
-// none is skipped.
+// Revocations lists the revocations that were created after since, less commitDelay, or all in force if since is zero.
+// With a limit it returns that many, in the order of their creation, and Next for the next page. A subject that is
+// revoked again meanwhile is listed again, and none is skipped.
 func (s *Store) Revocations(ctx context.Context, since time.Time, after string, limit int) (authv1.Revocations, error) {
 	db := s.db.WithContext(ctx)
-	now, err := clock(db)
+	now, err := databaseNow(db)
 	if err != nil {
 		return authv1.Revocations{}, err
 	}
@@ -270,10 +271,10 @@ func (s *Store) Revocations(ctx context.Context, since time.Time, after string, 
 	args := []any{now}
 	if !since.IsZero() {
 		q += " AND created_at > ?"
-		args = append(args, since.Add(-overlap))
+		args = append(args, since.Add(-commitDelay))
 	}
 	if after != "" {
-		at, kind, subject, err := place(after)
+		at, kind, subject, err := parseNext(after)
 		if err != nil {
 			return authv1.Revocations{}, err
 		}
@@ -290,7 +291,7 @@ func (s *Store) Revocations(ctx context.Context, since time.Time, after string, 
 	}
 	out := authv1.Revocations{Items: make([]authv1.Revocation, len(rows)), Now: now}
 	for i, r := range rows {
-		out.Items[i] = authv1.Revocation{Kind: r.Kind, Subject: r.Subject, NotBefore: wholeMilli(r.NotBefore),
+		out.Items[i] = authv1.Revocation{Kind: r.Kind, Subject: r.Subject, NotBefore: roundUpToMilli(r.NotBefore),
 			CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC()}
 		if limit > 0 && i == limit-1 {
 			out.Next = r.CreatedAt.UTC().Format(time.RFC3339Nano) + "," + r.Kind + "," + r.Subject
@@ -299,13 +300,15 @@ func (s *Store) Revocations(ctx context.Context, since time.Time, after string, 
 	return out, nil
 }
 
-// wholeMilli rounds up. A token says in which millisecond it was issued. Rounded down, a ban would spare a token issued
-// in the same millisecond before it; rounded up, it also revokes one issued there after it, which its refresh token
-// replaces.
-func wholeMilli(at time.Time) int64 { return at.Add(time.Millisecond - time.Nanosecond).UnixMilli() }
+// roundUpToMilli returns Unix milliseconds. A token says in which millisecond it was issued. With rounding down, a ban
+// would spare a token that was issued before it in the same millisecond. With rounding up it also voids one that was
+// issued after it in that millisecond; the client gets another one for its refresh token.
+func roundUpToMilli(at time.Time) int64 {
+	return at.Add(time.Millisecond - time.Nanosecond).UnixMilli()
+}
 
-// place parses Next.
-func place(next string) (at time.Time, kind, subject string, err error) {
+// parseNext reads a Next that Revocations has made.
+func parseNext(next string) (at time.Time, kind, subject string, err error) {
 	parts := strings.Split(next, ",")
 	if len(parts) == 3 && ids.Valid(parts[2]) {
 		if at, err = time.Parse(time.RFC3339Nano, parts[0]); err == nil {

@@ -10,16 +10,16 @@ import (
 	"daprmall.dev/services/order/internal/order"
 )
 
-// OnPaymentSucceeded marks orders paid, or has the money refunded that came too late.
+// OnPaymentSucceeded marks orders paid, or requests refunds of payments that came too late.
 func (h handler) OnPaymentSucceeded(ctx context.Context, events []paymentv1.Succeeded) error {
-	arrived := make([]order.PaymentReceived, len(events))
+	received := make([]order.PaymentReceived, len(events))
 	for i, e := range events {
-		arrived[i] = order.PaymentReceived{
-			ID:      order.ID(e.OrderID),
+		received[i] = order.PaymentReceived{
+			OrderID: order.ID(e.OrderID),
 			Payment: order.Payment{ID: e.PaymentID, Amount: e.Amount, Currency: e.Currency},
 		}
 	}
-	return h.orders.ApplyPayments(ctx, arrived...)
+	return h.orders.ApplyPayments(ctx, received...)
 }
 
 // OnPaymentRefunded marks an order refunded.
@@ -32,7 +32,7 @@ func (h handler) OnStockRejected(ctx context.Context, e stockv1.Rejected) error 
 	return h.orders.CancelOutOfStock(ctx, order.ID(e.OrderID))
 }
 
-// OnUserDeleted takes the buyer's name, phone and street out of the orders of an account. The orders stay.
+// OnUserDeleted removes the buyer's name, phone and street from the orders of an account. The orders stay.
 func (h handler) OnUserDeleted(ctx context.Context, e userv1.Deleted) error {
 	return errors.Join(h.orders.AnonymizeBuyer(ctx, e.UserID), h.keys.PurgeUser(ctx, e.UserID))
 }

@@ -1,4 +1,4 @@
-// Package api is what comes in: the routes of shoppers, of peers, and the events order follows.
+// Package api has the routes and event handlers of order.
 package api
 
 import (
@@ -14,7 +14,7 @@ import (
 	"daprmall.dev/services/order/internal/order"
 )
 
-// Routes mounts everything order answers.
+// Routes adds all routes and event handlers of order.
 func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store, orders *order.Service) {
 	h := handler{orders, keys}
 
@@ -30,12 +30,12 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	s.POST(orderv1.PathCreate, server.Callers("checkout"), s.SignedIn, server.Handle(h.create))
 	// checkout, for its user: another address while the order awaits payment.
 	s.POST(orderv1.PathAddress, server.Callers("checkout"), s.SignedIn, server.Handle(h.address))
-	// product, checkout: does the order of a hold exist? "No" is for ever.
+	// product, checkout: whether the order of a hold exists. After a "no" it can never be created.
 	s.POST(orderv1.PathFence, server.Callers("product", "checkout"), server.Handle(h.fence))
-	// payment: what has to be paid, for a bill whose event has not come yet.
+	// payment: what has to be paid, if the event that opens the bill has not arrived yet.
 	s.POST(orderv1.PathGet, server.Callers("payment"), server.Handle(h.payable))
 
-	// Events; each safe to repeat and in any order. An order they name that is not there yet is parked and tried again.
+	// Events; each safe to repeat and in any order. An event that names an unknown order is parked and tried again.
 	inbox.OnAll(in, "payment", paymentv1.TypeSucceeded, h.OnPaymentSucceeded)
 	inbox.On(in, "payment", paymentv1.TypeRefunded, h.OnPaymentRefunded)
 	inbox.On(in, "product", stockv1.TypeRejected, h.OnStockRejected)

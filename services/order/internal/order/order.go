@@ -1,4 +1,4 @@
-// Package order is the domain of orders: what an order is, how it may change, and what is told of each change.
+// Package order is the domain of orders: what an order is, how it may change, and the events of each change.
 package order
 
 import (
@@ -12,7 +12,7 @@ import (
 // ID is an order's Snowflake id in decimal.
 type ID string
 
-// Status is where an order stands.
+// Status is the state of an order.
 type Status string
 
 // The states: AwaitingPayment → Paid or Cancelled. Money that arrives for a cancelled order, or for one without stock,
@@ -50,21 +50,21 @@ type Line struct {
 // Total is the price of the line.
 func (l Line) Total() int64 { return l.Price * l.Quantity } // cannot overflow: Place has checked it
 
-// Address is where the order is sent, copied when it was placed.
+// Address is where the order is sent: a copy, which later changes of the address book do not affect.
 type Address struct {
 	Recipient, Phone, Street, City, State, Country, PostalCode string
 }
 
-// Change is one step of the history.
-type Change struct {
+// HistoryEntry is one state that an order has had.
+type HistoryEntry struct {
 	Status Status
 	At     time.Time
 	Reason Reason
 }
 
-// Order is an order. Its state changes only through its methods, and each can refuse.
+// Order is an order. Its state changes only through its methods, each of which can refuse.
 type Order struct {
-	s Snapshot
+	state Snapshot
 }
 
 // Snapshot is an order's whole state, for stores and views. Changing a copy changes no order.
@@ -81,12 +81,12 @@ type Snapshot struct {
 	FromCart     bool
 	PaymentDueAt time.Time
 	CancelReason Reason
-	CancelledBy  string // effect id of the request that cancelled, to recognise its repetition
+	CancelledBy  string // effect id of the request that cancelled it, so that its repetition is recognised
 	PaymentID    string // the payment that made it paid
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	Version      int64
-	History      []Change
+	History      []HistoryEntry
 }
 
 // Draft is what a checkout asks for.
@@ -138,30 +138,30 @@ func Place(d Draft, now, due time.Time) (*Order, []Event, error) {
 func Restore(s Snapshot) *Order { return &Order{s} }
 
 // Snapshot returns the order's state.
-func (o *Order) Snapshot() Snapshot { return o.s }
+func (o *Order) Snapshot() Snapshot { return o.state }
 
 // become records a new state.
 func (o *Order) become(s Status, at time.Time, why Reason) {
-	o.s.Status = s
-	o.s.UpdatedAt = at
-	o.s.Version++
-	o.s.History = append(o.s.History, Change{Status: s, At: at, Reason: why})
+	o.state.Status = s
+	o.state.UpdatedAt = at
+	o.state.Version++
+	o.state.History = append(o.state.History, HistoryEntry{Status: s, At: at, Reason: why})
 }
 
-// Cancel ends an unpaid order. by is the effect id of the request ("" for the mall itself): a repetition succeeds
-// without a second effect, also when late money has been refunded since.
+// Cancel ends an unpaid order. by is the effect id of the shopper's request, "" if the time to pay is over. A
+// repetition succeeds without a second effect, even if a late payment has been refunded since.
 func (o *Order) Cancel(why Reason, by string, at time.Time) ([]Event, error) {
-	if by != "" && o.s.CancelledBy == by {
+	if by != "" && o.state.CancelledBy == by {
 		return nil, nil
 	}
-	if o.s.Status != AwaitingPayment {
-		return nil, problem.New(problem.Conflict, "order_not_cancellable", "The order is %s.", o.s.Status)
+	if o.state.Status != AwaitingPayment {
+		return nil, problem.New(problem.Conflict, "order_not_cancellable", "The order is %s.", o.state.Status)
 	}
 	return o.cancel(why, by, at), nil
 }
 
 func (o *Order) cancel(why Reason, by string, at time.Time) []Event {
-	o.s.CancelReason, o.s.CancelledBy = why, by
+	o.state.CancelReason, o.state.CancelledBy = why, by
 	o.become(Cancelled, at, why)
 	return []Event{{Kind: EventCancelled, Reason: why, At: at}}
 }
@@ -173,38 +173,38 @@ type Payment struct {
 	Currency string
 }
 
-// ApplyPayment decides what arrived money means: the order is paid, or the money is refunded. It is called once per
-// payment.
+// ApplyPayment decides what a successful payment means: the order is paid, or the money is refunded. The inbox calls it
+// once per payment.
 func (o *Order) ApplyPayment(p Payment, at time.Time) []Event {
-	back := func(why Reason) []Event {
-		o.s.Version++
-		o.s.UpdatedAt = at
+	refund := func(why Reason) []Event {
+		o.state.Version++
+		o.state.UpdatedAt = at
 		return []Event{{Kind: EventRefundRequested, Reason: why, Payment: p, At: at}}
 	}
 	switch {
-	case o.s.PaymentID == p.ID:
+	case o.state.PaymentID == p.ID:
 		return nil
-	case o.s.Status == Paid:
-		return back(SecondPayment)
-	case o.s.Status != AwaitingPayment:
-		return back(LatePayment)
-	case p.Amount != o.s.Total || p.Currency != o.s.Currency:
-		return back(WrongAmount)
+	case o.state.Status == Paid:
+		return refund(SecondPayment)
+	case o.state.Status != AwaitingPayment:
+		return refund(LatePayment)
+	case p.Amount != o.state.Total || p.Currency != o.state.Currency:
+		return refund(WrongAmount)
 	}
-	o.s.PaymentID = p.ID
+	o.state.PaymentID = p.ID
 	o.become(Paid, at, "")
 	return []Event{{Kind: EventPaid, Payment: p, At: at}}
 }
 
 // CancelOutOfStock cancels an order whose stock turned out to be missing; paid money is refunded.
 func (o *Order) CancelOutOfStock(at time.Time) []Event {
-	switch o.s.Status {
+	switch o.state.Status {
 	case AwaitingPayment:
 		return o.cancel(OutOfStock, "", at)
 	case Paid:
 		events := o.cancel(OutOfStock, "", at)
-		o.s.Version++
-		p := Payment{ID: o.s.PaymentID, Amount: o.s.Total, Currency: o.s.Currency}
+		o.state.Version++
+		p := Payment{ID: o.state.PaymentID, Amount: o.state.Total, Currency: o.state.Currency}
 		return append(events, Event{Kind: EventRefundRequested, Reason: OutOfStock, Payment: p, At: at})
 	}
 	return nil // cancelled meanwhile for another reason
@@ -219,22 +219,22 @@ type RefundRequest struct {
 // MarkRefunded records that a payment was refunded; asked are all refunds requested for the order, oldest first. A
 // cancelled order becomes refunded when its own payment is; the refund of a surplus payment, or of one that nobody
 // requested, changes nothing.
-func (o *Order) MarkRefunded(paymentID string, asked []RefundRequest, at time.Time) {
-	if o.s.Status != Cancelled || !slices.ContainsFunc(asked,
+func (o *Order) MarkRefunded(paymentID string, requested []RefundRequest, at time.Time) {
+	if o.state.Status != Cancelled || !slices.ContainsFunc(requested,
 		func(r RefundRequest) bool { return r.PaymentID == paymentID }) {
 		return
 	}
-	if paymentID == o.ownPayment(asked) {
+	if paymentID == o.ownPayment(requested) {
 		o.become(Refunded, at, RefundCompleted)
 	}
 }
 
 // ownPayment is the payment that paid the order or, if it was cancelled unpaid, the first that came too late.
-func (o *Order) ownPayment(asked []RefundRequest) string {
-	if o.s.PaymentID != "" {
-		return o.s.PaymentID
+func (o *Order) ownPayment(requested []RefundRequest) string {
+	if o.state.PaymentID != "" {
+		return o.state.PaymentID
 	}
-	for _, r := range asked {
+	for _, r := range requested {
 		if r.Reason == LatePayment {
 			return r.PaymentID
 		}
@@ -244,12 +244,12 @@ func (o *Order) ownPayment(asked []RefundRequest) string {
 
 // ChangeAddress changes where the order is sent while it awaits payment.
 func (o *Order) ChangeAddress(a Address, at time.Time) error {
-	if o.s.Status != AwaitingPayment {
+	if o.state.Status != AwaitingPayment {
 		return problem.New(problem.Conflict, "order_not_changeable",
-			"The order is %s; its address can be changed only while it awaits payment.", o.s.Status)
+			"The order is %s; its address can be changed only while it awaits payment.", o.state.Status)
 	}
-	o.s.Address, o.s.UpdatedAt = a, at
-	o.s.Version++
+	o.state.Address, o.state.UpdatedAt = a, at
+	o.state.Version++
 	return nil
 }
 

@@ -38,8 +38,8 @@ func in(t *testing.T, s Status) *Order {
 			o.MarkRefunded("p0", []RefundRequest{{"p0", LatePayment}}, noon)
 		}
 	}
-	if o.s.Status != s {
-		t.Fatalf("made an order that is %s, want %s", o.s.Status, s)
+	if o.state.Status != s {
+		t.Fatalf("made an order that is %s, want %s", o.state.Status, s)
 	}
 	return o
 }
@@ -48,12 +48,12 @@ func TestCancelOnlyWhileUnpaid(t *testing.T) {
 	for from, want := range map[Status]problem.Kind{AwaitingPayment: "", Paid: problem.Conflict,
 		Cancelled: problem.Conflict, Refunded: problem.Conflict} {
 		o := in(t, from)
-		before := o.s.Version
+		before := o.state.Version
 		_, err := o.Cancel(PaymentTimeout, "", noon)
 		if problem.KindOf(err) != want {
 			t.Errorf("cancel from %s: %v, want kind %q", from, err, want)
 		}
-		if err != nil && o.s.Version != before {
+		if err != nil && o.state.Version != before {
 			t.Errorf("a refused cancel from %s changed the order", from)
 		}
 	}
@@ -74,8 +74,8 @@ func TestSameCancelTwice(t *testing.T) {
 	// A payment that was under way came too late and was refunded before the request was repeated.
 	o.ApplyPayment(Payment{"p1", 210, "CNY"}, noon)
 	o.MarkRefunded("p1", []RefundRequest{{"p1", LatePayment}}, noon)
-	if events, err := o.Cancel(ByShopper, "r1", noon); err != nil || len(events) != 0 || o.s.Status != Refunded {
-		t.Errorf("after the refund: %d events, %v, %s; want the success it was", len(events), err, o.s.Status)
+	if events, err := o.Cancel(ByShopper, "r1", noon); err != nil || len(events) != 0 || o.state.Status != Refunded {
+		t.Errorf("after the refund: %d events, %v, %s; want the success it was", len(events), err, o.state.Status)
 	}
 }
 
@@ -106,8 +106,8 @@ func TestEveryPaymentCountsOrGoesBack(t *testing.T) {
 		if len(events) == 1 {
 			kind, why = events[0].Kind, events[0].Reason
 		}
-		if len(events) > 1 || kind != tt.want || why != tt.reason || o.s.Status != tt.status {
-			t.Errorf("%s: events %v, status %s; want kind %d reason %q, status %s", tt.name, events, o.s.Status, tt.want,
+		if len(events) > 1 || kind != tt.want || why != tt.reason || o.state.Status != tt.status {
+			t.Errorf("%s: events %v, status %s; want kind %d reason %q, status %s", tt.name, events, o.state.Status, tt.want,
 				tt.reason, tt.status)
 		}
 	}
@@ -146,8 +146,8 @@ func TestWhichRefundRefundsAnOrder(t *testing.T) {
 		for _, id := range tt.back {
 			o.MarkRefunded(id, tt.asked, noon)
 		}
-		if o.s.Status != tt.want {
-			t.Errorf("%s: %s, want %s", tt.name, o.s.Status, tt.want)
+		if o.state.Status != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, o.state.Status, tt.want)
 		}
 	}
 }
@@ -158,15 +158,15 @@ func TestLostStock(t *testing.T) {
 		events int
 	}{AwaitingPayment: {Cancelled, 1}, Paid: {Cancelled, 2}, Cancelled: {Cancelled, 0}, Refunded: {Refunded, 0}} {
 		o := in(t, from)
-		if events := o.CancelOutOfStock(noon); len(events) != want.events || o.s.Status != want.status {
-			t.Errorf("lose stock from %s: %v, %s; want %d events, %s", from, events, o.s.Status, want.events, want.status)
+		if events := o.CancelOutOfStock(noon); len(events) != want.events || o.state.Status != want.status {
+			t.Errorf("lose stock from %s: %v, %s; want %d events, %s", from, events, o.state.Status, want.events, want.status)
 		}
 	}
 	o := in(t, Paid)
 	o.CancelOutOfStock(noon)
 	o.MarkRefunded("p1", []RefundRequest{{"p1", OutOfStock}}, noon)
-	if o.s.Status != Refunded {
-		t.Errorf("after the money went back: %s, want refunded", o.s.Status)
+	if o.state.Status != Refunded {
+		t.Errorf("after the money went back: %s, want refunded", o.state.Status)
 	}
 }
 
@@ -208,7 +208,7 @@ func TestMoneyBalancesWhateverHappens(t *testing.T) {
 			rt.Fatal(err)
 		}
 		captured, refunded := map[string]bool{}, map[string]int{}
-		version := o.s.Version
+		version := o.state.Version
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			var events []Event
 			switch rapid.SampledFrom([]string{"pay", "cancel", "lose"}).Draw(rt, "step") {
@@ -228,15 +228,15 @@ func TestMoneyBalancesWhateverHappens(t *testing.T) {
 					refunded[e.Payment.ID]++
 				}
 			}
-			if o.s.Version < version {
-				rt.Fatalf("version went back from %d to %d", version, o.s.Version)
+			if o.state.Version < version {
+				rt.Fatalf("version went back from %d to %d", version, o.state.Version)
 			}
-			version = o.s.Version
+			version = o.state.Version
 		}
 		for id := range captured {
-			kept := o.s.Status == Paid && o.s.PaymentID == id
+			kept := o.state.Status == Paid && o.state.PaymentID == id
 			if kept == (refunded[id] == 1) || refunded[id] > 1 {
-				rt.Fatalf("payment %s: kept %v and refunded %d times; order %s", id, kept, refunded[id], o.s.Status)
+				rt.Fatalf("payment %s: kept %v and refunded %d times; order %s", id, kept, refunded[id], o.state.Status)
 			}
 		}
 	})

@@ -7,15 +7,15 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// Store keeps orders. State and events commit together. Now is the database's clock, so that replicas agree on
+// Store keeps orders. State and events commit together. now is the database's clock, so that replicas agree on
 // deadlines.
 type Store interface {
-	// Create keeps what build makes, unless the id has an order already (which is returned) or was fenced
-	// (checkout_expired).
+	// Create writes the order and events that build returns. If an order with this id exists it is returned instead; if
+	// the id was fenced, the error is checkout_expired.
 	Create(ctx context.Context, id ID, build func(now time.Time) (*Order, []Event, error)) (*Order, error)
-	// Update changes orders under their locks, all or none, in the order of updates, and returns one order per update. An
-	// unknown id is NotFound.
-	Update(ctx context.Context, wishes ...Update) ([]*Order, error)
+	// Update changes orders under their locks, all or none, in the sequence of updates, and returns one order per update.
+	// An unknown id is NotFound.
+	Update(ctx context.Context, updates ...Update) ([]*Order, error)
 	Find(ctx context.Context, id ID) (*Order, error)
 	// RefundRequests returns the refunds requested for an order, oldest first.
 	RefundRequests(ctx context.Context, id ID) ([]RefundRequest, error)
@@ -40,35 +40,36 @@ type Update struct {
 
 // Service has the use cases of orders.
 type Service struct {
-	store   Store
-	timeout func() time.Duration
-	grace   func() time.Duration
+	store          Store
+	paymentTimeout func() time.Duration
+	cancelGrace    func() time.Duration
 }
 
-// NewService takes the store and how long a shopper has to pay (it may change while running). Orders are cancelled
-// grace after they were due: no charge starts after the due time, and one under way has the grace to end.
+// NewService makes the use cases. paymentTimeout is how long a shopper has to pay. An unpaid order is cancelled
+// cancelGrace after that: no charge starts after the due time, and one that has begun has the grace to finish.
 func NewService(store Store, timeout, grace func() time.Duration) *Service {
-	return &Service{store: store, timeout: timeout, grace: grace}
+	return &Service{store: store, paymentTimeout: timeout, cancelGrace: grace}
 }
 
-// Place creates the order of a checkout. Idempotent by id; another user's id is refused.
+// Place creates the order of a checkout. It is idempotent by id; an id of another user's order is refused.
 func (s *Service) Place(ctx context.Context, d Draft) (*Order, error) {
 	o, err := s.store.Create(ctx, d.ID, func(now time.Time) (*Order, []Event, error) {
-		return Place(d, now, now.Add(s.timeout()))
+		return Place(d, now, now.Add(s.paymentTimeout()))
 	})
 	if err != nil {
 		return nil, err
 	}
-	if o.s.UserID != d.UserID {
+	if o.state.UserID != d.UserID {
 		return nil, problem.New(problem.Conflict, "order_id_taken", "This order id belongs to another order.")
 	}
 	return o, nil
 }
 
-// Fence answers product's question about a hold without an order: see Store.Fence.
+// Fence is asked by product about an expired hold, and by checkout before it refuses a checkout that may have had
+// another run: see Store.Fence.
 func (s *Service) Fence(ctx context.Context, id ID) (bool, error) { return s.store.Fence(ctx, id) }
 
-// Find returns an order without asking who wants it: for peers.
+// Find returns an order without checking its owner: for peers.
 func (s *Service) Find(ctx context.Context, id ID) (*Order, error) { return s.store.Find(ctx, id) }
 
 // Viewer is the user who reads an order.
@@ -83,7 +84,7 @@ func (s *Service) Show(ctx context.Context, id ID, v Viewer) (*Order, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.s.UserID != v.UserID && !v.Admin {
+	if o.state.UserID != v.UserID && !v.Admin {
 		return nil, problem.NewNotFound("order")
 	}
 	return o, nil
@@ -94,10 +95,10 @@ func (s *Service) List(ctx context.Context, userID string, status Status, before
 	return s.store.List(ctx, userID, status, before, limit)
 }
 
-// own changes a user's own order; another user's looks like a missing one.
-func (s *Service) own(ctx context.Context, id ID, userID string, change Mutation) (*Order, error) {
+// changeOwn changes a user's own order. Another user's order is refused like a missing one.
+func (s *Service) changeOwn(ctx context.Context, id ID, userID string, change Mutation) (*Order, error) {
 	changed, err := s.store.Update(ctx, Update{id, func(o *Order, now time.Time) ([]Event, error) {
-		if o.s.UserID != userID {
+		if o.state.UserID != userID {
 			return nil, problem.NewNotFound("order")
 		}
 		return change(o, now)
@@ -108,47 +109,48 @@ func (s *Service) own(ctx context.Context, id ID, userID string, change Mutation
 	return changed[0], nil
 }
 
-// Cancel cancels for the shopper; request is the effect id that identifies a repetition.
-func (s *Service) Cancel(ctx context.Context, id ID, userID, request string) (*Order, error) {
-	return s.own(ctx, id, userID, func(o *Order, now time.Time) ([]Event,
-		error) {
-		return o.Cancel(ByShopper, request, now)
+// Cancel cancels for the shopper; effectID identifies the request and its repetitions.
+func (s *Service) Cancel(ctx context.Context, id ID, userID, effectID string) (*Order, error) {
+	return s.changeOwn(ctx, id, userID, func(o *Order, now time.Time) ([]Event, error) {
+		return o.Cancel(ByShopper, effectID, now)
 	})
 }
 
 // ChangeAddress changes where the user's own order is sent.
 func (s *Service) ChangeAddress(ctx context.Context, id ID, userID string, a Address) (*Order, error) {
-	return s.own(ctx, id, userID, func(o *Order, now time.Time) ([]Event, error) { return nil, o.ChangeAddress(a, now) })
+	return s.changeOwn(ctx, id, userID, func(o *Order, now time.Time) ([]Event, error) {
+		return nil,
+			o.ChangeAddress(a, now)
+	})
 }
 
-// PaymentReceived is money that arrived for an order.
+// PaymentReceived is a successful payment of an order.
 type PaymentReceived struct {
-	ID      ID
+	OrderID ID
 	Payment Payment
 }
 
 // ApplyPayments handles payment.succeeded.
-func (s *Service) ApplyPayments(ctx context.Context, arrived ...PaymentReceived) error {
-	wishes := make([]Update, len(arrived))
-	for i, a := range arrived {
-		wishes[i] = Update{a.ID, func(o *Order, now time.Time) ([]Event, error) {
-			return o.ApplyPayment(a.Payment, now),
-				nil
+func (s *Service) ApplyPayments(ctx context.Context, received ...PaymentReceived) error {
+	updates := make([]Update, len(received))
+	for i, r := range received {
+		updates[i] = Update{r.OrderID, func(o *Order, now time.Time) ([]Event, error) {
+			return o.ApplyPayment(r.Payment, now), nil
 		}}
 	}
-	_, err := s.store.Update(ctx, wishes...)
+	_, err := s.store.Update(ctx, updates...)
 	return err
 }
 
 // MarkRefunded handles payment.refunded.
 func (s *Service) MarkRefunded(ctx context.Context, id ID, paymentID string) error {
-	// Read before the lock: a refund is requested, and that is committed, long before its event arrives.
-	asked, err := s.store.RefundRequests(ctx, id)
+	// Reading before the order is locked is safe: the request for this refund committed long before its event arrived.
+	requested, err := s.store.RefundRequests(ctx, id)
 	if err != nil {
 		return err
 	}
 	_, err = s.store.Update(ctx, Update{id, func(o *Order, now time.Time) ([]Event, error) {
-		o.MarkRefunded(paymentID, asked, now)
+		o.MarkRefunded(paymentID, requested, now)
 		return nil, nil
 	}})
 	return err
@@ -156,8 +158,7 @@ func (s *Service) MarkRefunded(ctx context.Context, id ID, paymentID string) err
 
 // CancelOutOfStock handles stock.rejected.
 func (s *Service) CancelOutOfStock(ctx context.Context, id ID) error {
-	_, err := s.store.Update(ctx, Update{id, func(o *Order, now time.Time) ([]Event,
-		error) {
+	_, err := s.store.Update(ctx, Update{id, func(o *Order, now time.Time) ([]Event, error) {
 		return o.CancelOutOfStock(now), nil
 	}})
 	return err
@@ -166,8 +167,7 @@ func (s *Service) CancelOutOfStock(ctx context.Context, id ID) error {
 // CancelDue cancels every order whose time to pay has passed and returns their number.
 func (s *Service) CancelDue(ctx context.Context) (int, error) {
 	for n := 0; ; n++ {
-		found, err := s.store.NextDue(ctx, s.grace(), func(o *Order, now time.Time) ([]Event,
-			error) {
+		found, err := s.store.NextDue(ctx, s.cancelGrace(), func(o *Order, now time.Time) ([]Event, error) {
 			return o.Cancel(PaymentTimeout, "", now)
 		})
 		if err != nil || !found {

@@ -47,7 +47,7 @@ func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
 	if _, err := orders.Cancel(ctx, "100", "7", ""); err != nil {
 		t.Fatal(err)
 	}
-	late := order.PaymentReceived{ID: "100", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}
+	late := order.PaymentReceived{OrderID: "100", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}
 	want := events(t, db, "100")
 	for _, step := range []struct {
 		what string
@@ -124,7 +124,7 @@ func TestALatePaymentRacesWithTheArchive(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
-				err := orders.ApplyPayments(ctx, order.PaymentReceived{ID: d.ID,
+				err := orders.ApplyPayments(ctx, order.PaymentReceived{OrderID: d.ID,
 					Payment: order.Payment{ID: "9" + string(d.ID[8:]), Amount: 255, Currency: "CNY"}})
 				if err != nil {
 					t.Errorf("pay: %v", err)

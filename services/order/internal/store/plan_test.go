@@ -47,7 +47,7 @@ func TestNothingReadsAllOrders(t *testing.T) {
 	orders := order.NewService(s, func() time.Duration { return time.Minute }, func() time.Duration { return 0 })
 	ctx, me := t.Context(), order.Viewer{UserID: "7"}
 	pay := func(id order.ID, amount int64) error {
-		return orders.ApplyPayments(ctx, order.PaymentReceived{ID: id,
+		return orders.ApplyPayments(ctx, order.PaymentReceived{OrderID: id,
 			Payment: order.Payment{ID: "9" + string(id), Amount: amount, Currency: "CNY"}})
 	}
 	for what, do := range map[string]func() error{

@@ -8,9 +8,9 @@ import (
 	"daprmall.dev/services/order/internal/order"
 )
 
-// row is the row of an order; ids are BIGINT in PostgreSQL and decimal strings here. Its JSON has the columns' names,
-// as insert needs it.
-type row struct {
+// orderRow is the row of an order; ids are bigint in PostgreSQL and decimal strings here. The JSON names are the column
+// names: insertOrder and updateOrders read rows as JSON.
+type orderRow struct {
 	ID           string    `gorm:"primaryKey" json:"id"`
 	UserID       string    `json:"user_id"`
 	Status       string    `json:"status"`
@@ -35,7 +35,7 @@ type row struct {
 	Version      int64     `json:"version"`
 }
 
-func (row) TableName() string { return "orders" }
+func (orderRow) TableName() string { return "orders" }
 
 type lineRow struct {
 	OrderID   string `json:"order_id"`
@@ -64,8 +64,8 @@ type refundRow struct {
 
 func (refundRow) TableName() string { return "order_refunds" }
 
-func toRow(s order.Snapshot) row {
-	return row{ID: string(s.ID), UserID: s.UserID, Status: string(s.Status),
+func toOrderRow(s order.Snapshot) orderRow {
+	return orderRow{ID: string(s.ID), UserID: s.UserID, Status: string(s.Status),
 		Recipient: s.Address.Recipient, Phone: s.Address.Phone, Street: s.Address.Street, City: s.Address.City,
 		State:   s.Address.State,
 		Country: s.Address.Country, PostalCode: s.Address.PostalCode,
@@ -84,17 +84,17 @@ func toLineRows(s order.Snapshot) []lineRow {
 	return rows
 }
 
-func toHistoryRows(s order.Snapshot, known int) []historyRow {
+func toHistoryRows(s order.Snapshot, from int) []historyRow {
 	rows := []historyRow{}
-	for i, h := range s.History[known:] {
-		rows = append(rows, historyRow{OrderID: string(s.ID), Position: known + i, Status: string(h.Status),
+	for i, h := range s.History[from:] {
+		rows = append(rows, historyRow{OrderID: string(s.ID), Position: from + i, Status: string(h.Status),
 			Reason: string(h.Reason), At: h.At})
 	}
 	return rows
 }
 
-// part is a line of an order, or a step of its history (then it has a time).
-type part struct {
+// partRow is a line of an order, or an entry of its history: only that has a time.
+type partRow struct {
 	OrderID   string
 	Position  int
 	ProductID string
@@ -107,12 +107,12 @@ type part struct {
 	At        *time.Time
 }
 
-func fromRows(rows []row, parts []part) []*order.Order {
-	linesOf, historyOf := map[string][]order.Line{}, map[string][]order.Change{}
+func fromRows(rows []orderRow, parts []partRow) []*order.Order {
+	linesOf, historyOf := map[string][]order.Line{}, map[string][]order.HistoryEntry{}
 	for _, p := range parts {
 		if p.At != nil {
 			historyOf[p.OrderID] = append(historyOf[p.OrderID],
-				order.Change{Status: order.Status(p.Status), At: p.At.UTC(), Reason: order.Reason(p.Reason)})
+				order.HistoryEntry{Status: order.Status(p.Status), At: p.At.UTC(), Reason: order.Reason(p.Reason)})
 		} else {
 			linesOf[p.OrderID] = append(linesOf[p.OrderID],
 				order.Line{ProductID: p.ProductID, SellerID: p.SellerID, Name: p.Name, Price: p.Price, Quantity: p.Quantity})

@@ -32,8 +32,8 @@ type Store struct {
 // New makes a store.
 func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, out: out} }
 
-// Create implements order.Store. It is one statement, because a checkout waits for it. Create and Fence of one id
-// exclude each other by the row of order_ids that both insert.
+// Create implements order.Store. It writes by one statement, because a checkout waits for it. Create and Fence of one
+// id exclude each other, because both insert the same row of order_ids.
 func (s *Store) Create(ctx context.Context, id order.ID,
 	build func(now time.Time) (*order.Order, []order.Event, error)) (*order.Order, error) {
 	now, err := s.clock.now(ctx, postgres.DB(ctx, s.db))
@@ -63,7 +63,7 @@ func (s *Store) Create(ctx context.Context, id order.ID,
 	return o, err
 }
 
-// insertOrder names its columns: a newer version running beside this one may have added some.
+// insertOrder names its columns, because a newer version that runs beside this one may have added some.
 const insertOrder = `WITH claim AS (
 		INSERT INTO order_ids (order_id) VALUES (?) ON CONFLICT (order_id) DO NOTHING RETURNING order_id
 	), o AS (
@@ -88,12 +88,12 @@ const insertOrder = `WITH claim AS (
 
 // insert writes a new order with its lines, history and event, unless the id is taken.
 func (s *Store) insert(ctx context.Context, snap order.Snapshot, events []order.Event) (created bool, err error) {
-	parts, err := texts(toRow(snap), toLineRows(snap), toHistoryRows(snap, 0))
+	parts, err := marshalAll(toOrderRow(snap), toLineRows(snap), toHistoryRows(snap, 0))
 	if err != nil {
 		return false, err
 	}
-	told := toEvents(snap, events)
-	rows, err := s.out.Rows(ctx, told...)
+	published := toEvents(snap, events)
+	rows, err := s.out.Rows(ctx, published...)
 	if err != nil {
 		return false, err
 	}
@@ -102,11 +102,11 @@ func (s *Store) insert(ctx context.Context, snap order.Snapshot, events []order.
 	if res.Error != nil || res.RowsAffected == 0 {
 		return false, res.Error
 	}
-	s.out.Notify(ctx, told...)
+	s.out.Notify(ctx, published...)
 	return true, nil
 }
 
-func texts(parts ...any) ([]any, error) {
+func marshalAll(parts ...any) ([]any, error) {
 	out := make([]any, len(parts))
 	for i, part := range parts {
 		text, err := json.Marshal(part)
@@ -138,7 +138,7 @@ func (s *Store) Find(ctx context.Context, id order.ID) (*order.Order, error) {
 }
 
 func find(db *gorm.DB, id order.ID) (*order.Order, error) {
-	found, err := load(db, db.Table("all_orders").Where("id = ?", id))
+	found, err := readOrders(db, db.Table("all_orders").Where("id = ?", id))
 	if err != nil {
 		return nil, err
 	}
@@ -150,14 +150,14 @@ func find(db *gorm.DB, id order.ID) (*order.Order, error) {
 
 // RefundRequests implements order.Store.
 func (s *Store) RefundRequests(ctx context.Context, id order.ID) ([]order.RefundRequest, error) {
-	var asked []order.RefundRequest
+	var requested []order.RefundRequest
 	err := postgres.DB(ctx, s.db).Raw(
 		"SELECT payment_id, reason FROM all_order_refunds WHERE order_id = ? ORDER BY at, payment_id",
-		string(id)).Scan(&asked).Error
+		string(id)).Scan(&requested).Error
 	if err != nil {
 		return nil, fmt.Errorf("read refunds of order %s: %w", id, err)
 	}
-	return asked, nil
+	return requested, nil
 }
 
 // List implements order.Store.
@@ -171,19 +171,20 @@ func (s *Store) List(ctx context.Context, userID string, status order.Status, be
 	if before != "" {
 		q = q.Where("id < ?", before)
 	}
-	return load(db, q)
+	return readOrders(db, q)
 }
 
-func load(db, query *gorm.DB) ([]*order.Order, error) {
-	var rows []row
+func readOrders(db, query *gorm.DB) ([]*order.Order, error) {
+	var rows []orderRow
 	if err := query.Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read orders: %w", err)
 	}
-	return restore(db, "all_", rows)
+	return withParts(db, "all_", rows)
 }
 
-// restore reads lines and history of orders by one query: of live orders (""), or of all ("all_").
-func restore(db *gorm.DB, which string, rows []row) ([]*order.Order, error) {
+// withParts reads lines and history of orders by one query and makes the orders. prefix is "" for live orders, and
+// "all_" for live and archived ones.
+func withParts(db *gorm.DB, prefix string, rows []orderRow) ([]*order.Order, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -192,11 +193,11 @@ func restore(db *gorm.DB, which string, rows []row) ([]*order.Order, error) {
 		keys[i] = r.ID
 	}
 	all := postgres.Array(keys)
-	var parts []part
+	var parts []partRow
 	err := db.Raw(`SELECT order_id, position, product_id, seller_id, name, price, quantity, '' AS status, '' AS reason,
 		NULL::timestamptz AS at
-			FROM `+which+`order_lines WHERE order_id = ANY(?::bigint[])
-		UNION ALL SELECT order_id, position, 0, 0, '', 0, 0, status, reason, at FROM `+which+`order_history
+			FROM `+prefix+`order_lines WHERE order_id = ANY(?::bigint[])
+		UNION ALL SELECT order_id, position, 0, 0, '', 0, 0, status, reason, at FROM `+prefix+`order_history
 		WHERE order_id = ANY(?::bigint[])
 		ORDER BY order_id, position`, all, all).Scan(&parts).Error
 	if err != nil {

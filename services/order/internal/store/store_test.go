@@ -114,7 +114,7 @@ func TestCancelRacesPayment(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _, cancelErr = orders.Cancel(t.Context(), order.ID(id), "7", "1") })
 		wg.Go(func() {
-			payErr = orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id),
+			payErr = orders.ApplyPayments(t.Context(), order.PaymentReceived{OrderID: order.ID(id),
 				Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
 		})
 		wg.Wait()
@@ -147,7 +147,7 @@ func TestTimeoutRacesPayment(t *testing.T) {
 			}
 		})
 		wg.Go(func() {
-			if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id),
+			if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{OrderID: order.ID(id),
 				Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}}); err != nil {
 				t.Error(err)
 			}
@@ -181,7 +181,7 @@ func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
 	if n, err := orders.CancelDue(t.Context()); n != 0 || err != nil {
 		t.Errorf("within the grace: %d cancelled, %v; want none", n, err)
 	}
-	if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "101",
+	if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{OrderID: "101",
 		Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
 func TestLostStockSendsTheMoneyBack(t *testing.T) {
 	db, orders := open(t)
 	pay := func(id string) error {
-		return orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: order.ID(id),
+		return orders.ApplyPayments(t.Context(), order.PaymentReceived{OrderID: order.ID(id),
 			Payment: order.Payment{ID: "9" + id, Amount: 255, Currency: "CNY"}})
 	}
 	lose := func(id string) error { return orders.CancelOutOfStock(t.Context(), order.ID(id)) }
@@ -243,7 +243,7 @@ func TestLostStockSendsTheMoneyBack(t *testing.T) {
 func TestPaymentsOfABatchAreDecidedEach(t *testing.T) {
 	db, orders := open(t)
 	pay := func(id, payment string) order.PaymentReceived {
-		return order.PaymentReceived{ID: order.ID(id), Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}
+		return order.PaymentReceived{OrderID: order.ID(id), Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}
 	}
 	for _, id := range []string{"600", "601", "602", "603"} {
 		if _, err := orders.Place(t.Context(), draft(id, "7")); err != nil {
@@ -295,7 +295,7 @@ func TestBatchesOfPaymentsDoNotDeadlock(t *testing.T) {
 		if _, err := orders.Place(t.Context(), draft(string(id), "7")); err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, order.PaymentReceived{ID: id, Payment: order.Payment{ID: "9" + string(id), Amount: 255,
+		all = append(all, order.PaymentReceived{OrderID: id, Payment: order.Payment{ID: "9" + string(id), Amount: 255,
 			Currency: "CNY"}})
 	}
 	back := slices.Clone(all)
@@ -310,9 +310,9 @@ func TestBatchesOfPaymentsDoNotDeadlock(t *testing.T) {
 	}
 	wg.Wait()
 	for _, a := range all {
-		if o, err := orders.Find(t.Context(), a.ID); err != nil || o.Snapshot().Status != order.Paid ||
+		if o, err := orders.Find(t.Context(), a.OrderID); err != nil || o.Snapshot().Status != order.Paid ||
 			o.Snapshot().Version != 2 {
-			t.Errorf("order %s: %+v, %v; want it paid once", a.ID, o, err)
+			t.Errorf("order %s: %+v, %v; want it paid once", a.OrderID, o, err)
 		}
 	}
 }
@@ -324,7 +324,7 @@ func TestAStrayPaymentDoesNotRefundAnOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, payment := range []string{"91", "92"} {
-		if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "410",
+		if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{OrderID: "410",
 			Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}); err != nil {
 			t.Fatal(err)
 		}
@@ -354,7 +354,7 @@ func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{ID: "400",
+		if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{OrderID: "400",
 			Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
 			t.Fatal(err)
 		}

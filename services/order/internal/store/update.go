@@ -18,14 +18,15 @@ import (
 
 // locked is the row of a locked order, with the database's time.
 type locked struct {
-	Row row `gorm:"embedded"`
+	Row orderRow `gorm:"embedded"`
 	Now time.Time
 }
 
-// Update implements order.Store. It takes three statements for any number of updates, and one more for each refund.
-func (s *Store) Update(ctx context.Context, wishes ...order.Update) ([]*order.Order, error) {
-	ids := make([]string, len(wishes))
-	for i, w := range wishes {
+// Update implements order.Store by three statements (lock, read lines and history, write) for any number of updates,
+// and one more for each refund.
+func (s *Store) Update(ctx context.Context, updates ...order.Update) ([]*order.Order, error) {
+	ids := make([]string, len(updates))
+	for i, w := range updates {
 		ids[i] = string(w.ID)
 	}
 	slices.Sort(ids)
@@ -44,7 +45,7 @@ func (s *Store) Update(ctx context.Context, wishes ...order.Update) ([]*order.Or
 		if len(found) < len(ids) {
 			return problem.NewNotFound("order")
 		}
-		changed, err = s.change(ctx, tx, found, wishes)
+		changed, err = s.applyUpdates(ctx, tx, found, updates)
 		return err
 	})
 	return changed, err
@@ -63,7 +64,7 @@ func (s *Store) NextDue(ctx context.Context, grace time.Duration, change order.M
 		if res.Error != nil || !found {
 			return res.Error
 		}
-		_, err := s.change(ctx, tx, []locked{l}, []order.Update{{ID: order.ID(l.Row.ID), Change: change}})
+		_, err := s.applyUpdates(ctx, tx, []locked{l}, []order.Update{{ID: order.ID(l.Row.ID), Change: change}})
 		return err
 	})
 	return found, err
@@ -81,29 +82,30 @@ const updateOrders = `WITH o AS (
 	)
 	` + outbox.Insert
 
-// change applies changes to locked orders and writes them with their history and events by one statement.
-func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes []order.Update) ([]*order.Order,
-	error) {
-	rows := make([]row, len(found))
+// applyUpdates changes locked orders and writes them with their history and events by one statement.
+func (s *Store) applyUpdates(
+	ctx context.Context, tx *gorm.DB, found []locked, updates []order.Update,
+) ([]*order.Order, error) {
+	rows := make([]orderRow, len(found))
 	for i, l := range found {
 		rows[i] = l.Row
 	}
-	orders, err := restore(tx, "", rows)
+	orders, err := withParts(tx, "", rows)
 	if err != nil {
 		return nil, err
 	}
-	// for the history only; it was read before the wait for the locks, so no decision may depend on it
+	// For the history only: the clock was read before the statement waited for locks, so no decision may depend on it.
 	now := found[len(found)-1].Now.UTC()
-	of := make(map[order.ID]*order.Order, len(orders))
+	byID := make(map[order.ID]*order.Order, len(orders))
 	for _, o := range orders {
-		of[o.Snapshot().ID] = o
+		byID[o.Snapshot().ID] = o
 	}
-	changed := map[order.ID]row{}
+	changed := map[order.ID]orderRow{}
 	var history []historyRow
-	var told []outbox.Event
-	out := make([]*order.Order, len(wishes))
-	for i, w := range wishes {
-		o := of[w.ID]
+	var published []outbox.Event
+	out := make([]*order.Order, len(updates))
+	for i, w := range updates {
+		o := byID[w.ID]
 		out[i] = o
 		before := o.Snapshot()
 		events, err := w.Change(o, now)
@@ -114,12 +116,12 @@ func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes 
 		if after.Version == before.Version {
 			continue
 		}
-		if events, err = newRefunds(tx, w.ID, events); err != nil {
+		if events, err = dropRepeatedRefunds(tx, w.ID, events); err != nil {
 			return nil, err
 		}
-		changed[w.ID] = toRow(after)
+		changed[w.ID] = toOrderRow(after)
 		history = append(history, toHistoryRows(after, len(before.History))...)
-		told = append(told, toEvents(after, events)...)
+		published = append(published, toEvents(after, events)...)
 		if len(events) == 0 {
 			s.out.LogChange(ctx, "order."+string(after.Status), string(w.ID), "version", after.Version)
 		}
@@ -127,30 +129,31 @@ func (s *Store) change(ctx context.Context, tx *gorm.DB, found []locked, wishes 
 	if len(changed) == 0 {
 		return out, nil
 	}
-	return out, s.save(ctx, tx, slices.Collect(maps.Values(changed)), history, told)
+	return out, s.save(ctx, tx, slices.Collect(maps.Values(changed)), history, published)
 }
 
-func (s *Store) save(ctx context.Context, tx *gorm.DB, changed []row, history []historyRow, told []outbox.Event) error {
-	args, err := texts(changed, append([]historyRow{}, history...)) // none is [], not null
+func (s *Store) save(ctx context.Context, tx *gorm.DB, changed []orderRow, history []historyRow,
+	published []outbox.Event) error {
+	args, err := marshalAll(changed, append([]historyRow{}, history...)) // none is [], not null
 	if err != nil {
 		return err
 	}
-	events, err := s.out.Rows(ctx, told...)
+	events, err := s.out.Rows(ctx, published...)
 	if err != nil {
 		return err
 	}
 	if err := tx.Exec(updateOrders, append(args, events)...).Error; err != nil {
 		return fmt.Errorf("save orders: %w", err)
 	}
-	if len(told) > 0 {
-		s.out.Notify(ctx, told...)
+	if len(published) > 0 {
+		s.out.Notify(ctx, published...)
 	}
 	return nil
 }
 
-// newRefunds drops requests for refunds that exist already.
-func newRefunds(tx *gorm.DB, id order.ID, events []order.Event) ([]order.Event, error) {
-	var kept []order.Event
+// dropRepeatedRefunds drops requests for refunds that exist already.
+func dropRepeatedRefunds(tx *gorm.DB, id order.ID, events []order.Event) ([]order.Event, error) {
+	var fresh []order.Event
 	for _, e := range events {
 		if e.Kind == order.EventRefundRequested {
 			r := refundRow{PaymentID: e.Payment.ID, OrderID: string(id), Reason: string(e.Reason), At: e.At}
@@ -162,7 +165,7 @@ func newRefunds(tx *gorm.DB, id order.ID, events []order.Event) ([]order.Event, 
 				continue
 			}
 		}
-		kept = append(kept, e)
+		fresh = append(fresh, e)
 	}
-	return kept, nil
+	return fresh, nil
 }

@@ -22,7 +22,7 @@ type PricedHold struct {
 	Shortages []inventory.Shortage
 }
 
-// Hold takes all lines of an order or none, once per order id, by one call of the gate, and prices them by one query. A
+// Hold holds all lines of an order or none, once per order id, by one call of the gate, and prices them by one query. A
 // refusal is a result, not an error.
 func (s *Service) Hold(ctx context.Context, orderID string, lines []inventory.Line) (PricedHold, error) {
 	res, err := s.inventory.Hold(ctx, orderID, lines)
@@ -35,8 +35,9 @@ func (s *Service) Hold(ctx context.Context, orderID string, lines []inventory.Li
 	return s.priced(ctx, lines)
 }
 
-// priced reads names and prices by one query after the hold, so that no price is older than its hold. If a product was
-// removed the hold stays: this may be the retry of a checkout whose order exists, and only its caller can find out.
+// priced reads names and prices by one query after the hold, so that no price is older than its hold. If a product is
+// no longer for sale, the result is Unavailable and the hold stays: this may be the retry of a checkout whose order
+// exists. Only checkout knows whether it is one, and then asks order before it releases the hold.
 func (s *Service) priced(ctx context.Context, lines []inventory.Line) (PricedHold, error) {
 	ids := make([]string, len(lines))
 	for i, l := range lines {
@@ -46,14 +47,14 @@ func (s *Service) priced(ctx context.Context, lines []inventory.Line) (PricedHol
 	if err != nil {
 		return PricedHold{}, err
 	}
-	by := make(map[string]View, len(views))
+	viewOf := make(map[string]View, len(views))
 	for _, v := range views {
-		by[v.ID] = v
+		viewOf[v.ID] = v
 	}
 	priced := PricedHold{Status: inventory.Held}
 	var removed []string
-	for _, l := range inventory.Merge(lines) {
-		v, ok := by[l.ProductID]
+	for _, l := range inventory.MergeLines(lines) {
+		v, ok := viewOf[l.ProductID]
 		if !ok || v.Deleted {
 			removed = append(removed, l.ProductID)
 			continue

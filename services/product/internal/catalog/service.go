@@ -53,7 +53,7 @@ func (s *Service) Create(ctx context.Context, id string, by Actor, d CreateParam
 	if err != nil {
 		return View{}, err
 	}
-	_, first, err := inventory.Open(id, d.Stock, by.UserID)
+	_, first, err := inventory.OpenLedger(id, d.Stock, by.UserID)
 	if err != nil {
 		return View{}, err
 	}

@@ -12,13 +12,12 @@ import (
 // binding is the name of the Dapr component.
 const binding = "redis-lua"
 
-// callTimeout is how long a buyer may wait for the gate: when Redis is down a checkout answers 503 soon instead of
-// queueing.
-const callTimeout = 2 * time.Second
+// gateTimeout bounds a call of the gate, so that a checkout answers 503 soon when Redis is down.
+const gateTimeout = 2 * time.Second
 
-// recordedMost is how many recorded holds one call names: the binding accepts no more per product, and the call stays
-// far below the largest body of a sidecar.
-const recordedMost = 5000
+// maxRecorded is how many recorded holds one call may name. The binding accepts no more per product, and the call stays
+// far below the largest body that a sidecar accepts.
+const maxRecorded = 5000
 
 // Binder calls an operation of an output binding: sidecar.Client.
 type Binder interface {
@@ -27,12 +26,12 @@ type Binder interface {
 
 // Gate implements inventory.Gate through the binding.
 type Gate struct {
-	side  Binder
-	owner string // of locks: this process
+	sidecar Binder
+	owner   string // names this process as the owner of locks
 }
 
 // NewGate makes a gate.
-func NewGate(side Binder) *Gate { return &Gate{side: side, owner: rand.Text()} }
+func NewGate(side Binder) *Gate { return &Gate{sidecar: side, owner: rand.Text()} }
 
 var _ inventory.Gate = (*Gate)(nil)
 
@@ -42,15 +41,15 @@ type line struct {
 }
 
 func (g *Gate) call(ctx context.Context, operation string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, gateTimeout)
 	defer cancel()
-	return g.side.Bind(ctx, binding, operation, in, out)
+	return g.sidecar.Bind(ctx, binding, operation, in, out)
 }
 
 // Hold takes all lines or none.
 func (g *Gate) Hold(
 	ctx context.Context, id string, lines []inventory.Line, ttl time.Duration,
-) (inventory.ItemHold, error) {
+) (inventory.GateHold, error) {
 	in := struct {
 		OrderID string `json:"order_id"`
 		TTL     int64  `json:"ttl_ms"`
@@ -68,9 +67,9 @@ func (g *Gate) Hold(
 		Missing []string `json:"missing"`
 	}
 	if err := g.call(ctx, "hold", in, &out); err != nil {
-		return inventory.ItemHold{}, err
+		return inventory.GateHold{}, err
 	}
-	v := inventory.ItemHold{Status: out.Status, Missing: out.Missing}
+	v := inventory.GateHold{Status: out.Status, Missing: out.Missing}
 	for _, s := range out.Shortages {
 		v.Shortages = append(v.Shortages, inventory.Shortage(s))
 	}
@@ -86,8 +85,8 @@ func (g *Gate) Unhold(ctx context.Context, id string) error {
 	return g.call(ctx, "unhold", orderIn{id}, nil)
 }
 
-// Apply sends the ledger's stock to the gate, in as many calls as needed. A product that needs several parts gets its
-// base with each: until the last one the gate shows less stock than there is, never more.
+// Apply sends the ledger's stock to the gate, in as many calls as its recorded holds need. A product that needs several
+// calls gets its base with each: until the last call the gate has less stock than there is, never more.
 func (g *Gate) Apply(ctx context.Context, items []inventory.Apply) error {
 	type item struct {
 		ProductID string   `json:"product_id"`
@@ -100,9 +99,9 @@ func (g *Gate) Apply(ctx context.Context, items []inventory.Apply) error {
 		Items []item `json:"items"`
 	}
 	var next call
-	space := recordedMost
+	space := maxRecorded
 	send := func() error {
-		defer func() { next, space = call{}, recordedMost }()
+		defer func() { next, space = call{}, maxRecorded }()
 		return g.call(ctx, "apply", next, nil)
 	}
 	for _, it := range items {
@@ -157,8 +156,8 @@ func (g *Gate) Extend(ctx context.Context, id string, ttl time.Duration) error {
 	return g.call(ctx, "extend", in, nil)
 }
 
-// Held pages through products with open holds.
-func (g *Gate) Held(ctx context.Context, cursor string, limit int) (ids []string, next string, err error) {
+// HeldProducts pages through products with open holds.
+func (g *Gate) HeldProducts(ctx context.Context, cursor string, limit int) (ids []string, next string, err error) {
 	in := struct {
 		Cursor string `json:"cursor,omitempty"`
 		Limit  int    `json:"limit"`

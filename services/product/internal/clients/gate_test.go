@@ -44,7 +44,7 @@ func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
 			`{"status":"sold_out","shortages":[{"product_id":"7","available":1}],"missing":[]}`,
 			func(g *Gate) (any, error) {
 				return g.Hold(ctx, "1", []inventory.Line{{ProductID: "7", Quantity: 2}}, time.Minute)
-			}, inventory.ItemHold{Status: "sold_out", Missing: []string{},
+			}, inventory.GateHold{Status: "sold_out", Missing: []string{},
 				Shortages: []inventory.Shortage{{ProductID: "7", Available: 1}}}},
 		{"unhold", `{"order_id":"1"}`, `{"status":"absent"}`,
 			func(g *Gate) (any, error) { return nil, g.Unhold(ctx, "1") }, nil},
@@ -68,7 +68,7 @@ func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
 			func(g *Gate) (any, error) { return nil, g.Extend(ctx, "1", time.Second) }, nil},
 		{"held", `{"cursor":"7","limit":5}`, `{"product_ids":["8"],"cursor":"8"}`,
 			func(g *Gate) (any, error) {
-				ids, next, err := g.Held(ctx, "7", 5)
+				ids, next, err := g.HeldProducts(ctx, "7", 5)
 				return append(ids, next), err
 			}, []string{"8", "8"}},
 		{"inspect", `{"product_ids":["7"]}`,
@@ -81,7 +81,7 @@ func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
 			func(g *Gate) (any, error) { return g.Lock(ctx, "k", 500*time.Millisecond) }, true},
 	} {
 		w := &wire{answer: c.answer}
-		got, err := c.call(&Gate{side: w, owner: "me"})
+		got, err := c.call(&Gate{sidecar: w, owner: "me"})
 		if err != nil || w.operation != c.operation || w.said != c.said {
 			t.Errorf("%s: said %s %s, %v, want %s", c.operation, w.operation, w.said, err, c.said)
 		}
@@ -89,7 +89,7 @@ func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
 			t.Errorf("%s: understood %+v, want %+v", c.operation, got, c.want)
 		}
 		w.err = errors.New("down")
-		if _, err := c.call(&Gate{side: w, owner: "me"}); !errors.Is(err, w.err) {
+		if _, err := c.call(&Gate{sidecar: w, owner: "me"}); !errors.Is(err, w.err) {
 			t.Errorf("%s with the gate down: %v", c.operation, err)
 		}
 	}
@@ -156,7 +156,7 @@ func TestAnApplyOfThousandsGoesInPieces(t *testing.T) {
 		)
 	}
 	s := &strict{bases: map[string]int64{}, recorded: map[string]map[string]bool{}}
-	if err := (&Gate{side: s}).Apply(t.Context(), items); err != nil {
+	if err := (&Gate{sidecar: s}).Apply(t.Context(), items); err != nil {
 		t.Fatal(err)
 	}
 	for _, it := range items {

@@ -84,7 +84,7 @@ func testAlike(t *testing.T, r *real) {
 				return fmt.Sprintf("%+v", items), err
 			})
 			same("held", func(g inventory.Gate) (any, error) {
-				ids, next, err := g.Held(ctx, "", 3)
+				ids, next, err := g.HeldProducts(ctx, "", 3)
 				return fmt.Sprint(ids, next), err
 			})
 		}

@@ -18,10 +18,11 @@ type Adjustment struct {
 	Actor     string // the id of the user who makes it
 }
 
-// HoldID is the name under which a negative adjustment holds in the gate.
-func (a Adjustment) HoldID() string { return adjustmentPrefix + a.ID }
+// AdjustmentPrefix distinguishes the holds of adjustments from those of orders.
+const AdjustmentPrefix = "adj-"
 
-const adjustmentPrefix = "adj-"
+// HoldID is the id of the hold of an adjustment that removes stock.
+func (a Adjustment) HoldID() string { return AdjustmentPrefix + a.ID }
 
 // Validate rejects a change without effect or reason, field by field.
 func (a Adjustment) Validate() error {
@@ -38,8 +39,8 @@ func (a Adjustment) Validate() error {
 	return nil
 }
 
-// Adjust adds or removes stock. Stock to be removed is held in the gate first, like a sale: otherwise it could be stock
-// that buyers hold already.
+// Adjust adds or removes stock. Stock that is to be removed is first held in the gate, like that of an order: otherwise
+// it could be stock that is held for buyers.
 func (s *Service) Adjust(ctx context.Context, a Adjustment) (Stock, error) {
 	if err := a.Validate(); err != nil {
 		return Stock{}, err
@@ -52,16 +53,16 @@ func (s *Service) Adjust(ctx context.Context, a Adjustment) (Stock, error) {
 		return Stock{}, err
 	}
 	after, err := s.store.Adjust(ctx, a, decide)
-	if refused(err) {
-		// Certainly nothing was removed, so the hold is released. After any other failure it stays until it expires: the
-		// commit may have happened.
-		s.dropHold(ctx, a.HoldID())
+	if isRefusal(err) {
+		// Certainly nothing was removed, so the hold is released. After any other failure the commit may have happened, and
+		// the hold stays until it expires.
+		s.releaseHoldQuietly(ctx, a.HoldID())
 	}
 	return after, err
 }
 
-// refused distinguishes a refusal from a failure.
-func refused(err error) bool {
+// isRefusal reports whether an error means that nothing was changed. After any other error that is unknown.
+func isRefusal(err error) bool {
 	switch problem.KindOf(err) {
 	case "", problem.Internal, problem.Unavailable, problem.Timeout:
 		return false
@@ -69,26 +70,27 @@ func refused(err error) bool {
 	return true
 }
 
-// holdAdjustment holds what an adjustment removes. A recorded one needs no hold.
+// holdAdjustment holds the stock that an adjustment removes. If the ledger has recorded the adjustment, this is a retry
+// and nothing is to be held.
 func (s *Service) holdAdjustment(ctx context.Context, a Adjustment) error {
-	known, err := s.recorded(ctx, a.HoldID())
-	if err != nil || known {
+	recorded, err := s.isRecorded(ctx, a.HoldID())
+	if err != nil || recorded {
 		return err
 	}
-	v, unknown, err := s.hold(ctx, a.HoldID(), []Line{{ProductID: a.ProductID, Quantity: -a.Delta}})
+	held, unknown, err := s.holdInGate(ctx, a.HoldID(), []Line{{ProductID: a.ProductID, Quantity: -a.Delta}})
 	switch {
 	case err != nil:
 		return err
 	case len(unknown) > 0:
 		return problem.NewNotFound("product")
-	case v.Status == SoldOut:
-		return insufficient(v.Shortages[0].Available)
+	case held.Status == SoldOut:
+		return errInsufficient(held.Shortages[0].Available)
 	}
 	return nil
 }
 
-// dropHold releases a hold. If that fails, it expires.
-func (s *Service) dropHold(ctx context.Context, id string) {
+// releaseHoldQuietly releases a hold. If that fails it is only counted: the hold expires by itself.
+func (s *Service) releaseHoldQuietly(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	if err := s.gate.Unhold(ctx, id); err != nil && !errors.Is(err, context.Canceled) {

@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	// pendingMost bounds the memory of a long outage; a dropped product is corrected by its next change, or by the
-	// Reconciler.
-	pendingMost = 10_000
-	applyBatch  = 200
+	// maxPending bounds the memory during a long outage of Redis. A product that is dropped is corrected by its next
+	// change or by the Reconciler.
+	maxPending = 10_000
+	applyBatch = 200 // products per call of the gate
 	// ApplyRetry is the pause after a failure.
 	ApplyRetry = time.Second
 )
 
 // GateSync sends committed stock to the gate, soon and in batches, and retries failures. The Reconciler alone would be
-// too slow: it visits products without open holds only now and then, and until then a product whose release was not
-// applied shows too little stock. After a crash, the next start applies all products.
+// too slow: it visits products without open holds only now and then, and until then the gate refuses buyers for stock
+// that was released. What a crash loses here, the next start applies (WatchRedis).
 type GateSync struct {
 	gate Gate
 	wake chan struct{}
@@ -32,49 +32,49 @@ func NewGateSync(gate Gate) *GateSync {
 	return &GateSync{gate: gate, wake: make(chan struct{}, 1), pending: map[string]Apply{}}
 }
 
-// Changed queues committed changes for Apply and returns at once.
-func (a *GateSync) Changed(items []Apply) {
-	a.mu.Lock()
+// Enqueue queues committed stock for Apply and returns at once.
+func (g *GateSync) Enqueue(items []Apply) {
+	g.mu.Lock()
 	for _, it := range items {
-		was, waiting := a.pending[it.Stock.ProductID]
-		if !waiting && len(a.pending) >= pendingMost {
+		queued, found := g.pending[it.Stock.ProductID]
+		if !found && len(g.pending) >= maxPending {
 			continue
 		}
-		if was.Stock.Version > it.Stock.Version {
+		if queued.Stock.Version > it.Stock.Version {
 			// A newer base contains the older change too.
-			it.Stock = was.Stock
+			it.Stock = queued.Stock
 		}
-		it.Recorded = append(was.Recorded, it.Recorded...)
-		a.pending[it.Stock.ProductID] = it
+		it.Recorded = append(queued.Recorded, it.Recorded...)
+		g.pending[it.Stock.ProductID] = it
 	}
-	a.mu.Unlock()
+	g.mu.Unlock()
 	select {
-	case a.wake <- struct{}{}:
+	case g.wake <- struct{}{}:
 	default:
 	}
 }
 
 // Wake receives when there is something to apply.
-func (a *GateSync) Wake() <-chan struct{} { return a.wake }
+func (g *GateSync) Wake() <-chan struct{} { return g.wake }
 
-// Apply applies what is pending, in batches. What the gate refused stays pending.
-func (a *GateSync) Apply(ctx context.Context) error {
-	for batch := a.take(); len(batch) > 0; batch = a.take() {
-		if err := a.gate.Apply(ctx, batch); err != nil {
-			a.Changed(batch)
+// Apply applies what is pending, in batches. A batch that fails is queued again.
+func (g *GateSync) Apply(ctx context.Context) error {
+	for batch := g.takeBatch(); len(batch) > 0; batch = g.takeBatch() {
+		if err := g.gate.Apply(ctx, batch); err != nil {
+			g.Enqueue(batch)
 			return fmt.Errorf("apply the stock of %d products to the gate: %w", len(batch), err)
 		}
 	}
 	return nil
 }
 
-func (a *GateSync) take() []Apply {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (g *GateSync) takeBatch() []Apply {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	var batch []Apply
-	for id, it := range a.pending {
+	for id, it := range g.pending {
 		batch = append(batch, it)
-		delete(a.pending, id)
+		delete(g.pending, id)
 		if len(batch) == applyBatch {
 			break
 		}

@@ -32,8 +32,8 @@ func TestGateSyncMergesWhatWaits(t *testing.T) {
 		must(err)
 	}
 	a := inventory.NewGateSync(gate)
-	a.Changed([]inventory.Apply{{Stock: stock(3, 10, 6), Recorded: []string{"2"}}})
-	a.Changed([]inventory.Apply{{Stock: stock(2, 10, 3), Recorded: []string{"1"}}})
+	a.Enqueue([]inventory.Apply{{Stock: stock(3, 10, 6), Recorded: []string{"2"}}})
+	a.Enqueue([]inventory.Apply{{Stock: stock(2, 10, 3), Recorded: []string{"1"}}})
 	start(t, a)
 	becomes(t, gate, 4)
 }
@@ -83,6 +83,6 @@ func TestGateSyncTriesAgain(t *testing.T) {
 	}
 	a := inventory.NewGateSync(&failsOnce{Gate: gate})
 	start(t, a)
-	a.Changed([]inventory.Apply{{Stock: stock(2, 10, 0)}})
+	a.Enqueue([]inventory.Apply{{Stock: stock(2, 10, 0)}})
 	becomes(t, gate, 10)
 }

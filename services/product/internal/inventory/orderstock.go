@@ -29,24 +29,24 @@ type Shortage struct {
 	Available int64
 }
 
-// Rejection means that the stock of a placed order is missing. The gate held it (possible after it lost other holds),
-// the ledger refused it.
+// Rejection means that the ledger does not have the stock of a placed order. It happens only if the gate has lost holds
+// and then held the same units for two orders.
 type Rejection struct {
 	OrderID   string
 	Shortages []Shortage
 }
 
-// Order is the content of an order's events.
+// Order is what an event of an order says about stock.
 type Order struct {
 	ID    string
 	Lines []Line
 }
 
-// StockByProduct is locked stock by product. Orders that are recorded together share it: each sees what the one before
-// has left.
+// StockByProduct is the locked stock by product id. Orders that are recorded together share it: each sees what the
+// orders before it have left.
 type StockByProduct map[string]*Stock
 
-// NewStockByProduct sorts stock by product.
+// NewStockByProduct indexes stock by product id.
 func NewStockByProduct(stock ...Stock) StockByProduct {
 	byProduct := make(StockByProduct, len(stock))
 	for _, s := range stock {
@@ -81,12 +81,12 @@ func NewOrderStock(orderID string, stock StockByProduct, reservations []Reservat
 // Changes returns what the events changed.
 func (o *OrderStock) Changes() Changes { return o.changes }
 
-// known reports whether an event of this order was recorded before.
-func (o *OrderStock) known() bool { return o.rejected || len(o.reservations) > 0 }
+// isRecorded reports whether any event of this order was recorded before.
+func (o *OrderStock) isRecorded() bool { return o.rejected || len(o.reservations) > 0 }
 
 // Place reserves every line or, if one is short, none and rejects the order.
 func (o *OrderStock) Place(lines []Line) error {
-	if o.known() {
+	if o.isRecorded() {
 		return nil
 	}
 	return o.reserve(lines)
@@ -94,25 +94,25 @@ func (o *OrderStock) Place(lines []Line) error {
 
 // Pay deducts what was reserved. Before Place it reserves its own lines first, and the late Place then finds them.
 func (o *OrderStock) Pay(lines []Line) error {
-	if !o.known() {
+	if !o.isRecorded() {
 		if err := o.reserve(lines); err != nil {
 			return err
 		}
 	}
-	return o.close(Deducted)
+	return o.end(Deducted)
 }
 
 // Cancel releases what was reserved. Before Place it records released reservations, so that the late Place reserves
 // nothing.
 func (o *OrderStock) Cancel(lines []Line) error {
-	if o.known() {
-		return o.close(Released)
+	if o.isRecorded() {
+		return o.end(Released)
 	}
 	if len(lines) == 0 {
 		return errNoLines
 	}
-	for _, l := range Merge(lines) {
-		o.record(Reservation{OrderID: o.orderID, ProductID: l.ProductID, Quantity: l.Quantity, State: Released})
+	for _, l := range MergeLines(lines) {
+		o.addReservation(Reservation{OrderID: o.orderID, ProductID: l.ProductID, Quantity: l.Quantity, State: Released})
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func (o *OrderStock) reserve(lines []Line) error {
 	if len(lines) == 0 {
 		return errNoLines
 	}
-	merged := Merge(lines)
+	merged := MergeLines(lines)
 	var short []Shortage
 	for _, l := range merged {
 		if l.Quantity < 1 {
@@ -142,17 +142,18 @@ func (o *OrderStock) reserve(lines []Line) error {
 		return nil
 	}
 	for _, l := range merged {
-		if err := o.move(l.ProductID, Entry{Kind: KindReserve, OrderID: o.orderID, Reserved: l.Quantity}); err != nil {
+		if err := o.changeStock(l.ProductID, Entry{Kind: KindReserve, OrderID: o.orderID,
+			ReservedDelta: l.Quantity}); err != nil {
 			return err
 		}
-		o.record(Reservation{OrderID: o.orderID, ProductID: l.ProductID, Quantity: l.Quantity, State: Reserved})
+		o.addReservation(Reservation{OrderID: o.orderID, ProductID: l.ProductID, Quantity: l.Quantity, State: Reserved})
 	}
 	return nil
 }
 
-// close ends open reservations. After a rejection it leaves the stock alone. An order that is both paid and cancelled
-// is a contradiction: the error parks the event, where operators see it.
-func (o *OrderStock) close(to State) error {
+// end ends open reservations as deducted or released. For a rejected order it does nothing. An order that is both paid
+// and cancelled is a contradiction: the error parks the event, where operators see it.
+func (o *OrderStock) end(to State) error {
 	if o.rejected {
 		return nil
 	}
@@ -165,25 +166,25 @@ func (o *OrderStock) close(to State) error {
 				"order %s: reservation of product %s is %s, it cannot become %s", r.OrderID, r.ProductID, r.State, to,
 			)
 		}
-		e := Entry{Kind: KindRelease, OrderID: r.OrderID, Reserved: -r.Quantity}
+		e := Entry{Kind: KindRelease, OrderID: r.OrderID, ReservedDelta: -r.Quantity}
 		if to == Deducted {
-			e.Kind, e.OnHand = KindDeduct, -r.Quantity
+			e.Kind, e.OnHandDelta = KindDeduct, -r.Quantity
 		}
-		if err := o.move(r.ProductID, e); err != nil {
+		if err := o.changeStock(r.ProductID, e); err != nil {
 			return err
 		}
 		o.reservations[i].State = to
-		o.changes.keep(o.reservations[i])
+		o.changes.setReservation(o.reservations[i])
 	}
 	return nil
 }
 
-func (o *OrderStock) move(productID string, e Entry) error {
+func (o *OrderStock) changeStock(productID string, e Entry) error {
 	s, ok := o.stock[productID]
 	if !ok {
 		return fmt.Errorf("product %s has a reservation and no stock", productID)
 	}
-	e, err := s.change(e)
+	e, err := s.apply(e)
 	if err != nil {
 		return err
 	}
@@ -191,14 +192,14 @@ func (o *OrderStock) move(productID string, e Entry) error {
 	return nil
 }
 
-func (o *OrderStock) record(r Reservation) {
+func (o *OrderStock) addReservation(r Reservation) {
 	o.reservations = append(o.reservations, r)
-	o.changes.keep(r)
+	o.changes.setReservation(r)
 }
 
-// keep replaces an earlier change of the same product's reservation: a payment that comes first both reserves and
-// deducts.
-func (c *Changes) keep(r Reservation) {
+// setReservation adds a change, or replaces the one of the same product's reservation: order.paid before order.placed
+// both reserves and deducts.
+func (c *Changes) setReservation(r Reservation) {
 	for i, old := range c.Reservations {
 		if old.ProductID == r.ProductID {
 			c.Reservations[i] = r
@@ -208,7 +209,7 @@ func (c *Changes) keep(r Reservation) {
 	c.Reservations = append(c.Reservations, r)
 }
 
-// Balances returns the stock after the changes, one per product that moved.
+// Balances returns the stock after the changes, of each product that changed.
 func (c Changes) Balances() []Stock {
 	var out []Stock
 	at := map[string]int{}

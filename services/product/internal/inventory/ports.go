@@ -5,30 +5,30 @@ import (
 	"time"
 )
 
-// Store keeps the ledger. Each method is one transaction (or joins the caller's), and what it changed goes to the gate
-// after its commit.
+// Store keeps the ledger. Each method is one transaction (or joins the caller's); after the commit the changed stock is
+// sent to the gate.
 type Store interface {
-	// Adjust locks the product's stock, lets f decide, and writes entry and adjustment. An adjustment that was written
-	// before changes nothing.
-	Adjust(ctx context.Context, a Adjustment, f func(*Stock) (Entry, error)) (Stock, error)
-	// RecordOrders locks the stock of all lines in product order, lets f decide on the stock of one order after the other,
-	// and keeps what it decided, the events of rejections included: for all orders or, if f fails for one, for none.
-	RecordOrders(ctx context.Context, orders []Order, f func(*OrderStock, []Line) error) (rejections []Rejection,
+	// Adjust locks the product's stock, calls decide, and writes the entry that it returns, with the adjustment. An
+	// adjustment that was written before changes nothing.
+	Adjust(ctx context.Context, a Adjustment, decide func(*Stock) (Entry, error)) (Stock, error)
+	// RecordOrders locks the stock of all lines in the order of product ids, calls decide for one order after the other,
+	// and writes their changes, with the events of rejections: of all orders or, if decide fails for one, of none.
+	RecordOrders(ctx context.Context, orders []Order, decide func(*OrderStock, []Line) error) (rejections []Rejection,
 		err error)
-	// Lock locks the stock of products in product order, in the transaction of ctx.
+	// Lock locks the stock of products in the order of their ids, in the transaction of ctx.
 	Lock(ctx context.Context, productIDs ...string) error
-	// StockSnapshot gives, from one snapshot, the stock of products and which of these
-	// holds the ledger has already recorded.
+	// StockSnapshot returns, from one snapshot, the stock of products, and which of these holds the ledger has recorded: a
+	// recorded hold is contained in the stock that is returned with it.
 	StockSnapshot(ctx context.Context, productIDs, holdIDs []string) ([]Stock, map[string]bool, error)
 	// StockIDs pages through all products with stock, in id order.
 	StockIDs(ctx context.Context, after string, limit int) ([]string, error)
 }
 
-// ItemHold is the gate's answer to a hold.
-type ItemHold struct {
-	Status    string // held | sold_out | missing
-	Shortages []Shortage
-	Missing   []string
+// GateHold is the gate's answer to a hold of all lines of an order.
+type GateHold struct {
+	Status    string     // held | sold_out | missing
+	Shortages []Shortage // of sold_out
+	Missing   []string   // of missing: ids of products that the gate does not have
 }
 
 // Hold is an open hold in the gate.
@@ -37,37 +37,37 @@ type Hold struct {
 	Lines []Line
 }
 
-// GateEntry is one product as the gate sees it.
+// GateEntry is what the gate has of one product.
 type GateEntry struct {
 	ProductID string
-	Present   bool
-	Base      int64
-	Version   int64
-	Held      int64
-	Holds     map[string]int64
+	Present   bool             // the gate has a base of it
+	Base      int64            // on hand − reserved, as the ledger had it at Version
+	Version   int64            // of the ledger's stock
+	Held      int64            // Σ Holds
+	Holds     map[string]int64 // quantity by hold id
 }
 
-// Apply is a product's stock for the gate, and the holds that it already contains. The gate accepts an older version
-// only in place of the one that InsteadOf names.
+// Apply tells the gate a product's stock, and which holds that stock already contains: the gate drops them. The gate
+// ignores an older stock, unless it has exactly the version that InsteadOf names.
 type Apply struct {
 	Stock     Stock
-	Recorded  []string
-	InsteadOf *int64
+	Recorded  []string // hold ids
+	InsteadOf *int64   // only if the ledger was restored: see applyRestored
 }
 
 // Gate is the stock gate in Redis. Every call may be repeated.
 type Gate interface {
-	Hold(ctx context.Context, id string, lines []Line, ttl time.Duration) (ItemHold, error)
+	Hold(ctx context.Context, id string, lines []Line, ttl time.Duration) (GateHold, error)
 	Unhold(ctx context.Context, id string) error
 	Apply(ctx context.Context, items []Apply) error
 	Due(ctx context.Context, limit int) ([]Hold, error)
 	Extend(ctx context.Context, id string, ttl time.Duration) error
-	// Held pages through the products with open holds; an empty next ends it.
-	Held(ctx context.Context, cursor string, limit int) (ids []string, next string, err error)
+	// HeldProducts pages through the products with open holds; next is empty on the last page.
+	HeldProducts(ctx context.Context, cursor string, limit int) (ids []string, next string, err error)
 	Inspect(ctx context.Context, productIDs []string) ([]GateEntry, error)
-	// RunID changes whenever Redis has restarted.
+	// RunID changes whenever Redis has restarted, and with that perhaps lost data.
 	RunID(ctx context.Context) (string, error)
-	// Lock admits one caller for a while.
+	// Lock reports whether this process has the lock, which expires by itself.
 	Lock(ctx context.Context, key string, ttl time.Duration) (bool, error)
 }
 
@@ -77,17 +77,17 @@ type Orders interface {
 	Fence(ctx context.Context, orderID string) (exists bool, err error)
 }
 
-// Feed is the feed of orders, from which the ledger reads events that the broker did not deliver.
+// Feed is the order service's feed, from which product's inbox reads events that the broker did not deliver.
 type Feed interface {
-	// ReadAt says when it was last read to its end; the zero time if it never was.
+	// ReadAt returns when it was last read to its end; the zero time if never.
 	ReadAt(ctx context.Context) (time.Time, error)
 }
 
-// Metrics counts what an operator wants to know.
+// Metrics counts what an operator should know.
 type Metrics interface {
 	GateMisses(n int)
 	Rejected()
 	HoldExpired(outcome string) // released | extended | recorded | failed
 	Corrected(n int)
-	LedgerRestored() // the gate has stock of a history that the ledger has lost
+	LedgerRestored() // the gate has changes that the ledger has lost
 }

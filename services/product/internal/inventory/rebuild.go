@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// maxRebuilds × rebuildPause is how long a buyer waits for the lock's owner.
+	// A buyer waits up to maxRebuilds × rebuildPause = 1 s for the replica that has the lock.
 	maxRebuilds  = 40
 	rebuildPause = 25 * time.Millisecond
-	// rebuildLock is longer than a rebuild takes and shorter than a buyer waits, so that a crashed owner is replaced while
-	// buyers still wait.
-	rebuildLock = 500 * time.Millisecond
+	// rebuildLockTTL is longer than a rebuild takes, and shorter than a buyer waits: if the replica that has the lock
+	// dies, another one rebuilds while buyers still wait.
+	rebuildLockTTL = 500 * time.Millisecond
 )
 
-// rebuilds restores products that the gate has lost. Of all the buyers who notice, one per product reads the database:
-// within a process because they share one call (singleflight), among replicas because of a lock in Redis.
+// rebuilds puts products that the gate has lost back into it. Of all requests that notice, one per product reads the
+// database: within a process they share one call (a flight), and among replicas a lock in Redis admits one.
 type rebuilds struct {
 	store   Store
 	gate    Gate
@@ -36,11 +36,11 @@ func newRebuilds(store Store, gate Gate, metrics Metrics) rebuilds {
 	return rebuilds{store: store, gate: gate, metrics: metrics, mu: new(sync.Mutex), flights: map[string]*flight{}}
 }
 
-// of rebuilds products, or waits while another caller does. It returns those that the ledger does not know.
-func (r rebuilds) of(ctx context.Context, ids []string) (unknown []string, err error) {
+// rebuild rebuilds products, or waits while another caller does. It returns those that the ledger does not have.
+func (r rebuilds) rebuild(ctx context.Context, ids []string) (unknown []string, err error) {
 	flights := make([]*flight, len(ids))
 	for i, id := range ids {
-		flights[i] = r.join(ctx, id)
+		flights[i] = r.startOrJoin(ctx, id)
 	}
 	for i, f := range flights {
 		select {
@@ -58,7 +58,7 @@ func (r rebuilds) of(ctx context.Context, ids []string) (unknown []string, err e
 	return unknown, err
 }
 
-func (r rebuilds) join(ctx context.Context, id string) *flight {
+func (r rebuilds) startOrJoin(ctx context.Context, id string) *flight {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if f, ok := r.flights[id]; ok {
@@ -66,12 +66,12 @@ func (r rebuilds) join(ctx context.Context, id string) *flight {
 	}
 	f := &flight{done: make(chan struct{})}
 	r.flights[id] = f
-	// The call outlives a buyer who gives up: others wait for it too.
+	// Not cancelled with the request that began it: others wait for it too.
 	ctx = context.WithoutCancel(ctx)
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
-		f.unknown, f.err = r.one(ctx, id)
+		f.unknown, f.err = r.rebuildOne(ctx, id)
 		r.mu.Lock()
 		delete(r.flights, id)
 		r.mu.Unlock()
@@ -80,8 +80,8 @@ func (r rebuilds) join(ctx context.Context, id string) *flight {
 	return f
 }
 
-func (r rebuilds) one(ctx context.Context, id string) (unknown bool, err error) {
-	won, err := r.gate.Lock(ctx, "rebuild:"+id, rebuildLock)
+func (r rebuilds) rebuildOne(ctx context.Context, id string) (unknown bool, err error) {
+	won, err := r.gate.Lock(ctx, "rebuild:"+id, rebuildLockTTL)
 	if err != nil {
 		return false, err
 	}

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	dueBatch     = 100
-	dueAtOnce    = 8
+	dueBatch     = 100 // holds past their deadline that are decided together
+	maxParallel  = 8
 	inspectBatch = 200
-	sweepBatches = 10 // 2,000 products each time: soon all of a small mall, and a small load in a big one
+	sweepBatches = 10 // batches of products without open holds per round: 2,000 products
 )
 
 // Reconciler makes the gate agree with the ledger: it decides about expired holds, and repairs what a crash, a lost
@@ -25,14 +25,14 @@ type Reconciler struct {
 	gate    Gate
 	orders  Orders
 	feed    Feed
-	ttl     func() time.Duration
+	holdTTL func() time.Duration
 	metrics Metrics
 	log     *slog.Logger
 	now     func() time.Time
 
-	runID    string // of the Redis to which all products were last applied
-	swept    string // the last product that Reconcile has visited without looking for holds
-	restored restored
+	runID       string // of the Redis server to which all products were last applied
+	lastVisited string // the last product that Reconcile has visited besides those with open holds
+	restored    restoreState
 }
 
 // NewReconciler makes a Reconciler; ttl is how long a hold lives without an order.
@@ -44,14 +44,15 @@ func NewReconciler(
 		gate:    gate,
 		orders:  orders,
 		feed:    feed,
-		ttl:     ttl,
+		holdTTL: ttl,
 		metrics: metrics,
 		log:     log,
 		now:     time.Now,
 	}
 }
 
-// ExpireHolds asks the fence about expired holds. One that cannot be decided now stays for the next round.
+// ExpireHolds decides about holds past their deadline: see expire. One that cannot be decided now stays for the next
+// round.
 func (r *Reconciler) ExpireHolds(ctx context.Context) error {
 	for {
 		decided, more, err := r.expireSome(ctx)
@@ -61,8 +62,8 @@ func (r *Reconciler) ExpireHolds(ctx context.Context) error {
 	}
 }
 
-// expireSome decides one batch, several holds at a time: after an interrupted sale there are thousands, and each one is
-// a call to order.
+// expireSome decides a batch of holds, several at a time: after an interrupted sale there are thousands, and each needs
+// a call of order.
 func (r *Reconciler) expireSome(ctx context.Context) (decided int, more bool, err error) {
 	due, err := r.gate.Due(ctx, dueBatch)
 	if err != nil || len(due) == 0 {
@@ -77,20 +78,20 @@ func (r *Reconciler) expireSome(ctx context.Context) (decided int, more bool, er
 		return 0, false, err
 	}
 	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex
-		away error // order cannot be reached, so it is not asked about the next hold
-		free = make(chan struct{}, dueAtOnce)
+		wg          sync.WaitGroup
+		mu          sync.Mutex
+		unreachable error // order cannot be reached, so it is not asked about the next hold
+		slots       = make(chan struct{}, maxParallel)
 	)
-	gone := func() error { mu.Lock(); defer mu.Unlock(); return away }
+	orderUnreachable := func() error { mu.Lock(); defer mu.Unlock(); return unreachable }
 	for _, h := range due {
-		free <- struct{}{}
-		if gone() != nil && !recorded[h.ID] {
-			<-free
+		slots <- struct{}{}
+		if orderUnreachable() != nil && !recorded[h.ID] {
+			<-slots
 			continue
 		}
 		wg.Go(func() {
-			defer func() { <-free }()
+			defer func() { <-slots }()
 			outcome, err := r.expire(ctx, h, recorded[h.ID])
 			mu.Lock()
 			defer mu.Unlock()
@@ -99,7 +100,7 @@ func (r *Reconciler) expireSome(ctx context.Context) (decided int, more bool, er
 			} else {
 				outcome = "failed"
 				if kind := problem.KindOf(err); kind == problem.Unavailable || kind == problem.Timeout {
-					away = err
+					unreachable = err
 				} else {
 					r.log.WarnContext(ctx, "hold not decided, trying again", "hold", h.ID, "error", err)
 				}
@@ -108,14 +109,17 @@ func (r *Reconciler) expireSome(ctx context.Context) (decided int, more bool, er
 		})
 	}
 	wg.Wait()
-	return decided, len(due) == dueBatch, away
+	return decided, len(due) == dueBatch, unreachable
 }
 
+// expire decides about one hold past its deadline. If the ledger has recorded it, it is no longer needed. Otherwise the
+// fence decides: the hold of an order that exists stays until the order is recorded; if the order does not exist, it
+// can never be created from now on, and the hold is released.
 func (r *Reconciler) expire(ctx context.Context, h Hold, recorded bool) (outcome string, err error) {
 	switch {
 	case recorded:
-		// The ledger has it: an apply was lost. The hold is removed in one step with the base that contains it; unhold only
-		// clears what belongs to no product any more.
+		// The ledger has recorded the order, but the gate was not told. Reconciling removes the hold in one step with the
+		// base that contains it. Unhold then removes the rest of the hold, for products that the gate has lost.
 		products := make([]string, len(h.Lines))
 		for i, l := range h.Lines {
 			products[i] = l.ProductID
@@ -124,8 +128,9 @@ func (r *Reconciler) expire(ctx context.Context, h Hold, recorded bool) (outcome
 			return "", err
 		}
 		return "recorded", r.gate.Unhold(ctx, h.ID)
-	case strings.HasPrefix(h.ID, adjustmentPrefix):
-		// Its transaction is long over; if it is not, the ledger's own guard decides.
+	case strings.HasPrefix(h.ID, AdjustmentPrefix):
+		// The adjustment's transaction ended long ago without a commit. If it is still running, it cannot take reserved
+		// stock: a constraint of the ledger prevents that.
 		return "released", r.gate.Unhold(ctx, h.ID)
 	}
 	exists, err := r.orders.Fence(ctx, h.ID)
@@ -133,17 +138,17 @@ func (r *Reconciler) expire(ctx context.Context, h Hold, recorded bool) (outcome
 		return "", fmt.Errorf("ask order: %w", err)
 	}
 	if exists {
-		return "extended", r.gate.Extend(ctx, h.ID, r.ttl())
+		return "extended", r.gate.Extend(ctx, h.ID, r.holdTTL())
 	}
 	return "released", r.gate.Unhold(ctx, h.ID)
 }
 
-// Reconcile makes all products with open holds agree with the ledger, and then some of the others, continuing where it
-// stopped: an apply is also lost without a crash, when the answer to its commit is, and a release leaves no hold to
-// find it by.
+// Reconcile makes the gate agree with the ledger for all products with open holds, and then for some of the others,
+// where the last round stopped. The others need it too: if the response to a commit is lost, GateSync is not told of
+// the change, and after a release there is no hold that would show it.
 func (r *Reconciler) Reconcile(ctx context.Context) error {
 	for cursor := ""; ; {
-		ids, next, err := r.gate.Held(ctx, cursor, inspectBatch)
+		ids, next, err := r.gate.HeldProducts(ctx, cursor, inspectBatch)
 		if err != nil {
 			return err
 		}
@@ -156,19 +161,18 @@ func (r *Reconciler) Reconcile(ctx context.Context) error {
 		cursor = next
 	}
 	for range sweepBatches {
-		last, err := r.reconcileAfter(ctx, r.swept)
+		last, err := r.reconcileAfter(ctx, r.lastVisited)
 		if err != nil {
 			return err
 		}
-		if r.swept = last; last == "" {
+		if r.lastVisited = last; last == "" {
 			return nil
 		}
 	}
 	return nil
 }
 
-// reconcileAfter makes the next products after one agree with the ledger. It returns the last of them, or "" at the
-// end.
+// reconcileAfter reconciles the next products after this id. It returns the last of them, or "" at the end.
 func (r *Reconciler) reconcileAfter(ctx context.Context, after string) (last string, err error) {
 	ids, err := r.store.StockIDs(ctx, after, inspectBatch)
 	if err != nil || len(ids) == 0 {
@@ -177,23 +181,24 @@ func (r *Reconciler) reconcileAfter(ctx context.Context, after string) (last str
 	return ids[len(ids)-1], r.reconcileProducts(ctx, ids)
 }
 
-// WatchRedis applies every product when Redis has restarted, perhaps from an old snapshot, perhaps empty. It does the
-// same once after the ledger was restored, as soon as the ledger has read again the events that it had lost.
+// WatchRedis reconciles every product when Redis has restarted, perhaps empty or from an old snapshot, and at the start
+// of this process. It does the same once after the ledger was restored, as soon as the inbox has read the events that
+// the ledger had lost.
 func (r *Reconciler) WatchRedis(ctx context.Context) error {
 	id, err := r.gate.RunID(ctx)
 	if err != nil {
 		return err
 	}
-	heard, err := r.heardAgain(ctx)
+	caughtUp, err := r.caughtUpSinceRestore(ctx)
 	if err != nil {
 		return err
 	}
-	if id == r.runID && !heard {
+	if id == r.runID && !caughtUp {
 		return nil
 	}
 	if r.runID != "" {
 		r.log.WarnContext(
-			ctx, "applying every product: Redis started anew, or the ledger was restored", "run_id", id, "ledger", heard,
+			ctx, "applying every product: Redis started anew, or the ledger was restored", "run_id", id, "ledger", caughtUp,
 		)
 	}
 	began := r.now()
@@ -208,8 +213,8 @@ func (r *Reconciler) WatchRedis(ctx context.Context) error {
 		after = last
 	}
 	r.runID = id
-	if heard {
-		r.restored.over(began)
+	if caughtUp {
+		r.restored.clearIfBefore(began)
 	}
 	return nil
 }
@@ -223,7 +228,7 @@ func (r *Reconciler) reconcileProducts(ctx context.Context, productIDs []string)
 	if err := r.correct(ctx, older); err != nil || len(newer) == 0 {
 		return err
 	}
-	if err := r.replace(ctx, newer); err != nil {
+	if err := r.applyRestored(ctx, newer); err != nil {
 		return err
 	}
 	// The gate refused changes committed after the comparison as older than what has just been replaced.
@@ -242,22 +247,23 @@ func (r *Reconciler) correct(ctx context.Context, items []Apply) error {
 	return r.gate.Apply(ctx, items)
 }
 
-// compare finds products whose entry in the gate is older than the ledger, or newer. Recorded holds are read in the
-// same snapshot as the stock: read later, a hold could be removed whose order is not in the base yet. The ledger is
-// read after the gate, and only committed stock is applied: so what the gate has newer, or different in the same
-// version, the ledger has lost.
+// compare returns the products of which the gate has an older stock than the ledger, or recorded holds, and those of
+// which it has a newer one. Recorded holds are read in one snapshot with the stock: read later, they could contain an
+// order that is not in the stock yet, and its hold would be removed too early. The gate is read before the ledger, and
+// only committed stock is applied. So if the gate has a newer version, or other stock of the same version, the ledger
+// has lost changes.
 func (r *Reconciler) compare(ctx context.Context, productIDs []string) (older, newer []Apply, err error) {
 	if len(productIDs) == 0 {
 		return nil, nil, nil
 	}
-	gated, err := r.gate.Inspect(ctx, productIDs)
+	entries, err := r.gate.Inspect(ctx, productIDs)
 	if err != nil {
 		return nil, nil, err
 	}
-	by := make(map[string]GateEntry, len(gated))
+	entryOf := make(map[string]GateEntry, len(entries))
 	var open []string
-	for _, g := range gated {
-		by[g.ProductID] = g
+	for _, g := range entries {
+		entryOf[g.ProductID] = g
 		for id := range g.Holds {
 			open = append(open, id)
 		}
@@ -267,7 +273,7 @@ func (r *Reconciler) compare(ctx context.Context, productIDs []string) (older, n
 		return nil, nil, err
 	}
 	for _, s := range stock {
-		g := by[s.ProductID]
+		g := entryOf[s.ProductID]
 		item := Apply{Stock: s}
 		for id := range g.Holds {
 			if recorded[id] {

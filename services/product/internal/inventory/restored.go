@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// settle is how long after a restored ledger was noticed its feed must have been read to count as complete: the feed
-// leaves events younger than ten seconds to the broker, and two clocks may differ.
-const settle = 15 * time.Second
+// feedMargin is how much later than the discovery of a restored ledger the feed of orders must have been read to its
+// end: the inbox does not ask the feed for events younger than ten seconds, and two clocks may differ.
+const feedMargin = 15 * time.Second
 
-// restored remembers when the ledger was found to have lost changes that the gate has: its database was restored, or a
-// replica that lagged behind was promoted.
-type restored struct {
+// restoreState remembers when it was discovered that the ledger has lost changes that the gate has: the database was
+// restored, or a replica that lagged behind was promoted.
+type restoreState struct {
 	mu    sync.Mutex
 	since time.Time
 }
 
-func (r *restored) found(now time.Time) (first bool) {
+func (r *restoreState) notice(now time.Time) (first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if first = r.since.IsZero(); first {
@@ -26,10 +26,10 @@ func (r *restored) found(now time.Time) (first bool) {
 	return first
 }
 
-func (r *restored) at() time.Time { r.mu.Lock(); defer r.mu.Unlock(); return r.since }
+func (r *restoreState) noticedAt() time.Time { r.mu.Lock(); defer r.mu.Unlock(); return r.since }
 
-// over ends it, unless it was found (again) after a pass over all products began.
-func (r *restored) over(began time.Time) {
+// clearIfBefore forgets a discovery that was made before all products were reconciled.
+func (r *restoreState) clearIfBefore(began time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.since.After(began) {
@@ -37,38 +37,39 @@ func (r *restored) over(began time.Time) {
 	}
 }
 
-func (r *restored) again(now time.Time) { r.mu.Lock(); r.since = now; r.mu.Unlock() }
+func (r *restoreState) noticeAgain(now time.Time) { r.mu.Lock(); r.since = now; r.mu.Unlock() }
 
-// heardAgain reports whether a restored ledger has read the feed of orders to its end since. Until then the gate knows
-// better than the ledger what is left, because the gate has not lost what was sold.
-func (r *Reconciler) heardAgain(ctx context.Context) (bool, error) {
-	since := r.restored.at()
+// caughtUpSinceRestore reports whether product has read the feed of orders to its end since the discovery. Until then
+// the gate's stock is the better one: it has not lost what was sold.
+func (r *Reconciler) caughtUpSinceRestore(ctx context.Context) (bool, error) {
+	since := r.restored.noticedAt()
 	if since.IsZero() {
 		return false, nil
 	}
 	read, err := r.feed.ReadAt(ctx)
-	return read.After(since.Add(settle)), err
+	return read.After(since.Add(feedMargin)), err
 }
 
-// replace puts the ledger's stock in place of what the gate has of another history, by a call of its own: a component
-// of the previous version refuses it, and must not refuse others with it. What was refused is tried again later.
-func (r *Reconciler) replace(ctx context.Context, items []Apply) error {
-	if r.restored.found(r.now()) {
+// applyRestored replaces newer stock in the gate by that of a restored ledger, once the ledger has caught up. It is a
+// call of its own, because a component of the previous version refuses it, and must not refuse other products with it.
+// What was refused is tried again later.
+func (r *Reconciler) applyRestored(ctx context.Context, items []Apply) error {
+	if r.restored.notice(r.now()) {
 		r.metrics.LedgerRestored()
 		r.log.ErrorContext(
 			ctx, "the stock gate has changes that the ledger has not: the database was restored", "product",
 			items[0].Stock.ProductID, "gate_version", *items[0].InsteadOf, "ledger_version", items[0].Stock.Version,
 		)
 	}
-	heard, err := r.heardAgain(ctx)
-	if err != nil || !heard {
+	caughtUp, err := r.caughtUpSinceRestore(ctx)
+	if err != nil || !caughtUp {
 		return err
 	}
 	if err := r.correct(ctx, items); err != nil {
 		r.log.WarnContext(
 			ctx, "the gate did not take the restored ledger's stock, trying again", "products", len(items), "error", err,
 		)
-		r.restored.again(r.now())
+		r.restored.noticeAgain(r.now())
 	}
 	return nil
 }

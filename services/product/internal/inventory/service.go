@@ -13,17 +13,17 @@ type Service struct {
 	store    Store
 	gate     Gate
 	rebuilds rebuilds
-	ttl      func() time.Duration
+	holdTTL  func() time.Duration
 	metrics  Metrics
 }
 
 // NewService makes the use cases of stock; ttl is how long a hold lives without an order.
 func NewService(store Store, gate Gate, ttl func() time.Duration, metrics Metrics) *Service {
-	return &Service{store: store, gate: gate, ttl: ttl, metrics: metrics, rebuilds: newRebuilds(store, gate, metrics)}
+	return &Service{store: store, gate: gate, holdTTL: ttl, metrics: metrics, rebuilds: newRebuilds(store, gate, metrics)}
 }
 
-// Lock locks the stock of products in one order, in the transaction of ctx. A transaction with events of several types
-// must call it first, for all of them: two that lock type by type could deadlock.
+// Lock locks the stock of products in the order of their ids, in the transaction of ctx. A transaction with events of
+// several types must call it first, for all of them: two transactions that lock type by type could deadlock.
 func (s *Service) Lock(ctx context.Context, productIDs ...string) error {
 	return s.store.Lock(ctx, productIDs...)
 }
@@ -32,21 +32,21 @@ func (s *Service) Lock(ctx context.Context, productIDs ...string) error {
 
 // Reserve reserves all lines of each order that was placed, or rejects the order.
 func (s *Service) Reserve(ctx context.Context, orders ...Order) error {
-	return s.record(ctx, orders, (*OrderStock).Place)
+	return s.recordEvents(ctx, orders, (*OrderStock).Place)
 }
 
 // Deduct deducts what the orders reserved: they are paid.
 func (s *Service) Deduct(ctx context.Context, orders ...Order) error {
-	return s.record(ctx, orders, (*OrderStock).Pay)
+	return s.recordEvents(ctx, orders, (*OrderStock).Pay)
 }
 
 // Release releases what the orders reserved: they are cancelled.
 func (s *Service) Release(ctx context.Context, orders ...Order) error {
-	return s.record(ctx, orders, (*OrderStock).Cancel)
+	return s.recordEvents(ctx, orders, (*OrderStock).Cancel)
 }
 
-func (s *Service) record(ctx context.Context, orders []Order, f func(*OrderStock, []Line) error) error {
-	rejections, err := s.store.RecordOrders(ctx, orders, f)
+func (s *Service) recordEvents(ctx context.Context, orders []Order, decide func(*OrderStock, []Line) error) error {
+	rejections, err := s.store.RecordOrders(ctx, orders, decide)
 	if err != nil {
 		return err
 	}

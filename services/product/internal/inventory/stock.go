@@ -13,8 +13,9 @@ type Line struct {
 	Quantity  int64
 }
 
-// Merge sums lines of the same product and returns them in product order, the order in which every transaction locks.
-func Merge(lines []Line) []Line {
+// MergeLines sums lines of the same product and returns them in the order of product ids, in which every transaction
+// locks stock.
+func MergeLines(lines []Line) []Line {
 	total := make(map[string]int64, len(lines))
 	for _, l := range lines {
 		total[l.ProductID] += l.Quantity
@@ -23,12 +24,12 @@ func Merge(lines []Line) []Line {
 	for id, q := range total {
 		merged = append(merged, Line{ProductID: id, Quantity: q})
 	}
-	sort.Slice(merged, func(i, j int) bool { return Before(merged[i].ProductID, merged[j].ProductID) })
+	sort.Slice(merged, func(i, j int) bool { return LessID(merged[i].ProductID, merged[j].ProductID) })
 	return merged
 }
 
-// Before orders decimal ids by their number, as the database does.
-func Before(a, b string) bool {
+// LessID reports whether decimal id a is the smaller number: the database orders ids as numbers.
+func LessID(a, b string) bool {
 	if len(a) != len(b) {
 		return len(a) < len(b)
 	}
@@ -46,18 +47,18 @@ type Stock struct {
 	Version   int64 // rises with every change
 }
 
-// Available is the gate's base: what it may hold for orders.
+// Available is what may be reserved for orders. The gate calls it the base.
 func (s Stock) Available() int64 { return s.OnHand - s.Reserved }
 
-// Entry is one line of the ledger: what changed, why, and the balance afterwards.
+// Entry is one row of the ledger: what changed, why, and the stock afterwards.
 type Entry struct {
-	Kind     Kind
-	OrderID  string // of reserve, deduct and release
-	Actor    string // of initial and adjust
-	Reason   string
-	OnHand   int64 // delta
-	Reserved int64 // delta
-	After    Stock
+	Kind          Kind
+	OrderID       string // of entries by orders
+	Actor         string // the user who made an initial or adjust entry
+	Reason        string
+	OnHandDelta   int64
+	ReservedDelta int64
+	After         Stock
 }
 
 // Kind names why stock changed.
@@ -72,12 +73,12 @@ const (
 	KindRelease Kind = "release"
 )
 
-// change changes the two counts or, if that broke 0 ≤ reserved ≤ on hand, neither.
-func (s *Stock) change(e Entry) (Entry, error) {
+// apply changes the two counts or, if that would break 0 ≤ reserved ≤ on hand, neither.
+func (s *Stock) apply(e Entry) (Entry, error) {
 	next := Stock{
 		ProductID: s.ProductID,
-		OnHand:    s.OnHand + e.OnHand,
-		Reserved:  s.Reserved + e.Reserved,
+		OnHand:    s.OnHand + e.OnHandDelta,
+		Reserved:  s.Reserved + e.ReservedDelta,
 		Version:   s.Version + 1,
 	}
 	if next.Reserved < 0 || next.Reserved > next.OnHand || next.OnHand > MaxQuantity {
@@ -90,10 +91,10 @@ func (s *Stock) change(e Entry) (Entry, error) {
 	return e, nil
 }
 
-// Open is the first entry of a product's ledger, made by the user with the id actor.
-func Open(productID string, onHand int64, actor string) (Stock, Entry, error) {
+// OpenLedger is the first entry of a product's ledger, made by the user with the id actor.
+func OpenLedger(productID string, onHand int64, actor string) (Stock, Entry, error) {
 	s := Stock{ProductID: productID}
-	e, err := s.change(Entry{Kind: KindInitial, Actor: actor, Reason: "first stock", OnHand: onHand})
+	e, err := s.apply(Entry{Kind: KindInitial, Actor: actor, Reason: "first stock", OnHandDelta: onHand})
 	return s, e, err
 }
 
@@ -103,12 +104,12 @@ func (s *Stock) Adjust(a Adjustment) (Entry, error) {
 		return Entry{}, problem.Validation(problem.Field{Field: "delta", Message: "would make more than 1000000000 on hand"})
 	}
 	if s.OnHand+a.Delta < s.Reserved {
-		return Entry{}, insufficient(s.Available())
+		return Entry{}, errInsufficient(s.Available())
 	}
-	return s.change(Entry{Kind: KindAdjust, Actor: a.Actor, Reason: a.Reason, OnHand: a.Delta})
+	return s.apply(Entry{Kind: KindAdjust, Actor: a.Actor, Reason: a.Reason, OnHandDelta: a.Delta})
 }
 
-func insufficient(available int64) error {
+func errInsufficient(available int64) error {
 	return problem.New(
 		problem.Conflict, "insufficient_stock", "Only %d can be taken out; the rest is reserved or held for orders.",
 		available,

@@ -16,7 +16,7 @@ func TestAdjustmentsSpareWhatIsReserved(t *testing.T) {
 		if problem.KindOf(err) != c.want {
 			t.Errorf("%d: %v, want kind %q", c.delta, err, c.want)
 		}
-		if err == nil && (s.OnHand != 10+c.delta || s.Version != 4 || e.After != s || e.OnHand != c.delta) {
+		if err == nil && (s.OnHand != 10+c.delta || s.Version != 4 || e.After != s || e.OnHandDelta != c.delta) {
 			t.Errorf("%d: %+v, %+v", c.delta, s, e)
 		}
 		if err != nil && s.OnHand != 10 {

@@ -38,7 +38,7 @@ const columns = `p.id, p.seller_id, p.name, p.description, p.category, p.image_u
 func (r row) view() catalog.View {
 	return catalog.View{
 		Attributes: catalog.Attributes{
-			ID: text(r.ID), SellerID: text(r.SellerID), Name: r.Name, Description: r.Description, Category: r.Category,
+			ID: formatID(r.ID), SellerID: formatID(r.SellerID), Name: r.Name, Description: r.Description, Category: r.Category,
 			ImageURL: r.ImageURL, Price: money.Of(r.Price, r.Currency), Version: r.Version, Deleted: r.Deleted,
 			CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 		},
@@ -51,7 +51,7 @@ const selectView = "SELECT " + columns + `, s.on_hand - s.reserved AS available
 
 // Get returns one product that is for sale.
 func (s *Store) Get(ctx context.Context, id string) (catalog.View, error) {
-	n, err := number(id)
+	n, err := parseID(id)
 	if err != nil {
 		return catalog.View{}, catalog.Missing()
 	}
@@ -73,7 +73,7 @@ func one(db *gorm.DB) (catalog.View, error) {
 // Views returns those of the products that exist, removed ones included.
 func (s *Store) Views(ctx context.Context, ids []string) ([]catalog.View, error) {
 	var rows []row
-	err := postgres.DB(ctx, s.db).Raw(selectView+"WHERE p.id = ANY(?::bigint[])", array(ids)).Scan(&rows).Error
+	err := postgres.DB(ctx, s.db).Raw(selectView+"WHERE p.id = ANY(?::bigint[])", idArray(ids)).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read products: %w", err)
 	}
@@ -87,11 +87,11 @@ func (s *Store) Views(ctx context.Context, ids []string) ([]catalog.View, error)
 // Create keeps a product with the first entry of its ledger.
 func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.Entry) (catalog.View, error) {
 	f := p.Attributes()
-	id, err := number(f.ID)
+	id, err := parseID(f.ID)
 	if err != nil {
 		return catalog.View{}, err
 	}
-	seller, err := number(f.SellerID)
+	seller, err := parseID(f.SellerID)
 	if err != nil {
 		return catalog.View{}, err
 	}
@@ -117,10 +117,10 @@ func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.
 			if err := res.Error; err != nil {
 				return fmt.Errorf("insert stock: %w", err)
 			}
-			if err := write(tx, []inventory.Stock{after}, []inventory.Entry{first}, nil, ""); err != nil {
+			if err := writeStock(tx, []inventory.Stock{after}, []inventory.Entry{first}, nil, ""); err != nil {
 				return err
 			}
-			s.afterCommit(ctx, []inventory.Stock{after}, nil)
+			s.syncGateAfterCommit(ctx, []inventory.Stock{after}, nil)
 		}
 		var err error
 		view, err = one(tx.Raw(selectView+"WHERE p.id = ? AND p.seller_id = ?", id, seller))
@@ -131,7 +131,7 @@ func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.
 
 // Change locks a product, lets f change it and keeps it.
 func (s *Store) Change(ctx context.Context, id string, f func(*catalog.Product) error) (catalog.View, error) {
-	n, err := number(id)
+	n, err := parseID(id)
 	if err != nil {
 		return catalog.View{}, catalog.Missing()
 	}

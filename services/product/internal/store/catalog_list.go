@@ -40,7 +40,7 @@ func (s *Store) Search(ctx context.Context, q catalog.Query) (catalog.Page, erro
 	if len(rows) > q.PageSize {
 		rows = rows[:q.PageSize]
 		last := rows[len(rows)-1]
-		page.Next = &catalog.Cursor{Rank: last.Rank, Price: last.Price, ID: text(last.ID)}
+		page.Next = &catalog.Cursor{Rank: last.Rank, Price: last.Price, ID: formatID(last.ID)}
 	}
 	for _, r := range rows {
 		page.Items = append(page.Items, r.view())
@@ -118,7 +118,7 @@ func (s *Store) page(ctx context.Context, q catalog.Query, filter where, t tsque
 	id := int64(0)
 	if q.After != nil {
 		var err error
-		if id, err = number(q.After.ID); err != nil {
+		if id, err = parseID(q.After.ID); err != nil {
 			return nil, err
 		}
 	}

@@ -25,14 +25,16 @@ type stockRow struct {
 }
 
 func (r stockRow) stock() inventory.Stock {
-	return inventory.Stock{ProductID: text(r.ProductID), OnHand: r.OnHand, Reserved: r.Reserved, Version: r.StockVersion}
+	return inventory.Stock{ProductID: formatID(r.ProductID), OnHand: r.OnHand, Reserved: r.Reserved,
+		Version: r.StockVersion}
 }
 
-// lock locks the stock rows of products in id order: every transaction does, so none can deadlock.
-func lock(tx *gorm.DB, productIDs []string) ([]inventory.Stock, error) {
+// lockStock locks the stock rows of products in the order of their ids, as every transaction does, so that none
+// deadlock.
+func lockStock(tx *gorm.DB, productIDs []string) ([]inventory.Stock, error) {
 	var rows []stockRow
 	err := tx.Raw(`SELECT product_id, on_hand, reserved, stock_version FROM stock WHERE product_id = ANY(?::bigint[])
-		ORDER BY product_id FOR UPDATE`, array(productIDs)).Scan(&rows).Error
+		ORDER BY product_id FOR UPDATE`, idArray(productIDs)).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("lock stock: %w", err)
 	}
@@ -45,22 +47,22 @@ func lock(tx *gorm.DB, productIDs []string) ([]inventory.Stock, error) {
 
 // Lock implements inventory.Store.
 func (s *Store) Lock(ctx context.Context, productIDs ...string) error {
-	_, err := lock(postgres.DB(ctx, s.db), productIDs)
+	_, err := lockStock(postgres.DB(ctx, s.db), productIDs)
 	return err
 }
 
-// RecordOrders lets f decide on the stock of orders and writes what it decided.
+// RecordOrders implements inventory.Store.
 func (s *Store) RecordOrders(
-	ctx context.Context, orders []inventory.Order, f func(*inventory.OrderStock, []inventory.Line) error,
+	ctx context.Context, orders []inventory.Order, decide func(*inventory.OrderStock, []inventory.Line) error,
 ) ([]inventory.Rejection, error) {
 	var orderIDs, productIDs []string
 	for _, o := range orders {
-		if _, err := number(o.ID); err != nil {
+		if _, err := parseID(o.ID); err != nil {
 			return nil, err
 		}
 		orderIDs = append(orderIDs, o.ID)
 		for _, l := range o.Lines {
-			if _, err := number(l.ProductID); err != nil {
+			if _, err := parseID(l.ProductID); err != nil {
 				return nil, err
 			}
 			productIDs = append(productIDs, l.ProductID)
@@ -71,7 +73,7 @@ func (s *Store) RecordOrders(
 	var rejections []inventory.Rejection
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		rejections = nil
-		if err := holdArchive.Unarchive(tx, orderIDs...); err != nil {
+		if err := recordedArchive.Unarchive(tx, orderIDs...); err != nil {
 			return err
 		}
 		byOrder, err := readOrderStock(tx, orderIDs, productIDs)
@@ -79,11 +81,11 @@ func (s *Store) RecordOrders(
 			return err
 		}
 		for _, o := range orders {
-			if err := f(byOrder[o.ID], o.Lines); err != nil {
+			if err := decide(byOrder[o.ID], o.Lines); err != nil {
 				return fmt.Errorf("order %s: %w", o.ID, err)
 			}
 		}
-		rejections, err = s.keep(ctx, tx, orderIDs, byOrder)
+		rejections, err = s.writeOrders(ctx, tx, orderIDs, byOrder)
 		return err
 	})
 	return rejections, err
@@ -92,7 +94,7 @@ func (s *Store) RecordOrders(
 // readOrderStock reads the stock of orders. The stock rows are locked first: events of one order name the same
 // products, so they wait for each other here and the second one reads what the first one wrote.
 func readOrderStock(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*inventory.OrderStock, error) {
-	stock, err := lock(tx, productIDs)
+	stock, err := lockStock(tx, productIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -102,16 +104,16 @@ func readOrderStock(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*inv
 		Quantity  int64
 		State     string
 	}
-	// A rejection reads as a row without a product.
+	// A rejection is returned as a row without a product.
 	err = tx.Raw(`SELECT order_id, product_id, quantity, state FROM reservations WHERE order_id = ANY(?::bigint[])
 		UNION ALL SELECT order_id, 0, 0, 'rejected' FROM rejections WHERE order_id = ANY(?::bigint[]) ORDER BY 1, 2`,
-		array(orderIDs), array(orderIDs)).Scan(&rows).Error
+		idArray(orderIDs), idArray(orderIDs)).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read reservations: %w", err)
 	}
 	reservations, rejected := map[string][]inventory.Reservation{}, map[string]bool{}
 	for _, r := range rows {
-		id := text(r.OrderID)
+		id := formatID(r.OrderID)
 		if r.ProductID == 0 {
 			rejected[id] = true
 			continue
@@ -120,23 +122,23 @@ func readOrderStock(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*inv
 			reservations[id],
 			inventory.Reservation{
 				OrderID:   id,
-				ProductID: text(r.ProductID),
+				ProductID: formatID(r.ProductID),
 				Quantity:  r.Quantity,
 				State:     inventory.State(r.State),
 			},
 		)
 	}
-	shelf := inventory.NewStockByProduct(stock...)
+	byProduct := inventory.NewStockByProduct(stock...)
 	byOrder := make(map[string]*inventory.OrderStock, len(orderIDs))
 	for _, id := range orderIDs {
-		byOrder[id] = inventory.NewOrderStock(id, shelf, reservations[id], rejected[id])
+		byOrder[id] = inventory.NewOrderStock(id, byProduct, reservations[id], rejected[id])
 	}
 	return byOrder, nil
 }
 
-// keep writes the decisions on all orders by one statement. Changes of one product follow each other, so the last
-// balance is the product's.
-func (s *Store) keep(
+// writeOrders writes the changes of all orders by one statement, and the events of rejections. Several orders may
+// change one product; the balance with the highest version is its stock.
+func (s *Store) writeOrders(
 	ctx context.Context, tx *gorm.DB, orderIDs []string, byOrder map[string]*inventory.OrderStock,
 ) ([]inventory.Rejection, error) {
 	balances := map[string]inventory.Stock{}
@@ -158,7 +160,7 @@ func (s *Store) keep(
 		}
 	}
 	stock := slices.Collect(maps.Values(balances))
-	if err := write(tx, stock, all.Entries, all.Reservations, ""); err != nil {
+	if err := writeStock(tx, stock, all.Entries, all.Reservations, ""); err != nil {
 		return nil, err
 	}
 	for _, r := range rejections {
@@ -166,7 +168,7 @@ func (s *Store) keep(
 			return nil, err
 		}
 	}
-	s.afterCommit(ctx, stock, holds)
+	s.syncGateAfterCommit(ctx, stock, holds)
 	return rejections, nil
 }
 
@@ -191,16 +193,16 @@ func (s *Store) reject(ctx context.Context, tx *gorm.DB, r inventory.Rejection) 
 	)
 }
 
-// Adjust lets f decide on a product's stock and keeps the entry with its adjustment.
+// Adjust implements inventory.Store.
 func (s *Store) Adjust(
-	ctx context.Context, a inventory.Adjustment, f func(*inventory.Stock) (inventory.Entry, error),
+	ctx context.Context, a inventory.Adjustment, decide func(*inventory.Stock) (inventory.Entry, error),
 ) (inventory.Stock, error) {
 	var after inventory.Stock
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		if err := holdArchive.Unarchive(tx, a.ID); err != nil {
+		if err := recordedArchive.Unarchive(tx, a.ID); err != nil {
 			return err
 		}
-		stock, err := lock(tx, []string{a.ProductID})
+		stock, err := lockStock(tx, []string{a.ProductID})
 		if err != nil {
 			return err
 		}
@@ -223,27 +225,27 @@ func (s *Store) Adjust(
 		if res.RowsAffected == 0 {
 			return nil
 		}
-		entry, err := f(&after)
+		entry, err := decide(&after)
 		if err != nil {
 			return err
 		}
-		if err := write(tx, []inventory.Stock{after}, []inventory.Entry{entry}, nil, a.ID); err != nil {
+		if err := writeStock(tx, []inventory.Stock{after}, []inventory.Entry{entry}, nil, a.ID); err != nil {
 			return err
 		}
 		s.events.LogChange(ctx, "stock.adjusted", a.ProductID, "delta", a.Delta, "on_hand", after.OnHand, "actor", a.Actor)
-		s.afterCommit(ctx, []inventory.Stock{after}, map[string][]string{after.ProductID: {a.HoldID()}})
+		s.syncGateAfterCommit(ctx, []inventory.Stock{after}, map[string][]string{after.ProductID: {a.HoldID()}})
 		return nil
 	})
 	return after, err
 }
 
-// afterCommit sends the gate the stock whose change contains these holds, by product.
-func (s *Store) afterCommit(ctx context.Context, stock []inventory.Stock, holds map[string][]string) {
+// syncGateAfterCommit queues stock for the gate after the commit, with the holds (by product) that the change recorded.
+func (s *Store) syncGateAfterCommit(ctx context.Context, stock []inventory.Stock, holds map[string][]string) {
 	items := make([]inventory.Apply, len(stock))
 	for i, b := range stock {
 		items[i] = inventory.Apply{Stock: b, Recorded: holds[b.ProductID]}
 	}
-	if len(items) > 0 && s.changed != nil {
-		postgres.AfterCommit(ctx, s.db, func() { s.changed(items) })
+	if len(items) > 0 && s.syncGate != nil {
+		postgres.AfterCommit(ctx, s.db, func() { s.syncGate(items) })
 	}
 }

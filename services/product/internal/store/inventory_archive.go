@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	// What an order reserved, that it was rejected, and changes by hand: each by its own id.
-	holdArchive = archive.Archive{
+	// Reservations and rejections by order id, and adjustments by their own: what StockSnapshot returns as recorded.
+	recordedArchive = archive.Archive{
 		Finished: `WITH given (before, most) AS (VALUES (?::bigint, ?::bigint))
 			SELECT id FROM (
 				(SELECT order_id AS id FROM reservations WHERE order_id < (SELECT before FROM given)
@@ -25,11 +25,11 @@ var (
 			{Name: "adjustments", Where: "id = ANY(?::bigint[])"},
 		},
 	}
-	// A new entry follows from the stock's own row, wherever earlier entries are.
+	// A new entry is made from the stock's row alone, so earlier entries need not be live.
 	ledgerArchive = archive.Log{Name: "stock_ledger", At: "at"}
 )
 
 // Archive moves what is finished and older than age out of the live tables.
 func (s *Store) Archive(ctx context.Context, age time.Duration) error {
-	return errors.Join(holdArchive.Run(ctx, s.db, age), ledgerArchive.Run(ctx, s.db, age))
+	return errors.Join(recordedArchive.Run(ctx, s.db, age), ledgerArchive.Run(ctx, s.db, age))
 }

@@ -9,14 +9,13 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// StockSnapshot reads stock and recorded holds in one snapshot, by one statement: a hold counts as recorded only if the
-// stock read with it contains its order.
+// StockSnapshot implements inventory.Store. One statement has one snapshot.
 func (s *Store) StockSnapshot(
 	ctx context.Context, productIDs, holdIDs []string,
 ) ([]inventory.Stock, map[string]bool, error) {
 	var orders, adjustments []string
 	for _, id := range holdIDs {
-		if adj, ok := strings.CutPrefix(id, adjustmentPrefix); ok {
+		if adj, ok := strings.CutPrefix(id, inventory.AdjustmentPrefix); ok {
 			adjustments = append(adjustments, adj)
 		} else {
 			orders = append(orders, id)
@@ -24,7 +23,7 @@ func (s *Store) StockSnapshot(
 	}
 	var rows []struct {
 		Kind         string
-		ProductID    int64 // or what the kind names
+		ProductID    int64 // of a stock; otherwise the id of the order or adjustment
 		OnHand       int64
 		Reserved     int64
 		StockVersion int64
@@ -35,7 +34,7 @@ func (s *Store) StockSnapshot(
 		UNION ALL SELECT DISTINCT 'order', order_id, 0, 0, 0 FROM all_reservations WHERE order_id = ANY(?::bigint[])
 		UNION ALL SELECT 'order', order_id, 0, 0, 0 FROM all_rejections WHERE order_id = ANY(?::bigint[])
 		UNION ALL SELECT 'adjustment', id, 0, 0, 0 FROM all_adjustments WHERE id = ANY(?::bigint[])`,
-			array(productIDs), array(orders), array(orders), array(adjustments)).
+			idArray(productIDs), idArray(orders), idArray(orders), idArray(adjustments)).
 		Scan(&rows).
 		Error
 	if err != nil {
@@ -48,25 +47,22 @@ func (s *Store) StockSnapshot(
 		case "stock":
 			stock = append(
 				stock,
-				inventory.Stock{ProductID: text(r.ProductID), OnHand: r.OnHand, Reserved: r.Reserved, Version: r.StockVersion},
+				inventory.Stock{ProductID: formatID(r.ProductID), OnHand: r.OnHand, Reserved: r.Reserved, Version: r.StockVersion},
 			)
 		case "order":
-			recorded[text(r.ProductID)] = true
+			recorded[formatID(r.ProductID)] = true
 		case "adjustment":
-			recorded[adjustmentPrefix+text(r.ProductID)] = true
+			recorded[inventory.AdjustmentPrefix+formatID(r.ProductID)] = true
 		}
 	}
 	return stock, recorded, nil
 }
 
-// adjustmentPrefix marks holds of adjustments among those of orders.
-var adjustmentPrefix = inventory.Adjustment{}.HoldID()
-
 // StockIDs pages through all products in id order.
 func (s *Store) StockIDs(ctx context.Context, after string, limit int) ([]string, error) {
 	from := int64(0)
 	if after != "" {
-		n, err := number(after)
+		n, err := parseID(after)
 		if err != nil {
 			return nil, err
 		}

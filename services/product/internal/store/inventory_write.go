@@ -9,9 +9,10 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// write writes balances, ledger entries and reservations by one statement, however many lines an order has: hot rows
-// stay locked for one round trip less per line.
-func write(
+// writeStock writes balances, ledger entries and reservations by one statement, however many lines an order has: a
+// round trip per line would keep the stock of popular products locked longer. adjustment is the id of the adjustment,
+// "" for orders.
+func writeStock(
 	tx *gorm.DB, balances []inventory.Stock, entries []inventory.Entry, reservations []inventory.Reservation,
 	adjustment string,
 ) error {
@@ -45,7 +46,7 @@ func write(
 		bs = append(bs, of(b))
 	}
 	for _, e := range entries {
-		es = append(es, entry{of(e.After), string(e.Kind), e.OnHand, e.Reserved, e.OrderID, e.Actor, e.Reason})
+		es = append(es, entry{of(e.After), string(e.Kind), e.OnHandDelta, e.ReservedDelta, e.OrderID, e.Actor, e.Reason})
 	}
 	for _, r := range reservations {
 		rs = append(rs, reservation{r.OrderID, r.ProductID, r.Quantity, string(r.State)})

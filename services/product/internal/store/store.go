@@ -33,15 +33,15 @@ type Events interface {
 // Store is catalog.Store and inventory.Store on PostgreSQL: one database, so that a product and its stock commit
 // together.
 type Store struct {
-	db      *gorm.DB
-	events  Events
-	changed func([]inventory.Apply)
+	db       *gorm.DB
+	events   Events
+	syncGate func([]inventory.Apply)
 }
 
-// New makes a store. changed is called with stock after its commit, never before, and not at all if the process dies in
-// between.
-func New(db *gorm.DB, events Events, changed func([]inventory.Apply)) *Store {
-	return &Store{db: db, events: events, changed: changed}
+// New makes a store. syncGate is called with stock after its commit, never before, and not at all if the process dies
+// in between.
+func New(db *gorm.DB, events Events, syncGate func([]inventory.Apply)) *Store {
+	return &Store{db: db, events: events, syncGate: syncGate}
 }
 
 var (
@@ -49,10 +49,10 @@ var (
 	_ inventory.Store = (*Store)(nil)
 )
 
-// errID refuses ids that cannot be in the database; they come from events only, requests are checked before.
+// errID refuses ids that cannot be in the database. Only events can contain one: ids of requests are checked before.
 var errID = errors.New("not an id")
 
-func number(id string) (int64, error) {
+func parseID(id string) (int64, error) {
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err != nil || n < 1 {
 		return 0, fmt.Errorf("%w: %q", errID, id)
@@ -60,13 +60,13 @@ func number(id string) (int64, error) {
 	return n, nil
 }
 
-func text(n int64) string { return strconv.FormatInt(n, 10) }
+func formatID(n int64) string { return strconv.FormatInt(n, 10) }
 
-// array formats ids for ANY. Texts that are not ids match nothing and are left out.
-func array(ids []string) string {
+// idArray formats ids as a PostgreSQL array. Texts that are not ids could match nothing and are left out.
+func idArray(ids []string) string {
 	var numbers []int64
 	for _, id := range ids {
-		if n, err := number(id); err == nil {
+		if n, err := parseID(id); err == nil {
 			numbers = append(numbers, n)
 		}
 	}

@@ -86,21 +86,21 @@ func (g *Gate) enter(check error) (leave func(), err error) {
 // Hold is inventory.Gate.
 func (g *Gate) Hold(
 	_ context.Context, id string, lines []inventory.Line, ttl time.Duration,
-) (inventory.ItemHold, error) {
+) (inventory.GateHold, error) {
 	leave, err := g.enter(errors.Join(checkHold(id, lines), checkTTL(ttl)))
 	if err != nil {
-		return inventory.ItemHold{}, err
+		return inventory.GateHold{}, err
 	}
 	defer leave()
-	lines = byText(inventory.Merge(lines))
+	lines = byText(inventory.MergeLines(lines))
 	if open, known := g.lines[id]; known {
 		if !maps.Equal(open, quantities(lines)) {
-			return inventory.ItemHold{}, fmt.Errorf("order %s already holds other lines", id)
+			return inventory.GateHold{}, fmt.Errorf("order %s already holds other lines", id)
 		}
 		g.due[id] = g.now.Add(ttl)
-		return inventory.ItemHold{Status: "held"}, nil
+		return inventory.GateHold{Status: "held"}, nil
 	}
-	var v inventory.ItemHold
+	var v inventory.GateHold
 	for _, l := range lines {
 		p, ok := g.products[l.ProductID]
 		if !ok {
@@ -110,17 +110,17 @@ func (g *Gate) Hold(
 		}
 	}
 	if len(v.Missing) > 0 {
-		return inventory.ItemHold{Status: "missing", Missing: v.Missing}, nil
+		return inventory.GateHold{Status: "missing", Missing: v.Missing}, nil
 	}
 	if len(v.Shortages) > 0 {
-		return inventory.ItemHold{Status: "sold_out", Shortages: v.Shortages}, nil
+		return inventory.GateHold{Status: "sold_out", Shortages: v.Shortages}, nil
 	}
 	for _, l := range lines {
 		g.products[l.ProductID].holds[id] = l.Quantity
 	}
 	g.lines[id] = quantities(lines)
 	g.due[id] = g.now.Add(ttl)
-	return inventory.ItemHold{Status: "held"}, nil
+	return inventory.GateHold{Status: "held"}, nil
 }
 
 func quantities(lines []inventory.Line) map[string]int64 {
@@ -221,8 +221,8 @@ func (g *Gate) Extend(_ context.Context, id string, ttl time.Duration) error {
 	return nil
 }
 
-// Held is inventory.Gate.
-func (g *Gate) Held(_ context.Context, cursor string, limit int) ([]string, string, error) {
+// HeldProducts is inventory.Gate.
+func (g *Gate) HeldProducts(_ context.Context, cursor string, limit int) ([]string, string, error) {
 	leave, err := g.enter(errors.Join(checkCursor(cursor), checkLimit(limit)))
 	if err != nil {
 		return nil, "", err

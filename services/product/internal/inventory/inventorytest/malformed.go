@@ -52,12 +52,20 @@ func testMalformed(t *testing.T, b Bench) {
 		"apply one good, one bad": apply(stock("7", 1, 9), stock("8", -1, 9)),
 		"due without a limit":     func(ctx context.Context) error { _, err := b.Gate.Due(ctx, 0); return err },
 		"due of too many":         func(ctx context.Context) error { _, err := b.Gate.Due(ctx, 1001); return err },
-		"held without a limit":    func(ctx context.Context) error { _, _, err := b.Gate.Held(ctx, "", 0); return err },
-		"held after a strange id": func(ctx context.Context) error { _, _, err := b.Gate.Held(ctx, "7 7", 9); return err },
-		"inspect too many":        func(ctx context.Context) error { _, err := b.Gate.Inspect(ctx, many(1000)); return err },
-		"inspect a strange one":   func(ctx context.Context) error { _, err := b.Gate.Inspect(ctx, strange); return err },
-		"lock a strange key":      func(ctx context.Context) error { _, err := b.Gate.Lock(ctx, "a b", ttl); return err },
-		"lock for no time":        func(ctx context.Context) error { _, err := b.Gate.Lock(ctx, "a", 0); return err },
+		"held without a limit": func(ctx context.Context) error {
+			_, _,
+				err := b.Gate.HeldProducts(ctx, "", 0)
+			return err
+		},
+		"held after a strange id": func(ctx context.Context) error {
+			_, _,
+				err := b.Gate.HeldProducts(ctx, "7 7", 9)
+			return err
+		},
+		"inspect too many":      func(ctx context.Context) error { _, err := b.Gate.Inspect(ctx, many(1000)); return err },
+		"inspect a strange one": func(ctx context.Context) error { _, err := b.Gate.Inspect(ctx, strange); return err },
+		"lock a strange key":    func(ctx context.Context) error { _, err := b.Gate.Lock(ctx, "a b", ttl); return err },
+		"lock for no time":      func(ctx context.Context) error { _, err := b.Gate.Lock(ctx, "a", 0); return err },
 	} {
 		if err := call(t.Context()); err == nil {
 			t.Errorf("%s: no error", name)

@@ -53,7 +53,7 @@ func (b Bench) apply(t *testing.T, items ...inventory.Apply) {
 	}
 }
 
-func (b Bench) hold(t *testing.T, order string, want string, lines ...inventory.Line) inventory.ItemHold {
+func (b Bench) hold(t *testing.T, order string, want string, lines ...inventory.Line) inventory.GateHold {
 	t.Helper()
 	v, err := b.Gate.Hold(t.Context(), order, lines, time.Minute)
 	if want == "" && err == nil || want != "" && (err != nil || v.Status != want) {
@@ -244,7 +244,7 @@ func testHeld(t *testing.T, b Bench) {
 	b.hold(t, "1", "held", line("7", 1), line("9", 1), line("10", 1))
 	pages := func(limit int) (text string) {
 		for cursor := ""; ; {
-			ids, next, err := b.Gate.Held(ctx, cursor, limit)
+			ids, next, err := b.Gate.HeldProducts(ctx, cursor, limit)
 			if err != nil || len(ids) > limit {
 				t.Fatalf("held after %q: %v, %v", cursor, ids, err)
 			}
