@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// replaced are words that this project used in a sense of its own, and the usual ones that took their places.
+// replaced are words that this project used in a sense of its own, with the usual terms that replaced them.
 var replaced = map[string]string{
 	`[Rr]ooms?`:                          "service",
 	`([Bb]ooks|OrderBooks)\.go|NewBooks`: "OrderStock, audit",
@@ -38,10 +38,10 @@ var replaced = map[string]string{
 	`internal/(peers|books|place|shop)`:  "internal/clients, audit, layout, apiclient",
 }
 
-// meant are places where such a word is meant as everybody means it.
+// meant matches places where such a word is used in its usual sense.
 var meant = regexp.MustCompile(`room for|make room|makes room|no room`)
 
-// A word that was replaced does not come back.
+// Words that were replaced must not be used again.
 func TestReplacedWordsStayReplaced(t *testing.T) {
 	words := map[*regexp.Regexp]string{}
 	for old, use := range replaced {
@@ -55,14 +55,14 @@ func TestReplacedWordsStayReplaced(t *testing.T) {
 		for n, line := 1, bufio.NewScanner(bytes.NewReader(text)); line.Scan(); n++ {
 			for old, use := range words {
 				if found := old.Find(line.Bytes()); found != nil && !meant.Match(line.Bytes()) {
-					t.Errorf("%s:%d: %q is called %s", file, n, found, use)
+					t.Errorf("%s:%d: %q is now called %s", file, n, found, use)
 				}
 			}
 		}
 	}
 }
 
-// texts are the files that people read, but not what was decided or applied long ago.
+// texts returns the files that people read, except records of past decisions.
 func texts(t *testing.T) []string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "git", "-C", "..", "ls-files", "*.go", "*.md", "*.yaml", "*.yml").Output()
@@ -75,10 +75,10 @@ func texts(t *testing.T) []string {
 	})
 }
 
-// lineLength is how many characters a line of Go may have.
+// lineLength is the maximum number of characters in a line of Go.
 const lineLength = 120
 
-// Lines of Go fit beside another file.
+// Lines of Go are short enough to show two files side by side.
 func TestLinesOfGoAreShort(t *testing.T) {
 	for _, file := range texts(t) {
 		if !strings.HasSuffix(file, ".go") {

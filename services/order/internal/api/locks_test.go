@@ -20,8 +20,8 @@ import (
 	"daprmall.dev/services/order/internal/store"
 )
 
-// Two replicas hear of payments and of rejected stock at the same time: the orders that are paid for one are out of
-// stock for the other. Type by type they would lock the orders crosswise.
+// Two replicas handle payments and rejections of stock at the same time: orders that one marks paid are out of stock
+// for the other. If events were handled type by type, they would lock the orders in opposite order.
 func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	const rounds, half = 10, 40
 	log := slog.New(slog.DiscardHandler)
@@ -61,7 +61,7 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	err := db.Raw(`SELECT count(*) FILTER (WHERE status = 'awaiting_payment') AS waiting,
 		(SELECT count(*) FROM inbox WHERE status <> 'done') AS parked FROM orders`).Scan(&found).Error
 	if err != nil || found.Waiting > 0 || found.Parked > 0 {
-		t.Errorf("%+v, %v; want no order that waits and nothing parked", found, err)
+		t.Errorf("%+v, %v; want no order that awaits payment and nothing parked", found, err)
 	}
 	if n := deadlocks.Load(); n > 0 {
 		t.Errorf("%d deadlocks", n)

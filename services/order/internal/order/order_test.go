@@ -39,7 +39,7 @@ func in(t *testing.T, s Status) *Order {
 		}
 	}
 	if o.state.Status != s {
-		t.Fatalf("made an order that is %s, want %s", o.state.Status, s)
+		t.Fatalf("the order is %s, want %s", o.state.Status, s)
 	}
 	return o
 }
@@ -59,8 +59,8 @@ func TestCancelOnlyWhileUnpaid(t *testing.T) {
 	}
 }
 
-// A shopper's request that is repeated after a crash succeeds again and publishes nothing twice.
-func TestSameCancelTwice(t *testing.T) {
+// When a shopper's request is repeated after a crash, it succeeds again and publishes nothing more.
+func TestARepeatedCancelPublishesNothing(t *testing.T) {
 	o := placed(t)
 	for try, want := range []int{1, 0} {
 		events, err := o.Cancel(ByShopper, "r1", noon)
@@ -71,16 +71,16 @@ func TestSameCancelTwice(t *testing.T) {
 	if _, err := o.Cancel(ByShopper, "r2", noon); problem.CodeOf(err) != "order_not_cancellable" {
 		t.Errorf("another request: %v, want order_not_cancellable", err)
 	}
-	// A payment that was under way came too late and was refunded before the request was repeated.
+	// A payment in progress arrived too late and was refunded before the request was repeated.
 	o.ApplyPayment(Payment{"p1", 210, "CNY"}, noon)
 	o.MarkRefunded("p1", []RefundRequest{{"p1", LatePayment}}, noon)
 	if events, err := o.Cancel(ByShopper, "r1", noon); err != nil || len(events) != 0 || o.state.Status != Refunded {
-		t.Errorf("after the refund: %d events, %v, %s; want the success it was", len(events), err, o.state.Status)
+		t.Errorf("after the refund: %d events, %v, %s; want success as before", len(events), err, o.state.Status)
 	}
 }
 
-// In every state, arriving money is either the order's payment or refunded; never both, never neither.
-func TestEveryPaymentCountsOrGoesBack(t *testing.T) {
+// In every state an arriving payment is either the order's payment or refunded, never both and never neither.
+func TestEveryPaymentIsAcceptedOrRefunded(t *testing.T) {
 	other := Payment{ID: "p2", Amount: 210, Currency: "CNY"}
 	tests := []struct {
 		name   string
@@ -113,7 +113,7 @@ func TestEveryPaymentCountsOrGoesBack(t *testing.T) {
 	}
 }
 
-// A cancelled order is refunded when its own payment is, not another one.
+// A cancelled order becomes refunded when its own payment is refunded, not when another one is.
 func TestWhichRefundRefundsAnOrder(t *testing.T) {
 	soldOut := func(o *Order) { o.ApplyPayment(full, noon); o.CancelOutOfStock(noon) }
 	cancelled := func(o *Order) { _, _ = o.Cancel(ByShopper, "", noon) }
@@ -125,17 +125,21 @@ func TestWhichRefundRefundsAnOrder(t *testing.T) {
 		want   Status
 	}{
 		{"the payment of an order out of stock", soldOut, []RefundRequest{{"p1", OutOfStock}}, []string{"p1"}, Refunded},
-		{"a second payment of it", soldOut, []RefundRequest{{"p1", OutOfStock}, {"p2", LatePayment}}, []string{"p2"},
+		{"a second payment of such an order", soldOut, []RefundRequest{{"p1", OutOfStock}, {"p2", LatePayment}},
+			[]string{"p2"},
 			Cancelled},
 		{"both", soldOut, []RefundRequest{{"p1", OutOfStock}, {"p2", LatePayment}}, []string{"p2", "p1"}, Refunded},
-		{"a second payment from before", soldOut, []RefundRequest{{"p2", SecondPayment}, {"p1", OutOfStock}}, []string{"p2"},
+		{"a second payment that came before", soldOut, []RefundRequest{{"p2", SecondPayment}, {"p1", OutOfStock}},
+			[]string{"p2"},
 			Cancelled},
-		{"one that was not asked for", soldOut, nil, []string{"p1", "p3"}, Cancelled},
+		{"a refund that was not requested", soldOut, nil, []string{"p1", "p3"}, Cancelled},
 		{"a payment that came too late", cancelled, []RefundRequest{{"p1", LatePayment}}, []string{"p1"}, Refunded},
-		{"a second that came too late", cancelled, []RefundRequest{{"p1", LatePayment}, {"p2", LatePayment}}, []string{"p2"},
+		{"a second payment that came too late", cancelled, []RefundRequest{{"p1", LatePayment}, {"p2", LatePayment}},
+			[]string{"p2"},
 			Cancelled},
-		{"one of a wrong amount", cancelled, []RefundRequest{{"p0", WrongAmount}}, []string{"p0"}, Cancelled},
-		{"and then one that came too late", cancelled, []RefundRequest{{"p0", WrongAmount}, {"p1", LatePayment}},
+		{"a payment of a wrong amount", cancelled, []RefundRequest{{"p0", WrongAmount}}, []string{"p0"}, Cancelled},
+		{"a payment of a wrong amount, then one that came too late", cancelled,
+			[]RefundRequest{{"p0", WrongAmount}, {"p1", LatePayment}},
 			[]string{"p0", "p1"}, Refunded},
 		{"a second payment of a paid order", func(o *Order) { o.ApplyPayment(full, noon) },
 			[]RefundRequest{{"p2", SecondPayment}}, []string{"p2"}, Paid},
@@ -152,21 +156,21 @@ func TestWhichRefundRefundsAnOrder(t *testing.T) {
 	}
 }
 
-func TestLostStock(t *testing.T) {
+func TestAnOrderOutOfStockIsCancelledAndRefunded(t *testing.T) {
 	for from, want := range map[Status]struct {
 		status Status
 		events int
 	}{AwaitingPayment: {Cancelled, 1}, Paid: {Cancelled, 2}, Cancelled: {Cancelled, 0}, Refunded: {Refunded, 0}} {
 		o := in(t, from)
 		if events := o.CancelOutOfStock(noon); len(events) != want.events || o.state.Status != want.status {
-			t.Errorf("lose stock from %s: %v, %s; want %d events, %s", from, events, o.state.Status, want.events, want.status)
+			t.Errorf("out of stock in %s: %v, %s; want %d events, %s", from, events, o.state.Status, want.events, want.status)
 		}
 	}
 	o := in(t, Paid)
 	o.CancelOutOfStock(noon)
 	o.MarkRefunded("p1", []RefundRequest{{"p1", OutOfStock}}, noon)
 	if o.state.Status != Refunded {
-		t.Errorf("after the money went back: %s, want refunded", o.state.Status)
+		t.Errorf("after the refund: %s, want refunded", o.state.Status)
 	}
 }
 
@@ -179,11 +183,11 @@ func TestAddressOnlyWhileUnpaid(t *testing.T) {
 	}
 }
 
-func TestPlaceRefusesNonsense(t *testing.T) {
+func TestInvalidOrdersAreNotPlaced(t *testing.T) {
 	line := Line{ProductID: "5", Price: 100, Quantity: 1}
 	tests := map[string]Draft{
 		"no lines":          {},
-		"twice one product": {Lines: []Line{line, line}},
+		"one product twice": {Lines: []Line{line, line}},
 		"zero quantity":     {Lines: []Line{{ProductID: "5", Price: 1}}},
 		"negative quantity": {Lines: []Line{{ProductID: "5", Price: 1, Quantity: -1}}},
 		"negative price":    {Lines: []Line{{ProductID: "5", Price: -1, Quantity: 1}}},
@@ -199,8 +203,8 @@ func TestPlaceRefusesNonsense(t *testing.T) {
 	}
 }
 
-// Any sequence of events: every payment is kept or refunded exactly once, and the order's version only grows.
-func TestMoneyBalancesWhateverHappens(t *testing.T) {
+// For any sequence of events, every payment is kept or refunded exactly once, and the order's version only grows.
+func TestPaymentsBalanceAfterAnySequenceOfEvents(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		o, _, err := Place(Draft{ID: "1", UserID: "7", Currency: "CNY",
 			Lines: []Line{{ProductID: "5", Price: 210, Quantity: 1}}}, noon, noon)
@@ -214,7 +218,7 @@ func TestMoneyBalancesWhateverHappens(t *testing.T) {
 			switch rapid.SampledFrom([]string{"pay", "cancel", "lose"}).Draw(rt, "step") {
 			case "pay":
 				id := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "payment")
-				if !captured[id] { // the inbox and the refund table drop repetitions
+				if !captured[id] { // the inbox and the refund table ignore repeats
 					captured[id] = true
 					events = o.ApplyPayment(Payment{id, 210, "CNY"}, noon)
 				}

@@ -17,7 +17,7 @@ import (
 	"daprmall.dev/services/order/internal/store"
 )
 
-// archiveAll archives what is finished, and returns how many orders are live afterwards.
+// archiveAll archives all finished orders and returns how many orders are live afterwards.
 func archiveAll(t *testing.T, db *gorm.DB) (live int) {
 	t.Helper()
 	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
@@ -30,8 +30,8 @@ func archiveAll(t *testing.T, db *gorm.DB) (live int) {
 	return live
 }
 
-// An archived order is shown and listed as before, and late events have their one effect: no second order under its id,
-// no second refund, no way around its fence.
+// An archived order is shown and listed as before, and late events take effect once: no second order is created under
+// its id, no payment is refunded twice, and its fence holds.
 func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
 	db, orders := open(t)
 	ctx, d := t.Context(), draft("100", "7")
@@ -50,9 +50,9 @@ func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
 	late := order.PaymentReceived{OrderID: "100", Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}
 	want := events(t, db, "100")
 	for _, step := range []struct {
-		what string
-		do   func() error
-		told []string // by this step
+		what      string
+		do        func() error
+		published []string // events published by this step
 	}{
 		{"placed again", func() error {
 			d.ID = "100"
@@ -78,15 +78,15 @@ func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
 			}
 			return nil
 		}, nil},
-		{"its buyer forgotten", func() error { return orders.AnonymizeBuyer(ctx, "7") }, nil},
+		{"its buyer anonymized", func() error { return orders.AnonymizeBuyer(ctx, "7") }, nil},
 	} {
-		if live := archiveAll(t, db); live != 1 { // the one that awaits payment
+		if live := archiveAll(t, db); live != 1 { // the order that awaits payment
 			t.Fatalf("before %q %d orders are live", step.what, live)
 		}
 		if err := step.do(); err != nil {
 			t.Errorf("%s: %v", step.what, err)
 		}
-		if want = append(want, step.told...); fmt.Sprint(events(t, db, "100")) != fmt.Sprint(want) {
+		if want = append(want, step.published...); fmt.Sprint(events(t, db, "100")) != fmt.Sprint(want) {
 			t.Errorf("%s: events %v, want %v", step.what, events(t, db, "100"), want)
 		}
 	}
@@ -107,7 +107,7 @@ func TestAnArchivedOrderIsStillAnOrder(t *testing.T) {
 	}
 }
 
-// Late money arrives while the order is being archived, again and again: it is refunded once, and the order exists
+// Late payments arrive while the order is being archived, many times over: each is refunded once, and the order exists
 // once.
 func TestALatePaymentRacesWithTheArchive(t *testing.T) {
 	db, orders := open(t)
@@ -143,8 +143,8 @@ func TestALatePaymentRacesWithTheArchive(t *testing.T) {
 	}
 }
 
-// A name is also removed from an order that is being moved into the archive: the search waits for the move.
-func TestABuyerIsForgottenWhileTheOrderIsArchived(t *testing.T) {
+// Names are also removed from an order that is being moved into the archive: anonymizing waits for the move.
+func TestABuyerIsAnonymizedWhileTheOrderIsArchived(t *testing.T) {
 	db, orders := open(t)
 	ctx := t.Context()
 	if _, err := orders.Place(ctx, draft("100", "7")); err != nil {
@@ -155,7 +155,7 @@ func TestABuyerIsForgottenWhileTheOrderIsArchived(t *testing.T) {
 	}
 	moving := db.Begin()
 	defer moving.Rollback()
-	if err := store.MoveAll(moving); err != nil { // as the archiver does, which has not committed yet
+	if err := store.MoveAll(moving); err != nil { // as the archiver does before its commit
 		t.Fatal(err)
 	}
 	forgotten := make(chan error, 1)

@@ -6,7 +6,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// MoveAll archives everything that is finished, in a transaction that it leaves open.
+// MoveAll archives all finished orders in a transaction that it leaves open.
 func MoveAll(tx *gorm.DB) error {
 	_, err := orderArchive.MoveBatch(tx, math.MaxInt64)
 	return err

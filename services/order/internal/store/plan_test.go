@@ -14,11 +14,11 @@ import (
 	"daprmall.dev/services/order/internal/store"
 )
 
-// Orders are kept for ever, so no statement may read all of them: with many finished ones, live and archived, every
+// Orders are kept forever, so no statement may read all of them: with many finished orders, live and archived, every
 // statement uses an index.
-func TestNothingReadsAllOrders(t *testing.T) {
+func TestNoStatementReadsAllOrders(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
-	toldRight(t, db)
+	checkEventsAtEnd(t, db)
 	n := postgrestest.Rows(t)
 	young := ids.FirstAt(time.Now().Add(-24 * time.Hour))
 	for table, first := range map[string]int64{"": young, "archived_": 1000} {
@@ -66,7 +66,7 @@ func TestNothingReadsAllOrders(t *testing.T) {
 			_, err := orders.Show(ctx, "100", me)
 			return err
 		},
-		"change, cancel, pay late, get the money back": func() error {
+		"change, cancel, pay late, refund": func() error {
 			d := draft("101", "7")
 			if _, err := orders.Place(ctx, d); err != nil {
 				return err
@@ -90,8 +90,8 @@ func TestNothingReadsAllOrders(t *testing.T) {
 			}
 			return orders.CancelOutOfStock(ctx, "103")
 		},
-		"archive":       func() error { return s.Archive(ctx, 0) },
-		"forget buyers": func() error { return orders.AnonymizeBuyer(ctx, "1008") },
+		"archive":          func() error { return s.Archive(ctx, 0) },
+		"anonymize buyers": func() error { return orders.AnonymizeBuyer(ctx, "1008") },
 	} {
 		if err := do(); err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -102,6 +102,6 @@ func TestNothingReadsAllOrders(t *testing.T) {
 	}
 	for _, found := range watched.WholeTables(t, "orders", "order_lines", "order_history", "order_ids", "order_refunds",
 		"archived_orders", "archived_order_lines", "archived_order_history", "archived_order_ids", "archived_order_refunds") {
-		t.Errorf("reads all of %s", found)
+		t.Errorf("a statement reads all of %s", found)
 	}
 }

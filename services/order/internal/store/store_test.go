@@ -28,7 +28,7 @@ func open(t *testing.T) (*gorm.DB, *order.Service) {
 func openWith(t *testing.T, timeout, grace time.Duration) (*gorm.DB, *order.Service) {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
-	toldRight(t, db)
+	checkEventsAtEnd(t, db)
 	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
 	return db, order.NewService(s, func() time.Duration { return timeout }, func() time.Duration { return grace })
 }
@@ -75,7 +75,7 @@ func TestPlaceIsIdempotentByID(t *testing.T) {
 	}
 }
 
-// A fence is final, and its answer never contradicts what happens at the same moment.
+// A fence is final, and its answer agrees with a creation that happens at the same time.
 func TestFenceExcludesCreation(t *testing.T) {
 	_, orders := open(t)
 	for i := range 30 {
@@ -90,7 +90,7 @@ func TestFenceExcludesCreation(t *testing.T) {
 			t.Fatal(fenceErr)
 		}
 		if exists != (placeErr == nil) {
-			t.Fatalf("fence said exists=%v, creation said %v", exists, placeErr)
+			t.Fatalf("the fence answered exists=%v, the creation %v", exists, placeErr)
 		}
 		if placeErr != nil && problem.CodeOf(placeErr) != "checkout_expired" {
 			t.Errorf("late creation: %v, want checkout_expired", placeErr)
@@ -102,7 +102,7 @@ func TestFenceExcludesCreation(t *testing.T) {
 	}
 }
 
-// A cancel and a payment race: one wins, and the other's consequence is right.
+// A cancellation and a payment race: one wins, and the other is handled accordingly.
 func TestCancelRacesPayment(t *testing.T) {
 	db, orders := open(t)
 	for i := range 20 {
@@ -132,7 +132,7 @@ func TestCancelRacesPayment(t *testing.T) {
 	}
 }
 
-// The worker that cancels due orders races with an arriving payment: one wins, and the other is handled correctly.
+// The worker that cancels due orders races with a payment: one wins, and the other is handled accordingly.
 func TestTimeoutRacesPayment(t *testing.T) {
 	db, orders := openWith(t, -time.Second, 0)
 	for i := range 20 {
@@ -153,7 +153,7 @@ func TestTimeoutRacesPayment(t *testing.T) {
 			}
 		})
 		wg.Wait()
-		if _, err := orders.CancelDue(t.Context()); err != nil { // it skipped the order that the payment had locked
+		if _, err := orders.CancelDue(t.Context()); err != nil { // the worker skipped the order that the payment had locked
 			t.Fatal(err)
 		}
 		o, err := orders.Find(t.Context(), order.ID(id))
@@ -169,9 +169,9 @@ func TestTimeoutRacesPayment(t *testing.T) {
 	}
 }
 
-// A charge that began in time may end: an order is cancelled only when the grace after its due time has passed by the
-// database's clock, however long the service was down.
-func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
+// A charge that began in time may finish: an order is cancelled only after its due time and the grace period have
+// passed by the database's clock, however long the service was down.
+func TestAnOrderIsCancelledAfterItsGracePeriod(t *testing.T) {
 	db, orders := openWith(t, -time.Second, time.Minute)
 	for _, id := range []string{"100", "101"} {
 		if _, err := orders.Place(t.Context(), draft(id, "7")); err != nil {
@@ -185,7 +185,7 @@ func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
 		Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
 		t.Fatal(err)
 	}
-	// every replica was down
+	// as if all replicas were down
 	if err := db.Exec("UPDATE orders SET payment_due_at = now() - interval '3 days'").Error; err != nil {
 		t.Fatal(err)
 	}
@@ -198,8 +198,9 @@ func TestAnOrderIsCancelledAfterItsGrace(t *testing.T) {
 	}
 }
 
-// The stock turns out missing after the money came, or before: the order ends, and the money is refunded exactly once.
-func TestLostStockSendsTheMoneyBack(t *testing.T) {
+// Whether stock turns out missing before or after the payment: the order is cancelled, and the payment is refunded
+// exactly once.
+func TestAnOrderOutOfStockIsRefundedOnce(t *testing.T) {
 	db, orders := open(t)
 	pay := func(id string) error {
 		return orders.ApplyPayments(t.Context(), order.PaymentReceived{OrderID: order.ID(id),
@@ -226,7 +227,7 @@ func TestLostStockSendsTheMoneyBack(t *testing.T) {
 			}
 		}
 		if refunds != 1 {
-			t.Errorf("order %s asks %d times for its money to go back, want once", id, refunds)
+			t.Errorf("order %s requests %d refunds, want one", id, refunds)
 		}
 		for range 2 {
 			if err := orders.MarkRefunded(t.Context(), order.ID(id), "9"+id); err != nil {
@@ -234,13 +235,13 @@ func TestLostStockSendsTheMoneyBack(t *testing.T) {
 			}
 		}
 		if o, err := orders.Find(t.Context(), order.ID(id)); err != nil || o.Snapshot().Status != order.Refunded {
-			t.Errorf("order %s once the money is back: %+v, %v; want refunded", id, o, err)
+			t.Errorf("order %s after the refund: %+v, %v; want refunded", id, o, err)
 		}
 	}
 }
 
-// Payments that arrive together are decided one by one: paid, twice paid, too late.
-func TestPaymentsOfABatchAreDecidedEach(t *testing.T) {
+// Payments in one batch are decided one by one: accepted, paid twice, too late.
+func TestPaymentsOfABatchAreDecidedOneByOne(t *testing.T) {
 	db, orders := open(t)
 	pay := func(id, payment string) order.PaymentReceived {
 		return order.PaymentReceived{OrderID: order.ID(id), Payment: order.Payment{ID: payment, Amount: 255, Currency: "CNY"}}
@@ -255,7 +256,7 @@ func TestPaymentsOfABatchAreDecidedEach(t *testing.T) {
 	}
 	if err := orders.ApplyPayments(t.Context(), pay("603", "93"),
 		pay("999", "99")); problem.KindOf(err) != problem.NotFound {
-		t.Errorf("with an order that is not there: %v, want it missing", err)
+		t.Errorf("with an order that does not exist: %v, want not found", err)
 	}
 	if err := orders.ApplyPayments(t.Context(), pay("602", "92"), pay("600", "90"), pay("601", "91"),
 		pay("600", "95")); err != nil {
@@ -282,11 +283,11 @@ func TestPaymentsOfABatchAreDecidedEach(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(versions) != "[1 2 3]" {
-		t.Errorf("versions told of one order %v, want each change its own", versions)
+		t.Errorf("versions in the events of one order are %v, want a new one for each change", versions)
 	}
 }
 
-// Replicas that handle overlapping batches lock the orders in one order.
+// Replicas that handle overlapping batches lock the orders in the same order.
 func TestBatchesOfPaymentsDoNotDeadlock(t *testing.T) {
 	_, orders := open(t)
 	var all []order.PaymentReceived
@@ -317,8 +318,9 @@ func TestBatchesOfPaymentsDoNotDeadlock(t *testing.T) {
 	}
 }
 
-// An order that was paid twice and then had no stock is refunded when its own payment is, whichever is refunded first.
-func TestAStrayPaymentDoesNotRefundAnOrder(t *testing.T) {
+// An order that was paid twice and then was out of stock becomes refunded when its own payment is refunded, whichever
+// refund comes first.
+func TestARefundOfASecondPaymentDoesNotRefundTheOrder(t *testing.T) {
 	_, orders := open(t)
 	if _, err := orders.Place(t.Context(), draft("410", "7")); err != nil {
 		t.Fatal(err)
@@ -340,12 +342,12 @@ func TestAStrayPaymentDoesNotRefundAnOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		if o, err := orders.Find(t.Context(), "410"); err != nil || o.Snapshot().Status != step.want {
-			t.Errorf("payment %s is back: %+v, %v; want %s", step.payment, o, err, step.want)
+			t.Errorf("after the refund of payment %s: %+v, %v; want %s", step.payment, o, err, step.want)
 		}
 	}
 }
 
-func TestRefundIsAskedForOncePerPayment(t *testing.T) {
+func TestARefundIsRequestedOncePerPayment(t *testing.T) {
 	db, orders := open(t)
 	if _, err := orders.Place(t.Context(), draft("400", "7")); err != nil {
 		t.Fatal(err)
@@ -364,8 +366,8 @@ func TestRefundIsAskedForOncePerPayment(t *testing.T) {
 	}
 }
 
-// Every replica looks for due orders every second: it must not read all that shoppers still have time to pay.
-func TestLookingForDueOrdersReadsNoOthers(t *testing.T) {
+// Every replica looks for due orders every second, so it must not read all orders whose time has not come.
+func TestTheSearchForDueOrdersReadsNoOthers(t *testing.T) {
 	db, orders := openWith(t, time.Hour, 0)
 	if _, err := orders.Place(t.Context(), draft("1", "7")); err != nil {
 		t.Fatal(err)
@@ -380,7 +382,7 @@ func TestLookingForDueOrdersReadsNoOthers(t *testing.T) {
 	}
 	err = postgres.InTx(t.Context(), db, func(ctx context.Context, tx *gorm.DB) error {
 		if n, err := orders.CancelDue(ctx); n != 0 || err != nil {
-			t.Errorf("%d cancelled, %v; want none, it is an hour until they are due", n, err)
+			t.Errorf("%d cancelled, %v; want none: they are due in an hour", n, err)
 		}
 		var read int
 		err := tx.Raw("SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = " +
@@ -395,7 +397,7 @@ func TestLookingForDueOrdersReadsNoOthers(t *testing.T) {
 	}
 }
 
-// Two replicas close due orders side by side: each order once.
+// Two replicas cancel due orders at the same time: each order is cancelled once.
 func TestDueOrdersAreCancelledOnce(t *testing.T) {
 	db, orders := openWith(t, -time.Second, 0)
 	for i := range 20 {
@@ -419,7 +421,7 @@ func TestDueOrdersAreCancelledOnce(t *testing.T) {
 	}
 	wg.Wait()
 	if n, err := orders.CancelDue(t.Context()); n != 0 || err != nil {
-		t.Errorf("afterwards: %d more, %v", n, err)
+		t.Errorf("afterwards: %d more, %v; want none", n, err)
 	}
 	if total != 20 {
 		t.Errorf("cancelled %d, want 20", total)
@@ -429,7 +431,7 @@ func TestDueOrdersAreCancelledOnce(t *testing.T) {
 	}
 }
 
-// A crash before the commit leaves neither state nor event.
+// A crash before the commit leaves neither a state nor an event.
 func TestStateAndEventCommitTogether(t *testing.T) {
 	db, orders := open(t)
 	crash := errors.New("crash before commit")
@@ -450,7 +452,7 @@ func TestStateAndEventCommitTogether(t *testing.T) {
 	}
 }
 
-func TestSomeoneElsesOrderLooksMissing(t *testing.T) {
+func TestAnOrderOfAnotherUserLooksMissing(t *testing.T) {
 	_, orders := open(t)
 	if _, err := orders.Place(t.Context(), draft("700", "7")); err != nil {
 		t.Fatal(err)
@@ -464,7 +466,7 @@ func TestSomeoneElsesOrderLooksMissing(t *testing.T) {
 		}
 	}
 	if _, err := orders.Show(t.Context(), "700", order.Viewer{UserID: "8", Admin: true}); err != nil {
-		t.Errorf("show to an admin: %v", err)
+		t.Errorf("shown to an admin: %v", err)
 	}
 }
 
@@ -501,8 +503,8 @@ func TestListPages(t *testing.T) {
 	}
 }
 
-// Whatever buyers called themselves, nothing that identifies them stays; other users' orders do not change.
-func TestABuyerIsForgotten(t *testing.T) {
+// Whatever names a buyer has used, no personal data stays; other users' orders do not change.
+func TestABuyerIsAnonymized(t *testing.T) {
 	_, orders := open(t)
 	for id, address := range map[string]order.Address{
 		"420": {Recipient: "Li", Phone: "123", Street: "1 Road", City: "Wuhan", Country: "CN"},
@@ -533,6 +535,6 @@ func TestABuyerIsForgotten(t *testing.T) {
 		}
 	}
 	if o, err := orders.Find(t.Context(), "423"); err != nil || o.Snapshot().Address.Recipient != "Li" {
-		t.Errorf("another's order: %+v, %v", o, err)
+		t.Errorf("another user's order: %+v, %v", o, err)
 	}
 }

@@ -30,7 +30,7 @@ import (
 	"daprmall.dev/services/product/internal/store"
 )
 
-// fixture is the service's web side over a real database, as its sidecar sees it.
+// fixture is the service's HTTP side over a real database, as its sidecar sees it.
 type fixture struct {
 	t   *testing.T
 	web http.Handler
@@ -119,7 +119,7 @@ func (d *fixture) offer(stock string, headers ...string) answer {
 	return d.ask("api-gateway", "POST", "/v1/products", body, headers...)
 }
 
-func TestAProductFromOfferToRemoval(t *testing.T) {
+func TestAProductFromCreationToRemoval(t *testing.T) {
 	d := open(t)
 	made := d.offer("10")
 	id, _ := made.body["id"].(string)
@@ -142,7 +142,7 @@ func TestAProductFromOfferToRemoval(t *testing.T) {
 		{"change signed out", "PATCH", "", `{"price":1}`, []string{"If-Match", `"1"`}, 401, "unauthenticated"},
 		{"change without If-Match", "PATCH", "", `{"price":1}`,
 			[]string{"Authorization", seller}, 428, "precondition_required"},
-		{"change somebody else's", "PATCH", "", `{"price":1}`,
+		{"change another seller's", "PATCH", "", `{"price":1}`,
 			[]string{"Authorization", other, "If-Match", `"1"`}, 404, "not_found"},
 		{"change with a bare number", "PATCH", "", `{"price":1}`,
 			[]string{"Authorization", seller, "If-Match", `1`}, 412, "precondition_failed"},
@@ -152,20 +152,20 @@ func TestAProductFromOfferToRemoval(t *testing.T) {
 			[]string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
 		{"change nothing", "PATCH", "", `{}`, []string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
 		{"change", "PATCH", "", `{"price":9900}`, []string{"Authorization", admin, "If-Match", `"1"`}, 200, ""},
-		{"change what changed", "PATCH", "", `{"price":1}`,
+		{"change an older version", "PATCH", "", `{"price":1}`,
 			[]string{"Authorization", seller, "If-Match", `"1"`}, 412, "precondition_failed"},
-		{"take too much", "POST", "/stock", `{"delta":-11,"reason":"count"}`,
+		{"take too much out", "POST", "/stock", `{"delta":-11,"reason":"count"}`,
 			[]string{"Authorization", seller}, 409, "insufficient_stock"},
-		{"take a fraction", "POST", "/stock", `{"delta":-0.5,"reason":"count"}`,
+		{"take a fraction out", "POST", "/stock", `{"delta":-0.5,"reason":"count"}`,
 			[]string{"Authorization", seller}, 422, "validation_failed"},
-		{"take without a reason", "POST", "/stock", `{"delta":-1}`,
+		{"take out without a reason", "POST", "/stock", `{"delta":-1}`,
 			[]string{"Authorization", seller}, 422, "validation_failed"},
-		{"take somebody else's", "POST", "/stock", `{"delta":-1,"reason":"theft"}`,
+		{"take out of another seller's", "POST", "/stock", `{"delta":-1,"reason":"theft"}`,
 			[]string{"Authorization", other}, 404, "not_found"},
 		{"take", "POST", "/stock", `{"delta":-4,"reason":"count"}`, []string{"Authorization", seller}, 200, ""},
-		{"remove somebody else's", "DELETE", "", "", []string{"Authorization", other}, 404, "not_found"},
+		{"remove another seller's", "DELETE", "", "", []string{"Authorization", other}, 404, "not_found"},
 		{"remove", "DELETE", "", "", []string{"Authorization", seller}, 204, ""},
-		{"read what is gone", "GET", "", "", nil, 404, "not_found"},
+		{"read a removed product", "GET", "", "", nil, 404, "not_found"},
 	} {
 		got := d.ask("api-gateway", c.method, "/v1/products/"+id+c.path, c.body, c.headers...)
 		code, _ := got.body["code"].(string)
@@ -173,12 +173,12 @@ func TestAProductFromOfferToRemoval(t *testing.T) {
 			t.Errorf("%s: %d %v, want %d %s", c.what, got.status, got.body, c.status, c.code)
 		}
 		if c.what == "take" && (got.body["on_hand"] != 6.0 || got.body["reserved"] != 0.0 || got.body["available"] != 6.0) {
-			t.Errorf("take: %v", got.body)
+			t.Errorf("take out: %v", got.body)
 		}
 	}
 }
 
-func TestOneKeyOneProduct(t *testing.T) {
+func TestOneKeyCreatesOneProduct(t *testing.T) {
 	d := open(t)
 	first, again := d.offer("1", "Idempotency-Key", "a"), d.offer("1", "Idempotency-Key", "a")
 	if again.status != 201 || again.body["id"] != first.body["id"] || again.header.Get("Idempotent-Replayed") != "true" ||
@@ -218,7 +218,7 @@ func TestPageTokensBelongToTheirList(t *testing.T) {
 	}
 }
 
-func TestOnlyThoseWhoMayCall(t *testing.T) {
+func TestInternalRoutesAcceptOnlyTheirCallers(t *testing.T) {
 	d := open(t)
 	for path, callers := range map[string]string{
 		"/internal/holds": "checkout", "/internal/holds/release": "checkout",
@@ -232,11 +232,11 @@ func TestOnlyThoseWhoMayCall(t *testing.T) {
 		}
 	}
 	if got := d.ask("checkout", "POST", "/events", "{}"); got.status != 403 {
-		t.Errorf("a peer delivers an event: %+v", got)
+		t.Errorf("another service delivers an event: %+v", got)
 	}
 }
 
-func TestHoldsOverHTTP(t *testing.T) {
+func TestHoldsAreCheckedAndAnswered(t *testing.T) {
 	d := open(t)
 	id := d.offer("2").body["id"].(string)
 	for _, c := range []struct{ body, status string }{

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// A list shows the beginning of a long description, and never half a character or more than its share.
+// A list shows the beginning of a long description, without cutting a character, and no longer than the limit.
 func TestAListShowsExcerpts(t *testing.T) {
 	words := strings.Repeat("teapot ", 60)
 	for text, want := range map[string]string{

@@ -22,8 +22,8 @@ import (
 	"daprmall.dev/services/product/internal/store"
 )
 
-// Two replicas book batches of placed and paid orders at the same time. What one has placed of a product the other has
-// paid, so that booking type by type would lock the products' stock crosswise.
+// Two replicas handle batches of placed and paid orders at the same time, for the same products. If events were handled
+// type by type, they would lock the products' stock in opposite order.
 func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	const count, rounds, half = 40, 20, 40
 	log := slog.New(slog.DiscardHandler)
@@ -51,7 +51,8 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	inboxtest.Together(t, replicas, rounds, func(_, i int) [][]byte {
 		var batch [][]byte
 		for n := range 2 * half {
-			// Replica 0 places the lower products and is paid for the upper ones, replica 1 the other way round.
+			// Replica 0 handles placed orders of the lower products and paid orders of the upper ones, replica 1 the other way
+			// round.
 			kind, id := orderv1.TypePlaced, n%half*count/(2*half)
 			if n >= half {
 				kind = orderv1.TypePaid

@@ -41,14 +41,14 @@ func TestNewProductsAreChecked(t *testing.T) {
 		"free":             {with(func(d *CreateParams) { d.Price = 0 }), "price"},
 		"negative price":   {with(func(d *CreateParams) { d.Price = -1 }), "price"},
 		"negative stock":   {with(func(d *CreateParams) { d.Stock = -1 }), "stock"},
-		"too much of it":   {with(func(d *CreateParams) { d.Stock = inventory.MaxQuantity + 1 }), "stock"},
-		"priced too high":  {with(func(d *CreateParams) { d.Price = maxPrice + 1 }), "price"},
+		"too much stock":   {with(func(d *CreateParams) { d.Stock = inventory.MaxQuantity + 1 }), "stock"},
+		"price too high":   {with(func(d *CreateParams) { d.Price = maxPrice + 1 }), "price"},
 		"long category":    {with(func(d *CreateParams) { d.Category = strings.Repeat("x", 65) }), "category"},
 		"long description": {with(func(d *CreateParams) { d.Description = strings.Repeat("x", 10001) }), "description"},
 	} {
 		_, err := New("1", seller, c.draft, "CNY", noon)
 		if problem.KindOf(err) != problem.Invalid || !strings.Contains(err.Error(), c.field+":") {
-			t.Errorf("%s: %v, want a refusal of %s", name, err, c.field)
+			t.Errorf("%s: %v, want an error for %s", name, err, c.field)
 		}
 	}
 	p, err := New("1", seller, teapot, "CNY", noon)
@@ -56,7 +56,7 @@ func TestNewProductsAreChecked(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if _, err := New("1", Actor{UserID: "6"}, teapot, "CNY", noon); problem.KindOf(err) != problem.Forbidden {
-		t.Errorf("a customer offers a product: %v, want forbidden", err)
+		t.Errorf("a customer creates a product: %v, want forbidden", err)
 	}
 }
 
@@ -72,7 +72,7 @@ func TestOnlyOwnersAndAdminsChangeAProduct(t *testing.T) {
 		{"admin", Actor{UserID: "9", Admin: true}, 1, ""},
 		{"other seller", Actor{UserID: "6", Seller: true}, 1, problem.NotFound},
 		{"owner with an old version", seller, 0, problem.PreconditionFailed},
-		{"owner with a version to come", seller, 2, problem.PreconditionFailed},
+		{"owner with a future version", seller, 2, problem.PreconditionFailed},
 	} {
 		p, _ := New("1", seller, teapot, "CNY", noon)
 		err := p.Change(c.by, c.version, Change{Name: &name}, noon.Add(time.Hour))
@@ -86,13 +86,13 @@ func TestOnlyOwnersAndAdminsChangeAProduct(t *testing.T) {
 	}
 }
 
-func TestAChangeIsCheckedAsAWhole(t *testing.T) {
+func TestAnInvalidChangeChangesNothing(t *testing.T) {
 	p, _ := New("1", seller, teapot, "CNY", noon)
 	before := p.Attributes()
 	price, empty := int64(0), ""
 	for name, c := range map[string]Change{"nothing": {}, "no price": {Price: &price}, "no name": {Name: &empty}} {
 		if err := p.Change(seller, 1, c, noon); problem.KindOf(err) != problem.Invalid || p.Attributes() != before {
-			t.Errorf("%s: %v, %+v, want a refusal and no change", name, err, p.Attributes())
+			t.Errorf("%s: %v, %+v, want an error and no change", name, err, p.Attributes())
 		}
 	}
 	if err := p.Remove(seller, noon); err != nil || !p.Attributes().Deleted {
@@ -115,7 +115,7 @@ func TestQueriesAreChecked(t *testing.T) {
 		"category":  {Category: strings.Repeat("x", 65), PageSize: 20},
 	} {
 		if _, err := q.Normal(); problem.KindOf(err) != problem.Invalid || !strings.Contains(err.Error(), field) {
-			t.Errorf("%+v: %v, want a refusal that names %s", q, err, field)
+			t.Errorf("%+v: %v, want an error that names %s", q, err, field)
 		}
 	}
 	for words, want := range map[string]Sort{"": Newest, "tea": Relevance} {

@@ -19,15 +19,15 @@ import (
 	"daprmall.dev/services/kit/sidecar"
 )
 
-// real is what stands between product and its gate in the mall: a sidecar, the component beside it, and a Redis of
+// realGate is the chain between product and its gate as in the mall: a sidecar, the redislua component, and a Redis of
 // their own.
-type real struct {
+type realGate struct {
 	redis  *server
 	client *sidecar.Client
 }
 
-// start starts it, and Redis empty. It needs the programs that MALL_TEST_DAPRD and MALL_TEST_REDIS_SERVER name.
-func start(t *testing.T) *real {
+// start starts them, with an empty Redis. It needs the programs in MALL_TEST_DAPRD and MALL_TEST_REDIS_SERVER.
+func start(t *testing.T) *realGate {
 	t.Helper()
 	daprd := program(t, "MALL_TEST_DAPRD", "daprd")
 	dir, err := os.MkdirTemp("", "gate") //nolint:usetesting // a test's own folder makes the socket's path too long
@@ -35,7 +35,7 @@ func start(t *testing.T) *real {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	r := &real{
+	r := &realGate{
 		redis: &server{program: program(t, "MALL_TEST_REDIS_SERVER", "redis-server"), dir: t.TempDir(), port: freePort(t)},
 	}
 	r.redis.start(t)
@@ -94,7 +94,7 @@ func start(t *testing.T) *real {
 	return r
 }
 
-// program returns the path of a program; without it the test fails, or is skipped under -short.
+// program returns the path of a program. Without it the test fails; with -short it is skipped.
 func program(t *testing.T, variable, name string) string {
 	t.Helper()
 	if path := os.Getenv(variable); path != "" {
@@ -110,7 +110,7 @@ func program(t *testing.T, variable, name string) string {
 	return path
 }
 
-// run runs a process until the test ends; what it said is shown if the test fails.
+// run runs a process until the test ends. If the test fails, the process's output is logged.
 func run(t *testing.T, cmd *exec.Cmd, env ...string) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
@@ -125,7 +125,7 @@ func run(t *testing.T, cmd *exec.Cmd, env ...string) {
 		_ = cmd.Process.Signal(syscall.SIGKILL)
 		_ = cmd.Wait()
 		if said, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-			t.Logf("%s said:\n%s", filepath.Base(cmd.Path), said)
+			t.Logf("output of %s:\n%s", filepath.Base(cmd.Path), said)
 		}
 		_ = log.Close()
 	})
@@ -172,7 +172,7 @@ func (s *server) start(t *testing.T) {
 	await(t, "Redis answers", func() error {
 		answer, err := s.do("PING")
 		if err == nil && answer != "+PONG" {
-			err = fmt.Errorf("it says %s", answer)
+			err = fmt.Errorf("it answers %s", answer)
 		}
 		return err
 	})
@@ -186,7 +186,7 @@ func (s *server) kill(t *testing.T) {
 	_ = s.cmd.Wait()
 }
 
-// do sends a command without arguments that need quotes, and gives the first line of its answer.
+// do sends a command whose arguments need no quotes, and returns the first line of the answer.
 func (s *server) do(command string) (string, error) {
 	conn, err := net.DialTimeout("tcp", s.addr(), time.Second)
 	if err != nil {

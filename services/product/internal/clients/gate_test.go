@@ -14,13 +14,13 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// wire is a sidecar that keeps what was said and gives a prepared answer.
-type wire struct {
+// fakeBinding is a sidecar that records the call and returns a prepared answer.
+type fakeBinding struct {
 	operation, said, answer string
 	err                     error
 }
 
-func (w *wire) Bind(_ context.Context, name, operation string, in, out any) error {
+func (w *fakeBinding) Bind(_ context.Context, name, operation string, in, out any) error {
 	raw, err := json.Marshal(in)
 	if err != nil || name != "redis-lua" {
 		return errors.Join(err, errors.New("binding "+name))
@@ -32,8 +32,8 @@ func (w *wire) Bind(_ context.Context, name, operation string, in, out any) erro
 	return json.Unmarshal([]byte(w.answer), out)
 }
 
-// The words of components/redislua/README.md, which refuses any others.
-func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
+// The operations and fields are those of components/redislua/README.md; the component refuses any others.
+func TestTheGateUsesTheBindingsOperations(t *testing.T) {
 	ctx := t.Context()
 	for _, c := range []struct {
 		operation, said, answer string
@@ -80,13 +80,13 @@ func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
 		{"lock", `{"key":"k","owner":"me","ttl_ms":500}`, `{"acquired":true}`,
 			func(g *Gate) (any, error) { return g.Lock(ctx, "k", 500*time.Millisecond) }, true},
 	} {
-		w := &wire{answer: c.answer}
+		w := &fakeBinding{answer: c.answer}
 		got, err := c.call(&Gate{sidecar: w, owner: "me"})
 		if err != nil || w.operation != c.operation || w.said != c.said {
-			t.Errorf("%s: said %s %s, %v, want %s", c.operation, w.operation, w.said, err, c.said)
+			t.Errorf("%s: sent %s %s, %v, want %s", c.operation, w.operation, w.said, err, c.said)
 		}
 		if !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s: understood %+v, want %+v", c.operation, got, c.want)
+			t.Errorf("%s: decoded %+v, want %+v", c.operation, got, c.want)
 		}
 		w.err = errors.New("down")
 		if _, err := c.call(&Gate{sidecar: w, owner: "me"}); !errors.Is(err, w.err) {
@@ -95,14 +95,14 @@ func TestTheGateSpeaksTheBindingsLanguage(t *testing.T) {
 	}
 }
 
-// strict is the binding with its limits: it refuses a call that names too many recorded holds, and remembers what it
-// took.
-type strict struct {
+// limitedBinding is the binding with its limits: it refuses calls with too many recorded holds, and records what it
+// accepted.
+type limitedBinding struct {
 	bases    map[string]int64
 	recorded map[string]map[string]bool
 }
 
-func (s *strict) Bind(_ context.Context, _, _ string, in, _ any) error {
+func (s *limitedBinding) Bind(_ context.Context, _, _ string, in, _ any) error {
 	raw, err := json.Marshal(in)
 	if err != nil || len(raw) > 4<<20 {
 		return errors.Join(err, fmt.Errorf("a call of %d bytes", len(raw)))
@@ -132,9 +132,9 @@ func (s *strict) Bind(_ context.Context, _, _ string, in, _ any) error {
 	return nil
 }
 
-// After an outage in the middle of a sale thousands of orders of one product may wait. Refused as a whole they would
-// wait for ever, and every product told of together with them.
-func TestAnApplyOfThousandsGoesInPieces(t *testing.T) {
+// After an outage during a sale, thousands of recorded orders may wait for one product. If such a call were refused as
+// a whole, they would wait forever, and so would all other products in the call.
+func TestALargeApplyIsSplit(t *testing.T) {
 	many := func(from, n int) []string {
 		ids := make([]string, n)
 		for i := range ids {
@@ -155,7 +155,7 @@ func TestAnApplyOfThousandsGoesInPieces(t *testing.T) {
 			},
 		)
 	}
-	s := &strict{bases: map[string]int64{}, recorded: map[string]map[string]bool{}}
+	s := &limitedBinding{bases: map[string]int64{}, recorded: map[string]map[string]bool{}}
 	if err := (&Gate{sidecar: s}).Apply(t.Context(), items); err != nil {
 		t.Fatal(err)
 	}
@@ -170,16 +170,16 @@ func TestAnApplyOfThousandsGoesInPieces(t *testing.T) {
 	}
 }
 
-type peer struct{ asked sidecar.Request }
+type fakeSidecar struct{ asked sidecar.Request }
 
-func (p *peer) Invoke(_ context.Context, r sidecar.Request) error {
+func (p *fakeSidecar) Invoke(_ context.Context, r sidecar.Request) error {
 	p.asked = r
 	*r.Out.(*orderv1.FenceAnswer) = orderv1.FenceAnswer{Exists: true}
 	return nil
 }
 
-func TestTheFenceIsASystemCall(t *testing.T) {
-	p := &peer{}
+func TestTheFenceIsCalledWithoutAUser(t *testing.T) {
+	p := &fakeSidecar{}
 	exists, err := NewOrders(p).Fence(t.Context(), "1")
 	if !exists || err != nil || p.asked.App != "order" || p.asked.Path != orderv1.PathFence || !p.asked.System ||
 		p.asked.In != (orderv1.FenceRequest{OrderID: "1"}) {

@@ -17,8 +17,8 @@ import (
 	"daprmall.dev/services/product/internal/store"
 )
 
-// The gate as it is in the mall: this client, a real sidecar, the component, Redis. What the fake is held to, it is
-// held to.
+// The real gate as in the mall: this client, a real sidecar, the component and Redis. It passes the same tests as the
+// fake.
 func TestTheRealGate(t *testing.T) {
 	r := start(t)
 	inventorytest.GateSuite(t, func(t *testing.T) inventorytest.Bench {
@@ -27,12 +27,12 @@ func TestTheRealGate(t *testing.T) {
 		pass := func() { time.Sleep(2 * time.Millisecond) } //nolint:forbidigo // Redis has no other clock; the suite polls
 		return inventorytest.Bench{Gate: NewGate(r.client), Other: NewGate(r.client), Pass: pass}
 	})
-	t.Run("whatever is done, the fake answers alike", func(t *testing.T) { testAlike(t, r) })
+	t.Run("the fake answers as the real gate does", func(t *testing.T) { testAlike(t, r) })
 	t.Run("restored from an old snapshot", func(t *testing.T) { testSnapshot(t, r) })
 }
 
-// testAlike does the same at random to the fake and to the real gate, and compares every answer and what they keep.
-func testAlike(t *testing.T, r *real) {
+// testAlike makes the same random calls to the fake and to the real gate, and compares every answer and their states.
+func testAlike(t *testing.T, r *realGate) {
 	t.Helper()
 	products, orders := []string{"7", "8", "9", "10"}, []string{"1", "2", "3", "4"}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -91,9 +91,8 @@ func testAlike(t *testing.T, r *real) {
 	})
 }
 
-// testSnapshot takes a snapshot of Redis in the middle of purchases, lets them go on, and starts Redis again from that
-// file.
-func testSnapshot(t *testing.T, r *real) {
+// testSnapshot takes a snapshot of Redis during purchases, lets them continue, and restarts Redis from the snapshot.
+func testSnapshot(t *testing.T, r *realGate) {
 	t.Helper()
 	r.redis.must(t, "FLUSHALL")
 	ctx := t.Context()
@@ -133,30 +132,30 @@ func testSnapshot(t *testing.T, r *real) {
 	old, err := os.ReadFile(filepath.Join(r.redis.dir, "dump.rdb"))
 	must(err)
 
-	must(stock.Reserve(ctx, first, second)) // their holds go, the snapshot still has them
+	must(stock.Reserve(ctx, first, second)) // their holds are removed, but the snapshot still has them
 	must(stock.Deduct(ctx, first))
 	must(stock.Release(ctx, second))
-	third := buy("3", "102", 5) // the snapshot does not know of it
+	third := buy("3", "102", 5) // the snapshot does not have this one
 	must(stock.Reserve(ctx, third))
-	fourth := buy("4", "101", 2) // a hold that is lost with Redis, and its order comes
+	fourth := buy("4", "101", 2) // this hold is lost with Redis, but its order arrives
 
 	r.redis.kill(t)
 	must(os.WriteFile(filepath.Join(r.redis.dir, "dump.rdb"), old, 0o600)) //nolint:gosec // a test's own folder
 	r.redis.start(t)
 	await(t, "the gate answers again", func() error { _, err := gate.RunID(ctx); return err })
-	look := func(id string) string {
+	state := func(id string) string {
 		t.Helper()
 		items, err := gate.Inspect(ctx, []string{id})
 		must(err)
 		return fmt.Sprint(items[0].Base, items[0].Held)
 	}
-	if got := look("101") + ", " + look("102"); got != "10 4, 10 1" {
-		t.Fatalf("after the restore the gate has base and held %s: this is not the old snapshot", got)
+	if got := state("101") + ", " + state("102"); got != "10 4, 10 1" {
+		t.Fatalf("after the restore the gate has base and held %s: want those of the old snapshot", got)
 	}
 	must(reconciler.WatchRedis(ctx))
 	must(stock.Reserve(ctx, fourth))
 	must(reconciler.Reconcile(ctx))
-	if got := look("101") + ", " + look("102"); got != "4 0, 5 0" {
+	if got := state("101") + ", " + state("102"); got != "4 0, 5 0" {
 		t.Errorf("base and held are %s, want 4 0 and 5 0", got)
 	}
 }

@@ -17,7 +17,7 @@ func stock(version, onHand, reserved int64) inventory.Stock {
 	return inventory.Stock{ProductID: "7", OnHand: onHand, Reserved: reserved, Version: version}
 }
 
-// Changes that wait together become one: the newest base, all recorded orders.
+// Changes that wait at the same time are merged: the newest base and all recorded orders.
 func TestGateSyncMergesWhatWaits(t *testing.T) {
 	gate := inventorytest.NewGate()
 	ctx := t.Context()
@@ -38,7 +38,7 @@ func TestGateSyncMergesWhatWaits(t *testing.T) {
 	becomes(t, gate, 4)
 }
 
-// start applies as main does, until the test ends.
+// start runs the synchronisation until the test ends, as main does.
 func start(t *testing.T, a *inventory.GateSync) {
 	t.Helper()
 	loop := worker.Loop{Log: slog.New(slog.DiscardHandler), Wake: a.Wake(), Retry: inventory.ApplyRetry, Work: a.Apply}
@@ -62,7 +62,7 @@ func becomes(t *testing.T, gate *inventorytest.Gate, want int64) {
 	}
 }
 
-// failsOnce is a gate that cannot be reached the first time.
+// failsOnce is a gate whose first Apply fails.
 type failsOnce struct {
 	inventory.Gate
 	asked int
@@ -70,13 +70,13 @@ type failsOnce struct {
 
 func (g *failsOnce) Apply(ctx context.Context, items []inventory.Apply) error {
 	if g.asked++; g.asked == 1 {
-		return errors.New("the binding is away")
+		return errors.New("the binding is unreachable")
 	}
 	return g.Gate.Apply(ctx, items)
 }
 
-// A cancelled order leaves no hold by which the product would be found again: its apply must not be lost.
-func TestGateSyncTriesAgain(t *testing.T) {
+// A cancelled order leaves no hold through which the product would be found again, so its apply must not be lost.
+func TestGateSyncRetriesAFailedApply(t *testing.T) {
 	gate := inventorytest.NewGate()
 	if err := gate.Apply(t.Context(), []inventory.Apply{{Stock: stock(1, 10, 3)}}); err != nil {
 		t.Fatal(err)

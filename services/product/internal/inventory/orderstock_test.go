@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// run takes events of one order through the books the way a store does: each
-// event opens them anew from what was kept.
+// run applies events of one order as a store does: for each event it loads what the earlier ones saved.
 func run(t *testing.T, stock Stock, events string) (Stock, State, bool, error) {
 	t.Helper()
 	lines := []Line{{ProductID: "7", Quantity: 2}, {ProductID: "7", Quantity: 1}}
@@ -78,7 +77,7 @@ func TestARejectedOrderLeavesStockAlone(t *testing.T) {
 func TestAnOrderCannotBeBothPaidAndCancelled(t *testing.T) {
 	for _, events := range []string{"placed paid cancelled", "placed cancelled paid", "cancelled paid", "paid cancelled"} {
 		if _, _, _, err := run(t, Stock{ProductID: "7", OnHand: 10}, events); err == nil {
-			t.Errorf("%s was taken, want an error so that somebody looks", events)
+			t.Errorf("%s was accepted, want an error", events)
 		}
 	}
 }
@@ -97,7 +96,7 @@ func TestAllLinesOrNone(t *testing.T) {
 	}
 }
 
-func TestEventsWithoutSenseAreRefused(t *testing.T) {
+func TestInvalidEventsAreRefused(t *testing.T) {
 	for name, verb := range map[string]func(*OrderStock) error{
 		"placed without lines":    func(b *OrderStock) error { return b.Place(nil) },
 		"paid without lines":      func(b *OrderStock) error { return b.Pay(nil) },

@@ -6,7 +6,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-func TestAdjustmentsSpareWhatIsReserved(t *testing.T) {
+func TestAdjustmentsCannotTakeReservedStock(t *testing.T) {
 	for _, c := range []struct {
 		delta int64
 		want  problem.Kind

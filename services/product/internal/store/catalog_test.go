@@ -49,15 +49,15 @@ func TestSearchFindsChineseAndEnglish(t *testing.T) {
 		"茶":              {"紫砂茶壶"},
 		"壶茶":             nil,
 		"手工":             {"紫砂茶壶"},
-		"宜兴茶壶":           nil, // 兴茶 is nowhere: a run is a phrase
+		"宜兴茶壶":           nil, // 兴茶 does not occur: words are matched as phrases
 		"宜兴 茶壶":          {"紫砂茶壶"},
 		"run":            {"Running Shoes"},
 		"shoe":           {"Running Shoes"},
 		"RUNNING":        {"Running Shoes"},
-		"runn":           {"Running Shoes"}, // while typing
+		"runn":           {"Running Shoes"}, // an incomplete word, while typing
 		"cafe":           {"Café Mug"},
 		"café":           {"Café Mug"},
-		"ＭＵＧ":            {"Café Mug", "Teapot"}, // the name counts more than the description
+		"ＭＵＧ":            {"Café Mug", "Teapot"}, // a match in the name ranks higher than one in the description
 		"the mug":        {"Café Mug", "Teapot"},
 		"usb c 充电器":      {"USB-C 充电器 65W"},
 		"usb-c":          {"USB-C 充电器 65W"},
@@ -209,7 +209,7 @@ func TestPagesNeitherRepeatNorSkip(t *testing.T) {
 			q.After = page.Next
 			if i == 2 && name == "newest" {
 				s.offerNamed(t, "Mug that comes meanwhile", "", "c", 1)
-				whole = append(whole, "") // the total grows; the pages behind do not move
+				whole = append(whole, "") // the total grows, but later pages do not shift
 			}
 		}
 		if name == "newest" {
@@ -221,7 +221,7 @@ func TestPagesNeitherRepeatNorSkip(t *testing.T) {
 	}
 }
 
-func TestCreatingTwiceUnderOneIDMakesOne(t *testing.T) {
+func TestCreatingTwiceUnderOneIDCreatesOneProduct(t *testing.T) {
 	s := open(t)
 	d := catalog.CreateParams{Name: "Teapot", Price: 100, Stock: 7}
 	first, err := s.catalog.Create(ctx, "77", seller, d)
@@ -233,7 +233,7 @@ func TestCreatingTwiceUnderOneIDMakesOne(t *testing.T) {
 	s.wantStock(t, "77", 7, 0)
 }
 
-func TestTwoEditorsOneWins(t *testing.T) {
+func TestOfTwoConcurrentChangesOneWins(t *testing.T) {
 	s := open(t)
 	id := s.offerNamed(t, "Teapot", "", "", 100)
 	a, b := int64(200), int64(300)
@@ -246,7 +246,7 @@ func TestTwoEditorsOneWins(t *testing.T) {
 	}
 }
 
-func TestASaleDoesNotMoveTheCatalogueVersion(t *testing.T) {
+func TestASaleDoesNotChangeAProductsVersion(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 5)
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(id, 2)}}))

@@ -19,9 +19,8 @@ import (
 	"daprmall.dev/services/product/internal/inventory/inventorytest"
 )
 
-// fixture is the whole service around a real database, with a gate in memory. What the
-// store tells after a commit waits in told until a test passes it on: a crash
-// between commit and apply is a test that does not.
+// fixture is the whole service on a real database, with a gate in memory. Changes for the gate wait in unapplied after
+// a commit until a test applies them: a test that does not simulates a crash between commit and apply.
 type fixture struct {
 	db         *gorm.DB
 	store      *Store
@@ -32,7 +31,7 @@ type fixture struct {
 	inventory  *inventory.Service
 	catalog    *catalog.Service
 	reconciler *inventory.Reconciler
-	told       []inventory.Apply
+	unapplied  []inventory.Apply
 	next       atomic.Int64
 }
 
@@ -54,19 +53,19 @@ func open(t *testing.T) *fixture {
 	t.Helper()
 	s := &fixture{gate: inventorytest.NewGate(), orders: &inventorytest.Orders{Known: map[string]bool{}},
 		feed: &inventorytest.Feed{}, metrics: &inventorytest.Metrics{}}
-	s.gate.Page = 1 // so that pages are turned
+	s.gate.Page = 1 // so that every test reads several pages
 	s.db = postgrestest.Open(t, outbox.Migrations, Migrations)
-	toldRight(t, s.db)
+	checkEventsAtEnd(t, s.db)
 	s.next.Store(100)
 	s.use(s.db)
 	return s
 }
 
-// use makes the service around a database.
+// use builds the service on a database.
 func (s *fixture) use(db *gorm.DB) {
 	log := slog.New(slog.DiscardHandler)
 	out := outbox.New(db, "product", noBroker{}, log)
-	s.store = New(db, out, func(items []inventory.Apply) { s.told = append(s.told, items...) })
+	s.store = New(db, out, func(items []inventory.Apply) { s.unapplied = append(s.unapplied, items...) })
 	lives := func() time.Duration { return ttl }
 	currency, now := func() string { return "CNY" }, func() time.Time { return noon }
 	s.inventory = inventory.NewService(s.store, s.gate, lives, s.metrics)
@@ -74,11 +73,11 @@ func (s *fixture) use(db *gorm.DB) {
 	s.reconciler = inventory.NewReconciler(s.store, s.gate, s.orders, s.feed, lives, s.metrics, log)
 }
 
-// tell passes on what was committed, as GateSync does.
-func (s *fixture) tell(t *testing.T) {
+// applyChanges applies the committed changes to the gate, as GateSync does.
+func (s *fixture) applyChanges(t *testing.T) {
 	t.Helper()
-	items := s.told
-	s.told = nil
+	items := s.unapplied
+	s.unapplied = nil
 	if len(items) > 0 {
 		if err := s.gate.Apply(ctx, items); err != nil {
 			t.Fatal(err)
@@ -96,7 +95,7 @@ func (s *fixture) offer(t *testing.T, stock int64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.tell(t)
+	s.applyChanges(t)
 	return id
 }
 
@@ -120,7 +119,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// wantStock looks at the truth, and that the books balance.
+// wantStock compares the stock in the database, and checks that it equals the sums of ledger and reservations.
 func (s *fixture) wantStock(t *testing.T, id string, onHand, reserved int64) {
 	t.Helper()
 	stock, _, err := s.store.StockSnapshot(ctx, []string{id}, nil)
@@ -138,13 +137,14 @@ func (s *fixture) wantStock(t *testing.T, id string, onHand, reserved int64) {
 		id, id, id).Scan(&books).Error)
 	if books.Hand != stock[0].OnHand || books.Reserved != stock[0].Reserved || books.Open != stock[0].Reserved {
 		t.Errorf(
-			"product %s: the ledger makes %d and %d, open reservations %d, stock says %+v", id, books.Hand, books.Reserved,
+			"product %s: the ledger adds up to %d and %d, open reservations to %d, the stock is %+v", id, books.Hand,
+			books.Reserved,
 			books.Open, stock[0],
 		)
 	}
 }
 
-// wantGate looks at what the gate would give away.
+// wantGate compares the gate's base and held quantity.
 func (s *fixture) wantGate(t *testing.T, id string, base, held int64) {
 	t.Helper()
 	b, h, present := s.gate.State(id)
@@ -160,7 +160,7 @@ func (s *fixture) rejectedEvents(t *testing.T) int {
 	return n
 }
 
-// inTx runs f in a transaction that ends with err.
+// inTx runs f in a transaction, which ends with f's error.
 func (s *fixture) inTx(f func(ctx context.Context) error) error {
 	return postgres.InTx(ctx, s.db, func(ctx context.Context, _ *gorm.DB) error { return f(ctx) })
 }

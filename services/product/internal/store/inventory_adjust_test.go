@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-func TestTakingStockOutHoldsFirst(t *testing.T) {
+func TestStockIsHeldBeforeItIsTakenOut(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 10)
 	s.hold(t, "1", line(id, 8))
@@ -17,30 +17,30 @@ func TestTakingStockOutHoldsFirst(t *testing.T) {
 		return s.catalog.AdjustStock(ctx, seller, inventory.Adjustment{ID: adj, ProductID: id, Delta: delta, Reason: "count"})
 	}
 	if _, err := out("901", -3); problem.CodeOf(err) != "insufficient_stock" {
-		t.Errorf("taking out what a buyer holds: %v, want insufficient_stock", err)
+		t.Errorf("taking out held stock: %v, want insufficient_stock", err)
 	}
 	got, err := out("902", -2)
 	if err != nil || got.OnHand != 8 {
-		t.Fatalf("taking out what nobody holds: %+v, %v", got, err)
+		t.Fatalf("taking out available stock: %+v, %v", got, err)
 	}
-	s.wantGate(t, id, 10, 10) // not told yet: the hold stands for it
+	s.wantGate(t, id, 10, 10) // the change is not applied yet: the hold takes its place
 	if again, err := out("902", -2); err != nil || again.OnHand != 8 {
 		t.Errorf("the same adjustment again: %+v, %v, want no second effect", again, err)
 	}
-	s.told = nil
+	s.unapplied = nil
 	must(t, s.reconciler.Reconcile(ctx))
 	s.wantGate(t, id, 8, 8)
 	s.wantStock(t, id, 8, 0)
 
 	s.gate.Down = true
 	if _, err := out("903", -1); err == nil {
-		t.Error("taking out without a gate went through")
+		t.Error("taking out without a gate succeeded")
 	}
 	if got, err := out("904", 5); err != nil || got.OnHand != 13 {
 		t.Errorf("a delivery without a gate: %+v, %v", got, err)
 	}
 	s.gate.Down = false
-	s.tell(t)
+	s.applyChanges(t)
 	s.wantGate(t, id, 13, 8)
 	for who, by := range map[string]catalog.Actor{"other seller": {UserID: "6", Seller: true}} {
 		_, err := s.catalog.AdjustStock(ctx, by, inventory.Adjustment{ID: "905", ProductID: id, Delta: 1, Reason: "x"})
@@ -50,7 +50,7 @@ func TestTakingStockOutHoldsFirst(t *testing.T) {
 	}
 }
 
-func TestAnAdjustmentThatNeverHappenedIsGivenBack(t *testing.T) {
+func TestTheHoldOfAnAbandonedAdjustmentIsReleased(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 10)
 	if _, err := s.gate.Hold(ctx, "adj-901", []inventory.Line{line(id, 4)}, ttl); err != nil {
@@ -61,7 +61,7 @@ func TestAnAdjustmentThatNeverHappenedIsGivenBack(t *testing.T) {
 	s.wantGate(t, id, 10, 0)
 }
 
-func TestWhatIsNotForSaleIsUnavailable(t *testing.T) {
+func TestRemovedAndUnknownProductsAreUnavailable(t *testing.T) {
 	s := open(t)
 	a, b := s.offer(t, 10), s.offer(t, 10)
 	must(t, s.catalog.Remove(ctx, b, seller))
@@ -69,7 +69,7 @@ func TestWhatIsNotForSaleIsUnavailable(t *testing.T) {
 	if res.Status != inventory.Unavailable || len(res.Shortages) != 1 || res.Shortages[0].ProductID != b {
 		t.Errorf("a removed product: %+v", res)
 	}
-	s.wantGate(t, a, 10, 1) // until checkout knows that there is no such order
+	s.wantGate(t, a, 10, 1) // until checkout releases it
 	must(t, s.inventory.ReleaseHold(ctx, "1"))
 	s.wantGate(t, a, 10, 0)
 	res = s.hold(t, "2", line(a, 1), line("424242", 1))

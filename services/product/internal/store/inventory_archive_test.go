@@ -7,7 +7,7 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// archived archives what is finished, with entries of any age.
+// archived archives all finished records and ledger entries, whatever their age.
 func (s *fixture) archived(t *testing.T) {
 	t.Helper()
 	must(t, s.db.Exec("UPDATE stock_ledger SET at = now() - interval '100 days'").Error)
@@ -20,8 +20,8 @@ func (s *fixture) live(t *testing.T, table string) (n int) {
 	return n
 }
 
-// What comes late for an archived order moves no stock twice, and its books go on: the ledger still adds up.
-func TestAnArchivedReservationIsStillOne(t *testing.T) {
+// Late events for an archived order do not move stock twice, and the ledger still adds up.
+func TestLateEventsOfAnArchivedOrderMoveNoStock(t *testing.T) {
 	s := open(t)
 	tea := s.offer(t, 10)
 	lines := []inventory.Line{line(tea, 2)}
@@ -63,7 +63,7 @@ func TestAnArchivedReservationIsStillOne(t *testing.T) {
 		must(t, again())
 		s.wantStock(t, tea, 11, 2)
 		if n := s.rejectedEvents(t); n != 1 {
-			t.Errorf("%s: %d rejections were told", step, n)
+			t.Errorf("%s: %d rejections were published", step, n)
 		}
 	}
 	s.archived(t)

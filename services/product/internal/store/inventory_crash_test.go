@@ -24,23 +24,23 @@ func TestAPurchaseMovesStockFromGateToLedger(t *testing.T) {
 	}
 	s.wantGate(t, a, 10, 3)
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(a, 3), line(b, 1)}}))
-	s.tell(t)
+	s.applyChanges(t)
 	s.wantStock(t, a, 10, 3)
 	s.wantGate(t, a, 7, 0)
 	must(t, s.inventory.Deduct(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(a, 3), line(b, 1)}}))
-	s.tell(t)
+	s.applyChanges(t)
 	s.wantStock(t, a, 7, 0)
 	s.wantStock(t, b, 4, 0)
 	s.wantGate(t, a, 7, 0)
 	s.wantGate(t, b, 4, 0)
 }
 
-func TestCrashBetweenCommitAndApplyConverges(t *testing.T) {
+func TestReconcilingRepairsACrashBetweenCommitAndApply(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 10)
 	s.hold(t, "1", line(id, 4))
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(id, 4)}}))
-	s.told = nil // the process dies here
+	s.unapplied = nil // the process dies here
 	s.wantGate(t, id, 10, 4)
 	must(t, s.reconciler.Reconcile(ctx))
 	s.wantGate(t, id, 6, 0)
@@ -51,17 +51,17 @@ func TestCrashBetweenCommitAndApplyConverges(t *testing.T) {
 	}
 }
 
-// A cancelled order leaves no hold behind by which its product would be found again: if the process dies before the
-// apply, the next one finds it, because it brings every product in line when it starts.
-func TestARestartFindsTheApplyThatLeftNoHold(t *testing.T) {
+// A cancelled order leaves no hold through which its product would be found again. If the process dies before the
+// apply, the next one repairs the gate, because it reconciles all products when it starts.
+func TestARestartRepairsALostRelease(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 10)
 	s.hold(t, "1", line(id, 4))
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(id, 4)}}))
-	s.tell(t)
+	s.applyChanges(t)
 	must(t, s.reconciler.WatchRedis(ctx))
 	must(t, s.inventory.Release(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(id, 4)}}))
-	s.told = nil // the process dies here
+	s.unapplied = nil // the process dies here
 	s.wantGate(t, id, 6, 0)
 	next := inventory.NewReconciler(
 		s.store, s.gate, s.orders, s.feed, func() time.Duration { return ttl }, s.metrics, slog.New(slog.DiscardHandler),
@@ -70,42 +70,41 @@ func TestARestartFindsTheApplyThatLeftNoHold(t *testing.T) {
 	s.wantGate(t, id, 10, 0)
 }
 
-// The answer to a commit gets lost, with its connection or because the disk was slow: nobody dies, so nothing is told
-// of it and nobody starts anew. A release that leaves no hold behind is found all the same, or its units would never be
-// sold again.
-func TestAnApplyLostWithoutADeathIsFound(t *testing.T) {
+// The answer to a commit is lost, because of the connection or a slow disk. No process dies or starts, so nothing is
+// applied. A release that leaves no hold is found nevertheless; otherwise its units would never be sold again.
+func TestALostApplyIsRepairedWithoutARestart(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 1)
 	must(t, s.reconciler.WatchRedis(ctx))
 	s.hold(t, "1", line(id, 1))
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(id, 1)}}))
-	s.tell(t)
+	s.applyChanges(t)
 	must(t, s.inventory.Release(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(id, 1)}}))
-	s.told = nil
+	s.unapplied = nil
 	must(t, s.reconciler.ExpireHolds(ctx))
 	must(t, s.reconciler.WatchRedis(ctx))
 	must(t, s.reconciler.Reconcile(ctx))
 	s.wantGate(t, id, 1, 0)
 }
 
-func TestAppliesInAnyOrderAndTwiceEndInTheSameGate(t *testing.T) {
+func TestRepeatedAndReorderedAppliesEndInTheSameState(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 10)
 	for _, order := range []string{"1", "2"} {
 		s.hold(t, order, line(id, 2))
 		must(t, s.inventory.Reserve(ctx, inventory.Order{ID: order, Lines: []inventory.Line{line(id, 2)}}))
 	}
-	told := s.told
+	unapplied := s.unapplied
 	for _, i := range []int{1, 0, 0, 1} {
-		must(t, s.gate.Apply(ctx, told[i:i+1]))
+		must(t, s.gate.Apply(ctx, unapplied[i:i+1]))
 		if base, held, _ := s.gate.State(id); base-held > 6 {
-			t.Errorf("after apply %d the gate gives %d away, only 6 are left", i, base-held)
+			t.Errorf("after apply %d the gate has %d available, want at most 6", i, base-held)
 		}
 	}
 	s.wantGate(t, id, 6, 0)
 }
 
-func TestLostRedisIsRebuiltByOneWinner(t *testing.T) {
+func TestALostProductIsRebuiltByOneBuyer(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 50)
 	s.gate.Lose()
@@ -124,13 +123,12 @@ func TestLostRedisIsRebuiltByOneWinner(t *testing.T) {
 	}
 	wg.Wait()
 	if held.Load() != 50 || s.gate.Locks != 1 {
-		t.Errorf("%d of 60 buyers hold one of 50, %d went to the database; want 50 and 1", held.Load(), s.gate.Locks)
+		t.Errorf("%d of 60 buyers hold one of 50, %d read the database; want 50 and 1", held.Load(), s.gate.Locks)
 	}
 	s.wantGate(t, id, 50, 50)
 }
 
-// The one that went to the database for a product dies: its lock ends, and another one goes while the buyers still
-// wait.
+// The buyer that rebuilds a product dies. Its lock expires, and another one rebuilds while the buyers still wait.
 func TestARebuilderThatDiesIsReplaced(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 5)
@@ -138,26 +136,26 @@ func TestARebuilderThatDiesIsReplaced(t *testing.T) {
 	if won, err := s.gate.Other().Lock(ctx, "rebuild:"+id, time.Minute); err != nil || !won {
 		t.Fatalf("lock: %v, %v", won, err)
 	}
-	s.gate.OnLost = func() { s.gate.Pass(time.Minute) } // a buyer finds the lock taken; then it ends
+	s.gate.OnLost = func() { s.gate.Pass(time.Minute) } // a buyer finds the lock taken, then the lock expires
 	if res := s.hold(t, "1", line(id, 5)); res.Status != inventory.Held || s.gate.Locks != 2 {
-		t.Errorf("the buyer who waited: %+v, %d went to the database; want held, and a second one", res, s.gate.Locks)
+		t.Errorf("the buyer who waited: %+v, %d locks; want held, and a second lock", res, s.gate.Locks)
 	}
 }
 
-func TestRedisThatLostHoldsCannotOversell(t *testing.T) {
+func TestLostHoldsCannotOversell(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 3)
 	s.hold(t, "1", line(id, 3))
 	s.gate.Lose()
-	s.hold(t, "2", line(id, 3)) // the gate has forgotten order 1
+	s.hold(t, "2", line(id, 3)) // the gate has lost order 1
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(id, 3)}}))
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "2", Lines: []inventory.Line{line(id, 3)}}))
-	s.tell(t)
+	s.applyChanges(t)
 	s.wantStock(t, id, 3, 3)
 	if n := s.rejectedEvents(t); n != 1 || s.metrics.Rejections != 1 {
 		t.Errorf("%d rejection events, %d counted, want 1", n, s.metrics.Rejections)
 	}
-	// Whatever order does with the rejected one, stock has nothing to do with it.
+	// Later events of the rejected order do not affect the stock.
 	must(t, s.inventory.Release(ctx, inventory.Order{ID: "2", Lines: []inventory.Line{line(id, 3)}}))
 	must(t, s.inventory.Deduct(ctx, inventory.Order{ID: "2", Lines: []inventory.Line{line(id, 3)}}))
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "2", Lines: []inventory.Line{line(id, 3)}}))
@@ -165,11 +163,11 @@ func TestRedisThatLostHoldsCannotOversell(t *testing.T) {
 	if n := s.rejectedEvents(t); n != 1 {
 		t.Errorf("%d rejection events after repeats, want 1", n)
 	}
-	must(t, s.reconciler.Reconcile(ctx)) // the rejected order's hold goes
+	must(t, s.reconciler.Reconcile(ctx)) // the hold of the rejected order is removed
 	s.wantGate(t, id, 0, 0)
 }
 
-func TestARestoredSnapshotConverges(t *testing.T) {
+func TestTheGateIsRepairedAfterRedisWasRestored(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 10)
 	must(t, s.reconciler.WatchRedis(ctx))
@@ -177,7 +175,7 @@ func TestARestoredSnapshotConverges(t *testing.T) {
 	restore := s.gate.Snapshot()
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(id, 4)}}))
 	must(t, s.inventory.Deduct(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(id, 4)}}))
-	s.tell(t)
+	s.applyChanges(t)
 	s.wantGate(t, id, 6, 0)
 	restore()
 	s.wantGate(t, id, 10, 4)
@@ -191,7 +189,7 @@ func TestARestoredSnapshotConverges(t *testing.T) {
 	s.wantGate(t, id, 6, 0)
 }
 
-func TestAHoldWithoutOrderGoesThroughTheFence(t *testing.T) {
+func TestAnExpiredHoldIsRemovedOnlyAfterAFence(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 10)
 	s.orders.Known["2"] = true
@@ -199,33 +197,33 @@ func TestAHoldWithoutOrderGoesThroughTheFence(t *testing.T) {
 		s.hold(t, order, line(id, 1))
 	}
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "3", Lines: []inventory.Line{line(id, 1)}}))
-	s.told = nil
+	s.unapplied = nil
 	must(t, s.reconciler.ExpireHolds(ctx))
 	if len(s.orders.Asked) > 0 {
-		t.Fatalf("order was asked about %v before their time", s.orders.Asked)
+		t.Fatalf("order was asked about %v before they expired", s.orders.Asked)
 	}
 	s.gate.Pass(ttl + time.Second)
 	s.orders.Err = problem.NewUnavailable(errors.New("order is down"), time.Second, "later")
 	if err := s.reconciler.ExpireHolds(ctx); !errors.Is(err, s.orders.Err) {
 		t.Errorf("while order is down: %v", err)
 	}
-	s.wantGate(t, id, 9, 2) // 3 is recorded; the others wait for an answer
+	s.wantGate(t, id, 9, 2) // 3 is recorded; 1 and 2 wait for an answer
 	s.orders.Err = nil
 	must(t, s.reconciler.ExpireHolds(ctx))
-	s.wantGate(t, id, 9, 1) // 1 does not exist and never will; 2 stays until its event comes
+	s.wantGate(t, id, 9, 1) // 1 does not exist and never will; 2 stays until its event arrives
 	s.gate.Pass(ttl + time.Second)
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "2", Lines: []inventory.Line{line(id, 1)}}))
-	s.told = nil
+	s.unapplied = nil
 	must(t, s.reconciler.ExpireHolds(ctx))
 	s.wantGate(t, id, 8, 0)
-	failed := s.metrics.Expired["failed"] // the round that found order away had up to two questions out
+	failed := s.metrics.Expired["failed"] // the round during which order was down made up to two calls
 	want := map[string]int{"recorded": 2, "released": 1, "extended": 1, "failed": failed}
 	if fmt.Sprint(s.metrics.Expired) != fmt.Sprint(want) || failed < 1 || failed > 2 {
 		t.Errorf("outcomes %v, want %v", s.metrics.Expired, want)
 	}
 }
 
-func TestThousandsOfDeadHoldsGoInOneRound(t *testing.T) {
+func TestManyExpiredHoldsAreRemovedInOneRound(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 1000)
 	for i := range 450 {
@@ -238,14 +236,14 @@ func TestThousandsOfDeadHoldsGoInOneRound(t *testing.T) {
 	s.wantGate(t, id, 1000, 0)
 }
 
-// The last unit was bought and its hold recorded; then the answer to the buyer
-// got lost and the checkout runs again. It must not be told "sold out".
+// The last unit was ordered and its hold recorded. The answer to the buyer was lost, so the checkout runs again: it
+// must not be answered with sold_out.
 func TestARetryAfterTheReservationIsStillHeld(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 1)
 	s.hold(t, "1", line(id, 1))
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "1", Lines: []inventory.Line{line(id, 1)}}))
-	s.tell(t)
+	s.applyChanges(t)
 	if res := s.hold(t, "1", line(id, 1)); res.Status != inventory.Held || len(res.Lines) != 1 {
 		t.Errorf("the retry gets %+v, want held", res)
 	}
@@ -256,9 +254,9 @@ func TestARetryAfterTheReservationIsStillHeld(t *testing.T) {
 	s.wantGate(t, id, 0, 0)
 }
 
-// An order was placed and its event is on its way when the answer gets lost and its seller takes one of its products
-// off the shelves. The checkout runs again and is told so; what the order holds is still the order's.
-func TestARetryAfterARemovalTakesNothingFromAnOrder(t *testing.T) {
+// An order was placed, but its event has not arrived, the answer is lost, and the seller removes one of its products.
+// The repeated checkout is answered with unavailable, but the order keeps its holds.
+func TestARetryAfterARemovalKeepsTheOrdersHolds(t *testing.T) {
 	s := open(t)
 	gone, stays := s.offer(t, 1), s.offer(t, 1)
 	s.hold(t, "1", line(gone, 1), line(stays, 1))
@@ -272,7 +270,7 @@ func TestARetryAfterARemovalTakesNothingFromAnOrder(t *testing.T) {
 	}
 }
 
-func TestDoubleEventsAndDisorderAgainstTheDatabase(t *testing.T) {
+func TestRepeatedAndReorderedEventsMoveStockOnce(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 100)
 	q := []inventory.Line{line(id, 1)}
@@ -308,15 +306,16 @@ func TestARolledBackEventLeavesNothing(t *testing.T) {
 		}
 		return boom
 	})
-	if !errors.Is(err, boom) || len(s.told) > 0 || s.rejectedEvents(t) > 0 {
-		t.Errorf("%v, told %v, %d events; want nothing of a rolled back transaction", err, s.told, s.rejectedEvents(t))
+	if !errors.Is(err, boom) || len(s.unapplied) > 0 || s.rejectedEvents(t) > 0 {
+		t.Errorf("%v, changes %v, %d events; want nothing of a rolled back transaction", err, s.unapplied,
+			s.rejectedEvents(t))
 	}
 	s.wantStock(t, id, 10, 0)
 }
 
-// Many buyers, few units, and a gate that was lost in between: the ledger alone
-// must keep the promise, whatever order of products they name.
-func TestRaceOfManyReserversForFewUnits(t *testing.T) {
+// Many buyers reserve few units after the gate was lost. The ledger alone must prevent overselling, in whatever order
+// they name the products.
+func TestTheLedgerAloneDoesNotOversell(t *testing.T) {
 	s := open(t)
 	a, b := s.offer(t, 20), s.offer(t, 20)
 	var wg sync.WaitGroup
@@ -325,7 +324,7 @@ func TestRaceOfManyReserversForFewUnits(t *testing.T) {
 		if i%2 == 0 {
 			lines[0], lines[1] = lines[1], lines[0]
 		}
-		for range 2 { // every event twice, at the same time
+		for range 2 { // every event twice, concurrently
 			wg.Go(func() {
 				err := s.concurrent().Reserve(ctx, inventory.Order{ID: fmt.Sprint(1000 + i), Lines: lines})
 				if err != nil && s.concurrent().Reserve(ctx, inventory.Order{ID: fmt.Sprint(1000 + i), Lines: lines}) != nil {
@@ -342,7 +341,7 @@ func TestRaceOfManyReserversForFewUnits(t *testing.T) {
 	}
 }
 
-// concurrent returns a service that many may use at once: it does not append to told.
+// concurrent returns a service for concurrent use: it does not append to unapplied.
 func (s *fixture) concurrent() *inventory.Service {
 	return inventory.NewService(New(s.db, s.store.events, nil), s.gate, func() time.Duration { return ttl }, s.metrics)
 }

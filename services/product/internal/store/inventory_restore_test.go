@@ -10,8 +10,7 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// backup copies what the service keeps and gives a function that brings it back, as an operator does with yesterday's
-// copy.
+// backup copies the service's tables. The function it returns restores them, as an operator restores an older backup.
 func (s *fixture) backup(t *testing.T) (restore func()) {
 	t.Helper()
 	tables := []string{
@@ -39,7 +38,7 @@ func (s *fixture) backup(t *testing.T) (restore func()) {
 		for _, name := range tables {
 			must(t, s.db.Exec("INSERT INTO "+name+" OVERRIDING SYSTEM VALUE TABLE backup."+name).Error)
 		}
-		s.told = nil
+		s.unapplied = nil
 	}
 }
 
@@ -47,15 +46,15 @@ func (s *fixture) sell(t *testing.T, order, id string, quantity int64) {
 	t.Helper()
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: order, Lines: []inventory.Line{line(id, quantity)}}))
 	must(t, s.inventory.Deduct(ctx, inventory.Order{ID: order, Lines: []inventory.Line{line(id, quantity)}}))
-	s.tell(t)
+	s.applyChanges(t)
 }
 
-// heard lets the feed of orders be read to its end after all that was found until now.
-func (s *fixture) heard() { s.feed.Read(time.Now().Add(time.Hour)) }
+// readFeedToEnd makes it look as if the feed of orders was read to its end after everything found so far.
+func (s *fixture) readFeedToEnd() { s.feed.Read(time.Now().Add(time.Hour)) }
 
-// The ledger comes back as it was yesterday. The gate knows better what was sold since, so it keeps what it has until
-// the ledger has heard of that again; then it takes the ledger's word, though its version is older.
-func TestTheGateTakesARestoredLedger(t *testing.T) {
+// The ledger is restored to an earlier state. The gate knows of later sales, so it keeps its state until the ledger has
+// received them again. Then it takes over the ledger's state, although that has an older version.
+func TestTheGateTakesOverARestoredLedger(t *testing.T) {
 	s := open(t)
 	id, other := s.offer(t, 10), s.offer(t, 5)
 	restore := s.backup(t)
@@ -64,36 +63,36 @@ func TestTheGateTakesARestoredLedger(t *testing.T) {
 		ctx, seller, inventory.Adjustment{ID: "900", ProductID: id, Delta: 7, Reason: "delivery"},
 	)
 	must(t, err)
-	s.tell(t)
+	s.applyChanges(t)
 	s.wantGate(t, id, 13, 0)
 	restore()
 	must(t, s.reconciler.Reconcile(ctx))
 	s.wantGate(t, id, 13, 0)
 	if s.metrics.Restored != 1 {
-		t.Errorf("it was told %d times, want once", s.metrics.Restored)
+		t.Errorf("it was reported %d times, want once", s.metrics.Restored)
 	}
-	s.sell(t, "1", id, 4) // the feed brings what was lost; nobody brings the delivery
+	s.sell(t, "1", id, 4) // the feed delivers the lost sale, but nothing restores the delivery
 	must(t, s.reconciler.WatchRedis(ctx))
 	s.wantGate(t, id, 13, 0)
-	s.heard()
+	s.readFeedToEnd()
 	must(t, s.reconciler.WatchRedis(ctx))
 	s.wantStock(t, id, 6, 0)
 	s.wantGate(t, id, 6, 0)
 	s.wantGate(t, other, 5, 0)
 
-	s.sell(t, "2", id, 1) // and it goes on as ever
+	s.sell(t, "2", id, 1) // later changes are applied as usual
 	s.wantGate(t, id, 5, 0)
-	s.heard()
+	s.readFeedToEnd()
 	must(t, s.reconciler.WatchRedis(ctx))
 	must(t, s.reconciler.Reconcile(ctx))
 	if s.metrics.Restored != 1 {
-		t.Errorf("it was told %d times, want once", s.metrics.Restored)
+		t.Errorf("it was reported %d times, want once", s.metrics.Restored)
 	}
 }
 
-// The restored ledger may have come exactly as far as the gate by other changes: the version is the same, the stock is
-// not. Or further: then it needs no help.
-func TestARestoredLedgerMayHaveComeAsFar(t *testing.T) {
+// With other changes, the restored ledger may reach the gate's version with another stock, or a later version, which
+// needs no repair.
+func TestARestoredLedgerWithTheGatesVersion(t *testing.T) {
 	for name, sales := range map[string]int{"as far": 2, "further": 3} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -109,7 +108,7 @@ func TestARestoredLedgerMayHaveComeAsFar(t *testing.T) {
 				}
 			}
 			must(t, s.reconciler.Reconcile(ctx))
-			s.heard()
+			s.readFeedToEnd()
 			must(t, s.reconciler.WatchRedis(ctx))
 			must(t, s.reconciler.Reconcile(ctx))
 			s.wantStock(t, id, 100-int64(sales), 0)
@@ -118,9 +117,8 @@ func TestARestoredLedgerMayHaveComeAsFar(t *testing.T) {
 	}
 }
 
-// Both are restored, to different moments, with holds under way: they agree in the end, and nothing is sold that is not
-// there.
-func TestGateAndLedgerRestoredToDifferentMoments(t *testing.T) {
+// Gate and ledger are restored to different times, with open holds: they agree in the end, and nothing is oversold.
+func TestGateAndLedgerRestoredToDifferentTimes(t *testing.T) {
 	for name, gateIsOlder := range map[string]bool{"the gate's is older": true, "the ledger's is older": false} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -139,13 +137,13 @@ func TestGateAndLedgerRestoredToDifferentMoments(t *testing.T) {
 			ledger()
 			s.gate.Life = "second"
 			must(t, s.reconciler.WatchRedis(ctx))
-			for _, order := range []string{"1", "2"} { // the feed brings both again; the inbox knows which were handled
+			for _, order := range []string{"1", "2"} { // the feed delivers both again, and the inbox knows which were handled
 				q := map[string]int64{"1": 3, "2": 2}[order]
 				must(t, s.inventory.Reserve(ctx, inventory.Order{ID: order, Lines: []inventory.Line{line(id, q)}}))
 				must(t, s.inventory.Deduct(ctx, inventory.Order{ID: order, Lines: []inventory.Line{line(id, q)}}))
 			}
-			s.tell(t)
-			s.heard()
+			s.applyChanges(t)
+			s.readFeedToEnd()
 			must(t, s.reconciler.WatchRedis(ctx))
 			must(t, s.reconciler.Reconcile(ctx))
 			s.wantStock(t, id, 5, 0)
@@ -154,8 +152,8 @@ func TestGateAndLedgerRestoredToDifferentMoments(t *testing.T) {
 	}
 }
 
-// What is sold between the reconciler's reading of the restored ledger and its word to the gate is not forgotten.
-func TestASaleWhileTheGateTakesARestoredLedger(t *testing.T) {
+// A sale between reading the restored ledger and applying it to the gate is not lost.
+func TestASaleWhileTheGateTakesOverARestoredLedger(t *testing.T) {
 	s := open(t)
 	id := s.offer(t, 10)
 	restore := s.backup(t)
@@ -164,25 +162,25 @@ func TestASaleWhileTheGateTakesARestoredLedger(t *testing.T) {
 	}
 	restore()
 	must(t, s.reconciler.Reconcile(ctx))
-	s.heard()
-	meanwhile := &busy{Gate: s.gate, before: func() { s.sell(t, "9", id, 2) }}
+	s.readFeedToEnd()
+	meanwhile := &interruptedGate{Gate: s.gate, before: func() { s.sell(t, "9", id, 2) }}
 	reconciler := inventory.NewReconciler(
 		s.store, meanwhile, s.orders, s.feed, func() time.Duration { return ttl }, s.metrics, slog.New(slog.DiscardHandler),
 	)
-	must(t, reconciler.Reconcile(ctx)) // finds it restored
-	s.heard()
+	must(t, reconciler.Reconcile(ctx)) // detects the restore
+	s.readFeedToEnd()
 	must(t, reconciler.WatchRedis(ctx))
 	s.wantStock(t, id, 8, 0)
 	s.wantGate(t, id, 8, 0)
 }
 
-// busy is a gate at which something happens just before a product is replaced.
-type busy struct {
+// interruptedGate is a gate that runs a function just before a product is replaced.
+type interruptedGate struct {
 	inventory.Gate
 	before func()
 }
 
-func (b *busy) Apply(ctx context.Context, items []inventory.Apply) error {
+func (b *interruptedGate) Apply(ctx context.Context, items []inventory.Apply) error {
 	if b.before != nil && len(items) > 0 && items[0].InsteadOf != nil {
 		b.before()
 		b.before = nil
@@ -190,23 +188,23 @@ func (b *busy) Apply(ctx context.Context, items []inventory.Apply) error {
 	return b.Gate.Apply(ctx, items)
 }
 
-// A component of the version before does not know how to replace a newer version and refuses such a call. Everything
-// else is brought in line all the same, and the rest once the component is new.
-func TestAnOldComponentDoesNotStopConvergence(t *testing.T) {
+// An older version of the component does not know instead_of and refuses such calls. All other products are reconciled,
+// and the rest once the component is new.
+func TestAnOldComponentDoesNotStopReconciling(t *testing.T) {
 	s := open(t)
 	first, other := s.offer(t, 10), s.offer(t, 10)
 	restore := s.backup(t)
 	s.sell(t, "1", first, 1)
 	restore()
 	must(t, s.inventory.Reserve(ctx, inventory.Order{ID: "2", Lines: []inventory.Line{line(other, 2)}}))
-	s.told = nil // its apply is lost
-	old := &refusing{Gate: s.gate, on: true}
+	s.unapplied = nil // its apply is lost
+	old := &oldGate{Gate: s.gate, on: true}
 	reconciler := inventory.NewReconciler(
 		s.store, old, s.orders, s.feed, func() time.Duration { return ttl }, s.metrics, slog.New(slog.DiscardHandler),
 	)
 	for range 2 {
 		must(t, reconciler.WatchRedis(ctx))
-		s.heard()
+		s.readFeedToEnd()
 	}
 	s.wantGate(t, first, 9, 0)
 	s.wantGate(t, other, 8, 0)
@@ -215,13 +213,13 @@ func TestAnOldComponentDoesNotStopConvergence(t *testing.T) {
 	s.wantGate(t, first, 10, 0)
 }
 
-// refusing is a gate that takes no call that would replace a version.
-type refusing struct {
+// oldGate is a gate that refuses calls with instead_of.
+type oldGate struct {
 	inventory.Gate
 	on bool
 }
 
-func (r *refusing) Apply(ctx context.Context, items []inventory.Apply) error {
+func (r *oldGate) Apply(ctx context.Context, items []inventory.Apply) error {
 	for _, it := range items {
 		if r.on && it.InsteadOf != nil {
 			return errors.New("invalid input: unknown field \"instead_of\"")

@@ -11,9 +11,9 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
-// The ledger is kept for ever and a mall has many products, so nothing may read all of them: with much that is
-// finished, live and archived, every statement finds its rows by an index.
-func TestNothingReadsTheWholeLedger(t *testing.T) {
+// The ledger is kept forever and a mall has many products, so no statement may read all of them: with many finished
+// records, live and archived, every statement uses an index.
+func TestNoStatementReadsTheWholeLedger(t *testing.T) {
 	s := open(t)
 	n := postgrestest.Rows(t)
 	young := ids.FirstAt(time.Now().Add(-24 * time.Hour))
@@ -102,11 +102,11 @@ func TestNothingReadsTheWholeLedger(t *testing.T) {
 	for _, found := range watched.WholeTables(t, "reservations", "stock_ledger", "rejections", "adjustments",
 		"stock", "products",
 		"archived_reservations", "archived_stock_ledger", "archived_rejections", "archived_adjustments") {
-		t.Errorf("reads all of %s", found)
+		t.Errorf("a statement reads all of %s", found)
 	}
 }
 
-// Pages go in the order of numbers, whatever their length, and skip nothing.
+// Pages follow the numeric order of the ids, whatever their length, and skip none.
 func TestStockIDsAreInNumericOrder(t *testing.T) {
 	s := open(t)
 	must(

@@ -15,22 +15,22 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-type one struct{}
+type fixedID struct{}
 
-func (one) Next() (string, error) { return contractstest.UserID, nil }
+func (fixedID) Next() (string, error) { return contractstest.UserID, nil }
 
-type nobody struct{}
+type fakeClients struct{}
 
-func (nobody) Revoke(context.Context, user.Snapshot) error { return nil }
+func (fakeClients) Revoke(context.Context, user.Snapshot) error { return nil }
 
-func (nobody) FirstAdmin(context.Context) (string, error) { return "", nil }
+func (fakeClients) FirstAdmin(context.Context) (string, error) { return "", nil }
 
 func TestUserKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	out := outbox.New(db, "user", nil, log)
 	users := user.NewService(user.Deps{Store: store.New(db, out), Hasher: argon.New(), Weak: strength.Weak,
-		Sessions: nobody{}, Secrets: nobody{}, IDs: one{}, Log: log})
+		Sessions: fakeClients{}, Secrets: fakeClients{}, IDs: fixedID{}, Log: log})
 	if _, err := users.Register(t.Context(), "lilei@example.com", "correct horse battery"); err != nil {
 		t.Fatal(err)
 	}

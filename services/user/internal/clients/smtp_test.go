@@ -44,9 +44,9 @@ import (
 
 var code = regexp.MustCompile(`<code>([^<]+)</code>`)
 
-// The component of production (components/smtp/mail.yaml), with its secret, in a real sidecar, sends the mail of a
-// forgotten password to a real SMTP server: by STARTTLS, with user and password. Its code sets a new password.
-func TestAPasswordIsResetByMailOfAnSMTPServer(t *testing.T) {
+// The production component (components/smtp/mail.yaml) with its secret, in a real sidecar, sends the mail of a
+// forgotten password to a real SMTP server, with STARTTLS, user and password. The code in the mail sets a new password.
+func TestAPasswordIsResetByMailThroughAnSMTPServer(t *testing.T) {
 	server := newMailServer(t)
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	users := user.NewService(user.Deps{Store: store.New(db, outbox.New(db, "user", nil, slog.New(slog.DiscardHandler))),
@@ -55,7 +55,7 @@ func TestAPasswordIsResetByMailOfAnSMTPServer(t *testing.T) {
 		Sessions:       noSessions{},
 		Mailer:         clients.NewMailer(startSidecar(t, server)),
 		MailLink:       func() string { return "https://mall.example/account" },
-		VerifyAtSignUp: func() bool { return false }, IDs: one{}, Log: slog.New(slog.DiscardHandler)})
+		VerifyAtSignUp: func() bool { return false }, IDs: fixedID{}, Log: slog.New(slog.DiscardHandler)})
 	ctx := t.Context()
 	if _, err := users.Register(ctx, "wei@mall.example", "an old pass phrase"); err != nil {
 		t.Fatal(err)
@@ -86,10 +86,10 @@ func TestAPasswordIsResetByMailOfAnSMTPServer(t *testing.T) {
 	}
 }
 
-// Mails sent at once go one after the other and arrive at their own addresses. Dapr's SMTP binding writes a mail's
-// address into metadata that all mails share (mergeWithRequestMetadata in components-contrib 1.18), so that of two
-// concurrent mails one could reach the other's address, with a code that opens somebody else's account.
-func TestMailsOfOneMomentGoToTheirOwnAddresses(t *testing.T) {
+// Concurrent mails are sent one after the other and reach their own addresses. Dapr's SMTP binding writes a mail's
+// address into metadata that all mails share (mergeWithRequestMetadata in components-contrib 1.18), so of two
+// concurrent mails one could reach the other's address, with a code for somebody else's account.
+func TestConcurrentMailsReachTheirOwnAddresses(t *testing.T) {
 	server := newMailServer(t)
 	mailer := clients.NewMailer(startSidecar(t, server))
 	const mails = 50
@@ -118,11 +118,11 @@ type noSessions struct{}
 
 func (noSessions) Revoke(context.Context, user.Snapshot) error { return nil }
 
-type one struct{}
+type fixedID struct{}
 
-func (one) Next() (string, error) { return "1", nil }
+func (fixedID) Next() (string, error) { return "1", nil }
 
-// received is a mail as the server got it.
+// received is a mail as the server received it.
 type received struct {
 	from, to, subject, text string
 	user                    string
@@ -132,11 +132,11 @@ type received struct {
 // mailServer is an SMTP server that accepts mail from authenticated clients over TLS only.
 type mailServer struct {
 	port  string
-	roots string // a file with what signed its certificate
+	roots string // a file with the certificate of the server's authority
 	mu    sync.Mutex
 	mails []received
-	now   int // mails being received
-	most  int // the largest now
+	now   int // number of mails being received
+	most  int // maximum of now
 }
 
 func newMailServer(t *testing.T) *mailServer {
@@ -157,7 +157,7 @@ func newMailServer(t *testing.T) *mailServer {
 	return m
 }
 
-// certificate makes one for this machine, signed by itself, and a file by which it is trusted.
+// certificate makes a self-signed certificate for 127.0.0.1 and writes it to the file roots.
 func certificate(t *testing.T, roots string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -241,7 +241,7 @@ func (s *mailSession) Reset() { s.mail = received{user: s.mail.user} }
 
 func (s *mailSession) Logout() error { return nil }
 
-// startSidecar starts user's sidecar with the components of production for mail and its secret.
+// startSidecar starts user's sidecar with the production component for mail and its secret.
 func startSidecar(t *testing.T, server *mailServer) *sidecar.Client {
 	t.Helper()
 	daprd := os.Getenv("MALL_TEST_DAPRD")
@@ -301,7 +301,7 @@ func startSidecar(t *testing.T, server *mailServer) *sidecar.Client {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if said, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-			t.Logf("the sidecar said:\n%s", said)
+			t.Logf("output of the sidecar:\n%s", said)
 		}
 		_ = log.Close()
 	})

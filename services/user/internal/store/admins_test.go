@@ -53,8 +53,8 @@ func TestTheLastAdminStays(t *testing.T) {
 	wantAdmins(t, s, 1)
 }
 
-// Two admins demote, and ban, each other at the same moment: one of them stays.
-func TestAdminsWhoRemoveEachOther(t *testing.T) {
+// When two admins demote or ban each other at the same time, one of them stays.
+func TestOfTwoAdminsWhoRemoveEachOtherOneStays(t *testing.T) {
 	_, s := open(t)
 	add(t, s, "1", "a@b.c")
 	add(t, s, "2", "b@b.c")
@@ -81,18 +81,18 @@ func TestAdminsWhoRemoveEachOther(t *testing.T) {
 	}
 }
 
-type vault string
+type fakeSecret string
 
-func (v vault) FirstAdmin(context.Context) (string, error) { return string(v), nil }
+func (v fakeSecret) FirstAdmin(context.Context) (string, error) { return string(v), nil }
 
-// The secret makes one account the first admin, once; an email address alone makes nobody admin.
+// The secret makes one account the first admin, once. No email address alone makes anybody admin.
 func TestTheSecretAppointsTheFirstAdmin(t *testing.T) {
 	db, s := open(t)
 	for i := range 4 {
 		add(t, s, fmt.Sprint(i+1), fmt.Sprintf("u%d@b.c", i+1))
 	}
 	service := func(secret string) *user.Service {
-		return user.NewService(user.Deps{Store: s, Sessions: &authDown{}, Secrets: vault(secret),
+		return user.NewService(user.Deps{Store: s, Sessions: &authDown{}, Secrets: fakeSecret(secret),
 			Log: slog.New(slog.DiscardHandler)})
 	}
 	refused := func(what string, u *user.Service, id, secret, code string) {
@@ -119,7 +119,7 @@ func TestTheSecretAppointsTheFirstAdmin(t *testing.T) {
 		t.Errorf("four at once: %v, want one admin", codes)
 	}
 	wantAdmins(t, s, 1)
-	// by hand: the mall has lost its admin
+	// an operator removes the last admin by hand
 	if err := db.Exec(`UPDATE users SET roles = '["customer"]'`).Error; err != nil {
 		t.Fatal(err)
 	}

@@ -18,23 +18,25 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// plain is a hasher that returns the password.
-type plain struct{}
+// plainHasher is a hasher that does not hide the password.
+type plainHasher struct{}
 
-func (plain) Hash(_ context.Context, password string) (string, error) { return "h:" + password, nil }
+func (plainHasher) Hash(_ context.Context, password string) (string, error) {
+	return "h:" + password, nil
+}
 
-func (plain) Verify(_ context.Context, hash, password string) (bool, error) {
+func (plainHasher) Verify(_ context.Context, hash, password string) (bool, error) {
 	return hash == "h:"+password, nil
 }
 
-// postbox is a mailer that records what it sends, or fails.
-type postbox struct {
+// fakeMailer is a mailer that records mails, or fails.
+type fakeMailer struct {
 	mu   sync.Mutex
 	sent []user.Mail
 	down bool
 }
 
-func (p *postbox) Send(_ context.Context, m user.Mail) error {
+func (p *fakeMailer) Send(_ context.Context, m user.Mail) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.down {
@@ -46,7 +48,7 @@ func (p *postbox) Send(_ context.Context, m user.Mail) error {
 
 var code = regexp.MustCompile(`<code>([^<]+)</code>`)
 
-func (p *postbox) code(t *testing.T) string {
+func (p *fakeMailer) code(t *testing.T) string {
 	t.Helper()
 	if len(p.sent) == 0 {
 		t.Fatal("no mail was sent")
@@ -54,18 +56,18 @@ func (p *postbox) code(t *testing.T) string {
 	return code.FindStringSubmatch(p.sent[len(p.sent)-1].HTML)[1]
 }
 
-type numbers struct{ n atomic.Int64 }
+type fakeIDs struct{ n atomic.Int64 }
 
-func (n *numbers) Next() (string, error) { return fmt.Sprint(100 + n.n.Add(1)), nil }
+func (n *fakeIDs) Next() (string, error) { return fmt.Sprint(100 + n.n.Add(1)), nil }
 
-func accounts(t *testing.T) (*gorm.DB, *store.Store, *user.Service, *postbox) {
+func accounts(t *testing.T) (*gorm.DB, *store.Store, *user.Service, *fakeMailer) {
 	t.Helper()
 	db, s := open(t)
-	box := &postbox{}
-	return db, s, user.NewService(user.Deps{Store: s, Hasher: plain{},
+	box := &fakeMailer{}
+	return db, s, user.NewService(user.Deps{Store: s, Hasher: plainHasher{},
 		Weak: func(p, _ string) bool { return p == "easy to guess" }, Sessions: &authDown{},
 		Mailer: box, LooksAlike: lookalike.Has, MailLink: func() string { return "https://mall.example/account" },
-		IDs: &numbers{}, Log: slog.New(slog.DiscardHandler)}), box
+		IDs: &fakeIDs{}, Log: slog.New(slog.DiscardHandler)}), box
 }
 
 func must(t *testing.T, err error) {
@@ -82,7 +84,8 @@ func wantCode(t *testing.T, what string, err error, want string) {
 	}
 }
 
-// A mailed token sets a new password, once. An email without an account gets no mail, and the answer does not tell.
+// A mailed token sets a new password, once. A request for an email without an account sends no mail, and is answered in
+// the same way.
 func TestAPasswordIsResetByMail(t *testing.T) {
 	db, s, users, box := accounts(t)
 	add(t, s, "1", "a@b.c")
@@ -124,14 +127,15 @@ func TestAPasswordIsResetByMail(t *testing.T) {
 	}
 	var left int64
 	if err := db.Raw("SELECT count(*) FROM mail_requests").Scan(&left).Error; err != nil || left != 0 {
-		t.Errorf("%d mails are still to be sent, %v", left, err)
+		t.Errorf("%d mails are not sent yet, %v", left, err)
 	}
 }
 
 func TestAnEmailIsVerifiedByMail(t *testing.T) {
 	_, s, users, box := accounts(t)
-	atSignUp := user.NewService(user.Deps{Store: s, Hasher: plain{}, Weak: func(string, string) bool { return false },
-		IDs:            &numbers{},
+	atSignUp := user.NewService(user.Deps{Store: s, Hasher: plainHasher{},
+		Weak:           func(string, string) bool { return false },
+		IDs:            &fakeIDs{},
 		VerifyAtSignUp: func() bool { return true }})
 	if _, err := atSignUp.Register(t.Context(), "new@b.c", "the password"); err != nil {
 		t.Fatal(err)
@@ -153,22 +157,22 @@ func TestAnEmailIsVerifiedByMail(t *testing.T) {
 	wantCode(t, "a mail for a verified email", users.AskVerification(t.Context(), "1"), "already_verified")
 }
 
-// A mailer that fails loses no mail, one that hangs delays only its own mail, and no address is flooded.
-func TestMailIsTriedAgainAndBounded(t *testing.T) {
+// A mailer that fails loses no mail, one that hangs delays only its own mail, and no address gets too many mails.
+func TestMailsAreRetriedAndLimited(t *testing.T) {
 	db, s, users, box := accounts(t)
 	add(t, s, "1", "a@b.c")
 	box.down = true
 	must(t, users.AskReset(t.Context(), "a@b.c"))
 	must(t, users.SendMails(t.Context()))
 	box.down = false
-	must(t, users.SendMails(t.Context())) // not yet
+	must(t, users.SendMails(t.Context())) // not due yet
 	if len(box.sent) != 0 {
-		t.Error("sent again without a pause")
+		t.Error("retried without a pause")
 	}
 	must(t, db.Exec("UPDATE mail_requests SET next_at = now()").Error)
 	must(t, users.SendMails(t.Context()))
 	must(t, users.ResetPassword(t.Context(), box.code(t), "a new password"))
-	box.sent = nil // the mail that was read, and used, does not count
+	box.sent = nil // mails whose token was used do not count
 	for range 10 {
 		must(t, users.AskReset(t.Context(), "a@b.c"))
 		must(t, users.SendMails(t.Context()))
@@ -178,8 +182,8 @@ func TestMailIsTriedAgainAndBounded(t *testing.T) {
 	}
 }
 
-// A mailer that fails for a while loses no mail, and its failures do not count against the hourly bound.
-func TestMailsThatWereNotSentDoNotCount(t *testing.T) {
+// While a mailer fails, no mail is lost, and failed attempts do not count towards the hourly limit.
+func TestUnsentMailsDoNotCountTowardsTheLimit(t *testing.T) {
 	db, s, users, box := accounts(t)
 	add(t, s, "1", "a@b.c")
 	box.down = true
@@ -194,7 +198,7 @@ func TestMailsThatWereNotSentDoNotCount(t *testing.T) {
 	must(t, users.ResetPassword(t.Context(), box.code(t), "a new password"))
 }
 
-func TestAPasswordIsChangedByWhoKnowsIt(t *testing.T) {
+func TestChangingAPasswordNeedsTheOldOne(t *testing.T) {
 	_, s, users, _ := accounts(t)
 	u, err := users.Register(t.Context(), "a@b.c", "the old password")
 	must(t, err)
@@ -215,7 +219,7 @@ func TestAPasswordIsChangedByWhoKnowsIt(t *testing.T) {
 	}
 }
 
-func TestWhoMayNotBeDeleted(t *testing.T) {
+func TestAccountsThatCannotBeDeleted(t *testing.T) {
 	_, s, users, _ := accounts(t)
 	u, err := users.Register(t.Context(), "a@b.c", "the old password")
 	must(t, err)
@@ -232,8 +236,8 @@ func TestWhoMayNotBeDeleted(t *testing.T) {
 	wantCode(t, "the last admin", users.DeleteAccount(t.Context(), id, "the old password"), "last_admin")
 }
 
-// A deleted account leaves only the event that says so; its email may sign up again.
-func TestADeletedAccountIsGone(t *testing.T) {
+// Of a deleted account only the event of its deletion is left, and its email may sign up again.
+func TestNothingOfADeletedAccountIsLeft(t *testing.T) {
 	db, s, users, _ := accounts(t)
 	u, err := users.Register(t.Context(), "a@b.c", "the old password")
 	must(t, err)
@@ -248,44 +252,43 @@ func TestADeletedAccountIsGone(t *testing.T) {
 	var left int64
 	if err := db.Raw("SELECT (SELECT count(*) FROM mail_tokens) + (SELECT count(*) FROM mail_requests)").Scan(&left).
 		Error; err != nil || left != 0 {
-		t.Errorf("%d traces of mail, %v", left, err)
+		t.Errorf("%d rows of mails are left, %v", left, err)
 	}
-	var told []string
-	if err := db.Raw("SELECT type FROM outbox ORDER BY seq").Scan(&told).Error; err != nil ||
-		fmt.Sprint(told) != "[mall.user.deleted.v1]" {
-		t.Errorf("told %v, %v", told, err)
+	var published []string
+	if err := db.Raw("SELECT type FROM outbox ORDER BY seq").Scan(&published).Error; err != nil ||
+		fmt.Sprint(published) != "[mall.user.deleted.v1]" {
+		t.Errorf("published %v, %v", published, err)
 	}
 	if _, err := users.Register(t.Context(), "a@b.c", "the old password"); err != nil {
 		t.Errorf("signing up again: %v", err)
 	}
 }
 
-// With a token that was still alive the account may write elsewhere after its deletion was published: it is published
-// again.
-func TestADeletionIsToldAgain(t *testing.T) {
+// With a token that was still valid, data may be stored after the deletion was published. So it is published again.
+func TestADeletionIsPublishedAgain(t *testing.T) {
 	db, _, users, _ := accounts(t)
 	u, err := users.Register(t.Context(), "a@b.c", "the old password")
 	must(t, err)
 	must(t, users.DeleteAccount(t.Context(), u.Snapshot().ID, "the old password"))
-	told := func(what string, want int64) {
+	published := func(what string, want int64) {
 		t.Helper()
 		must(t, users.TellDeletionsAgain(t.Context()))
 		var n, versions int64
 		must(t, db.Raw("SELECT count(*), count(DISTINCT aggregate_version) FROM outbox WHERE type = 'mall.user.deleted.v1'").
 			Row().Scan(&n, &versions))
 		if n != want || versions != want {
-			t.Errorf("%s: told %d times, %d versions, want %d", what, n, versions, want)
+			t.Errorf("%s: published %d times, %d versions, want %d", what, n, versions, want)
 		}
 	}
-	told("at once", 1)
+	published("at once", 1)
 	must(t, db.Exec("UPDATE deletions_to_tell SET due_at = due_at - interval '2 minutes'").Error)
-	told("when no request can be on its way", 2)
+	published("when no request can be on its way", 2)
 	must(t, db.Exec("UPDATE deletions_to_tell SET due_at = due_at - interval '26 hours'").Error)
-	told("when no token can be alive", 3)
-	told("then never", 3)
+	published("when no token can be alive", 3)
+	published("then never", 3)
 }
 
-// Emails that look the same, by a decomposed accent or a wide letter, cannot belong to two accounts.
+// Two accounts cannot have emails that look the same, such as with a decomposed accent or full-width letters.
 func TestNoTwoAccountsLookAlike(t *testing.T) {
 	_, _, users, _ := accounts(t)
 	for email, want := range map[string]string{"m\u00fcller@mall.example": "",

@@ -11,8 +11,8 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// With many accounts no statement reads whole tables.
-func TestNothingReadsAllAccounts(t *testing.T) {
+// With many accounts, no statement reads a whole table.
+func TestNoStatementReadsAllAccounts(t *testing.T) {
 	db, _ := open(t)
 	n := postgrestest.Rows(t)
 	for _, sql := range []string{
@@ -93,6 +93,6 @@ func TestNothingReadsAllAccounts(t *testing.T) {
 		t.Errorf("only %d statements were seen", watched.Seen())
 	}
 	for _, found := range watched.WholeTables(t, "users", "mail_requests", "mail_tokens", "admin_appointments") {
-		t.Errorf("reads all of %s", found)
+		t.Errorf("a statement reads all of %s", found)
 	}
 }

@@ -21,7 +21,7 @@ import (
 func open(t *testing.T) (*gorm.DB, *store.Store) {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
-	toldRight(t, db)
+	checkEventsAtEnd(t, db)
 	return db, store.New(db, outbox.New(db, "user", nil, slog.Default()))
 }
 
@@ -32,7 +32,7 @@ func add(t *testing.T, s *store.Store, id, email string) {
 	}
 }
 
-func TestAnAccountIsFoundAsItWasMade(t *testing.T) {
+func TestAnAccountIsFoundAsItWasCreated(t *testing.T) {
 	_, s := open(t)
 	at := time.Date(2026, 8, 23, 9, 30, 0, 118668983, time.FixedZone("CST", 8*3600))
 	made := user.Register("1", "wei@example.org", "hash", at)
@@ -45,7 +45,7 @@ func TestAnAccountIsFoundAsItWasMade(t *testing.T) {
 	}
 	if got, want := found.Snapshot().CreatedAt, made.Snapshot().CreatedAt; !got.Equal(want) ||
 		want.Location() != time.UTC {
-		t.Errorf("found: made at %v, sign-up said %v", got, want)
+		t.Errorf("found: created at %v, want %v as at sign-up", got, want)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestAnEmailHasOneAccount(t *testing.T) {
 }
 
 // A change and its event commit together; a change without effect publishes nothing.
-func TestChangesAreToldOnce(t *testing.T) {
+func TestEachChangeIsPublishedOnce(t *testing.T) {
 	db, s := open(t)
 	add(t, s, "1", "a@b.c")
 	for range 2 {
@@ -89,12 +89,13 @@ func TestChangesAreToldOnce(t *testing.T) {
 	if _, err := s.Update(t.Context(), "1", func(u *user.User) (user.EventKind, error) { return u.Unban() }); err != nil {
 		t.Fatal(err)
 	}
-	var told []string
-	if err := db.Raw("SELECT type || ' ' || aggregate_version FROM outbox ORDER BY seq").Scan(&told).Error; err != nil {
+	var published []string
+	if err := db.Raw("SELECT type || ' ' || aggregate_version FROM outbox ORDER BY seq").Scan(&published).
+		Error; err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(told) != "[mall.user.roles-changed.v1 2 mall.user.banned.v1 3 mall.user.unbanned.v1 4]" {
-		t.Errorf("told %v", told)
+	if fmt.Sprint(published) != "[mall.user.roles-changed.v1 2 mall.user.banned.v1 3 mall.user.unbanned.v1 4]" {
+		t.Errorf("published %v", published)
 	}
 	u, err := s.FindByEmail(t.Context(), "a@b.c")
 	if got := u.Snapshot(); err != nil || fmt.Sprintf("%v %v %q %d", got.Roles, got.Banned, got.BanReason,
@@ -103,7 +104,7 @@ func TestChangesAreToldOnce(t *testing.T) {
 	}
 }
 
-// authDown is auth when it cannot be reached.
+// authDown is auth when it is unreachable.
 type authDown struct{ asked int }
 
 func (d *authDown) Revoke(context.Context, user.Snapshot) error {
@@ -111,8 +112,8 @@ func (d *authDown) Revoke(context.Context, user.Snapshot) error {
 	return errors.New("auth is down")
 }
 
-// A ban whose call to auth fails stays, and reaches auth by its event.
-func TestABanStandsWithoutAuth(t *testing.T) {
+// A ban whose call to auth fails takes effect nevertheless, and auth learns of it from the event.
+func TestABanSucceedsWithoutAuth(t *testing.T) {
 	db, s := open(t)
 	add(t, s, "1", "a@b.c")
 	auth := &authDown{}
@@ -124,13 +125,13 @@ func TestABanStandsWithoutAuth(t *testing.T) {
 	if err != nil || !u.Snapshot().Banned || auth.asked != 1 {
 		t.Errorf("ban: %v, auth asked %d times", err, auth.asked)
 	}
-	var told string
-	if err := db.Raw("SELECT type FROM outbox").Scan(&told).Error; err != nil || told != "mall.user.banned.v1" {
-		t.Errorf("told %q, %v; want the ban", told, err)
+	var published string
+	if err := db.Raw("SELECT type FROM outbox").Scan(&published).Error; err != nil || published != "mall.user.banned.v1" {
+		t.Errorf("published %q, %v; want the ban", published, err)
 	}
 }
 
-func TestList(t *testing.T) {
+func TestUsersAreListedInPages(t *testing.T) {
 	_, s := open(t)
 	for i := range 5 {
 		add(t, s, fmt.Sprint(i+1), fmt.Sprintf("u%d@b.c", i+1))

@@ -18,9 +18,9 @@ func TestAnEmailHasOneForm(t *testing.T) {
 		strings.Repeat("w", 65) + "@mall.example": "",
 		"wei@mall":                      "",
 		"Wei <wei@mall.example>":        "",
-		"wei@mall.example\u202e":        "", // turns the direction of writing
-		"we\u200bi@mall.example":        "", // a space of no width
-		"we\u00adi@mall.example":        "", // a hyphen that is not shown
+		"wei@mall.example\u202e":        "", // changes the direction of writing
+		"we\u200bi@mall.example":        "", // a zero-width space
+		"we\u00adi@mall.example":        "", // an invisible hyphen
 		"wei@mall.example\x00":          "",
 		"we\u2028i@mall.example":        "",
 		"wei@mall.example, a@b.example": "",
@@ -31,8 +31,8 @@ func TestAnEmailHasOneForm(t *testing.T) {
 	}
 }
 
-// Nobody can sign up with an email that mail cannot be sent to.
-func TestAnEmailGetsMail(t *testing.T) {
+// Nobody can sign up with an email to which no mail can be sent.
+func TestEmailsMustBeDeliverable(t *testing.T) {
 	weak := user.Weak(func(string, string) bool { return false })
 	for email, want := range map[string]bool{"wei@mall.example": true, "wei@[127.0.0.1]": false} {
 		if _, err := weak.CheckRegistration(email, "violet canyon 83"); (err == nil) != want {

@@ -1,4 +1,5 @@
-// Package services_test holds the walls between services: they are tests, not wishes.
+// Package services_test checks the rules of the architecture: which packages may import which, and what every service
+// has.
 package services_test
 
 import (
@@ -32,10 +33,10 @@ type pkg struct {
 	Imports    []string
 }
 
-// path is the package's place below services/.
+// path is the package's path below services/.
 func (p pkg) path() string { return strings.TrimPrefix(p.ImportPath, module) }
 
-// serviceName is the service a package belongs to, "" for kit and contracts.
+// serviceName is the service of a package, "" for kit and contracts.
 func (p pkg) serviceName() string {
 	first, _, _ := strings.Cut(p.path(), "/")
 	if slices.ContainsFunc(contracts.Services, func(s contracts.Service) bool { return s.Dir() == "services/"+first }) {
@@ -66,7 +67,7 @@ func packages(t *testing.T) []pkg {
 	}
 }
 
-// only says who may import something, by path prefixes below services/ ("*/" stands for any service).
+// only lists who may import a package, by path prefixes below services/ ("*/" stands for any service).
 var only = []struct {
 	dep, why string
 	who      []string
@@ -99,10 +100,10 @@ func allowed(p pkg, who []string) bool {
 	return false
 }
 
-func TestWalls(t *testing.T) {
+func TestImportsFollowTheRules(t *testing.T) {
 	for _, p := range packages(t) {
 		if p.Name == "main" && p.serviceName() == "" {
-			t.Errorf("%s is no service of services/contracts", p.path())
+			t.Errorf("%s is not a service of services/contracts", p.path())
 		}
 		for _, dep := range p.Imports {
 			for _, rule := range only {
@@ -129,11 +130,11 @@ func TestWalls(t *testing.T) {
 	}
 }
 
-// domains are the domain packages below internal/ of a service that has not just the one with its own name, each with
-// the other ones that it may import. Whatever is not named here may not be imported: there is one direction.
+// domains are the domain packages below internal/ of services with more than one, each with the other domain packages
+// that it may import. All other imports between them are refused, so that there is one direction.
 var domains = map[string]map[string][]string{
 	"product": {
-		"inventory": nil, // of a product it knows only the id
+		"inventory": nil, // it knows only the ids of products
 		"catalog":   {"inventory"},
 	},
 }
@@ -142,7 +143,7 @@ var domains = map[string]map[string][]string{
 var pure = []string{module + "kit/money", module + "kit/problem", module + "kit/idempotency/keyed"}
 
 // A service's domain needs only the standard library and the pure packages of the kit.
-func TestADomainKnowsNothingElse(t *testing.T) {
+func TestDomainsImportOnlyPurePackages(t *testing.T) {
 	imports := map[string][]string{}
 	for _, p := range packages(t) {
 		imports[p.path()] = p.Imports
@@ -150,7 +151,7 @@ func TestADomainKnowsNothingElse(t *testing.T) {
 	for _, p := range pure {
 		for _, dep := range imports[strings.TrimPrefix(p, module)] {
 			if first, _, _ := strings.Cut(dep, "/"); strings.Contains(first, ".") && !slices.Contains(pure, dep) {
-				t.Errorf("%s imports %s: domains use it", p, dep)
+				t.Errorf("%s imports %s, which domains must not depend on", p, dep)
 			}
 		}
 	}
@@ -182,7 +183,7 @@ func TestADomainKnowsNothingElse(t *testing.T) {
 	}
 }
 
-func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+func TestEveryPackageHasAComment(t *testing.T) {
 	for _, p := range packages(t) {
 		if strings.TrimSpace(p.Doc) == "" {
 			t.Errorf("%s has no package comment", p.path())
@@ -190,8 +191,8 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	}
 }
 
-// Every service has the shape of a service: README, main of at most 80 lines, files a person can read at a sitting.
-func TestServicesHaveTheirShape(t *testing.T) {
+// Every service has a README, a main of at most 80 lines, and no file that is too long to read at once.
+func TestServicesHaveAReadmeAndShortFiles(t *testing.T) {
 	for _, p := range packages(t) {
 		if p.serviceName() == p.path() {
 			if _, err := os.Stat(filepath.Join(p.Dir, "README.md")); err != nil {
@@ -213,10 +214,10 @@ func TestServicesHaveTheirShape(t *testing.T) {
 	}
 }
 
-// removal is what the version before may still need, or what it could not write any more.
+// removal matches changes that break the previous version, which may still read or write in the old form.
 var removal = regexp.MustCompile(`(?i)\b(DROP\s+(TABLE|COLUMN|SCHEMA)|RENAME\s+(TO|COLUMN)|SET\s+NOT\s+NULL)\b`)
 
-// migrations are the files of all services and of the kit.
+// migrations returns the migration files of all services and of the kit.
 func migrations(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("*/*/migrations/*.sql")
@@ -234,8 +235,8 @@ func migrations(t *testing.T) []string {
 	return files
 }
 
-// A migration that some database has applied is never changed: it would not be applied again. New ones are added to
-// migrations.sum by `go test . -run TestMigrationsDoNotChange -update`.
+// A migration that was applied to some database must not be changed, because it is not applied again. Add new ones to
+// migrations.sum with `go test . -run TestMigrationsDoNotChange -update`.
 func TestMigrationsDoNotChange(t *testing.T) {
 	kept, err := os.ReadFile("migrations.sum")
 	if err != nil && !*update {
@@ -260,7 +261,7 @@ func TestMigrationsDoNotChange(t *testing.T) {
 		fmt.Fprintf(&all, "%s  %s\n", sum, f)
 	}
 	for f := range sums {
-		t.Errorf("%s is gone", f)
+		t.Errorf("%s does not exist any more", f)
 	}
 	if *update && !t.Failed() {
 		if err := os.WriteFile("migrations.sum", []byte(all.String()), 0o644); err != nil {
@@ -269,7 +270,7 @@ func TestMigrationsDoNotChange(t *testing.T) {
 	}
 }
 
-// Two versions of a service may run side by side, so migrations only expand.
+// Two versions of a service may run at the same time, so migrations only add to the schema.
 func TestMigrationsOnlyExpand(t *testing.T) {
 	for _, f := range migrations(t) {
 		text, err := os.ReadFile(f)
@@ -277,7 +278,7 @@ func TestMigrationsOnlyExpand(t *testing.T) {
 			t.Fatal(err)
 		}
 		if bad := removal.Find(text); bad != nil {
-			t.Errorf("%s: %s: the version before may still need it", f, bad)
+			t.Errorf("%s: %s: the previous version may still need it", f, bad)
 		}
 	}
 }
