@@ -15,6 +15,7 @@ import (
 // Refusals whose status only the gateway uses.
 var (
 	errUnsupportedMediaType = errors.New("unsupported media type")
+	errCompressed           = errors.New("compressed body")
 	errMethodNotAllowed     = errors.New("method not allowed")
 	errURLTooLong           = errors.New("address too long")
 	errHeadersTooLarge      = errors.New("headers too large")
@@ -38,6 +39,9 @@ func (g *Gateway) refuse(c *gin.Context, err error) {
 			challenge += `, error="invalid_token"`
 		}
 		c.Header("WWW-Authenticate", challenge)
+	}
+	if errors.Is(err, errCompressed) {
+		c.Header("Accept-Encoding", "identity") // RFC 9110, 15.5.16
 	}
 	if doc.Status >= 500 {
 		g.log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("route", c.FullPath()),
@@ -63,7 +67,10 @@ func problemDocument(err error, trace string) (problem.Document, time.Duration) 
 			"The headers are larger than 12 KiB, or those that are passed on than 4 KiB.", trace), 0
 	case errors.Is(err, errUnsupportedMediaType):
 		return problem.NewDocument(http.StatusUnsupportedMediaType, "unsupported_media_type",
-			"Send the body as application/json.", trace), 0
+			"Send the body as application/json, in UTF-8.", trace), 0
+	case errors.Is(err, errCompressed):
+		return problem.NewDocument(http.StatusUnsupportedMediaType, "unsupported_media_type",
+			"Send the body as it is, without a Content-Encoding.", trace), 0
 	}
 	return problem.Describe(err, trace)
 }

@@ -164,6 +164,19 @@ func TestBodiesAreLimitedAndMustBeJSON(t *testing.T) {
 	m.signed("POST", "/v1/cart/items", "a=b", "Content-Type: application/x-www-form-urlencoded").want(t, "form", 415,
 		"unsupported_media_type")
 	m.signed("POST", "/v1/cart/items", "{}", "Content-Type: ").want(t, "no type", 415, "unsupported_media_type")
+	m.signed("POST", "/v1/cart/items", "{}", "Content-Type: application/json; charset=gbk").want(t, "charset", 415,
+		"unsupported_media_type")
+	gzip := m.signed("POST", "/v1/cart/items", "\x1f\x8b", "Content-Encoding: gzip")
+	gzip.want(t, "gzip", 415, "unsupported_media_type")
+	if gzip.Header.Get("Accept-Encoding") != "identity" || !strings.Contains(gzip.text, "Content-Encoding") {
+		t.Errorf("gzip: Accept-Encoding %q, %s", gzip.Header.Get("Accept-Encoding"), gzip.text)
+	}
+	if len(m.seen) != 0 {
+		t.Errorf("%d refused bodies were forwarded", len(m.seen))
+	}
+	m.signed("POST", "/v1/cart/items", "{}", "Content-Type: Application/JSON; charset=UTF-8", "Content-Encoding: identity").
+		want(t, "plain", 200, "")
+	m.seen = nil
 
 	// A body without a declared length must not bypass the limit.
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.front.URL+"/v1/cart/items",

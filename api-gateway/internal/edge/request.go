@@ -69,10 +69,22 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case len(body) == 0:
 		return nil, nil
 	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+	if !isJSON(r.Header.Get("Content-Type")) {
 		return nil, errUnsupportedMediaType
 	}
+	for _, encoding := range r.Header.Values("Content-Encoding") {
+		if !strings.EqualFold(encoding, "identity") {
+			return nil, errCompressed
+		}
+	}
 	return body, nil
+}
+
+// isJSON reports whether a Content-Type is JSON in UTF-8.
+func isJSON(contentType string) bool {
+	media, params, err := mime.ParseMediaType(contentType)
+	charset, other := params["charset"]
+	return err == nil && media == "application/json" && (!other || strings.EqualFold(charset, "utf-8"))
 }
 
 func errBodyTooLarge() error {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"daprmall.dev/services/kit/problem"
 )
 
 // BenchmarkDecode decodes the body of a checkout and one of the largest bodies.
@@ -35,5 +37,14 @@ func BenchmarkDecode(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Clients on Windows may put a byte order mark before a text.
+func TestDecodeNamesAByteOrderMark(t *testing.T) {
+	var in struct{}
+	err := Decode([]byte("\ufeff{}"), &in)
+	if problem.KindOf(err) != problem.BadRequest || !strings.Contains(err.Error(), "byte order mark") {
+		t.Errorf("%v", err)
 	}
 }

@@ -20,11 +20,13 @@ const maxDepth = 16
 // wrong types, a second value, and texts that are no Unicode or hold NUL, which PostgreSQL does not take. A null is a
 // wrong type too: a field is sent or it is not. Keys of maps are as the client likes them.
 func Decode(body []byte, into any) error {
-	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) { // null would decode into anything
-		return problem.New(problem.BadRequest, "bad_json", "The body must be a JSON object.")
-	}
-	if !utf8.Valid(body) {
+	switch {
+	case bytes.HasPrefix(body, []byte("\ufeff")):
+		return problem.New(problem.BadRequest, "bad_json", "The body begins with a byte order mark: send it without one.")
+	case !utf8.Valid(body):
 		return problem.New(problem.BadRequest, "bad_json", "The body must be UTF-8.")
+	case !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")): // null would decode into anything
+		return problem.New(problem.BadRequest, "bad_json", "The body must be a JSON object.")
 	}
 	if err := inspect(body); err != nil {
 		return err
