@@ -174,7 +174,8 @@ func TestBodiesAreLimitedAndMustBeJSON(t *testing.T) {
 	if len(m.seen) != 0 {
 		t.Errorf("%d refused bodies were forwarded", len(m.seen))
 	}
-	m.signed("POST", "/v1/cart/items", "{}", "Content-Type: Application/JSON; charset=UTF-8", "Content-Encoding: identity").
+	m.signed("POST", "/v1/cart/items", "{}", "Content-Type: Application/JSON; charset=UTF-8",
+		"Content-Encoding: identity").
 		want(t, "plain", 200, "")
 	m.seen = nil
 

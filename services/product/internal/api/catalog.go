@@ -92,7 +92,7 @@ func (h handler) create(c *gin.Context) error {
 		return err
 	}
 	v, err := h.catalog.Create(ctx, id, actor(c), catalog.CreateParams{
-		Name: *in.Name, Description: *in.Description, Category: in.Category, ImageURL: in.ImageURL,
+		Name: *in.Name, Description: *in.Description, Category: in.Category, ImageURL: encodedImage(in.ImageURL),
 		Price: *in.Price, Stock: *in.Stock,
 	})
 	if err != nil {
@@ -127,6 +127,9 @@ func (h handler) change(c *gin.Context) error {
 	}
 	if err := web.Bind(c, &in); err != nil {
 		return err
+	}
+	if in.ImageURL != nil {
+		*in.ImageURL = encodedImage(*in.ImageURL)
 	}
 	v, err := h.catalog.Change(c.Request.Context(), id, actor(c), version, catalog.Change(in))
 	if err != nil {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"time"
-	"unicode/utf8"
 
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/text"
 )
 
 // Adjustment is a manual change of stock: a delivery, a loss.
@@ -24,15 +24,15 @@ const AdjustmentPrefix = "adj-"
 // HoldID is the id of the hold of an adjustment that removes stock.
 func (a Adjustment) HoldID() string { return AdjustmentPrefix + a.ID }
 
+var reasonRule = text.Rule{Required: true, Most: 200}
+
 // Validate rejects a change without effect or reason, field by field.
 func (a Adjustment) Validate() error {
 	var bad []problem.Field
 	if a.Delta == 0 || a.Delta > MaxQuantity || a.Delta < -MaxQuantity {
 		bad = append(bad, problem.Field{Field: "delta", Message: "must be a whole number, not 0, of at most 1000000000"})
 	}
-	if n := utf8.RuneCountInString(a.Reason); n < 1 || n > 200 {
-		bad = append(bad, problem.Field{Field: "reason", Message: "must have 1 to 200 characters"})
-	}
+	bad = append(bad, reasonRule.Check("reason", a.Reason)...)
 	if len(bad) > 0 {
 		return problem.Validation(bad...)
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/text"
 )
 
 // The roles an account can have.
@@ -139,11 +140,13 @@ func (u *User) SetRoles(roles []string) (EventKind, error) {
 	return RolesChanged, nil
 }
 
+var reasonRule = text.Rule{Required: true, Most: 500, Lines: true}
+
 // CheckReason returns the reason for a ban, or for lifting one, trimmed.
 func CheckReason(reason string) (string, error) {
 	reason = strings.TrimSpace(reason)
-	if reason == "" || utf8.RuneCountInString(reason) > 500 {
-		return "", problem.Validation(problem.Field{Field: "reason", Message: "must have 1 to 500 characters"})
+	if bad := reasonRule.Check("reason", reason); bad != nil {
+		return "", problem.Validation(bad...)
 	}
 	return reason, nil
 }
