@@ -4,7 +4,7 @@ import "time"
 
 // CallTimeout is how long a caller waits for an app's whole answer. Callers apply it themselves: with a time-out in its
 // resiliency policies, a sidecar of Dapr 1.18 can crash on an answer that is cut off
-// (docs/adr/0025-callers-keep-the-time.md).
+// (docs/adr/0025-callers-enforce-timeouts.md).
 func CallTimeout(app string) time.Duration {
 	switch app {
 	case "user":
