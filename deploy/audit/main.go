@@ -1,5 +1,5 @@
-// Command audit says whether the books of a mall balance: C1 stock, C2 orders, C3 events, C4 nothing stuck, C5 money,
-// and what of C6 (clients) the databases can tell. It exits 1 on any violation. Call it as go run ./deploy/mall audit.
+// Command audit reports whether the data of a mall agree: the books C1 to C6 of package audit. It exits 1 on any
+// violation. Call it as go run ./deploy/mall audit.
 package main
 
 import (
@@ -17,8 +17,8 @@ import (
 	"daprmall.dev/deploy/internal/running"
 )
 
-// shown bounds the findings printed per book; --json has them all.
-const shown = 20
+// maxShown bounds the findings printed per book; --json has them all.
+const maxShown = 20
 
 var errViolated = errors.New("the books do not balance")
 
@@ -60,7 +60,7 @@ func run(args []string, out io.Writer) error {
 		enc.SetIndent("", "  ")
 		err = enc.Encode(r)
 	} else {
-		print(out, r)
+		printReport(out, r)
 	}
 	if err == nil && !r.Balanced {
 		err = errViolated
@@ -68,7 +68,7 @@ func run(args []string, out io.Writer) error {
 	return err
 }
 
-func print(out io.Writer, r *audit.Report) {
+func printReport(out io.Writer, r *audit.Report) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 	for _, b := range r.Books {
 		mark := map[string]string{"balanced": "✓", "in flight": "…", "violated": "✗"}[b.Verdict]
@@ -82,12 +82,12 @@ func print(out io.Writer, r *audit.Report) {
 				if f.Level != level {
 					continue
 				}
-				if n++; n <= shown {
+				if n++; n <= maxShown {
 					say("    %s: %s: %s (%s)", f.Level, f.Subject, f.Detail, f.Rule)
 				}
 			}
-			if n > shown {
-				say("    … and %d more %s (--json has all)", n-shown, level)
+			if n > maxShown {
+				say("    … and %d more %s (--json has all)", n-maxShown, level)
 			}
 		}
 	}

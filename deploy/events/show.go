@@ -149,12 +149,12 @@ func (t *tool) follow(ctx context.Context, key string) error {
 				if attempts > 1 {
 					state += fmt.Sprintf(" and %d tries", attempts)
 				}
-				place := "no place in the feed yet"
+				position := "no position in the feed yet"
 				if pos.Valid {
-					place = fmt.Sprintf("feed %d", pos.Int64)
+					position = fmt.Sprintf("feed %d", pos.Int64)
 				}
 				story = append(story, moment{created, service, fmt.Sprintf("says %s (version %d, %s, %s)  %s", typ, version, state,
-					place, id)})
+					position, id)})
 				return nil
 			})
 		if err != nil {

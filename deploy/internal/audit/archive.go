@@ -15,8 +15,8 @@ const archives = `SELECT l.relname, a.relname, (SELECT string_agg(quote_ident(at
 	ON a.oid = j.inhrelid
 	WHERE a.relname = 'archived_' || l.relname ORDER BY 1`
 
-// loadDoubled finds rows that are live and archived. No unique key of PostgreSQL spans both.
-func (f *facts) loadDoubled(ctx context.Context, r *serviceDB) error {
+// loadLiveAndArchived finds rows that are live and archived. No unique key of PostgreSQL spans both.
+func (f *facts) loadLiveAndArchived(ctx context.Context, r *serviceDB) error {
 	var all [][3]string
 	err := r.each(ctx, archives, nil, func(rows *sql.Rows) error {
 		var a [3]string
@@ -39,6 +39,6 @@ func (f *facts) loadDoubled(ctx context.Context, r *serviceDB) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.doubled = append(f.doubled, doubled...)
+	f.liveAndArchived = append(f.liveAndArchived, doubled...)
 	return nil
 }

@@ -1,8 +1,16 @@
 // Package audit reads the databases of all services and the gate in Redis, as an operator may and no service can, and
-// says whether what they hold agrees: stock, orders, events, nothing stuck, money, and what clients were told.
+// reports whether they agree. Its rules are grouped in books:
 //
-// Services agree a moment later, by events. What disagrees and is younger than a minute is in flight; what stays so is
-// a violation. Facts inside one database are read in one snapshot and have no such excuse.
+//	C1 stock    the stock, its ledger, the reservations and the gate
+//	C2 orders   each order, its payments, its bill and its reservations
+//	C3 events   each change and its event, each outbox and the inboxes of its consumers
+//	C4 stuck    orders, payments, refunds and holds that should have ended
+//	C5 money    each payment and the charge in the sandbox provider's own database
+//	C6 clients  stored answers and what they say exists; what clients were told beyond that only they know
+//
+// Services agree with each other only after events have been delivered. Data of two services that disagree are "in
+// flight" for a minute, then a violation. The data of one database are read in one snapshot: there a disagreement is a
+// violation at once.
 package audit
 
 import (
@@ -17,8 +25,8 @@ import (
 // Level is the severity of a finding.
 type Level string
 
-// The levels. Parked events are kept apart: their reason is known and somebody must look at it, and what their
-// missing effect puts out of balance is found in the book where it belongs.
+// The levels. A parked event has a level of its own: its reason is stored, and an operator must act on it. The data
+// that disagree because of its missing effect are found by the other rules.
 const (
 	Violation Level = "violation"
 	InFlight  Level = "in flight"
@@ -31,11 +39,11 @@ type Finding struct {
 	Rule    string `json:"rule"`
 	Subject string `json:"subject"` // "order 123"
 	Detail  string `json:"detail"`
-	// awaited means that waiting may help.
-	awaited bool
+	// mayResolve means that the finding may disappear by itself.
+	mayResolve bool
 }
 
-// Book is one of C1–C6 with its verdict.
+// Book is one group of rules, C1 to C6, with its verdict.
 type Book struct {
 	ID       string    `json:"id"`
 	Title    string    `json:"title"`
@@ -51,16 +59,17 @@ type Report struct {
 	Balanced bool          `json:"balanced"`
 }
 
-// settle is how long services may disagree: the feed brings what the broker lost within 40 s.
-const settle = 60
+// mayDisagree is how long services may disagree, in seconds: within 40 s consumers read from the feed what the broker
+// has lost.
+const mayDisagree = 60
 
-// relayed is how long an event may wait for its number and its publication: a publisher that was killed leaves its
-// claim behind for 15 s, and what a broker refuses waits up to 30 s for the next try.
-const relayed = 40
+// publishedWithin is how long an event may wait for its position and its publication, in seconds: an event that the
+// broker refused waits up to 30 s for the next try.
+const publishedWithin = 40
 
 // level judges a disagreement of services by the age, in seconds, of the younger side.
 func level(age float64) Level {
-	if age < settle {
+	if age < mayDisagree {
 		return InFlight
 	}
 	return Violation
@@ -68,7 +77,7 @@ func level(age float64) Level {
 
 func (b *Book) add(l Level, rule, subject, format string, args ...any) {
 	b.Findings = append(b.Findings, Finding{Level: l, Rule: rule, Subject: subject, Detail: fmt.Sprintf(format, args...),
-		awaited: l == InFlight})
+		mayResolve: l == InFlight})
 }
 
 func (b *Book) look(format string, args ...any) {
@@ -82,7 +91,7 @@ func (b *Book) has(l Level) bool {
 // Audit compares everything once.
 func Audit(ctx context.Context, m running.Mall) (*Report, error) {
 	began := time.Now()
-	f, err := read(ctx, m)
+	f, err := readAll(ctx, m)
 	if err != nil {
 		return nil, err
 	}
@@ -107,15 +116,15 @@ func Audit(ctx context.Context, m running.Mall) (*Report, error) {
 	return r, nil
 }
 
-// Settled audits until nothing is in flight or the time is over; whatever is still in flight then is a violation.
+// Settled audits until nothing is in flight or the time is over. What is still in flight then is a violation.
 func Settled(ctx context.Context, m running.Mall, wait time.Duration) (*Report, error) {
 	for deadline := time.Now().Add(wait); ; {
 		r, err := Audit(ctx, m)
 		if err != nil {
 			return nil, err
 		}
-		if !r.awaits() || time.Now().After(deadline) {
-			r.close()
+		if !r.mayResolve() || time.Now().After(deadline) {
+			r.endWaiting()
 			return r, nil
 		}
 		select {
@@ -126,17 +135,17 @@ func Settled(ctx context.Context, m running.Mall, wait time.Duration) (*Report, 
 	}
 }
 
-func (r *Report) awaits() bool {
+func (r *Report) mayResolve() bool {
 	for _, b := range r.Books {
-		if slices.ContainsFunc(b.Findings, func(f Finding) bool { return f.awaited }) {
+		if slices.ContainsFunc(b.Findings, func(f Finding) bool { return f.mayResolve }) {
 			return true
 		}
 	}
 	return false
 }
 
-// close ends the waiting: what was in flight has had its time.
-func (r *Report) close() {
+// endWaiting makes findings that are still in flight violations.
+func (r *Report) endWaiting() {
 	for _, b := range r.Books {
 		for i := range b.Findings {
 			if b.Findings[i].Level == InFlight {

@@ -24,28 +24,28 @@ func (f *facts) loadCheckouts(ctx context.Context, r *serviceDB) error {
 	if err != nil {
 		return err
 	}
-	if err := f.twice(ctx, r); err != nil {
+	if err := f.loadSharedEffects(ctx, r); err != nil {
 		return err
 	}
-	f.answered, err = answeredKeys(ctx, r, "record IS NOT NULL")
+	f.checkoutAnswers, err = answeredKeys(ctx, r, "record IS NOT NULL")
 	return err
 }
 
 func (f *facts) loadPaymentKeys(ctx context.Context, r *serviceDB) error {
-	if err := f.twice(ctx, r); err != nil {
+	if err := f.loadSharedEffects(ctx, r); err != nil {
 		return err
 	}
 	// Only POST /v1/payments answers 201 here; its refusals carry the attempt's id if there was one.
 	var err error
-	f.charged, err = answeredKeys(ctx, r, "true")
+	f.paymentAnswers, err = answeredKeys(ctx, r, "true")
 	return err
 }
 
-// answeredKey is a key that has its answer: the answer names the effect, if it is a success.
+// answeredKey is an idempotency key with a stored answer. The answer to a successful request contains the effect id.
 type answeredKey struct {
 	user, effect int64
 	status       int
-	names        bool
+	namesEffect  bool
 	age          float64
 }
 
@@ -54,14 +54,14 @@ func answeredKeys(ctx context.Context, r *serviceDB, which string) ([]answeredKe
 	err := r.lines(ctx, `SELECT concat_ws(' ', k.user_id, k.effect_id, k.status, position('"id":"' || k.effect_id || '"' IN
 		coalesce(k.body, '')) > 0, `+age("k.created_at")+`)
 		FROM idempotency_keys k WHERE k.status IS NOT NULL AND `+which, func(l *line) {
-		out = append(out, answeredKey{user: l.int(), effect: l.int(), status: int(l.int()), names: l.bool(),
+		out = append(out, answeredKey{user: l.int(), effect: l.int(), status: int(l.int()), namesEffect: l.bool(),
 			age: l.seconds()})
 	})
 	return out, err
 }
 
-// twice finds effects that two keys share: the same wish would have been granted for two requests.
-func (f *facts) twice(ctx context.Context, r *serviceDB) error {
+// loadSharedEffects finds effect ids that two keys have: two requests would have one effect.
+func (f *facts) loadSharedEffects(ctx context.Context, r *serviceDB) error {
 	found, err := r.faults(ctx, ruleEffects,
 		`SELECT 'effect ' || effect_id, count(*) || ' keys stand for it' FROM idempotency_keys GROUP BY effect_id
 			HAVING count(*) > 1`, false)
@@ -71,28 +71,28 @@ func (f *facts) twice(ctx context.Context, r *serviceDB) error {
 	return err
 }
 
-// clientBook is what the databases can tell of C6; what clients saw themselves only they can add.
+// clientBook compares stored answers with what exists. What clients received only they know.
 func (f *facts) clientBook(b *Book) {
 	b.report(f.keyFaults)
-	for _, k := range f.answered {
+	for _, k := range f.checkoutAnswers {
 		_, exists := f.orders[k.effect]
 		subject := func() string { return fmt.Sprintf("order %d", k.effect) }
 		switch {
 		case k.status == 201 && !exists:
 			b.add(level(k.age), ruleAnswered, subject(), "user %d was answered 201 and it does not exist", k.user)
-		case k.status == 201 && !k.names:
+		case k.status == 201 && !k.namesEffect:
 			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 with something else", k.user)
 		case k.status >= 400 && exists:
 			b.add(level(k.age), ruleRefused, subject(), "user %d was answered %d and it exists", k.user, k.status)
 		}
 	}
-	for _, k := range f.charged {
+	for _, k := range f.paymentAnswers {
 		p, exists := f.payments[k.effect]
 		subject := func() string { return fmt.Sprintf("payment %d", k.effect) }
 		switch {
 		case k.status == 201 && !exists:
 			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 and it does not exist", k.user)
-		case k.status == 201 && !k.names:
+		case k.status == 201 && !k.namesEffect:
 			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 with something else", k.user)
 		case k.status >= 400 && exists && (p.status == "succeeded" || p.status == "refunded"):
 			b.add(Violation, ruleRefused, subject(), "user %d was answered %d and it is %s", k.user, k.status, p.status)
@@ -100,11 +100,11 @@ func (f *facts) clientBook(b *Book) {
 	}
 	for id, o := range f.orders {
 		// Keys are forgotten after two days, hour by hour; younger orders must have theirs.
-		if _, ok := f.checkouts[id]; !ok && o.made < min(f.checkoutsFrom, 47*3600) {
-			b.add(level(o.made), ruleCheckout, fmt.Sprintf("order %d", id), "no checkout asked for it")
+		if _, ok := f.checkouts[id]; !ok && o.sinceCreated < min(f.checkoutsFrom, 47*3600) {
+			b.add(level(o.sinceCreated), ruleCheckout, fmt.Sprintf("order %d", id), "no checkout asked for it")
 		}
 	}
-	b.look("%d answered checkouts against orders, %d answered payment requests against attempts", len(f.answered),
-		len(f.charged))
+	b.look("%d answered checkouts against orders, %d answered payment requests against attempts", len(f.checkoutAnswers),
+		len(f.paymentAnswers))
 	b.look("what clients were told beyond that, only clients know")
 }

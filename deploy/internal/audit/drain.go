@@ -11,8 +11,8 @@ import (
 	"daprmall.dev/services/contracts"
 )
 
-// Drain watches events on their way: how many were made since a mark, and how many of them have not been published, or
-// are not in a subscriber's inbox.
+// Drain counts the deliveries of events: how many are expected since a mark, and how many of them are pending, because
+// the event has not been published or is not in a consumer's inbox.
 type Drain struct {
 	dbs   map[string]*sql.DB
 	since map[string]int64 // producer → last seq at the mark
@@ -57,9 +57,9 @@ func (d *Drain) Mark(ctx context.Context) error {
 	return nil
 }
 
-// Pending says how many deliveries since the mark have not been made, and how many there are. Parked ones count as
-// made.
-func (d *Drain) Pending(ctx context.Context) (pending, made int, err error) {
+// Pending returns how many deliveries are pending, of how many that are expected since the mark. A parked event counts
+// as delivered.
+func (d *Drain) Pending(ctx context.Context) (pending, expected int, err error) {
 	sent := map[string]int{}
 	for _, name := range contracts.Producers() {
 		unpublished := 0
@@ -83,30 +83,30 @@ func (d *Drain) Pending(ctx context.Context) (pending, made int, err error) {
 	}
 	for _, e := range contracts.Events() {
 		for _, c := range e.Consumers {
-			made += sent[e.Type]
+			expected += sent[e.Type]
 			pending += max(0, sent[e.Type]-got[c.Service][e.Type])
 		}
 	}
-	return pending, made, nil
+	return pending, expected, nil
 }
 
-// Wait returns when nothing is pending, or with what is when the time is over.
-func (d *Drain) Wait(ctx context.Context, patience time.Duration) (pending, made int, err error) {
+// Wait returns when nothing is pending or the time is over.
+func (d *Drain) Wait(ctx context.Context, timeout time.Duration) (pending, expected int, err error) {
 	quiet := 0
-	for deadline := time.Now().Add(patience); ; {
-		if pending, made, err = d.Pending(ctx); err != nil {
-			return pending, made, err
+	for deadline := time.Now().Add(timeout); ; {
+		if pending, expected, err = d.Pending(ctx); err != nil {
+			return pending, expected, err
 		}
-		// Services are asked one after the other, and an event may lead to another one: only a second look is sure.
+		// Services are asked one after the other, and an event may cause another one: so nothing must be pending twice.
 		if quiet++; pending > 0 {
 			quiet = 0
 		}
 		if quiet == 2 || time.Now().After(deadline) {
-			return pending, made, nil
+			return pending, expected, nil
 		}
 		select {
 		case <-ctx.Done():
-			return pending, made, ctx.Err()
+			return pending, expected, ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

@@ -15,18 +15,18 @@ import (
 )
 
 const (
-	ruleTold     = "every transition has one outbox row"
+	ruleOutbox   = "every transition has one outbox row"
 	ruleRelayed  = "every event is numbered and published"
 	ruleFeed     = "the feed has no gap"
-	ruleReceived = "every subscriber has every event it handles"
+	ruleReceived = "every consumer has every event it handles"
 	ruleInvented = "no event without its outbox row"
 	ruleParked   = "nothing is parked without a reason"
 )
 
-// untoldIn compares transitions (key, type, n, at) with the service's outbox. Events that retention has removed cannot
-// be counted.
-func (f *facts) untoldIn(ctx context.Context, r *serviceDB, transitions string) error {
-	// The sums of both are equal as a rule, and quickly made.
+// compareWithOutbox compares the changes of state that need an event, as (key, type, n, at), with the service's outbox.
+// Changes whose events retention has removed are not compared.
+func (f *facts) compareWithOutbox(ctx context.Context, r *serviceDB, transitions string) error {
+	// Usually both have the same sum of hashes, and nothing more is to be compared.
 	same := false
 	err := r.each(ctx, `WITH made AS (`+transitions+`) SELECT (SELECT purged_through FROM outbox_head) = 0
 		AND (SELECT sum(n * hashtextextended(key || type, 0)::numeric) FROM made)
@@ -42,13 +42,13 @@ func (f *facts) untoldIn(ctx context.Context, r *serviceDB, transitions string) 
 			format('%s: %s transitions, %s events', coalesce(made.type, told.type), coalesce(made.n, 0), coalesce(told.n, 0))
 		FROM made FULL JOIN told USING (key, type) CROSS JOIN since
 		WHERE made.n IS DISTINCT FROM told.n AND (made.at > since.at OR since.at = '-infinity')`
-	found, err := r.faults(ctx, ruleTold, query, false)
+	found, err := r.faults(ctx, ruleOutbox, query, false)
 	for i := range found {
 		found[i].subject = r.name + "'s events of " + found[i].subject
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.untold = append(f.untold, found...)
+	f.missingEvents = append(f.missingEvents, found...)
 	return err
 }
 
@@ -59,7 +59,7 @@ func (f *facts) loadOrderEvents(ctx context.Context, r *serviceDB) error {
 			told = append(told, "('"+status+"', '"+is.event+"')")
 		}
 	}
-	return f.untoldIn(ctx, r, `
+	return f.compareWithOutbox(ctx, r, `
 		SELECT order_id::text AS key, type, count(*) AS n, max(at) AS at
 			FROM all_order_history JOIN (VALUES `+strings.Join(told, ", ")+`) told (status, type) USING (status) GROUP BY 1, 2
 		UNION ALL SELECT order_id::text, '`+orderv1.TypeRefundRequested+
@@ -67,12 +67,12 @@ func (f *facts) loadOrderEvents(ctx context.Context, r *serviceDB) error {
 }
 
 func (f *facts) loadRejectionEvents(ctx context.Context, r *serviceDB) error {
-	return f.untoldIn(ctx, r, `SELECT order_id::text AS key, '`+stockv1.TypeRejected+
+	return f.compareWithOutbox(ctx, r, `SELECT order_id::text AS key, '`+stockv1.TypeRejected+
 		`' AS type, count(*) AS n, max(rejected_at) AS at FROM all_rejections GROUP BY 1`)
 }
 
-// bucket is a piece of the events of one type: those whose ids begin alike. Ids begin with their time (UUIDv7), so that
-// a bucket is about a minute; comparing sums of buckets spares reading every id.
+// bucket is the events of one type whose ids have the same first 8 digits. Ids begin with their time (UUIDv7), so a
+// bucket is about a minute. Comparing sums of buckets makes it unnecessary to read every id.
 type bucket struct{ typ, prefix string }
 
 type sum struct{ n, hash int64 }
@@ -90,9 +90,9 @@ func (r *serviceDB) buckets(ctx context.Context, table string) (map[bucket]sum, 
 	return out, err
 }
 
-// eventBook holds outboxes against inboxes.
+// eventBook compares outboxes with inboxes.
 func (f *facts) eventBook(ctx context.Context, b *Book) error {
-	b.report(f.untold)
+	b.report(f.missingEvents)
 	sent, got := map[string]map[bucket]sum{}, map[string]map[bucket]sum{}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -122,29 +122,30 @@ func (f *facts) eventBook(ctx context.Context, b *Book) error {
 	compared := int64(0)
 	for _, e := range contracts.Events() {
 		for _, c := range e.Consumers {
-			n, err := f.compare(ctx, b, e, c.Service, sent[e.Producer], got[c.Service])
+			n, err := f.compareDeliveries(ctx, b, e, c.Service, sent[e.Producer], got[c.Service])
 			if err != nil {
 				return err
 			}
 			compared += n
 		}
 	}
-	b.look("%d deliveries of events to subscribers", compared)
+	b.look("%d deliveries of events to consumers", compared)
 	for _, name := range contracts.Producers() {
-		if err := f.relay(ctx, b, f.services[name]); err != nil {
+		if err := f.checkOutbox(ctx, b, f.services[name]); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	for _, name := range contracts.Consumers() {
-		if err := f.parked(ctx, b, f.services[name]); err != nil {
+		if err := f.listParked(ctx, b, f.services[name]); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// compare finds events of one type that one consumer lacks, and those it has from nowhere.
-func (f *facts) compare(ctx context.Context, b *Book, kind contracts.Event, consumer string,
+// compareDeliveries finds events of one type that one consumer does not have, and those that it has but the producer
+// has not.
+func (f *facts) compareDeliveries(ctx context.Context, b *Book, kind contracts.Event, consumer string,
 	sent, got map[bucket]sum,
 ) (n int64, err error) {
 	differ := map[string]bool{}

@@ -14,18 +14,18 @@ import (
 
 // The gate's keys, as components/redislua lays them out.
 const (
-	gateProduct = "mall:{mall}:product:"
-	gateDue     = "mall:{mall}:due"
-	adjustment  = "adj-" // a hold of a seller's change of stock
+	gateProduct      = "mall:{mall}:product:"
+	gateDue          = "mall:{mall}:due"
+	adjustmentPrefix = "adj-" // a hold of a seller's change of stock
 )
 
 type gateFacts struct {
 	products map[int64]gateProductRow
-	// overdue is how long a hold's time is over, in seconds; negative: it still runs. Of all that had a deadline before
-	// the products were read or after it: the gate goes on meanwhile, and a hold comes and goes with its deadline.
+	// overdue is, by hold id, the time since a hold's deadline in seconds; negative: before it. Deadlines are read before
+	// and after the products, because holds are made and released meanwhile: it contains those of both times.
 	overdue map[string]float64
-	// lasting are those that had one both times.
-	lasting map[string]bool
+	// seenTwice are the holds that had a deadline both times.
+	seenTwice map[string]bool
 }
 
 type gateProductRow struct {
@@ -34,7 +34,7 @@ type gateProductRow struct {
 	holds               map[string]int64
 }
 
-// readGate reads the gate, and from the same Redis how long order waits after an order was due.
+// readGate reads the gate and, from the same Redis, the setting order.cancel_grace in seconds.
 func readGate(ctx context.Context, m running.Mall) (*gateFacts, float64, error) {
 	c := redis.Open(m.Redis.Addr, m.Redis.Password)
 	defer c.Close() //nolint:errcheck // every command has been answered
@@ -52,7 +52,7 @@ func scanGate(ctx context.Context, c *redis.Client) (*gateFacts, float64, error)
 	if err != nil {
 		return nil, 0, err
 	}
-	g := &gateFacts{products: map[int64]gateProductRow{}, overdue: before, lasting: map[string]bool{}}
+	g := &gateFacts{products: map[int64]gateProductRow{}, overdue: before, seenTwice: map[string]bool{}}
 	products := c.Scan(ctx, 0, gateProduct+"*", 1000).Iterator()
 	for products.Next(ctx) {
 		if err := g.product(ctx, c, products.Val()); err != nil {
@@ -64,7 +64,7 @@ func scanGate(ctx context.Context, c *redis.Client) (*gateFacts, float64, error)
 	}
 	after, err := deadlines(ctx, c)
 	for hold, over := range after {
-		_, g.lasting[hold] = before[hold]
+		_, g.seenTwice[hold] = before[hold]
 		g.overdue[hold] = over
 	}
 	return g, grace, err
@@ -154,7 +154,7 @@ func (f *facts) gateBook(b, stuck *Book) {
 		}
 	}
 	for hold, over := range f.gate.overdue {
-		if !seen[hold] && f.gate.lasting[hold] {
+		if !seen[hold] && f.gate.seenTwice[hold] {
 			stuck.add(level(over), ruleHold, "hold "+hold, "it has a deadline and holds nothing")
 		}
 	}
@@ -162,7 +162,7 @@ func (f *facts) gateBook(b, stuck *Book) {
 		absent, holds)
 }
 
-// hold judges one hold. One that waits for its checkout within its time is no finding.
+// hold checks one hold. A hold before its deadline whose order does not exist yet is no finding.
 func (f *facts) hold(b *Book, product int64, hold string, quantity int64) {
 	subject := "hold " + hold
 	over, due := f.gate.overdue[hold]
@@ -174,13 +174,13 @@ func (f *facts) hold(b *Book, product int64, hold string, quantity int64) {
 	v, recorded := f.reservations[id]
 	o, placed := f.orders[id]
 	switch {
-	case err != nil && !strings.HasPrefix(hold, adjustment):
+	case err != nil && !strings.HasPrefix(hold, adjustmentPrefix):
 		b.add(Violation, ruleHold, subject, "this is no order's id")
 	case recorded:
-		// The reservation is in the base, the hold comes off it a second time.
+		// The base is already without the reserved stock, and the hold is subtracted again.
 		b.add(level(v.age), ruleHold, subject, "%d of product %d are held and reserved", quantity, product)
 	case placed:
-		b.add(level(o.made), ruleHold, subject, "order %d is %s and its reservation is not recorded", id, o.status)
+		b.add(level(o.sinceCreated), ruleHold, subject, "order %d is %s and its reservation is not recorded", id, o.status)
 	case over > 0:
 		b.add(level(over), ruleHold, subject,
 			"%d of product %d are held for an order that does not exist, %.0f s past their time", quantity, product, over)

@@ -20,9 +20,9 @@ import (
 func gateInOrder() *facts {
 	return &facts{
 		stock: map[int64]stockRow{1: {onHand: 10, reserved: 2, version: 5, age: 3600}},
-		orders: map[int64]order{70: {status: "awaiting_payment", made: 3600},
-			71: {status: "awaiting_payment", made: 1}},
-		reservations: map[int64]reserved{70: {low: "reserved", top: "reserved", age: 3600}},
+		orders: map[int64]order{70: {status: "awaiting_payment", sinceCreated: 3600},
+			71: {status: "awaiting_payment", sinceCreated: 1}},
+		reservations: map[int64]reserved{70: {minState: "reserved", maxState: "reserved", age: 3600}},
 		rejections:   map[int64]float64{},
 		gate: &gateFacts{
 			products: map[int64]gateProductRow{1: {base: 8, version: 5, held: 3, present: true,
@@ -59,13 +59,14 @@ func TestTheAuditFindsViolationsInTheGate(t *testing.T) {
 		{"a wrong sum of holds", func(f *facts) { set(f, func(p *gateProductRow) { p.held = 4 }) }, ruleHeld, Violation},
 		{"a hold without a deadline", func(f *facts) { delete(f.gate.overdue, "80") }, ruleHold, Violation},
 		{"a hold whose order has a reservation", func(f *facts) { holds(f, "70", -10) }, ruleHold, Violation},
-		{"a hold whose reservation is overdue", func(f *facts) { f.orders[71] = order{made: 61} }, ruleHold, Violation},
+		{"a hold whose reservation is overdue", func(f *facts) { f.orders[71] = order{sinceCreated: 61} }, ruleHold,
+			Violation},
 		{"a hold whose reservation is in flight", func(*facts) {}, ruleHold, InFlight},
 		{"an expired hold without an order", func(f *facts) { holds(f, "80", 5) }, ruleHold, InFlight},
 		{"a long expired hold without an order", func(f *facts) { holds(f, "80", 61) }, ruleHold, Violation},
 		{"a long expired hold of a seller", func(f *facts) { holds(f, "adj-9", 61) }, ruleHold, Violation},
 		{"a deadline without a hold", func(f *facts) {
-			f.gate.overdue["90"], f.gate.lasting = 61,
+			f.gate.overdue["90"], f.gate.seenTwice = 61,
 				map[string]bool{"90": true}
 		},
 			ruleHold, Violation},
@@ -133,7 +134,7 @@ func TestHoldsThatChangeDuringTheReadAreNoViolation(t *testing.T) {
 	if len(g.overdue) != 4 {
 		t.Fatalf("overdue %v: nothing changed during the read", g.overdue)
 	}
-	f := &facts{gate: g, orders: map[int64]order{71: {made: 1}, 72: {made: 1}}}
+	f := &facts{gate: g, orders: map[int64]order{71: {sinceCreated: 1}, 72: {sinceCreated: 1}}}
 	stock, stuck := &Book{}, &Book{}
 	f.gateBook(stock, stuck)
 	for _, found := range slices.Concat(stock.Findings, stuck.Findings) {

@@ -35,8 +35,8 @@ func (r *serviceDB) purgedBefore(ctx context.Context) (float64, error) {
 	return age, err
 }
 
-// relay finds events that did not go out, and gaps of the feed.
-func (f *facts) relay(ctx context.Context, b *Book, r *serviceDB) error {
+// checkOutbox finds events that have not been published or have no position, and gaps in the feed.
+func (f *facts) checkOutbox(ctx context.Context, b *Book, r *serviceDB) error {
 	err := r.each(ctx, `SELECT id, type, key, pos IS NULL, published_at IS NULL, attempts, extract(epoch
 		FROM clock_timestamp() - created_at)
 		FROM outbox WHERE pos IS NULL OR published_at IS NULL`, nil, func(rows *sql.Rows) error {
@@ -48,15 +48,15 @@ func (f *facts) relay(ctx context.Context, b *Book, r *serviceDB) error {
 			return err
 		}
 		l := Violation
-		if age < relayed {
+		if age < publishedWithin {
 			l = InFlight
 		}
 		if unnumbered {
-			b.add(l, ruleRelayed, "event "+id, "%s of %s has no place in %s's feed after %.0f s", typ, key, r.name, age)
+			b.add(l, ruleRelayed, "event "+id, "%s of %s has no position in %s's feed after %.0f s", typ, key, r.name, age)
 		}
 		if unpublished {
-			b.add(l, ruleRelayed, "event "+id, "%s of %s: the broker has not taken it after %.0f s and %d tries", typ, key, age,
-				attempts)
+			b.add(l, ruleRelayed, "event "+id, "%s of %s: the broker has not accepted it after %.0f s and %d tries", typ, key,
+				age, attempts)
 		}
 		return nil
 	})
@@ -74,10 +74,11 @@ func (f *facts) relay(ctx context.Context, b *Book, r *serviceDB) error {
 	return err
 }
 
-// unreadable events can never be handled, and after that many tries (about ten minutes) nobody waits any more.
-const patience = 10
+// maxTries is how often a parked event is tried (about ten minutes) before the audit stops waiting for it. An event
+// that cannot be read is never waited for.
+const maxTries = 10
 
-func (f *facts) parked(ctx context.Context, b *Book, r *serviceDB) error {
+func (f *facts) listParked(ctx context.Context, b *Book, r *serviceDB) error {
 	parked, dropped := 0, 0
 	err := r.each(ctx, `SELECT id, type, key, status, reason, attempts, extract(epoch FROM clock_timestamp() - received_at)
 		FROM inbox WHERE status <> 'done'`, nil, func(rows *sql.Rows) error {
@@ -98,7 +99,7 @@ func (f *facts) parked(ctx context.Context, b *Book, r *serviceDB) error {
 		parked++
 		b.add(Parked, ruleParked, "event "+id, "%s of %s is parked by %s for %.0f s after %d tries: %.200s", typ, key, r.name,
 			age, attempts, reason)
-		b.Findings[len(b.Findings)-1].awaited = typ != "" && attempts < patience
+		b.Findings[len(b.Findings)-1].mayResolve = typ != "" && attempts < maxTries
 		return nil
 	})
 	if parked+dropped > 0 {

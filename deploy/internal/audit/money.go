@@ -13,8 +13,8 @@ type payment struct {
 	id, order, amount          int64
 	currency, status, provider string
 	opened                     bool // the provider's id is known
-	returning                  bool // the provider has taken a refund, which is not done yet
-	age, made                  float64
+	returning                  bool // the provider has accepted a refund, which is not done yet
+	age, sinceCreated          float64
 }
 
 type bill struct {
@@ -30,7 +30,7 @@ type refund struct {
 	age             float64
 }
 
-// charge is what the sandbox provider remembers, by the payment's id.
+// charge is a row of the sandbox provider's own database; its key is the payment's id.
 type charge struct {
 	amount, captured, refunded int64
 	currency, state            string
@@ -43,7 +43,7 @@ func (f *facts) loadPayments(ctx context.Context, r *serviceDB) error {
 		ELSE 'requires_action' END, provider, provider_id <> '', `+age("updated_at")+`, `+age("created_at")+
 		`) FROM all_payments`, func(l *line) {
 		p := payment{id: l.int(), order: l.int(), amount: l.int(), currency: l.word(), status: l.word(), provider: l.word(),
-			opened: l.bool(), age: l.seconds(), made: l.seconds()}
+			opened: l.bool(), age: l.seconds(), sinceCreated: l.seconds()}
 		f.payments[p.id] = p
 	})
 	if err != nil {
@@ -68,7 +68,7 @@ func (f *facts) loadPayments(ctx context.Context, r *serviceDB) error {
 	if err != nil {
 		return err
 	}
-	return f.untoldIn(ctx, r, `
+	return f.compareWithOutbox(ctx, r, `
 		SELECT order_id::text AS key, '`+paymentv1.TypeSucceeded+`' AS type, count(*) AS n, max(updated_at) AS at
 			FROM all_payments WHERE status IN ('succeeded', 'refunded') GROUP BY 1
 		UNION ALL SELECT order_id::text, '`+paymentv1.TypeRefunded+`', count(*), max(coalesce(told_at, done_at))
@@ -93,7 +93,7 @@ const (
 // paymentStates are what an attempt may be.
 var paymentStates = []string{"processing", "requires_action", "succeeded", "failed", "cancelled", "refunded"}
 
-// moneyBook holds every attempt against the provider's own memory. Only the sandbox's can be read here.
+// moneyBook compares every attempt with the provider's charge. Only the sandbox's charges can be read here.
 func (f *facts) moneyBook(b *Book) {
 	elsewhere := map[string]int{}
 	known := map[string]bool{}
@@ -132,7 +132,7 @@ func (f *facts) attempt(b *Book, p payment, c charge, ok bool) {
 	subject := fmt.Sprintf("payment %d", p.id)
 	// Both sides are read a moment apart.
 	wrong := func(format string, args ...any) {
-		b.add(level(min(p.age, p.made)), ruleCharge, subject, "order %d: %s", p.order, fmt.Sprintf(format, args...))
+		b.add(level(min(p.age, p.sinceCreated)), ruleCharge, subject, "order %d: %s", p.order, fmt.Sprintf(format, args...))
 	}
 	if !ok {
 		if p.opened || p.status == "succeeded" || p.status == "refunded" {

@@ -12,8 +12,8 @@ import (
 	"daprmall.dev/services/contracts/orderv1"
 )
 
-// orderStates are what an order may be, with what its bill and its reservations are then, and the event that told of
-// it.
+// orderStates are the states of an order, with the states that its bill and its reservations must have then, and the
+// event of the transition.
 var orderStates = map[string]struct{ bill, stock, event string }{
 	"awaiting_payment": {"open", "reserved", orderv1.TypePlaced},
 	"paid":             {"paid", "deducted", orderv1.TypePaid},
@@ -27,23 +27,24 @@ func quoted(words []string) string {
 	return "'" + strings.Join(words, "', '") + "'"
 }
 
-// order is an order as its service has it; ages and past (the time since it was due) are seconds.
+// order is an order as its service has it. Times are ages in seconds: since the last change, the creation, the due
+// time.
 type order struct {
-	status, currency, payment string
-	total                     int64
-	lines                     int64
-	age, made, past           float64
+	status, currency, payment   string
+	total                       int64
+	lines                       int64
+	age, sinceCreated, sinceDue float64
 }
 
 func (f *facts) loadOrders(ctx context.Context, r *serviceDB) error {
-	f.orders, f.units = map[int64]order{}, map[int64]int64{}
+	f.orders, f.soldUnits = map[int64]order{}, map[int64]int64{}
 	err := r.lines(ctx, `SELECT concat_ws(' ', o.id, o.status, o.currency, o.payment_id, o.total, coalesce(l.lines, 0), `+
 		age("o.updated_at")+`, `+age("o.created_at")+`, `+age("o.payment_due_at")+`)
 		FROM all_orders o LEFT JOIN (SELECT order_id, `+hashLines+
 		` AS lines FROM all_order_lines GROUP BY 1) l ON l.order_id = o.id`,
 		func(l *line) {
 			f.orders[l.int()] = order{status: l.word(), currency: l.word(), payment: l.text(), total: l.int(), lines: l.int(),
-				age: l.seconds(), made: l.seconds(), past: l.seconds()}
+				age: l.seconds(), sinceCreated: l.seconds(), sinceDue: l.seconds()}
 		})
 	if err != nil {
 		return err
@@ -52,7 +53,7 @@ func (f *facts) loadOrders(ctx context.Context, r *serviceDB) error {
 		WHERE status = 'paid' GROUP BY 1`, nil, func(rows *sql.Rows) error {
 		var id, n int64
 		err := rows.Scan(&id, &n)
-		f.units[id] = n
+		f.soldUnits[id] = n
 		return err
 	})
 	if err != nil {
@@ -68,7 +69,7 @@ func (f *facts) loadOrders(ctx context.Context, r *serviceDB) error {
 		func(rows *sql.Rows) error {
 			var id int64
 			err := rows.Scan(&id)
-			f.unfenced = append(f.unfenced, id)
+			f.fencedOrders = append(f.fencedOrders, id)
 			return err
 		})
 }
@@ -84,7 +85,7 @@ const (
 	ruleStates = "every state is known"
 )
 
-// orderBook holds every order against its payments, its bill and its reservations.
+// orderBook compares every order with its payments, its bill and its reservations.
 func (f *facts) orderBook(b *Book) {
 	paidBy := map[int64][]payment{}
 	for _, p := range f.payments {
@@ -103,8 +104,8 @@ func (f *facts) orderBook(b *Book) {
 		f.orderBill(b, subject, o, bill, billed, slices.ContainsFunc(paidBy[id], returning))
 		f.orderStock(b, subject, id, o)
 	}
-	for product, sold := range f.units {
-		if put := f.stock[product].put; sold > put {
+	for product, sold := range f.soldUnits {
+		if put := f.stock[product].everAdded; sold > put {
 			// Sold and put are read a moment apart, but nothing can be sold before it was put.
 			b.add(Violation, ruleSoldUnits, fmt.Sprintf("product %d", product),
 				"%d units in paid orders, %d were ever put in stock", sold, put)
@@ -118,7 +119,7 @@ func (f *facts) orderBook(b *Book) {
 	}
 	for id, v := range f.reservations {
 		if _, ok := f.orders[id]; !ok {
-			b.add(level(v.age), ruleOwner, fmt.Sprintf("order %d", id), "it has %s stock and does not exist", v.low)
+			b.add(level(v.age), ruleOwner, fmt.Sprintf("order %d", id), "it has %s stock and does not exist", v.minState)
 		}
 	}
 	for id, age := range f.rejections {
@@ -126,11 +127,11 @@ func (f *facts) orderBook(b *Book) {
 			b.add(level(age), ruleOwner, fmt.Sprintf("order %d", id), "its stock was refused and it does not exist")
 		}
 	}
-	for _, id := range f.unfenced {
+	for _, id := range f.fencedOrders {
 		b.add(Violation, ruleFence, fmt.Sprintf("order %d", id), "it exists although its hold was released through the fence")
 	}
 	b.report(f.orderFaults)
-	b.report(f.doubled)
+	b.report(f.liveAndArchived)
 	b.look("%d orders against %d payments, %d bills, %d reservations, %d rejections", len(f.orders), len(f.payments),
 		len(f.bills), len(f.reservations), len(f.rejections))
 }
@@ -189,7 +190,7 @@ func ids(list []payment) string {
 func (f *facts) orderBill(b *Book, subject string, o order, bill bill, billed, returning bool) {
 	switch {
 	case !billed:
-		b.add(level(o.made), ruleBill, subject, "it is %s and has no bill", o.status)
+		b.add(level(o.sinceCreated), ruleBill, subject, "it is %s and has no bill", o.status)
 	case bill.amount != o.total || bill.currency != o.currency:
 		b.add(Violation, ruleBill, subject, "it is over %d %s, its bill over %d %s", o.total, o.currency, bill.amount,
 			bill.currency)
@@ -206,22 +207,22 @@ func (f *facts) orderStock(b *Book, subject string, id int64, o order) {
 	over := o.status == "cancelled" || o.status == "refunded"
 	switch want := orderStates[o.status].stock; {
 	case rejected && recorded:
-		b.add(Violation, ruleStock, subject, "its stock was refused and is %s", v.low)
+		b.add(Violation, ruleStock, subject, "its stock was refused and is %s", v.minState)
 	case rejected && !over:
 		b.add(level(refused), ruleStock, subject, "it is %s and its stock was refused", o.status)
 	case rejected:
 	case !recorded:
-		b.add(level(o.made), ruleStock, subject, "it is %s and product has no reservation", o.status)
+		b.add(level(o.sinceCreated), ruleStock, subject, "it is %s and product has no reservation", o.status)
 	case v.lines != o.lines:
 		b.add(Violation, ruleStock, subject, "its lines and its reservations differ")
-	case v.low != want || v.top != want:
+	case v.minState != want || v.maxState != want:
 		b.add(level(min(o.age, v.age)), ruleStock, subject, "it is %s, its stock is %s", o.status, states(v))
 	}
 }
 
 func states(v reserved) string {
-	if v.low == v.top {
-		return v.low
+	if v.minState == v.maxState {
+		return v.minState
 	}
-	return v.low + " and " + v.top
+	return v.minState + " and " + v.maxState
 }

@@ -11,6 +11,7 @@ import (
 
 	"daprmall.dev/deploy/internal/running"
 	"daprmall.dev/services/contracts"
+	"daprmall.dev/services/kit/config/keys"
 )
 
 // facts are what the services hold, each service in one snapshot of its database.
@@ -19,9 +20,9 @@ type facts struct {
 	gate     *gateFacts // nil without Redis
 	grace    float64    // seconds an order may be past due before it is cancelled
 
-	orders   map[int64]order
-	units    map[int64]int64 // product → units in paid orders
-	unfenced []int64         // orders whose id was fenced
+	orders       map[int64]order
+	soldUnits    map[int64]int64 // product → units in paid orders
+	fencedOrders []int64         // orders that exist though their id was fenced
 
 	orderFaults []fault
 
@@ -35,15 +36,15 @@ type facts struct {
 	rejections   map[int64]float64  // order → age
 	stockFaults  []fault
 
-	checkouts     map[int64]float64 // order → age
-	checkoutsFrom float64           // age of the oldest checkout record
-	keyFaults     []fault
-	answered      []answeredKey // by checkout
-	charged       []answeredKey // by payment
+	checkouts       map[int64]float64 // order → age
+	checkoutsFrom   float64           // age of the oldest checkout record, in seconds
+	keyFaults       []fault
+	checkoutAnswers []answeredKey // by checkout
+	paymentAnswers  []answeredKey // by payment
 
-	mu      sync.Mutex
-	untold  []fault
-	doubled []fault
+	mu              sync.Mutex
+	missingEvents   []fault
+	liveAndArchived []fault
 }
 
 // fault is a row of a query that only returns what is wrong.
@@ -59,10 +60,10 @@ type serviceDB struct {
 	tx   *sql.Tx
 }
 
-// read takes everything in, services side by side. The gate is read before product's database, so that a gate that is
-// ahead of the ledger is a fault and not a matter of timing.
-func read(ctx context.Context, m running.Mall) (*facts, error) {
-	f := &facts{services: map[string]*serviceDB{}, grace: 15}
+// readAll reads everything, the services in parallel. The gate is read before product's database: so if the gate has a
+// newer stock than the ledger, that is a fault and not a matter of timing.
+func readAll(ctx context.Context, m running.Mall) (*facts, error) {
+	f := &facts{services: map[string]*serviceDB{}, grace: keys.CancelGrace.Standard().Seconds()}
 	var err error
 	if m.Redis.Addr != "" {
 		if f.gate, f.grace, err = readGate(ctx, m); err != nil {
@@ -78,10 +79,10 @@ func read(ctx context.Context, m running.Mall) (*facts, error) {
 		f.services[name] = r
 	}
 	loads := map[string][]func(context.Context, *serviceDB) error{
-		"order":    {f.loadDoubled, f.loadOrders, f.loadOrderEvents},
-		"payment":  {f.loadDoubled, f.loadPayments, f.loadPaymentKeys},
+		"order":    {f.loadLiveAndArchived, f.loadOrders, f.loadOrderEvents},
+		"payment":  {f.loadLiveAndArchived, f.loadPayments, f.loadPaymentKeys},
 		"sandbox":  {f.loadCharges},
-		"product":  {f.loadDoubled, f.loadStock, f.loadReservations, f.loadRejectionEvents},
+		"product":  {f.loadLiveAndArchived, f.loadStock, f.loadReservations, f.loadRejectionEvents},
 		"checkout": {f.loadCheckouts},
 	}
 	var wg sync.WaitGroup

@@ -5,15 +5,15 @@ import "context"
 // stockRow is a product's stock; age is that of its last change.
 type stockRow struct {
 	onHand, reserved, version int64
-	put                       int64 // what was ever put in: positive first and manual entries
+	everAdded                 int64 // sum of the positive initial and adjust entries
 	age                       float64
 }
 
-// reserved is product's data on one order: its lines as one number, and the states they are in.
+// reserved is what product has reserved for one order: a hash of its lines, and the states of its reservations.
 type reserved struct {
-	lines    int64
-	low, top string // the smallest and greatest state: equal if all are the same
-	age      float64
+	lines              int64
+	minState, maxState string // in alphabetical order: equal if all reservations have the same state
+	age                float64
 }
 
 const (
@@ -34,7 +34,8 @@ func (f *facts) loadStock(ctx context.Context, r *serviceDB) error {
 		FROM stock s LEFT JOIN (SELECT product_id, max(at) AS at,
 			sum(on_hand_delta) FILTER (WHERE kind IN ('initial', 'adjust') AND on_hand_delta > 0) AS put
 			FROM all_stock_ledger GROUP BY 1) l USING (product_id)`, func(l *line) {
-		f.stock[l.int()] = stockRow{onHand: l.int(), reserved: l.int(), version: l.int(), put: l.int(), age: l.seconds()}
+		f.stock[l.int()] = stockRow{onHand: l.int(), reserved: l.int(), version: l.int(), everAdded: l.int(),
+			age: l.seconds()}
 	})
 	if err != nil {
 		return err
@@ -83,14 +84,15 @@ func (f *facts) loadStock(ctx context.Context, r *serviceDB) error {
 	return nil
 }
 
-// hashLines makes one number of an order's lines, the same in every database: a product is on one line only.
+// hashLines makes one number of an order's lines, the same in the databases of order and product. It does not depend on
+// their sequence; each product is on one line only.
 const hashLines = "bit_xor(hashint8extended(product_id, quantity))"
 
 func (f *facts) loadReservations(ctx context.Context, r *serviceDB) error {
 	f.reservations, f.rejections = map[int64]reserved{}, map[int64]float64{}
 	err := r.lines(ctx, `SELECT concat_ws(' ', order_id, `+hashLines+`, min(state), max(state), `+age("max(updated_at)")+
 		`) FROM all_reservations GROUP BY order_id`, func(l *line) {
-		f.reservations[l.int()] = reserved{lines: l.int(), low: l.word(), top: l.word(), age: l.seconds()}
+		f.reservations[l.int()] = reserved{lines: l.int(), minState: l.word(), maxState: l.word(), age: l.seconds()}
 	})
 	if err != nil {
 		return err

@@ -11,8 +11,8 @@ const (
 // longestRefund is how long, in seconds, a provider may take for a refund before an operator has to ask.
 const longestRefund = 30 * 24 * 3600
 
-// stuckBook looks for what should have ended. Holds were looked at with the gate; reservations without a live order are
-// in C2, where an order's stock follows its status.
+// stuckBook finds what should have ended. Holds are checked with the gate, and reservations without an unpaid order in
+// C2, where the stock of an order is compared with its status.
 func (f *facts) stuckBook(b *Book) {
 	open := 0
 	for id, o := range f.orders {
@@ -20,14 +20,15 @@ func (f *facts) stuckBook(b *Book) {
 			continue
 		}
 		open++
-		if o.past > 0 {
+		if o.sinceDue > 0 {
 			l := Violation
-			if o.past < f.grace+settle {
+			if o.sinceDue < f.grace+mayDisagree {
 				l = InFlight
 			}
 			b.add(l, ruleDue, fmt.Sprintf("order %d", id),
-				"it awaits payment %.0f s after it was due; %.0f s of grace and %d s to be cancelled are allowed", o.past, f.grace,
-				settle)
+				"it awaits payment %.0f s after it was due; %.0f s of grace and %d s to be cancelled are allowed", o.sinceDue,
+				f.grace,
+				mayDisagree)
 		}
 	}
 	processing := 0
@@ -38,8 +39,9 @@ func (f *facts) stuckBook(b *Book) {
 		}
 		if p.status == "processing" || p.status == "requires_action" {
 			processing++
-			b.add(level(p.made), ruleAttempt, fmt.Sprintf("payment %d", id), "order %d: %s for %.0f s", p.order, p.status,
-				p.made)
+			b.add(level(p.sinceCreated), ruleAttempt, fmt.Sprintf("payment %d", id), "order %d: %s for %.0f s", p.order,
+				p.status,
+				p.sinceCreated)
 		}
 	}
 	pending := 0
