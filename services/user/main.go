@@ -11,7 +11,7 @@ import (
 	"daprmall.dev/services/user/internal/api"
 	"daprmall.dev/services/user/internal/argon"
 	"daprmall.dev/services/user/internal/clients"
-	"daprmall.dev/services/user/internal/lookalike"
+	"daprmall.dev/services/user/internal/mailbox"
 	"daprmall.dev/services/user/internal/store"
 	"daprmall.dev/services/user/internal/strength"
 	"daprmall.dev/services/user/internal/user"
@@ -25,7 +25,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	users := user.NewService(user.Deps{
-		Store: store.New(a.DB, a.Outbox), Hasher: argon.New(), Weak: strength.Weak, LooksAlike: lookalike.Has,
+		Store: store.New(a.DB, a.Outbox), Hasher: argon.New(), Weak: strength.Weak, Forms: mailbox.Forms,
 		Sessions: clients.NewSessions(a.Sidecar),
 		Secrets:  clients.NewSecrets(a.Sidecar), Mailer: clients.NewMailer(a.Sidecar),
 		MailLink:       config.Of(a.Settings, keys.MailLink),

@@ -10,6 +10,7 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/user/internal/api"
 	"daprmall.dev/services/user/internal/argon"
+	"daprmall.dev/services/user/internal/mailbox"
 	"daprmall.dev/services/user/internal/store"
 	"daprmall.dev/services/user/internal/strength"
 	"daprmall.dev/services/user/internal/user"
@@ -30,6 +31,7 @@ func TestUserKeepsItsContract(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	out := outbox.New(db, "user", nil, log)
 	users := user.NewService(user.Deps{Store: store.New(db, out), Hasher: argon.New(), Weak: strength.Weak,
+		Forms:    mailbox.Forms,
 		Sessions: fakeClients{}, Secrets: fakeClients{}, IDs: fixedID{}, Log: log})
 	if _, err := users.Register(t.Context(), "lilei@example.com", "correct horse battery"); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/secure/precis"
+	"golang.org/x/text/unicode/norm"
 
 	"daprmall.dev/services/kit/problem"
 )
@@ -55,7 +57,16 @@ func (h *Hasher) enter(ctx context.Context) error {
 	}
 }
 
-// Hash returns the hash in PHC string format.
+// prepared is a password in the one form of all its spellings: composed accents, plain spaces, width as typed (RFC
+// 8265, profile OpaqueString). What the profile does not allow stays as it is, but for composing.
+func prepared(password string) string {
+	if s, err := precis.OpaqueString.String(password); err == nil {
+		return s
+	}
+	return norm.NFC.String(password)
+}
+
+// Hash returns the hash in PHC string format, of the password as RFC 8265 prepares it.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if err := h.enter(ctx); err != nil {
 		return "", err
@@ -63,10 +74,10 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	defer func() { <-h.slots }()
 	salt := make([]byte, saltLen)
 	_, _ = rand.Read(salt) // never fails
-	return encode(salt, argon2.IDKey([]byte(password), salt, rounds, memory, threads, keyLen)), nil
+	return encode(salt, argon2.IDKey([]byte(prepared(password)), salt, rounds, memory, threads, keyLen)), nil
 }
 
-// Verify compares in constant time; against "" it takes as long and returns false.
+// Verify compares a password in all its spellings, in constant time; against "" it takes as long and returns false.
 func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error) {
 	known := hash != ""
 	if !known {
@@ -80,8 +91,13 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error
 	if err != nil {
 		return false, err
 	}
-	got := argon2.IDKey([]byte(password), salt, t, m, p, uint32(len(key)))
-	return subtle.ConstantTimeCompare(got, key) == 1 && known, nil
+	match := func(password string) bool {
+		got := argon2.IDKey([]byte(password), salt, t, m, p, uint32(len(key)))
+		return subtle.ConstantTimeCompare(got, key) == 1
+	}
+	one := prepared(password)
+	// Older hashes are of the password as it was typed.
+	return (match(one) || one != password && match(password)) && known, nil
 }
 
 var b64 = base64.RawStdEncoding

@@ -3,6 +3,8 @@ package argon
 import (
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/argon2"
 )
 
 func TestOnlyTheRightPasswordMatches(t *testing.T) {
@@ -25,5 +27,33 @@ func TestOnlyTheRightPasswordMatches(t *testing.T) {
 	}
 	if _, err := h.Verify(t.Context(), "md5:abc", "x"); err == nil {
 		t.Error("a hash of another format gave no error")
+	}
+}
+
+// Keyboards type one password in several spellings.
+func TestAPasswordHasOneForm(t *testing.T) {
+	h := New()
+	const composed, decomposed = "caf\u00e9 am See", "cafe\u0301 am\u00a0See"
+	for _, hashed := range []string{composed, decomposed} {
+		hash, err := h.Hash(t.Context(), hashed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, typed := range []string{composed, decomposed} {
+			if ok, err := h.Verify(t.Context(), hash, typed); err != nil || !ok {
+				t.Errorf("%q is not the password %q: %v", typed, hashed, err)
+			}
+		}
+		for _, other := range []string{"cafe am See", "CAF\u00c9 am See", "ｃaf\u00e9 am See"} {
+			if ok, _ := h.Verify(t.Context(), hash, other); ok {
+				t.Errorf("%q is taken for %q", other, hashed)
+			}
+		}
+	}
+	// A hash from before passwords were prepared.
+	salt := make([]byte, saltLen)
+	old := encode(salt, argon2.IDKey([]byte(decomposed), salt, rounds, memory, threads, keyLen))
+	if ok, err := h.Verify(t.Context(), old, decomposed); err != nil || !ok {
+		t.Errorf("an older hash does not match its password: %v", err)
 	}
 }

@@ -51,7 +51,7 @@ func TestAPasswordIsResetByMailThroughAnSMTPServer(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	users := user.NewService(user.Deps{Store: store.New(db, outbox.New(db, "user", nil, slog.New(slog.DiscardHandler))),
 		Hasher: argon.New(),
-		Weak:   func(string, string) bool { return false }, LooksAlike: func(string) bool { return false },
+		Weak:   func(string, string) bool { return false }, Forms: func(email string) []string { return []string{email} },
 		Sessions:       noSessions{},
 		Mailer:         clients.NewMailer(startSidecar(t, server)),
 		MailLink:       func() string { return "https://mall.example/account" },

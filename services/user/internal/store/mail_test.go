@@ -13,7 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/user/internal/lookalike"
+	"daprmall.dev/services/user/internal/mailbox"
 	"daprmall.dev/services/user/internal/store"
 	"daprmall.dev/services/user/internal/user"
 )
@@ -66,7 +66,7 @@ func accounts(t *testing.T) (*gorm.DB, *store.Store, *user.Service, *fakeMailer)
 	box := &fakeMailer{}
 	return db, s, user.NewService(user.Deps{Store: s, Hasher: plainHasher{},
 		Weak: func(p, _ string) bool { return p == "easy to guess" }, Sessions: &authDown{},
-		Mailer: box, LooksAlike: lookalike.Has, MailLink: func() string { return "https://mall.example/account" },
+		Mailer: box, Forms: mailbox.Forms, MailLink: func() string { return "https://mall.example/account" },
 		IDs: &fakeIDs{}, Log: slog.New(slog.DiscardHandler)}), box
 }
 
@@ -135,6 +135,7 @@ func TestAnEmailIsVerifiedByMail(t *testing.T) {
 	_, s, users, box := accounts(t)
 	atSignUp := user.NewService(user.Deps{Store: s, Hasher: plainHasher{},
 		Weak:           func(string, string) bool { return false },
+		Forms:          mailbox.Forms,
 		IDs:            &fakeIDs{},
 		VerifyAtSignUp: func() bool { return true }})
 	if _, err := atSignUp.Register(t.Context(), "new@b.c", "the password"); err != nil {

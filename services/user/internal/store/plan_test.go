@@ -44,10 +44,10 @@ func TestNoStatementReadsAllAccounts(t *testing.T) {
 	}{
 		{"find", func() error { _, err := s.Find(ctx, "2000"); return err }},
 		{"find by email", func() error { _, err := s.FindByEmail(ctx, "li@example.org"); return err }},
-		{"list by email", func() error { _, err := s.List(ctx, "li@example.org", "", 20); return err }},
-		{"list by email, next page", func() error { _, err := s.List(ctx, "li@example.org", "1", 20); return err }},
-		{"list", func() error { _, err := s.List(ctx, "", "2000", 20); return err }},
-		{"list from the start", func() error { _, err := s.List(ctx, "", "", 20); return err }},
+		{"list by email", func() error { _, err := s.List(ctx, []string{"li@example.org"}, "", 20); return err }},
+		{"list by email, next page", func() error { _, err := s.List(ctx, []string{"li@example.org"}, "1", 20); return err }},
+		{"list", func() error { _, err := s.List(ctx, nil, "2000", 20); return err }},
+		{"list from the start", func() error { _, err := s.List(ctx, nil, "", 20); return err }},
 		{"update", func() error { _, err := s.Update(ctx, "2001", nothing); return err }},
 		{"demote", func() error {
 			_, err := s.Update(ctx, "2000", func(u *user.User) (user.EventKind,

@@ -58,7 +58,7 @@ func (s *Store) Add(ctx context.Context, u *user.User) error {
 	res := postgres.DB(ctx, s.db).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "email"}}, DoNothing: true}).
 		Create(&r)
 	if res.Error == nil && res.RowsAffected == 0 {
-		return problem.New(problem.Conflict, "email_taken", "There is an account with this email.")
+		return user.ErrEmailTaken
 	}
 	if res.Error != nil {
 		return fmt.Errorf("insert user: %w", res.Error)
@@ -148,10 +148,10 @@ func (s *Store) tell(ctx context.Context, u user.Snapshot, kind user.EventKind) 
 }
 
 // List implements user.Store.
-func (s *Store) List(ctx context.Context, email, after string, limit int) ([]*user.User, error) {
+func (s *Store) List(ctx context.Context, emails []string, after string, limit int) ([]*user.User, error) {
 	q := postgres.DB(ctx, s.db).Order("id").Limit(limit)
-	if email != "" {
-		q = q.Where("email = ?", email)
+	if len(emails) > 0 {
+		q = q.Where("email IN ?", emails)
 	}
 	if after != "" {
 		q = q.Where("id > ?", after)

@@ -136,11 +136,12 @@ func TestUsersAreListedInPages(t *testing.T) {
 	for i := range 5 {
 		add(t, s, fmt.Sprint(i+1), fmt.Sprintf("u%d@b.c", i+1))
 	}
-	page, err := s.List(t.Context(), "", "2", 2)
+	page, err := s.List(t.Context(), nil, "2", 2)
 	if err != nil || len(page) != 2 || page[0].Snapshot().ID != "3" {
 		t.Errorf("page %v, %v", page, err)
 	}
-	if one, err := s.List(t.Context(), "u4@b.c", "", 10); err != nil || len(one) != 1 || one[0].Snapshot().ID != "4" {
+	if one, err := s.List(t.Context(), []string{"u4@b.c"}, "", 10); err != nil || len(one) != 1 ||
+		one[0].Snapshot().ID != "4" {
 		t.Errorf("by email %v, %v", one, err)
 	}
 	if _, err := s.Find(t.Context(), "9"); problem.KindOf(err) != problem.NotFound {

@@ -85,6 +85,16 @@ func (s *Service) AskReset(ctx context.Context, email string) error {
 	if !ok {
 		return problem.Validation(problem.Field{Field: "email", Message: "is not an email address"})
 	}
+	forms := s.allForms(normal)
+	u, err := s.find(ctx, forms)
+	switch {
+	case err != nil:
+		return err
+	case u != nil:
+		normal = u.s.Email
+	default:
+		normal = forms[0]
+	}
 	return s.store.AskMail(ctx, normal, Reset)
 }
 

@@ -23,8 +23,8 @@ type Store interface {
 	TellDeletionsAgain(ctx context.Context) error
 	// Update changes an account under its lock. ErrLastAdmin if the mall would have no admin left.
 	Update(ctx context.Context, id string, change func(u *User) (EventKind, error)) (*User, error)
-	// List returns accounts by id, those after the id after ("" for the first), all or the one with email.
-	List(ctx context.Context, email, after string, limit int) ([]*User, error)
+	// List returns accounts by id, those after the id after ("" for the first), all or those with one of the emails.
+	List(ctx context.Context, emails []string, after string, limit int) ([]*User, error)
 }
 
 // Hasher hashes passwords slowly, a bounded number at once.
@@ -47,12 +47,13 @@ type Deps struct {
 	Store  Store
 	Hasher Hasher
 	Weak   Weak
-	// LooksAlike reports whether an email may look like another one; such an email cannot sign up.
-	LooksAlike func(email string) bool
-	Sessions   Sessions
-	Secrets    Secrets
-	Mailer     Mailer
-	MailLink   func() string // the page that mails link to; "": mails contain a code
+	// Forms returns the forms of an email, all of them the same mailbox: first the one to keep. An email without forms
+	// cannot sign up.
+	Forms    func(email string) []string
+	Sessions Sessions
+	Secrets  Secrets
+	Mailer   Mailer
+	MailLink func() string // the page that mails link to; "": mails contain a code
 	// VerifyAtSignUp reports whether signing up sends a mail that verifies the email; otherwise the client asks for it.
 	VerifyAtSignUp func() bool
 	IDs            IDs
@@ -64,7 +65,7 @@ type Service struct {
 	store    Store
 	hasher   Hasher
 	weak     Weak
-	alike    func(email string) bool
+	forms    func(email string) []string
 	sessions Sessions
 	secrets  Secrets
 	mailer   Mailer
@@ -77,7 +78,7 @@ type Service struct {
 
 // NewService connects the use cases with what they need.
 func NewService(d Deps) *Service {
-	return &Service{store: d.Store, hasher: d.Hasher, weak: d.Weak, alike: d.LooksAlike, sessions: d.Sessions,
+	return &Service{store: d.Store, hasher: d.Hasher, weak: d.Weak, forms: d.Forms, sessions: d.Sessions,
 		secrets: d.Secrets,
 		mailer:  d.Mailer, mailLink: d.MailLink, verifies: d.VerifyAtSignUp, ids: d.IDs, log: d.Log, now: time.Now}
 }
@@ -85,11 +86,21 @@ func NewService(d Deps) *Service {
 // Register opens an account.
 func (s *Service) Register(ctx context.Context, email, password string) (*User, error) {
 	email, err := s.weak.CheckRegistration(email, password)
-	if err == nil && s.alike != nil && s.alike(email) {
-		err = problem.Validation(problem.Field{Field: "email", Message: "has letters that look like others"})
-	}
 	if err != nil {
 		return nil, err
+	}
+	forms := s.forms(email)
+	if len(forms) == 0 {
+		return nil, problem.Validation(problem.Field{Field: "email",
+			Message: "has letters that look like others, or no host name"})
+	}
+	email = forms[0]
+	other, err := s.find(ctx, forms[1:]) // from a time when other forms were kept
+	if err != nil {
+		return nil, err
+	}
+	if other != nil {
+		return nil, ErrEmailTaken
 	}
 	hash, err := s.hasher.Hash(ctx, password)
 	if err != nil {
@@ -111,16 +122,37 @@ func (s *Service) Register(ctx context.Context, email, password string) (*User, 
 	return u, nil
 }
 
+// ErrEmailTaken refuses a second account for an email.
+var ErrEmailTaken = problem.New(problem.Conflict, "email_taken", "There is an account with this email.")
+
+// allForms returns the forms in which an email may be kept: itself, if it could not sign up today.
+func (s *Service) allForms(email string) []string {
+	if forms := s.forms(email); len(forms) > 0 {
+		return forms
+	}
+	return []string{email}
+}
+
+// find returns the account with one of the emails, nil if there is none.
+func (s *Service) find(ctx context.Context, emails []string) (*User, error) {
+	for _, email := range emails {
+		u, err := s.store.FindByEmail(ctx, email)
+		if err == nil || problem.KindOf(err) != problem.NotFound {
+			return u, err
+		}
+	}
+	return nil, nil //nolint:nilnil // documented
+}
+
 // ErrInvalidCredentials is the same for a wrong password and an unknown email.
 var ErrInvalidCredentials = errors.New("invalid credentials")
 
 // Verify returns the account with these credentials, or ErrInvalidCredentials.
 func (s *Service) Verify(ctx context.Context, email, password string) (*User, error) {
-	normal, ok := NormalEmail(email)
 	var u *User
-	if ok {
+	if normal, ok := NormalEmail(email); ok {
 		var err error
-		if u, err = s.store.FindByEmail(ctx, normal); err != nil && problem.KindOf(err) != problem.NotFound {
+		if u, err = s.find(ctx, s.allForms(normal)); err != nil {
 			return nil, err
 		}
 	}
@@ -143,7 +175,11 @@ func (s *Service) Find(ctx context.Context, id string) (*User, error) { return s
 
 // List returns accounts for an admin.
 func (s *Service) List(ctx context.Context, email, after string, limit int) ([]*User, error) {
-	return s.store.List(ctx, email, after, limit)
+	var emails []string
+	if email != "" {
+		emails = s.allForms(email)
+	}
+	return s.store.List(ctx, emails, after, limit)
 }
 
 // Change changes an account and tells auth at once. If that call fails, the event tells it.
