@@ -22,7 +22,7 @@ func (t *tool) cursors(ctx context.Context, args []string) error {
 	case len(args) == 4 && args[0] == "move":
 		return t.moveCursor(ctx, args[1], args[2], args[3])
 	case len(args) == 3 && args[0] == "seen":
-		return t.changeCursors(ctx, args[1], args[2], "the alarm is over",
+		return t.changeCursors(ctx, args[1], args[2], "the alarm was cleared",
 			"UPDATE inbox_positions SET gone_at = NULL, gone_pos = NULL WHERE source = $1")
 	}
 	return errors.New("cursors, cursors move <service> <source> start|<position>, or cursors seen <service> <source>")
@@ -37,7 +37,7 @@ type cursor struct {
 func (t *tool) showCursors(ctx context.Context) error {
 	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
-	say("  service\tsource\ttype\tposition\tof\tread to its end\t")
+	say("  service\tsource\ttype\tposition\tof\tlast read to the end\t")
 	lost := false
 	for _, service := range contracts.Consumers() {
 		var found []cursor
@@ -73,7 +73,7 @@ func (t *tool) showCursors(ctx context.Context) error {
 	}
 	if lost {
 		_, err := fmt.Fprintln(t.out,
-			"  next: audit tells what is missing; once it is repaired: events cursors seen <service> <source>")
+			"  next: run audit to see what is missing; after the repair: events cursors seen <service> <source>")
 		return err
 	}
 	return nil
@@ -96,7 +96,7 @@ func (t *tool) standing(ctx context.Context, c cursor) (head int64, note string,
 		note = fmt.Sprintf("EVENTS ARE MISSING after %d", c.gone.Int64)
 	case !c.pos.Valid:
 	case c.pos.Int64 > head || id != "" && c.id != "" && id != c.id:
-		note = "of another history: it will be read again"
+		note = "of another history: the feed will be read again"
 	case c.pos.Int64 < purged:
 		note = fmt.Sprintf("the feed begins after %d", purged)
 	}
@@ -106,13 +106,13 @@ func (t *tool) standing(ctx context.Context, c cursor) (head int64, note string,
 // moveCursor sets the positions of all types. Whoever follows the feed at the moment stops at its next page.
 func (t *tool) moveCursor(ctx context.Context, service, source, to string) error {
 	var pos any // the start
-	what := "what is kept of the feed is read again; what the inbox has happens once"
+	what := "the whole feed is read again; events in the inbox have no second effect"
 	if to != "start" {
 		n, err := strconv.ParseInt(to, 10, 64)
 		if err != nil || n < 0 {
-			return fmt.Errorf("%q is no position; give start or a number", to)
+			return fmt.Errorf("%q is not a position: give start or a number", to)
 		}
-		pos, what = n, "events up to there that the broker has not brought are not handled"
+		pos, what = n, "events up to there are skipped unless the broker delivered them"
 	}
 	return t.changeCursors(ctx, service, source, what,
 		"UPDATE inbox_positions SET pos = $2, event_id = '', owner = '', lease_until = now() WHERE source = $1", pos)
@@ -120,7 +120,7 @@ func (t *tool) moveCursor(ctx context.Context, service, source, to string) error
 
 func (t *tool) changeCursors(ctx context.Context, service, source, what, query string, args ...any) error {
 	if !slices.Contains(contracts.Consumers(), service) {
-		return fmt.Errorf("%q is no service that handles events; those are %s", service,
+		return fmt.Errorf("%q is not a service that handles events; these are %s", service,
 			strings.Join(contracts.Consumers(), ", "))
 	}
 	db, err := t.db(service)
@@ -136,7 +136,7 @@ func (t *tool) changeCursors(ctx context.Context, service, source, what, query s
 		return err
 	}
 	if n == 0 {
-		return fmt.Errorf("%s reads no feed of %q", service, source)
+		return fmt.Errorf("%s does not read the feed of %q", service, source)
 	}
 	_, err = fmt.Fprintf(t.out, "%s, feed of %s, %d types: %s\n", service, source, n, what)
 	return err

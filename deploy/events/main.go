@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string) error {
 		return t.follow(ctx, args[0])
 	}
 	fmt.Fprint(os.Stderr, usage)
-	return fmt.Errorf("there is no %q", verb)
+	return fmt.Errorf("there is no command %q", verb)
 }
 
 // serviceIn reads the optional last argument; no service means all.
@@ -89,7 +89,7 @@ func serviceIn(args []string) (string, error) {
 	case len(args) == 1 && slices.Contains(contracts.Consumers(), args[0]):
 		return args[0], nil
 	}
-	return "", fmt.Errorf("%q is no service that handles events; those are %s", strings.Join(args, " "),
+	return "", fmt.Errorf("%q is not a service that handles events; these are %s", strings.Join(args, " "),
 		strings.Join(contracts.Consumers(), ", "))
 }
 
@@ -162,7 +162,7 @@ func (t *tool) retry(ctx context.Context, args []string) error {
 	if n == 0 && only != nil {
 		return fmt.Errorf("no event %s is parked", args[0])
 	}
-	fmt.Fprintf(t.out, "%d events are due now; `events parked` shows in a second what is left\n", n)
+	fmt.Fprintf(t.out, "%d events are due now; in a second, `events parked` shows those that failed again\n", n)
 	return nil
 }
 
@@ -174,7 +174,7 @@ func (t *tool) drop(ctx context.Context, args []string) error {
 	}
 	id := args[0]
 	f := flag.NewFlagSet("drop", flag.ExitOnError)
-	reason := f.String("reason", "", "why nothing is lost by it")
+	reason := f.String("reason", "", "why the event is not needed")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (t *tool) drop(ctx context.Context, args []string) error {
 	if n == 0 {
 		return fmt.Errorf("no event %s is parked", id)
 	}
-	fmt.Fprintf(t.out, "dropped in %d services; its effect will not happen there: see what `audit` says\n", n)
+	fmt.Fprintf(t.out, "dropped in %d services, where it will have no effect: check with `audit`\n", n)
 	return nil
 }
 

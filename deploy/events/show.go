@@ -56,7 +56,7 @@ func (t *tool) counts(ctx context.Context) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(t.out, "  by feed: the broker did not bring them, the producer's feed did")
+	_, err := fmt.Fprintln(t.out, "  by feed: not delivered by the broker, but read from the producer's feed")
 	if parked > 0 {
 		_, err = fmt.Fprintln(t.out, "  next: events parked")
 	}

@@ -56,20 +56,20 @@ func parse(args []string) (options, error) {
 		names = append(names, s.name)
 	}
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
-	which := f.String("scenario", strings.Join(names, ","), "which, separated by commas")
-	crowd := f.String("shoppers", "1,16,64", "how many at once, separated by commas")
+	which := f.String("scenario", strings.Join(names, ","), "scenarios, separated by commas")
+	crowd := f.String("shoppers", "1,16,64", "numbers of concurrent shoppers, separated by commas")
 	var o options
-	f.IntVar(&o.seconds, "seconds", 5, "per scenario and crowd, at most "+strconv.Itoa(mostSeconds))
-	f.IntVar(&o.rate, "rate", 0, "at most so many a second, to compare scenarios at an equal rate (0: no limit)")
-	f.BoolVar(&o.json, "json", false, "one line of JSON per cell, for programs")
-	f.BoolVar(&o.where, "where", false, "also say which processes took the CPU")
+	f.IntVar(&o.seconds, "seconds", 5, "duration per scenario and number of shoppers, at most "+strconv.Itoa(mostSeconds))
+	f.IntVar(&o.rate, "rate", 0, "maximum requests a second, to compare scenarios at an equal rate (0: no limit)")
+	f.BoolVar(&o.json, "json", false, "one line of JSON per result")
+	f.BoolVar(&o.where, "where", false, "also show the CPU time of each process")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	for _, name := range strings.Split(*which, ",") {
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 		if i < 0 {
-			return o, fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(names, ", "))
+			return o, fmt.Errorf("there is no scenario %q, only %s", name, strings.Join(names, ", "))
 		}
 		o.scenarios = append(o.scenarios, scenarios[i])
 	}
@@ -96,7 +96,7 @@ func onlyHere(address string) error {
 		return err
 	}
 	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() {
-		return fmt.Errorf("%s is not on this machine's loopback: the load test goes nowhere else", address)
+		return fmt.Errorf("%s is not on loopback: the load test calls only this machine", address)
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func run(ctx context.Context, args []string) (err error) {
 		defer cancel()
 		n, e := l.tidy(end)
 		err = errors.Join(err, e)
-		say("tidied up: %d unpaid orders cancelled, products removed, limits as before", n)
+		say("cleaned up: %d unpaid orders cancelled, products removed, limits restored", n)
 	}()
 	if err := l.prepare(ctx, slices.Max(o.shoppers)); err != nil {
 		return err

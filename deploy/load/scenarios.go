@@ -63,7 +63,7 @@ type scenario struct {
 }
 
 var scenarios = []scenario{
-	{name: "hop", what: "GET /.well-known/jwks.json: a hop with next to nothing behind it, to compare the others with",
+	{name: "hop", what: "GET /.well-known/jwks.json: a call with almost no work, as a baseline",
 		step: hop},
 	{name: "read", what: "GET /v1/products/{id}", step: read},
 	{name: "list", what: "GET /v1/products by category, sorted", step: listing},
@@ -74,7 +74,7 @@ var scenarios = []scenario{
 	{name: "payment", what: "POST /v1/payments of an order made before", step: pay, events: true, pays: true},
 	{name: "purchase", what: "POST /v1/checkout with 1 line and, at once, POST /v1/payments of it", step: purchase,
 		events: true},
-	{name: "purchase-later", what: "the same, but each pays what it bought a while ago: to compare with",
+	{name: "purchase-later", what: "the same, but the payment is for an earlier order, for comparison",
 		step: purchaseLater, events: true, owes: laterBy},
 	{name: "mix", what: "40% read, 20% list, 15% search, 12% cart, 8% checkout, 5% payment", step: mix, events: true},
 }

@@ -22,7 +22,7 @@ func newTurns(began time.Time, perSecond int) *turns {
 	return t
 }
 
-var errOver = errors.New("the time is over")
+var errOver = errors.New("the time is up")
 
 // wait returns when it is the caller's turn, with the moment from which its latency counts: a request that had to wait
 // for a free shopper waited in its latency, too.

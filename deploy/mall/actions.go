@@ -48,7 +48,7 @@ func down(ctx context.Context, at layout.Layout, purge bool) error {
 		if err := purgeHome(at); err != nil {
 			return err
 		}
-		was += ", its data are deleted"
+		was += ", and its data were deleted"
 	}
 	fmt.Printf("The mall %s (%.1f s).\n", was, time.Since(began).Seconds())
 	return nil
@@ -75,7 +75,7 @@ func clean(at layout.Layout, out io.Writer) error {
 			continue
 		}
 		if r.Alive() {
-			_, _ = fmt.Fprintf(out, "  ending %s (pid %d), left by a supervisor that was killed\n", r.Name, r.PID)
+			_, _ = fmt.Fprintf(out, "  stopping %s (pid %d), left over from a supervisor that was killed\n", r.Name, r.PID)
 			if err := r.End(10 * time.Second); err != nil {
 				return err
 			}
@@ -184,7 +184,7 @@ func listLogs(at layout.Layout) error {
 func logs(ctx context.Context, at layout.Layout, name string, follow bool, lines int) error {
 	file, err := os.Open(at.Log(filepath.Base(name)))
 	if err != nil {
-		return fmt.Errorf("there is no log of %q; there are %s", name, strings.Join(logNames(at), ", "))
+		return fmt.Errorf("there is no log of %q, only of %s", name, strings.Join(logNames(at), ", "))
 	}
 	defer file.Close() //nolint:errcheck // read only
 	raw, err := io.ReadAll(file)

@@ -19,7 +19,7 @@ func firstAdmin(_ context.Context, at layout.Layout, _ []string) error {
 		return err
 	}
 	if store.FirstAdmin() == "" {
-		return errors.New("this mall has no such secret yet: start it")
+		return errors.New("this mall has no such secret yet: start the mall first")
 	}
 	fmt.Printf("%s\n", store.FirstAdmin())
 	fmt.Println("Sign up and in, then POST /v1/me/admin {\"secret\": \"…\"}. It works once, and only while the mall has " +

@@ -17,25 +17,25 @@ import (
 
 // commands are all that mall can do. `--help` explains each; `completion bash` (or zsh, fish) is for the shell.
 func commands() *cobra.Command {
-	root := &cobra.Command{Use: "mall", Short: "Run the whole mall on one machine, and look after it",
-		Long: "Run the whole mall on one machine, and look after it: go run ./deploy/mall <command>.\n\n" +
+	root := &cobra.Command{Use: "mall", Short: "Run and manage the whole mall on one machine",
+		Long: "Run and manage the whole mall on one machine: go run ./deploy/mall <command>.\n\n" +
 			"MALL_HOME (default .mall) and MALL_PORT_BASE (default 8080) let several malls run side by side. " +
-			"Where a command is a plural, the singular works, too.",
+			"Commands with a plural name also work in the singular.",
 		SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(upCommand("up"), upCommand("supervise"), downCommand(), statusCommand(), logsCommand(),
-		command("kill <process>", "End a process with SIGKILL, as a crash would", cobra.ExactArgs(1), kill),
+		command("kill <process>", "Kill a process with SIGKILL, to simulate a crash", cobra.ExactArgs(1), kill),
 		command("restart [process]",
-			"Restart a service, built anew, without refusing a request; or a process; or the whole mall",
+			"Rebuild and restart a service without losing a request; or restart a process or the whole mall",
 			cobra.MaximumNArgs(1), restart),
 		command("watch [process]...", "Build and restart services whenever a source file is saved", cobra.ArbitraryArgs,
 			watch),
 		configCommand(), keysCommand(), secretsCommand(),
 		command("first-admin", "Print the one-time secret that makes the first admin", cobra.NoArgs, firstAdmin),
-		command("doctor", "Say what is missing on this machine, and the cure", cobra.NoArgs, doctor),
+		command("doctor", "Check what is missing on this machine, and how to get it", cobra.NoArgs, doctor),
 		testCommand(),
-		passedOn("audit", "Check that the books balance; its flags: audit -h"),
-		passedOn("events", "Show and mend events; its commands: events help"),
-		passedOn("load", "Run the load test; its flags: load -h"),
+		passedOn("audit", "Check that orders, stock and payments agree; flags: audit -h"),
+		passedOn("events", "Show and repair events; commands: events help"),
+		passedOn("load", "Run the load test; flags: load -h"),
 		passedOn("seed", "Load the demo data into an empty mall, as the first up does"),
 		command("daprd", "Find or build the sidecar and print its path", cobra.NoArgs, sidecarPath))
 	for _, c := range root.Commands() {
@@ -68,7 +68,7 @@ func here(do action) func(*cobra.Command, []string) error {
 func upCommand(name string) *cobra.Command {
 	var o options
 	do := up
-	c := &cobra.Command{Use: name, Short: "Start everything (or some) and keep it running, until Ctrl-C",
+	c := &cobra.Command{Use: name, Short: "Start all services (or some) and keep them running until Ctrl-C",
 		Args: cobra.NoArgs, Example: "  up --detach\n  up --only order,product\n  up --replicas order=2,product=2"}
 	if name == "supervise" { // what a detached supervisor runs
 		do, c.Hidden = superviseDetached, true
@@ -87,16 +87,16 @@ func downCommand() *cobra.Command {
 
 func statusCommand() *cobra.Command {
 	c := &cobra.Command{Use: "status", Short: "Show every process: pid, port, state, restarts, memory", Args: cobra.NoArgs}
-	asJSON := c.Flags().Bool("json", false, "as a list for programs")
+	asJSON := c.Flags().Bool("json", false, "as JSON")
 	c.RunE = here(func(ctx context.Context, at layout.Layout, _ []string) error { return status(ctx, at, *asJSON) })
 	return c
 }
 
 func logsCommand() *cobra.Command {
-	c := &cobra.Command{Use: "logs [process]", Short: "Show what a process wrote; without a name, which there are",
+	c := &cobra.Command{Use: "logs [process]", Short: "Show the log of a process; without a name, list the logs",
 		Args: cobra.MaximumNArgs(1), Example: "  logs order -f", ValidArgsFunction: processes}
-	follow := c.Flags().BoolP("follow", "f", false, "go on as it grows")
-	lines := c.Flags().IntP("lines", "n", 50, "how many lines to begin with")
+	follow := c.Flags().BoolP("follow", "f", false, "follow the log as it grows")
+	lines := c.Flags().IntP("lines", "n", 50, "how many lines to show first")
 	c.RunE = here(func(ctx context.Context, at layout.Layout, args []string) error {
 		if len(args) == 0 {
 			return listLogs(at)
@@ -118,17 +118,17 @@ func configCommand() *cobra.Command {
 			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, _ []string) error {
 				return configList(ctx, c, at, os.Stdout)
 			}),
-		setting("get <key>", "Print what a setting was set to", cobra.ExactArgs(1),
+		setting("get <key>", "Print the value of a setting", cobra.ExactArgs(1),
 			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, args []string) error {
 				return configGet(ctx, c, at, args[0])
 			}),
-		setting("set <key> <value, or @file> [<key> <value>]...", "Change settings; services take them while they run",
+		setting("set <key> <value, or @file> [<key> <value>]...", "Change settings; running services read them",
 			pairs, configTry),
-		setting("unset <key>", "Let the default apply", cobra.ExactArgs(1),
+		setting("unset <key>", "Reset a setting to its default", cobra.ExactArgs(1),
 			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, args []string) error {
 				return configUnset(ctx, c, at, args[0])
 			}),
-		setting("restore", "Write back what the store has lost", cobra.NoArgs,
+		setting("restore", "Write back settings that the store has lost", cobra.NoArgs,
 			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, _ []string) error {
 				return configRestore(ctx, c, at)
 			}))
@@ -154,7 +154,7 @@ func keysCommand() *cobra.Command {
 			func(ctx context.Context, at layout.Layout, _ []string) error {
 				return changeKeys(ctx, at, http.MethodPost, "/rotate")
 			}),
-		command("revoke <kid>", "Make all tokens of a key void", cobra.ExactArgs(1),
+		command("revoke <kid>", "Revoke a key: all its tokens become void", cobra.ExactArgs(1),
 			func(ctx context.Context, at layout.Layout, args []string) error {
 				return changeKeys(ctx, at, http.MethodPost, "/"+url.PathEscape(args[0])+"/revoke")
 			}))
@@ -164,7 +164,8 @@ func keysCommand() *cobra.Command {
 func secretsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "secrets", Short: "Change a secret or a database password of the running mall",
 		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(command("rotate idempotency-hmac | refresh-hmac | <service>-db", "Bring a new value to all that use it",
+	c.AddCommand(command("rotate idempotency-hmac | refresh-hmac | <service>-db",
+		"Replace a secret in all services that use it",
 		cobra.ExactArgs(1), func(ctx context.Context, at layout.Layout, args []string) error {
 			return rotateSecret(ctx, at, args[0])
 		}))
@@ -177,12 +178,12 @@ func testCommand() *cobra.Command {
 		Use:   "test [-short] [-run pattern] [-race=false] [--pgbouncer] [--install] [packages] | --shell [command]",
 		Short: "Check format, vet and lint, run all tests and the end-to-end tests; with packages, only theirs",
 		Long: "Check format, vet and lint, run all tests and the end-to-end tests; with packages, only their tests.\n\n" +
-			"  -short       nothing that takes long, no end-to-end tests\n" +
-			"  -run <name>  only tests whose name fits; other flags of go test work, too (-count 1, -v, -skip <name>)\n" +
+			"  -short       only quick tests, no end-to-end tests\n" +
+			"  -run <name>  only tests whose name matches; other flags of go test work, too (-count 1, -v, -skip <name>)\n" +
 			"  -race=false  without the race detector, for a quick look\n" +
-			"  --shell      a shell, or the command that follows, in which plain go test finds its servers\n" +
+			"  --shell      a shell (or run the command) in which plain go test finds its servers\n" +
 			"  --pgbouncer  through PgBouncer\n" +
-			"  --install    apt-get may install system packages, where nothing else brings a server that is missing"}
+			"  --install    allow apt-get to install a missing server, if it cannot be obtained otherwise"}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if slices.ContainsFunc(args, func(a string) bool { return a == "-h" || a == "--help" }) {
 			return c.Help()

@@ -46,9 +46,10 @@ func configGet(ctx context.Context, c *redis.Client, at layout.Layout, key strin
 			return err
 		}
 		if last := settings.Parse(rec[key]).Text; rec[key] != "" && last != settings.Unset {
-			return fmt.Errorf("%s is lost, it was %s: services go on with that; `config restore` writes it back", key, last)
+			return fmt.Errorf("the store has lost %s, which was %s: services still use that value; `config restore` writes it "+
+				"back", key, last)
 		}
-		return fmt.Errorf("%s was never set: its default%s applies", key, standard(key))
+		return fmt.Errorf("%s was never set: the default%s applies", key, standard(key))
 	case err != nil:
 		return err
 	case value == settings.Unset:
@@ -64,7 +65,7 @@ func configRestore(ctx context.Context, c *redis.Client, at layout.Layout) error
 		return err
 	}
 	if rec == nil {
-		return fmt.Errorf("nothing is recorded in %s: set each setting again, then `config set %s yes`", recordFile(at),
+		return fmt.Errorf("there is no record in %s: set every setting again, then `config set %s yes`", recordFile(at),
 			settings.Initialized)
 	}
 	restored, err := restoreSettings(ctx, c, rec)
@@ -106,7 +107,7 @@ func configTry(ctx context.Context, c *redis.Client, at layout.Layout, s state, 
 			continue
 		}
 		refused = append(refused, fmt.Errorf(
-			"%s cannot use this value of %s, the one before is back: go run ./deploy/mall logs %s", by, key, by),
+			"%s cannot use this value of %s, so the earlier one was restored: go run ./deploy/mall logs %s", by, key, by),
 			writeSetting(ctx, c, at, key, before[key]))
 	}
 	return errors.Join(refused...)
@@ -164,7 +165,7 @@ func knownSetting(key string) (keys.Entry, error) {
 	if len(meant) == 0 {
 		return keys.Entry{}, fmt.Errorf("%s is not a setting; `config list` shows all", key)
 	}
-	return keys.Entry{}, fmt.Errorf("%s is not a setting; there are %s", key, strings.Join(meant, ", "))
+	return keys.Entry{}, fmt.Errorf("%s is not a setting; these are: %s", key, strings.Join(meant, ", "))
 }
 
 // standard is the default of a setting, for a sentence.
@@ -182,7 +183,7 @@ func configUnset(ctx context.Context, c *redis.Client, at layout.Layout, key str
 		return err
 	}
 	if known.Chosen {
-		return fmt.Errorf("%s cannot be unset, only set to something else", key)
+		return fmt.Errorf("%s cannot be unset, only changed", key)
 	}
 	if err := writeSetting(ctx, c, at, key, settings.Unset); err != nil {
 		return err
@@ -251,13 +252,13 @@ func inForce(k keys.Entry, values map[string]string, rec settingsRecord) (value,
 	value = now.Text
 	switch {
 	case !present && recorded && last.Text != settings.Unset:
-		value, note = last.Text, "is lost: services go on with it; `config restore` writes it back"
+		value, note = last.Text, "is lost: services still use this value; `config restore` writes it back"
 	case present && now.Version != 0 && now.Version < last.Version:
-		value, note = last.Text, "was overtaken: the store has "+oneLine(now.Text)+"; `config restore` writes it back"
+		value, note = last.Text, "is newer than the store's "+oneLine(now.Text)+"; `config restore` writes it back"
 	case present && recorded && last.Text != now.Text:
-		note = "was changed by somebody else; this command last wrote " + oneLine(last.Text)
+		note = "was changed by another program; this command last wrote " + oneLine(last.Text)
 	case present && now.Text != settings.Unset && k.Check(now.Text) != nil:
-		note = "is not valid: services go on with the last good value"
+		note = "is not valid: services still use the last valid value"
 	}
 	if !present && value == "" || value == settings.Unset {
 		value = k.Default

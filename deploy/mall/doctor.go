@@ -54,7 +54,7 @@ func doctor(ctx context.Context, at layout.Layout, _ []string) error {
 		}
 	}
 	if ill > 0 {
-		fmt.Printf("\n%d to cure before the mall can start.\n", ill)
+		fmt.Printf("\n%d problems to solve before the mall can start.\n", ill)
 		return exitCode(1)
 	}
 	fmt.Println("\nThe mall can start: go run ./deploy/mall up")
@@ -103,7 +103,7 @@ func checkDisk(at layout.Layout) finding {
 	free := st.Bavail * uint64(st.Bsize) >> 30
 	f := finding{what: "disk", got: fmt.Sprintf("%d GB free", free)}
 	if free < 5 {
-		f.cure, f.warning = "make room: building everything from nothing takes about 5 GB of Go's caches", true
+		f.cure, f.warning = "free some space: the first build needs about 5 GB for Go's caches", true
 	}
 	return f
 }
@@ -118,7 +118,7 @@ func checkSidecar(ctx context.Context, at layout.Layout) finding {
 	}
 	f := finding{what: "daprd", got: "will be built by the first up, about 3 minutes"}
 	if err := goModule(ctx, "github.com/dapr/dapr@v"+daprd.Version); err != nil {
-		f.got = "not there, and the Go module proxy does not answer: " + err.Error()
+		f.got = "not found, and the Go module proxy does not answer: " + err.Error()
 		f.cure, f.warning = "install Dapr "+daprd.Version+", or set GOPROXY to a proxy that can be reached", true
 	}
 	return f
@@ -136,7 +136,7 @@ func checkPostgres(ctx context.Context, at layout.Layout) finding {
 	user, err := source.Unprivileged()
 	if err != nil {
 		return finding{what: "PostgreSQL", got: err.Error(),
-			cure: "start the mall as another user than root, or make one: useradd --system postgres"}
+			cure: "start the mall as a user other than root, or create one: useradd --system postgres"}
 	}
 	found, err := source.LookPostgres(ctx, at.Cache, postgres.DataMajor(postgresData(at, user)))
 	return server("PostgreSQL", found, err)
@@ -177,7 +177,7 @@ func server(what string, found source.Found, err error) finding {
 	if cut := strings.LastIndex(words, "\n"); cut > 0 {
 		return finding{what: what, got: words[:cut], cure: words[cut+1:]}
 	}
-	return finding{what: what, got: "not to be had", cure: words}
+	return finding{what: what, got: "not available", cure: words}
 }
 
 // goModule asks Go's own module source, whatever it is set to here.
@@ -216,7 +216,7 @@ func checkPorts(at layout.Layout) finding {
 	f := finding{what: "ports", got: fmt.Sprintf("%d free, from %d to %d", len(ports), at.Base, at.RedisPort())}
 	if len(taken) > 0 {
 		f.got = "taken: " + strings.Join(taken, ", ")
-		f.cure = fmt.Sprintf("end what listens there, or choose others: MALL_PORT_BASE=%d", at.Base+1000)
+		f.cure = fmt.Sprintf("stop the program that listens there, or choose other ports: MALL_PORT_BASE=%d", at.Base+1000)
 	}
 	return f
 }

@@ -333,6 +333,7 @@ func (m *mall) portsFree() error {
 	if more := len(taken) - shownPorts; more > 0 {
 		taken = append(taken[:shownPorts], fmt.Sprintf("and %d more: by another mall, it seems", more))
 	}
-	return fmt.Errorf("these ports are taken: %s.\nEnd what uses them, or choose others: MALL_PORT_BASE=%d",
+	return fmt.Errorf("these ports are in use: %s.\nStop the programs that use them, or choose other ports: "+
+		"MALL_PORT_BASE=%d",
 		strings.Join(taken, ", "), m.at.Base+1000)
 }

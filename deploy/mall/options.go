@@ -22,13 +22,13 @@ type options struct {
 
 // flags declares them. A value of the environment that cannot be read is like an argument that cannot.
 func (o *options) flags(f *pflag.FlagSet) {
-	f.BoolVarP(&o.detach, "detach", "d", false, "leave it running behind, and end when it is ready")
-	f.StringSliceVar(&o.only, "only", fields(os.Getenv("MALL_ONLY")), "only these services, with what they need")
-	f.StringToIntVar(&o.replicas, "replicas", nil, "how many processes of a service, as in order=2,product=2")
-	f.BoolVar(&o.noBuild, "no-build", false, "start what was built before")
-	f.DurationVar(&o.patience, "patience", 2*time.Minute, "how long everything may take to become ready")
+	f.BoolVarP(&o.detach, "detach", "d", false, "run in the background, and return when the mall is ready")
+	f.StringSliceVar(&o.only, "only", fields(os.Getenv("MALL_ONLY")), "only these services, with the servers they need")
+	f.StringToIntVar(&o.replicas, "replicas", nil, "number of processes per service, such as order=2,product=2")
+	f.BoolVar(&o.noBuild, "no-build", false, "do not build, start the programs built before")
+	f.DurationVar(&o.patience, "patience", 2*time.Minute, "how long to wait until the mall is ready")
 	f.BoolVar(&o.install, "install", installByEnvironment(),
-		"apt-get may install system packages, where nothing else brings a server that is missing (MALL_INSTALL=1)")
+		"allow apt-get to install a missing server, if it cannot be obtained otherwise (MALL_INSTALL=1)")
 }
 
 // parseOptions reads what args has written.

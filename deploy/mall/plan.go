@@ -43,7 +43,7 @@ func plan(at layout.Layout, o options) ([]runfile.App, error) {
 	}
 	for _, name := range o.only {
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("--only %s: there is no such process; there are %v", name, known)
+			return nil, fmt.Errorf("--only %s: there is no such process, only %v", name, known)
 		}
 	}
 	apps, err := runfile.Replicate(all, o.replicas)
@@ -166,7 +166,7 @@ func waitSocket(ctx context.Context, path string, patience time.Duration) error 
 			return conn.Close()
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("nobody listens at %s", path)
+			return fmt.Errorf("no process listens at %s", path)
 		}
 		select {
 		case <-ctx.Done():

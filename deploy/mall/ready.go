@@ -77,7 +77,7 @@ func (m *mall) notReady(ctx context.Context, client *http.Client, a runfile.App)
 	peer := m.peerOf(a)
 	url = fmt.Sprintf("http://127.0.0.1:%d/v1.0/invoke/%s/method%s", peer.DaprHTTP, a.ID, a.HealthPath)
 	if reason := m.probe(ctx, client, url, m.own.DaprTokens[peer.ID]); reason != "" {
-		return "not reached by " + peer.Name() + ": " + reason
+		return "not reachable from " + peer.Name() + ": " + reason
 	}
 	return ""
 }

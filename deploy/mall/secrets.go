@@ -58,7 +58,7 @@ func lockSecrets(at layout.Layout) (unlock func(), err error) {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(errors.New("another command is changing a secret: wait until it has ended"), f.Close())
+		return nil, errors.Join(errors.New("another command is changing a secret: wait until it has finished"), f.Close())
 	}
 	return func() { _ = f.Close() }, nil // which releases the lock
 }
@@ -75,16 +75,16 @@ type rotation struct {
 // the next value would make unknown.
 func (r rotation) hmac(ctx context.Context, spread func(ctx context.Context, done string) error) error {
 	if !r.store.IsSettled(r.name) {
-		if err := spread(ctx, "what was changed before is used everywhere"); err != nil {
+		if err := spread(ctx, "all services use the value of the earlier rotation"); err != nil {
 			return err
 		}
 	}
 	r.store.Next(r.name)
-	if err := spread(ctx, "every service knows the next value"); err != nil {
+	if err := spread(ctx, "all services accept the new value"); err != nil {
 		return err
 	}
 	r.store.Swap(r.name)
-	if err := spread(ctx, "it is used; the old one stays known until the next change"); err != nil {
+	if err := spread(ctx, "all services use the new value; the old one is accepted until the next rotation"); err != nil {
 		return err
 	}
 	r.store.Settled(r.name)
@@ -93,13 +93,13 @@ func (r rotation) hmac(ctx context.Context, spread func(ctx context.Context, don
 
 func (r rotation) database(ctx context.Context, db string) error {
 	password := r.store.NextDSN(db)
-	if err := r.spread(ctx, "every service knows the next password"); err != nil {
+	if err := r.spread(ctx, "all services know the new password"); err != nil {
 		return err
 	}
 	if err := postgres.Databases(ctx, r.state.Postgres, map[string]string{db: password}); err != nil {
 		return err
 	}
-	fmt.Println("  the database has it")
+	fmt.Println("  the database has the new password")
 	r.store.UseNextDSN(db)
 	r.state.Databases[db] = r.store.DSN(db)
 	raw, err := json.MarshalIndent(r.state, "", "  ")
@@ -109,7 +109,7 @@ func (r rotation) database(ctx context.Context, db string) error {
 	if err != nil {
 		return err
 	}
-	return r.spread(ctx, "the old one is forgotten")
+	return r.spread(ctx, "the old password is removed")
 }
 
 // spread writes the secrets down and has every service that may read this one read it.

@@ -109,8 +109,9 @@ func restoreSettings(ctx context.Context, c *redis.Client, rec settingsRecord) (
 
 // errEmptied means that neither the store nor the record has the settings of a mall that had some.
 var errEmptied = errors.New(
-	"the configuration store is empty and settings.json is gone, but services remember settings: this mall is not new. " +
-		"Start the servers alone (`up --only postgres,redis --detach`), set its settings again, the gateway's above all, " +
+	"the configuration store is empty and settings.json is missing, but services remember settings, so this mall is not " +
+		"new. " +
+		"Start only the servers (`up --only postgres,redis --detach`), set all settings again, above all the gateway's, " +
 		"then `config set " +
 		settings.Initialized + " yes`, and start it whole")
 
@@ -164,7 +165,8 @@ func (m *mall) guardSettings(ctx context.Context) {
 		}
 		restored, err := m.restoreLost(ctx)
 		if err == nil && len(restored) > 0 {
-			m.board.Say("%s the configuration store had lost settings, written back: %s", time.Now().Format(time.TimeOnly),
+			m.board.Say("%s the configuration store had lost settings, which were written back: %s",
+				time.Now().Format(time.TimeOnly),
 				strings.Join(restored, ", "))
 		}
 	}

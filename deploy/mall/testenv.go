@@ -64,7 +64,7 @@ func (t *tests) withServers(ctx context.Context, work func(testServices) error) 
 // shell runs a command, or a shell, in whose environment plain go test finds the servers.
 func (t *tests) shell(env, command []string) error {
 	if len(command) == 0 {
-		fmt.Println("  a shell in which plain go test finds its servers; they end with it")
+		fmt.Println("  a shell in which plain go test finds its servers; they stop when it ends")
 		command = []string{cmp.Or(os.Getenv("SHELL"), "/bin/sh")}
 	}
 	cmd := exec.Command(command[0], command[1:]...)

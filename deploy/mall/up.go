@@ -52,7 +52,7 @@ func runsAlready(ctx context.Context, at layout.Layout, pid int, wanted []runfil
 	}
 	printTable(os.Stdout, list)
 	if missing := notRunning(list, wanted); len(missing) > 0 {
-		return fmt.Errorf("not among them: %s. To have them, take it down first: go run ./deploy/mall down",
+		return fmt.Errorf("not running: %s. To start them, first stop the mall: go run ./deploy/mall down",
 			strings.Join(missing, ", "))
 	}
 	return nil
@@ -90,7 +90,7 @@ func keep(ctx context.Context, at layout.Layout, o options, out io.Writer, start
 		defer end()
 		go rotate(ctx, at)
 		go watchHome(ctx, at, time.Second, func() {
-			fmt.Fprintf(out, "%s is gone: this mall ends\n", at.Home)
+			fmt.Fprintf(out, "%s was deleted: this mall stops\n", at.Home)
 			end()
 		})
 		m, err := newMall(ctx, at, o, out)
@@ -129,7 +129,7 @@ func (m *mall) live(ctx context.Context, started func(error)) error {
 	began := time.Now()
 	m.stop()
 	m.board.SayChanges()
-	m.board.Say("everything is down (%.1f s)", time.Since(began).Seconds())
+	m.board.Say("everything has stopped (%.1f s)", time.Since(began).Seconds())
 	if err != nil && ctx.Err() == nil {
 		return exitCode(1)
 	}

@@ -96,7 +96,7 @@ func renew(ctx context.Context, at layout.Layout, apps []runfile.App) {
 		fmt.Printf(time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)
 	}
 	if err := rebuild(ctx, at, apps...); err != nil {
-		say("%s: %v\nWhat was built before goes on.", joined(apps), err)
+		say("%s: %v\nThe programs built before keep running.", joined(apps), err)
 		return
 	}
 	for _, a := range apps {
@@ -104,7 +104,7 @@ func renew(ctx context.Context, at layout.Layout, apps []runfile.App) {
 			say("%s: %v", a.ID, err)
 			continue
 		}
-		say("%s is new, %.1f s after the change", a.ID, time.Since(began).Seconds())
+		say("%s was restarted %.1f s after the change", a.ID, time.Since(began).Seconds())
 	}
 }
 

@@ -59,7 +59,7 @@ func run(ctx context.Context) error {
 }
 
 const accounts = "  demo accounts, password " + apiclient.Password + ":\n" +
-	"    " + shopper + "   buys\n    " + seller + "    sells\n    " + admin + "     looks after both\n" +
+	"    " + shopper + "   buys\n    " + seller + "    sells\n    " + admin + "     manages both\n" +
 	"  cards: 4242 4242 4242 4242 pays, 4000 0000 0000 0002 is declined"
 
 // isFilled says what there is to say of a mall that needs nothing, "" if it is to be filled. The shopper's address is
@@ -93,7 +93,7 @@ func isFilled(ctx context.Context, visitor *apiclient.Client) (string, error) {
 	}
 	for _, p := range onSale {
 		if !slices.ContainsFunc(demos, func(d demo) bool { return d.image() == p.ImageURL }) {
-			return "  this mall has products of its own: no demo data", nil
+			return "  this mall already has products: no demo data was loaded", nil
 		}
 	}
 	return "", nil

@@ -79,11 +79,11 @@ func (f *facts) clientBook(b *Book) {
 		subject := func() string { return fmt.Sprintf("order %d", k.effect) }
 		switch {
 		case k.status == 201 && !exists:
-			b.add(level(k.age), ruleAnswered, subject(), "user %d was answered 201 and it does not exist", k.user)
+			b.add(level(k.age), ruleAnswered, subject(), "user %d was answered 201, but it does not exist", k.user)
 		case k.status == 201 && !k.namesEffect:
-			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 with something else", k.user)
+			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 with another result", k.user)
 		case k.status >= 400 && exists:
-			b.add(level(k.age), ruleRefused, subject(), "user %d was answered %d and it exists", k.user, k.status)
+			b.add(level(k.age), ruleRefused, subject(), "user %d was answered %d, but it exists", k.user, k.status)
 		}
 	}
 	for _, k := range f.paymentAnswers {
@@ -91,20 +91,20 @@ func (f *facts) clientBook(b *Book) {
 		subject := func() string { return fmt.Sprintf("payment %d", k.effect) }
 		switch {
 		case k.status == 201 && !exists:
-			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 and it does not exist", k.user)
+			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201, but it does not exist", k.user)
 		case k.status == 201 && !k.namesEffect:
-			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 with something else", k.user)
+			b.add(Violation, ruleAnswered, subject(), "user %d was answered 201 with another result", k.user)
 		case k.status >= 400 && exists && (p.status == "succeeded" || p.status == "refunded"):
-			b.add(Violation, ruleRefused, subject(), "user %d was answered %d and it is %s", k.user, k.status, p.status)
+			b.add(Violation, ruleRefused, subject(), "user %d was answered %d, but it is %s", k.user, k.status, p.status)
 		}
 	}
 	for id, o := range f.orders {
 		// Keys are forgotten after two days, hour by hour; younger orders must have theirs.
 		if _, ok := f.checkouts[id]; !ok && o.sinceCreated < min(f.checkoutsFrom, 47*3600) {
-			b.add(level(o.sinceCreated), ruleCheckout, fmt.Sprintf("order %d", id), "no checkout asked for it")
+			b.add(level(o.sinceCreated), ruleCheckout, fmt.Sprintf("order %d", id), "no checkout created it")
 		}
 	}
 	b.look("%d answered checkouts against orders, %d answered payment requests against attempts", len(f.checkoutAnswers),
 		len(f.paymentAnswers))
-	b.look("what clients were told beyond that, only clients know")
+	b.look("other answers to clients are not recorded")
 }

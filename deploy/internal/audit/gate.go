@@ -130,7 +130,7 @@ func (f *facts) gateBook(b, stuck *Book) {
 		case !ok || !g.present:
 			absent++
 		case g.version > s.version:
-			b.add(Violation, ruleBase, subject, "the gate has version %d, the ledger only %d", g.version, s.version)
+			b.add(Violation, ruleBase, subject, "the gate has version %d, but the ledger only %d", g.version, s.version)
 		case g.version < s.version:
 			b.add(level(s.age), ruleBase, subject, "the gate has base %d of version %d, the ledger %d − %d of version %d",
 				g.base, g.version, s.onHand, s.reserved, s.version)
@@ -149,16 +149,16 @@ func (f *facts) gateBook(b, stuck *Book) {
 		}
 		holds += len(g.holds)
 		if sum != g.held {
-			b.add(Violation, ruleHeld, fmt.Sprintf("product %d", id), "held says %d, %d holds add up to %d", g.held,
+			b.add(Violation, ruleHeld, fmt.Sprintf("product %d", id), "held is %d, but %d holds add up to %d", g.held,
 				len(g.holds), sum)
 		}
 	}
 	for hold, over := range f.gate.overdue {
 		if !seen[hold] && f.gate.seenTwice[hold] {
-			stuck.add(level(over), ruleHold, "hold "+hold, "it has a deadline and holds nothing")
+			stuck.add(level(over), ruleHold, "hold "+hold, "it has a deadline but holds nothing")
 		}
 	}
-	b.look("%d products in the gate (%d not there: the first buyer brings one back), %d holds", len(f.gate.products),
+	b.look("%d products in the gate (%d not loaded: the first buyer loads one), %d holds", len(f.gate.products),
 		absent, holds)
 }
 
@@ -175,10 +175,10 @@ func (f *facts) hold(b *Book, product int64, hold string, quantity int64) {
 	o, placed := f.orders[id]
 	switch {
 	case err != nil && !strings.HasPrefix(hold, adjustmentPrefix):
-		b.add(Violation, ruleHold, subject, "this is no order's id")
+		b.add(Violation, ruleHold, subject, "this is not the id of an order")
 	case recorded:
 		// The base is already without the reserved stock, and the hold is subtracted again.
-		b.add(level(v.age), ruleHold, subject, "%d of product %d are held and reserved", quantity, product)
+		b.add(level(v.age), ruleHold, subject, "%d of product %d are both held and reserved", quantity, product)
 	case placed:
 		b.add(level(o.sinceCreated), ruleHold, subject, "order %d is %s and its reservation is not recorded", id, o.status)
 	case over > 0:

@@ -124,7 +124,7 @@ func (f *facts) moneyBook(b *Book) {
 	}
 	b.look("%d payments against %d charges: captured %d, refunded %d", len(f.payments), len(f.charges), captured, refunded)
 	for provider, n := range elsewhere {
-		b.look("%d payments at %s were not compared: its books are not here", n, provider)
+		b.look("%d payments at %s were not compared: its records are not accessible here", n, provider)
 	}
 }
 
@@ -136,12 +136,12 @@ func (f *facts) attempt(b *Book, p payment, c charge, ok bool) {
 	}
 	if !ok {
 		if p.opened || p.status == "succeeded" || p.status == "refunded" {
-			wrong("it is %s, the provider knows nothing of it", p.status)
+			wrong("it is %s, but the provider does not know it", p.status)
 		}
 		return
 	}
 	if c.amount != p.amount || c.currency != p.currency {
-		wrong("it is over %d %s, the charge over %d %s", p.amount, p.currency, c.amount, c.currency)
+		wrong("its amount is %d %s, but the charge is %d %s", p.amount, p.currency, c.amount, c.currency)
 	}
 	var captured, refunded int64
 	switch p.status {

@@ -113,18 +113,18 @@ func (f *facts) orderBook(b *Book) {
 	}
 	for id, bill := range f.bills {
 		if _, ok := f.orders[id]; !ok {
-			b.add(level(bill.age), ruleOwner, fmt.Sprintf("order %d", id), "it has a bill over %d and does not exist",
+			b.add(level(bill.age), ruleOwner, fmt.Sprintf("order %d", id), "it does not exist but has a bill of %d",
 				bill.amount)
 		}
 	}
 	for id, v := range f.reservations {
 		if _, ok := f.orders[id]; !ok {
-			b.add(level(v.age), ruleOwner, fmt.Sprintf("order %d", id), "it has %s stock and does not exist", v.minState)
+			b.add(level(v.age), ruleOwner, fmt.Sprintf("order %d", id), "it does not exist but has %s stock", v.minState)
 		}
 	}
 	for id, age := range f.rejections {
 		if _, ok := f.orders[id]; !ok {
-			b.add(level(age), ruleOwner, fmt.Sprintf("order %d", id), "its stock was refused and it does not exist")
+			b.add(level(age), ruleOwner, fmt.Sprintf("order %d", id), "it does not exist but its stock was rejected")
 		}
 	}
 	for _, id := range f.fencedOrders {
@@ -155,7 +155,7 @@ func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []p
 			return
 		}
 		if p := kept[0]; strconv.FormatInt(p.id, 10) != o.payment || p.amount != o.total || p.currency != o.currency {
-			b.add(level(age), rulePaid, subject, "it says payment %s of %d %s; settled is payment %d of %d %s", o.payment,
+			b.add(level(age), rulePaid, subject, "it names payment %s of %d %s, but payment %d of %d %s is settled", o.payment,
 				o.total, o.currency, p.id, p.amount, p.currency)
 		}
 	case "awaiting_payment":
@@ -172,7 +172,7 @@ func (f *facts) orderMoney(b *Book, subject string, o order, bill bill, paid []p
 		})
 		// only order knows which of them is the order's own
 		if back != (o.status == "refunded") && !slices.ContainsFunc(paid, returning) {
-			b.add(level(age), ruleBack, subject, "it is %s and has %d payments that went back", o.status, len(paid))
+			b.add(level(age), ruleBack, subject, "it is %s and has %d refunded payments", o.status, len(paid))
 		}
 	}
 }
@@ -192,7 +192,7 @@ func (f *facts) orderBill(b *Book, subject string, o order, bill bill, billed, r
 	case !billed:
 		b.add(level(o.sinceCreated), ruleBill, subject, "it is %s and has no bill", o.status)
 	case bill.amount != o.total || bill.currency != o.currency:
-		b.add(Violation, ruleBill, subject, "it is over %d %s, its bill over %d %s", o.total, o.currency, bill.amount,
+		b.add(Violation, ruleBill, subject, "its total is %d %s, but its bill is %d %s", o.total, o.currency, bill.amount,
 			bill.currency)
 	case returning && (o.status == "cancelled" || o.status == "refunded") &&
 		bill.status != "open": // until all money is back
@@ -207,9 +207,9 @@ func (f *facts) orderStock(b *Book, subject string, id int64, o order) {
 	over := o.status == "cancelled" || o.status == "refunded"
 	switch want := orderStates[o.status].stock; {
 	case rejected && recorded:
-		b.add(Violation, ruleStock, subject, "its stock was refused and is %s", v.minState)
+		b.add(Violation, ruleStock, subject, "its stock was rejected and is %s", v.minState)
 	case rejected && !over:
-		b.add(level(refused), ruleStock, subject, "it is %s and its stock was refused", o.status)
+		b.add(level(refused), ruleStock, subject, "it is %s and its stock was rejected", o.status)
 	case rejected:
 	case !recorded:
 		b.add(level(o.sinceCreated), ruleStock, subject, "it is %s and product has no reservation", o.status)

@@ -51,9 +51,10 @@ func (f *facts) stuckBook(b *Book) {
 			if v.status == "pending" && v.age < longestRefund { // the provider has it, and takes days for some banks
 				continue
 			}
-			b.add(level(v.age), ruleRefund, fmt.Sprintf("payment %d", v.payment), "%d are to go back for %.0f s", v.amount,
+			b.add(level(v.age), ruleRefund, fmt.Sprintf("payment %d", v.payment), "a refund of %d has been due for %.0f s",
+				v.amount,
 				v.age)
 		}
 	}
-	b.look("%d orders await payment, %d attempts and %d refunds are under way", open, processing, pending)
+	b.look("%d orders await payment, %d attempts and %d refunds are in progress", open, processing, pending)
 }

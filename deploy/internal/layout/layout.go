@@ -118,7 +118,7 @@ func (p Layout) ownSockets() error {
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !info.IsDir() || !ok || int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s is not a directory of our own: remove it, or choose another MALL_HOME", p.Sockets)
+		return fmt.Errorf("%s is not a directory of this user: remove it, or choose another MALL_HOME", p.Sockets)
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func findRoot() (string, error) {
 			return dir, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
-			return "", errors.New("no go.work here or above: run this inside the repository")
+			return "", errors.New("no go.work in this directory or above: run this inside the repository")
 		}
 		dir = filepath.Dir(dir)
 	}

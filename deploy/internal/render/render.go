@@ -126,7 +126,7 @@ func deliver(doc *yaml.Node, tokens map[string]string) error {
 		return err
 	}
 	if len(s.Scopes) != 1 {
-		return fmt.Errorf("a subscription for %v: each app has a path of its own, so want one", s.Scopes)
+		return fmt.Errorf("a subscription for %v, want one app: each app has its own path", s.Scopes)
 	}
 	token := tokens[s.Scopes[0]]
 	if token == "" { // that app is not started here

@@ -178,7 +178,8 @@ func (a App) check() error {
 		}
 	}
 	if a.Placement != "" || a.Scheduler != "" {
-		return fmt.Errorf("placement and scheduler are not run: a sidecar told of one never becomes healthy without it")
+		return fmt.Errorf("placement and scheduler are not started: a sidecar that is configured for one does not become " +
+			"healthy without it")
 	}
 	return nil
 }

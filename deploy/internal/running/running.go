@@ -29,7 +29,7 @@ func Find() (Mall, error) {
 	var m Mall
 	path := os.Getenv("MALL_STATE")
 	if path == "" {
-		return m, errors.New("MALL_STATE is not set: call this through go run ./deploy/mall")
+		return m, errors.New("MALL_STATE is not set: run this through go run ./deploy/mall")
 	}
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {

@@ -46,7 +46,7 @@ func lookApt(pkg string, installed finder) finder {
 		if found, err := installed(ctx); err == nil {
 			return found, nil
 		}
-		return Found{From: "not there; apt-get can install " + pkg, Package: pkg}, aptWorks(pkg)
+		return Found{From: "not found; apt-get can install " + pkg, Package: pkg}, aptWorks(pkg)
 	}
 }
 

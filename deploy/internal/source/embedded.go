@@ -82,7 +82,7 @@ func postgresJar(p platform) string {
 // embeddedReads returns an error if data were written by another version.
 func embeddedReads(major int) error {
 	if major != 0 && major != embeddedPostgresMajor {
-		return fmt.Errorf("is version %d, the data were written by %d", embeddedPostgresMajor, major)
+		return fmt.Errorf("is version %d, but the data were written by version %d", embeddedPostgresMajor, major)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func toFetch(ctx context.Context, url string) (Found, error) {
 	}
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return Found{}, fmt.Errorf("%s is not to be had from %s: %s", path.Base(url), req.URL.Host, resp.Status)
+		return Found{}, fmt.Errorf("%s is not available from %s: %s", path.Base(url), req.URL.Host, resp.Status)
 	}
 	return Found{From: "will be fetched from " + req.URL.Host + " by the first up"}, nil
 }

@@ -94,7 +94,7 @@ func (s server) first(ctx context.Context, sources map[string]finder) (Found, er
 		errs = append(errs, fmt.Errorf("    %s: %w", kind, err))
 	}
 	return Found{}, fmt.Errorf(
-		"no %s to be had:\n%w\ninstall it with the system's package manager, or set %s to a running one", s.name,
+		"no %s is available:\n%w\ninstall it with the system's package manager, or set %s to a running one", s.name,
 		errors.Join(errs...), s.address)
 }
 
@@ -194,9 +194,9 @@ func installedPostgres(ctx context.Context, major int) (Found, error) {
 	}
 	if bestMajor == 0 {
 		if major != 0 {
-			return Found{}, fmt.Errorf("none of version %d, which wrote the data", major)
+			return Found{}, fmt.Errorf("none has version %d, which wrote the data", major)
 		}
-		return Found{}, fmt.Errorf("none from version %d on", oldestPostgres)
+		return Found{}, fmt.Errorf("none has version %d or newer", oldestPostgres)
 	}
 	return best, nil
 }
@@ -239,7 +239,7 @@ func versionOf(ctx context.Context, path string, args ...string) (string, error)
 			return word, nil
 		}
 	}
-	return "", fmt.Errorf("%s does not say its version: %s", path, strings.TrimSpace(string(out)))
+	return "", fmt.Errorf("%s does not report its version: %s", path, strings.TrimSpace(string(out)))
 }
 
 // Major is the first number of a version.

@@ -133,7 +133,7 @@ func TestTheOldProcessKeepsRunningIfTheNewOneFails(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "broken"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Restart(t.Context(), "server"); err == nil || !strings.Contains(err.Error(), "the old one goes on") {
+	if err := s.Restart(t.Context(), "server"); err == nil || !strings.Contains(err.Error(), "the old one keeps running") {
 		t.Errorf("restart with a broken program: %v", err)
 	}
 	if after, err := get(url); err != nil || after != before {

@@ -166,7 +166,7 @@ func (s *Supervisor) attend(ctx context.Context, p *process, r *run) (*run, erro
 func (s *Supervisor) successor(ctx context.Context, p *process, old *run) (*run, error) {
 	sockets, err := old.sockets()
 	if err != nil {
-		return nil, fmt.Errorf("%s does not hand over its sockets and goes on: %w", p.spec.Name, err)
+		return nil, fmt.Errorf("%s does not hand over its sockets and keeps running: %w", p.spec.Name, err)
 	}
 	r, err := s.launch(ctx, p, p.spec.Name+".next", sockets...)
 	handover.Close(sockets) // the new process has them
@@ -177,11 +177,11 @@ func (s *Supervisor) successor(ctx context.Context, p *process, old *run) (*run,
 	case <-r.ready:
 		return r, nil
 	case <-r.ended:
-		err = fmt.Errorf("the new %s ended (%w), the old one goes on", p.spec.Name, r.err)
+		err = fmt.Errorf("the new %s ended (%w), the old one keeps running", p.spec.Name, r.err)
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-time.After(p.spec.Handover):
-		err = fmt.Errorf("the new %s does not listen after %v, the old one goes on", p.spec.Name, p.spec.Handover)
+		err = fmt.Errorf("the new %s does not listen after %v, the old one keeps running", p.spec.Name, p.spec.Handover)
 	}
 	s.end(p, r)
 	proc.Remove(s.records, r.record.Name)
@@ -213,7 +213,7 @@ func (s *Supervisor) end(p *process, r *run) {
 
 func (s *Supervisor) write(r proc.Record) {
 	if err := r.Write(s.records); err != nil {
-		s.say("%s: its pid could not be written down: %v", r.Name, err)
+		s.say("%s: its pid could not be recorded: %v", r.Name, err)
 	}
 }
 
