@@ -171,7 +171,7 @@ func (p *producer) addOfType(eventType string, n int) {
 	}
 }
 
-// ReadAt tells when the feed was last last read to the end. A page before the end does not count, and a type that was
+// ReadAt tells when the feed was last read to its end. A page before the end does not count, and a type that was
 // not read yet makes it unknown.
 func TestReadAtTellsWhenAFeedWasReadToItsEnd(t *testing.T) {
 	in, db, p := open(t)

@@ -174,7 +174,7 @@ func TestOnlyGETsAreRepeatedAfterABrokenConnection(t *testing.T) {
 	}
 }
 
-// A caller that gives up returns at once, but the sidecar's answer is still last read to the end.
+// A caller that gives up returns at once, but the sidecar's answer is still read to its end.
 func TestTheAnswerIsReadAfterItsCallerGaveUp(t *testing.T) {
 	began, goOn, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	piece := []byte(strings.Repeat("x", 64<<10))

@@ -49,7 +49,7 @@ func (s *fixture) sell(t *testing.T, order, id string, quantity int64) {
 	s.applyChanges(t)
 }
 
-// readFeedToEnd makes it look as if the feed of orders was last read to the end after everything found so far.
+// readFeedToEnd makes it look as if the feed of orders was read to its end after everything found so far.
 func (s *fixture) readFeedToEnd() { s.feed.Read(time.Now().Add(time.Hour)) }
 
 // The ledger is restored to an earlier state. The gate knows of later sales, so it keeps its state until the ledger has
