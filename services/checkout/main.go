@@ -10,6 +10,7 @@ import (
 	"daprmall.dev/services/checkout/internal/clients"
 	"daprmall.dev/services/checkout/internal/store"
 	"daprmall.dev/services/kit/app"
+	"daprmall.dev/services/kit/archive"
 )
 
 func main() { app.Main(run) }
@@ -23,10 +24,12 @@ func run(ctx context.Context) error {
 		return err
 	}
 	cfg := declareSettings(a.Settings)
-	addresses, peers := store.New(a.DB), clients.New(a.Sidecar)
-	service := checkout.NewService(addresses, peers, peers, peers, cfg.shipping, cfg.currency, a.Log)
+	addresses, records, peers := store.New(a.DB), store.NewCheckouts(a.DB), clients.New(a.Sidecar)
+	service := checkout.NewService(addresses, records, a.Idempotency, peers, peers, peers, cfg.shipping, cfg.currency,
+		a.Log)
 	api.Routes(a.Server, a.Inbox, a.Idempotency, addresses, service)
 	a.Go(a.Inbox.Run)
 	a.Every("forget", time.Hour, addresses.Forget)
+	a.Every("archive", archive.Every, func(ctx context.Context) error { return records.Archive(ctx, cfg.archiveAfter()) })
 	return a.Serve(ctx)
 }

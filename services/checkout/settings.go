@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/config/keys"
@@ -10,13 +12,15 @@ import (
 type settings struct {
 	fee, freeFrom func() int64
 	currency      func() string
+	archiveAfter  func() time.Duration // how old a checkout is when it is archived
 }
 
 func declareSettings(l *config.Live) settings {
 	return settings{
-		fee:      config.Of(l, keys.ShippingFee),
-		freeFrom: config.Of(l, keys.FreeShippingFrom),
-		currency: config.Of(l, keys.Currency),
+		fee:          config.Of(l, keys.ShippingFee),
+		freeFrom:     config.Of(l, keys.FreeShippingFrom),
+		currency:     config.Of(l, keys.Currency),
+		archiveAfter: config.Of(l, keys.ArchiveAfter),
 	}
 }
 

@@ -103,7 +103,7 @@ var Topics = []Topic{
 			Consumers: []Consumer{
 				{"auth", "voids its tokens and ends its sessions, if the direct call has not"},
 				{"cart", "deletes the cart"},
-				{"checkout", "deletes addresses and the records of checkouts"},
+				{"checkout", "deletes addresses, also those in the records of checkouts"},
 				{"order", "removes names and streets from the orders"},
 			},
 		},

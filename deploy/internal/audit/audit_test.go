@@ -118,12 +118,13 @@ var fails = []fail{
 		"INSERT INTO charges (id, ref, amount, currency, state, captured, created_at) VALUES ('x', '99', 5, 'CNY', " +
 			"'succeeded', 5, now() - interval '2 minutes')", "C5", ruleNoCharge, Violation},
 
-	{"an answered order that does not exist", "checkout", "UPDATE idempotency_keys SET status = 201 WHERE effect_id = 6",
-		"C6",
+	{"an answered order that does not exist", "checkout",
+		"UPDATE checkouts SET state = 'placed' WHERE order_id = 6; DELETE FROM idempotency_keys WHERE effect_id = 6", "C6",
 		ruleAnswered, Violation},
-	{"an order whose checkout was refused", "checkout", "UPDATE idempotency_keys SET status = 409 WHERE effect_id = 1",
-		"C6",
-		ruleRefused, Violation},
+	{"an order whose checkout was refused", "checkout", "UPDATE all_checkouts SET state = 'refused' WHERE order_id = 1",
+		"C6", ruleRefused, Violation},
+	{"a checkout that ended otherwise than its answer", "checkout",
+		"UPDATE idempotency_keys SET status = 409 WHERE effect_id = 2", "C6", ruleEnd, Violation},
 	{"an answered payment that does not exist", "payment",
 		"UPDATE idempotency_keys SET effect_id = 77 WHERE effect_id = 11", "C6",
 		ruleAnswered, Violation},
@@ -134,8 +135,10 @@ var fails = []fail{
 		"INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, status, etag, body) SELECT " +
 			"user_id, 'z', fingerprint, effect_id, lease_until, status, etag, body FROM idempotency_keys WHERE effect_id = 11",
 		"C6", ruleEffects, Violation},
-	{"an order without a checkout", "checkout", "DELETE FROM idempotency_keys WHERE effect_id = 3", "C6", ruleCheckout,
+	{"an order without a checkout", "checkout", "DELETE FROM checkouts WHERE order_id = 3", "C6", ruleCheckout,
 		Violation},
+	{"an order without a checkout, of an older version", "checkout", "DELETE FROM idempotency_keys WHERE effect_id = 4",
+		"C6", ruleCheckout, Violation},
 
 	// Shortly after the change the same is not a violation yet.
 	{"paid a moment ago", "order",

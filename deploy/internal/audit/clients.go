@@ -10,25 +10,43 @@ const (
 	ruleRefused  = "what was refused does not exist"
 	ruleEffects  = "one effect per key"
 	ruleCheckout = "an order comes from one checkout"
+	ruleEnd      = "a checkout ends as its key is answered"
 )
 
-// loadCheckouts reads the checkout records and their answered keys. A key of another route has no record.
+// checkoutsOf reads the records of checkouts with what was answered: of those whose keys are purged, what became of
+// them. A record that an older version has begun lies with its key.
+const checkoutsOf = `SELECT concat_ws(' ', c.user_id, c.order_id,
+		coalesce(k.status, CASE c.state WHEN 'placed' THEN 201 WHEN 'refused' THEN 409 ELSE 0 END),
+		k.status IS NULL OR position('"id":"' || c.order_id || '"' IN coalesce(k.body, '')) > 0, %s)
+	FROM (SELECT order_id, user_id, key, state, created_at FROM all_checkouts UNION ALL
+		SELECT effect_id, user_id, key, 'begun', created_at FROM idempotency_keys
+		WHERE record IS NOT NULL AND NOT EXISTS (SELECT 1 FROM all_checkouts WHERE order_id = effect_id)) c
+	LEFT JOIN idempotency_keys k ON (k.user_id, k.key, k.effect_id) = (c.user_id, c.key, c.order_id)`
+
+// loadCheckouts reads the records of checkouts and their answered keys.
 func (f *facts) loadCheckouts(ctx context.Context, r *serviceDB) error {
-	f.checkouts = map[int64]float64{}
-	err := r.lines(ctx, `SELECT concat_ws(' ', effect_id, `+age("created_at")+
-		`) FROM idempotency_keys WHERE record IS NOT NULL`, func(l *line) {
-		id, age := l.int(), l.seconds()
-		f.checkouts[id] = age
-		f.checkoutsFrom = max(f.checkoutsFrom, age)
+	f.checkouts = map[int64]bool{}
+	err := r.lines(ctx, fmt.Sprintf(checkoutsOf, age("c.created_at")), func(l *line) {
+		k := l.answeredKey()
+		f.checkouts[k.effect] = true
+		f.checkoutsFrom = max(f.checkoutsFrom, k.age)
+		if k.status > 0 {
+			f.checkoutAnswers = append(f.checkoutAnswers, k)
+		}
 	})
 	if err != nil {
 		return err
 	}
-	if err := f.loadSharedEffects(ctx, r); err != nil {
+	found, err := r.faults(ctx, ruleEnd, `SELECT 'checkout ' || order_id, 'it is ' || state || ', and ' || status ||
+		' was answered' FROM all_checkouts c JOIN idempotency_keys k ON effect_id = order_id
+		WHERE record IS NULL AND (status = 201) <> (state = 'placed')`, false)
+	if err != nil {
 		return err
 	}
-	f.checkoutAnswers, err = answeredKeys(ctx, r, "record IS NOT NULL")
-	return err
+	f.mu.Lock()
+	f.keyFaults = append(f.keyFaults, found...)
+	f.mu.Unlock()
+	return f.loadSharedEffects(ctx, r)
 }
 
 func (f *facts) loadPaymentKeys(ctx context.Context, r *serviceDB) error {
@@ -36,9 +54,11 @@ func (f *facts) loadPaymentKeys(ctx context.Context, r *serviceDB) error {
 		return err
 	}
 	// Only POST /v1/payments answers 201 here; its refusals carry the attempt's id if there was one.
-	var err error
-	f.paymentAnswers, err = answeredKeys(ctx, r, "true")
-	return err
+	return r.lines(ctx, `SELECT concat_ws(' ', k.user_id, k.effect_id, k.status, position('"id":"' || k.effect_id || '"' IN
+		coalesce(k.body, '')) > 0, `+age("k.created_at")+`)
+		FROM idempotency_keys k WHERE k.status IS NOT NULL`, func(l *line) {
+		f.paymentAnswers = append(f.paymentAnswers, l.answeredKey())
+	})
 }
 
 // answeredKey is an idempotency key with a stored answer. The answer to a successful request contains the effect id.
@@ -49,15 +69,8 @@ type answeredKey struct {
 	age          float64
 }
 
-func answeredKeys(ctx context.Context, r *serviceDB, which string) ([]answeredKey, error) {
-	var out []answeredKey
-	err := r.lines(ctx, `SELECT concat_ws(' ', k.user_id, k.effect_id, k.status, position('"id":"' || k.effect_id || '"' IN
-		coalesce(k.body, '')) > 0, `+age("k.created_at")+`)
-		FROM idempotency_keys k WHERE k.status IS NOT NULL AND `+which, func(l *line) {
-		out = append(out, answeredKey{user: l.int(), effect: l.int(), status: int(l.int()), namesEffect: l.bool(),
-			age: l.seconds()})
-	})
-	return out, err
+func (l *line) answeredKey() answeredKey {
+	return answeredKey{user: l.int(), effect: l.int(), status: int(l.int()), namesEffect: l.bool(), age: l.seconds()}
 }
 
 // loadSharedEffects finds effect ids that two keys have: two requests would have one effect.
@@ -99,8 +112,8 @@ func (f *facts) clientBook(b *Book) {
 		}
 	}
 	for id, o := range f.orders {
-		// Keys are forgotten after two days, hour by hour; younger orders must have theirs.
-		if _, ok := f.checkouts[id]; !ok && o.sinceCreated < min(f.checkoutsFrom, 47*3600) {
+		// The records of an older version are purged with their keys after two days, hour by hour.
+		if !f.checkouts[id] && o.sinceCreated < min(f.checkoutsFrom, 47*3600) {
 			b.add(level(o.sinceCreated), ruleCheckout, fmt.Sprintf("order %d", id), "no checkout created it")
 		}
 	}

@@ -184,8 +184,13 @@ var past = map[string]string{
 		VALUES ('stock-5', 't', 'mall.stock.rejected.v1', '5', 1, '{}', now() - interval '1 hour')`,
 	"checkout": `
 		INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, record, status, body, created_at)
-			SELECT 7, 'k' || id, '', id, now(), '{}', CASE WHEN id = 6 THEN 409 ELSE 201 END, '{"id":"' || id || '"}',
-			now() - interval '61 minutes' FROM generate_series(1, 6) id`,
+			SELECT 7, 'k' || id, '', id, now(), CASE WHEN id = 4 THEN '{}' END, CASE WHEN id = 6 THEN 409 ELSE 201 END,
+			'{"id":"' || id || '"}', now() - interval '61 minutes' FROM generate_series(2, 6) id;
+		INSERT INTO archived_checkouts (order_id, user_id, key, state, items, from_cart, address, created_at)
+			VALUES (1, 7, 'k1', 'placed', '[]', false, '{}', now() - interval '61 minutes');
+		INSERT INTO checkouts (order_id, user_id, key, state, items, from_cart, address, created_at)
+			SELECT id, 7, 'k' || id, CASE WHEN id = 6 THEN 'refused' ELSE 'placed' END, '[]', false, '{}',
+			now() - interval '61 minutes' FROM generate_series(2, 6) id WHERE id <> 4`,
 	"user": `INSERT INTO outbox (id, topic, type, key, aggregate_version, payload, created_at)
 		VALUES ('ban-7', 't', 'mall.user.banned.v1', '7', 2, '{}', now() - interval '1 hour')`,
 }

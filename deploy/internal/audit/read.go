@@ -36,8 +36,8 @@ type facts struct {
 	rejections   map[int64]float64  // order → age
 	stockFaults  []fault
 
-	checkouts       map[int64]float64 // order → age
-	checkoutsFrom   float64           // age of the oldest checkout record, in seconds
+	checkouts       map[int64]bool // by order
+	checkoutsFrom   float64        // age of the oldest checkout record, in seconds
 	keyFaults       []fault
 	checkoutAnswers []answeredKey // by checkout
 	paymentAnswers  []answeredKey // by payment
@@ -83,7 +83,7 @@ func readAll(ctx context.Context, m running.Mall) (*facts, error) {
 		"payment":  {f.loadLiveAndArchived, f.loadPayments, f.loadPaymentKeys},
 		"sandbox":  {f.loadCharges},
 		"product":  {f.loadLiveAndArchived, f.loadStock, f.loadReservations, f.loadRejectionEvents},
-		"checkout": {f.loadCheckouts},
+		"checkout": {f.loadLiveAndArchived, f.loadCheckouts},
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(contracts.Databases()))

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"time"
 
+	"gorm.io/gorm"
+
 	"daprmall.dev/services/kit/idempotency/keyed"
+	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/telemetry"
 )
@@ -15,7 +18,7 @@ const settleFor = 3 * time.Second
 
 // Do implements keyed.Runner.
 func (s *Store) Do(ctx context.Context, r keyed.Request, w keyed.Work) (keyed.Answer, error) {
-	ctx, done := Detached(ctx)
+	ctx, done := detached(ctx)
 	defer done()
 	run, replay, err := s.begin(ctx, r, w)
 	switch {
@@ -29,7 +32,7 @@ func (s *Store) Do(ctx context.Context, r keyed.Request, w keyed.Work) (keyed.An
 		if !stored { // also after a panic: the next run need not wait for the lease, which would end by itself
 			end, cancel := settling(ctx)
 			defer cancel()
-			_ = s.Release(end, r.User, r.Key)
+			_ = s.release(end, run)
 		}
 	}()
 	answer, err := w.Act(ctx, run)
@@ -53,36 +56,30 @@ func (s *Store) begin(ctx context.Context, r keyed.Request, w keyed.Work) (run k
 	if err != nil {
 		return run, nil, err
 	}
-	run = keyed.Run{Request: r, EffectID: effectID, Fresh: true}
+	first := keyed.Run{Request: r, EffectID: effectID, Fresh: true}
 	if w.BeginNew != nil {
-		if begun, err := w.BeginNew(ctx, run); begun || err != nil {
-			return run, nil, err
+		if begun, err := w.BeginNew(ctx, first); begun || err != nil {
+			return first, nil, err
 		}
 	}
 	if w.Begin == nil {
-		return s.claim(ctx, r, effectID)
+		return s.claim(ctx, first)
 	}
 	var refused error
-	err = s.Tx(ctx, func(ctx context.Context) (err error) {
+	err = postgres.InTx(ctx, s.db, func(ctx context.Context, _ *gorm.DB) (err error) {
 		refused = nil
-		if run, replay, err = s.claim(ctx, r, effectID); err != nil || replay != nil {
+		if run, replay, err = s.claim(ctx, first); err != nil || replay != nil {
 			return err
 		}
 		if refused = w.Begin(ctx, run); refused == nil || !keyed.Definite(refused) {
 			return refused
 		}
-		return s.Finish(ctx, r.User, r.Key, described(ctx, keyed.Refuse(refused)))
+		return s.store(ctx, run, described(ctx, keyed.Refuse(refused)))
 	})
 	if err == nil {
 		err = refused
 	}
 	return run, replay, err
-}
-
-// claim claims the key, for an effect with this id if the key is new.
-func (s *Store) claim(ctx context.Context, r keyed.Request, effectID string) (keyed.Run, *keyed.Answer, error) {
-	c, err := s.BeginAs(ctx, Run(r), effectID, nil)
-	return keyed.Run{Request: r, EffectID: c.EffectID, Fresh: c.Fresh, Record: c.Record}, c.Answer, err
 }
 
 // finish stores the answer, together with the outcome of the request. It does so even if the lease is over: it was
@@ -93,7 +90,7 @@ func (s *Store) finish(ctx context.Context, run keyed.Run, w keyed.Work, a keyed
 	a = described(ctx, a)
 	if w.FinishNew != nil {
 		switch end, err := w.FinishNew(ctx, run, a); {
-		case end != nil:
+		case err == nil && end != nil:
 			return *end, nil
 		case err != nil && w.Finish == nil:
 			return a, err
@@ -101,15 +98,15 @@ func (s *Store) finish(ctx context.Context, run keyed.Run, w keyed.Work, a keyed
 		// Finish does what failed, also if it was done and its connection broke.
 	}
 	if w.Finish == nil {
-		return a, s.Finish(ctx, run.User, run.Key, a)
+		return a, s.store(ctx, run, a)
 	}
 	end := a
-	err := s.Tx(ctx, func(ctx context.Context) (err error) {
+	err := postgres.InTx(ctx, s.db, func(ctx context.Context, _ *gorm.DB) (err error) {
 		if end, err = w.Finish(ctx, run, a); err != nil {
 			return err
 		}
 		end = described(ctx, end)
-		return s.Finish(ctx, run.User, run.Key, end)
+		return s.store(ctx, run, end)
 	})
 	return end, err
 }
@@ -124,9 +121,9 @@ func described(ctx context.Context, a keyed.Answer) keyed.Answer {
 	return a
 }
 
-// Detached returns the context of a run, which lasts as long as its lease. A client that disconnects does not stop a
+// detached returns the context of a run, which lasts as long as its lease. A client that disconnects does not stop a
 // run halfway: the key would stay taken until the lease ends. The client asks again and finds what the run did.
-func Detached(ctx context.Context) (context.Context, context.CancelFunc) {
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), leaseFor-time.Second)
 }
 

@@ -63,20 +63,6 @@ func (s *Store) SetSecrets(current []byte, others ...[]byte) {
 	s.secrets.Store(&all)
 }
 
-// Answer is the first answer to a request.
-type Answer = keyed.Answer
-
-// Kept is keyed.Kept.
-func Kept(status int) bool { return keyed.Kept(status) }
-
-// Claim is a key for which this request may run.
-type Claim struct {
-	EffectID string
-	Fresh    bool    // the key is new: nothing can have happened yet
-	Record   []byte  // what the first run committed with the key
-	Answer   *Answer // not nil: do nothing, answer this
-}
-
 // Fingerprint identifies a request without revealing it: one MAC per secret, the current one's first.
 func (s *Store) Fingerprint(method, path string, body []byte) []byte {
 	var all []byte
@@ -105,21 +91,16 @@ func fits(keptOne, fingerprint []byte) bool {
 type row struct {
 	EffectID    string
 	Fingerprint []byte
-	Record      *string
+	Record      []byte // of an older version
 	Running     bool
 	Status      *int
 	Etag        string
-	Body        *string
-}
-
-// Tx runs fn in one transaction: what fn writes through stores of the same database commits with the key.
-func (s *Store) Tx(ctx context.Context, fn func(ctx context.Context) error) error {
-	return postgres.InTx(ctx, s.db, func(ctx context.Context, _ *gorm.DB) error { return fn(ctx) })
+	Body        []byte
 }
 
 const columns = "effect_id, fingerprint, record, lease_until > now() AS running, status, etag, body"
 
-// Seen reports whether a key was claimed before, by whatever request.
+// Seen implements keyed.Runner.
 func (s *Store) Seen(ctx context.Context, user, key string) (bool, error) {
 	var seen bool
 	err := postgres.DB(ctx, s.db).Raw("SELECT EXISTS (SELECT 1 FROM idempotency_keys WHERE user_id = ? AND key = ?)", user,
@@ -127,106 +108,77 @@ func (s *Store) Seen(ctx context.Context, user, key string) (bool, error) {
 	return seen, err
 }
 
-func (r row) claim(fingerprint []byte) (Claim, error) {
-	switch {
-	case !fits(r.Fingerprint, fingerprint):
-		return Claim{}, problem.New(problem.Invalid, "idempotency_key_reused",
-			"This Idempotency-Key was used for another request.")
-	case r.Status != nil && Kept(*r.Status): // older versions stored other statuses too
-		body := ""
-		if r.Body != nil {
-			body = *r.Body
-		}
-		return Claim{EffectID: r.EffectID, Answer: &Answer{Status: *r.Status, ETag: r.Etag, Body: []byte(body),
-			EffectID: r.EffectID, Replayed: true}}, nil
-	case r.Status == nil && r.Running:
-		return Claim{}, problem.New(problem.Conflict, "request_in_progress",
-			"The first request with this Idempotency-Key is still running.").After(time.Second)
-	}
-	c := Claim{EffectID: r.EffectID}
-	if r.Record != nil {
-		c.Record = []byte(*r.Record)
-	}
-	return c, nil
-}
-
-// Begin claims a key, in the transaction of ctx if there is one. record (nil for none) is what a later run must know;
-// it commits with the claim. Begin refuses a key that was used for another request (idempotency_key_reused) and one
-// whose first run has not ended (request_in_progress).
-func (s *Store) Begin(ctx context.Context, user, key string, fingerprint, record []byte) (Claim, error) {
-	effect, err := s.ids.Next()
-	if err != nil {
-		return Claim{}, err
-	}
-	return s.BeginAs(ctx, Run{user, key, fingerprint}, effect, record)
-}
-
-// BeginAs is Begin with a given effect id for a new key. A key that was claimed with this id already belongs to this
-// run.
-func (s *Store) BeginAs(ctx context.Context, run Run, effect string, record []byte) (Claim, error) {
-	user, key, fingerprint := run.User, run.Key, run.Fingerprint
-	var text *string
-	if record != nil {
-		r := string(record)
-		text = &r
-	}
-	mine := Claim{EffectID: effect, Fresh: true, Record: record}
+// claim claims a key, in the transaction of ctx if there is one: for run if the key is new, else for another run with
+// the effect id of the key. A key that was claimed with run's effect id already belongs to run.
+func (s *Store) claim(ctx context.Context, run keyed.Run) (keyed.Run, *keyed.Answer, error) {
 	claimed := false
-	var err error
 	// One statement for a new key, as almost every key is.
-	err = postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error {
-		res := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, record, lease_until)
-			VALUES (?, ?, ?, ?, ?, now() + make_interval(secs => ?)) ON CONFLICT (user_id, key) DO NOTHING`,
-			user, key, kept(fingerprint), effect, text, leaseFor.Seconds())
+	err := postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error {
+		res := db.Exec(ClaimPart("true"), ClaimArgs(run)...)
 		claimed = res.RowsAffected == 1
 		return res.Error
 	})
 	if err != nil {
-		return Claim{}, fmt.Errorf("claim idempotency key: %w", err)
+		return run, nil, fmt.Errorf("claim idempotency key: %w", err)
 	}
 	if claimed {
-		return mine, nil
+		return run, nil, nil
 	}
-	var claim Claim
+	var now keyed.Run
+	var replay *keyed.Answer
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+		now = run
 		var r row
-		err := tx.Raw("SELECT "+columns+" FROM idempotency_keys WHERE user_id = ? AND key = ? FOR UPDATE", user,
-			key).Scan(&r).Error
+		err := tx.Raw("SELECT "+columns+" FROM idempotency_keys WHERE user_id = ? AND key = ? FOR UPDATE", run.User,
+			run.Key).Scan(&r).Error
 		if err != nil {
 			return fmt.Errorf("read idempotency key: %w", err)
 		}
 		// claimed a moment ago: by ClaimPart, or over a connection that broke before it could answer
-		if r.EffectID == effect {
-			claim = mine
+		if r.EffectID == run.EffectID {
 			return nil
 		}
-		if claim, err = r.claim(fingerprint); err != nil || claim.Answer != nil {
+		if replay, err = r.answer(run.Fingerprint); err != nil || replay != nil {
 			return err
 		}
+		now.EffectID, now.Fresh, now.Record = r.EffectID, false, r.Record
 		return tx.Exec(`UPDATE idempotency_keys SET lease_until = now() + make_interval(secs => ?), status = NULL
-			WHERE user_id = ? AND key = ?`, leaseFor.Seconds(), user, key).Error
+			WHERE user_id = ? AND key = ?`, leaseFor.Seconds(), run.User, run.Key).Error
 	})
-	return claim, err
+	return now, replay, err
 }
 
-// Finish stores the answer of a key, in the transaction of ctx if there is one. The first answer stays. An answer that
-// is not Kept ends the run like Release.
-func (s *Store) Finish(ctx context.Context, user, key string, a Answer) error {
-	if !Kept(a.Status) {
-		return s.Release(ctx, user, key)
+// answer returns the answer of a claimed key, nil if the request may run again.
+func (r row) answer(fingerprint []byte) (*keyed.Answer, error) {
+	switch {
+	case !fits(r.Fingerprint, fingerprint):
+		return nil, problem.New(problem.Invalid, "idempotency_key_reused",
+			"This Idempotency-Key was used for another request.")
+	case r.Status != nil && keyed.Kept(*r.Status): // older versions stored other statuses too
+		return &keyed.Answer{Status: *r.Status, ETag: r.Etag, Body: r.Body, EffectID: r.EffectID, Replayed: true}, nil
+	case r.Status == nil && r.Running:
+		return nil, problem.New(problem.Conflict, "request_in_progress",
+			"The first request with this Idempotency-Key is still running.").After(time.Second)
+	}
+	return nil, nil
+}
+
+// store stores the answer of a run, in the transaction of ctx if there is one. The first answer stays. An answer that
+// is not Kept ends the run like release.
+func (s *Store) store(ctx context.Context, run keyed.Run, a keyed.Answer) error {
+	if !keyed.Kept(a.Status) {
+		return s.release(ctx, run)
 	}
 	return postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error { // a broken connection would leave the key taken
-		return db.Exec("UPDATE idempotency_keys SET status = ?, etag = ?, body = ? WHERE user_id = ? AND key = ? AND status "+
-			"IS NULL",
-			a.Status, a.ETag, string(a.Body), user, key).Error
+		return db.Exec(FinishPart("true"), FinishArgs(run, a)...).Error
 	})
 }
 
-// Release ends a run without storing an answer, so that the next try runs at once, with the same effect id.
-func (s *Store) Release(ctx context.Context, user, key string) error {
+// release ends a run without storing an answer, so that the next try runs at once, with the same effect id.
+func (s *Store) release(ctx context.Context, run keyed.Run) error {
 	return postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error {
 		return db.Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL",
-			user, key).Error
+			run.User, run.Key).Error
 	})
 }
 

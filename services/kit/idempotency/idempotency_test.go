@@ -3,7 +3,6 @@ package idempotency
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/problem"
 )
@@ -28,18 +28,38 @@ func open(t *testing.T) (*Store, *gorm.DB) {
 	return New(db, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler)), db
 }
 
-func begin(t *testing.T, s *Store, user, key, body string) (Claim, error) {
-	t.Helper()
-	return s.Begin(t.Context(), user, key, s.Fingerprint("POST", "/v1/things", []byte(body)), nil)
+// claim is what a request gets: a run, or an answer.
+type claim struct {
+	keyed.Run
+	Answer *keyed.Answer
 }
 
-func must(t *testing.T, s *Store, user, key, body string) Claim {
+func begin(t *testing.T, s *Store, user, key, body string) (claim, error) {
+	t.Helper()
+	return beginAt(t.Context(), s, user, key, "/v1/things", body)
+}
+
+func beginAt(ctx context.Context, s *Store, user, key, path, body string) (claim, error) {
+	id, err := s.ids.Next()
+	if err != nil {
+		return claim{}, err
+	}
+	run, replay, err := s.claim(ctx, keyed.Run{Request: keyed.Request{User: user, Key: key,
+		Fingerprint: s.Fingerprint("POST", path, []byte(body))}, EffectID: id, Fresh: true})
+	return claim{run, replay}, err
+}
+
+func must(t *testing.T, s *Store, user, key, body string) claim {
 	t.Helper()
 	c, err := begin(t, s, user, key, body)
 	if err != nil {
 		t.Fatalf("begin %s %.20s: %v", user, key, err)
 	}
 	return c
+}
+
+func runOf(user, key string) keyed.Run {
+	return keyed.Run{Request: keyed.Request{User: user, Key: key}}
 }
 
 // expire lets the leases of all runs end, as time does after a crash.
@@ -73,12 +93,14 @@ func TestOneOfManyDuplicatesRuns(t *testing.T) {
 	if fresh.Load() != 1 || busy.Load() != 19 {
 		t.Fatalf("%d ran, %d were told to wait; want 1 and 19", fresh.Load(), busy.Load())
 	}
-	if err := s.Finish(t.Context(), "7", "k", Answer{Status: 201, ETag: `"1"`, Body: []byte(`{"id":"1"}`)}); err != nil {
+	if err := s.store(t.Context(), runOf("7", "k"), keyed.Answer{Status: 201, ETag: `"1"`,
+		Body: []byte(`{"id":"1"}`)}); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
 		c := must(t, s, "7", "k", "{}")
-		if c.Fresh || c.EffectID != effect.Load() || c.Answer == nil || c.Answer.Status != 201 || c.Answer.ETag != `"1"` ||
+		if c.Answer == nil || c.Answer.EffectID != effect.Load() || !c.Answer.Replayed || c.Answer.Status != 201 ||
+			c.Answer.ETag != `"1"` ||
 			string(c.Answer.Body) != `{"id":"1"}` {
 			t.Errorf("after the answer: %+v, want it replayed", c)
 		}
@@ -92,14 +114,14 @@ func TestAKeyStandsForOneRequestOfOneUser(t *testing.T) {
 		problem.KindOf(err) != problem.Invalid {
 		t.Errorf("another body: %+v, %v; want idempotency_key_reused", c, err)
 	}
-	if _, err := s.Begin(t.Context(), "7", "k", s.Fingerprint("POST", "/v1/others", []byte(`{"n":1}`)),
-		nil); problem.CodeOf(err) != "idempotency_key_reused" {
+	if _, err := beginAt(t.Context(), s, "7", "k", "/v1/others",
+		`{"n":1}`); problem.CodeOf(err) != "idempotency_key_reused" {
 		t.Errorf("another route: %v, want idempotency_key_reused", err)
 	}
 	if c := must(t, s, "8", "k", `{"n":2}`); !c.Fresh || c.EffectID == first.EffectID {
 		t.Errorf("another user: %+v, want a claim of its own", c)
 	}
-	if err := s.Finish(t.Context(), "7", "k", Answer{Status: 409}); err != nil {
+	if err := s.store(t.Context(), runOf("7", "k"), keyed.Answer{Status: 409}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := begin(t, s, "7", "k", `{"n":2}`); problem.CodeOf(err) != "idempotency_key_reused" {
@@ -122,7 +144,7 @@ func TestARunAfterACrashHasTheSameEffect(t *testing.T) {
 	if _, err := begin(t, s, "7", "k", "{}"); problem.CodeOf(err) != "request_in_progress" {
 		t.Errorf("the second run has no lease of its own: %v", err)
 	}
-	if err := s.Release(t.Context(), "7", "k"); err != nil {
+	if err := s.release(t.Context(), runOf("7", "k")); err != nil {
 		t.Fatal(err)
 	}
 	if third := must(t, s, "7", "k", "{}"); third.Fresh || third.EffectID != first.EffectID {
@@ -137,11 +159,11 @@ func TestTheFirstAnswerStays(t *testing.T) {
 	expire(t, db)
 	must(t, s, "7", "k", "{}")
 	for _, status := range []int{201, 409} {
-		if err := s.Finish(t.Context(), "7", "k", Answer{Status: status}); err != nil {
+		if err := s.store(t.Context(), runOf("7", "k"), keyed.Answer{Status: status}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Release(t.Context(), "7", "k"); err != nil {
+	if err := s.release(t.Context(), runOf("7", "k")); err != nil {
 		t.Fatal(err)
 	}
 	if c := must(t, s, "7", "k", "{}"); c.Answer == nil || c.Answer.Status != 201 {
@@ -163,37 +185,18 @@ func TestABrokenConnectionDoesNotKeepAKey(t *testing.T) {
 	}
 	first := must(t, s, "7", "k", "{}")
 	breakAll()
-	if err := s.Release(t.Context(), "7", "k"); err != nil {
+	if err := s.release(t.Context(), runOf("7", "k")); err != nil {
 		t.Errorf("release: %v", err)
 	}
 	if c := must(t, s, "7", "k", "{}"); c.Fresh || c.EffectID != first.EffectID {
 		t.Errorf("after the release: %+v, want the same effect", c)
 	}
 	breakAll()
-	if err := s.Finish(t.Context(), "7", "k", Answer{Status: 201, Body: []byte("{}")}); err != nil {
+	if err := s.store(t.Context(), runOf("7", "k"), keyed.Answer{Status: 201, Body: []byte("{}")}); err != nil {
 		t.Errorf("finish: %v", err)
 	}
 	if c := must(t, s, "7", "k", "{}"); c.Answer == nil {
 		t.Errorf("after the end: %+v, want the answer", c)
-	}
-}
-
-var errBroken = errors.New("broken")
-
-// What is claimed in a transaction is claimed with it.
-func TestAClaimRollsBackWithItsTransaction(t *testing.T) {
-	s, _ := open(t)
-	err := s.Tx(t.Context(), func(ctx context.Context) error {
-		if _, err := s.Begin(ctx, "7", "k", s.Fingerprint("POST", "/v1/things", []byte("{}")), nil); err != nil {
-			return err
-		}
-		return errBroken
-	})
-	if !errors.Is(err, errBroken) {
-		t.Fatal(err)
-	}
-	if c := must(t, s, "7", "k", "{}"); !c.Fresh {
-		t.Errorf("after the rollback: %+v, want a fresh claim", c)
 	}
 }
 
@@ -232,7 +235,7 @@ func TestAKeptTokenRefusalRunsAgain(t *testing.T) {
 	if _, err := begin(t, s, "7", "k", "{}"); problem.CodeOf(err) != "request_in_progress" {
 		t.Errorf("beside it: %v, want request_in_progress", err)
 	}
-	if err := s.Finish(t.Context(), "7", "k", Answer{Status: 200}); err != nil {
+	if err := s.store(t.Context(), runOf("7", "k"), keyed.Answer{Status: 200}); err != nil {
 		t.Fatal(err)
 	}
 	if c := must(t, s, "7", "k", "{}"); c.Answer == nil || c.Answer.Status != 200 {
@@ -255,7 +258,7 @@ func TestTheSecretChangesUnderWay(t *testing.T) {
 	ask := func(s *Store, key string) {
 		t.Helper()
 		answered(s, "new "+key, key, "{}", false)
-		if err := s.Finish(t.Context(), "7", key, Answer{Status: 201}); err != nil {
+		if err := s.store(t.Context(), runOf("7", key), keyed.Answer{Status: 201}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -278,15 +281,18 @@ func TestTheSecretChangesUnderWay(t *testing.T) {
 func TestNothingIsKeptOfWhoIsGone(t *testing.T) {
 	s, db := open(t)
 	for _, user := range []string{"7", "8"} {
-		if _, err := s.Begin(t.Context(), user, "k", s.Fingerprint("POST", "/", nil), []byte(`{"name":"Wei"}`)); err != nil {
+		must(t, s, user, "k", "{}")
+		if err := db.Exec(`UPDATE idempotency_keys SET record = '{"name":"Wei"}' WHERE key = 'k' AND user_id = ?`,
+			user).Error; err != nil { // of an older version
 			t.Fatal(err)
 		}
-		if err := s.Finish(t.Context(), user, "k", Answer{Status: 201, Body: []byte(`{"name":"Wei"}`)}); err != nil {
+		if err := s.store(t.Context(), runOf(user, "k"),
+			keyed.Answer{Status: 201, Body: []byte(`{"name":"Wei"}`)}); err != nil {
 			t.Fatal(err)
 		}
 		must(t, s, user, "under way", "{}")
 		made := must(t, s, user, "made", "{}").EffectID
-		if err := s.Finish(t.Context(), user, "made", Answer{Status: 201,
+		if err := s.store(t.Context(), runOf(user, "made"), keyed.Answer{Status: 201,
 			Body: []byte(`{"id":"` + made + `","name":"Wei"}`)}); err != nil {
 			t.Fatal(err)
 		}
@@ -316,18 +322,16 @@ func TestEffect(t *testing.T) {
 	}
 }
 
-// What the first run knew commits with the key; later runs get that, not what they know.
-func TestARecordCommitsWithItsKey(t *testing.T) {
+// What an older version committed with a key, later runs get.
+func TestTheRecordOfAnOlderVersionIsHandedOn(t *testing.T) {
 	s, db := open(t)
-	fingerprint := s.Fingerprint("POST", "/v1/things", nil)
-	if c, err := s.Begin(t.Context(), "7", "k", fingerprint, []byte(`{"n":1}`)); err != nil || !c.Fresh ||
-		string(c.Record) != `{"n":1}` {
-		t.Fatalf("first run: %+v, %v", c, err)
+	first := must(t, s, "7", "k", "{}")
+	if err := db.Exec(`UPDATE idempotency_keys SET record = '{"n":1}'`).Error; err != nil {
+		t.Fatal(err)
 	}
 	expire(t, db)
-	if c, err := s.Begin(t.Context(), "7", "k", fingerprint, []byte(`{"n":2}`)); err != nil || c.Fresh ||
-		string(c.Record) != `{"n":1}` {
-		t.Errorf("second run: %+v, %v; want the first one's record", c, err)
+	if c := must(t, s, "7", "k", "{}"); string(c.Record) != `{"n":1}` || c.Fresh || c.EffectID != first.EffectID {
+		t.Errorf("%+v, want the record", c)
 	}
 	for key, want := range map[string]bool{"k": true, "other": false} {
 		if seen, err := s.Seen(t.Context(), "7", key); err != nil || seen != want {

@@ -6,18 +6,13 @@ import "daprmall.dev/services/kit/idempotency/keyed"
 // statements costs four more round trips. These are parts of such a statement, for its WITH. What they do not do,
 // because the key is taken or the condition is false, is done in a transaction by Store.Do.
 
-// Run is a request with its key.
-type Run struct {
-	User, Key   string
-	Fingerprint []byte
-}
-
-// ClaimPart claims a new key if a condition holds. It takes the arguments of ClaimArgs. A run with the same
-// effect id continues such a claim. Locks are taken in the order key, then what it stands for, as with Begin.
+// ClaimPart claims a new key if a condition holds. It takes the arguments of ClaimArgs. Locks are taken in the order
+// key, then what it stands for, as in a transaction of Store.Do, which continues a claim that did not begin the
+// request.
 func ClaimPart(condition string) string {
 	return `INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until)
 		SELECT ?::bigint, ?, ?::bytea, ?::bigint, now() + make_interval(secs => ?)
-		WHERE ` + condition + ` ON CONFLICT (user_id, key) DO NOTHING RETURNING 1`
+		WHERE ` + condition + ` ON CONFLICT (user_id, key) DO NOTHING RETURNING user_id, key, effect_id`
 }
 
 // ClaimArgs are the arguments of ClaimPart.

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
@@ -23,9 +24,9 @@ func TestNothingReadsAllKeys(t *testing.T) {
 	s, ctx := New(watched.DB, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler)), t.Context()
 	must(t, s, "7", "a", "{}")
 	_, seen := s.Seen(ctx, "7", "a")
-	finish := s.Finish(ctx, "7", "a", Answer{Status: 201, Body: []byte("{}")})
+	finish := s.store(ctx, runOf("7", "a"), keyed.Answer{Status: 201, Body: []byte("{}")})
 	must(t, s, "7", "a", "{}") // a repeat
-	for what, err := range map[string]error{"seen": seen, "finish": finish, "release": s.Release(ctx, "7", "b"),
+	for what, err := range map[string]error{"seen": seen, "finish": finish, "release": s.release(ctx, runOf("7", "b")),
 		"forget user": s.PurgeUser(ctx, "1007"),
 		"purge":       old.Run(ctx, watched.DB)} {
 		if err != nil {

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -11,7 +10,6 @@ import (
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/kit/telemetry"
 	"daprmall.dev/services/kit/web"
 )
 
@@ -89,13 +87,6 @@ func WriteAnswer(c *gin.Context, a keyed.Answer) {
 		return
 	}
 	c.Data(a.Status, contentType, a.Body)
-}
-
-// Refusal is the answer to store for a refused request.
-func Refusal(ctx context.Context, err error) idempotency.Answer {
-	doc, _ := problem.Describe(err, telemetry.TraceOf(ctx).ID)
-	body, _ := json.Marshal(doc) // strings and integers only
-	return idempotency.Answer{Status: doc.Status, Body: body}
 }
 
 // recorder keeps a copy of the answer's body.

@@ -1,11 +1,7 @@
 package api
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -28,8 +24,8 @@ type request struct {
 	ExpectedTotal *int64           `json:"expected_total"`
 }
 
-func (r request) read(userID string) (checkout.Request, error) {
-	out := checkout.Request{UserID: userID, AddressID: r.AddressID, ExpectedTotal: r.ExpectedTotal}
+func (r request) read() (checkout.Request, error) {
+	out := checkout.Request{AddressID: r.AddressID, ExpectedTotal: r.ExpectedTotal}
 	if !ids.Valid(r.AddressID) {
 		return out, problem.Validation(problem.Field{Field: "address_id", Message: "is not an id"})
 	}
@@ -43,125 +39,24 @@ func (r request) read(userID string) (checkout.Request, error) {
 	return out, err
 }
 
-// run is one request with its key.
-type run struct {
-	user, key   string
-	fingerprint []byte
-}
-
 func (h handler) checkOut(c *gin.Context) error {
-	key, err := web.Key(c.Request.Header)
+	key, err := server.RequireKey(c, h.keys)
 	if err != nil {
 		return err
-	}
-	if key == "" {
-		return web.NeedKey()
 	}
 	var in request
 	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
-	user := web.User(c).ID
-	req, err := in.read(user)
+	req, err := in.read()
 	if err != nil {
 		return err
 	}
-	body, err := web.Body(c)
+	answer, err := h.checkout.CheckOut(c.Request.Context(), key, req)
 	if err != nil {
 		return err
 	}
-	r := run{user, key, h.keys.Fingerprint(http.MethodPost, "/v1/checkout", body)}
-	ctx, done := idempotency.Detached(c.Request.Context())
-	defer done()
-	record, claim, err := h.begin(ctx, r, req)
-	switch {
-	case err != nil:
-		return err
-	case claim.Answer != nil:
-		server.WriteAnswer(c, *claim.Answer)
-		return nil
-	case record == nil:
-		return problem.New(problem.Conflict, "checkout_expired",
-			"This checkout is too old. Try again with a new Idempotency-Key.")
-	}
-	order, err := h.checkout.Run(ctx, *record, claim.Fresh)
-	return h.finish(c, r, order, err)
-}
-
-// begin commits the record with the key, by one statement, before anything is held. A repeated key goes on with its
-// record, whatever the cart or the address are by now.
-func (h handler) begin(ctx context.Context, r run, req checkout.Request) (*checkout.Record, idempotency.Claim, error) {
-	if req.Items == nil { // a repetition must neither ask cart again nor fail because cart does
-		seen, err := h.keys.Seen(ctx, r.user, r.key)
-		if err != nil {
-			return nil, idempotency.Claim{}, err
-		}
-		if seen {
-			return h.claim(ctx, r, nil)
-		}
-	}
-	resolved, refused := h.checkout.Resolve(ctx, req)
-	switch {
-	case refused == nil:
-		text, err := json.Marshal(resolved)
-		if err != nil {
-			return nil, idempotency.Claim{}, err
-		}
-		return h.claim(ctx, r, text)
-	case !checkout.Definite(refused):
-		return nil, idempotency.Claim{}, refused
-	}
-	var record *checkout.Record
-	var claim idempotency.Claim
-	err := h.keys.Tx(ctx, func(ctx context.Context) error {
-		var err error
-		if record, claim, err = h.claim(ctx, r, nil); err != nil || !claim.Fresh {
-			return err
-		}
-		// A definite refusal is kept as the answer of this key.
-		return h.keys.Finish(ctx, r.user, r.key, server.Refusal(ctx, refused))
-	})
-	if err == nil && claim.Fresh {
-		err = refused
-	}
-	return record, claim, err
-}
-
-// claim returns the record of the key: the one that is kept, or this one if the key is new.
-func (h handler) claim(ctx context.Context, r run, record []byte) (*checkout.Record, idempotency.Claim, error) {
-	claim, err := h.keys.Begin(ctx, r.user, r.key, r.fingerprint, record)
-	if err != nil || claim.Answer != nil || claim.Record == nil {
-		return nil, claim, err
-	}
-	kept := &checkout.Record{}
-	if err := json.Unmarshal(claim.Record, kept); err != nil {
-		return nil, claim, fmt.Errorf("read the record of checkout %s: %w", claim.EffectID, err)
-	}
-	kept.OrderID = claim.EffectID
-	return kept, claim, nil
-}
-
-// finish keeps a definite answer and sends it. A client that has disconnected gets the same answer when it asks again.
-func (h handler) finish(c *gin.Context, r run, order checkout.Order, err error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), 3*time.Second)
-	defer cancel()
-	if err != nil && !checkout.Definite(err) {
-		if e := h.keys.Release(ctx, r.user, r.key); e != nil {
-			return e
-		}
-		return err
-	}
-	answer := idempotency.Answer{Status: http.StatusCreated, Body: order}
-	if err != nil {
-		answer = server.Refusal(ctx, err)
-	}
-	if e := h.keys.Finish(ctx, r.user, r.key, answer); e != nil {
-		return e
-	}
-	if err != nil {
-		return err
-	}
-	c.Data(http.StatusCreated, "application/json; charset=utf-8", order)
+	server.WriteAnswer(c, answer)
 	return nil
 }
 

@@ -5,11 +5,11 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -30,26 +30,32 @@ import (
 	"daprmall.dev/services/kit/server"
 )
 
-// fakePeers are product, order and cart. The checkout's process can be killed before or after a call of each.
+// fakePeers are product, order and cart. The checkout's process can die before or after a call of each.
 type fakePeers struct {
+	t      *testing.T
 	cart   []checkout.Item
+	away   error             // cart cannot be reached
+	asked  int               // how often cart was
 	holds  map[string]string // order id → what is held
 	orders map[string]string // order id → what was ordered, and where it goes
 	killed string            // the call during which the process dies, "" for none
+	dead   chan struct{}     // closed when it has died
 	turned error             // order's answer before it has looked at the request
 }
 
-var errKilled = errors.New("killed")
-
+// die ends a run as a crash does: it does nothing any more.
 func (w *fakePeers) die(at string) {
 	if w.killed == at {
-		panic(errKilled)
+		close(w.dead)
+		<-w.t.Context().Done()
+		runtime.Goexit()
 	}
 }
 
 func (w *fakePeers) Items(context.Context) ([]checkout.Item, error) {
+	w.asked++
 	w.die("before cart")
-	return w.cart, nil
+	return w.cart, w.away
 }
 
 func (w *fakePeers) Hold(_ context.Context, id string, items []checkout.Item) (checkout.Held, error) {
@@ -103,6 +109,8 @@ type fixture struct {
 	db    *gorm.DB
 	web   http.Handler
 	token string
+
+	watched *postgrestest.Watched
 }
 
 func open(t *testing.T) *fixture {
@@ -113,14 +121,17 @@ func open(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &fakePeers{cart: []checkout.Item{{ProductID: "5", Quantity: 2}}, holds: map[string]string{},
+	w := &fakePeers{t: t, cart: []checkout.Item{{ProductID: "5", Quantity: 2}}, holds: map[string]string{},
 		orders: map[string]string{}}
-	kept := store.New(db)
-	if _, err := kept.Add(t.Context(), checkout.Address{ID: "1", UserID: "7",
+	watched := postgrestest.Watch(db)
+	addresses := store.New(watched.DB)
+	keys := idempotency.New(watched.DB, source, []byte("hmac"), log)
+	if _, err := addresses.Add(t.Context(), checkout.Address{ID: "1", UserID: "7",
 		PostalAddress: checkout.PostalAddress{City: "Wuhan", Country: "CN"}}); err != nil {
 		t.Fatal(err)
 	}
-	service := checkout.NewService(kept, w, w, w, func() checkout.Shipping { return checkout.Shipping{} },
+	service := checkout.NewService(addresses, store.NewCheckouts(watched.DB), keys, w, w, w,
+		func() checkout.Shipping { return checkout.Shipping{} },
 		func() string { return "CNY" }, log)
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -131,7 +142,7 @@ func open(t *testing.T) *fixture {
 			return identity.KeySet{Keys: []identity.Key{{Kty: "OKP", Crv: "Ed25519", Kid: "k",
 				X: base64.RawURLEncoding.EncodeToString(public)}}}, nil
 		}))
-	api.Routes(s, inbox.New(db, nil, log), idempotency.New(db, source, []byte("hmac"), log), kept, service)
+	api.Routes(s, inbox.New(db, nil, log), keys, addresses, service)
 	now := time.Now()
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA,
 		identity.Claims{Roles: []string{"customer"}, Session: "s", Type: identity.AccessType, IssuedMS: now.UnixMilli(),
@@ -143,24 +154,45 @@ func open(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{fakePeers: w, t: t, db: db, web: s, token: signed}
+	return &fixture{fakePeers: w, t: t, db: db, web: s, token: signed, watched: watched}
 }
+
+const theCart = `{"address_id":"1"}`
 
 // checkOut sends the same request each time: the cart, to address 1. It returns the order's id or the refusal's code.
 func (c *fixture) checkOut() (id, code string) {
 	c.t.Helper()
-	req := httptest.NewRequest(http.MethodPost, "/v1/checkout", strings.NewReader(`{"address_id":"1"}`))
-	for name, value := range map[string]string{"dapr-api-token": "secret", "dapr-caller-app-id": "api-gateway",
-		"Authorization": "Bearer " + c.token, "Idempotency-Key": "k"} {
-		req.Header.Set(name, value)
-	}
-	rec := httptest.NewRecorder()
-	c.web.ServeHTTP(rec, req)
+	return c.send("k", theCart)
+}
+
+func (c *fixture) send(key, body string) (id, code string) {
+	c.t.Helper()
+	rec := c.serve(key, body)
 	var a struct{ ID, Code string }
 	if err := json.Unmarshal(rec.Body.Bytes(), &a); err != nil {
 		c.t.Fatalf("%d %s: %v", rec.Code, rec.Body, err)
 	}
 	return a.ID, a.Code
+}
+
+func (c *fixture) serve(key, body string) *httptest.ResponseRecorder {
+	req := httptest.NewRequest(http.MethodPost, "/v1/checkout", strings.NewReader(body))
+	for name, value := range map[string]string{"dapr-api-token": "secret", "dapr-caller-app-id": "api-gateway",
+		"Authorization": "Bearer " + c.token, "Idempotency-Key": key} {
+		req.Header.Set(name, value)
+	}
+	rec := httptest.NewRecorder()
+	c.web.ServeHTTP(rec, req)
+	return rec
+}
+
+// dies sends a request and waits until its process has died at this point.
+func (c *fixture) dies(at, body string) {
+	c.t.Helper()
+	c.killed, c.dead = at, make(chan struct{})
+	go c.serve("k", body)
+	<-c.dead
+	c.killed = ""
 }
 
 func (c *fixture) sql(text string) {
@@ -179,14 +211,10 @@ func TestACheckoutGoesOnWhereItsProcessDied(t *testing.T) {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
 			c := open(t)
-			c.killed = at
-			if _, code := c.checkOut(); code != "internal" {
-				t.Fatalf("the run that dies answers %q", code)
-			}
+			c.dies(at, theCart)
 			if len(c.holds) > 1 || !committed && len(c.holds) > 0 {
 				t.Errorf("holds after the death: %v", c.holds)
 			}
-			c.killed = ""
 			if committed {
 				if _, code := c.checkOut(); code != "request_in_progress" {
 					t.Errorf("while the dead run's lease lasts: %q, want request_in_progress", code)
@@ -221,9 +249,7 @@ func TestATokenThatRunsOutOnTheWayIsNoAnswer(t *testing.T) {
 			t.Parallel()
 			c := open(t)
 			if placed {
-				c.killed = "after order"
-				c.checkOut()
-				c.killed = ""
+				c.dies("after order", theCart)
 				c.sql("UPDATE idempotency_keys SET lease_until = now() - interval '1 second'")
 			}
 			c.turned = fmt.Errorf("order: %w", problem.New(problem.Unauthenticated, "unauthenticated", "Sign in."))
@@ -236,5 +262,79 @@ func TestATokenThatRunsOutOnTheWayIsNoAnswer(t *testing.T) {
 				t.Errorf("signed in again: order %q, %q; orders %v; want the one order", id, code, c.orders)
 			}
 		})
+	}
+}
+
+// A named list of items goes on with the record as the cart does, though its address is looked up again.
+func TestNamedItemsGoOnWithTheRecord(t *testing.T) {
+	c := open(t)
+	const named = `{"address_id":"1","items":[{"product_id":"9","quantity":3}],"expected_total":300}`
+	c.dies("before hold", named)
+	c.sql("UPDATE addresses SET removed_at = now()")
+	c.sql("UPDATE idempotency_keys SET lease_until = now() - interval '1 second'")
+	if id, code := c.send("k", named); code != "" || c.orders[id] != "[{9 3}] to Wuhan" || c.asked > 0 {
+		t.Errorf("order %q, %q; orders %v", id, code, c.orders)
+	}
+}
+
+// A definite refusal before anything began is kept as the key's answer; an unreachable service is not. A repetition
+// does not ask cart.
+func TestARefusalIsAnAnswerAnOutageIsNot(t *testing.T) {
+	c := open(t)
+	full := c.cart
+	c.away = problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is away")
+	if _, code := c.checkOut(); code != "unavailable" {
+		t.Fatalf("without a cart: %q, want unavailable", code)
+	}
+	c.away, c.cart = nil, nil
+	if _, code := c.checkOut(); code != "empty_cart" {
+		t.Fatalf("with an empty cart: %q, want empty_cart", code)
+	}
+	c.cart = full
+	if _, code := c.checkOut(); code != "empty_cart" || c.asked != 2 {
+		t.Errorf("the same key again: %q, cart asked %d times; want the refusal again", code, c.asked)
+	}
+	if id, code := c.send("other", theCart); code != "" || c.orders[id] == "" {
+		t.Errorf("another key: %q, want an order", code)
+	}
+	c.away = problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is away")
+	if id, code := c.send("other", theCart); code != "" || c.orders[id] == "" {
+		t.Errorf("again without a cart: %q, want the order", code)
+	}
+}
+
+// A checkout is three statements, each a transaction by itself: the address; the key and the record; the answer and
+// what became of it. One more finds out whether to ask cart.
+func TestACheckoutIsThreeStatements(t *testing.T) {
+	c := open(t)
+	for body, want := range map[string]int{`{"address_id":"1","items":[{"product_id":"9","quantity":3}]}`: 3, theCart: 4} {
+		before := c.watched.Runs()
+		if id, code := c.send(body, body); code != "" || c.orders[id] == "" {
+			t.Fatalf("%q, want an order", code)
+		}
+		if n := c.watched.Runs() - before; n != want {
+			t.Errorf("%s: %d statements, want %d", body, n, want)
+		}
+	}
+}
+
+// Older versions kept the record as JSON with the key. What they have begun is finished, with the same order id.
+func TestACheckoutOfAnOlderVersionGoesOn(t *testing.T) {
+	c := open(t)
+	c.dies("before hold", theCart)
+	c.sql(`UPDATE idempotency_keys SET lease_until = now(), record = '{"user_id":"7","items":[{"product_id":"9",
+		"quantity":3}],"place":{"recipient":"Li","street":"","city":"Ulm","state":"","country":"DE","postal_code":""},
+		"from_cart":false,"expected_total":300}'`)
+	var begun string
+	if err := c.db.Raw("DELETE FROM checkouts RETURNING order_id").Scan(&begun).Error; err != nil {
+		t.Fatal(err)
+	}
+	if id, code := c.checkOut(); id != begun || code != "" || c.orders[id] != "[{9 3}] to Ulm" {
+		t.Errorf("order %q, %q, want %s; orders %v", id, code, begun, c.orders)
+	}
+	var kept string
+	if err := c.db.Raw("SELECT concat_ws(' ', order_id, user_id, key, state, from_cart, expected_total) FROM checkouts").
+		Scan(&kept).Error; err != nil || kept != begun+" 7 k placed f 300" {
+		t.Errorf("kept %q, %v", kept, err)
 	}
 }

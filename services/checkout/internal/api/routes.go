@@ -37,6 +37,6 @@ func Routes(
 	s.PUT("/v1/orders/:id/address", gateway, s.SignedIn, server.Handle(h.changeAddress))
 
 	// Events. Detached because it locks rows that no key of the batch names.
-	inbox.OnDetached(in, "user", userv1.TypeDeleted, a.OnUserDeleted)
+	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
 	s.ReceiveEvents(in)
 }

@@ -89,14 +89,14 @@ func Sum(items []Item, isID func(string) bool) ([]Item, error) {
 	return out, nil
 }
 
-// Record is what a checkout commits with its key before anything is held; the key's effect id is the order id.
+// Record is what a checkout commits before anything is held.
 type Record struct {
-	OrderID       string        `json:"-"`
-	UserID        string        `json:"user_id"`
-	Items         []Item        `json:"items"`
-	PostalAddress PostalAddress `json:"place"`
-	FromCart      bool          `json:"from_cart"`
-	ExpectedTotal *int64        `json:"expected_total,omitempty"`
+	OrderID       string
+	UserID        string
+	Items         []Item
+	PostalAddress PostalAddress
+	FromCart      bool
+	ExpectedTotal *int64
 }
 
 // Line is an item with the catalogue's present name and price.

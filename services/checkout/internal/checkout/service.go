@@ -2,11 +2,13 @@ package checkout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
 
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -52,6 +54,8 @@ type Orders interface {
 // Service has the use cases of checkout.
 type Service struct {
 	addresses Addresses
+	records   Records
+	keys      keyed.Runner
 	cart      Cart
 	stock     Stock
 	orders    Orders
@@ -61,27 +65,26 @@ type Service struct {
 }
 
 // NewService connects the use cases with what they need.
-func NewService(addresses Addresses, cart Cart, stock Stock, orders Orders, shipping func() Shipping,
-	currency func() string, log *slog.Logger) *Service {
-	return &Service{addresses: addresses, cart: cart, stock: stock, orders: orders, shipping: shipping, currency: currency,
-		log: log}
+func NewService(addresses Addresses, records Records, keys keyed.Runner, cart Cart, stock Stock, orders Orders,
+	shipping func() Shipping, currency func() string, log *slog.Logger) *Service {
+	return &Service{addresses: addresses, records: records, keys: keys, cart: cart, stock: stock, orders: orders,
+		shipping: shipping, currency: currency, log: log}
 }
 
 // Request is a checkout as the shopper sends it.
 type Request struct {
-	UserID        string
 	AddressID     string
 	Items         []Item // nil: the cart
 	ExpectedTotal *int64
 }
 
 // Resolve looks up address and items, before anything is committed or held.
-func (s *Service) Resolve(ctx context.Context, r Request) (Record, error) {
-	a, err := s.addresses.Find(ctx, r.UserID, r.AddressID)
+func (s *Service) Resolve(ctx context.Context, userID string, r Request) (Record, error) {
+	a, err := s.addresses.Find(ctx, userID, r.AddressID)
 	if err != nil {
 		return Record{}, err
 	}
-	rec := Record{UserID: r.UserID, Items: r.Items, PostalAddress: a.PostalAddress, ExpectedTotal: r.ExpectedTotal}
+	rec := Record{UserID: userID, Items: r.Items, PostalAddress: a.PostalAddress, ExpectedTotal: r.ExpectedTotal}
 	if r.Items == nil {
 		rec.FromCart = true
 		if rec.Items, err = s.fromCart(ctx); err != nil {
@@ -127,7 +130,7 @@ func (s *Service) Run(ctx context.Context, r Record, alone bool) (Order, error) 
 	if err == nil {
 		return placed, nil
 	}
-	if !Definite(err) {
+	if !keyed.Definite(err) {
 		return nil, fmt.Errorf("place order %s: %w", r.OrderID, err)
 	}
 	s.release(ctx, r.OrderID)
@@ -156,17 +159,6 @@ func (s *Service) release(ctx context.Context, orderID string) {
 	if err := s.stock.Release(ctx, orderID); err != nil {
 		s.log.WarnContext(ctx, "hold not released, it will run out", "order", orderID, "error", err)
 	}
-}
-
-// Definite reports whether an error is an answer. Anything that may still take effect, or may be tried again, is not;
-// nor is a refused token or caller: whoever refuses those has not looked whether the order exists.
-func Definite(err error) bool {
-	switch problem.KindOf(err) {
-	case problem.Internal, problem.Unavailable, problem.Timeout, problem.TooManyRequests,
-		problem.Unauthenticated, problem.Forbidden:
-		return false
-	}
-	return true
 }
 
 func soldOut(shortages []Shortage) error {
@@ -207,4 +199,9 @@ func (s *Service) ChangeAddress(ctx context.Context, userID, orderID, addressID 
 		return nil, err
 	}
 	return s.orders.ChangeAddress(ctx, orderID, a.PostalAddress)
+}
+
+// ForgetUser deletes the addresses of a deleted account, those of its checkouts too.
+func (s *Service) ForgetUser(ctx context.Context, userID string) error {
+	return errors.Join(s.addresses.RemoveAll(ctx, userID), s.records.EraseAddresses(ctx, userID))
 }

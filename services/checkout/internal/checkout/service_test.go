@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
-	"time"
 
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -100,7 +100,7 @@ func (w *fakePeers) ChangeAddress(context.Context, string, PostalAddress) (Order
 }
 
 func newService(w *fakePeers) *Service {
-	return NewService(nil, w, w, w, func() Shipping { return Shipping{Fee: 10} }, func() string { return "CNY" },
+	return NewService(nil, nil, nil, w, w, w, func() Shipping { return Shipping{Fee: 10} }, func() string { return "CNY" },
 		slog.New(slog.DiscardHandler))
 }
 
@@ -128,7 +128,7 @@ func TestRetryGoesOnWhereverTheRunWasCut(t *testing.T) {
 	} {
 		w := newTown()
 		cut(w, timeout)
-		if _, err := newService(w).Run(t.Context(), rec(2), true); Definite(err) {
+		if _, err := newService(w).Run(t.Context(), rec(2), true); keyed.Definite(err) {
 			t.Errorf("%s: %v is taken for an answer", name, err)
 		}
 		if w.released != 0 {
@@ -250,17 +250,6 @@ func TestLateRunIsExpired(t *testing.T) {
 	w.fenced["1"] = true
 	if _, err := newService(w).Run(t.Context(), rec(2), false); problem.CodeOf(err) != "checkout_expired" || w.left != 10 {
 		t.Errorf("%v, %d left; want checkout_expired and all 10", err, w.left)
-	}
-}
-
-func TestOnlyAnswersAreDefinite(t *testing.T) {
-	for err, want := range map[error]bool{timeout: false, errors.New("bug"): false, context.Canceled: false,
-		problem.NewUnavailable(nil, time.Second, "down"): false, problem.New(problem.TooManyRequests, "", "slow down"): false,
-		problem.New(problem.Unauthenticated, "", "sign in"): false, problem.New(problem.Forbidden, "", "not you"): false,
-		problem.New(problem.Conflict, "sold_out", "no"): true, problem.NewNotFound("address"): true} {
-		if got := Definite(fmt.Errorf("wrapped: %w", err)); got != want {
-			t.Errorf("Definite(%v) = %v, want %v", err, got, want)
-		}
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package store keeps addresses in PostgreSQL. The records of checkouts lie with their idempotency keys.
+// Package store keeps addresses and the records of checkouts in PostgreSQL.
 package store
 
 import (

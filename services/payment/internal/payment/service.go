@@ -24,16 +24,11 @@ type Orders interface {
 	Payable(ctx context.Context, orderID string) (*Bill, error)
 }
 
-// Keys runs requests with an Idempotency-Key.
-type Keys interface {
-	Do(ctx context.Context, r keyed.Request, w keyed.Work) (keyed.Answer, error)
-}
-
 // Service has the use cases of payments.
 type Service struct {
 	store     Store
 	orders    Orders
-	keys      Keys
+	keys      keyed.Runner
 	providers map[string]Provider
 	names     []string      // of providers
 	use       func() string // the provider of new attempts
@@ -43,7 +38,7 @@ type Service struct {
 
 // NewService connects the use cases with what they need. Attempts keep the provider they began with; use names the one
 // for new ones.
-func NewService(store Store, orders Orders, keys Keys, providers []Provider, use func() string,
+func NewService(store Store, orders Orders, keys keyed.Runner, providers []Provider, use func() string,
 	log *slog.Logger) *Service {
 	s := &Service{store: store, orders: orders, keys: keys, providers: map[string]Provider{}, use: use, log: log,
 		now: time.Now}
