@@ -108,7 +108,8 @@ func (s *Checkouts) EraseAddresses(ctx context.Context, userID string) error {
 		if err := archive.KeepInPlace(tx); err != nil {
 			return err
 		}
-		if err := tx.Exec("UPDATE all_checkouts SET address = '{}' WHERE user_id = ?", userID).Error; err != nil {
+		err := tx.Exec("UPDATE all_checkouts SET address = '{}' WHERE user_id = ? AND address <> '{}'", userID).Error
+		if err != nil {
 			return fmt.Errorf("erase addresses of checkouts: %w", err)
 		}
 		return nil

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"log/slog"
 	"reflect"
 	"strconv"
 	"testing"
@@ -61,6 +63,35 @@ func TestARecordCommitsWithItsKey(t *testing.T) {
 		t.Errorf("keys %q", got)
 	}
 }
+
+// The connection breaks after the commit, so that nobody knows of it: the run finds its record, and is still the first.
+func TestACommitThatNobodyKnowsOfIsFound(t *testing.T) {
+	db := postgrestest.Open(t, idempotency.Migrations, store.Migrations)
+	s := store.NewCheckouts(db)
+	keys := idempotency.New(db, &orderIDs{}, []byte("secret"), slog.New(slog.DiscardHandler))
+	var found checkout.Record
+	_, err := keys.Do(t.Context(), runOf("7", "k", "").Request, keyed.Work{
+		BeginNew: func(ctx context.Context, run keyed.Run) (bool, error) {
+			_, err := s.Begin(ctx, run, recordOf(run))
+			return false, err
+		},
+		Begin: func(ctx context.Context, run keyed.Run) (err error) {
+			if !run.Fresh {
+				t.Errorf("it is not the first run: %+v", run)
+			}
+			found, err = s.Find(ctx, run)
+			return err
+		},
+		Act: func(context.Context, keyed.Run) (keyed.Answer, error) { return keyed.Created(nil), nil },
+	})
+	if want := recordOf(runOf("7", "k", "1")); err != nil || !reflect.DeepEqual(found, want) {
+		t.Errorf("%+v, %v; want %+v", found, err, want)
+	}
+}
+
+type orderIDs struct{ n int }
+
+func (o *orderIDs) Next() (string, error) { o.n++; return strconv.Itoa(o.n), nil }
 
 // The first end stays, that of the checkout as that of its key.
 func TestACheckoutEndsOnce(t *testing.T) {
