@@ -59,5 +59,5 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 // everyAtOnce is app.Every for work that must not wait for its first pause. Its pauses vary, so that replicas do not
 // all work at the same moment.
 func everyAtOnce(a *app.App, name string, pause time.Duration, work func(context.Context) error) {
-	a.Go(worker.Loop{Name: name, Log: a.Log, AtOnce: true, Every: worker.Spread(pause, pause/5), Work: work}.Run)
+	a.Go(worker.Loop{Name: name, Log: a.Log, AtOnce: true, Every: worker.PauseWithJitter(pause, pause/5), Work: work}.Run)
 }

@@ -305,5 +305,6 @@ func (l *Live) Lost() int { return int(l.lostCount.Load()) }
 
 // Run refreshes until ctx ends. While the store is unreachable the values stay.
 func (l *Live) Run(ctx context.Context) {
-	worker.Loop{Name: "configuration", Log: l.log, Every: worker.Spread(pollEvery, time.Second), Work: l.Refresh}.Run(ctx)
+	worker.Loop{Name: "configuration", Log: l.log, Every: worker.PauseWithJitter(pollEvery, time.Second),
+		Work: l.Refresh}.Run(ctx)
 }

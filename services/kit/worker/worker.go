@@ -94,8 +94,8 @@ func (l Loop) report(ctx context.Context, before string, err error) string {
 // Pause is an Every of constant length.
 func Pause(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
 
-// Spread is an Every of least plus a random part of more, so that replicas do not all work at the same moment.
-func Spread(least, more time.Duration) func() time.Duration {
+// PauseWithJitter is an Every of least plus a random part of more, so that replicas do not all work at the same moment.
+func PauseWithJitter(least, more time.Duration) func() time.Duration {
 	return func() time.Duration { return least + rand.N(more) }
 }
 

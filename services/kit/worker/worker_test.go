@@ -80,7 +80,7 @@ func TestALoopWorksAfterEachPause(t *testing.T) {
 }
 
 func TestASpreadPauseVaries(t *testing.T) {
-	pause, seen := worker.Spread(time.Second, time.Second), map[time.Duration]bool{}
+	pause, seen := worker.PauseWithJitter(time.Second, time.Second), map[time.Duration]bool{}
 	for range 100 {
 		d := pause()
 		if seen[d] = true; d < time.Second || d >= 2*time.Second {

@@ -8,7 +8,7 @@ import (
 	"daprmall.dev/services/contracts/userv1"
 )
 
-// OnOrderPlaced takes from the cart what the order took from it.
+// OnOrderPlaced removes the ordered quantities from the cart, if the order was made from the cart.
 func (h handler) OnOrderPlaced(ctx context.Context, e orderv1.Placed) error {
 	if !e.FromCart {
 		return nil
@@ -22,5 +22,5 @@ func (h handler) OnOrderPlaced(ctx context.Context, e orderv1.Placed) error {
 
 // OnUserDeleted deletes the cart of an account.
 func (h handler) OnUserDeleted(ctx context.Context, e userv1.Deleted) error {
-	return h.carts.Forget(ctx, e.UserID)
+	return h.carts.Delete(ctx, e.UserID)
 }

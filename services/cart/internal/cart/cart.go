@@ -50,7 +50,7 @@ func (c *Cart) ApplyOnce(effect string, change func() error) error {
 	return nil
 }
 
-// CheckQuantity refuses what is outside lo–999.
+// CheckQuantity refuses a quantity below lo or above MaxQuantity.
 func CheckQuantity(n, lo int64) error {
 	if n < lo || n > MaxQuantity {
 		return problem.Validation(problem.Field{Field: "quantity", Message: "must be a whole number up to 999"})

@@ -76,7 +76,7 @@ func (s *Service) Show(ctx context.Context, userID string) (View, error) {
 
 // Add adds a product that is on sale. effect identifies the request, so that a repetition has no effect.
 func (s *Service) Add(ctx context.Context, userID, productID string, quantity int64, effect string) (View, error) {
-	return s.with(ctx, userID, productID, func(c *Cart, p Product) error {
+	return s.changeWithProduct(ctx, userID, productID, func(c *Cart, p Product) error {
 		return c.ApplyOnce(effect, func() error { return c.Add(productID, p.Name, quantity) })
 	})
 }
@@ -89,7 +89,8 @@ func (s *Service) Set(ctx context.Context, userID, productID string, quantity in
 	if quantity == 0 {
 		return s.Remove(ctx, userID, productID)
 	}
-	return s.with(ctx, userID, productID, func(c *Cart, p Product) error { return c.Set(productID, p.Name, quantity) })
+	return s.changeWithProduct(ctx, userID, productID,
+		func(c *Cart, p Product) error { return c.Set(productID, p.Name, quantity) })
 }
 
 // Remove removes a product.
@@ -115,8 +116,9 @@ func (s *Service) Take(ctx context.Context, userID, orderID string, lines []Line
 	return err
 }
 
-// with changes a cart, given a product that must be on sale.
-func (s *Service) with(ctx context.Context, userID, productID string, change func(c *Cart, p Product) error) (View,
+// changeWithProduct changes a cart with the data of a product, which must be on sale.
+func (s *Service) changeWithProduct(ctx context.Context, userID, productID string,
+	change func(c *Cart, p Product) error) (View,
 	error) {
 	products, err := s.catalogue.Products(ctx, []string{productID})
 	if err != nil {
@@ -173,8 +175,8 @@ func (s *Service) render(c Cart, products map[string]Product) (View, error) {
 	return v, nil
 }
 
-// Forget deletes the cart of a deleted account with everything in it.
-func (s *Service) Forget(ctx context.Context, userID string) error {
+// Delete deletes the cart of a deleted account with everything in it.
+func (s *Service) Delete(ctx context.Context, userID string) error {
 	_, err := s.store.Change(ctx, userID, func(c *Cart) error {
 		*c = Cart{}
 		return nil

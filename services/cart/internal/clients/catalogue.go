@@ -11,7 +11,7 @@ import (
 )
 
 // Catalogue implements cart.Catalogue by calling the product service.
-type Catalogue struct{ side *sidecar.Client }
+type Catalogue struct{ sidecar *sidecar.Client }
 
 // NewCatalogue makes the client.
 func NewCatalogue(side *sidecar.Client) Catalogue { return Catalogue{side} }
@@ -19,7 +19,7 @@ func NewCatalogue(side *sidecar.Client) Catalogue { return Catalogue{side} }
 // Products implements cart.Catalogue.
 func (c Catalogue) Products(ctx context.Context, ids []string) (map[string]cart.Product, error) {
 	var answer productv1.GetAnswer
-	err := c.side.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathGet,
+	err := c.sidecar.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathGet,
 		In: productv1.GetRequest{IDs: ids}, Out: &answer, System: true})
 	if err != nil {
 		return nil, err

@@ -16,8 +16,8 @@ import (
 
 const (
 	component = "carts"
-	keep      = 180 * 24 * time.Hour // an abandoned cart expires half a year after its last change
-	tries     = 20
+	keepFor   = 180 * 24 * time.Hour // an abandoned cart expires half a year after its last change
+	maxTries  = 20
 )
 
 // Documents is what the store needs of the sidecar.
@@ -52,7 +52,7 @@ func (s *Store) load(ctx context.Context, userID string) (cart.Cart, sidecar.Doc
 
 // Change implements cart.Store.
 func (s *Store) Change(ctx context.Context, userID string, change func(c *cart.Cart) error) (cart.Cart, error) {
-	for try := range tries {
+	for try := range maxTries {
 		c, doc, err := s.load(ctx, userID)
 		if err != nil {
 			return c, err
@@ -63,7 +63,7 @@ func (s *Store) Change(ctx context.Context, userID string, change func(c *cart.C
 		if doc.Value, err = json.Marshal(c); err != nil {
 			return c, err
 		}
-		doc.TTL = keep
+		doc.TTL = keepFor
 		err = s.docs.Save(ctx, component, doc)
 		if !errors.Is(err, sidecar.ErrStale) {
 			return c, err

@@ -100,7 +100,7 @@ type Draft struct {
 	FromCart bool
 }
 
-// MaxLines is the largest number of lines of an order.
+// MaxLines is the largest number of lines of an order. Carts and checkouts have the same bound.
 const MaxLines = 100
 
 // Place makes an order that awaits payment until due.

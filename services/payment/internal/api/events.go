@@ -18,7 +18,7 @@ func (h handler) OnOrderPlaced(ctx context.Context, events []orderv1.Placed) err
 	return h.payments.OpenBills(ctx, bills...)
 }
 
-// OnOrderCancelled closes the bill of an order. Before the order was seen placed, it records a closed bill.
+// OnOrderCancelled closes the bill of an order. If it comes before order.placed, it writes a closed bill.
 func (h handler) OnOrderCancelled(ctx context.Context, e orderv1.Cancelled) error {
 	return h.payments.CloseBill(ctx, payment.Bill{
 		OrderID: e.OrderID, UserID: e.UserID, Amount: e.Total, Currency: e.Currency, DueAt: e.At,

@@ -122,7 +122,7 @@ func (h handler) confirm(c *gin.Context) error {
 	if in.Approve == nil {
 		return problem.Validation(problem.Field{Field: "approve", Message: "is missing"})
 	}
-	p, err := h.payments.Answer(c.Request.Context(), web.User(c).ID, id, *in.Approve)
+	p, err := h.payments.AnswerChallenge(c.Request.Context(), web.User(c).ID, id, *in.Approve)
 	if err != nil {
 		return err
 	}

@@ -40,20 +40,20 @@ func NewHealth(reg prometheus.Registerer, payments *payment.Service, log *slog.L
 	}
 }
 
-// Look reads what needs an operator, and logs once when work waits for a provider that is not set up.
-func (h *Health) Look(ctx context.Context) error {
-	now, err := h.read(ctx)
+// Update sets the metrics, and logs once when work waits for a provider that is not set up.
+func (h *Health) Update(ctx context.Context) error {
+	health, err := h.read(ctx)
 	if err != nil {
 		return fmt.Errorf("health of payments: %w", err)
 	}
 	h.waiting.Reset()
-	for provider, n := range now.Waiting {
+	for provider, n := range health.Waiting {
 		h.waiting.WithLabelValues(provider).Set(float64(n))
 	}
-	h.failed.Set(float64(now.Failed))
-	h.parked.Set(float64(now.Parked))
-	h.disputes.Set(float64(now.Disputes))
-	missing := strings.Join(slices.Sorted(maps.Keys(now.Waiting)), ", ")
+	h.failed.Set(float64(health.Failed))
+	h.parked.Set(float64(health.Parked))
+	h.disputes.Set(float64(health.Disputes))
+	missing := strings.Join(slices.Sorted(maps.Keys(health.Waiting)), ", ")
 	if last := h.last.Swap(&missing); missing != "" && (last == nil || *last != missing) {
 		h.log.Error("payments and refunds wait for a provider that is not set up: bring its secret back and restart",
 			"providers", missing)

@@ -20,7 +20,7 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	v1.POST("", s.WithSettings, server.Handle(h.pay))
 	// shopper: the own payment.
 	v1.GET("/:id", server.Handle(h.show))
-	// shopper: ends a payment that is not settled. 409 once it is.
+	// shopper: cancels a payment that is under way. 409 if it is not.
 	v1.POST("/:id/cancel", server.Idempotent(keys), server.Handle(h.cancel))
 
 	// shopper: answers the bank's challenge for a card of the sandbox. 404 for a payment of any other provider.

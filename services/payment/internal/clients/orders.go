@@ -25,12 +25,12 @@ func (o Orders) Payable(ctx context.Context, orderID string) (*payment.Bill, err
 		return nil, err
 	}
 	return &payment.Bill{OrderID: p.OrderID, UserID: p.UserID, Amount: p.Total, Currency: p.Currency,
-		DueAt: p.PaymentDueAt, Status: status(p.Status)}, nil
+		DueAt: p.PaymentDueAt, Status: billStatus(p.Status)}, nil
 }
 
-// status returns the state of the bill of an order in this state.
-func status(ofOrder string) payment.BillStatus {
-	switch ofOrder {
+// billStatus returns the state that the bill of an order with this status has.
+func billStatus(orderStatus string) payment.BillStatus {
+	switch orderStatus {
 	case "awaiting_payment":
 		return payment.Open
 	case "paid":

@@ -31,10 +31,10 @@ type CardSummary struct {
 // or expired.
 func (c Card) Check(now time.Time) error {
 	var fields []problem.Field
-	if !digits(c.Number, 12, 19) || !luhn(c.Number) {
+	if !isDigits(c.Number, 12, 19) || !passesLuhn(c.Number) {
 		fields = append(fields, problem.Field{Field: "card.number", Message: "is not a card number"})
 	}
-	if !digits(c.CVC, 3, 4) {
+	if !isDigits(c.CVC, 3, 4) {
 		fields = append(fields, problem.Field{Field: "card.cvc", Message: "must be 3 or 4 digits"})
 	}
 	month, year := c.ExpMonth >= 1 && c.ExpMonth <= 12, c.ExpYear >= 2000 && c.ExpYear <= 2100
@@ -56,14 +56,14 @@ func (c Card) Check(now time.Time) error {
 
 // Mask returns what may be kept.
 func (c Card) Mask() CardSummary {
-	return CardSummary{Brand: brand(c.Number), Last4: c.Number[len(c.Number)-4:]}
+	return CardSummary{Brand: brandOf(c.Number), Last4: c.Number[len(c.Number)-4:]}
 }
 
-func digits(s string, lo, hi int) bool {
+func isDigits(s string, lo, hi int) bool {
 	return len(s) >= lo && len(s) <= hi && strings.Trim(s, "0123456789") == ""
 }
 
-func luhn(number string) bool {
+func passesLuhn(number string) bool {
 	sum := 0
 	for i := range number {
 		d := int(number[len(number)-1-i] - '0')
@@ -77,8 +77,8 @@ func luhn(number string) bool {
 	return sum%10 == 0
 }
 
-// brand returns the card's network by its issuer identification number.
-func brand(number string) string {
+// brandOf returns the card's network by its issuer identification number.
+func brandOf(number string) string {
 	for _, b := range []struct{ brand, from, to string }{
 		{"visa", "4", "4"}, {"amex", "34", "34"}, {"amex", "37", "37"}, {"mastercard", "51", "55"},
 		{"mastercard", "2221", "2720"},

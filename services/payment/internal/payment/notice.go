@@ -6,8 +6,8 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// OnNotice handles a provider's webhook. It is only a hint that something may have changed: the provider is asked what,
-// so a repeated, late or lost notice changes only when it is asked.
+// OnNotice handles a provider's webhook. It makes the charge due to be checked and writes disputes; it changes nothing
+// else, see Notice.
 func (s *Service) OnNotice(ctx context.Context, provider string, payload []byte, signature string) error {
 	notifier, ok := s.providers[provider].(Notifier)
 	if !ok {
@@ -31,18 +31,18 @@ func (s *Service) OnNotice(ctx context.Context, provider string, payload []byte,
 	if n.ChargeID == "" {
 		return nil
 	}
-	found, asked, err := s.store.CheckNow(ctx, provider, n.ChargeID, n.Refund)
+	found, requested, err := s.store.CheckNow(ctx, provider, n.ChargeID, n.Refund)
 	if err != nil {
 		return err
 	}
 	switch {
-	case !found && n.Captured != "": // a database restored to yesterday has no such payment
+	case !found && n.Captured != "": // payment's database was restored to a time before this payment
 		s.log.ErrorContext(ctx, "the provider has captured money for a payment that is not known here", "provider", provider,
 			"notice", n.ID,
 			"charge", n.ChargeID, "payment", n.Captured)
 	case !found:
 		s.log.InfoContext(ctx, "a notice of a charge that is not ours", "provider", provider, "notice", n.ID, "kind", n.Kind)
-	case n.Refund && !asked:
+	case n.Refund && !requested:
 		s.log.ErrorContext(ctx, "a refund that order did not ask for", "provider", provider, "notice", n.ID, "charge",
 			n.ChargeID)
 	}
@@ -50,4 +50,6 @@ func (s *Service) OnNotice(ctx context.Context, provider string, payload []byte,
 }
 
 // Health counts what needs an operator.
-func (s *Service) Health(ctx context.Context) (Health, error) { return s.store.Health(ctx, s.names) }
+func (s *Service) Health(ctx context.Context) (Health, error) {
+	return s.store.Health(ctx, s.providerNames)
+}

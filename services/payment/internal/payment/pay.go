@@ -8,8 +8,8 @@ import (
 	"daprmall.dev/services/kit/idempotency/keyed"
 )
 
-// youngFor is how old an order may be while its event has probably not arrived.
-const youngFor = 2 * time.Second
+// eventWithin is how long after an order was placed its event may not have arrived yet.
+const eventWithin = 2 * time.Second
 
 // PayRequest is a shopper's request to pay an order.
 type PayRequest struct {
@@ -56,15 +56,15 @@ func (p *paying) beginNew(ctx context.Context, run keyed.Run) (bool, error) {
 		p.attempt, err = p.StartNew(ctx, run, p.OrderID, p.Card)
 		return p.attempt != nil, err
 	}
-	if p.now().Sub(p.OrderedAt).Abs() > youngFor {
+	if p.now().Sub(p.OrderedAt).Abs() > eventWithin {
 		return start()
 	}
-	there, done := p.AwaitBill(p.OrderID)
+	wait, done := p.AwaitBill(p.OrderID)
 	defer done()
 	if begun, err := start(); begun || err != nil {
 		return begun, err
 	}
-	if err := there(ctx); err != nil {
+	if err := wait(ctx); err != nil {
 		return false, err
 	}
 	return start()
@@ -87,13 +87,13 @@ func (p *paying) finishNew(ctx context.Context, run keyed.Run, _ keyed.Answer) (
 }
 
 func (p *paying) finish(ctx context.Context, _ keyed.Run, _ keyed.Answer) (keyed.Answer, error) {
-	now, err := p.RecordOutcome(ctx, p.attempt.ID, p.outcome)
+	attempt, err := p.RecordOutcome(ctx, p.attempt.ID, p.outcome)
 	if err != nil {
 		return keyed.Answer{}, err
 	}
-	if now.Status == Failed {
-		return keyed.Refuse(now.Refusal()), nil
+	if attempt.Status == Failed {
+		return keyed.Refuse(attempt.Refusal()), nil
 	}
-	body, err := p.encode(now)
+	body, err := p.encode(attempt)
 	return keyed.Created(body), err
 }

@@ -1,5 +1,5 @@
-// Package payment is the domain of money: a bill per order, attempts to pay it, refunds. What a provider did is found
-// out by asking it, never by charging again.
+// Package payment is the domain of money: a bill per order, attempts to pay it, refunds. If the outcome of a charge is
+// unknown the provider is queried; it is never charged again to find out (ADR 11).
 package payment
 
 import (
@@ -20,7 +20,7 @@ const (
 	BillRefunded BillStatus = "refunded"
 )
 
-// Bill is what an order costs.
+// Bill is what is to be paid for an order, and until when.
 type Bill struct {
 	OrderID  string
 	UserID   string
@@ -34,8 +34,8 @@ type Bill struct {
 // Status is the state of an attempt.
 type Status string
 
-// The states of an attempt. Processing and RequiresAction are under way; the others are final, except that Succeeded
-// may become Refunded.
+// The states of an attempt. Processing and RequiresAction are under way: the attempt may still bring money. The others
+// are final, except that Succeeded may become Refunded.
 const (
 	Processing     Status = "processing"
 	RequiresAction Status = "requires_action" // the shopper has to do something: NextAction says what
@@ -102,25 +102,26 @@ type Payment struct {
 	Started Started // only of an attempt from StartNew
 }
 
-// Started is what was known when an attempt began.
+// Started is what SettleNew needs to know of the start of an attempt.
 type Started struct {
 	BillVersion int64
 	At          time.Time // by the database's clock
-	Read        time.Time // by ours
+	ReadAt      time.Time // the same moment by this process's clock
 }
 
-// now is the present time by the database's clock.
-func (s Started) now() time.Time { return s.At.Add(time.Since(s.Read)).UTC() }
+// now is the present time by the database's clock, extrapolated from the start of the attempt.
+func (s Started) now() time.Time { return s.At.Add(time.Since(s.ReadAt)).UTC() }
 
 // UnderWay reports whether the attempt can still bring money.
 func (p Payment) UnderWay() bool { return p.Status == Processing || p.Status == RequiresAction }
 
-// Hosted reports whether the card is entered at the provider, so that an open charge without a card is no sign of a
-// crash.
+// Hosted reports whether the card is entered at the provider. Of such an attempt an open charge without a card is
+// normal; of others it is the sign of a crash before the card was sent.
 func (p Payment) Hosted() bool { return p.Card.Brand == "" }
 
-// CanStart returns why no attempt can start on a bill now; live is whether one is under way.
-func (b Bill) CanStart(now time.Time, live bool) error {
+// CanStart returns why no attempt can start on a bill now, nil if one can. underWay is whether another attempt is under
+// way.
+func (b Bill) CanStart(now time.Time, underWay bool) error {
 	switch {
 	case b.Status == Paid:
 		return problem.New(problem.Conflict, "already_paid", "The order is paid.")
@@ -128,13 +129,13 @@ func (b Bill) CanStart(now time.Time, live bool) error {
 		return problem.New(problem.Conflict, "order_not_payable", "The order cannot be paid any more.")
 	case !now.Before(b.DueAt):
 		return problem.New(problem.Conflict, "order_not_payable", "The time to pay is over.")
-	case live:
+	case underWay:
 		return problem.New(problem.Conflict, "payment_in_progress", "A payment for this order is under way.")
 	}
 	return nil
 }
 
-// Settle applies the provider's answer to an attempt under way; it reports whether that changed the attempt.
+// Settle applies the provider's answer to an attempt that is under way, and reports whether that changed it.
 func (p *Payment) Settle(o Outcome, at time.Time) bool {
 	if !p.UnderWay() {
 		return false

@@ -10,7 +10,7 @@ type State string
 
 // The states at a provider.
 const (
-	// no card yet, or one that was refused: nothing can be captured before another comes
+	// StateCreated: there is no card yet, or the last one was refused. Without another card no money can be captured.
 	StateCreated        State = "created"
 	StateRequiresAction State = "requires_action"
 	StateProcessing     State = "processing"
@@ -19,13 +19,13 @@ const (
 	StateCancelled      State = "cancelled"
 )
 
-// Outcome is a provider's answer.
+// Outcome is what a provider reports of a charge. Without a State it is unknown.
 type Outcome struct {
 	State       State
 	FailureCode string // of StateFailed; of StateCreated: why the last card was refused
 	// of StateRequiresAction; of StateCreated: how a card can be entered, if the provider has fields for it
 	NextAction *NextAction
-	Card       CardSummary // what the provider tells of a card entered there
+	Card       CardSummary // of a card that was entered at the provider
 }
 
 // RefundState is the state of a refund at a provider.
@@ -45,7 +45,7 @@ type Refund struct {
 	Reason string // of RefundFailed
 }
 
-// Provider moves money. Any call may fail without telling what it did: an error means that the outcome is unknown.
+// Provider moves money. After an error the outcome of a call is unknown: it may have had its effect.
 type Provider interface {
 	Name() string
 	// HostsCards reports whether shoppers can enter their card at the provider: then Get of an open charge returns
@@ -66,20 +66,20 @@ type Provider interface {
 	GetRefund(ctx context.Context, id, refundID string) (Refund, error)
 }
 
-// Challenged is a provider whose challenges can be answered through this API: the sandbox.
+// Challenged is a provider whose challenges can be answered through the mall's API: the sandbox.
 type Challenged interface {
-	// Answer ends the challenge of a charge in StateRequiresAction; in any other state it does nothing.
-	Answer(ctx context.Context, id string, approve bool) error
+	// AnswerChallenge ends the challenge of a charge in StateRequiresAction; in any other state it does nothing.
+	AnswerChallenge(ctx context.Context, id string, approve bool) error
 }
 
-// Notice is a provider's webhook. The provider is asked what it means for money: then neither the order nor repetitions
-// of notices matter, and a lost one is only a delay.
+// Notice is a provider's webhook. It only says which charge to query: so notices may come in any order and repeatedly,
+// and a lost one causes only a delay.
 type Notice struct {
 	ID       string // the provider's, for the log
 	Kind     string // the provider's word, for the log
 	ChargeID string // the charge to look at, "" for none
 	Refund   bool   // look at its refund
-	Captured string // the payment for which, as the provider says, the charge has captured money
+	Captured string // the payment's id, if the provider reports that the charge has captured money
 	Dispute  *Dispute
 }
 

@@ -7,14 +7,14 @@ import (
 
 // RequestRefund records the request; RefundDue carries it out.
 func (s *Service) RequestRefund(ctx context.Context, paymentID string, amount int64) error {
-	return s.store.AskRefund(ctx, paymentID, amount)
+	return s.store.RequestRefund(ctx, paymentID, amount)
 }
 
-// RefundDue carries out requested refunds, checks those under way, and checks finished ones again: a bank may return
-// the money weeks later. A repetition after a crash is harmless at the provider.
+// RefundDue makes requested refunds, checks those under way, and checks finished ones again, because a bank may return
+// the money weeks later. If it is repeated after a crash, the provider returns the refund that it has made already.
 func (s *Service) RefundDue(ctx context.Context) error {
 	return inParallel(func() (func() error, error) {
-		r, err := s.store.NextRefund(ctx, s.names)
+		r, err := s.store.NextRefund(ctx, s.providerNames)
 		if err != nil || r == nil {
 			return nil, err
 		}
@@ -33,20 +33,20 @@ func (s *Service) refund(ctx context.Context, r *RefundRequest) error {
 	if err != nil {
 		return err
 	}
-	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	asking, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	var now Refund
+	var current Refund
 	if r.RefundID == "" || r.Failed {
-		now, err = provider.Refund(asking, p.ProviderID, p.ID, p.Amount)
+		current, err = provider.Refund(asking, p.ProviderID, p.ID, p.Amount)
 	} else {
-		now, err = provider.GetRefund(asking, p.ProviderID, r.RefundID)
+		current, err = provider.GetRefund(asking, p.ProviderID, r.RefundID)
 	}
 	if err != nil {
 		return err
 	}
-	if now.State == RefundFailed {
-		s.log.ErrorContext(ctx, "a refund failed, the money is still here", "payment", p.ID, "refund", now.ID, "reason",
-			now.Reason, "reopened", r.Done)
+	if current.State == RefundFailed {
+		s.log.ErrorContext(ctx, "a refund failed, the money is still here", "payment", p.ID, "refund", current.ID, "reason",
+			current.Reason, "reopened", r.Done)
 	}
-	return s.store.KeepRefund(ctx, p.ID, now)
+	return s.store.KeepRefund(ctx, p.ID, current)
 }

@@ -13,10 +13,10 @@ import (
 
 const (
 	createTimeout = 2 * time.Second
-	// confirmTimeout is shorter than the gateway's: a shopper whose charge takes longer is answered "processing", and it
-	// is settled in the background.
+	// confirmTimeout is far shorter than callers wait (sidecar.CallTimeout): a shopper whose charge takes longer gets the
+	// answer "processing", and the settler finds the outcome.
 	confirmTimeout = 3 * time.Second
-	askTimeout     = 5 * time.Second
+	queryTimeout   = 5 * time.Second
 )
 
 // Orders returns the bill of an order whose event has not arrived yet; nil if there is no such order.
@@ -26,44 +26,46 @@ type Orders interface {
 
 // Service has the use cases of payments.
 type Service struct {
-	store     Store
-	orders    Orders
-	keys      keyed.Runner
-	providers map[string]Provider
-	names     []string      // of providers
-	use       func() string // the provider of new attempts
-	log       *slog.Logger
-	now       func() time.Time
+	store          Store
+	orders         Orders
+	keys           keyed.Runner
+	providers      map[string]Provider
+	providerNames  []string      // of the providers that are set up
+	newAttemptsUse func() string // returns the name of the provider of new attempts
+	log            *slog.Logger
+	now            func() time.Time
 }
 
-// NewService connects the use cases with what they need. Attempts keep the provider they began with; use names the one
-// for new ones.
-func NewService(store Store, orders Orders, keys keyed.Runner, providers []Provider, use func() string,
+// NewService connects the use cases with what they need. newAttemptsUse returns the name of the provider of new
+// attempts; an attempt keeps the provider that it began with.
+func NewService(store Store, orders Orders, keys keyed.Runner, providers []Provider, newAttemptsUse func() string,
 	log *slog.Logger) *Service {
-	s := &Service{store: store, orders: orders, keys: keys, providers: map[string]Provider{}, use: use, log: log,
+	s := &Service{store: store, orders: orders, keys: keys, providers: map[string]Provider{},
+		newAttemptsUse: newAttemptsUse, log: log,
 		now: time.Now}
 	for _, p := range providers {
 		s.providers[p.Name()] = p
-		s.names = append(s.names, p.Name())
+		s.providerNames = append(s.providerNames, p.Name())
 	}
 	return s
 }
 
-// billPatience is how long the event of an order is waited for: it has usually arrived by then.
-const billPatience = 250 * time.Millisecond
+// billTimeout is how long the event that opens an order's bill is waited for. It has usually arrived by then.
+const billTimeout = 250 * time.Millisecond
 
-// AwaitBill waits briefly for the event that opens an order's bill, which costs less than asking order. It may end
-// without a bill. A bill opened after AwaitBill began and before there is called is not missed.
-func (s *Service) AwaitBill(orderID string) (there func(context.Context) error, done func()) {
+// AwaitBill returns a function that waits up to billTimeout for the event that opens an order's bill: waiting costs
+// less than asking order. It also returns if there is no bill. A bill that is opened after AwaitBill was called and
+// before wait is called counts. The caller calls done at the end.
+func (s *Service) AwaitBill(orderID string) (wait func(context.Context) error, done func()) {
 	opened, done := s.store.AwaitBill(orderID)
 	return func(ctx context.Context) error {
-		patience := time.NewTimer(billPatience)
-		defer patience.Stop()
+		timeout := time.NewTimer(billTimeout)
+		defer timeout.Stop()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-opened:
-		case <-patience.C:
+		case <-timeout.C:
 		}
 		return nil
 	}, done
@@ -78,7 +80,7 @@ func (s *Service) OpenBill(ctx context.Context, userID, orderID string) error {
 	if b == nil || b.UserID != userID {
 		return problem.NewNotFound("order")
 	}
-	// The order ended before payment heard of it: its own event will write a closed bill.
+	// An order that has ended already gets no open bill here: its order.cancelled will write a closed one.
 	if err := b.CanStart(s.now(), false); err != nil {
 		return err
 	}
@@ -90,7 +92,7 @@ func (s *Service) CheckCard(c *Card) error {
 	if c != nil {
 		return c.Check(s.now())
 	}
-	if p := s.providers[s.use()]; p != nil && p.HostsCards() {
+	if p := s.providers[s.newAttemptsUse()]; p != nil && p.HostsCards() {
 		return nil
 	}
 	return problem.Validation(problem.Field{Field: "card",
@@ -98,11 +100,11 @@ func (s *Service) CheckCard(c *Card) error {
 }
 
 // Start writes a user's attempt with this id, in the transaction of ctx, before any provider is called. resumed means
-// that an earlier run wrote it: its card is gone, so it is never charged here. ErrNoBill means that OpenBill has to
-// come first. Without a card the shopper enters it at the provider.
+// that an earlier run of the request wrote it: that run may have sent the card, so this one must not charge. ErrNoBill
+// means that there is no bill yet: call OpenBill first. Without a card the shopper enters it at the provider.
 func (s *Service) Start(ctx context.Context, id, userID, orderID string, card *Card) (p *Payment, resumed bool,
 	err error) {
-	attempt, err := s.attempt(id, userID, orderID, card)
+	attempt, err := s.newAttempt(id, userID, orderID, card)
 	if err != nil {
 		return nil, false, err
 	}
@@ -114,20 +116,20 @@ func (s *Service) Start(ctx context.Context, id, userID, orderID string, card *C
 	})
 }
 
-// StartNew is Start together with the claim of the request's key, for what almost every request is: the first one with
-// its key, for an open bill that nobody else is paying. Else it starts nothing and gives nil; Start says why. The key
-// may be claimed then, with the run's effect id.
+// StartNew is Start and the claim of the request's key by one statement, for the usual case: the first request with its
+// key, for an open bill without another attempt under way. In any other case it starts nothing and returns nil, and
+// Start finds the reason; the key may have been claimed then, with the run's effect id.
 func (s *Service) StartNew(ctx context.Context, run keyed.Run, orderID string, card *Card) (*Payment, error) {
-	attempt, err := s.attempt(run.EffectID, run.User, orderID, card)
+	attempt, err := s.newAttempt(run.EffectID, run.User, orderID, card)
 	if err != nil {
 		return nil, err
 	}
 	return s.store.StartNew(ctx, attempt, run)
 }
 
-// attempt returns a new one.
-func (s *Service) attempt(id, userID, orderID string, card *Card) (Payment, error) {
-	provider, err := s.provider(s.use())
+// newAttempt returns an attempt with the provider of new attempts.
+func (s *Service) newAttempt(id, userID, orderID string, card *Card) (Payment, error) {
+	provider, err := s.provider(s.newAttemptsUse())
 	if err != nil {
 		return Payment{}, err
 	}
@@ -140,7 +142,7 @@ func (s *Service) attempt(id, userID, orderID string, card *Card) (Payment, erro
 	return p, nil
 }
 
-// provider returns one that is set up. One whose secret is gone is a fault of ours: its attempts wait.
+// provider returns a provider that is set up. Attempts of others wait until an operator restores their secret.
 func (s *Service) provider(name string) (Provider, error) {
 	if p := s.providers[name]; p != nil {
 		return p, nil
@@ -149,8 +151,9 @@ func (s *Service) provider(name string) (Provider, error) {
 		"The payment provider cannot be reached right now.")
 }
 
-// Charge asks the provider: first for an id, which is kept, then for the money. An outcome without a state means that
-// it is unknown; the settler finds out.
+// Charge opens a charge at the provider, commits its id, and only then sends the card. So after a crash an attempt
+// without a provider's id was certainly not charged. An outcome without a state is unknown: the settler queries the
+// provider.
 func (s *Service) Charge(ctx context.Context, p *Payment, card *Card) (Outcome, error) {
 	provider, err := s.provider(p.Provider)
 	if err != nil {
@@ -165,11 +168,11 @@ func (s *Service) Charge(ctx context.Context, p *Payment, card *Card) (Outcome, 
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "provider did not open a charge", "payment", p.ID, "error", err)
-		// Without a kept id no card was ever sent: this is final.
+		// Without a committed id no card was sent, so this outcome is final.
 		return Outcome{State: StateFailed, FailureCode: ProviderUnavailable}, nil
 	}
-	mine, err := s.store.Opened(ctx, p.ID, id)
-	if err != nil || !mine { // cancelled meanwhile
+	stillUnderWay, err := s.store.Opened(ctx, p.ID, id)
+	if err != nil || !stillUnderWay { // cancelled meanwhile
 		return Outcome{}, err
 	}
 	confirming, cancel := context.WithTimeout(ctx, confirmTimeout)
@@ -178,7 +181,7 @@ func (s *Service) Charge(ctx context.Context, p *Payment, card *Card) (Outcome, 
 	if card != nil {
 		o, err = provider.Confirm(confirming, id, *card)
 	} else {
-		o, err = s.look(confirming, provider, &Payment{ID: p.ID, ProviderID: id})
+		o, err = s.queryProvider(confirming, provider, &Payment{ID: p.ID, ProviderID: id})
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "outcome of a charge is unknown, the provider will be asked", "payment", p.ID, "error", err)
@@ -187,9 +190,9 @@ func (s *Service) Charge(ctx context.Context, p *Payment, card *Card) (Outcome, 
 	return o, nil
 }
 
-// look asks the provider what became of an attempt. An open charge without a card is one whose shopper has to enter it,
-// if the provider has fields for that.
-func (s *Service) look(ctx context.Context, provider Provider, p *Payment) (Outcome, error) {
+// queryProvider asks the provider for the outcome of an attempt. If the card is entered at the provider, an open charge
+// without a card requires an action of the shopper.
+func (s *Service) queryProvider(ctx context.Context, provider Provider, p *Payment) (Outcome, error) {
 	o, err := provider.Get(ctx, p.ProviderID)
 	if err == nil && o.State == StateCreated && p.Hosted() && o.NextAction != nil {
 		o.State, o.FailureCode = StateRequiresAction, ""
@@ -197,19 +200,18 @@ func (s *Service) look(ctx context.Context, provider Provider, p *Payment) (Outc
 	return o, err
 }
 
-// RecordOutcome keeps what the provider said, in the transaction of ctx if there is one, and gives the attempt as it is
-// then.
+// RecordOutcome writes an outcome, in the transaction of ctx if there is one, and returns the attempt as it is then.
 func (s *Service) RecordOutcome(ctx context.Context, id string, o Outcome) (*Payment, error) {
 	return s.store.Settle(context.WithoutCancel(ctx), id, o)
 }
 
-// KeepNew is RecordOutcome together with the answer of the request's key, for what almost every attempt comes to:
-// StartNew has kept it, it has brought the money, and nobody has changed it or its bill meanwhile; it gives that
-// answer. Else it keeps nothing and gives nil, and RecordOutcome does it.
+// KeepNew is RecordOutcome and storing the answer of the request's key by one statement, for the usual case: an attempt
+// from StartNew has succeeded, and neither it nor its bill has changed meanwhile. It returns that answer. In any other
+// case it writes nothing and returns nil, and RecordOutcome writes the outcome.
 func (s *Service) KeepNew(ctx context.Context, p *Payment, o Outcome, run keyed.Run,
 	encode func(*Payment) ([]byte, error)) (*keyed.Answer, error) {
 	after := *p
-	if p.Started.Read.IsZero() || !after.Settle(o, p.Started.now()) || after.Status != Succeeded {
+	if p.Started.ReadAt.IsZero() || !after.Settle(o, p.Started.now()) || after.Status != Succeeded {
 		return nil, nil
 	}
 	body, err := encode(&after)
@@ -235,14 +237,14 @@ func (s *Service) Show(ctx context.Context, userID, id string) (*Payment, error)
 	return p, nil
 }
 
-// Cancel ends a user's own attempt that is not settled. It is final only after the provider has cancelled.
+// Cancel ends a user's own attempt that is under way. It is cancelled only once the provider has cancelled the charge.
 func (s *Service) Cancel(ctx context.Context, userID, id string) (*Payment, error) {
 	p, err := s.Show(ctx, userID, id)
 	if err != nil || p.Status == Cancelled {
 		return p, err
 	}
 	if p.UnderWay() {
-		if p, err = s.end(ctx, p, StateCancelled, ""); err != nil {
+		if p, err = s.cancelAtProvider(ctx, p, StateCancelled, ""); err != nil {
 			return nil, problem.NewUnavailable(err, 2*time.Second, "The payment provider cannot be reached right now.")
 		}
 	}
@@ -252,20 +254,20 @@ func (s *Service) Cancel(ctx context.Context, userID, id string) (*Payment, erro
 	return p, nil
 }
 
-// Answer plays the shopper's part in a provider's challenge, where that is possible: in the sandbox.
-func (s *Service) Answer(ctx context.Context, userID, id string, approve bool) (*Payment, error) {
+// AnswerChallenge answers a challenge of the card's bank for the shopper. Only the sandbox allows that.
+func (s *Service) AnswerChallenge(ctx context.Context, userID, id string, approve bool) (*Payment, error) {
 	p, err := s.Show(ctx, userID, id)
 	if err != nil {
 		return nil, err
 	}
-	provider, playable := s.providers[p.Provider].(Challenged)
-	if !playable {
+	provider, hasChallenges := s.providers[p.Provider].(Challenged)
+	if !hasChallenges {
 		return nil, problem.NewNotFound("payment")
 	}
 	if p.Status != RequiresAction {
 		return nil, problem.New(problem.Conflict, "no_action_required", "The payment is %s.", p.Status)
 	}
-	if err := provider.Answer(ctx, p.ProviderID, approve); err != nil {
+	if err := provider.AnswerChallenge(ctx, p.ProviderID, approve); err != nil {
 		return nil, problem.NewUnavailable(err, time.Second, "The payment provider cannot be reached right now.")
 	}
 	if err := s.settle(ctx, p, true); err != nil {
@@ -274,20 +276,21 @@ func (s *Service) Answer(ctx context.Context, userID, id string, approve bool) (
 	return s.Show(ctx, userID, id)
 }
 
-// end cancels at the provider and keeps what it found; an attempt that it cancelled ends as state and why say.
-func (s *Service) end(ctx context.Context, p *Payment, state State, why string) (*Payment, error) {
+// cancelAtProvider cancels the charge of an attempt, and writes the outcome that the provider returns. If the charge
+// was cancelled, the attempt ends with this state and failure code.
+func (s *Service) cancelAtProvider(ctx context.Context, p *Payment, state State, why string) (*Payment, error) {
 	if p.ProviderID == "" {
-		now, err := s.store.Abandon(ctx, p.ID, why)
-		if err != nil || !now.UnderWay() {
-			return now, err
+		current, err := s.store.Abandon(ctx, p.ID, why)
+		if err != nil || !current.UnderWay() {
+			return current, err
 		}
-		p = now // opened since p was read: its card may be on the way, so only the provider can say what became of it
+		p = current // its charge was opened since p was read, and the card may be on its way: ask the provider
 	}
 	provider, err := s.provider(p.Provider)
 	if err != nil {
 		return nil, err
 	}
-	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	asking, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	o, err := provider.Cancel(asking, p.ProviderID)
 	if err != nil {

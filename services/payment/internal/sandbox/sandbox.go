@@ -102,8 +102,8 @@ func (s state) outcome() payment.Outcome {
 	return o
 }
 
-// Answer implements payment.Challenged.
-func (p *Provider) Answer(ctx context.Context, id string, approve bool) error {
+// AnswerChallenge implements payment.Challenged.
+func (p *Provider) AnswerChallenge(ctx context.Context, id string, approve bool) error {
 	set, args := "state = 'succeeded', captured = amount", []any{id}
 	if !approve {
 		set, args = "state = 'failed', failure_code = ?", []any{payment.AuthenticationFailed, id}

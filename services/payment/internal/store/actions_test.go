@@ -25,17 +25,17 @@ func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 		events string
 	}{
 		"who says yes": {func(d fixture) {
-			if p, err := d.Answer(d.t.Context(), "7", "1", true); err != nil || p.Status != payment.Succeeded {
+			if p, err := d.AnswerChallenge(d.t.Context(), "7", "1", true); err != nil || p.Status != payment.Succeeded {
 				d.t.Errorf("answer: %+v, %v", p, err)
 			}
 		}, payment.Succeeded, "", 210, succeeded},
 		"who says no": {func(d fixture) {
-			if p, err := d.Answer(d.t.Context(), "7", "1", false); err != nil || p.Status != payment.Failed {
+			if p, err := d.AnswerChallenge(d.t.Context(), "7", "1", false); err != nil || p.Status != payment.Failed {
 				d.t.Errorf("answer: %+v, %v", p, err)
 			}
 		}, payment.Failed, payment.AuthenticationFailed, 0, "[]"},
 		"who says yes where we do not hear of it": {func(d fixture) {
-			if err := d.line.Answer(d.t.Context(), "sbx_1", true); err != nil {
+			if err := d.line.AnswerChallenge(d.t.Context(), "sbx_1", true); err != nil {
 				d.t.Error(err)
 			}
 		}, payment.Succeeded, "", 210, succeeded},
@@ -82,10 +82,10 @@ func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 				t.Errorf("in the end: %+v, %v; want code %q", p, err, tt.code)
 			}
 			d.books("1", tt.status, tt.net, tt.events)
-			if _, err := d.Answer(t.Context(), "7", "1", true); problem.CodeOf(err) != "no_action_required" {
+			if _, err := d.AnswerChallenge(t.Context(), "7", "1", true); problem.CodeOf(err) != "no_action_required" {
 				t.Errorf("an answer when nobody asks: %v, want no_action_required", err)
 			}
-			if _, err := d.Answer(t.Context(), "8", "1", true); problem.KindOf(err) != problem.NotFound {
+			if _, err := d.AnswerChallenge(t.Context(), "8", "1", true); problem.KindOf(err) != problem.NotFound {
 				t.Errorf("an answer of a stranger: %v, want not found", err)
 			}
 		})

@@ -7,8 +7,8 @@ import (
 	"daprmall.dev/services/kit/archive"
 )
 
-// bills are archived with their attempts and refunds, once no attempt is under way and no refund is to be checked
-// again. The aggregate is a subquery per bill; as a join, PostgreSQL would read all payments.
+// billArchive archives bills with their attempts and refunds, once no attempt is under way and no refund is to be
+// checked again. The condition is a subquery per bill: with a join, PostgreSQL would read all payments.
 var billArchive = archive.Archive{
 	Finished: `SELECT order_id FROM bills b WHERE order_id < ? AND status <> 'open' AND NOT (
 			SELECT coalesce(bool_or(p.status = 'processing' OR f.look_at < 'infinity' OR f.payment_id IS NOT NULL

@@ -11,22 +11,22 @@ import (
 )
 
 const (
-	// lookEvery is how often other replicas' bills are looked for.
-	lookEvery = 50 * time.Millisecond
-	lookFor   = time.Second
+	// pollEvery is how often bills that other replicas have written are looked for.
+	pollEvery   = 50 * time.Millisecond
+	pollTimeout = time.Second
 )
 
-// awaited wakes requests that wait for an order's bill: at once when this process has written it, a moment later if
-// another replica has. All waiters share the queries.
-type awaited struct {
+// billWaiters wakes requests that wait for an order's bill: at once when this process has written it, and at the next
+// poll when another replica has. All waiters share one query per poll.
+type billWaiters struct {
 	db      *gorm.DB
 	mu      sync.Mutex
 	waiting map[string][]chan struct{} // by order; closed when its bill exists
-	looking bool
+	polling bool
 }
 
 // add returns a channel that is closed when the order has a bill, and a function that ends the waiting.
-func (a *awaited) add(orderID string) (there <-chan struct{}, done func()) {
+func (a *billWaiters) add(orderID string) (there <-chan struct{}, done func()) {
 	c := make(chan struct{})
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -34,14 +34,14 @@ func (a *awaited) add(orderID string) (there <-chan struct{}, done func()) {
 		a.waiting = map[string][]chan struct{}{}
 	}
 	a.waiting[orderID] = append(a.waiting[orderID], c)
-	if !a.looking {
-		a.looking = true
-		go a.look()
+	if !a.polling {
+		a.polling = true
+		go a.poll()
 	}
 	return c, func() { a.drop(orderID, c) }
 }
 
-func (a *awaited) drop(orderID string, c chan struct{}) {
+func (a *billWaiters) drop(orderID string, c chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	all := a.waiting[orderID]
@@ -56,7 +56,7 @@ func (a *awaited) drop(orderID string, c chan struct{}) {
 }
 
 // wake tells waiters that orders have bills now.
-func (a *awaited) wake(orderIDs ...string) {
+func (a *billWaiters) wake(orderIDs ...string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, id := range orderIDs {
@@ -67,9 +67,9 @@ func (a *awaited) wake(orderIDs ...string) {
 	}
 }
 
-// look queries for other replicas' bills until nobody waits any more. Waiters give up by themselves if it fails.
-func (a *awaited) look() {
-	tick := time.NewTicker(lookEvery)
+// poll queries for bills until nobody waits any more. If a query fails, the waiters' own time-outs end the wait.
+func (a *billWaiters) poll() {
+	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for range tick.C {
 		a.mu.Lock()
@@ -78,12 +78,12 @@ func (a *awaited) look() {
 			orderIDs = append(orderIDs, id)
 		}
 		if len(orderIDs) == 0 {
-			a.looking = false
+			a.polling = false
 			a.mu.Unlock()
 			return
 		}
 		a.mu.Unlock()
-		ctx, cancel := context.WithTimeout(context.Background(), lookFor)
+		ctx, cancel := context.WithTimeout(context.Background(), pollTimeout)
 		var found []string
 		err := a.db.WithContext(ctx).Raw("SELECT order_id FROM bills WHERE order_id = ANY(?::bigint[])",
 			postgres.Array(orderIDs)).Scan(&found).Error

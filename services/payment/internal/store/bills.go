@@ -28,8 +28,8 @@ type billRow struct {
 
 func (billRow) TableName() string { return "bills" }
 
-// OpenBills implements payment.Store. It inserts in the order of ids, so that two replicas with the same orders do not
-// deadlock.
+// OpenBills implements payment.Store. It inserts in the order of order ids, so that two replicas with the same orders
+// do not deadlock.
 func (s *Store) OpenBills(ctx context.Context, opened ...payment.Bill) error {
 	rows, orderIDs := make([]billRow, len(opened)), make([]string, len(opened))
 	for i, b := range opened {
@@ -49,16 +49,16 @@ func (s *Store) OpenBills(ctx context.Context, opened ...payment.Bill) error {
 	if err != nil {
 		return fmt.Errorf("open bills: %w", err)
 	}
-	postgres.AfterCommit(ctx, s.db, func() { s.awaited.wake(orderIDs...) })
+	postgres.AfterCommit(ctx, s.db, func() { s.billWaiters.wake(orderIDs...) })
 	return nil
 }
 
 // AwaitBill implements payment.Store.
 func (s *Store) AwaitBill(orderID string) (there <-chan struct{}, done func()) {
-	return s.awaited.add(orderID)
+	return s.billWaiters.add(orderID)
 }
 
-// CloseBill implements payment.Store.
+// CloseBill implements payment.Store. It makes the attempts under way due to be checked: the settler cancels them.
 func (s *Store) CloseBill(ctx context.Context, b payment.Bill) error {
 	return postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		if err := billArchive.Unarchive(tx, b.OrderID); err != nil {

@@ -53,7 +53,7 @@ func (s *Store) StartNew(ctx context.Context, p payment.Payment, run keyed.Run) 
 		return nil, nil
 	}
 	p.Amount, p.Currency = kept.Amount, kept.Currency
-	p.Started = payment.Started{BillVersion: kept.Version, At: kept.Now, Read: time.Now()}
+	p.Started = payment.Started{BillVersion: kept.Version, At: kept.Now, ReadAt: time.Now()}
 	return &p, nil
 }
 
@@ -74,14 +74,14 @@ var settleNew = `WITH b AS MATERIALIZED (
 func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run keyed.Run, answer keyed.Answer) (bool,
 	error) {
 	version := p.Started.BillVersion + 1
-	event := succeeded(p, version)
-	told, err := s.out.Rows(ctx, event)
+	event := succeededEvent(p, version)
+	rows, err := s.out.Rows(ctx, event)
 	if err != nil {
 		return false, err
 	}
 	args := slices.Concat([]any{p.OrderID, p.Started.BillVersion, p.Card.Brand, p.Card.Last4, p.UpdatedAt, p.ID, version,
 		p.OrderID},
-		idempotency.FinishArgs(run, answer), []any{told})
+		idempotency.FinishArgs(run, answer), []any{rows})
 	res := s.db.WithContext(ctx).Exec(settleNew, args...)
 	if res.Error != nil {
 		return false, fmt.Errorf("settle payment %s: %w", p.ID, res.Error)
@@ -93,7 +93,7 @@ func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run keyed.Run,
 	return true, nil
 }
 
-func succeeded(p payment.Payment, version int64) outbox.Event {
+func succeededEvent(p payment.Payment, version int64) outbox.Event {
 	return outbox.Event{Topic: paymentv1.Topic, Type: paymentv1.TypeSucceeded, Key: p.OrderID, Version: version,
 		Data: paymentv1.Succeeded{PaymentID: p.ID, OrderID: p.OrderID, AggregateVersion: version, Amount: p.Amount,
 			Currency: p.Currency, At: p.UpdatedAt}}

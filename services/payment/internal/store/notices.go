@@ -10,9 +10,11 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// CheckNow implements payment.Store. A failed refund keeps its time for the next try: the notice of its failure must
-// not hasten it.
-func (s *Store) CheckNow(ctx context.Context, provider, chargeID string, refund bool) (found, asked bool, err error) {
+// CheckNow implements payment.Store. A failed refund keeps the time of its next try: the notice of its failure must not
+// make it due.
+func (s *Store) CheckNow(
+	ctx context.Context, provider, chargeID string, refund bool,
+) (found, requested bool, err error) {
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		var p struct{ ID, OrderID string }
 		res := tx.Raw("SELECT id, order_id FROM all_payments WHERE provider = ? AND provider_id = ? AND provider_id <> '' "+
@@ -29,12 +31,13 @@ func (s *Store) CheckNow(ctx context.Context, provider, chargeID string, refund 
 		if !refund {
 			return tx.Exec("UPDATE payments SET look_at = now() WHERE id = ? AND "+underWay, p.ID).Error
 		}
-		if err := tx.Raw("SELECT EXISTS (SELECT 1 FROM refunds WHERE payment_id = ?)", p.ID).Scan(&asked).Error; err != nil {
+		err := tx.Raw("SELECT EXISTS (SELECT 1 FROM refunds WHERE payment_id = ?)", p.ID).Scan(&requested).Error
+		if err != nil {
 			return err
 		}
 		return tx.Exec("UPDATE refunds SET look_at = now() WHERE payment_id = ? AND status <> 'failed'", p.ID).Error
 	})
-	return found, asked, err
+	return found, requested, err
 }
 
 // KeepDispute implements payment.Store. Stripe's clock has whole seconds: within one, what closes a dispute wins.

@@ -13,8 +13,8 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// AskRefund implements payment.Store.
-func (s *Store) AskRefund(ctx context.Context, paymentID string, amount int64) error {
+// RequestRefund implements payment.Store.
+func (s *Store) RequestRefund(ctx context.Context, paymentID string, amount int64) error {
 	p, err := s.Find(ctx, paymentID)
 	if err != nil {
 		return err
@@ -38,10 +38,10 @@ const nextRefund = `UPDATE refunds f
 		ORDER BY f.look_at LIMIT 1 FOR UPDATE OF f SKIP LOCKED)
 	RETURNING p.*, f.provider_refund_id, f.done_at IS NOT NULL AS done, f.status = 'failed' AS broken`
 
-// NextRefund is described at payment.Store; a claim lasts longer with each try.
+// NextRefund implements payment.Store. A claim lasts longer with each try.
 func (s *Store) NextRefund(ctx context.Context, providers []string) (*payment.RefundRequest, error) {
 	var r struct {
-		Attempt          row `gorm:"embedded"`
+		Attempt          paymentRow `gorm:"embedded"`
 		ProviderRefundID string
 		Done, Broken     bool
 	}
@@ -83,12 +83,12 @@ func (s *Store) KeepRefund(ctx context.Context, paymentID string, r payment.Refu
 	})
 }
 
-// refunded marks money as refunded and publishes that, once.
+// refunded marks the money as refunded and writes the event, once.
 func (s *Store) refunded(ctx context.Context, tx *gorm.DB, p *payment.Payment, b *payment.Bill,
 	r payment.Refund) error {
 	// A bank may return the money later: the refund is checked again after a day and then twice as late each time, for a
 	// month.
-	const again = `look_at = CASE WHEN coalesce(done_at, now()) < now() - interval '30 days' THEN 'infinity'
+	const checkAgain = `look_at = CASE WHEN coalesce(done_at, now()) < now() - interval '30 days' THEN 'infinity'
 		ELSE now() + greatest(interval '1 day', now() - coalesce(done_at, now())) END`
 	var done struct{ Before, Told bool }
 	err := tx.Raw("SELECT done_at IS NOT NULL AS before, told_at IS NOT NULL AS told FROM refunds WHERE payment_id = ? "+
@@ -97,7 +97,7 @@ func (s *Store) refunded(ctx context.Context, tx *gorm.DB, p *payment.Payment, b
 		return err
 	}
 	err = tx.Exec(`UPDATE refunds SET done_at = coalesce(done_at, now()), told_at = coalesce(told_at, now()),
-		status = 'succeeded', provider_refund_id = ?, reason = '', `+again+`
+		status = 'succeeded', provider_refund_id = ?, reason = '', `+checkAgain+`
 		WHERE payment_id = ?`, r.ID, p.ID).Error
 	if err != nil || done.Before {
 		return err
@@ -105,7 +105,7 @@ func (s *Store) refunded(ctx context.Context, tx *gorm.DB, p *payment.Payment, b
 	if err := tx.Exec("UPDATE payments SET status = 'refunded', updated_at = now() WHERE id = ?", p.ID).Error; err != nil {
 		return fmt.Errorf("mark payment %s refunded: %w", p.ID, err)
 	}
-	if done.Told { // it was done before, and failed afterwards
+	if done.Told { // the event was written before; the bank had returned the money since
 		return nil
 	}
 	b.Version++
@@ -122,8 +122,8 @@ func (s *Store) refunded(ctx context.Context, tx *gorm.DB, p *payment.Payment, b
 			Currency: p.Currency, At: time.Now().UTC()}})
 }
 
-// refundFailed opens a refund again, also a finished one: we have the money. It is tried again, later each time, and
-// after some tries only when an operator asks for it.
+// refundFailed makes a refund open again, also one that was done: the mall has the money. It is tried again, later each
+// time, and after maxFailures only when an operator asks for it.
 func refundFailed(tx *gorm.DB, paymentID string, r payment.Refund) error {
 	err := tx.Exec(`UPDATE refunds SET status = 'failed', done_at = NULL, provider_refund_id = ?, reason = ?,
 		failures = failures + 1,

@@ -8,8 +8,8 @@ import (
 	"daprmall.dev/services/payment/internal/payment"
 )
 
-// row is the row of an attempt. One that waits for the shopper is 'processing' with a next action.
-type row struct {
+// paymentRow is the row of an attempt. RequiresAction is stored as 'processing' with a next action.
+type paymentRow struct {
 	ID          string `gorm:"primaryKey"`
 	OrderID     string
 	UserID      string
@@ -26,17 +26,17 @@ type row struct {
 	UpdatedAt   time.Time `gorm:"autoUpdateTime:false"`
 }
 
-func (row) TableName() string { return "payments" }
+func (paymentRow) TableName() string { return "payments" }
 
-func toRow(p payment.Payment) (row, error) {
-	status, action, err := kept(p)
-	return row{p.ID, p.OrderID, p.UserID, p.Provider, p.ProviderID, p.Amount, p.Currency, status, p.Card.Brand,
+func toPaymentRow(p payment.Payment) (paymentRow, error) {
+	status, action, err := statusColumns(p)
+	return paymentRow{p.ID, p.OrderID, p.UserID, p.Provider, p.ProviderID, p.Amount, p.Currency, status, p.Card.Brand,
 		p.Card.Last4, action, p.FailureCode,
 		p.CreatedAt, p.UpdatedAt}, err
 }
 
-// kept returns the columns of an attempt's state.
-func kept(p payment.Payment) (payment.Status, *string, error) {
+// statusColumns returns the columns status and next_action.
+func statusColumns(p payment.Payment) (payment.Status, *string, error) {
 	if p.Status != payment.RequiresAction {
 		return p.Status, nil, nil
 	}
@@ -48,7 +48,7 @@ func kept(p payment.Payment) (payment.Status, *string, error) {
 	return payment.Processing, &action, nil
 }
 
-func (r row) payment() (*payment.Payment, error) {
+func (r paymentRow) payment() (*payment.Payment, error) {
 	p := &payment.Payment{ID: r.ID, OrderID: r.OrderID, UserID: r.UserID, Provider: r.Provider, ProviderID: r.ProviderID,
 		Amount: r.Amount, Currency: r.Currency,
 		Status: r.Status, Card: payment.CardSummary{Brand: r.CardBrand, Last4: r.CardLast4}, FailureCode: r.FailureCode,

@@ -25,14 +25,14 @@ var Migrations = postgres.Migrations{Name: "payment", FS: files}
 
 // Store implements payment.Store with PostgreSQL.
 type Store struct {
-	db      *gorm.DB
-	out     *outbox.Outbox
-	awaited *awaited
+	db          *gorm.DB
+	out         *outbox.Outbox
+	billWaiters *billWaiters
 }
 
 // New makes a store.
 func New(db *gorm.DB, out *outbox.Outbox) *Store {
-	return &Store{db: db, out: out, awaited: &awaited{db: db}}
+	return &Store{db: db, out: out, billWaiters: &billWaiters{db: db}}
 }
 
 // Start implements payment.Store. A new attempt takes two statements; a unique index makes sure that at most one is
@@ -61,7 +61,7 @@ func (s *Store) Start(ctx context.Context, p payment.Payment,
 		kept, found = &p, false
 		refused := decide(payment.Bill(b.Bill), b.Now, false)
 		if refused == nil {
-			r, err := toRow(p)
+			r, err := toPaymentRow(p)
 			if err != nil {
 				return err
 			}
@@ -95,7 +95,8 @@ func (s *Store) Start(ctx context.Context, p payment.Payment,
 	return kept, found, nil
 }
 
-// restart begins an attempt again that ended before the provider knew of it, with the settler's time of a new one.
+// restart begins an attempt again that ended before the provider knew of it. The settler leaves it alone as long as a
+// new one.
 func restart(tx *gorm.DB, p payment.Payment, decide func(live bool) error) error {
 	var live bool
 	err := tx.Raw("SELECT EXISTS (SELECT 1 FROM payments WHERE order_id = ? AND status = 'processing')",
@@ -106,18 +107,18 @@ func restart(tx *gorm.DB, p payment.Payment, decide func(live bool) error) error
 	if err := decide(live); err != nil {
 		return err
 	}
-	r, err := toRow(p)
+	r, err := toPaymentRow(p)
 	if err != nil {
 		return err
 	}
 	if err := tx.Save(&r).Error; err != nil {
-		return fmt.Errorf("revive payment %s: %w", p.ID, err)
+		return fmt.Errorf("restart payment %s: %w", p.ID, err)
 	}
 	return tx.Exec("UPDATE payments SET look_at = DEFAULT WHERE id = ?", p.ID).Error
 }
 
-// underWay is status = 'processing' in other words: with that condition PostgreSQL may scan the index of all attempts
-// under way instead of looking up the one.
+// underWay is the condition status = 'processing', written differently for statements that name one attempt: with that
+// condition PostgreSQL may scan the index of all attempts under way instead of using the primary key.
 const underWay = "status NOT IN ('succeeded', 'failed', 'cancelled', 'refunded')"
 
 // Opened implements payment.Store.
@@ -147,7 +148,7 @@ func (s *Store) Find(ctx context.Context, id string) (*payment.Payment, error) {
 }
 
 func find(q *gorm.DB, id string) (*payment.Payment, error) {
-	var r row
+	var r paymentRow
 	err := q.Table("all_payments").Where("id = ?", id).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, problem.NewNotFound("payment")
@@ -158,8 +159,9 @@ func find(q *gorm.DB, id string) (*payment.Payment, error) {
 	return r.payment()
 }
 
-// settled ends an attempt that brought the money. A bill closed meanwhile stays closed: order will request a refund.
-const settled = `WITH p AS (
+// settleSuccess writes the success of an attempt. A bill that was closed meanwhile stays closed: order will request a
+// refund.
+const settleSuccess = `WITH p AS (
 		UPDATE payments SET status = ?, failure_code = ?, card_brand = ?, card_last4 = ?, next_action = NULL, updated_at = ?
 		WHERE id = ?
 	), b AS (
@@ -173,7 +175,7 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 	var p *payment.Payment
 	err := postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		var l struct {
-			Attempt     row `gorm:"embedded"`
+			Attempt     paymentRow `gorm:"embedded"`
 			BillVersion int64
 			Now         time.Time
 		}
@@ -191,7 +193,7 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 			return err
 		}
 		if p.Status != payment.Succeeded {
-			status, action, err := kept(*p)
+			status, action, err := statusColumns(*p)
 			if err != nil {
 				return err
 			}
@@ -201,13 +203,14 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 				status, p.FailureCode, p.Card.Brand, p.Card.Last4, action, p.UpdatedAt, id).Error
 		}
 		version := l.BillVersion + 1
-		event := succeeded(*p, version)
-		told, err := s.out.Rows(ctx, event)
+		event := succeededEvent(*p, version)
+		rows, err := s.out.Rows(ctx, event)
 		if err != nil {
 			return err
 		}
-		if err := tx.Exec(settled, p.Status, p.FailureCode, p.Card.Brand, p.Card.Last4, p.UpdatedAt, id, version, p.OrderID,
-			told).Error; err != nil {
+		if err := tx.Exec(settleSuccess, p.Status, p.FailureCode, p.Card.Brand, p.Card.Last4, p.UpdatedAt, id, version,
+			p.OrderID,
+			rows).Error; err != nil {
 			return fmt.Errorf("settle payment %s: %w", id, err)
 		}
 		s.out.Notify(ctx, event)
@@ -216,8 +219,8 @@ func (s *Store) Settle(ctx context.Context, id string, o payment.Outcome) (*paym
 	return p, err
 }
 
-// ScheduleCheck implements payment.Store. The longer an attempt takes, the less often it is checked; one that waits for
-// its shopper is usually announced by a notice, and checked when the time to pay ends.
+// ScheduleCheck implements payment.Store. The longer an attempt takes, the less often it is checked. For one that waits
+// for its shopper a notice usually comes first; it is also checked when the time to pay ends.
 func (s *Store) ScheduleCheck(ctx context.Context, id string) error {
 	return s.db.WithContext(ctx).Exec(`UPDATE payments SET look_at = CASE WHEN next_action IS NULL
 			THEN now() + greatest(interval '500 milliseconds', least(interval '10 seconds', (now() - created_at) / 2))
@@ -237,7 +240,7 @@ const nextUnsettled = `UPDATE payments p SET look_at = now() + interval '10 seco
 // provider that is down is not asked in a loop.
 func (s *Store) NextUnsettled(ctx context.Context, providers []string) (*payment.Payment, bool, error) {
 	var r struct {
-		Attempt  row `gorm:"embedded"`
+		Attempt  paymentRow `gorm:"embedded"`
 		BillOpen bool
 	}
 	res := s.db.WithContext(ctx).Raw(nextUnsettled, postgres.Array(providers)).Scan(&r)

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	maxLines    = 200
-	maxQuantity = 999
+	maxLines    = 200 // the gate accepts no more; an order has at most 100
+	maxQuantity = 999 // as in carts and orders
 )
 
 func (h handler) hold(c *gin.Context) error {
