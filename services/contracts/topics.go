@@ -81,17 +81,26 @@ var Topics = []Topic{
 	}},
 	{Name: userv1.Topic, Producer: "user", Package: "userv1", Key: "user_id", Events: []Event{
 		{
-			Type:      userv1.TypeBanned,
-			When:      "An admin closed an account.",
-			Consumers: []Consumer{{"auth", "voids its tokens and ends its sessions, if the direct call has not"}},
+			Type: userv1.TypeBanned,
+			When: "An admin closed an account.",
+			Consumers: []Consumer{
+				{"auth", "voids its tokens and ends its sessions, if the direct call has not"},
+				{"product", "takes the seller's products off sale"},
+			},
 		}, {
-			Type:      userv1.TypeUnbanned,
-			When:      "An admin opened a closed account again.",
-			Consumers: []Consumer{{"auth", "lets it sign in again"}},
+			Type: userv1.TypeUnbanned,
+			When: "An admin opened a closed account again.",
+			Consumers: []Consumer{
+				{"auth", "lets it sign in again"},
+				{"product", "puts the seller's products on sale again"},
+			},
 		}, {
-			Type:      userv1.TypeRolesChanged,
-			When:      "An admin replaced the roles of an account.",
-			Consumers: []Consumer{{"auth", "voids tokens with the old roles, if the direct call has not"}},
+			Type: userv1.TypeRolesChanged,
+			When: "An admin replaced the roles of an account.",
+			Consumers: []Consumer{
+				{"auth", "voids tokens with the old roles, if the direct call has not"},
+				{"product", "takes the products of who sells no more off sale, and puts them on sale again"},
+			},
 		}, {
 			Type:      userv1.TypePassword,
 			When:      "A user changed the password, or reset it by mail.",
@@ -102,6 +111,7 @@ var Topics = []Topic{
 				"after 26 hours: requests with a token that was still valid may have stored data meanwhile.",
 			Consumers: []Consumer{
 				{"auth", "voids its tokens and ends its sessions, if the direct call has not"},
+				{"product", "takes the seller's products off sale"},
 				{"cart", "deletes the cart"},
 				{"checkout", "deletes addresses, also those in the records of checkouts"},
 				{"order", "removes names and streets from the orders"},

@@ -70,6 +70,7 @@ p, seller, /v1/products/{id}, PATCH|DELETE
 p, seller, /v1/products/{id}/stock, POST
 p, admin, /v1/products/{id}, PATCH|DELETE
 p, admin, /v1/products/{id}/stock, POST
+p, admin, /v1/admin/products, GET
 p, admin, /v1/admin/users, GET
 p, admin, /v1/admin/users/{id}/(roles|ban), PUT|DELETE
 g, customer, anonymous

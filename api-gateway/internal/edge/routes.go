@@ -105,6 +105,7 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/webhooks/stripe", App: "payment", Access: Anyone, Headers: []string{"Stripe-Signature"}},
 
 		// admin
+		{Method: "GET", Path: "/v1/admin/products", App: "product", Access: Admin},
 		{Method: "GET", Path: "/v1/admin/users", App: "user", Access: Admin},
 		{Method: "PUT", Path: "/v1/admin/users/{id}/roles", App: "user", Access: Admin},
 		{Method: "PUT", Path: "/v1/admin/users/{id}/ban", App: "user", Access: Admin},

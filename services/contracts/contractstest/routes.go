@@ -106,10 +106,10 @@ func Routes() []Route {
 			Out: userv1.VerifyAnswer{Verdict: userv1.VerdictOK,
 				User: &userv1.User{ID: "42", Roles: []string{"customer"}, Version: 1}},
 		}, {
-			Service: "user", Name: "getUser", Method: http.MethodPost, Path: userv1.PathGet, Callers: []string{"auth"},
-			Status: http.StatusOK,
-			Says:   "An account as it is now.",
-			In:     userv1.GetRequest{UserID: "42"}, Out: userv1.GetAnswer{User: &userv1.User{ID: "42",
+			Service: "user", Name: "getUser", Method: http.MethodPost, Path: userv1.PathGet,
+			Callers: []string{"auth", "product"}, Status: http.StatusOK,
+			Says: "An account as it is now.",
+			In:   userv1.GetRequest{UserID: "42"}, Out: userv1.GetAnswer{User: &userv1.User{ID: "42",
 				Roles: []string{"customer"}, Version: 1}},
 		}, {
 			Service: "auth", Name: "revoke", Method: http.MethodPost, Path: authv1.PathRevoke, Callers: []string{"user"},

@@ -58,7 +58,7 @@ type Deleted struct {
 // Paths of the internal routes.
 const (
 	PathVerify = "/internal/credentials/verify" // auth: are these the credentials of an account?
-	PathGet    = "/internal/users/get"          // auth: an account as it is now
+	PathGet    = "/internal/users/get"          // auth, product: an account as it is now
 )
 
 // VerifyRequest carries a sign-in's credentials.

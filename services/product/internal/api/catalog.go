@@ -166,7 +166,7 @@ func (h handler) products(c *gin.Context) error {
 	}
 	out := productv1.GetAnswer{Products: []productv1.Product{}}
 	for _, v := range views {
-		if v.Deleted {
+		if !v.OnSale() {
 			continue
 		}
 		out.Products = append(out.Products, productv1.Product{ID: v.ID, SellerID: v.SellerID, Name: v.Name,

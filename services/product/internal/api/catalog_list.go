@@ -51,6 +51,52 @@ func (h handler) list(c *gin.Context) error {
 	return nil
 }
 
+// adminBody is a product as admins see it.
+type adminBody struct {
+	productBody
+	State string `json:"state"`
+}
+
+func adminBodyOf(v catalog.View) adminBody {
+	state := "on_sale"
+	switch {
+	case v.Deleted:
+		state = "removed"
+	case v.Closed:
+		state = "seller_closed"
+	}
+	b := adminBody{body(v), state}
+	b.Description = excerpt(v.Description)
+	return b
+}
+
+func (h handler) adminList(c *gin.Context) error {
+	if !actor(c).Admin {
+		return problem.New(problem.Forbidden, "forbidden", "Only an admin may do this.")
+	}
+	if err := web.OnlyQuery(c, "seller_id", "page_size", "page_token"); err != nil {
+		return err
+	}
+	sellerID, given := c.GetQuery("seller_id")
+	if given && !ids.Valid(sellerID) {
+		return problem.Validation(problem.Field{Field: "seller_id", Message: "is not an id"})
+	}
+	size, err := page.Size(c)
+	if err != nil {
+		return err
+	}
+	after, err := page.After(c)
+	if err != nil {
+		return err
+	}
+	found, err := h.catalog.List(c.Request.Context(), sellerID, after, size+1)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, page.ByID(found, size, func(v catalog.View) string { return v.ID }, adminBodyOf))
+	return nil
+}
+
 // maxExcerpt is how much of a description a list shows, in characters. A hundred whole ones would be megabytes.
 const maxExcerpt = 300
 

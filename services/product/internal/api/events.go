@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"daprmall.dev/services/contracts/orderv1"
+	"daprmall.dev/services/contracts/userv1"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/product/internal/inventory"
 )
@@ -39,6 +40,26 @@ func (h handler) OnOrderCancelled(ctx context.Context, events []orderv1.Cancelle
 		orders[i] = orderOf(e.OrderID, e.Lines)
 	}
 	return h.inventory.Release(ctx, orders...)
+}
+
+// OnUserBanned takes the products of an account off sale.
+func (h handler) OnUserBanned(ctx context.Context, e userv1.Banned) error {
+	return h.catalog.ApplySeller(ctx, e.UserID)
+}
+
+// OnUserUnbanned puts the products of an account on sale again.
+func (h handler) OnUserUnbanned(ctx context.Context, e userv1.Unbanned) error {
+	return h.catalog.ApplySeller(ctx, e.UserID)
+}
+
+// OnUserRolesChanged takes the products of an account that sells no more off sale, or puts them on sale again.
+func (h handler) OnUserRolesChanged(ctx context.Context, e userv1.RolesChanged) error {
+	return h.catalog.ApplySeller(ctx, e.UserID)
+}
+
+// OnUserDeleted takes the products of an account off sale.
+func (h handler) OnUserDeleted(ctx context.Context, e userv1.Deleted) error {
+	return h.catalog.ApplySeller(ctx, e.UserID)
 }
 
 func orderOf(id string, lines []orderv1.EventLine) inventory.Order {

@@ -8,6 +8,7 @@ import (
 	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/contracts/productv1"
+	"daprmall.dev/services/contracts/userv1"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/inbox"
@@ -45,6 +46,8 @@ func Routes(
 	s.DELETE("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.remove))
 	// its seller, admin: 409 if it would remove what orders hold or have reserved.
 	s.POST("/v1/products/:id/stock", gateway, s.SignedIn, once, server.Handle(h.adjust))
+	// admin: products, or those of a seller, also those that are not on sale.
+	s.GET("/v1/admin/products", gateway, s.SignedIn, server.Handle(h.adminList))
 
 	// checkout: holds all lines of an order or none, and prices them. Safe to repeat; a refusal is a 200 answer.
 	s.POST(productv1.PathHold, server.Callers("checkout"), server.Handle(h.hold))
@@ -53,11 +56,15 @@ func Routes(
 	// cart, checkout: the present state of these products; those not for sale are missing.
 	s.POST(productv1.PathGet, server.Callers("cart", "checkout"), server.Handle(h.products))
 
-	// Events; each safe to repeat and in any order. All three lock the stock of the products that they name.
+	// Events; each safe to repeat and in any order. Those of orders lock the stock of the products that they name.
 	in.LockFirst(h.lockStock)
 	inbox.OnAll(in, "order", orderv1.TypePlaced, h.OnOrderPlaced)
 	inbox.OnAll(in, "order", orderv1.TypePaid, h.OnOrderPaid)
 	inbox.OnAll(in, "order", orderv1.TypeCancelled, h.OnOrderCancelled)
+	inbox.On(in, "user", userv1.TypeBanned, h.OnUserBanned)
+	inbox.On(in, "user", userv1.TypeUnbanned, h.OnUserUnbanned)
+	inbox.On(in, "user", userv1.TypeRolesChanged, h.OnUserRolesChanged)
+	inbox.On(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
 	s.ReceiveEvents(in)
 	s.ServeFeed(out, contracts.ConsumersOf("product")...)
 }

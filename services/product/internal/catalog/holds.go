@@ -55,7 +55,7 @@ func (s *Service) priced(ctx context.Context, lines []inventory.Line) (PricedHol
 	var removed []string
 	for _, l := range inventory.MergeLines(lines) {
 		v, ok := viewOf[l.ProductID]
-		if !ok || v.Deleted {
+		if !ok || !v.OnSale() {
 			removed = append(removed, l.ProductID)
 			continue
 		}

@@ -32,7 +32,11 @@ type Attributes struct {
 type View struct {
 	Attributes
 	Available int64
+	Closed    bool // its seller may not sell at present
 }
+
+// OnSale reports whether shoppers can buy the product.
+func (v View) OnSale() bool { return !v.Deleted && !v.Closed }
 
 // Actor is the user who asks for a change.
 type Actor struct {

@@ -19,13 +19,14 @@ type Inventory interface {
 type Service struct {
 	store     Store
 	inventory Inventory
+	sellers   Sellers
 	currency  func() string
 	now       func() time.Time
 }
 
 // NewService makes the use cases of the catalogue; currency gives the mall's present one.
-func NewService(store Store, stock Inventory, currency func() string, now func() time.Time) *Service {
-	return &Service{store: store, inventory: stock, currency: currency, now: now}
+func NewService(store Store, stock Inventory, sellers Sellers, currency func() string, now func() time.Time) *Service {
+	return &Service{store: store, inventory: stock, sellers: sellers, currency: currency, now: now}
 }
 
 // Search lists products for sale.
@@ -39,7 +40,11 @@ func (s *Service) Search(ctx context.Context, q Query) (Page, error) {
 
 // Get returns one product that is for sale.
 func (s *Service) Get(ctx context.Context, id string) (View, error) {
-	return s.store.Get(ctx, id)
+	v, err := s.store.Get(ctx, id)
+	if err == nil && !v.OnSale() {
+		return View{}, Missing()
+	}
+	return v, err
 }
 
 // Views returns those of the products that exist, removed ones included.

@@ -27,6 +27,7 @@ type row struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	Deleted     bool
+	Closed      bool
 	Available   int64
 	Rank        float64
 	Total       int64 // of the whole list
@@ -42,14 +43,15 @@ func (r row) view() catalog.View {
 			ImageURL: r.ImageURL, Price: money.Of(r.Price, r.Currency), Version: r.Version, Deleted: r.Deleted,
 			CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 		},
-		Available: r.Available,
+		Available: r.Available, Closed: r.Closed,
 	}
 }
 
-const selectView = "SELECT " + columns + `, s.on_hand - s.reserved AS available
+const selectView = "SELECT " + columns + `,
+	EXISTS (SELECT 1 FROM closed_sellers c WHERE c.seller_id = p.seller_id) AS closed, s.on_hand - s.reserved AS available
 	FROM products p JOIN stock s ON s.product_id = p.id `
 
-// Get returns one product that is for sale.
+// Get returns one product that was not removed.
 func (s *Store) Get(ctx context.Context, id string) (catalog.View, error) {
 	n, err := parseID(id)
 	if err != nil {

@@ -73,7 +73,8 @@ type tsquery struct {
 
 // filters returns the conditions of a query. A query of punctuation alone finds nothing.
 func filters(q catalog.Query) (w where, t tsquery, none bool) {
-	w.and("p.deleted_at IS NULL")
+	// NOT IN and not NOT EXISTS: the few sellers are read once, and the order of the products still comes from an index.
+	w.and("p.deleted_at IS NULL AND p.seller_id NOT IN (SELECT seller_id FROM closed_sellers)")
 	if q.Category != "" {
 		w.and("p.category = ?", q.Category)
 	}

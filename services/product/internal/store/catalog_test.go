@@ -254,3 +254,48 @@ func TestASaleDoesNotChangeAProductsVersion(t *testing.T) {
 		t.Errorf("%+v, %v, want version 1 and 3 available", v, err)
 	}
 }
+
+// The products of a banned seller are off sale at once, everywhere, and on sale again when the ban is lifted.
+func TestProductsOfAClosedSellerAreNotOnSale(t *testing.T) {
+	s := open(t)
+	id := "101"
+	_, err := s.catalog.Create(ctx, id, seller, catalog.CreateParams{Name: "Teapot", Price: 100, Stock: 10})
+	must(t, err)
+	apply := func(stranger string) {
+		t.Helper()
+		s.stranger = stranger
+		for range 2 { // events are repeated
+			must(t, s.catalog.ApplySeller(ctx, seller.UserID))
+		}
+	}
+	for i, closed := range []bool{false, true, false} {
+		apply(map[bool]string{true: seller.UserID}[closed])
+		want := 1
+		if closed {
+			want = 0
+		}
+		if got := s.find(t, catalog.Query{Words: "teapot"}); len(got) != want {
+			t.Errorf("closed %v: a search finds %v", closed, got)
+		}
+		if _, err := s.catalog.Get(ctx, id); (err == nil) == closed {
+			t.Errorf("closed %v: read: %v", closed, err)
+		}
+		h, err := s.catalog.Hold(ctx, fmt.Sprint(900+i), []inventory.Line{line(id, 1)})
+		must(t, err)
+		if (h.Status == inventory.Held) == closed {
+			t.Errorf("closed %v: the hold is %q", closed, h.Status)
+		}
+		all, err := s.catalog.List(ctx, seller.UserID, "", 10)
+		if err != nil || len(all) != 1 || all[0].Closed != closed {
+			t.Errorf("closed %v: the admin's list has %+v, %v", closed, all, err)
+		}
+	}
+	must(t, s.catalog.Remove(ctx, id, seller))
+	all, err := s.catalog.List(ctx, "", "", 10)
+	if err != nil || len(all) != 1 || !all[0].Deleted {
+		t.Errorf("all products: %+v, %v", all, err)
+	}
+	if all, err = s.catalog.List(ctx, "", id, 10); err != nil || len(all) != 0 {
+		t.Errorf("after the last: %+v, %v", all, err)
+	}
+}

@@ -33,6 +33,12 @@ type fixture struct {
 	reconciler *inventory.Reconciler
 	unapplied  []inventory.Apply
 	next       atomic.Int64
+	stranger   string // the id of an account that may not sell
+}
+
+// MaySell implements catalog.Sellers.
+func (s *fixture) MaySell(_ context.Context, userID string) (bool, error) {
+	return userID != s.stranger, nil
 }
 
 var (
@@ -69,7 +75,7 @@ func (s *fixture) use(db *gorm.DB) {
 	lives := func() time.Duration { return ttl }
 	currency, now := func() string { return "CNY" }, func() time.Time { return noon }
 	s.inventory = inventory.NewService(s.store, s.gate, lives, s.metrics)
-	s.catalog = catalog.NewService(s.store, s.inventory, currency, now)
+	s.catalog = catalog.NewService(s.store, s.inventory, s, currency, now)
 	s.reconciler = inventory.NewReconciler(s.store, s.gate, s.orders, s.feed, lives, s.metrics, log)
 }
 

@@ -59,6 +59,8 @@ func TestNoStatementReadsTheWholeLedger(t *testing.T) {
 	must(t, s.store.Lock(ctx, tea, "1001"))
 	_, err := s.store.IndexAgain(ctx)
 	must(t, err)
+	_, err = s.store.List(ctx, seller.UserID, "1500", 20)
+	must(t, err)
 	_, err = s.catalog.AdjustStock(ctx, seller, inventory.Adjustment{ID: "50", ProductID: tea, Delta: 3, Reason: "found"})
 	must(t, err)
 	_, err = s.catalog.Get(ctx, "1002")

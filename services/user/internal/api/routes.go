@@ -58,8 +58,8 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 
 	// auth: checks credentials. Wrong ones are an answer, not an error.
 	s.POST(userv1.PathVerify, server.Callers("auth"), server.Handle(h.verify))
-	// auth: the present state of an account.
-	s.POST(userv1.PathGet, server.Callers("auth"), server.Handle(h.get))
+	// auth, product: the present state of an account.
+	s.POST(userv1.PathGet, server.Callers("auth", "product"), server.Handle(h.get))
 	s.ServeFeed(out, contracts.ConsumersOf("user")...)
 }
 
