@@ -9,13 +9,10 @@ import (
 
 	"daprmall.dev/services/kit/app"
 	"daprmall.dev/services/kit/archive"
-	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/payment/internal/api"
 	"daprmall.dev/services/payment/internal/clients"
 	"daprmall.dev/services/payment/internal/payment"
-	"daprmall.dev/services/payment/internal/sandbox"
 	"daprmall.dev/services/payment/internal/store"
-	"daprmall.dev/services/payment/internal/stripe"
 )
 
 func main() { app.Main(run) }
@@ -29,7 +26,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	cfg := declareSettings(a.Settings)
-	providers, err := open(ctx, a, cfg)
+	providers, err := openProviders(ctx, a, cfg)
 	if err != nil {
 		return err
 	}
@@ -46,39 +43,9 @@ func run(ctx context.Context) error {
 	a.Every("refund", 500*time.Millisecond, payments.RefundDue)
 	a.Every("health", 10*time.Second, health.Update)
 	a.Every("archive", archive.Every, func(ctx context.Context) error {
-		return paymentStore.Archive(ctx,
-			cfg.archiveAfter())
+		return paymentStore.Archive(ctx, cfg.archiveAfter())
 	})
 	a.Go(a.Outbox.Run)
 	a.Go(a.Inbox.Run)
 	return a.Serve(ctx)
-}
-
-// open prepares each provider that has its secret. Attempts and refunds of others wait.
-func open(ctx context.Context, a *app.App, cfg settings) ([]payment.Provider, error) {
-	var providers []payment.Provider
-	secret, err := a.Sidecar.Secret(ctx, "sandbox-db")
-	if err != nil || secret["dsn"] == "" {
-		a.Log.Warn("the payment provider sandbox is not set up", "error", err)
-	} else {
-		opening, cancel := context.WithTimeout(ctx, time.Minute)
-		defer cancel()
-		db, err := a.OpenDB(opening, "sandbox-db")
-		if err != nil {
-			return nil, err
-		}
-		if err := postgres.Migrate(opening, db, sandbox.Migrations); err != nil {
-			return nil, err
-		}
-		a.KeepPoolSize(db)
-		providers = append(providers, sandbox.New(db))
-	}
-	secret, err = a.Sidecar.Secret(ctx, "stripe")
-	if err != nil || secret["api_key"] == "" {
-		a.Log.Info("the payment provider stripe is not set up", "error", err)
-	} else {
-		providers = append(providers, stripe.New(stripe.Config{APIKey: secret["api_key"],
-			WebhookSecret: secret["webhook_secret"], URL: secret["api_url"], ReturnURL: cfg.returnURL}))
-	}
-	return providers, nil
 }
