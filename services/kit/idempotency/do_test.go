@@ -21,7 +21,7 @@ func requestOf(s *Store) keyed.Request {
 	return keyed.Request{User: "7", Key: "k", Fingerprint: s.Fingerprint("POST", "/v1/things", []byte("{}"))}
 }
 
-// creates is work that creates the thing with the run's effect id.
+// creates is work that creates a thing with the run's effect id.
 func creates(_ context.Context, run keyed.Run) (keyed.Answer, error) {
 	return keyed.Created([]byte(`{"id":"` + run.EffectID + `"}`)), nil
 }
@@ -34,7 +34,7 @@ func TestARequestHasOneEffectAndOneAnswer(t *testing.T) {
 	a, err := s.Do(gone, requestOf(s), keyed.Work{Act: func(ctx context.Context, run keyed.Run) (keyed.Answer, error) {
 		disconnect()
 		if ctx.Err() != nil || !run.Fresh {
-			t.Errorf("a client that disconnects ends the run: %v, or it is not the first: %+v", ctx.Err(), run)
+			t.Errorf("the run ended with its client: %v, or is not the first: %+v", ctx.Err(), run)
 		}
 		return creates(ctx, run)
 	}})
@@ -47,20 +47,20 @@ func TestARequestHasOneEffectAndOneAnswer(t *testing.T) {
 	}
 }
 
-// Whatever ends a run without an answer gives the key back at once, and the next run has the same effect.
-func TestARunWithoutAnAnswerGivesItsKeyBack(t *testing.T) {
+// A run that ends without an answer releases its key at once, and the next run has the same effect.
+func TestARunWithoutAnAnswerReleasesItsKey(t *testing.T) {
 	down := func(context.Context, keyed.Run) (keyed.Answer, error) { return keyed.Answer{}, errDown }
 	for what, w := range map[string]keyed.Work{
 		"it failed":   {Act: down},
 		"it panicked": {Act: func(context.Context, keyed.Run) (keyed.Answer, error) { panic("boom") }},
-		"its answer is not kept": {Act: func(context.Context, keyed.Run) (keyed.Answer, error) {
+		"its answer is not stored": {Act: func(context.Context, keyed.Run) (keyed.Answer, error) {
 			return keyed.Answer{Status: 503}, nil
 		}},
-		"it could not finish": {Act: creates,
+		"finishing failed": {Act: creates,
 			Finish: func(context.Context, keyed.Run, keyed.Answer) (keyed.Answer, error) {
 				return keyed.Answer{}, errDown
 			}},
-		"it could not finish by one statement": {Act: creates,
+		"finishing by one statement failed": {Act: creates,
 			FinishNew: func(context.Context, keyed.Run, keyed.Answer) (*keyed.Answer, error) { return nil, errDown }},
 	} {
 		s, _ := open(t)
@@ -73,17 +73,18 @@ func TestARunWithoutAnAnswerGivesItsKeyBack(t *testing.T) {
 		a, err := s.Do(t.Context(), requestOf(s), keyed.Work{
 			Act: func(ctx context.Context, run keyed.Run) (keyed.Answer, error) {
 				if run.Fresh {
-					t.Errorf("%s: the next run takes itself for the first", what)
+					t.Errorf("%s: the next run counts as the first", what)
 				}
 				return creates(ctx, run)
 			}})
 		if err != nil || string(a.Body) != `{"id":"1"}` || a.Replayed {
-			t.Errorf("%s: then %+v, %v; want thing 1", what, a, err)
+			t.Errorf("%s: the next run: %+v, %v; want thing 1", what, a, err)
 		}
 	}
 }
 
-// What a request begins by commits with its key, or not at all; a refusal is an answer, an outage is not.
+// What a request does at its beginning commits together with its key, or not at all. A refusal is stored as an answer,
+// an outage is not.
 func TestBeginningCommitsWithTheKey(t *testing.T) {
 	s, db := open(t)
 	if err := db.Exec("CREATE TABLE begun (id bigint)").Error; err != nil {
@@ -104,14 +105,14 @@ func TestBeginningCommitsWithTheKey(t *testing.T) {
 	}, Act: func(context.Context, keyed.Run) (keyed.Answer, error) { return keyed.Answer{}, errDown }}
 	fails = errDown
 	if _, err := s.Do(t.Context(), requestOf(s), w); !errors.Is(err, errDown) || began() != 0 {
-		t.Errorf("an outage: %v, begun %d times", err, began())
+		t.Errorf("an outage: %v, Begin called %d times", err, began())
 	}
 	if seen, err := s.Seen(t.Context(), "7", "k"); err != nil || seen {
-		t.Errorf("an outage claimed the key: %v", err)
+		t.Errorf("an outage took the key: %v", err)
 	}
 	fails = nil
 	if _, err := s.Do(t.Context(), requestOf(s), w); !errors.Is(err, errDown) || began() != 1 {
-		t.Errorf("begun: %v, %d times", err, began())
+		t.Errorf("Begin: %v, called %d times", err, began())
 	}
 	fails = errTaken
 	if _, err := s.Do(t.Context(), requestOf(s), w); !errors.Is(err, errTaken) {
@@ -122,22 +123,22 @@ func TestBeginningCommitsWithTheKey(t *testing.T) {
 	}
 }
 
-// One statement may begin a request, or claim the key without beginning it, or do nothing.
+// The single statement may begin a request, claim the key without beginning, or do nothing.
 func TestBeginningByOneStatement(t *testing.T) {
 	for what, c := range map[string]struct {
 		claims, begins bool
-		taken          bool // by a run that has died
+		taken          bool // by a run that has crashed
 		fresh          bool
 	}{
-		"it begins":           {claims: true, begins: true, fresh: true},
-		"it only claims":      {claims: true, fresh: true},
-		"it does nothing":     {fresh: true},
-		"the key is taken":    {taken: true},
-		"taken at the moment": {claims: true, taken: true},
+		"it begins":              {claims: true, begins: true, fresh: true},
+		"it only claims the key": {claims: true, fresh: true},
+		"it does nothing":        {fresh: true},
+		"the key is taken":       {taken: true},
+		"taken at the same time": {claims: true, taken: true},
 	} {
 		s, db := open(t)
 		if c.taken {
-			must(t, s, "7", "k", "{}")
+			mustBegin(t, s, "7", "k", "{}")
 			expire(t, db)
 		}
 		began := false
@@ -165,19 +166,19 @@ func TestBeginningByOneStatement(t *testing.T) {
 	}
 }
 
-// The outcome commits with the answer, by one statement or in a transaction; also that of a failure that is not kept as
-// the answer.
+// The outcome commits together with the answer, by one statement or in a transaction. This also holds for a failure
+// that is not stored as an answer.
 func TestFinishingCommitsWithTheAnswer(t *testing.T) {
 	for what, c := range map[string]struct {
 		quick  bool
 		end    keyed.Answer
 		err    error
-		status int // of the answer that is stored, 0 for none
+		status int // of the stored answer, 0 for none
 	}{
-		"by one statement":            {quick: true, status: 202},
-		"in a transaction":            {end: keyed.Created([]byte("{}")), status: 201},
-		"a refusal":                   {end: keyed.Refuse(errTaken), err: errTaken, status: 409},
-		"a failure that is no answer": {end: keyed.Refuse(errDown), err: errDown},
+		"by one statement":             {quick: true, status: 202},
+		"in a transaction":             {end: keyed.Created([]byte("{}")), status: 201},
+		"a refusal":                    {end: keyed.Refuse(errTaken), err: errTaken, status: 409},
+		"a failure that is not stored": {end: keyed.Refuse(errDown), err: errDown},
 	} {
 		s, db := open(t)
 		if err := db.Exec("CREATE TABLE ended (id bigint)").Error; err != nil {
@@ -201,7 +202,7 @@ func TestFinishingCommitsWithTheAnswer(t *testing.T) {
 		var kept struct{ Ended, Status int }
 		if err := db.Raw(`SELECT (SELECT count(*) FROM ended) AS ended, (SELECT coalesce(status, 0) FROM idempotency_keys)
 			AS status`).Scan(&kept).Error; err != nil || kept.Ended != 1 || kept.Status != c.status {
-			t.Errorf("%s: kept %+v, %v", what, kept, err)
+			t.Errorf("%s: stored %+v, %v", what, kept, err)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func open(t *testing.T) (*Store, *gorm.DB) {
 	return New(db, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler)), db
 }
 
-// claim is what a request gets: a run, or an answer.
+// claim is what a request gets: the right to run, or a stored answer.
 type claim struct {
 	keyed.Run
 	Answer *keyed.Answer
@@ -49,7 +49,7 @@ func beginAt(ctx context.Context, s *Store, user, key, path, body string) (claim
 	return claim{run, replay}, err
 }
 
-func must(t *testing.T, s *Store, user, key, body string) claim {
+func mustBegin(t *testing.T, s *Store, user, key, body string) claim {
 	t.Helper()
 	c, err := begin(t, s, user, key, body)
 	if err != nil {
@@ -62,7 +62,7 @@ func runOf(user, key string) keyed.Run {
 	return keyed.Run{Request: keyed.Request{User: user, Key: key}}
 }
 
-// expire lets the leases of all runs end, as time does after a crash.
+// expire ends the leases of all runs, as time does after a crash.
 func expire(t *testing.T, db *gorm.DB) {
 	t.Helper()
 	if err := db.Exec("UPDATE idempotency_keys SET lease_until = now() - interval '1 second'").Error; err != nil {
@@ -70,7 +70,7 @@ func expire(t *testing.T, db *gorm.DB) {
 	}
 }
 
-func TestOneOfManyDuplicatesRuns(t *testing.T) {
+func TestOfConcurrentDuplicatesOneRuns(t *testing.T) {
 	s, _ := open(t)
 	var fresh, busy atomic.Int64
 	var effect atomic.Value
@@ -91,14 +91,14 @@ func TestOneOfManyDuplicatesRuns(t *testing.T) {
 	}
 	wg.Wait()
 	if fresh.Load() != 1 || busy.Load() != 19 {
-		t.Fatalf("%d ran, %d were told to wait; want 1 and 19", fresh.Load(), busy.Load())
+		t.Fatalf("%d ran, %d got request_in_progress; want 1 and 19", fresh.Load(), busy.Load())
 	}
 	if err := s.store(t.Context(), runOf("7", "k"), keyed.Answer{Status: 201, ETag: `"1"`,
 		Body: []byte(`{"id":"1"}`)}); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
-		c := must(t, s, "7", "k", "{}")
+		c := mustBegin(t, s, "7", "k", "{}")
 		if c.Answer == nil || c.Answer.EffectID != effect.Load() || !c.Answer.Replayed || c.Answer.Status != 201 ||
 			c.Answer.ETag != `"1"` ||
 			string(c.Answer.Body) != `{"id":"1"}` {
@@ -107,9 +107,9 @@ func TestOneOfManyDuplicatesRuns(t *testing.T) {
 	}
 }
 
-func TestAKeyStandsForOneRequestOfOneUser(t *testing.T) {
+func TestAKeyBelongsToOneRequestOfOneUser(t *testing.T) {
 	s, _ := open(t)
-	first := must(t, s, "7", "k", `{"n":1}`)
+	first := mustBegin(t, s, "7", "k", `{"n":1}`)
 	if c, err := begin(t, s, "7", "k", `{"n":2}`); problem.CodeOf(err) != "idempotency_key_reused" ||
 		problem.KindOf(err) != problem.Invalid {
 		t.Errorf("another body: %+v, %v; want idempotency_key_reused", c, err)
@@ -118,8 +118,8 @@ func TestAKeyStandsForOneRequestOfOneUser(t *testing.T) {
 		`{"n":1}`); problem.CodeOf(err) != "idempotency_key_reused" {
 		t.Errorf("another route: %v, want idempotency_key_reused", err)
 	}
-	if c := must(t, s, "8", "k", `{"n":2}`); !c.Fresh || c.EffectID == first.EffectID {
-		t.Errorf("another user: %+v, want a claim of its own", c)
+	if c := mustBegin(t, s, "8", "k", `{"n":2}`); !c.Fresh || c.EffectID == first.EffectID {
+		t.Errorf("another user: %+v, want a run of its own", c)
 	}
 	if err := s.store(t.Context(), runOf("7", "k"), keyed.Answer{Status: 409}); err != nil {
 		t.Fatal(err)
@@ -129,35 +129,36 @@ func TestAKeyStandsForOneRequestOfOneUser(t *testing.T) {
 	}
 }
 
-// A crash between beginning and finishing: the next run has the same effect id, so it meets what the first one made.
+// After a crash between beginning and finishing, the next run has the same effect id, so it finds what the first one
+// made.
 func TestARunAfterACrashHasTheSameEffect(t *testing.T) {
 	s, db := open(t)
-	first := must(t, s, "7", "k", "{}")
+	first := mustBegin(t, s, "7", "k", "{}")
 	if _, err := begin(t, s, "7", "k", "{}"); problem.CodeOf(err) != "request_in_progress" {
 		t.Errorf("while the lease lasts: %v, want request_in_progress", err)
 	}
 	expire(t, db)
-	second := must(t, s, "7", "k", "{}")
+	second := mustBegin(t, s, "7", "k", "{}")
 	if second.Fresh || second.Answer != nil || second.EffectID != first.EffectID {
-		t.Errorf("after the lease: %+v, want to go on with effect %s", second, first.EffectID)
+		t.Errorf("after the lease: %+v, want a run with effect %s", second, first.EffectID)
 	}
 	if _, err := begin(t, s, "7", "k", "{}"); problem.CodeOf(err) != "request_in_progress" {
-		t.Errorf("the second run has no lease of its own: %v", err)
+		t.Errorf("the second run has no lease: %v", err)
 	}
 	if err := s.release(t.Context(), runOf("7", "k")); err != nil {
 		t.Fatal(err)
 	}
-	if third := must(t, s, "7", "k", "{}"); third.Fresh || third.EffectID != first.EffectID {
+	if third := mustBegin(t, s, "7", "k", "{}"); third.Fresh || third.EffectID != first.EffectID {
 		t.Errorf("after a release: %+v, want effect %s at once", third, first.EffectID)
 	}
 }
 
-// Two runs of one key may overlap when the first one's lease ended: what was answered first is the answer.
+// Two runs of one key may overlap after the first one's lease has ended: the first answer is stored.
 func TestTheFirstAnswerStays(t *testing.T) {
 	s, db := open(t)
-	must(t, s, "7", "k", "{}")
+	mustBegin(t, s, "7", "k", "{}")
 	expire(t, db)
-	must(t, s, "7", "k", "{}")
+	mustBegin(t, s, "7", "k", "{}")
 	for _, status := range []int{201, 409} {
 		if err := s.store(t.Context(), runOf("7", "k"), keyed.Answer{Status: status}); err != nil {
 			t.Fatal(err)
@@ -166,16 +167,16 @@ func TestTheFirstAnswerStays(t *testing.T) {
 	if err := s.release(t.Context(), runOf("7", "k")); err != nil {
 		t.Fatal(err)
 	}
-	if c := must(t, s, "7", "k", "{}"); c.Answer == nil || c.Answer.Status != 201 {
+	if c := mustBegin(t, s, "7", "k", "{}"); c.Answer == nil || c.Answer.Status != 201 {
 		t.Errorf("answer %+v, want 201", c.Answer)
 	}
 }
 
-// The connection breaks while a run is under way: its key is given back, or keeps its answer, all the same. Otherwise
-// the client, who was told to come again, would be told that its first request is still running until the lease ends.
-func TestABrokenConnectionDoesNotKeepAKey(t *testing.T) {
+// If the connection breaks during a run, its key is still released or keeps its answer. Otherwise the client, which was
+// told to retry, would get request_in_progress until the lease ends.
+func TestAKeyIsReleasedDespiteABrokenConnection(t *testing.T) {
 	s, db := open(t)
-	other := postgrestest.Open(t) // of the same server
+	other := postgrestest.Open(t) // on the same server
 	breakAll := func() {
 		t.Helper()
 		if err := other.Exec("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ?",
@@ -183,69 +184,69 @@ func TestABrokenConnectionDoesNotKeepAKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first := must(t, s, "7", "k", "{}")
+	first := mustBegin(t, s, "7", "k", "{}")
 	breakAll()
 	if err := s.release(t.Context(), runOf("7", "k")); err != nil {
 		t.Errorf("release: %v", err)
 	}
-	if c := must(t, s, "7", "k", "{}"); c.Fresh || c.EffectID != first.EffectID {
+	if c := mustBegin(t, s, "7", "k", "{}"); c.Fresh || c.EffectID != first.EffectID {
 		t.Errorf("after the release: %+v, want the same effect", c)
 	}
 	breakAll()
 	if err := s.store(t.Context(), runOf("7", "k"), keyed.Answer{Status: 201, Body: []byte("{}")}); err != nil {
 		t.Errorf("finish: %v", err)
 	}
-	if c := must(t, s, "7", "k", "{}"); c.Answer == nil {
+	if c := mustBegin(t, s, "7", "k", "{}"); c.Answer == nil {
 		t.Errorf("after the end: %+v, want the answer", c)
 	}
 }
 
-func TestLongKeysAreKeys(t *testing.T) {
+func TestLongKeysAreDistinguished(t *testing.T) {
 	s, _ := open(t)
 	long := strings.Repeat("x", 254)
-	a, b := must(t, s, "7", long+"a", "{}"), must(t, s, "7", long+"b", "{}")
+	a, b := mustBegin(t, s, "7", long+"a", "{}"), mustBegin(t, s, "7", long+"b", "{}")
 	if !a.Fresh || !b.Fresh || a.EffectID == b.EffectID {
 		t.Errorf("two keys of 255 characters: %+v, %+v", a, b)
 	}
 }
 
-// Bodies carry card numbers: the table keeps a keyed hash.
-func TestFingerprintsReveal(t *testing.T) {
+// Bodies contain card numbers, so the table stores only a keyed hash.
+func TestFingerprintsAreKeyedHashes(t *testing.T) {
 	a, b := New(nil, nil, []byte("one"), nil), New(nil, nil, []byte("two"), nil)
 	body := []byte(`{"number":"4242424242424242"}`)
 	if bytes.Equal(a.Fingerprint("POST", "/p", body), b.Fingerprint("POST", "/p", body)) {
-		t.Error("the fingerprint does not depend on the secret: card numbers could be guessed")
+		t.Error("the fingerprint does not depend on the secret, so card numbers could be guessed")
 	}
 	if bytes.Contains(a.Fingerprint("POST", "/p", body), []byte("4242")) {
-		t.Error("the fingerprint shows the body")
+		t.Error("the fingerprint contains the body")
 	}
 }
 
-// A 401 that an earlier version kept is no answer any more: the request runs, with the effect it would have had.
-func TestAKeptTokenRefusalRunsAgain(t *testing.T) {
+// A 401 that an earlier version stored is not replayed: the request runs again, with the same effect id.
+func TestAStored401IsNotReplayed(t *testing.T) {
 	s, db := open(t)
-	first := must(t, s, "7", "k", "{}")
+	first := mustBegin(t, s, "7", "k", "{}")
 	if err := db.Exec("UPDATE idempotency_keys SET status = 401, body = '{}'").Error; err != nil {
 		t.Fatal(err)
 	}
-	again := must(t, s, "7", "k", "{}")
+	again := mustBegin(t, s, "7", "k", "{}")
 	if again.Answer != nil || again.EffectID != first.EffectID {
 		t.Fatalf("claim %+v, want a run with effect %s", again, first.EffectID)
 	}
 	if _, err := begin(t, s, "7", "k", "{}"); problem.CodeOf(err) != "request_in_progress" {
-		t.Errorf("beside it: %v, want request_in_progress", err)
+		t.Errorf("a concurrent request: %v, want request_in_progress", err)
 	}
 	if err := s.store(t.Context(), runOf("7", "k"), keyed.Answer{Status: 200}); err != nil {
 		t.Fatal(err)
 	}
-	if c := must(t, s, "7", "k", "{}"); c.Answer == nil || c.Answer.Status != 200 {
+	if c := mustBegin(t, s, "7", "k", "{}"); c.Answer == nil || c.Answer.Status != 200 {
 		t.Errorf("answer %+v, want 200", c.Answer)
 	}
 }
 
-// The secret changes while requests are repeated, on one replica after the other: each knows again what the other has
-// kept.
-func TestTheSecretChangesUnderWay(t *testing.T) {
+// The secret changes at one replica after the other while requests are repeated: each replica recognises keys that
+// another has stored.
+func TestRepeatsAreRecognisedDuringARotationOfTheSecret(t *testing.T) {
 	here, db := open(t)
 	there := New(db, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler))
 	answered := func(s *Store, what, key, body string, want bool) {
@@ -263,7 +264,7 @@ func TestTheSecretChangesUnderWay(t *testing.T) {
 		}
 	}
 	ask(here, "before")
-	here.SetSecrets([]byte("secret"), []byte("next")) // first every replica learns the next one
+	here.SetSecrets([]byte("secret"), []byte("next")) // first all replicas learn the next secret
 	there.SetSecrets([]byte("secret"), []byte("next"))
 	here.SetSecrets([]byte("next"), []byte("secret")) // then one after the other uses it
 	ask(here, "new secret")
@@ -278,20 +279,20 @@ func TestTheSecretChangesUnderWay(t *testing.T) {
 	}
 }
 
-func TestNothingIsKeptOfWhoIsGone(t *testing.T) {
+func TestNothingIsKeptOfADeletedUser(t *testing.T) {
 	s, db := open(t)
 	for _, user := range []string{"7", "8"} {
-		must(t, s, user, "k", "{}")
+		mustBegin(t, s, user, "k", "{}")
 		if err := db.Exec(`UPDATE idempotency_keys SET record = '{"name":"Wei"}' WHERE key = 'k' AND user_id = ?`,
-			user).Error; err != nil { // of an older version
+			user).Error; err != nil { // stored by an older version
 			t.Fatal(err)
 		}
 		if err := s.store(t.Context(), runOf(user, "k"),
 			keyed.Answer{Status: 201, Body: []byte(`{"name":"Wei"}`)}); err != nil {
 			t.Fatal(err)
 		}
-		must(t, s, user, "under way", "{}")
-		made := must(t, s, user, "made", "{}").EffectID
+		mustBegin(t, s, user, "under way", "{}")
+		made := mustBegin(t, s, user, "made", "{}").EffectID
 		if err := s.store(t.Context(), runOf(user, "made"), keyed.Answer{Status: 201,
 			Body: []byte(`{"id":"` + made + `","name":"Wei"}`)}); err != nil {
 			t.Fatal(err)
@@ -307,11 +308,11 @@ func TestNothingIsKeptOfWhoIsGone(t *testing.T) {
 	}
 	if got := strings.Join(left, " "); strings.Count(got, "Wei") != 3 ||
 		!strings.HasPrefix(got, `7-- 7-{"id":"3"} 7{}{} 8--`) {
-		t.Errorf("kept %s", got)
+		t.Errorf("left %s", got)
 	}
 }
 
-func TestEffect(t *testing.T) {
+func TestTheEffectIDIsThatOfTheKey(t *testing.T) {
 	s := New(nil, &fakeIDs{}, nil, nil)
 	ctx := WithEffect(t.Context(), "77")
 	if id, err := s.Effect(ctx); id != "77" || err != nil || Given(ctx) != "77" {
@@ -322,15 +323,15 @@ func TestEffect(t *testing.T) {
 	}
 }
 
-// What an older version committed with a key, later runs get.
-func TestTheRecordOfAnOlderVersionIsHandedOn(t *testing.T) {
+// Runs get the record that an older version stored with the key.
+func TestARunGetsTheRecordOfAnOlderVersion(t *testing.T) {
 	s, db := open(t)
-	first := must(t, s, "7", "k", "{}")
+	first := mustBegin(t, s, "7", "k", "{}")
 	if err := db.Exec(`UPDATE idempotency_keys SET record = '{"n":1}'`).Error; err != nil {
 		t.Fatal(err)
 	}
 	expire(t, db)
-	if c := must(t, s, "7", "k", "{}"); string(c.Record) != `{"n":1}` || c.Fresh || c.EffectID != first.EffectID {
+	if c := mustBegin(t, s, "7", "k", "{}"); string(c.Record) != `{"n":1}` || c.Fresh || c.EffectID != first.EffectID {
 		t.Errorf("%+v, want the record", c)
 	}
 	for key, want := range map[string]bool{"k": true, "other": false} {
@@ -340,8 +341,8 @@ func TestTheRecordOfAnOlderVersionIsHandedOn(t *testing.T) {
 	}
 }
 
-// However many keys there are, a batch reads those it removes, by the index of their age.
-func TestRetentionReadsWhatItRemoves(t *testing.T) {
+// However many keys there are, a batch reads only those that it removes, through the index on their age.
+func TestRetentionReadsOnlyWhatItRemoves(t *testing.T) {
 	db := postgrestest.Open(t, Migrations)
 	err := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, created_at)
 		SELECT 7, n, '', n, now(), now() - CASE WHEN n <= 12000 THEN interval '49 hours' ELSE interval '1 hour' END
@@ -356,7 +357,7 @@ func TestRetentionReadsWhatItRemoves(t *testing.T) {
 	plan := postgrestest.Explain(t, db, statement, args...)
 	if !slices.Equal(plan.Scans, []string{"Index Scan idempotency_keys", "Tid Scan idempotency_keys"}) ||
 		plan.Rows > 2*5000 {
-		t.Errorf("one batch reads %v rows by %v; want twice 5,000, by the index", plan.Rows, plan.Scans)
+		t.Errorf("one batch reads %v rows by %v; want at most twice 5,000, by the index", plan.Rows, plan.Scans)
 	}
 	if err := old.Run(t.Context(), db); err != nil {
 		t.Fatal(err)

@@ -8,8 +8,8 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// Keys of two days are many: nothing reads all of them.
-func TestNothingReadsAllKeys(t *testing.T) {
+// There are many keys of two days: no statement reads all of them.
+func TestNoStatementReadsAllKeys(t *testing.T) {
 	_, db := open(t)
 	err := db.Exec(`INSERT INTO idempotency_keys (user_id, key, fingerprint, effect_id, lease_until, status, body)
 		SELECT 1000 + i % 5000, 'k' || i, ''::bytea, i, now(), 201, '{}' FROM generate_series(1000, 999 + ?) i`,
@@ -22,10 +22,10 @@ func TestNothingReadsAllKeys(t *testing.T) {
 	}
 	watched := postgrestest.Watch(db)
 	s, ctx := New(watched.DB, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler)), t.Context()
-	must(t, s, "7", "a", "{}")
+	mustBegin(t, s, "7", "a", "{}")
 	_, seen := s.Seen(ctx, "7", "a")
 	finish := s.store(ctx, runOf("7", "a"), keyed.Answer{Status: 201, Body: []byte("{}")})
-	must(t, s, "7", "a", "{}") // a repeat
+	mustBegin(t, s, "7", "a", "{}") // a repeat
 	for what, err := range map[string]error{"seen": seen, "finish": finish, "release": s.release(ctx, runOf("7", "b")),
 		"forget user": s.PurgeUser(ctx, "1007"),
 		"purge":       old.Run(ctx, watched.DB)} {
@@ -34,6 +34,6 @@ func TestNothingReadsAllKeys(t *testing.T) {
 		}
 	}
 	for _, found := range watched.WholeTables(t, "idempotency_keys") {
-		t.Errorf("reads all of %s", found)
+		t.Errorf("a statement reads all of %s", found)
 	}
 }

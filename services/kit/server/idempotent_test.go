@@ -22,8 +22,8 @@ type fakeIDs struct{ n atomic.Int64 }
 
 func (c *fakeIDs) Next() (string, error) { return strconv.FormatInt(c.n.Add(1), 10), nil }
 
-// openIdempotent makes a thing for each POST, unless answers say otherwise; it counts its runs and the effects they
-// had.
+// openIdempotent is a server that makes a thing for each POST unless next says otherwise; it counts the runs and their
+// effects.
 func openIdempotent(t *testing.T) (d *testServer, db *gorm.DB, runs *atomic.Int64, next *func(c *gin.Context) error) {
 	t.Helper()
 	d = open(t)
@@ -60,7 +60,7 @@ func TestARepeatGetsTheFirstAnswer(t *testing.T) {
 	again := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")
 	if again.status != 201 || again.body != first.body || again.header.Get("ETag") != `"1"` ||
 		again.header.Get("Location") != "/things/1" || again.header.Get("Content-Type") != first.header.Get("Content-Type") {
-		t.Errorf("again: %d %v %s, want what was answered first, %s", again.status, again.header, again.body, first.body)
+		t.Errorf("again: %d %v %s, want the first answer, %s", again.status, again.header, again.body, first.body)
 	}
 	if first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" ||
 		runs.Load() != 1 {
@@ -70,14 +70,14 @@ func TestARepeatGetsTheFirstAnswer(t *testing.T) {
 	d.ask("POST", "/things", `{"n":2}`, "Idempotency-Key: k").want(t, "another body", 422, "idempotency_key_reused")
 	if other := d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k", "X-User: 8"); other.status != 201 ||
 		other.body == first.body {
-		t.Errorf("another user's key: %d %s, want a thing of its own", other.status, other.body)
+		t.Errorf("another user's key: %d %s, want another thing", other.status, other.body)
 	}
 	if a, b := d.ask("POST", "/things", `{"n":1}`), d.ask("POST", "/things", `{"n":1}`); a.body == b.body {
 		t.Errorf("without a key: %s twice", a.body)
 	}
 }
 
-// A key costs a plain route two statements, each a transaction by itself.
+// With a key, a plain route needs two more statements, each its own transaction.
 func TestAKeyCostsTwoStatements(t *testing.T) {
 	d := open(t)
 	watched := postgrestest.Watch(postgrestest.Open(t, idempotency.Migrations))
@@ -93,7 +93,7 @@ func TestAKeyCostsTwoStatements(t *testing.T) {
 	}
 }
 
-func TestDuplicatesAtOnceHaveOneEffect(t *testing.T) {
+func TestConcurrentDuplicatesHaveOneEffect(t *testing.T) {
 	d, _, runs, next := openIdempotent(t)
 	began, release := make(chan struct{}), make(chan struct{})
 	*next = func(c *gin.Context) error {
@@ -124,8 +124,8 @@ func TestDuplicatesAtOnceHaveOneEffect(t *testing.T) {
 	}
 }
 
-// Refusals are answers and stay; what was our failure is tried again, with the same effect id.
-func TestWhichAnswersStay(t *testing.T) {
+// Refusals are stored as answers; after an internal failure the request runs again with the same effect id.
+func TestRefusalsAreReplayedFailuresAreNot(t *testing.T) {
 	for what, c := range map[string]struct {
 		fail  func(*gin.Context) error
 		first int
@@ -142,10 +142,10 @@ func TestWhichAnswersStay(t *testing.T) {
 		"unavailable": {func(*gin.Context) error { return problem.NewUnavailable(errSecret, 0, "Not now.") }, 503, false},
 		"too many": {func(*gin.Context) error { return problem.New(problem.TooManyRequests, "", "Slow down.") }, 429,
 			false},
-		// A peer refused the token, which ran out on the way.
-		"token ran out": {func(*gin.Context) error { return problem.New(problem.Unauthenticated, "", "Sign in.") }, 401,
+		// Another service refused the token, which expired in between.
+		"token expired": {func(*gin.Context) error { return problem.New(problem.Unauthenticated, "", "Sign in.") }, 401,
 			false},
-		"role lacking": {func(*gin.Context) error { return problem.New(problem.Forbidden, "", "Not for you.") }, 403, false},
+		"role missing": {func(*gin.Context) error { return problem.New(problem.Forbidden, "", "Not for you.") }, 403, false},
 		"panic":        {func(*gin.Context) error { panic("boom") }, 500, false},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -168,10 +168,10 @@ func TestWhichAnswersStay(t *testing.T) {
 	}
 }
 
-// A run that was killed leaves its key leased; after the lease the next one makes what it would have made.
+// A run that was killed leaves its key leased. After the lease the next run makes the same thing.
 func TestARunAfterACrashMakesTheSameThing(t *testing.T) {
 	d, db, _, next := openIdempotent(t)
-	*next = func(*gin.Context) error { panic(http.ErrAbortHandler) } // the connection is gone, nothing was answered
+	*next = func(*gin.Context) error { panic(http.ErrAbortHandler) } // the connection is gone, so nothing was answered
 	func() {
 		defer func() { _ = recover() }()
 		d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")

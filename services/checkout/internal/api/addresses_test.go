@@ -21,10 +21,10 @@ func TestCountriesAreThoseOfISO3166(t *testing.T) {
 }
 
 // Required fields must not be blank.
-func TestPlacesAreChecked(t *testing.T) {
+func TestAddressesAreValidated(t *testing.T) {
 	good := checkout.PostalAddress{Recipient: "陈薇", Street: "1 Century Avenue", City: "上海", Country: "CN"}
 	if err := good.Check(isCountry); err != nil {
-		t.Errorf("a place without state and postal code: %v", err)
+		t.Errorf("an address without state and postal code: %v", err)
 	}
 	for what, change := range map[string]func(p *checkout.PostalAddress){
 		"no recipient":       func(p *checkout.PostalAddress) { p.Recipient = "" },

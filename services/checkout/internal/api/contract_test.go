@@ -10,7 +10,7 @@ import (
 	"daprmall.dev/services/kit/inbox"
 )
 
-// No peer calls checkout.
+// No other service calls checkout.
 func TestCheckoutKeepsItsContract(t *testing.T) {
 	s := contractstest.NewServer("checkout")
 	log := slog.New(slog.DiscardHandler)

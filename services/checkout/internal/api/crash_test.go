@@ -32,18 +32,18 @@ import (
 
 // fakePeers are product, order and cart. The checkout's process can die before or after a call of each.
 type fakePeers struct {
-	t      *testing.T
-	cart   []checkout.Item
-	away   error             // cart cannot be reached
-	asked  int               // how often cart was
-	holds  map[string]string // order id → what is held
-	orders map[string]string // order id → what was ordered, and where it goes
-	killed string            // the call during which the process dies, "" for none
-	dead   chan struct{}     // closed when it has died
-	turned error             // order's answer before it has looked at the request
+	t           *testing.T
+	cart        []checkout.Item
+	unreachable error             // the error of cart while it is unreachable
+	asked       int               // the number of calls to cart
+	holds       map[string]string // order id → what is held
+	orders      map[string]string // order id → what was ordered, and its address
+	killed      string            // the call during which the process dies, "" for none
+	dead        chan struct{}     // closed when it has died
+	refusal     error             // a refusal of order before it has processed the request
 }
 
-// die ends a run as a crash does: it does nothing any more.
+// die ends a run as a crash does: the run's goroutine stops.
 func (w *fakePeers) die(at string) {
 	if w.killed == at {
 		close(w.dead)
@@ -55,7 +55,7 @@ func (w *fakePeers) die(at string) {
 func (w *fakePeers) Items(context.Context) ([]checkout.Item, error) {
 	w.asked++
 	w.die("before cart")
-	return w.cart, w.away
+	return w.cart, w.unreachable
 }
 
 func (w *fakePeers) Hold(_ context.Context, id string, items []checkout.Item) (checkout.Held, error) {
@@ -82,8 +82,8 @@ func (w *fakePeers) Products(context.Context, []checkout.Item) ([]checkout.Line,
 func (w *fakePeers) Place(_ context.Context, r checkout.Record, _ []checkout.Line, _ checkout.Totals) (checkout.Order,
 	error) {
 	w.die("before order")
-	if w.turned != nil {
-		return nil, w.turned
+	if w.refusal != nil {
+		return nil, w.refusal
 	}
 	if w.orders[r.OrderID] == "" {
 		w.orders[r.OrderID] = fmt.Sprint(r.Items, " to ", r.PostalAddress.City)
@@ -159,7 +159,8 @@ func open(t *testing.T) *fixture {
 
 const theCart = `{"address_id":"1"}`
 
-// checkOut sends the same request each time: the cart, to address 1. It returns the order's id or the refusal's code.
+// checkOut sends the same request each time: the cart, to address 1. It returns the order's id or the code of the
+// refusal.
 func (c *fixture) checkOut() (id, code string) {
 	c.t.Helper()
 	return c.send("k", theCart)
@@ -186,7 +187,7 @@ func (c *fixture) serve(key, body string) *httptest.ResponseRecorder {
 	return rec
 }
 
-// dies sends a request and waits until its process has died at this point.
+// dies sends a request and waits until its process has died at the given point.
 func (c *fixture) dies(at, body string) {
 	c.t.Helper()
 	c.killed, c.dead = at, make(chan struct{})
@@ -202,10 +203,10 @@ func (c *fixture) sql(text string) {
 	}
 }
 
-// The process dies between any two steps of a checkout. Until the dead run's lease ends its key stays taken; then the
-// same request goes on with the same order id and with what the first run committed, whatever the cart and the address
-// are by now.
-func TestACheckoutGoesOnWhereItsProcessDied(t *testing.T) {
+// The process dies between any two steps of a checkout. Until the dead run's lease ends, its key stays taken. Then the
+// same request continues with the same order id and with what the first run committed, whatever cart and address are by
+// then.
+func TestACheckoutContinuesWhereItsProcessDied(t *testing.T) {
 	for at, committed := range map[string]bool{"before cart": false, "before hold": true, "after hold": true,
 		"before order": true, "after order": true} {
 		t.Run(at, func(t *testing.T) {
@@ -226,7 +227,7 @@ func TestACheckoutGoesOnWhereItsProcessDied(t *testing.T) {
 			id, code := c.checkOut()
 			if !committed {
 				if code != "not_found" || len(c.orders) > 0 {
-					t.Errorf("nothing was committed, and now: order %q, %q; want a refusal by what is true now", id, code)
+					t.Errorf("after a run that committed nothing: order %q, %q; want a refusal because of the present state", id, code)
 				}
 				return
 			}
@@ -242,8 +243,8 @@ func TestACheckoutGoesOnWhereItsProcessDied(t *testing.T) {
 }
 
 // The access token expires between the gateway and order, which answers 401. A 401 is inconclusive: an earlier run may
-// have placed the order. So nothing is released, and the shopper, signed in again, goes on with the same key.
-func TestATokenThatRunsOutOnTheWayIsNoAnswer(t *testing.T) {
+// have placed the order. So nothing is released, and after signing in again the shopper continues with the same key.
+func TestATokenThatExpiresDuringACheckoutIsInconclusive(t *testing.T) {
 	for name, placed := range map[string]bool{"the order was placed before": true, "the first run": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -252,12 +253,12 @@ func TestATokenThatRunsOutOnTheWayIsNoAnswer(t *testing.T) {
 				c.dies("after order", theCart)
 				c.sql("UPDATE idempotency_keys SET lease_until = now() - interval '1 second'")
 			}
-			c.turned = fmt.Errorf("order: %w", problem.New(problem.Unauthenticated, "unauthenticated", "Sign in."))
+			c.refusal = fmt.Errorf("order: %w", problem.New(problem.Unauthenticated, "unauthenticated", "Sign in."))
 			if id, code := c.checkOut(); code != "unauthenticated" || len(c.holds) != 1 {
-				t.Errorf("turned away: order %q, %q, holds %v; want to be asked to sign in, and the hold to stay", id, code,
+				t.Errorf("refused by order: order %q, %q, holds %v; want unauthenticated, and the hold to stay", id, code,
 					c.holds)
 			}
-			c.turned = nil
+			c.refusal = nil
 			if id, code := c.checkOut(); code != "" || len(c.orders) != 1 || c.orders[id] == "" {
 				t.Errorf("signed in again: order %q, %q; orders %v; want the one order", id, code, c.orders)
 			}
@@ -265,8 +266,8 @@ func TestATokenThatRunsOutOnTheWayIsNoAnswer(t *testing.T) {
 	}
 }
 
-// A named list of items goes on with the record as the cart does, though its address is looked up again.
-func TestNamedItemsGoOnWithTheRecord(t *testing.T) {
+// A request that names its items continues with the record, too, although its address is read again.
+func TestACheckoutOfNamedItemsContinuesWithTheRecord(t *testing.T) {
 	c := open(t)
 	const named = `{"address_id":"1","items":[{"product_id":"9","quantity":3}],"expected_total":300}`
 	c.dies("before hold", named)
@@ -277,16 +278,16 @@ func TestNamedItemsGoOnWithTheRecord(t *testing.T) {
 	}
 }
 
-// A definite refusal before anything began is kept as the key's answer; an unreachable service is not. A repetition
-// does not ask cart.
-func TestARefusalIsAnAnswerAnOutageIsNot(t *testing.T) {
+// A definite refusal before anything began is stored as the key's answer, an unreachable service is not. A repeat does
+// not call cart.
+func TestARefusalIsStoredAnOutageIsNot(t *testing.T) {
 	c := open(t)
 	full := c.cart
-	c.away = problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is away")
+	c.unreachable = problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is away")
 	if _, code := c.checkOut(); code != "unavailable" {
 		t.Fatalf("without a cart: %q, want unavailable", code)
 	}
-	c.away, c.cart = nil, nil
+	c.unreachable, c.cart = nil, nil
 	if _, code := c.checkOut(); code != "empty_cart" {
 		t.Fatalf("with an empty cart: %q, want empty_cart", code)
 	}
@@ -297,14 +298,14 @@ func TestARefusalIsAnAnswerAnOutageIsNot(t *testing.T) {
 	if id, code := c.send("other", theCart); code != "" || c.orders[id] == "" {
 		t.Errorf("another key: %q, want an order", code)
 	}
-	c.away = problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is away")
+	c.unreachable = problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is away")
 	if id, code := c.send("other", theCart); code != "" || c.orders[id] == "" {
 		t.Errorf("again without a cart: %q, want the order", code)
 	}
 }
 
-// A checkout is three statements, each a transaction by itself: the address; the key and the record; the answer and
-// what became of it. One more finds out whether to ask cart.
+// A checkout takes three statements, each its own transaction: the address; the key with the record; the answer with
+// the outcome. One more finds out whether to call cart.
 func TestACheckoutIsThreeStatements(t *testing.T) {
 	c := open(t)
 	for body, want := range map[string]int{`{"address_id":"1","items":[{"product_id":"9","quantity":3}]}`: 3, theCart: 4} {
@@ -318,8 +319,8 @@ func TestACheckoutIsThreeStatements(t *testing.T) {
 	}
 }
 
-// Older versions kept the record as JSON with the key. What they have begun is finished, with the same order id.
-func TestACheckoutOfAnOlderVersionGoesOn(t *testing.T) {
+// Older versions stored the record as JSON with the key. A checkout that they began is finished with the same order id.
+func TestACheckoutOfAnOlderVersionIsFinished(t *testing.T) {
 	c := open(t)
 	c.dies("before hold", theCart)
 	c.sql(`UPDATE idempotency_keys SET lease_until = now(), record = '{"user_id":"7","items":[{"product_id":"9",
@@ -335,6 +336,6 @@ func TestACheckoutOfAnOlderVersionGoesOn(t *testing.T) {
 	var kept string
 	if err := c.db.Raw("SELECT concat_ws(' ', order_id, user_id, key, state, from_cart, expected_total) FROM checkouts").
 		Scan(&kept).Error; err != nil || kept != begun+" 7 k placed f 300" {
-		t.Errorf("kept %q, %v", kept, err)
+		t.Errorf("stored %q, %v", kept, err)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// fakePeers is product and order as checkout sees them, with lines that can be cut: before a call does anything, or
-// after it did.
+// fakePeers are product and order as checkout calls them. A connection can break before a call has an effect, or after
+// it.
 type fakePeers struct {
 	price              int64
 	left               int64
@@ -23,11 +23,11 @@ type fakePeers struct {
 	cutAfterPlace      error
 	cutRelease         error
 	released, askFence int
-	offSale            bool   // the seller has removed the product: it is held all the same
+	offSale            bool   // the seller has removed the product, which can still be held
 	beforePlace        func() // runs once, between the hold and the order
 }
 
-func newTown() *fakePeers {
+func newFakePeers() *fakePeers {
 	return &fakePeers{price: 100, left: 10, holds: map[string]int64{}, orders: map[string]int64{},
 		fenced: map[string]bool{}}
 }
@@ -111,31 +111,30 @@ func rec(quantity int64) Record {
 }
 
 func TestFirstRunPlacesTheOrder(t *testing.T) {
-	w := newTown()
+	w := newFakePeers()
 	o, err := newService(w).Run(t.Context(), rec(2), true)
 	if err != nil || string(o) != "order 1 for 210" || w.askFence != 0 || w.released != 0 {
 		t.Errorf("%s, %v, fence asked %d times, released %d; want the order in two calls", o, err, w.askFence, w.released)
 	}
 }
 
-// Each row cuts a run somewhere; nothing is released, and the next run, with the line whole again, makes exactly one
-// order.
-func TestRetryGoesOnWhereverTheRunWasCut(t *testing.T) {
+// In each row a run is interrupted somewhere. Nothing is released, and the next run makes exactly one order.
+func TestARetryContinuesWhereverTheRunWasInterrupted(t *testing.T) {
 	for name, cut := range map[string]func(w *fakePeers, err error){
 		"before or in the hold":      func(w *fakePeers, err error) { w.cutHold = err },
 		"before the order":           func(w *fakePeers, err error) { w.cutPlace = err },
 		"after the order, no answer": func(w *fakePeers, err error) { w.cutAfterPlace = err },
 	} {
-		w := newTown()
+		w := newFakePeers()
 		cut(w, timeout)
 		if _, err := newService(w).Run(t.Context(), rec(2), true); keyed.Definite(err) {
-			t.Errorf("%s: %v is taken for an answer", name, err)
+			t.Errorf("%s: %v counts as a definite answer", name, err)
 		}
 		if w.released != 0 {
 			t.Errorf("%s: released after an unknown outcome", name)
 		}
 		cut(w, nil)
-		w.price = 300 // the catalogue has changed meanwhile; an order that exists keeps its price
+		w.price = 300 // the product's price has changed meanwhile; an existing order keeps its price
 		o, err := newService(w).Run(t.Context(), rec(2), false)
 		if err != nil || len(w.orders) != 1 || w.left != 8 {
 			t.Errorf("%s: retry gave %s, %v; %d orders, %d left", name, o, err, len(w.orders), w.left)
@@ -143,12 +142,12 @@ func TestRetryGoesOnWhereverTheRunWasCut(t *testing.T) {
 	}
 }
 
-// The order came to be, its answer was lost, the price changed: the retry must not say no.
-func TestRetryNeverRefusesAnOrderThatExists(t *testing.T) {
+// The order was placed, its answer was lost, and the price changed: the retry must not be refused.
+func TestARetryReturnsAnExistingOrder(t *testing.T) {
 	expected := int64(210)
 	r := rec(2)
 	r.ExpectedTotal = &expected
-	w := newTown()
+	w := newFakePeers()
 	w.cutAfterPlace = timeout
 	_, _ = newService(w).Run(t.Context(), r, true)
 	w.cutAfterPlace, w.price = nil, 300
@@ -157,14 +156,14 @@ func TestRetryNeverRefusesAnOrderThatExists(t *testing.T) {
 	}
 }
 
-// A run that stalls between its hold and its order is overtaken by another one of the same key, whole or cut as well:
-// there is one hold and one order, and both runs are told of it.
-func TestRunsOfOneCheckoutOverlap(t *testing.T) {
+// A run that stalls between its hold and its order is overtaken by another run of the same key, which may be
+// interrupted, too. There is one hold and one order, and both runs return it.
+func TestOverlappingRunsOfOneCheckoutMakeOneOrder(t *testing.T) {
 	for name, overtakes := range map[string]func(w *fakePeers) error{
-		"and finishes": func(*fakePeers) error { return nil },
-		"and is cut":   func(w *fakePeers) error { w.cutPlace = timeout; return timeout },
+		"and finishes":       func(*fakePeers) error { return nil },
+		"and is interrupted": func(w *fakePeers) error { w.cutPlace = timeout; return timeout },
 	} {
-		w := newTown()
+		w := newFakePeers()
 		s := newService(w)
 		w.beforePlace = func() {
 			cut := overtakes(w)
@@ -183,16 +182,16 @@ func TestRunsOfOneCheckoutOverlap(t *testing.T) {
 	}
 }
 
-// A refusal stands though its release gets lost: the hold runs out through the fence, which has said no already.
-func TestALostReleaseIsNoFault(t *testing.T) {
+// A refusal stands although its release was lost: the hold expires through the fence, which is set already.
+func TestALostReleaseDoesNotChangeTheRefusal(t *testing.T) {
 	expected := int64(1)
 	r := rec(2)
 	r.ExpectedTotal = &expected
-	w := newTown()
+	w := newFakePeers()
 	w.cutRelease = timeout
 	if _, err := newService(w).Run(t.Context(), r, true); problem.CodeOf(err) != "price_changed" || w.released != 1 ||
 		!w.fenced["1"] {
-		t.Errorf("%v, released %d times, fenced %v; want the refusal, behind a fence", err, w.released, w.fenced["1"])
+		t.Errorf("%v, released %d times, fenced %v; want the refusal, and a fence", err, w.released, w.fenced["1"])
 	}
 }
 
@@ -200,19 +199,19 @@ func TestPriceChangedIsFinal(t *testing.T) {
 	expected := int64(210)
 	r := rec(2)
 	r.ExpectedTotal = &expected
-	w := newTown()
+	w := newFakePeers()
 	w.price = 300
 	if _, err := newService(w).Run(t.Context(), r, true); problem.CodeOf(err) != "price_changed" {
 		t.Fatalf("%v, want price_changed", err)
 	}
 	if w.left != 10 || !w.fenced["1"] {
-		t.Errorf("%d left, fenced %v; want everything released behind a fence", w.left, w.fenced["1"])
+		t.Errorf("%d left, fenced %v; want everything released, and a fence", w.left, w.fenced["1"])
 	}
 }
 
-func TestSoldOut(t *testing.T) {
+func TestSoldOutReleasesTheHold(t *testing.T) {
 	for alone, fences := range map[bool]int{true: 0, false: 1} {
-		w := newTown()
+		w := newFakePeers()
 		_, err := newService(w).Run(t.Context(), rec(11), alone)
 		if problem.CodeOf(err) != "sold_out" || w.askFence != fences || w.released != 0 {
 			t.Errorf("alone %v: %v, fence asked %d times, released %d; want sold_out and %d", alone, err, w.askFence, w.released,
@@ -221,11 +220,10 @@ func TestSoldOut(t *testing.T) {
 	}
 }
 
-// A product goes off sale. What was held on the way goes back with the refusal; what an order holds that exists already
-// stays held.
-func TestOffSale(t *testing.T) {
+// A product is removed from sale. With the refusal its hold is released, but an existing order keeps its hold.
+func TestARemovedProductIsRefusedButExistingOrdersKeepIt(t *testing.T) {
 	for _, alone := range []bool{true, false} {
-		w := newTown()
+		w := newFakePeers()
 		w.offSale = true
 		if _, err := newService(w).Run(t.Context(), rec(2), alone); problem.CodeOf(err) != "sold_out" || w.left != 10 ||
 			w.fenced["1"] == alone {
@@ -233,7 +231,7 @@ func TestOffSale(t *testing.T) {
 				w.fenced["1"])
 		}
 	}
-	w := newTown()
+	w := newFakePeers()
 	w.cutAfterPlace = timeout
 	_, _ = newService(w).Run(t.Context(), rec(2), true)
 	w.cutAfterPlace, w.offSale = nil, true
@@ -244,16 +242,16 @@ func TestOffSale(t *testing.T) {
 	}
 }
 
-// The hold ran out and its fence said no for ever: the late run hears it and gives its new hold back.
-func TestLateRunIsExpired(t *testing.T) {
-	w := newTown()
+// The hold expired and its fence was set: the late run is refused and releases its new hold.
+func TestARunAfterTheFenceIsRefused(t *testing.T) {
+	w := newFakePeers()
 	w.fenced["1"] = true
 	if _, err := newService(w).Run(t.Context(), rec(2), false); problem.CodeOf(err) != "checkout_expired" || w.left != 10 {
 		t.Errorf("%v, %d left; want checkout_expired and all 10", err, w.left)
 	}
 }
 
-func TestSum(t *testing.T) {
+func TestLinesOfOneProductAreSummed(t *testing.T) {
 	id := func(s string) bool { return s != "x" }
 	many := make([]Item, 101)
 	for i := range many {
@@ -277,7 +275,7 @@ func TestSum(t *testing.T) {
 	}
 }
 
-func TestShipping(t *testing.T) {
+func TestTotalsIncludeShipping(t *testing.T) {
 	s := Shipping{Fee: 10, FreeFrom: 300}
 	for quantity, want := range map[int64]int64{1: 110, 2: 210, 3: 300} {
 		got, err := s.Price([]Line{{Price: 100, Currency: "CNY", Quantity: quantity}}, "CNY")
@@ -290,6 +288,6 @@ func TestShipping(t *testing.T) {
 		t.Errorf("overflow: %v, want invalid", err)
 	}
 	if _, err := s.Price([]Line{{Price: 1, Currency: "EUR", Quantity: 1}}, "CNY"); err == nil {
-		t.Error("a foreign currency was added up")
+		t.Error("lines in another currency were added up")
 	}
 }

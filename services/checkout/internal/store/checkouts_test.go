@@ -39,7 +39,7 @@ func query(t *testing.T, db *gorm.DB, sql string) (text string) {
 	return text
 }
 
-// What is to be bought commits with the key: the first record stays, and a key that is taken keeps none.
+// The record of a checkout commits together with its key. The first record stays, and a taken key stores no other.
 func TestARecordCommitsWithItsKey(t *testing.T) {
 	db := postgrestest.Open(t, idempotency.Migrations, store.Migrations)
 	s := store.NewCheckouts(db)
@@ -64,8 +64,9 @@ func TestARecordCommitsWithItsKey(t *testing.T) {
 	}
 }
 
-// The connection breaks after the commit, so that nobody knows of it: the run finds its record, and is still the first.
-func TestACommitThatNobodyKnowsOfIsFound(t *testing.T) {
+// The connection breaks after the commit, so its outcome is unknown: the run finds its own record and is still the
+// first run.
+func TestARecordIsFoundAfterACommitWithUnknownOutcome(t *testing.T) {
 	db := postgrestest.Open(t, idempotency.Migrations, store.Migrations)
 	s := store.NewCheckouts(db)
 	keys := idempotency.New(db, &orderIDs{}, []byte("secret"), slog.New(slog.DiscardHandler))
@@ -93,7 +94,7 @@ type orderIDs struct{ n int }
 
 func (o *orderIDs) Next() (string, error) { o.n++; return strconv.Itoa(o.n), nil }
 
-// The first end stays, that of the checkout as that of its key.
+// The first outcome stays, for the checkout as for its key.
 func TestACheckoutEndsOnce(t *testing.T) {
 	for what, c := range map[string]struct {
 		ends []keyed.Answer
@@ -121,8 +122,8 @@ func TestACheckoutEndsOnce(t *testing.T) {
 	}
 }
 
-// A checkout outlives its key, first in the live table and then in the archive; of a deleted account only the addresses
-// go.
+// A checkout outlives its key, first in the live table, then in the archive. When an account is deleted, only the
+// addresses are erased.
 func TestCheckoutsStayWithoutAddresses(t *testing.T) {
 	db := postgrestest.Open(t, idempotency.Migrations, store.Migrations)
 	s := store.NewCheckouts(db)
@@ -142,12 +143,12 @@ func TestCheckoutsStayWithoutAddresses(t *testing.T) {
 	const sql = `SELECT string_agg(concat_ws(' ', tableoid::regclass, user_id, address->>'city'), ', ' ORDER BY order_id)
 		FROM all_checkouts`
 	if got := query(t, db, sql); got != "archived_checkouts 7, archived_checkouts 8 武汉, checkouts 7, checkouts 8 武汉" {
-		t.Errorf("kept: %s", got)
+		t.Errorf("stored: %s", got)
 	}
 }
 
-// Checkouts are kept for ever, so no statement may read all of them.
-func TestNothingReadsAllCheckouts(t *testing.T) {
+// Checkouts are kept forever, so no statement may read all of them.
+func TestNoStatementReadsAllCheckouts(t *testing.T) {
 	db := postgrestest.Open(t, idempotency.Migrations, store.Migrations)
 	young := ids.FirstAt(time.Now().Add(-24 * time.Hour))
 	for table, first := range map[string]int64{"checkouts": young, "archived_checkouts": 1000} {
@@ -171,6 +172,6 @@ func TestNothingReadsAllCheckouts(t *testing.T) {
 		}
 	}
 	for _, found := range watched.WholeTables(t, "checkouts", "archived_checkouts") {
-		t.Errorf("reads all of %s", found)
+		t.Errorf("a statement reads all of %s", found)
 	}
 }

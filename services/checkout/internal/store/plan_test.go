@@ -8,8 +8,8 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// With many addresses nothing reads all of them.
-func TestNothingReadsAllAddresses(t *testing.T) {
+// With many addresses, no statement reads all of them.
+func TestNoStatementReadsAllAddresses(t *testing.T) {
 	db := postgrestest.Open(t, store.Migrations)
 	err := db.Exec(`INSERT INTO addresses (id, user_id, recipient, phone, street, city, state, country, postal_code,
 		removed_at)
@@ -36,6 +36,6 @@ func TestNothingReadsAllAddresses(t *testing.T) {
 		}
 	}
 	for _, found := range watched.WholeTables(t, "addresses") {
-		t.Errorf("reads all of %s", found)
+		t.Errorf("a statement reads all of %s", found)
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-func TestAddressesAreTheirOwners(t *testing.T) {
+func TestAddressesAreVisibleOnlyToTheirOwners(t *testing.T) {
 	s := store.New(postgrestest.Open(t, store.Migrations))
 	ctx := t.Context()
 	for i := range 3 {
-		for range 2 { // a repeated request keeps one
+		for range 2 { // a repeated request stores one address
 			if _, err := s.Add(ctx, checkout.Address{ID: fmt.Sprint(i + 1), UserID: "7",
 				PostalAddress: checkout.PostalAddress{City: "Wuhan", Country: "CN"}}); err != nil {
 				t.Fatal(err)
@@ -27,7 +27,7 @@ func TestAddressesAreTheirOwners(t *testing.T) {
 	remove := s.Remove(ctx, "8", "1")
 	for name, err := range map[string]error{"find": find, "change": change, "remove": remove} {
 		if problem.KindOf(err) != problem.NotFound {
-			t.Errorf("%s by a stranger: %v, want not found", name, err)
+			t.Errorf("%s by another user: %v, want not found", name, err)
 		}
 	}
 	if _, err := s.Change(ctx, checkout.Address{ID: "1", UserID: "7",

@@ -25,7 +25,7 @@ func TestOnlyAnswersAreDefinite(t *testing.T) {
 	}
 }
 
-func TestWhichAnswersAreKept(t *testing.T) {
+func TestWhichAnswersAreStored(t *testing.T) {
 	for status, want := range map[int]bool{200: true, 201: true, 204: true, 400: true, 409: true, 422: true,
 		401: false, 403: false, 408: false, 425: false, 429: false, 500: false, 503: false, 504: false} {
 		if Kept(status) != want {

@@ -32,7 +32,7 @@ type effects struct{ n atomic.Int64 }
 
 func (e *effects) Next() (string, error) { return strconv.FormatInt(e.n.Add(1), 10), nil }
 
-// orders is the order service with one order, and counts who asks.
+// orders is the order service with one order. It counts the calls.
 type orders struct {
 	asked atomic.Int64
 	bill  *payment.Bill
@@ -43,7 +43,7 @@ func (o *orders) Payable(context.Context, string) (*payment.Bill, error) {
 	return o.bill, nil
 }
 
-// service is payment with everything but its sidecar; its statements are counted.
+// service is payment without its sidecar. Its statements are counted.
 type service struct {
 	t       *testing.T
 	routes  http.Handler
@@ -69,7 +69,7 @@ func openService(t *testing.T) *service {
 	return s
 }
 
-// pay pays an order, and gives the answer and how many statements it took here and at the bank.
+// pay pays an order. It returns the answer and the numbers of statements here and in the sandbox's database.
 func (s *service) pay(key, order, card string) (answer *httptest.ResponseRecorder, here, bank int) {
 	s.t.Helper()
 	here, bank = s.watched.Runs(), s.bank.Runs()
@@ -100,9 +100,9 @@ func (s *service) placed(order string) {
 	}
 }
 
-// A payment is three statements here, each a transaction by itself, and two at the provider: what is done at the same
-// moment is done by one statement. docs/performance.md counts on it.
-func TestAPaymentIsFiveStatements(t *testing.T) {
+// A payment takes three statements here, each its own transaction, and two at the provider, because changes at the same
+// moment are made by one statement. docs/performance.md relies on this.
+func TestAPaymentTakesFiveStatements(t *testing.T) {
 	s := openService(t)
 	s.placed("100")
 	answer, here, bank := s.pay("k1", "100", "4242424242424242")
@@ -126,9 +126,9 @@ func TestAPaymentIsFiveStatements(t *testing.T) {
 	}
 }
 
-// Who pays before the event of the order has come waits for it: that costs the one try that was too early, and perhaps
-// a look.
-func TestPayingAtOnceCostsOneStatementMore(t *testing.T) {
+// A payment that arrives before the order's event waits for the bill. This costs the first statement, which came too
+// early, and perhaps one look at the database.
+func TestWaitingForTheBillCostsOneStatementMore(t *testing.T) {
 	s := openService(t)
 	young := strconv.FormatInt(ids.FirstAt(time.Now()), 10)
 	s.orders.bill = &payment.Bill{OrderID: young, UserID: contractstest.UserID, Amount: 210, Currency: "CNY",
@@ -139,7 +139,7 @@ func TestPayingAtOnceCostsOneStatementMore(t *testing.T) {
 		answer, _, _ := s.pay("k1", young, "4242424242424242")
 		paid <- answer
 	}()
-	s.watched.Await(before + 1) // until it has tried
+	s.watched.Await(before + 1) // until its first statement has run
 	s.placed(young)
 	if answer := <-paid; answer.Code != http.StatusCreated ||
 		!strings.Contains(answer.Body.String(), `"status":"succeeded"`) {
@@ -147,12 +147,12 @@ func TestPayingAtOnceCostsOneStatementMore(t *testing.T) {
 	}
 	opening, look := 1, 1
 	if n := s.watched.Runs() - before - opening; n > 4+look || s.orders.asked.Load() > 0 {
-		t.Errorf("%d statements and %d questions to order, want %d and none", n, s.orders.asked.Load(), 4+look)
+		t.Errorf("%d statements and %d calls of order, want %d and none", n, s.orders.asked.Load(), 4+look)
 	}
 }
 
-// An event that does not come in time is not waited for: order is asked, once.
-func TestPayingAtOnceWithoutTheEvent(t *testing.T) {
+// If the event does not arrive in time, order is asked once.
+func TestOrderIsAskedIfItsEventDoesNotArrive(t *testing.T) {
 	s := openService(t)
 	young := strconv.FormatInt(ids.FirstAt(time.Now()), 10)
 	s.orders.bill = &payment.Bill{OrderID: young, UserID: contractstest.UserID, Amount: 210, Currency: "CNY",

@@ -19,8 +19,8 @@ import (
 	"daprmall.dev/services/payment/internal/store"
 )
 
-// Two replicas open and close bills at the same time: the orders that one hears placed the other hears cancelled. Type
-// by type they would insert the bills crosswise.
+// Two replicas open and close bills at the same time: orders that are placed in the events of one are cancelled in
+// those of the other. If events were handled type by type, they would insert the bills in opposite order.
 func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	const rounds, half = 20, 40
 	log := slog.New(slog.DiscardHandler)

@@ -15,9 +15,9 @@ import (
 	"daprmall.dev/services/kit/postgres/postgrestest"
 )
 
-// Repeats of one request, other requests and the cancellation of the order, all at once: what was captured is told
-// once, at most once per order, and answers of one key are one answer.
-func TestPayingOneOrderManyTimesAtOnce(t *testing.T) {
+// Repeats of one request, other requests and the cancellation of the order happen at the same time: a captured payment
+// is published once, at most once per order, and all answers of one key are equal.
+func TestConcurrentPaymentsOfOneOrderCaptureOnce(t *testing.T) {
 	s := openService(t)
 	deadlocks := postgrestest.Deadlocks(t, s.db)
 	const orders, keys, repeats = 12, 3, 3
@@ -58,12 +58,12 @@ func TestPayingOneOrderManyTimesAtOnce(t *testing.T) {
 			succeeded, count(*) AS all
 			FROM payments WHERE status = 'succeeded'`, order, order).Scan(&kept).Error
 		if err != nil || paid > 1 || kept.Told != paid || kept.Succeeded != paid {
-			t.Errorf("order %s: answered %v, kept %+v, %v", order, created, kept, err)
+			t.Errorf("order %s: answered %v, stored %+v, %v", order, created, kept, err)
 		}
 		var captured int
 		if err := s.bank.DB.Raw("SELECT count(*) FROM charges WHERE captured > 0").Scan(&captured).Error; err != nil ||
 			captured != kept.All {
-			t.Errorf("captured %d times in all, kept %d, %v", captured, kept.All, err)
+			t.Errorf("captured %d times in all, stored %d, %v", captured, kept.All, err)
 		}
 	}
 	if n := deadlocks.Load(); n > 0 {

@@ -9,7 +9,7 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// ledger is a Store that has at most one bill.
+// ledger is a Store with at most one bill.
 type ledger struct {
 	Store
 	bill *Bill
@@ -22,8 +22,8 @@ type order struct{ bill *Bill }
 
 func (o order) Payable(context.Context, string) (*Bill, error) { return o.bill, nil }
 
-// The bill of an order whose event has not come is opened from the order, unless the order has ended meanwhile: nobody
-// is charged for what is to be refunded.
+// If an order's event has not arrived, the bill is opened from the order, unless the order has ended meanwhile:
+// otherwise a shopper would be charged for what must be refunded.
 func TestABillIsOpenedOnlyForAnOrderThatAwaitsPayment(t *testing.T) {
 	bill := func(user string, status BillStatus, due time.Time) *Bill {
 		return &Bill{OrderID: "1", UserID: user, Amount: 5, Currency: "CNY", DueAt: due, Status: status}
@@ -33,19 +33,19 @@ func TestABillIsOpenedOnlyForAnOrderThatAwaitsPayment(t *testing.T) {
 		ofOrder *Bill
 		code    string
 	}{
-		"awaits payment":     {bill("7", Open, soon), ""},
-		"was cancelled":      {bill("7", Closed, soon), "order_not_payable"},
-		"is due":             {bill("7", Open, noon), "order_not_payable"},
-		"was paid":           {bill("7", Paid, soon), "already_paid"},
-		"is somebody else's": {bill("8", Open, soon), "not_found"},
-		"is not there":       {nil, "not_found"},
+		"awaits payment":          {bill("7", Open, soon), ""},
+		"was cancelled":           {bill("7", Closed, soon), "order_not_payable"},
+		"is due":                  {bill("7", Open, noon), "order_not_payable"},
+		"was paid":                {bill("7", Paid, soon), "already_paid"},
+		"belongs to another user": {bill("8", Open, soon), "not_found"},
+		"does not exist":          {nil, "not_found"},
 	} {
 		store := &ledger{}
 		s := NewService(store, order{c.ofOrder}, nil, nil, nil, slog.New(slog.DiscardHandler))
 		s.now = func() time.Time { return noon }
 		err := s.OpenBill(t.Context(), "7", "1")
 		if problem.CodeOf(err) != c.code || (store.bill != nil) != (c.code == "") {
-			t.Errorf("an order that %s: %v, kept %+v; want code %q", what, err, store.bill, c.code)
+			t.Errorf("an order that %s: %v, stored %+v; want code %q", what, err, store.bill, c.code)
 		}
 	}
 }

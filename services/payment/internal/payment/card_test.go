@@ -12,7 +12,7 @@ import (
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-func TestCardsThatNoProviderCouldTake(t *testing.T) {
+func TestImpossibleCardsAreRefused(t *testing.T) {
 	good := Card{"4242424242424242", 12, 2030, "123"}
 	change := func(f func(*Card)) Card { c := good; f(&c); return c }
 	tests := map[string]struct {
@@ -25,7 +25,7 @@ func TestCardsThatNoProviderCouldTake(t *testing.T) {
 		"last month":        {change(func(c *Card) { c.ExpMonth, c.ExpYear = 10, 2026 }), problem.Invalid},
 		"Luhn":              {change(func(c *Card) { c.Number = "4242424242424241" }), problem.Invalid},
 		"letters":           {change(func(c *Card) { c.Number = "4242abcd42424242" }), problem.Invalid},
-		"other digits":      {change(func(c *Card) { c.Number = "４２４２424242424242" }), problem.Invalid},
+		"non-ASCII digits":  {change(func(c *Card) { c.Number = "４２４２424242424242" }), problem.Invalid},
 		"too short":         {change(func(c *Card) { c.Number = "0" }), problem.Invalid},
 		"empty":             {change(func(c *Card) { c.Number = "" }), problem.Invalid},
 		"month 13":          {change(func(c *Card) { c.ExpMonth = 13 }), problem.Invalid},
@@ -38,8 +38,8 @@ func TestCardsThatNoProviderCouldTake(t *testing.T) {
 	}
 }
 
-// Who mistypes a date must not be told that their card has expired.
-func TestARefusedCardSaysWhatIsWrong(t *testing.T) {
+// A mistyped date must not be reported as an expired card.
+func TestTheErrorForACardNamesTheWrongField(t *testing.T) {
 	for name, tt := range map[string]struct {
 		month, year int
 		want        problem.Field
@@ -64,11 +64,11 @@ func TestCardsNeverShowTheirNumber(t *testing.T) {
 		}
 	}
 	if got := c.Mask(); got != (CardSummary{"visa", "4242"}) {
-		t.Errorf("shown as %v", got)
+		t.Errorf("masked as %v", got)
 	}
 }
 
-func TestOnlyAnAttemptUnderWaySettles(t *testing.T) {
+func TestOnlyAnOpenAttemptCanBeSettled(t *testing.T) {
 	for _, s := range []Status{Succeeded, Failed, Cancelled, Refunded} {
 		p := Payment{Status: s}
 		if p.Settle(Outcome{State: StateSucceeded}, noon) || p.Status != s {

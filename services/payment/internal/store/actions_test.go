@@ -15,7 +15,7 @@ import (
 	"daprmall.dev/services/payment/internal/stripe/stripetest"
 )
 
-// A card whose bank asks the shopper: the attempt waits for the answer as long as there is time to pay, and no longer.
+// If the bank asks the shopper for confirmation, the attempt waits as long as there is time to pay, and no longer.
 func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end    func(d fixture)
@@ -24,17 +24,17 @@ func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 		net    int64
 		events string
 	}{
-		"who says yes": {func(d fixture) {
+		"who approves": {func(d fixture) {
 			if p, err := d.AnswerChallenge(d.t.Context(), "7", "1", true); err != nil || p.Status != payment.Succeeded {
 				d.t.Errorf("answer: %+v, %v", p, err)
 			}
 		}, payment.Succeeded, "", 210, succeeded},
-		"who says no": {func(d fixture) {
+		"who rejects": {func(d fixture) {
 			if p, err := d.AnswerChallenge(d.t.Context(), "7", "1", false); err != nil || p.Status != payment.Failed {
 				d.t.Errorf("answer: %+v, %v", p, err)
 			}
 		}, payment.Failed, payment.AuthenticationFailed, 0, "[]"},
-		"who says yes where we do not hear of it": {func(d fixture) {
+		"who approves while our notification is lost": {func(d fixture) {
 			if err := d.line.AnswerChallenge(d.t.Context(), "sbx_1", true); err != nil {
 				d.t.Error(err)
 			}
@@ -47,7 +47,7 @@ func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 				d.t.Error(err)
 			}
 		}, payment.Cancelled, payment.ActionExpired, 0, "[]"},
-		"until they give up": {func(d fixture) {
+		"until the shopper cancels": {func(d fixture) {
 			if p, err := d.Cancel(d.t.Context(), "7", "1"); err != nil || p.Status != payment.Cancelled {
 				d.t.Errorf("cancel: %+v, %v", p, err)
 			}
@@ -61,7 +61,7 @@ func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 			if p.Status != payment.RequiresAction || p.NextAction == nil || p.NextAction.Type != payment.ActionSandbox {
 				t.Fatalf("at once: %+v, want it to require an action", p)
 			}
-			for range 3 { // far beyond the seconds of a request
+			for range 3 { // well beyond the seconds that a request may take
 				d.sql(d.db, "UPDATE payments SET created_at = created_at - interval '1 minute'")
 				d.later()
 			}
@@ -81,12 +81,12 @@ func TestAnAttemptWaitsForItsShopper(t *testing.T) {
 			if err != nil || p.FailureCode != tt.code || p.NextAction != nil {
 				t.Errorf("in the end: %+v, %v; want code %q", p, err, tt.code)
 			}
-			d.books("1", tt.status, tt.net, tt.events)
+			d.wantBalance("1", tt.status, tt.net, tt.events)
 			if _, err := d.AnswerChallenge(t.Context(), "7", "1", true); problem.CodeOf(err) != "no_action_required" {
-				t.Errorf("an answer when nobody asks: %v, want no_action_required", err)
+				t.Errorf("a confirmation that is not required: %v, want no_action_required", err)
 			}
 			if _, err := d.AnswerChallenge(t.Context(), "8", "1", true); problem.KindOf(err) != problem.NotFound {
-				t.Errorf("an answer of a stranger: %v, want not found", err)
+				t.Errorf("a confirmation by another user: %v, want not found", err)
 			}
 		})
 	}
@@ -101,7 +101,7 @@ type stripeFixture struct {
 func openStripe(t *testing.T) stripeFixture {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
-	toldRight(t, db)
+	checkEventsAtEnd(t, db)
 	there := stripetest.New(t)
 	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", WebhookSecret: stripetest.Secret, URL: there.URL})
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
@@ -110,7 +110,7 @@ func openStripe(t *testing.T) stripeFixture {
 	return stripeFixture{fixture{Service: service, t: t, db: db, store: s}, there}
 }
 
-// settle lets the settler look at what is due.
+// settle makes the settler check what is due.
 func (c stripeFixture) settle() {
 	c.t.Helper()
 	if err := c.SettleDue(c.t.Context()); err != nil {
@@ -121,8 +121,8 @@ func (c stripeFixture) settle() {
 	}
 }
 
-// tell delivers a notice, so often.
-func (c stripeFixture) tell(kind, id string, changed map[string]any, times int) {
+// notify delivers a notice the given number of times.
+func (c stripeFixture) notify(kind, id string, changed map[string]any, times int) {
 	c.t.Helper()
 	for range times {
 		body, signature := c.stripe.Notice(kind, id, time.Now(), changed)
@@ -132,7 +132,7 @@ func (c stripeFixture) tell(kind, id string, changed map[string]any, times int) 
 	}
 }
 
-func (c stripeFixture) is(id string, want payment.Status) *payment.Payment {
+func (c stripeFixture) wantStatus(id string, want payment.Status) *payment.Payment {
 	c.t.Helper()
 	p, err := c.store.Find(c.t.Context(), id)
 	if err != nil || p.Status != want {
@@ -141,8 +141,8 @@ func (c stripeFixture) is(id string, want payment.Status) *payment.Payment {
 	return p
 }
 
-// A card that is entered at Stripe never comes here: the attempt waits with the secret for Stripe's fields. A card that
-// is refused there may be followed by another.
+// A card that is entered at Stripe is never sent to the mall: the attempt waits with the secret for Stripe's card
+// fields. After a declined card the shopper may enter another one there.
 func TestACardIsEnteredAtStripe(t *testing.T) {
 	c := openStripe(t)
 	c.bill("100")
@@ -164,39 +164,39 @@ func TestACardIsEnteredAtStripe(t *testing.T) {
 	}
 	c.sql(c.db, "UPDATE payments SET look_at = now()")
 	c.settle()
-	c.is("1", payment.RequiresAction)
+	c.wantStatus("1", payment.RequiresAction)
 	c.stripe.EnterCard("pi_1_secret", stripetest.Declines)
-	c.tell("payment_intent.payment_failed", "pi_1", nil, 1)
+	c.notify("payment_intent.payment_failed", "pi_1", nil, 1)
 	c.settle()
-	c.is("1", payment.RequiresAction)
-	c.stripe.EnterCard("pi_1_secret", stripetest.Challenges) // on Stripe's fields, the bank's question comes there, too
-	c.tell("payment_intent.requires_action", "pi_1", nil, 1)
+	c.wantStatus("1", payment.RequiresAction)
+	c.stripe.EnterCard("pi_1_secret", stripetest.Challenges) // in Stripe's fields; the bank's question is asked there, too
+	c.notify("payment_intent.requires_action", "pi_1", nil, 1)
 	c.settle()
-	c.is("1", payment.RequiresAction)
+	c.wantStatus("1", payment.RequiresAction)
 	c.stripe.Authenticate("pi_1", false)
-	c.tell("payment_intent.payment_failed", "pi_1", nil, 1)
+	c.notify("payment_intent.payment_failed", "pi_1", nil, 1)
 	c.settle()
-	c.is("1", payment.RequiresAction)
+	c.wantStatus("1", payment.RequiresAction)
 	c.stripe.EnterCard("pi_1_secret", stripetest.Good)
-	c.tell("payment_intent.succeeded", "pi_1", nil, 3)
+	c.notify("payment_intent.succeeded", "pi_1", nil, 3)
 	c.settle()
-	if p := c.is("1", payment.Succeeded); p.Card != (payment.CardSummary{Brand: "visa", Last4: "4242"}) {
-		t.Errorf("card %+v, want what Stripe tells of it", p.Card)
+	if p := c.wantStatus("1", payment.Succeeded); p.Card != (payment.CardSummary{Brand: "visa", Last4: "4242"}) {
+		t.Errorf("card %+v, want Stripe's data of it", p.Card)
 	}
-	// What comes late or again changes nothing.
-	c.tell("payment_intent.requires_action", "pi_1", map[string]any{"status": "requires_action"}, 2)
-	c.tell("payment_intent.payment_failed", "pi_1", map[string]any{"status": "requires_payment_method"}, 1)
+	// Late or repeated notices change nothing.
+	c.notify("payment_intent.requires_action", "pi_1", map[string]any{"status": "requires_action"}, 2)
+	c.notify("payment_intent.payment_failed", "pi_1", map[string]any{"status": "requires_payment_method"}, 1)
 	c.settle()
-	c.is("1", payment.Succeeded)
-	c.told("[mall.payment.succeeded.v1]")
+	c.wantStatus("1", payment.Succeeded)
+	c.wantEvents("[mall.payment.succeeded.v1]")
 	for _, asked := range c.stripe.Asked() {
 		if asked == "POST /v1/payment_methods" {
-			t.Error("a card came through here")
+			t.Error("a card was sent to the mall")
 		}
 	}
 }
 
-func (c stripeFixture) told(want string) {
+func (c stripeFixture) wantEvents(want string) {
 	c.t.Helper()
 	var types []string
 	if err := c.db.Raw("SELECT type FROM outbox ORDER BY seq").Scan(&types).Error; err != nil {
@@ -217,26 +217,26 @@ func join(words []string) (text string) {
 	return text
 }
 
-// The request that opened the card fields died before its shopper had the secret: asking again gives it.
-func TestTheSecretSurvivesItsRequest(t *testing.T) {
+// The request that opened the card fields dies before the shopper has the secret: a repeat returns it.
+func TestARepeatReturnsTheSecretOfTheCardFields(t *testing.T) {
 	c := openStripe(t)
 	c.bill("100")
 	p, _, err := c.Start(t.Context(), "1", "7", "100", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Charge(t.Context(), p, nil); err != nil { // and here the process dies
+	if _, err := c.Charge(t.Context(), p, nil); err != nil { // the process dies here
 		t.Fatal(err)
 	}
 	c.sql(c.db, "UPDATE payments SET look_at = now()")
 	c.settle()
-	if p := c.is("1", payment.RequiresAction); p.NextAction == nil || p.NextAction.ClientSecret != "pi_1_secret" {
+	if p := c.wantStatus("1", payment.RequiresAction); p.NextAction == nil || p.NextAction.ClientSecret != "pi_1_secret" {
 		t.Errorf("next action %+v, want the secret", p.NextAction)
 	}
 }
 
-// The bank asks about a card that came through here. Its no ends the attempt, at Stripe too.
-func TestTheBanksQuestionAtStripe(t *testing.T) {
+// The bank asks about a card that was sent to the mall. A rejection ends the attempt, at Stripe, too.
+func TestARejectionAtTheBankEndsTheAttempt(t *testing.T) {
 	for pass, want := range map[bool]payment.Status{true: payment.Succeeded, false: payment.Failed} {
 		c := openStripe(t)
 		p := c.pay("1", c.bill("100"), stripetest.Challenges)
@@ -245,9 +245,9 @@ func TestTheBanksQuestionAtStripe(t *testing.T) {
 			t.Fatalf("at once: %+v, want it to require an action", p)
 		}
 		c.stripe.Authenticate("pi_1", pass)
-		c.sql(c.db, "UPDATE payments SET look_at = now()") // no notice came: it is found by asking
+		c.sql(c.db, "UPDATE payments SET look_at = now()") // no notice came; a check finds the outcome
 		c.settle()
-		p = c.is("1", want)
+		p = c.wantStatus("1", want)
 		if !pass && p.FailureCode != payment.AuthenticationFailed {
 			t.Errorf("failure %q, want %s", p.FailureCode, payment.AuthenticationFailed)
 		}
@@ -257,8 +257,8 @@ func TestTheBanksQuestionAtStripe(t *testing.T) {
 	}
 }
 
-// An amount that the provider cannot take is refused for good, and the bill stays open.
-func TestACurrencyThatCannotBeCharged(t *testing.T) {
+// An amount that the provider cannot accept is refused for good, and the bill stays open.
+func TestACurrencyThatStripeCannotChargeIsRefused(t *testing.T) {
 	c := openStripe(t)
 	c.bill("100")
 	c.sql(c.db, "UPDATE bills SET currency = 'XTS'")

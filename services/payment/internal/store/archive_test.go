@@ -10,7 +10,7 @@ import (
 	"daprmall.dev/services/payment/internal/stripe/stripetest"
 )
 
-// archived archives what is finished and compares how many bills are live afterwards.
+// archived archives all finished bills and compares the number of live bills afterwards.
 func (d fixture) archived(live int) {
 	d.t.Helper()
 	if err := d.store.Archive(d.t.Context(), 0); err != nil {
@@ -22,9 +22,9 @@ func (d fixture) archived(live int) {
 	}
 }
 
-// What comes late for an archived bill has its one effect: it cannot be paid again, its money goes back once, a bank
-// that takes the refund back is heard, and so is a dispute.
-func TestAnArchivedBillIsStillABill(t *testing.T) {
+// Late events for an archived bill have their one effect: it cannot be paid again, its payment is refunded once, and a
+// returned refund and a dispute are recorded.
+func TestLateEventsOfAnArchivedBillHaveOneEffect(t *testing.T) {
 	c := openStripe(t)
 	ctx, b := t.Context(), c.bill("100")
 	c.pay("1", b, stripetest.Good)
@@ -46,30 +46,30 @@ func TestAnArchivedBillIsStillABill(t *testing.T) {
 	if err := c.CloseBill(ctx, b); err != nil || c.status("100") != payment.Paid {
 		t.Errorf("cancelled: %v, the bill is %s", err, c.status("100"))
 	}
-	for _, live := range []int{1, 2} { // once a refund was asked for, the bill is not finished
+	for _, live := range []int{1, 2} { // once a refund was requested, the bill is not finished
 		c.archived(live)
-		c.is("1", payment.Succeeded)
+		c.wantStatus("1", payment.Succeeded)
 		if err := c.RequestRefund(ctx, "1", 210); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c.settle()
-	c.is("1", payment.Refunded)
-	c.told(returned)
-	c.sql(c.db, "UPDATE refunds SET look_at = 'infinity'") // a month later
+	c.wantStatus("1", payment.Refunded)
+	c.wantEvents(returned)
+	c.sql(c.db, "UPDATE refunds SET look_at = 'infinity'") // as if a month had passed
 	c.archived(1)
 	if err := c.RequestRefund(ctx, "1", 210); err != nil {
 		t.Fatal(err)
 	}
 	c.settle()
-	c.told(returned)
+	c.wantEvents(returned)
 
 	c.archived(1)
 	c.stripe.SetRefunds("succeeded", "failed")
-	c.tell("refund.failed", "re_1", nil, 2)
+	c.notify("refund.failed", "re_1", nil, 2)
 	c.settle()
-	c.is("1", payment.Succeeded)
-	c.archived(2) // the money is here: that bill is not finished
+	c.wantStatus("1", payment.Succeeded)
+	c.archived(2) // the refund was returned, so this bill is not finished
 	var at string
 	if err := c.db.Raw("SELECT string_agg(order_id::text, ' ' ORDER BY order_id) FROM bills").Scan(&at).
 		Error; err != nil || at != "100 "+open.OrderID {
@@ -77,8 +77,8 @@ func TestAnArchivedBillIsStillABill(t *testing.T) {
 	}
 }
 
-// A dispute may name a payment of long ago.
-func TestADisputeOfAnArchivedPayment(t *testing.T) {
+// A dispute may be about an old, archived payment.
+func TestADisputeOfAnArchivedPaymentIsRecorded(t *testing.T) {
 	d := open(t)
 	d.pay("1", d.bill("100"), "4242424242424242")
 	d.archived(0)
@@ -95,8 +95,8 @@ func TestADisputeOfAnArchivedPayment(t *testing.T) {
 	}
 }
 
-// Nothing that still has to happen is archived, however old it is.
-func TestWhatIsUnderWayIsNotArchived(t *testing.T) {
+// Bills with anything left to do are not archived, however old they are.
+func TestUnfinishedBillsAreNotArchived(t *testing.T) {
 	for name, c := range map[string]string{
 		"an open bill":        "UPDATE bills SET status = 'open'",
 		"an attempt":          "UPDATE payments SET status = 'processing'",

@@ -13,10 +13,10 @@ import (
 	"daprmall.dev/services/payment/internal/stripe/stripetest"
 )
 
-// The shopper pays at Stripe and gives up here, the order is cancelled, Stripe tells, and two replicas look, all at
-// once: what Stripe captured has succeeded here and is told once, what it has not captured is cancelled; and all of it
-// goes back once.
-func TestEverybodyAtOnce(t *testing.T) {
+// At the same time the shopper pays at Stripe and cancels here, the order is cancelled, Stripe sends notices, and two
+// replicas check the payment. What Stripe captured has succeeded and is published once, everything else is cancelled;
+// and all captured money is refunded once.
+func TestConcurrentPaymentCancellationAndNotices(t *testing.T) {
 	c := openStripe(t)
 	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", URL: c.stripe.URL})
 	replica := payment.NewService(c.store, noOrders{}, nil, []payment.Provider{provider},
@@ -34,7 +34,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	tell := func(kind, id string, changed map[string]any) func() error {
+	notify := func(kind, id string, changed map[string]any) func() error {
 		return func() error {
 			body, signature := c.stripe.Notice(kind, id, time.Now(), changed)
 			return c.OnNotice(t.Context(), "stripe", body, signature)
@@ -50,10 +50,10 @@ func TestEverybodyAtOnce(t *testing.T) {
 		}
 		o, err := c.Charge(t.Context(), p, nil)
 		if err != nil || o.NextAction == nil {
-			t.Fatalf("ask: %+v, %v", o, err)
+			t.Fatalf("charge: %+v, %v", o, err)
 		}
 		c.sql(c.db, "UPDATE payments SET look_at = now()")
-		gaveUp := make(chan struct{}) // some shoppers give up first
+		gaveUp := make(chan struct{}) // some shoppers cancel first
 		racers := []func() error{
 			func() error {
 				if i%4 == 0 {
@@ -63,7 +63,7 @@ func TestEverybodyAtOnce(t *testing.T) {
 				return nil
 			},
 			func() error { _, err := c.RecordOutcome(t.Context(), id, o); return err },
-			tell("payment_intent.succeeded", intent, nil), tell("payment_intent.succeeded", intent, nil),
+			notify("payment_intent.succeeded", intent, nil), notify("payment_intent.succeeded", intent, nil),
 			func() error { return c.SettleDue(t.Context()) }, func() error { return replica.SettleDue(t.Context()) },
 		}
 		if i%2 == 0 {
@@ -85,32 +85,32 @@ func TestEverybodyAtOnce(t *testing.T) {
 			want = payment.Succeeded
 			captured++
 		}
-		c.is(id, want)
+		c.wantStatus(id, want)
 		if want != payment.Succeeded {
 			continue
 		}
 		if err := c.RequestRefund(t.Context(), id, 210); err != nil {
 			t.Fatal(err)
 		}
-		refunded := tell("refund.updated", fmt.Sprintf("re_%d", captured), map[string]any{"payment_intent": intent})
+		refunded := notify("refund.updated", fmt.Sprintf("re_%d", captured), map[string]any{"payment_intent": intent})
 		together(refunded, func() error { return c.RefundDue(t.Context()) },
 			func() error { return replica.RefundDue(t.Context()) }, refunded,
 			func() error { return replica.RefundDue(t.Context()) })
-		c.due()
-		c.is(id, payment.Refunded)
+		c.makeDue()
+		c.wantStatus(id, payment.Refunded)
 	}
 	t.Logf("%d of %d captured", captured, n)
-	var told struct{ Succeeded, Refunded int }
+	var published struct{ Succeeded, Refunded int }
 	err := c.db.Raw(`SELECT count(*) FILTER (WHERE type LIKE '%succeeded%') AS succeeded, count(*) FILTER (WHERE type LIKE
 		'%refunded%') AS refunded
-		FROM outbox`).Scan(&told).Error
-	if err != nil || told.Succeeded != captured || told.Refunded != captured {
-		t.Errorf("told %+v, %v; want %d of each", told, err, captured)
+		FROM outbox`).Scan(&published).Error
+	if err != nil || published.Succeeded != captured || published.Refunded != captured {
+		t.Errorf("published %+v, %v; want %d of each", published, err, captured)
 	}
 	if refunds := c.stripe.Refunds(); refunds["succeeded"] != captured || len(refunds) > 1 {
 		t.Errorf("refunds %v, want %d", refunds, captured)
 	}
 	if captured == 0 || captured == n {
-		t.Errorf("%d of %d were captured: nobody was raced", captured, n)
+		t.Errorf("%d of %d were captured, so there was no race", captured, n)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"daprmall.dev/services/contracts/contractstest"
 )
 
-// toldRight holds every event that a test made to its schema.
-func toldRight(t *testing.T, db *gorm.DB) {
+// checkEventsAtEnd checks every event of a test against its schema.
+func checkEventsAtEnd(t *testing.T, db *gorm.DB) {
 	t.Helper()
 	t.Cleanup(func() {
 		var payloads []string

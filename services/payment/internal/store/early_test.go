@@ -13,8 +13,8 @@ import (
 	"daprmall.dev/services/payment/internal/store"
 )
 
-// Who pays at once is here before the event: it is waited for, a moment, and nobody is asked. Opened here or by another
-// replica.
+// A shopper who pays at once may be faster than the order's event: the request waits a moment for the bill, without
+// asking order. The bill may be opened by this replica or by another.
 func TestWaitingForABill(t *testing.T) {
 	d := open(t)
 	replica := store.New(d.db, outbox.New(d.db, "payment", nil, slog.Default()))
@@ -26,23 +26,22 @@ func TestWaitingForABill(t *testing.T) {
 		if err := opening.OpenBills(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 240*time.Millisecond) // it must not need all its patience
+		ctx, cancel := context.WithTimeout(t.Context(), 240*time.Millisecond) // shorter than the maximum wait
 		if err := there(ctx); err != nil {
-			t.Errorf("replica %d has opened a bill, and who waits for it: %v", i, err)
+			t.Errorf("a request that waits for a bill opened by replica %d: %v", i, err)
 		}
 		cancel()
 		done()
 	}
 	there, done := d.AwaitBill("102")
 	defer done()
-	if err := there(t.Context()); err != nil { // it ends, and order is asked
+	if err := there(t.Context()); err != nil { // the wait ends, and order is asked
 		t.Error(err)
 	}
 }
 
-// Many who wait share what it costs: one look for all of them, and none at all where the event comes to this replica
-// soon.
-func TestThoseWhoWaitLookTogether(t *testing.T) {
+// Requests that wait share one look at the database, and need none if this replica receives the event soon.
+func TestWaitingRequestsShareOneLook(t *testing.T) {
 	d := open(t)
 	watched := postgrestest.Watch(d.db)
 	s := store.New(watched.DB, outbox.New(watched.DB, "payment", nil, slog.Default()))
@@ -53,19 +52,19 @@ func TestThoseWhoWaitLookTogether(t *testing.T) {
 			DueAt: time.Now().Add(time.Minute)}
 		waiting[i], _ = s.AwaitBill(bills[i].OrderID)
 	}
-	if err := d.store.OpenBills(t.Context(), bills...); err != nil { // another replica
+	if err := d.store.OpenBills(t.Context(), bills...); err != nil { // as another replica does
 		t.Fatal(err)
 	}
 	for _, there := range waiting {
 		<-there
 	}
 	if looks := watched.Runs(); looks > 5 {
-		t.Errorf("%d looks for %d bills that came together", looks, n)
+		t.Errorf("%d looks for %d bills that were opened together", looks, n)
 	}
 }
 
-// Who gives up is forgotten, and others for the same order are not.
-func TestGivingUpAWait(t *testing.T) {
+// A request that gives up is removed, and others that wait for the same order are not.
+func TestGivingUpAWaitDoesNotAffectOthers(t *testing.T) {
 	d := open(t)
 	first, gaveUp := d.store.AwaitBill("100")
 	second, done := d.store.AwaitBill("100")
@@ -76,7 +75,7 @@ func TestGivingUpAWait(t *testing.T) {
 	<-second
 	select {
 	case <-first:
-		t.Error("who gave up was woken")
+		t.Error("the request that gave up was notified")
 	default:
 	}
 }

@@ -1,6 +1,6 @@
 package store
 
-// The statements by which work is claimed, to look at their plans.
+// The statements that claim work, so that tests can check their plans.
 const (
 	NextUnsettled = nextUnsettled
 	NextRefund    = nextRefund

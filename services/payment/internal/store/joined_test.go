@@ -15,13 +15,13 @@ import (
 	"daprmall.dev/services/payment/internal/store"
 )
 
-// openJoined is open with keys beside the payments.
+// openJoined is open with a table of keys in the same database.
 func openJoined(t *testing.T) fixture {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, idempotency.Migrations, store.Migrations)
-	toldRight(t, db)
+	checkEventsAtEnd(t, db)
 	bank := postgrestest.Open(t, sandbox.Migrations)
-	line := &shaky{Provider: sandbox.New(bank)}
+	line := &unreliable{Provider: sandbox.New(bank)}
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
 	service := payment.NewService(s, noOrders{}, nil, []payment.Provider{line}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
@@ -40,8 +40,9 @@ func (d fixture) count(sql string) (n int) {
 	return n
 }
 
-// The one statement starts exactly what Start would start without an objection; else it keeps nothing, no key either.
-func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
+// The single statement starts exactly the attempts that Start would start; otherwise it stores nothing, not even the
+// key.
+func TestStartingByOneStatementAgreesWithStart(t *testing.T) {
 	d := openJoined(t)
 	n := 0
 	for _, status := range []payment.BillStatus{payment.Open, payment.Paid, payment.Closed, payment.BillRefunded} {
@@ -84,7 +85,7 @@ func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
 						}
 						if found, err := d.store.Find(t.Context(), p.ID); err != nil || found.Amount != 210 ||
 							found.Card.Last4 != "4242" || found.Status != payment.Processing {
-							t.Errorf("%s: kept %+v, %v", what, found, err)
+							t.Errorf("%s: stored %+v, %v", what, found, err)
 						}
 					}
 				}
@@ -93,9 +94,9 @@ func TestStartingByOneStatementAsksWhatStartAsks(t *testing.T) {
 	}
 }
 
-// An attempt or a bill that somebody changed since is not settled by the one statement: it keeps nothing, and Keep
-// decides.
-func TestSettlingByOneStatementGivesWay(t *testing.T) {
+// An attempt or a bill that was changed meanwhile is not settled by the single statement: it stores nothing, and
+// RecordOutcome decides.
+func TestSettlingByOneStatementStopsAfterOtherChanges(t *testing.T) {
 	d := openJoined(t)
 	paid := payment.Outcome{State: payment.StateSucceeded}
 	encode := func(*payment.Payment) ([]byte, error) { return []byte("{}"), nil }
@@ -129,15 +130,15 @@ func TestSettlingByOneStatementGivesWay(t *testing.T) {
 		if meanwhile.kept {
 			after, err := d.store.Find(t.Context(), id)
 			if err != nil || after.Status != payment.Succeeded || d.status(b.OrderID) != payment.Paid {
-				t.Errorf("kept %+v, %v, bill %s", after, err, d.status(b.OrderID))
+				t.Errorf("stored %+v, %v, bill %s", after, err, d.status(b.OrderID))
 			}
 		}
 	}
 }
 
-// A bill that somebody holds is looked at again when they let it go: an attempt starts on the bill as it is then, or
-// not at all, and the run goes on with the key that it has claimed.
-func TestStartingWaitsForTheBillAndLooksAgain(t *testing.T) {
+// If a bill is locked, the statement waits and then reads it again: the attempt starts with the bill as it is then, or
+// not at all, and the run continues with the key that it has claimed.
+func TestStartingWaitsForTheLockedBillAndReadsItAgain(t *testing.T) {
 	d := openJoined(t)
 	for i, meanwhile := range []struct {
 		sql   string
@@ -158,7 +159,7 @@ func TestStartingWaitsForTheBillAndLooksAgain(t *testing.T) {
 		}()
 		for d.count("pg_stat_activity, pg_sleep(0.01) WHERE datname = current_database() AND wait_event_type = 'Lock'") == 0 {
 			if t.Context().Err() != nil {
-				t.Fatal("nobody waits for the bill")
+				t.Fatal("no request waits for the bill")
 			}
 		}
 		if err := holder.Commit().Error; err != nil {

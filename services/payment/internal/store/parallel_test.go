@@ -16,15 +16,15 @@ import (
 	"daprmall.dev/services/payment/internal/store"
 )
 
-// meeting is a provider that answers a question only while another is asked.
-type meeting struct {
-	*shaky
+// pairedProvider is a provider that answers a call only while another one is running.
+type pairedProvider struct {
+	*unreliable
 	mu      sync.Mutex
 	waiting chan struct{}
 	alone   atomic.Int64
 }
 
-func (m *meeting) meet() {
+func (m *pairedProvider) meet() {
 	m.mu.Lock()
 	if m.waiting != nil {
 		close(m.waiting)
@@ -42,13 +42,13 @@ func (m *meeting) meet() {
 	}
 }
 
-func (m *meeting) Get(ctx context.Context, id string) (payment.Outcome, error) {
+func (m *pairedProvider) Get(ctx context.Context, id string) (payment.Outcome, error) {
 	m.meet()
-	return m.shaky.Get(context.WithoutCancel(ctx), id)
+	return m.unreliable.Get(context.WithoutCancel(ctx), id)
 }
 
-// After an outage of the provider many attempts are open: they are not asked for one after the other.
-func TestManyAttemptsAreSettledAtOnce(t *testing.T) {
+// After an outage of the provider many attempts are open: they are checked in parallel.
+func TestManyAttemptsAreSettledInParallel(t *testing.T) {
 	d := open(t)
 	for i := range 6 {
 		b := d.bill(fmt.Sprint(100 + i))
@@ -62,14 +62,14 @@ func TestManyAttemptsAreSettledAtOnce(t *testing.T) {
 	if err := d.db.Exec("UPDATE payments SET look_at = now()").Error; err != nil {
 		t.Fatal(err)
 	}
-	m := &meeting{shaky: d.line}
+	m := &pairedProvider{unreliable: d.line}
 	service := payment.NewService(d.store, noOrders{}, nil, []payment.Provider{m}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
 	if err := service.SettleDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := m.alone.Load(); n > 0 {
-		t.Errorf("%d questions were asked alone", n)
+		t.Errorf("%d calls ran alone", n)
 	}
 	var open int64
 	if err := d.db.Raw("SELECT count(*) FROM payments WHERE status = 'processing' AND look_at <= now()").Scan(&open).
@@ -78,9 +78,9 @@ func TestManyAttemptsAreSettledAtOnce(t *testing.T) {
 	}
 }
 
-// timingOut is a provider whose silence lasts so long that everything is due again.
+// timingOut is a provider that does not answer for so long that everything is due again.
 type timingOut struct {
-	*shaky
+	*unreliable
 	d     fixture
 	asked atomic.Int64
 	stop  context.CancelFunc
@@ -103,8 +103,8 @@ func (p *timingOut) Refund(context.Context, string, string, int64) (payment.Refu
 	return payment.Refund{}, p.silence()
 }
 
-// A round ends although the provider is silent: its errors are to be seen, and to stay few.
-func TestARoundEndsThoughTheProviderIsSilent(t *testing.T) {
+// A round ends although the provider does not answer: its error is reported, and few calls are made.
+func TestARoundEndsWhenTheProviderDoesNotAnswer(t *testing.T) {
 	d := open(t)
 	d.pay("1", d.bill("100"), "4242424242424242")
 	if err := d.RequestRefund(t.Context(), "1", 210); err != nil {
@@ -112,7 +112,7 @@ func TestARoundEndsThoughTheProviderIsSilent(t *testing.T) {
 	}
 	d.pay("2", d.bill("101"), sandbox.Unanswered)
 	d.sql(d.db, "UPDATE payments SET look_at = now()")
-	p := &timingOut{shaky: d.line, d: d}
+	p := &timingOut{unreliable: d.line, d: d}
 	service := payment.NewService(d.store, noOrders{}, nil, []payment.Provider{p}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
 	for what, round := range map[string]func(context.Context) error{"settle": service.SettleDue,
@@ -127,8 +127,8 @@ func TestARoundEndsThoughTheProviderIsSilent(t *testing.T) {
 	}
 }
 
-// With nothing to do a round is one statement: it comes every second, and as a rule there is nothing.
-func TestARoundWithoutWorkIsOneStatement(t *testing.T) {
+// A round without work takes one statement: it runs every second, and usually there is nothing to do.
+func TestARoundWithoutWorkTakesOneStatement(t *testing.T) {
 	d := open(t)
 	watched := postgrestest.Watch(d.db)
 	s := store.New(watched.DB, outbox.New(watched.DB, "payment", nil, slog.Default()))

@@ -14,10 +14,9 @@ import (
 	"daprmall.dev/services/payment/internal/store"
 )
 
-// Bills, attempts, refunds and disputes are kept for ever, so nothing that a service does may read all of them: with
-// many finished ones, live and archived, every statement finds its rows by an index. Some attempts wait for a provider
-// that is not set up.
-func TestNothingReadsAllPayments(t *testing.T) {
+// Bills, attempts, refunds and disputes are kept forever, so no statement may read all of them: with many finished
+// ones, live and archived, every statement uses an index. Some attempts wait for a provider that is not configured.
+func TestNoStatementReadsAllPayments(t *testing.T) {
 	d := open(t)
 	n := postgrestest.Rows(t)
 	young := ids.FirstAt(time.Now().Add(-24*time.Hour)) / 100 * 100
@@ -63,7 +62,7 @@ func TestNothingReadsAllPayments(t *testing.T) {
 		what string
 		do   func() error
 	}{
-		{"pay and get it back", func() error {
+		{"pay and refund", func() error {
 			d.pay("1", d.bill("100"), "4242424242424242")
 			if err := d.RequestRefund(ctx, "1", 210); err != nil {
 				return err
@@ -78,7 +77,7 @@ func TestNothingReadsAllPayments(t *testing.T) {
 			}
 			return d.OpenBill(ctx, "7", "110")
 		}},
-		{"the provider was away", func() error {
+		{"the provider was unreachable", func() error {
 			b := d.bill("101")
 			d.line.failCreate = true
 			d.pay("2", b, "4242424242424242")
@@ -138,11 +137,11 @@ func TestNothingReadsAllPayments(t *testing.T) {
 	}
 	for _, found := range watched.WholeTables(t, "bills", "payments", "refunds", "disputes", "archived_bills",
 		"archived_payments", "archived_refunds") {
-		t.Errorf("reads all of %s", found)
+		t.Errorf("a statement reads all of %s", found)
 	}
 }
 
-// After an outage of a provider thousands of attempts and refunds are due: a claim reads one of them, not all.
+// After an outage of a provider thousands of attempts and refunds are due: a claim must read one of them, not all.
 func TestAClaimReadsOneOfMany(t *testing.T) {
 	d := open(t)
 	n := postgrestest.Rows(t) / 5

@@ -12,27 +12,28 @@ import (
 	"daprmall.dev/services/payment/internal/store"
 )
 
-// late returns what it has read only after something else has happened.
-type late struct {
+// delayedStore is a store that returns what it has read only after something else has happened.
+type delayedStore struct {
 	*store.Store
 	once      sync.Once
 	meanwhile func()
 }
 
-func (l *late) Find(ctx context.Context, id string) (*payment.Payment, error) {
+func (l *delayedStore) Find(ctx context.Context, id string) (*payment.Payment, error) {
 	p, err := l.Store.Find(ctx, id)
 	l.once.Do(l.meanwhile)
 	return p, err
 }
 
-func (l *late) NextUnsettled(ctx context.Context, providers []string) (*payment.Payment, bool, error) {
+func (l *delayedStore) NextUnsettled(ctx context.Context, providers []string) (*payment.Payment, bool, error) {
 	p, billOpen, err := l.Store.NextUnsettled(ctx, providers)
 	l.once.Do(l.meanwhile)
 	return p, billOpen, err
 }
 
-// Whoever ends an attempt has read it before its charge went through: the money was taken, so the payment succeeded.
-func TestEndingAnAttemptThatIsJustCharged(t *testing.T) {
+// The attempt was read before its charge succeeded, and is then ended: the money was captured, so the payment has
+// succeeded.
+func TestEndingAnAttemptThatWasJustCharged(t *testing.T) {
 	for name, end := range map[string]func(ctx context.Context, s *payment.Service) error{
 		"the shopper cancels": func(ctx context.Context, s *payment.Service) error {
 			_, err := s.Cancel(ctx, "7", "21")
@@ -41,14 +42,14 @@ func TestEndingAnAttemptThatIsJustCharged(t *testing.T) {
 			}
 			return nil
 		},
-		"the settler looks": func(ctx context.Context, s *payment.Service) error { return s.SettleDue(ctx) },
+		"the settler checks it": func(ctx context.Context, s *payment.Service) error { return s.SettleDue(ctx) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := open(t)
-			lost := card(sandbox.Unanswered) // captured, and the request that did it does not know yet
+			lost := card(sandbox.Unanswered) // captured, but the request that did it has no answer yet
 			p := d.start("21", d.bill("11"), lost)
 			d.sql(d.db, "UPDATE payments SET look_at = now()")
-			slow := &late{Store: d.store, meanwhile: func() {
+			slow := &delayedStore{Store: d.store, meanwhile: func() {
 				if _, err := d.charge(p, lost); err != nil {
 					t.Error(err)
 				}
@@ -58,13 +59,13 @@ func TestEndingAnAttemptThatIsJustCharged(t *testing.T) {
 			if err := end(t.Context(), other); err != nil {
 				t.Error(err)
 			}
-			d.books("21", payment.Succeeded, 210, succeeded)
+			d.wantBalance("21", payment.Succeeded, 210, succeeded)
 		})
 	}
 }
 
-// An attempt that is tried again is a new one to the settler, too: it is not looked at while its request runs.
-func TestRevivedAttemptHasItsTime(t *testing.T) {
+// An attempt that is started again counts as new for the settler, too: it is not checked while its request runs.
+func TestARestartedAttemptIsNotCheckedAtOnce(t *testing.T) {
 	d := open(t)
 	b := d.bill("11")
 	d.line.failCreate = true
@@ -78,5 +79,5 @@ func TestRevivedAttemptHasItsTime(t *testing.T) {
 	if _, err := d.charge(p, card("4242424242424242")); err != nil {
 		t.Fatal(err)
 	}
-	d.books("21", payment.Succeeded, 210, succeeded)
+	d.wantBalance("21", payment.Succeeded, 210, succeeded)
 }

@@ -15,8 +15,8 @@ import (
 
 const returned = "[mall.payment.succeeded.v1 mall.payment.refunded.v1]"
 
-// paidBack is a counter with a payment that has to go back.
-func paidBack(t *testing.T, begins string) stripeFixture {
+// openRefunding returns a service with a payment that must be refunded.
+func openRefunding(t *testing.T, begins string) stripeFixture {
 	t.Helper()
 	c := openStripe(t)
 	c.pay("1", c.bill("100"), stripetest.Good)
@@ -28,7 +28,7 @@ func paidBack(t *testing.T, begins string) stripeFixture {
 	return c
 }
 
-func (c stripeFixture) due() {
+func (c stripeFixture) makeDue() {
 	c.t.Helper()
 	c.sql(c.db, "UPDATE refunds SET look_at = now() WHERE look_at < 'infinity'")
 	c.settle()
@@ -43,22 +43,22 @@ func (c stripeFixture) health() payment.Health {
 	return h
 }
 
-// Only what Stripe says has succeeded is back: what is pending is asked about, by itself or when Stripe tells.
+// Only refunds that Stripe reports as succeeded are done. Pending ones are checked, regularly or after a notice.
 func TestAPendingRefundIsNotDone(t *testing.T) {
 	for name, found := range map[string]func(c stripeFixture){
-		"by asking":   func(c stripeFixture) { c.due() },
-		"by a notice": func(c stripeFixture) { c.tell("refund.updated", "re_1", nil, 2); c.settle() },
+		"by asking":   func(c stripeFixture) { c.makeDue() },
+		"by a notice": func(c stripeFixture) { c.notify("refund.updated", "re_1", nil, 2); c.settle() },
 	} {
 		for _, begins := range []string{"pending", "requires_action"} {
-			c := paidBack(t, begins)
-			c.is("1", payment.Succeeded)
-			c.due()
-			c.is("1", payment.Succeeded)
-			c.told(succeeded)
+			c := openRefunding(t, begins)
+			c.wantStatus("1", payment.Succeeded)
+			c.makeDue()
+			c.wantStatus("1", payment.Succeeded)
+			c.wantEvents(succeeded)
 			c.stripe.SetRefunds(begins, "succeeded")
 			found(c)
-			c.is("1", payment.Refunded)
-			c.told(returned)
+			c.wantStatus("1", payment.Refunded)
+			c.wantEvents(returned)
 			if n := c.stripe.Refunds(); n["succeeded"] != 1 || len(n) != 1 {
 				t.Errorf("%s, %s: refunds %v, want one", name, begins, n)
 			}
@@ -66,17 +66,18 @@ func TestAPendingRefundIsNotDone(t *testing.T) {
 	}
 }
 
-// A refund that fails is visible, tried again some times, and waits for an operator then. It never counts as given.
-func TestARefundThatFails(t *testing.T) {
+// A refund that fails is visible, is tried again several times, and then waits for an operator. It never counts as
+// done.
+func TestAFailingRefundIsRetriedThenWaitsForAnOperator(t *testing.T) {
 	for _, ends := range []string{"failed", "canceled"} {
-		c := paidBack(t, ends)
+		c := openRefunding(t, ends)
 		for range 10 {
-			c.due()
-			c.tell("refund.failed", "re_1", nil, 1) // must not hasten the next try
+			c.makeDue()
+			c.notify("refund.failed", "re_1", nil, 1) // this must not make the next try earlier
 			c.settle()
 		}
-		c.is("1", payment.Succeeded)
-		c.told(succeeded)
+		c.wantStatus("1", payment.Succeeded)
+		c.wantEvents(succeeded)
 		if h := c.health(); h.Failed != 1 || h.Parked != 1 {
 			t.Errorf("%s: %+v, want one failed and parked", ends, h)
 		}
@@ -84,60 +85,60 @@ func TestARefundThatFails(t *testing.T) {
 			t.Errorf("%s: refunds %v, want five tries", ends, n)
 		}
 		c.stripe.NextRefund("succeeded")
-		c.sql(c.db, "UPDATE refunds SET look_at = now()") // the operator
+		c.sql(c.db, "UPDATE refunds SET look_at = now()") // done by the operator
 		c.settle()
-		c.is("1", payment.Refunded)
-		c.told(returned)
+		c.wantStatus("1", payment.Refunded)
+		c.wantEvents(returned)
 		if h := c.health(); h.Failed != 0 || h.Parked != 0 {
 			t.Errorf("%s: in the end %+v", ends, h)
 		}
 	}
 }
 
-// A bank sends money back weeks after the refund succeeded: the refund is open again, whether Stripe's notice came or
-// not, and the one that then succeeds tells order nothing new.
-func TestARefundThatFailsLater(t *testing.T) {
+// A bank returns money weeks after a refund succeeded: the refund is open again, with or without a notice of Stripe,
+// and its later success publishes nothing new.
+func TestARefundThatFailsLaterIsMadeAgain(t *testing.T) {
 	for name, found := range map[string]func(c stripeFixture){
-		"by asking":   func(c stripeFixture) { c.due() },
-		"by a notice": func(c stripeFixture) { c.tell("charge.refund.updated", "re_1", nil, 1); c.settle() },
+		"by asking":   func(c stripeFixture) { c.makeDue() },
+		"by a notice": func(c stripeFixture) { c.notify("charge.refund.updated", "re_1", nil, 1); c.settle() },
 	} {
-		c := paidBack(t, "succeeded")
-		c.is("1", payment.Refunded)
-		c.due() // still so
-		c.is("1", payment.Refunded)
+		c := openRefunding(t, "succeeded")
+		c.wantStatus("1", payment.Refunded)
+		c.makeDue() // still unchanged
+		c.wantStatus("1", payment.Refunded)
 		c.stripe.SetRefunds("succeeded", "failed")
 		found(c)
-		c.is("1", payment.Succeeded)
+		c.wantStatus("1", payment.Succeeded)
 		if h := c.health(); h.Failed != 1 {
 			t.Errorf("%s: %+v, want one failed", name, h)
 		}
-		c.due()
-		c.is("1", payment.Refunded)
-		c.told(returned)
+		c.makeDue()
+		c.wantStatus("1", payment.Refunded)
+		c.wantEvents(returned)
 		if n := c.stripe.Refunds(); n["succeeded"] != 1 || n["failed"] != 1 {
 			t.Errorf("%s: refunds %v, want one that failed and one that succeeded", name, n)
 		}
 	}
 }
 
-// A refund is not looked at for ever.
-func TestAnOldRefundIsLeftAlone(t *testing.T) {
-	c := paidBack(t, "succeeded")
+// An old refund is not checked any more.
+func TestAnOldRefundIsNotChecked(t *testing.T) {
+	c := openRefunding(t, "succeeded")
 	c.sql(c.db, "UPDATE refunds SET done_at = now() - interval '31 days', look_at = now()")
 	c.settle()
 	asked := len(c.stripe.Asked())
-	c.due()
+	c.makeDue()
 	if n := len(c.stripe.Asked()); n != asked {
-		t.Errorf("asked %d times more", n-asked)
+		t.Errorf("asked %d more times", n-asked)
 	}
-	c.is("1", payment.Refunded)
+	c.wantStatus("1", payment.Refunded)
 }
 
-// A dispute is kept once, as it is by the newest notice.
-func TestDisputes(t *testing.T) {
+// A dispute is stored once, in the state of its newest notice.
+func TestADisputeHasTheStateOfItsNewestNotice(t *testing.T) {
 	c := openStripe(t)
 	c.pay("1", c.bill("100"), stripetest.Good)
-	tell := func(kind, status string, at time.Time) {
+	notify := func(kind, status string, at time.Time) {
 		t.Helper()
 		body, signature := c.stripe.Notice(kind, "dp_1", at,
 			map[string]any{"payment_intent": "pi_1", "amount": 210, "currency": "cny", "reason": "fraudulent", "status": status})
@@ -146,8 +147,8 @@ func TestDisputes(t *testing.T) {
 		}
 	}
 	now := time.Now()
-	tell("charge.dispute.created", "needs_response", now.Add(-3*time.Second))
-	tell("charge.dispute.created", "needs_response", now.Add(-3*time.Second))
+	notify("charge.dispute.created", "needs_response", now.Add(-3*time.Second))
+	notify("charge.dispute.created", "needs_response", now.Add(-3*time.Second))
 	if h := c.health(); h.Disputes != 1 {
 		t.Errorf("%+v, want one dispute", h)
 	}
@@ -155,25 +156,25 @@ func TestDisputes(t *testing.T) {
 	if err := c.db.Raw("SELECT payment_id FROM disputes").Scan(&paymentID).Error; err != nil || paymentID != "1" {
 		t.Errorf("dispute of payment %q, %v; want 1", paymentID, err)
 	}
-	tell("charge.dispute.closed", "lost", now)
-	tell("charge.dispute.updated", "under_review", now.Add(-2*time.Second)) // overtaken
-	tell("charge.dispute.updated", "under_review", now)                     // overtaken within the second
+	notify("charge.dispute.closed", "lost", now)
+	notify("charge.dispute.updated", "under_review", now.Add(-2*time.Second)) // outdated
+	notify("charge.dispute.updated", "under_review", now)                     // outdated within the second
 	if h := c.health(); h.Disputes != 0 {
 		t.Errorf("%+v, want it closed", h)
 	}
-	c.is("1", payment.Succeeded)
+	c.wantStatus("1", payment.Succeeded)
 }
 
-// Notices that are not of us, or of nothing we asked for, change nothing.
-func TestForeignNotices(t *testing.T) {
+// Notices that are not for this mall, or about nothing it requested, change nothing.
+func TestNoticesOfOthersChangeNothing(t *testing.T) {
 	c := openStripe(t)
 	c.pay("1", c.bill("100"), stripetest.Good)
-	c.tell("payment_intent.succeeded", "pi_999", nil, 1)
-	// by hand, at Stripe
-	c.tell("refund.updated", "re_1", map[string]any{"payment_intent": "pi_1", "status": "succeeded"}, 1)
-	c.tell("refund.updated", "re_2", map[string]any{"payment_intent": nil}, 1)
+	c.notify("payment_intent.succeeded", "pi_999", nil, 1)
+	// made by hand, at Stripe
+	c.notify("refund.updated", "re_1", map[string]any{"payment_intent": "pi_1", "status": "succeeded"}, 1)
+	c.notify("refund.updated", "re_2", map[string]any{"payment_intent": nil}, 1)
 	c.settle()
-	c.is("1", payment.Succeeded)
+	c.wantStatus("1", payment.Succeeded)
 	body, _ := c.stripe.Notice("payment_intent.succeeded", "pi_1", time.Now(), nil)
 	if err := c.OnNotice(t.Context(), "stripe", body, "t=1,v1=00"); problem.CodeOf(err) != "bad_signature" {
 		t.Errorf("a forged notice: %v, want bad_signature", err)
@@ -184,8 +185,9 @@ func TestForeignNotices(t *testing.T) {
 	}
 }
 
-// Money was captured for a payment that a restored database has forgotten: nobody looks for it, so the notice says so.
-func TestMoneyOfAForgottenPayment(t *testing.T) {
+// Money was captured for a payment that a restored database does not contain. Nothing checks it, so the notice is
+// logged.
+func TestMoneyOfAnUnknownPaymentIsLogged(t *testing.T) {
 	c := openStripe(t)
 	c.pay("1", c.bill("100"), stripetest.Good)
 	c.sql(c.db, "DELETE FROM payments")
@@ -212,10 +214,10 @@ func TestMoneyOfAForgottenPayment(t *testing.T) {
 	}
 }
 
-// The secret of a provider is gone: its attempts and refunds wait, which operators see; nothing panics, and others go
-// on.
-func TestAProviderThatIsGone(t *testing.T) {
-	c := paidBack(t, "pending")
+// The secret of a provider is missing: its attempts and refunds wait, operators see this, nothing panics, and other
+// providers work.
+func TestPaymentsOfAMissingProviderWait(t *testing.T) {
+	c := openRefunding(t, "pending")
 	c.bill("101")
 	c.pay("2", payment.Bill{OrderID: "101", UserID: "7"}, stripetest.Challenges)
 	gone := payment.NewService(c.store, noOrders{}, nil, nil, func() string { return "stripe" },
@@ -237,11 +239,11 @@ func TestAProviderThatIsGone(t *testing.T) {
 	if _, _, err := gone.Start(t.Context(), "3", "7", "101", nil); problem.KindOf(err) != problem.Unavailable {
 		t.Errorf("start: %v, want unavailable", err)
 	}
-	c.is("2", payment.RequiresAction)
+	c.wantStatus("2", payment.RequiresAction)
 	if h := c.health(); len(h.Waiting) != 0 {
 		t.Errorf("with the provider: %+v, want none that wait", h)
 	}
 	c.stripe.SetRefunds("pending", "succeeded")
 	c.settle()
-	c.is("1", payment.Refunded)
+	c.wantStatus("1", payment.Refunded)
 }

@@ -19,34 +19,35 @@ import (
 	"daprmall.dev/services/payment/internal/store"
 )
 
-// shaky is the real sandbox behind a line that can break: before a call (nothing happened) or after it (nobody knows).
-type shaky struct {
+// unreliable is the real sandbox behind a connection that can break: before a call, without effect, or after it, with
+// an unknown outcome.
+type unreliable struct {
 	*sandbox.Provider
 	failCreate, failConfirm, failCancel, failRefund bool
 }
 
-func (s *shaky) Create(ctx context.Context, ref string, amount int64, currency string) (string, error) {
+func (s *unreliable) Create(ctx context.Context, ref string, amount int64, currency string) (string, error) {
 	if s.failCreate {
 		return "", errors.New("no connection")
 	}
 	return s.Provider.Create(ctx, ref, amount, currency)
 }
 
-func (s *shaky) Confirm(ctx context.Context, id string, card payment.Card) (payment.Outcome, error) {
+func (s *unreliable) Confirm(ctx context.Context, id string, card payment.Card) (payment.Outcome, error) {
 	if s.failConfirm {
 		return payment.Outcome{}, errors.New("no connection")
 	}
 	return s.Provider.Confirm(ctx, id, card)
 }
 
-func (s *shaky) Cancel(ctx context.Context, id string) (payment.Outcome, error) {
+func (s *unreliable) Cancel(ctx context.Context, id string) (payment.Outcome, error) {
 	if s.failCancel {
 		return payment.Outcome{}, errors.New("no connection")
 	}
 	return s.Provider.Cancel(ctx, id)
 }
 
-func (s *shaky) Refund(ctx context.Context, id, ref string, amount int64) (payment.Refund, error) {
+func (s *unreliable) Refund(ctx context.Context, id, ref string, amount int64) (payment.Refund, error) {
 	if s.failRefund {
 		return payment.Refund{}, errors.New("no connection")
 	}
@@ -73,15 +74,15 @@ type fixture struct {
 	*payment.Service
 	t        *testing.T
 	db, bank *gorm.DB
-	line     *shaky
+	line     *unreliable
 	store    *store.Store
 }
 
 func open(t *testing.T) fixture {
 	t.Helper()
 	db, bank := postgrestest.Open(t, outbox.Migrations, store.Migrations), postgrestest.Open(t, sandbox.Migrations)
-	toldRight(t, db)
-	line := &shaky{Provider: sandbox.New(bank)}
+	checkEventsAtEnd(t, db)
+	line := &unreliable{Provider: sandbox.New(bank)}
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
 	service := payment.NewService(s, noOrders{}, nil, []payment.Provider{line}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
@@ -139,7 +140,7 @@ func (d fixture) pay(id string, b payment.Bill, number string) *payment.Payment 
 	return p
 }
 
-// later lets the settler's time come.
+// later makes everything due for the settler.
 func (d fixture) later() {
 	d.t.Helper()
 	d.sql(d.db, "UPDATE payments SET look_at = now()")
@@ -156,8 +157,8 @@ func (d fixture) sql(db *gorm.DB, text string) {
 	}
 }
 
-// books compares what payment says with what the bank has: status, captured less refunded, events.
-func (d fixture) books(id string, status payment.Status, net int64, events string) {
+// wantBalance compares a payment with the provider: status, captured minus refunded amount, events.
+func (d fixture) wantBalance(id string, status payment.Status, net int64, events string) {
 	d.t.Helper()
 	p, err := d.store.Find(d.t.Context(), id)
 	if err != nil || p.Status != status {
@@ -166,7 +167,7 @@ func (d fixture) books(id string, status payment.Status, net int64, events strin
 	var sum int64
 	if err := d.bank.Raw("SELECT coalesce(sum(captured - refunded), 0)::bigint FROM charges").Scan(&sum).
 		Error; err != nil || sum != net {
-		d.t.Errorf("payment %s: the bank holds %d, %v; want %d", id, sum, err, net)
+		d.t.Errorf("payment %s: the provider holds %d, %v; want %d", id, sum, err, net)
 	}
 	var types []string
 	if err := d.db.Raw("SELECT type FROM outbox ORDER BY seq").Scan(&types).Error; err != nil ||
@@ -177,7 +178,7 @@ func (d fixture) books(id string, status payment.Status, net int64, events strin
 
 const succeeded = "[mall.payment.succeeded.v1]"
 
-func TestEachCard(t *testing.T) {
+func TestEachCardIsSettled(t *testing.T) {
 	for number, want := range map[string]struct {
 		now, then payment.Status
 		code      string
@@ -198,13 +199,13 @@ func TestEachCard(t *testing.T) {
 				t.Errorf("at once: %s %q, want %s %q", p.Status, p.FailureCode, want.now, want.code)
 			}
 			d.later()
-			d.books("1", want.then, want.net, want.events)
+			d.wantBalance("1", want.then, want.net, want.events)
 		})
 	}
 }
 
-// A provider that takes its time is asked again soon, and less often the longer it takes.
-func TestASlowChargeIsLookedAtAgainSoon(t *testing.T) {
+// A slow charge is checked again soon, and less often the longer it takes.
+func TestASlowChargeIsCheckedAgainSoon(t *testing.T) {
 	d := open(t)
 	p := d.start("1", d.bill("100"), card(sandbox.Slow))
 	id, err := d.line.Create(t.Context(), p.ID, p.Amount, p.Currency)
@@ -223,29 +224,29 @@ func TestASlowChargeIsLookedAtAgainSoon(t *testing.T) {
 		var waits float64
 		if err := d.db.Raw("SELECT extract(epoch FROM look_at - now()) FROM payments").Scan(&waits).Error; err != nil ||
 			waits < want-0.4 || waits > want+0.4 {
-			t.Errorf("after %d s: looked at again in %.1f s, %v; want about %.1f", age, waits, err, want)
+			t.Errorf("after %d s: checked again in %.1f s, %v; want about %.1f", age, waits, err, want)
 		}
 	}
 }
 
-// Each row is a crash between two lines of a charge; afterwards the settler finds out, and nothing is charged twice or
-// for nothing.
-func TestCrashPoints(t *testing.T) {
+// Each row is a crash between two steps of a charge. Afterwards the settler finds the outcome, and no order is charged
+// twice or in vain.
+func TestTheSettlerFindsTheOutcomeAfterACrash(t *testing.T) {
 	tests := map[string]struct {
 		until  func(d fixture, p *payment.Payment)
 		status payment.Status
 		net    int64
 		events string
 	}{
-		"after the attempt was kept": {func(fixture, *payment.Payment) {}, payment.Cancelled, 0, "[]"},
+		"after the attempt was stored": {func(fixture, *payment.Payment) {}, payment.Cancelled, 0, "[]"},
 		"after the provider opened the charge": {func(d fixture, p *payment.Payment) {
 			_, _ = d.line.Create(d.t.Context(), p.ID, p.Amount, p.Currency)
 		}, payment.Cancelled, 0, "[]"},
-		"after its id was kept": {func(d fixture, p *payment.Payment) {
+		"after its id was stored": {func(d fixture, p *payment.Payment) {
 			id, _ := d.line.Create(d.t.Context(), p.ID, p.Amount, p.Currency)
 			_, _ = d.store.Opened(d.t.Context(), p.ID, id)
 		}, payment.Cancelled, 0, "[]"},
-		"after the money was taken": {func(d fixture, p *payment.Payment) {
+		"after the money was captured": {func(d fixture, p *payment.Payment) {
 			id, _ := d.line.Create(d.t.Context(), p.ID, p.Amount, p.Currency)
 			_, _ = d.store.Opened(d.t.Context(), p.ID, id)
 			_, _ = d.line.Confirm(d.t.Context(), id, card("4242424242424242"))
@@ -257,27 +258,27 @@ func TestCrashPoints(t *testing.T) {
 			d := open(t)
 			b := d.bill("100")
 			tt.until(d, d.start("1", b, card("4242424242424242")))
-			// The same request again, while nobody knows: it is told how things stand and charges nothing.
+			// While the outcome is unknown, the same request gets the present state and charges nothing.
 			if p, resumed, err := d.Start(t.Context(), "1", b.UserID, b.OrderID, nil); err != nil || !resumed ||
 				p.Status != payment.Processing {
-				t.Errorf("repeat: %+v, resumed %v, %v; want the attempt under way", p, resumed, err)
+				t.Errorf("repeat: %+v, resumed %v, %v; want the open attempt", p, resumed, err)
 			}
 			d.later()
 			d.later()
-			d.books("1", tt.status, tt.net, tt.events)
+			d.wantBalance("1", tt.status, tt.net, tt.events)
 		})
 	}
 }
 
-// A request that stalls between two lines finds that the settler has ended its attempt, and sends no card.
-func TestStalledRequestSendsNoCard(t *testing.T) {
+// A request that stalls between two steps finds that the settler has ended its attempt, and does not send the card.
+func TestAStalledRequestSendsNoCard(t *testing.T) {
 	d := open(t)
 	p := d.start("1", d.bill("100"), card("4242424242424242"))
 	d.later()
 	if p, err := d.charge(p, card("4242424242424242")); err != nil || p.Status != payment.Cancelled {
 		t.Errorf("stalled charge: %+v, %v; want cancelled", p, err)
 	}
-	d.books("1", payment.Cancelled, 0, "[]")
+	d.wantBalance("1", payment.Cancelled, 0, "[]")
 }
 
 func TestOneAttemptAtATime(t *testing.T) {
@@ -300,7 +301,7 @@ func TestOneAttemptAtATime(t *testing.T) {
 	}
 }
 
-func TestWhoMayStart(t *testing.T) {
+func TestOnlyPayableOrdersOfTheUserCanBePaid(t *testing.T) {
 	d := open(t)
 	start := func(id, user, order string) error {
 		_, _, err := d.Start(t.Context(), id, user, order, nil)
@@ -320,15 +321,16 @@ func TestWhoMayStart(t *testing.T) {
 	}
 	d.bill("103")
 	if err := start("9", "8", "103"); problem.KindOf(err) != problem.NotFound {
-		t.Errorf("a stranger's order: %v, want not found", err)
+		t.Errorf("another user's order: %v, want not found", err)
 	}
 	if err := start("9", "7", "104"); !errors.Is(err, payment.ErrNoBill) {
-		t.Errorf("an order nobody told of: %v, want ErrNoBill", err)
+		t.Errorf("an unknown order: %v, want ErrNoBill", err)
 	}
 }
 
-// A request that waits for its bill until the time to pay is over comes too late: what counts is when it had the bill.
-func TestWaitingForTheBillPastItsTime(t *testing.T) {
+// A request that waited for its bill until the time to pay was over comes too late: the time at which it has the bill
+// counts.
+func TestAPaymentThatWaitedTooLongIsRefused(t *testing.T) {
 	d := open(t)
 	d.bill("100")
 	d.sql(d.db, "UPDATE bills SET due_at = clock_timestamp() + interval '1 second'")
@@ -353,25 +355,25 @@ func TestWaitingForTheBillPastItsTime(t *testing.T) {
 	}
 }
 
-// The provider was away when the attempt began: that is final for the attempt, and the same request may begin again.
-func TestProviderAway(t *testing.T) {
+// If the provider is unreachable when the attempt begins, the attempt has failed, and the same request may begin again.
+func TestAnUnreachableProviderFailsTheAttempt(t *testing.T) {
 	d := open(t)
 	b := d.bill("100")
 	d.line.failCreate = true
 	p := d.pay("1", b, "4242424242424242")
 	if p.Status != payment.Failed || problem.KindOf(p.Refusal()) != problem.Unavailable {
-		t.Errorf("away: %+v, refusal %v; want failed and unavailable", p, p.Refusal())
+		t.Errorf("unreachable: %+v, refusal %v; want failed and unavailable", p, p.Refusal())
 	}
 	d.line.failCreate = false
 	if p = d.pay("1", b, "4242424242424242"); p.Status != payment.Succeeded {
 		t.Errorf("again: %+v, want succeeded", p)
 	}
-	d.books("1", payment.Succeeded, 210, succeeded)
+	d.wantBalance("1", payment.Succeeded, 210, succeeded)
 }
 
-// The order is cancelled while a charge is under way: either the provider cancels, or the success is told and order
-// sends it back.
-func TestClosedBill(t *testing.T) {
+// The order is cancelled during a charge: either the provider cancels it, or the success is published and order
+// requests a refund.
+func TestAChargeOfAClosedBillIsCancelledOrRefunded(t *testing.T) {
 	t.Run("not captured", func(t *testing.T) {
 		d := open(t)
 		b := d.bill("100")
@@ -381,7 +383,7 @@ func TestClosedBill(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.later()
-		d.books("1", payment.Cancelled, 0, "[]")
+		d.wantBalance("1", payment.Cancelled, 0, "[]")
 	})
 	t.Run("captured", func(t *testing.T) {
 		d := open(t)
@@ -391,8 +393,8 @@ func TestClosedBill(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.later()
-		d.books("1", payment.Succeeded, 210, succeeded)
-		for range 3 { // asked for three times, given once
+		d.wantBalance("1", payment.Succeeded, 210, succeeded)
+		for range 3 { // requested three times, refunded once
 			if err := d.RequestRefund(t.Context(), "1", 210); err != nil {
 				t.Fatal(err)
 			}
@@ -400,15 +402,15 @@ func TestClosedBill(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		d.books("1", payment.Refunded, 0, "[mall.payment.succeeded.v1 mall.payment.refunded.v1]")
+		d.wantBalance("1", payment.Refunded, 0, "[mall.payment.succeeded.v1 mall.payment.refunded.v1]")
 		if status := d.status("100"); status != payment.BillRefunded {
 			t.Errorf("bill %s, want refunded", status)
 		}
 	})
 }
 
-// "Unpaid" is final only after the provider has cancelled: while it cannot be asked, money may still move, and nobody
-// is told otherwise.
+// A payment counts as unpaid only after the provider has cancelled it: while the provider cannot be asked, money may
+// still be captured.
 func TestUnpaidIsFinalOnlyAfterTheProviderCancelled(t *testing.T) {
 	d := open(t)
 	b := d.bill("100")
@@ -418,74 +420,73 @@ func TestUnpaidIsFinalOnlyAfterTheProviderCancelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := d.Cancel(t.Context(), "7", "1"); problem.KindOf(err) != problem.Unavailable {
-		t.Errorf("cancel without an answer of the provider: %v, want unavailable", err)
+		t.Errorf("cancel while the provider does not answer: %v, want unavailable", err)
 	}
 	if err := d.SettleDue(t.Context()); err == nil {
-		t.Error("the settler is content without an answer of the provider")
+		t.Error("the settler reports success while the provider does not answer")
 	}
-	d.books("1", payment.Processing, 0, "[]")
+	d.wantBalance("1", payment.Processing, 0, "[]")
 	d.line.failCancel = false
 	d.later()
-	d.books("1", payment.Cancelled, 0, "[]")
+	d.wantBalance("1", payment.Cancelled, 0, "[]")
 }
 
-// A payment that comes before the event that opens its bill asks order. Whatever comes later finds the bill that it
-// opened.
-func TestPayingBeforeTheBillIsThere(t *testing.T) {
+// A payment that arrives before the event that opens its bill asks order. Later events find the bill that it opened.
+func TestABillIsOpenedByAPaymentBeforeItsEvent(t *testing.T) {
 	d := open(t)
 	orders := &anOrder{payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY",
 		DueAt: time.Now().Add(time.Minute), Status: payment.Open, Version: 1}}
 	early := payment.NewService(d.store, orders, nil, []payment.Provider{d.line}, func() string { return "sandbox" },
 		slog.New(slog.DiscardHandler))
 	if err := early.OpenBill(t.Context(), "8", "100"); problem.KindOf(err) != problem.NotFound || d.status("100") != "" {
-		t.Errorf("a stranger's: %v, want not found and no bill", err)
+		t.Errorf("by another user: %v, want not found and no bill", err)
 	}
 	for range 2 {
 		if err := early.OpenBill(t.Context(), "7", "100"); err != nil || d.status("100") != payment.Open {
-			t.Fatalf("the owner's: %v, want an open bill", err)
+			t.Fatalf("by the owner: %v, want an open bill", err)
 		}
 	}
-	p := d.pay("1", d.bill("100"), "4242424242424242") // bill: the event comes after all
+	p := d.pay("1", d.bill("100"), "4242424242424242") // d.bill: the event arrives after all
 	if p.Amount != 210 || p.Currency != "CNY" {
 		t.Errorf("attempt %+v, want the bill's amount", p)
 	}
-	d.books("1", payment.Succeeded, 210, succeeded)
+	d.wantBalance("1", payment.Succeeded, 210, succeeded)
 	if err := early.OpenBill(t.Context(), "7", "999"); problem.KindOf(err) != problem.NotFound {
 		t.Errorf("no order: %v, want not found", err)
 	}
 }
 
-// A crash, or a provider that is away, between the claim of a refund and the provider's refund: it is tried again when
-// its time has come.
-func TestRefundBeforeTheProviderHeardOfIt(t *testing.T) {
+// After a crash between the claim of a refund and the provider's refund, or while the provider is unreachable, the
+// refund is tried again later.
+func TestARefundIsRetriedIfTheProviderDidNotReceiveIt(t *testing.T) {
 	d := open(t)
 	d.pay("1", d.bill("100"), "4242424242424242")
 	if err := d.RequestRefund(t.Context(), "1", 210); err != nil {
 		t.Fatal(err)
 	}
 	if p, err := d.store.NextRefund(t.Context(), []string{"sandbox"}); err != nil || p == nil {
-		t.Fatalf("claim: %+v, %v", p, err) // and here the process dies
+		t.Fatalf("claim: %+v, %v", p, err) // the process dies here
 	}
 	if err := d.RefundDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d.books("1", payment.Succeeded, 210, succeeded) // another replica leaves a claim alone
+	d.wantBalance("1", payment.Succeeded, 210, succeeded) // other replicas leave a claimed refund alone
 	d.line.failRefund = true
 	d.sql(d.db, "UPDATE refunds SET look_at = now()")
 	if err := d.RefundDue(t.Context()); err == nil {
-		t.Error("a refund without an answer of the provider is taken for one")
+		t.Error("a refund counts as done although the provider did not answer")
 	}
-	d.books("1", payment.Succeeded, 210, succeeded)
+	d.wantBalance("1", payment.Succeeded, 210, succeeded)
 	d.line.failRefund = false
 	d.sql(d.db, "UPDATE refunds SET look_at = now()")
 	if err := d.RefundDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d.books("1", payment.Refunded, 0, "[mall.payment.succeeded.v1 mall.payment.refunded.v1]")
+	d.wantBalance("1", payment.Refunded, 0, "[mall.payment.succeeded.v1 mall.payment.refunded.v1]")
 }
 
-// A crash between the provider's refund and its record: the repeat is harmless.
-func TestRefundCrash(t *testing.T) {
+// After a crash between the provider's refund and its record, the repeat has no further effect.
+func TestARefundIsMadeOnceDespiteACrash(t *testing.T) {
 	d := open(t)
 	p := d.pay("1", d.bill("100"), "4242424242424242")
 	if err := d.RequestRefund(t.Context(), "1", 210); err != nil {
@@ -497,14 +498,14 @@ func TestRefundCrash(t *testing.T) {
 	if err := d.RefundDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d.books("1", payment.Refunded, 0, "[mall.payment.succeeded.v1 mall.payment.refunded.v1]")
+	d.wantBalance("1", payment.Refunded, 0, "[mall.payment.succeeded.v1 mall.payment.refunded.v1]")
 	if err := d.RequestRefund(t.Context(), "2", 210); problem.KindOf(err) != problem.NotFound {
 		t.Errorf("refund of an unknown payment: %v, want an error that parks the event", err)
 	}
 }
 
-// The cancellation overtakes the placing: the bill stays closed.
-func TestEventsInAnyOrder(t *testing.T) {
+// If the cancellation is received before the placing, the bill stays closed.
+func TestABillStaysClosedWhateverTheOrderOfEvents(t *testing.T) {
 	d := open(t)
 	b := payment.Bill{OrderID: "100", UserID: "7", Amount: 210, Currency: "CNY", DueAt: time.Now().Add(time.Minute),
 		Version: 2}
@@ -517,12 +518,12 @@ func TestEventsInAnyOrder(t *testing.T) {
 	}
 }
 
-func TestShopperCancels(t *testing.T) {
+func TestAShopperCancelsAnOpenPayment(t *testing.T) {
 	d := open(t)
 	d.line.failConfirm = true
 	d.pay("1", d.bill("100"), "4242424242424242")
 	if _, err := d.Cancel(t.Context(), "8", "1"); problem.KindOf(err) != problem.NotFound {
-		t.Errorf("by a stranger: %v, want not found", err)
+		t.Errorf("by another user: %v, want not found", err)
 	}
 	for range 2 {
 		if p, err := d.Cancel(t.Context(), "7", "1"); err != nil || p.Status != payment.Cancelled {
@@ -532,6 +533,6 @@ func TestShopperCancels(t *testing.T) {
 	d.line.failConfirm = false
 	d.pay("2", d.bill("101"), "4242424242424242")
 	if _, err := d.Cancel(t.Context(), "7", "2"); problem.CodeOf(err) != "payment_not_cancellable" {
-		t.Errorf("cancel what is paid: %v", err)
+		t.Errorf("cancel a succeeded payment: %v", err)
 	}
 }

@@ -20,8 +20,8 @@ func refusal(code, param string) string {
 	return fmt.Sprintf(`{"error":{"type":"invalid_request_error","code":%q,"param":%q,"message":"no"}}`, code, param)
 }
 
-// What Stripe will never take is no outage: the shopper is not told to try again.
-func TestAnAmountThatStripeRefuses(t *testing.T) {
+// An amount that Stripe will never accept is not an outage: the shopper is not told to retry.
+func TestAnAmountThatStripeRefusesIsNotAnOutage(t *testing.T) {
 	for body, want := range map[string]bool{
 		refusal("amount_too_small", ""):                                       true,
 		refusal("amount_too_large", ""):                                       true,
@@ -40,8 +40,8 @@ func TestAnAmountThatStripeRefuses(t *testing.T) {
 	}
 }
 
-// A refund that Stripe refuses has failed: operators see it, and it is not tried for ever.
-func TestARefundThatStripeRefuses(t *testing.T) {
+// A refund that Stripe refuses has failed: operators see it, and it is not tried forever.
+func TestARefundThatStripeRefusesHasFailed(t *testing.T) {
 	for code, want := range map[string]payment.RefundState{"charge_disputed": payment.RefundFailed,
 		"refund_disputed_payment": payment.RefundFailed,
 		"charge_not_refundable":   payment.RefundFailed, "balance_insufficient": payment.RefundFailed, "lock_timeout": "",
@@ -57,8 +57,8 @@ func TestARefundThatStripeRefuses(t *testing.T) {
 	}
 }
 
-// An error goes to logs, so no secret of the shopper's may be in it, nor anything of the card.
-func TestErrorsKeepSecrets(t *testing.T) {
+// Errors are logged, so they must not contain secrets or data of the card.
+func TestErrorsContainNoSecrets(t *testing.T) {
 	const there = `{"error":{"type":"invalid_request_error","code":"payment_intent_unexpected_state",
 		"message":"card 4242424242424242",
 		"payment_intent":{"id":"pi_1","client_secret":"pi_1_secret_x"},
@@ -87,13 +87,13 @@ func TestErrorsKeepSecrets(t *testing.T) {
 		}
 		for _, secret := range []string{"pi_1_secret_x", "4242", "Xt5"} {
 			if strings.Contains(err.Error(), secret) {
-				t.Errorf("%s tells %s: %v", what, secret, err)
+				t.Errorf("%s contains %s: %v", what, secret, err)
 			}
 		}
 	}
 }
 
-// A comma too much in the secret is no secret: nobody can sign with it.
+// An additional comma in the list of webhook secrets must not become an empty secret, with which anybody could sign.
 func TestAnEmptyWebhookSecretSignsNothing(t *testing.T) {
 	payload := []byte(`{"id":"evt_1","object":"event","type":"charge.dispute.created","created":1,` +
 		`"data":{"object":{"id":"dp_1"}}}`)
@@ -109,7 +109,7 @@ func TestAnEmptyWebhookSecretSignsNothing(t *testing.T) {
 	}
 }
 
-// refundRefused is a Stripe that has no refunds and refuses to make one.
+// refundRefused is a Stripe without refunds that refuses to make one.
 type refundRefused struct{ body string }
 
 func (a *refundRefused) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -23,8 +23,8 @@ import (
 
 var good = payment.Card{Number: "4242424242424242", ExpMonth: 12, ExpYear: 2035, CVC: "123"}
 
-// mock starts Stripe's own stand-in, which checks every request against Stripe's OpenAPI document. It remembers
-// nothing: what it answers are fixtures, so the test is about what we send.
+// mock starts stripe-mock, which checks every request against Stripe's OpenAPI document. It keeps no state and answers
+// with fixtures, so this test checks only what we send.
 func mock(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
@@ -61,7 +61,7 @@ func mock(t *testing.T) string {
 	}
 }
 
-func TestStripeUnderstandsUs(t *testing.T) {
+func TestRequestsMatchStripesAPI(t *testing.T) {
 	p := New(Config{APIKey: "sk_test_123", URL: mock(t)})
 	ctx := t.Context()
 	id, err := p.Create(ctx, "7", 210, "CNY")
@@ -86,12 +86,11 @@ func TestStripeUnderstandsUs(t *testing.T) {
 	}
 }
 
-// answers plays Stripe's answers that its stand-in cannot give, in Stripe's own words, and notes what was asked with
-// which key.
+// answers is a fake with Stripe's answers that stripe-mock cannot give. It records the requests and their keys.
 type answers struct {
 	mu    sync.Mutex
 	asked []string
-	reply map[string]string // path → body; one with "error" is sent with 402
+	reply map[string]string // path → body; a body with "error" is sent with status 402
 }
 
 func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -122,19 +121,19 @@ func declinedBody(code string) string {
 	return fmt.Sprintf(`{"error":{"type":"card_error","code":"card_declined","decline_code":%q,"message":"no"}}`, code)
 }
 
-func TestWhatStripeSays(t *testing.T) {
+func TestStripesAnswersAreInterpreted(t *testing.T) {
 	tests := map[string]struct {
 		confirm, cancel string
 		want            payment.Outcome
 		unknown         bool
 	}{
 		"captured":   {intent("succeeded"), "", payment.Outcome{State: payment.StateSucceeded}, false},
-		"on its way": {intent("processing"), "", payment.Outcome{State: payment.StateProcessing}, false},
+		"processing": {intent("processing"), "", payment.Outcome{State: payment.StateProcessing}, false},
 		"declined": {declinedBody("generic_decline"), intent("canceled"),
 			payment.Outcome{State: payment.StateFailed, FailureCode: "card_declined"}, false},
 		"no money": {declinedBody("insufficient_funds"), intent("canceled"),
 			payment.Outcome{State: payment.StateFailed, FailureCode: "insufficient_funds"}, false},
-		"declined, but paid by then": {declinedBody("generic_decline"), intent("succeeded"),
+		"declined, but already paid": {declinedBody("generic_decline"), intent("succeeded"),
 			payment.Outcome{State: payment.StateSucceeded}, false},
 		"no answer":                   {"", "", payment.Outcome{}, true},
 		"declined, cancel unanswered": {declinedBody("generic_decline"), "", payment.Outcome{}, true},
@@ -151,8 +150,8 @@ func TestWhatStripeSays(t *testing.T) {
 	}
 }
 
-// Cancelling what is settled tells how it settled.
-func TestCancellingWhatIsSettled(t *testing.T) {
+// Cancelling a settled charge returns how it was settled.
+func TestCancellingASettledChargeReturnsItsOutcome(t *testing.T) {
 	a := &answers{reply: map[string]string{
 		"/v1/payment_intents/pi_1/cancel": `{"error":{"type":"invalid_request_error",` +
 			`"code":"payment_intent_unexpected_state",` +
@@ -167,9 +166,9 @@ func TestCancellingWhatIsSettled(t *testing.T) {
 	}
 }
 
-// Only a refund that succeeded counts, one that is on its way is not asked for twice, and one that failed is tried
-// anew: also right away, though Stripe repeats for a day what it answered to a key.
-func TestRefunds(t *testing.T) {
+// Only a succeeded refund counts. A pending one is not requested again, and a failed one is made anew, even at once,
+// although Stripe repeats its answer to a key for a day.
+func TestRefundsAreMadeOnceUnlessTheyFail(t *testing.T) {
 	open := func(t *testing.T) (*stripetest.Stripe, *Provider, string) {
 		t.Helper()
 		s := stripetest.New(t)
@@ -193,12 +192,12 @@ func TestRefunds(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %s", status, r, err, want)
 		}
 		if r, err = p.GetRefund(t.Context(), id, r.ID); err != nil || r.State != want {
-			t.Errorf("%s, asked again: %+v, %v; want %s", status, r, err, want)
+			t.Errorf("%s, checked again: %+v, %v; want %s", status, r, err, want)
 		}
 		s.NextRefund("succeeded")
 		again, err := p.Refund(t.Context(), id, "7", 210)
 		if anew := again.ID != r.ID; err != nil || anew != (want == payment.RefundFailed) {
-			t.Errorf("%s, given again: %+v, %v after %+v", status, again, err, r)
+			t.Errorf("%s, requested again: %+v, %v after %+v", status, again, err, r)
 		}
 	}
 	s, p, id := open(t)
@@ -218,21 +217,21 @@ func TestRefunds(t *testing.T) {
 	}
 }
 
-// A failure that Stripe remembers for a day must not be what the next try is told.
-func TestAFailureIsNotRepeatedToTheNextTry(t *testing.T) {
+// A failure, which Stripe repeats for a day, must not be the answer to the next try.
+func TestTheNextTryHasAnotherKey(t *testing.T) {
 	s := stripetest.New(t)
 	p := New(Config{APIKey: "sk_test_123", URL: s.URL})
 	s.FailNext("/v1/payment_intents", http.StatusInternalServerError)
 	if _, err := p.Create(t.Context(), "7", 210, "CNY"); err == nil {
-		t.Fatal("create went well though Stripe failed")
+		t.Fatal("create succeeded although Stripe failed")
 	}
 	if id, err := p.Create(t.Context(), "7", 210, "CNY"); err != nil || id == "" {
 		t.Errorf("create again: %q, %v; want an intent", id, err)
 	}
 }
 
-// A card whose bank asks the shopper waits for them, with what Stripe.js needs; what they answer is found by asking.
-func TestTheBankAsksTheShopper(t *testing.T) {
+// If the bank asks the shopper, the outcome contains what Stripe.js needs, and the answer is found by checking again.
+func TestAnOutcomeThatRequiresAnAction(t *testing.T) {
 	for pass, want := range map[bool]payment.Outcome{
 		true: {State: payment.StateSucceeded, Card: payment.CardSummary{Brand: "visa", Last4: "3155"}},
 		false: {State: payment.StateCreated, FailureCode: payment.AuthenticationFailed,
@@ -258,8 +257,8 @@ func TestTheBankAsksTheShopper(t *testing.T) {
 	}
 }
 
-// Amounts are the mall's (ISO 4217) outside and Stripe's inside; what is not known is refused before Stripe hears of
-// it.
+// Amounts are in the mall's unit (ISO 4217) outside the adapter and in Stripe's unit inside. Unknown currencies are
+// refused before Stripe is called.
 func TestAmountsInStripesUnit(t *testing.T) {
 	for _, tt := range []struct {
 		amount   int64
@@ -285,8 +284,8 @@ func TestAmountsInStripesUnit(t *testing.T) {
 	}
 }
 
-// A notice counts only if Stripe signed it, lately, as it came; it names a charge and nothing more.
-func TestNotices(t *testing.T) {
+// A notice is accepted only if it is unchanged and Stripe signed it recently. It names a charge and nothing more.
+func TestOnlySignedRecentNoticesAreAccepted(t *testing.T) {
 	s := stripetest.New(t)
 	p := New(Config{APIKey: "sk_test_123", WebhookSecret: "whsec_old, " + stripetest.Secret, URL: s.URL})
 	now := time.Now()
@@ -325,7 +324,7 @@ func TestNotices(t *testing.T) {
 		"another body":   {strings.Replace(string(body), "pi_1", "pi_2", 1), signature},
 		"too old":        {string(body), old},
 		"nonsense":       {string(body), "t=soon,v1=zz"},
-		"only its space": {string(body) + " ", signature},
+		"an added space": {string(body) + " ", signature},
 	} {
 		if n, err := p.Notice([]byte(c.body), c.signature); problem.CodeOf(err) != "bad_signature" {
 			t.Errorf("%s: %+v, %v; want bad_signature", name, n, err)
