@@ -40,7 +40,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	api.Routes(a.Server, a.Inbox, sessions, keys, sessionStore)
-	a.Every("forget", 10*time.Minute, sessionStore.Forget)
+	a.Every("forget", 10*time.Minute, sessionStore.Purge)
 	a.Every("keys", time.Second, keys.Refresh)
 	a.Go(a.Inbox.Run)
 	return a.Serve(ctx)

@@ -29,7 +29,7 @@ func run(ctx context.Context) error {
 		a.Log)
 	api.Routes(a.Server, a.Inbox, a.Idempotency, addresses, service)
 	a.Go(a.Inbox.Run)
-	a.Every("forget", time.Hour, addresses.Forget)
+	a.Every("forget", time.Hour, addresses.PurgeRemoved)
 	a.Every("archive", archive.Every, func(ctx context.Context) error { return records.Archive(ctx, cfg.archiveAfter()) })
 	return a.Serve(ctx)
 }

@@ -10,7 +10,7 @@ import (
 
 // settings are what operators may change while checkout runs.
 type settings struct {
-	fee, freeFrom func() int64
+	fee, freeFrom func() int64 // shipping: the fee, and the subtotal from which it is free
 	currency      func() string
 	archiveAfter  func() time.Duration // how old a checkout is when it is archived
 }

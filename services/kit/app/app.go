@@ -78,20 +78,20 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 	}
 	log := telemetry.Logger(os.Stderr, env.AppID, env.Instance, slog.LevelInfo)
 	slog.SetDefault(log)
-	side, err := sidecar.New(env)
+	dapr, err := sidecar.New(env)
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Env: env, Log: log, Sidecar: side, Verifier: identity.NewVerifier(side.Keys)}
+	a := &App{Env: env, Log: log, Sidecar: dapr, Verifier: identity.NewVerifier(dapr.Keys)}
 	opening, cancel := context.WithTimeout(ctx, openFor)
 	defer cancel()
-	if err := side.Wait(opening); err != nil {
+	if err := dapr.Wait(opening); err != nil {
 		return nil, err
 	}
-	if err := side.UsePeerKeys(opening); err != nil {
+	if err := dapr.UsePeerKeys(opening); err != nil {
 		return nil, err
 	}
-	callers, err := side.CallerKeys(opening)
+	callers, err := dapr.CallerKeys(opening)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 	if a.IDs, err = lease.NewSource(opening, a.DB, log); err != nil {
 		return nil, err
 	}
-	a.Settings = config.NewLive(side, settings.New(a.DB), log)
+	a.Settings = config.NewLive(dapr, settings.New(a.DB), log)
 	promauto.NewGaugeFunc(
 		prometheus.GaugeOpts{
 			Name: "mall_settings_missing",
@@ -123,11 +123,11 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 		func() float64 { return float64(a.Settings.Lost()) },
 	)
 	prometheus.MustRegister(config.Metrics(a.Settings))
-	a.Outbox = outbox.New(a.DB, env.AppID, side, log)
-	a.Inbox = inbox.New(a.DB, side, log)
+	a.Outbox = outbox.New(a.DB, env.AppID, dapr, log)
+	a.Inbox = inbox.New(a.DB, dapr, log)
 	a.Inbox.CatchUpEvery = config.Of(a.Settings, keys.CatchUpEvery)
 	a.Server = server.New(env, log, a.Verifier,
-		web.Check{Name: "sidecar", Ask: side.Ready},
+		web.Check{Name: "sidecar", Ask: dapr.Ready},
 		web.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, a.DB) }},
 		web.Check{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(a.Settings.Missing()) }})
 	a.Server.MissingSettings = a.Settings.Missing

@@ -113,7 +113,7 @@ func (in *Inbox) readPage(ctx context.Context, source string, at position, age t
 	if at.EventID != "" {
 		q.Set("after_id", at.EventID)
 	}
-	err = in.sidecar.Invoke(ctx, sidecar.Request{App: source, Method: http.MethodGet, Path: "/events?" + q.Encode(),
+	err = in.dapr.Invoke(ctx, sidecar.Request{App: source, Method: http.MethodGet, Path: "/events?" + q.Encode(),
 		Out: &page, System: true})
 	return page, err
 }

@@ -44,7 +44,7 @@ type Inbox struct {
 	CatchUpEvery func() time.Duration
 
 	db          *gorm.DB
-	sidecar     Sidecar
+	dapr        Sidecar
 	log         *slog.Logger
 	owner       string
 	handlers    []handler // in the order in which they were added
@@ -60,8 +60,8 @@ type Inbox struct {
 }
 
 // New makes an inbox without handlers.
-func New(db *gorm.DB, side Sidecar, log *slog.Logger) *Inbox {
-	return &Inbox{CatchUpEvery: keys.CatchUpEvery.Standard, db: db, sidecar: side, log: log, owner: uuid.NewString(),
+func New(db *gorm.DB, dapr Sidecar, log *slog.Logger) *Inbox {
+	return &Inbox{CatchUpEvery: keys.CatchUpEvery.Standard, db: db, dapr: dapr, log: log, owner: uuid.NewString(),
 		now: time.Now, started: time.Now()}
 }
 

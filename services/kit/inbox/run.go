@@ -150,7 +150,7 @@ func (in *Inbox) restartStalledSidecar(ctx context.Context) {
 		"the sidecar delivers nothing while the feed has events: restarting it", "quiet_for",
 		now.Sub(quietSince).Round(time.Second).String(),
 	)
-	if err := in.sidecar.Shutdown(ctx); err != nil {
+	if err := in.dapr.Shutdown(ctx); err != nil {
 		in.log.Error("sidecar not restarted", "error", err)
 	}
 }

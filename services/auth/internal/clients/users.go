@@ -13,15 +13,15 @@ import (
 )
 
 // Users implements auth.Users by calling the user service.
-type Users struct{ side *sidecar.Client }
+type Users struct{ dapr *sidecar.Client }
 
 // NewUsers makes the client.
-func NewUsers(side *sidecar.Client) Users { return Users{side} }
+func NewUsers(dapr *sidecar.Client) Users { return Users{dapr} }
 
 // Verify implements auth.Users.
 func (u Users) Verify(ctx context.Context, email, password string) (auth.Account, error) {
 	var answer userv1.VerifyAnswer
-	err := u.side.Invoke(ctx, sidecar.Request{App: "user", Method: http.MethodPost, Path: userv1.PathVerify, System: true,
+	err := u.dapr.Invoke(ctx, sidecar.Request{App: "user", Method: http.MethodPost, Path: userv1.PathVerify, System: true,
 		In: userv1.VerifyRequest{Email: email, Password: password}, Out: &answer})
 	if err != nil {
 		return auth.Account{}, err
@@ -40,7 +40,7 @@ func (u Users) Verify(ctx context.Context, email, password string) (auth.Account
 // Find implements auth.Users.
 func (u Users) Find(ctx context.Context, userID string) (auth.Account, error) {
 	var answer userv1.GetAnswer
-	err := u.side.Invoke(ctx, sidecar.Request{App: "user", Method: http.MethodPost, Path: userv1.PathGet, System: true,
+	err := u.dapr.Invoke(ctx, sidecar.Request{App: "user", Method: http.MethodPost, Path: userv1.PathGet, System: true,
 		In: userv1.GetRequest{UserID: userID}, Out: &answer})
 	switch {
 	case err != nil:

@@ -1,4 +1,4 @@
 package store
 
-// ForgetTokens is the statement of Forget, so that a test can check its plan.
-const ForgetTokens = forgetTokens
+// PurgeTokens is the statement of Purge, so that a test can check its plan.
+const PurgeTokens = purgeTokens

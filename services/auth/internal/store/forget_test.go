@@ -28,12 +28,12 @@ func TestForgetRemovesExpiredRows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	plan := postgrestest.Explain(t, db, store.ForgetTokens, 86400, 5000, 86400)
+	plan := postgrestest.Explain(t, db, store.PurgeTokens, 86400, 5000, 86400)
 	if slices.Contains(plan.Scans, "Seq Scan refresh_tokens") || slices.Contains(plan.Scans, "Seq Scan sessions") {
 		t.Errorf("a batch reads whole tables: %v", plan.Scans)
 	}
 	for range 2 { // the second run has nothing to do
-		if err := s.Forget(t.Context()); err != nil {
+		if err := s.Purge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

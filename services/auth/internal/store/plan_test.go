@@ -57,7 +57,7 @@ func TestNoStatementReadsAllSessions(t *testing.T) {
 		{"doubt", func() error { return s.MarkDoubtful(ctx, "7", time.Minute) }},
 		{"end", func() error { _, err := s.End(ctx, "7", "1", time.Minute); return err }},
 		{"revocations", func() error { _, err := s.Revocations(ctx, time.Now(), "", 500); return err }},
-		{"forget", func() error { return s.Forget(ctx) }},
+		{"forget", func() error { return s.Purge(ctx) }},
 	} {
 		if err := do.do(); err != nil {
 			t.Errorf("%s: %v", do.what, err)

@@ -11,15 +11,15 @@ import (
 )
 
 // Catalogue implements cart.Catalogue by calling the product service.
-type Catalogue struct{ sidecar *sidecar.Client }
+type Catalogue struct{ dapr *sidecar.Client }
 
 // NewCatalogue makes the client.
-func NewCatalogue(side *sidecar.Client) Catalogue { return Catalogue{side} }
+func NewCatalogue(dapr *sidecar.Client) Catalogue { return Catalogue{dapr} }
 
 // Products implements cart.Catalogue.
 func (c Catalogue) Products(ctx context.Context, ids []string) (map[string]cart.Product, error) {
 	var answer productv1.GetAnswer
-	err := c.sidecar.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathGet,
+	err := c.dapr.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathGet,
 		In: productv1.GetRequest{IDs: ids}, Out: &answer, System: true})
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func (r request) read() (checkout.Request, error) {
 	}
 	var err error
 	if r.Items != nil {
-		out.Items, err = checkout.Sum(*r.Items, ids.Valid)
+		out.Items, err = checkout.MergeItems(*r.Items, ids.Valid)
 	}
 	return out, err
 }
@@ -88,7 +88,7 @@ func (h handler) quote(c *gin.Context) error {
 	var items []checkout.Item
 	if in.Items != nil {
 		var err error
-		if items, err = checkout.Sum(*in.Items, ids.Valid); err != nil {
+		if items, err = checkout.MergeItems(*in.Items, ids.Valid); err != nil {
 			return err
 		}
 	}

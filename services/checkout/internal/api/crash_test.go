@@ -58,11 +58,11 @@ func (w *fakePeers) Items(context.Context) ([]checkout.Item, error) {
 	return w.cart, w.unreachable
 }
 
-func (w *fakePeers) Hold(_ context.Context, id string, items []checkout.Item) (checkout.Held, error) {
+func (w *fakePeers) Hold(_ context.Context, id string, items []checkout.Item) (checkout.HoldResult, error) {
 	w.die("before hold")
 	w.holds[id] = fmt.Sprint(items)
 	w.die("after hold")
-	var held checkout.Held
+	var held checkout.HoldResult
 	for _, it := range items {
 		held.Lines = append(held.Lines, checkout.Line{ProductID: it.ProductID, Price: 100, Currency: "CNY",
 			Quantity: it.Quantity})

@@ -5,7 +5,6 @@ package checkout
 import (
 	"errors"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"daprmall.dev/services/kit/money"
@@ -59,11 +58,14 @@ type Item struct {
 	Quantity  int64  `json:"quantity"`
 }
 
-// MaxItems is the largest number of items of a checkout.
-const MaxItems = 100
+// Bounds of a checkout. A cart has the same ones, and an order has as many lines.
+const (
+	MaxItems    = 100
+	maxQuantity = 999 // of one product
+)
 
-// Sum adds up the quantities of a product on several lines and checks them; it keeps their order.
-func Sum(items []Item, isID func(string) bool) ([]Item, error) {
+// MergeItems checks items and adds up the quantities of the same product, which keeps the position of its first item.
+func MergeItems(items []Item, isID func(string) bool) ([]Item, error) {
 	if len(items) == 0 || len(items) > MaxItems {
 		return nil, problem.Validation(problem.Field{Field: "items", Message: "must have 1 to 100 lines"})
 	}
@@ -73,7 +75,7 @@ func Sum(items []Item, isID func(string) bool) ([]Item, error) {
 		if !isID(it.ProductID) {
 			return nil, problem.Validation(problem.Field{Field: "items.product_id", Message: "is not an id"})
 		}
-		if it.Quantity < 1 || it.Quantity > 999 {
+		if it.Quantity < 1 || it.Quantity > maxQuantity {
 			return nil, problem.Validation(problem.Field{Field: "items.quantity", Message: "must be 1 to 999"})
 		}
 		i, seen := at[it.ProductID]
@@ -82,7 +84,7 @@ func Sum(items []Item, isID func(string) bool) ([]Item, error) {
 			out = append(out, it)
 			continue
 		}
-		if out[i].Quantity += it.Quantity; out[i].Quantity > 999 {
+		if out[i].Quantity += it.Quantity; out[i].Quantity > maxQuantity {
 			return nil, problem.Validation(problem.Field{Field: "items.quantity", Message: "must be 1 to 999 for a product"})
 		}
 	}
@@ -107,13 +109,13 @@ type Line struct {
 	Price     int64
 	Currency  string
 	Quantity  int64
-	Available int64 // only in quotes
+	Available int64 // in quotes only
 }
 
-// Shipping are the shipping costs.
+// Shipping are the settings of shipping costs.
 type Shipping struct {
 	Fee      int64
-	FreeFrom int64 // a subtotal from which sending is free; 0: never
+	FreeFrom int64 // the subtotal from which shipping is free; 0: never
 }
 
 // Totals is the price of an order.
@@ -148,6 +150,3 @@ func (s Shipping) Price(lines []Line, currency string) (Totals, error) {
 	t.Total = total.Amount
 	return t, nil
 }
-
-// trusted is how long a first run may assume that it is the only one: shorter than the lease of its key.
-const trusted = 15 * time.Second

@@ -15,19 +15,19 @@ import (
 // Order is the placed order as the order service answers it; the caller gets it unchanged.
 type Order []byte
 
-// Cart returns the lines of the signed-in user's cart.
+// Cart returns the items of the signed-in user's cart.
 type Cart interface {
 	Items(ctx context.Context) ([]Item, error)
 }
 
-// Held is the answer to a hold.
-type Held struct {
+// HoldResult is product's answer to a hold: priced lines, or what is short.
+type HoldResult struct {
 	Lines     []Line
-	Shortages []Shortage // not empty: this cannot be ordered
-	Stays     bool       // something may be held all the same, and must be released
+	Shortages []Shortage // not empty: the order cannot be placed
+	StillHeld bool       // with shortages: product may hold the lines all the same (a product went off sale); release them
 }
 
-// Shortage is how much is left of a product.
+// Shortage is how much is left of a product of which an order wants more.
 type Shortage struct {
 	ProductID string
 	Available int64
@@ -35,9 +35,9 @@ type Shortage struct {
 
 // Stock holds stock and returns prices, in one call.
 type Stock interface {
-	Hold(ctx context.Context, orderID string, items []Item) (Held, error)
+	Hold(ctx context.Context, orderID string, items []Item) (HoldResult, error)
 	Release(ctx context.Context, orderID string) error
-	// Products returns lines for items on sale; others are missing in the answer.
+	// Products returns priced lines of the items that are for sale, and leaves out the others.
 	Products(ctx context.Context, items []Item) ([]Line, error)
 }
 
@@ -87,14 +87,14 @@ func (s *Service) Resolve(ctx context.Context, userID string, r Request) (Record
 	rec := Record{UserID: userID, Items: r.Items, PostalAddress: a.PostalAddress, ExpectedTotal: r.ExpectedTotal}
 	if r.Items == nil {
 		rec.FromCart = true
-		if rec.Items, err = s.fromCart(ctx); err != nil {
+		if rec.Items, err = s.cartItems(ctx); err != nil {
 			return Record{}, err
 		}
 	}
 	return rec, nil
 }
 
-func (s *Service) fromCart(ctx context.Context) ([]Item, error) {
+func (s *Service) cartItems(ctx context.Context) ([]Item, error) {
 	items, err := s.cart.Items(ctx)
 	if err != nil {
 		return nil, err
@@ -105,18 +105,24 @@ func (s *Service) fromCart(ctx context.Context) ([]Item, error) {
 	return items, nil
 }
 
-// Run places the order of a kept record. It may run any number of times, also concurrently: holding and placing are
-// idempotent by order id. alone means that this is certainly the only run so far; only then is a refusal definite by
-// itself, otherwise the order id is fenced first. After an unknown outcome nothing is released: product releases the
-// hold later, after fencing the order id.
-func (s *Service) Run(ctx context.Context, r Record, alone bool) (Order, error) {
+// surelyAloneFor is how long a first run is certainly the only one: shorter than the lease of its key, after which a
+// retry may begin another run.
+const surelyAloneFor = 15 * time.Second
+
+// Run places the order of a record: hold the stock, check the price, place the order. It may run any number of times,
+// also concurrently, because holding and placing are idempotent by order id. first means that there was no run before.
+//
+// If the outcome of a call is unknown, Run returns without releasing the hold: the order may exist. The retry finds
+// out, or product does when the hold expires. If product refuses or the price has changed, an earlier or a concurrent
+// run may still have placed the order: see refuse.
+func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) {
 	began := time.Now()
 	held, err := s.stock.Hold(ctx, r.OrderID, r.Items)
 	if err != nil {
 		return nil, fmt.Errorf("hold stock for order %s: %w", r.OrderID, err)
 	}
 	if len(held.Shortages) > 0 {
-		return s.refuse(ctx, r, soldOut(held.Shortages), alone && time.Since(began) < trusted, held.Stays)
+		return s.refuse(ctx, r, soldOut(held.Shortages), first && time.Since(began) < surelyAloneFor, held.StillHeld)
 	}
 	totals, err := s.shipping().Price(held.Lines, s.currency())
 	if err != nil {
@@ -137,9 +143,11 @@ func (s *Service) Run(ctx context.Context, r Record, alone bool) (Order, error) 
 	return nil, err
 }
 
-// refuse makes sure that no order exists, or ever will, before it refuses; if one exists it returns that order.
-func (s *Service) refuse(ctx context.Context, r Record, why error, definite, held bool) (Order, error) {
-	if !definite {
+// refuse makes sure that the order does not exist and never will, and then refuses with why. If this run is surely the
+// only one, nobody can have placed the order. Otherwise the order service is asked, and fences the id if there is no
+// order; if there is one it is returned. mayHold means that product may hold stock, which is released.
+func (s *Service) refuse(ctx context.Context, r Record, why error, surelyAlone, mayHold bool) (Order, error) {
+	if !surelyAlone {
 		exists, err := s.orders.Fence(ctx, r.OrderID)
 		if err != nil {
 			return nil, fmt.Errorf("fence order %s: %w", r.OrderID, err)
@@ -148,7 +156,7 @@ func (s *Service) refuse(ctx context.Context, r Record, why error, definite, hel
 			return s.orders.Show(ctx, r.OrderID)
 		}
 	}
-	if held {
+	if mayHold {
 		s.release(ctx, r.OrderID)
 	}
 	return nil, why
@@ -174,7 +182,7 @@ func (s *Service) Quote(ctx context.Context, items []Item) ([]Line, Totals, erro
 	fromCart := items == nil
 	if fromCart {
 		var err error
-		if items, err = s.fromCart(ctx); err != nil {
+		if items, err = s.cartItems(ctx); err != nil {
 			return nil, Totals{}, err
 		}
 	}

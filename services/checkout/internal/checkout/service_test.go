@@ -34,21 +34,21 @@ func newFakePeers() *fakePeers {
 
 func (w *fakePeers) Items(context.Context) ([]Item, error) { return nil, nil }
 
-func (w *fakePeers) Hold(_ context.Context, id string, items []Item) (Held, error) {
+func (w *fakePeers) Hold(_ context.Context, id string, items []Item) (HoldResult, error) {
 	if w.cutHold != nil {
-		return Held{}, w.cutHold
+		return HoldResult{}, w.cutHold
 	}
 	if _, held := w.holds[id]; !held {
 		if items[0].Quantity > w.left {
-			return Held{Shortages: []Shortage{{items[0].ProductID, w.left}}}, nil
+			return HoldResult{Shortages: []Shortage{{items[0].ProductID, w.left}}}, nil
 		}
 		w.holds[id] = items[0].Quantity
 		w.left -= items[0].Quantity
 	}
 	if w.offSale {
-		return Held{Shortages: []Shortage{{items[0].ProductID, 0}}, Stays: true}, nil
+		return HoldResult{Shortages: []Shortage{{items[0].ProductID, 0}}, StillHeld: true}, nil
 	}
-	return Held{Lines: []Line{{ProductID: items[0].ProductID, Price: w.price, Currency: "CNY",
+	return HoldResult{Lines: []Line{{ProductID: items[0].ProductID, Price: w.price, Currency: "CNY",
 		Quantity: items[0].Quantity}}}, nil
 }
 
@@ -267,7 +267,7 @@ func TestLinesOfOneProductAreSummed(t *testing.T) {
 		"huge":     {[]Item{{"1", 1000}}, ""}, "huge together": {[]Item{{"1", 999}, {"1", 1}}, ""},
 		"no id": {[]Item{{"x", 1}}, ""},
 	} {
-		got, err := Sum(tt.in, id)
+		got, err := MergeItems(tt.in, id)
 		if (err == nil) != (tt.want != "") || err == nil && fmt.Sprint(got) != tt.want || err != nil &&
 			problem.KindOf(err) != problem.Invalid {
 			t.Errorf("%s: %v, %v; want %q", name, got, err, tt.want)

@@ -1,4 +1,4 @@
-// Package clients is whom checkout calls, through the sidecar: product and order, and cart when nothing else is said.
+// Package clients calls product, order and, for a checkout of the cart, cart through the sidecar.
 package clients
 
 import (
@@ -14,16 +14,16 @@ import (
 	"daprmall.dev/services/kit/sidecar"
 )
 
-// Services is checkout.Cart, checkout.Stock and checkout.Orders.
-type Services struct{ side *sidecar.Client }
+// Peers implements checkout.Cart, checkout.Stock and checkout.Orders.
+type Peers struct{ dapr *sidecar.Client }
 
-// New makes it.
-func New(side *sidecar.Client) Services { return Services{side} }
+// New makes the clients.
+func New(dapr *sidecar.Client) Peers { return Peers{dapr} }
 
 // Items implements checkout.Cart.
-func (p Services) Items(ctx context.Context) ([]checkout.Item, error) {
+func (p Peers) Items(ctx context.Context) ([]checkout.Item, error) {
 	var c cartv1.Cart
-	if err := p.side.Invoke(ctx, sidecar.Request{App: "cart", Method: http.MethodGet, Path: cartv1.PathGet,
+	if err := p.dapr.Invoke(ctx, sidecar.Request{App: "cart", Method: http.MethodGet, Path: cartv1.PathGet,
 		Out: &c}); err != nil {
 		return nil, err
 	}
@@ -35,18 +35,18 @@ func (p Services) Items(ctx context.Context) ([]checkout.Item, error) {
 }
 
 // Hold implements checkout.Stock.
-func (p Services) Hold(ctx context.Context, orderID string, items []checkout.Item) (checkout.Held, error) {
+func (p Peers) Hold(ctx context.Context, orderID string, items []checkout.Item) (checkout.HoldResult, error) {
 	in := productv1.HoldRequest{OrderID: orderID, Lines: make([]productv1.Line, len(items))}
 	for i, it := range items {
 		in.Lines[i] = productv1.Line(it)
 	}
 	var answer productv1.HoldAnswer
-	err := p.side.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathHold, In: in,
+	err := p.dapr.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathHold, In: in,
 		Out: &answer, System: true})
 	if err != nil {
-		return checkout.Held{}, err
+		return checkout.HoldResult{}, err
 	}
-	var held checkout.Held
+	var held checkout.HoldResult
 	switch answer.Status {
 	case productv1.Held:
 		for _, l := range answer.Lines {
@@ -59,7 +59,7 @@ func (p Services) Hold(ctx context.Context, orderID string, items []checkout.Ite
 			held.Shortages = append(held.Shortages, checkout.Shortage(s))
 		}
 		if len(held.Shortages) > 0 {
-			held.Stays = answer.Status == productv1.Unavailable
+			held.StillHeld = answer.Status == productv1.Unavailable
 			return held, nil
 		}
 	}
@@ -67,19 +67,19 @@ func (p Services) Hold(ctx context.Context, orderID string, items []checkout.Ite
 }
 
 // Release implements checkout.Stock.
-func (p Services) Release(ctx context.Context, orderID string) error {
-	return p.side.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathRelease,
+func (p Peers) Release(ctx context.Context, orderID string) error {
+	return p.dapr.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathRelease,
 		In: productv1.ReleaseRequest{OrderID: orderID}, System: true})
 }
 
 // Products implements checkout.Stock.
-func (p Services) Products(ctx context.Context, items []checkout.Item) ([]checkout.Line, error) {
+func (p Peers) Products(ctx context.Context, items []checkout.Item) ([]checkout.Line, error) {
 	in := productv1.GetRequest{IDs: make([]string, len(items))}
 	for i, it := range items {
 		in.IDs[i] = it.ProductID
 	}
 	var answer productv1.GetAnswer
-	err := p.side.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathGet, In: in,
+	err := p.dapr.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathGet, In: in,
 		Out: &answer, System: true})
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (p Services) Products(ctx context.Context, items []checkout.Item) ([]checko
 }
 
 // Place implements checkout.Orders.
-func (p Services) Place(ctx context.Context, r checkout.Record, lines []checkout.Line,
+func (p Peers) Place(ctx context.Context, r checkout.Record, lines []checkout.Line,
 	t checkout.Totals) (checkout.Order, error) {
 	in := orderv1.CreateRequest{OrderID: r.OrderID, Address: orderv1.Address(r.PostalAddress), Shipping: t.Shipping,
 		Currency: t.Currency, FromCart: r.FromCart,
@@ -113,28 +113,28 @@ func (p Services) Place(ctx context.Context, r checkout.Record, lines []checkout
 }
 
 // Fence implements checkout.Orders.
-func (p Services) Fence(ctx context.Context, orderID string) (bool, error) {
+func (p Peers) Fence(ctx context.Context, orderID string) (bool, error) {
 	var answer orderv1.FenceAnswer
-	err := p.side.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodPost, Path: orderv1.PathFence,
+	err := p.dapr.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodPost, Path: orderv1.PathFence,
 		In: orderv1.FenceRequest{OrderID: orderID}, Out: &answer, System: true})
 	return answer.Exists, err
 }
 
 // Show implements checkout.Orders.
-func (p Services) Show(ctx context.Context, orderID string) (checkout.Order, error) {
+func (p Peers) Show(ctx context.Context, orderID string) (checkout.Order, error) {
 	return p.order(ctx, http.MethodGet, "/v1/orders/"+orderID, nil)
 }
 
 // ChangeAddress implements checkout.Orders.
-func (p Services) ChangeAddress(ctx context.Context, orderID string, place checkout.PostalAddress) (checkout.Order,
+func (p Peers) ChangeAddress(ctx context.Context, orderID string, address checkout.PostalAddress) (checkout.Order,
 	error) {
 	return p.order(ctx, http.MethodPost, orderv1.PathAddress,
-		orderv1.AddressRequest{OrderID: orderID, Address: orderv1.Address(place)})
+		orderv1.AddressRequest{OrderID: orderID, Address: orderv1.Address(address)})
 }
 
-// order asks for an order and hands its document on as it is: checkout does not need to understand it.
-func (p Services) order(ctx context.Context, method, path string, in any) (checkout.Order, error) {
+// order calls a route that answers with an order, and returns the JSON unchanged: checkout does not read it.
+func (p Peers) order(ctx context.Context, method, path string, in any) (checkout.Order, error) {
 	var out json.RawMessage
-	err := p.side.Invoke(ctx, sidecar.Request{App: "order", Method: method, Path: path, In: in, Out: &out})
+	err := p.dapr.Invoke(ctx, sidecar.Request{App: "order", Method: method, Path: path, In: in, Out: &out})
 	return checkout.Order(out), err
 }

@@ -30,7 +30,7 @@ func TestNoStatementReadsAllAddresses(t *testing.T) {
 	_, change := s.Change(ctx, a)
 	remove := s.Remove(ctx, "7", "1")
 	for what, err := range map[string]error{"add": add, "find": find, "list": list, "change": change, "remove": remove,
-		"remove all": s.RemoveAll(ctx, "1000"), "forget": s.Forget(ctx)} {
+		"remove all": s.RemoveAll(ctx, "1000"), "forget": s.PurgeRemoved(ctx)} {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 		}

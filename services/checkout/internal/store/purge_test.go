@@ -21,12 +21,12 @@ func TestForgetReadsOnlyWhatItRemoves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement, args := old.SQL()
+	statement, args := removedLongAgo.SQL()
 	plan := postgrestest.Explain(t, db, statement, args...)
 	if !slices.Equal(plan.Scans, []string{"Index Scan addresses", "Tid Scan addresses"}) || plan.Rows > 200 {
 		t.Errorf("it reads %v rows by %v; want the 100 at most twice, by the index", plan.Rows, plan.Scans)
 	}
-	if err := New(db).Forget(t.Context()); err != nil {
+	if err := New(db).PurgeRemoved(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var left int

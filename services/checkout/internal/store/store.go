@@ -28,11 +28,12 @@ type Store struct{ db *gorm.DB }
 // New makes a store.
 func New(db *gorm.DB) *Store { return &Store{db} }
 
-// old is what no repeated request can ask for any more.
-var old = postgres.Purge{Table: "addresses", Column: "removed_at", Age: 72 * time.Hour}
+// removedLongAgo selects removed addresses that no repeated request can name any more: idempotency keys are kept for
+// two days.
+var removedLongAgo = postgres.Purge{Table: "addresses", Column: "removed_at", Age: 72 * time.Hour}
 
-// Forget removes addresses that were removed days ago.
-func (s *Store) Forget(ctx context.Context) error { return old.Run(ctx, s.db) }
+// PurgeRemoved deletes the rows of addresses that were removed three days ago.
+func (s *Store) PurgeRemoved(ctx context.Context) error { return removedLongAgo.Run(ctx, s.db) }
 
 type addressRow struct {
 	ID         string `gorm:"primaryKey"`
@@ -68,15 +69,15 @@ func (s *Store) Add(ctx context.Context, a checkout.Address) (checkout.Address, 
 	return a, nil
 }
 
-// mine selects a user's address that was not removed.
-func (s *Store) mine(ctx context.Context, userID, id string) *gorm.DB {
+// ownAddress selects a user's own address, if it was not removed.
+func (s *Store) ownAddress(ctx context.Context, userID, id string) *gorm.DB {
 	return postgres.DB(ctx, s.db).Where("id = ? AND user_id = ? AND removed_at IS NULL", id, userID)
 }
 
 // Find implements checkout.Addresses.
 func (s *Store) Find(ctx context.Context, userID, id string) (checkout.Address, error) {
 	var r addressRow
-	err := s.mine(ctx, userID, id).Take(&r).Error
+	err := s.ownAddress(ctx, userID, id).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return checkout.Address{}, problem.NewNotFound("address")
 	}
@@ -106,7 +107,7 @@ func (s *Store) List(ctx context.Context, userID, before string, limit int) ([]c
 // Change implements checkout.Addresses.
 func (s *Store) Change(ctx context.Context, a checkout.Address) (checkout.Address, error) {
 	r := toRow(a)
-	res := s.mine(ctx, a.UserID, a.ID).Model(&addressRow{}).Select("*").Omit("id", "user_id").Updates(&r)
+	res := s.ownAddress(ctx, a.UserID, a.ID).Model(&addressRow{}).Select("*").Omit("id", "user_id").Updates(&r)
 	if res.Error != nil {
 		return a, fmt.Errorf("change address: %w", res.Error)
 	}
@@ -118,7 +119,7 @@ func (s *Store) Change(ctx context.Context, a checkout.Address) (checkout.Addres
 
 // Remove implements checkout.Addresses.
 func (s *Store) Remove(ctx context.Context, userID, id string) error {
-	res := s.mine(ctx, userID, id).Model(&addressRow{}).Update("removed_at", gorm.Expr("now()"))
+	res := s.ownAddress(ctx, userID, id).Model(&addressRow{}).Update("removed_at", gorm.Expr("now()"))
 	if res.Error != nil {
 		return fmt.Errorf("remove address: %w", res.Error)
 	}

@@ -11,15 +11,15 @@ import (
 )
 
 // Orders implements payment.Orders by calling the order service.
-type Orders struct{ side *sidecar.Client }
+type Orders struct{ dapr *sidecar.Client }
 
 // NewOrders makes the client.
-func NewOrders(side *sidecar.Client) Orders { return Orders{side} }
+func NewOrders(dapr *sidecar.Client) Orders { return Orders{dapr} }
 
 // Payable implements payment.Orders.
 func (o Orders) Payable(ctx context.Context, orderID string) (*payment.Bill, error) {
 	var p orderv1.Payable
-	err := o.side.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodPost, Path: orderv1.PathGet,
+	err := o.dapr.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodPost, Path: orderv1.PathGet,
 		In: orderv1.GetRequest{OrderID: orderID}, Out: &p, System: true})
 	if err != nil || !p.Found {
 		return nil, err

@@ -26,12 +26,12 @@ type Binder interface {
 
 // Gate implements inventory.Gate through the binding.
 type Gate struct {
-	sidecar Binder
-	owner   string // names this process as the owner of locks
+	dapr  Binder
+	owner string // names this process as the owner of locks
 }
 
 // NewGate makes a gate.
-func NewGate(side Binder) *Gate { return &Gate{sidecar: side, owner: rand.Text()} }
+func NewGate(dapr Binder) *Gate { return &Gate{dapr: dapr, owner: rand.Text()} }
 
 var _ inventory.Gate = (*Gate)(nil)
 
@@ -43,7 +43,7 @@ type line struct {
 func (g *Gate) call(ctx context.Context, operation string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, gateTimeout)
 	defer cancel()
-	return g.sidecar.Bind(ctx, binding, operation, in, out)
+	return g.dapr.Bind(ctx, binding, operation, in, out)
 }
 
 // Hold takes all lines or none.

@@ -81,7 +81,7 @@ func TestTheGateUsesTheBindingsOperations(t *testing.T) {
 			func(g *Gate) (any, error) { return g.Lock(ctx, "k", 500*time.Millisecond) }, true},
 	} {
 		w := &fakeBinding{answer: c.answer}
-		got, err := c.call(&Gate{sidecar: w, owner: "me"})
+		got, err := c.call(&Gate{dapr: w, owner: "me"})
 		if err != nil || w.operation != c.operation || w.said != c.said {
 			t.Errorf("%s: sent %s %s, %v, want %s", c.operation, w.operation, w.said, err, c.said)
 		}
@@ -89,7 +89,7 @@ func TestTheGateUsesTheBindingsOperations(t *testing.T) {
 			t.Errorf("%s: decoded %+v, want %+v", c.operation, got, c.want)
 		}
 		w.err = errors.New("down")
-		if _, err := c.call(&Gate{sidecar: w, owner: "me"}); !errors.Is(err, w.err) {
+		if _, err := c.call(&Gate{dapr: w, owner: "me"}); !errors.Is(err, w.err) {
 			t.Errorf("%s with the gate down: %v", c.operation, err)
 		}
 	}
@@ -156,7 +156,7 @@ func TestALargeApplyIsSplit(t *testing.T) {
 		)
 	}
 	s := &limitedBinding{bases: map[string]int64{}, recorded: map[string]map[string]bool{}}
-	if err := (&Gate{sidecar: s}).Apply(t.Context(), items); err != nil {
+	if err := (&Gate{dapr: s}).Apply(t.Context(), items); err != nil {
 		t.Fatal(err)
 	}
 	for _, it := range items {

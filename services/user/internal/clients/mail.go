@@ -8,12 +8,12 @@ import (
 )
 
 // Mailer implements user.Mailer with the binding mail.
-type Mailer struct{ side *sidecar.Client }
+type Mailer struct{ dapr *sidecar.Client }
 
 // NewMailer makes the client.
-func NewMailer(side *sidecar.Client) Mailer { return Mailer{side} }
+func NewMailer(dapr *sidecar.Client) Mailer { return Mailer{dapr} }
 
 // Send implements user.Mailer.
 func (m Mailer) Send(ctx context.Context, mail user.Mail) error {
-	return m.side.SendMail(ctx, mail.To, mail.Subject, mail.HTML, mail.Name)
+	return m.dapr.SendMail(ctx, mail.To, mail.Subject, mail.HTML, mail.Name)
 }

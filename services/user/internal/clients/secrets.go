@@ -10,13 +10,13 @@ import (
 const firstAdminSecret = "first-admin"
 
 // Secrets implements user.Secrets with the secret store.
-type Secrets struct{ side *sidecar.Client }
+type Secrets struct{ dapr *sidecar.Client }
 
 // NewSecrets makes the client.
-func NewSecrets(side *sidecar.Client) Secrets { return Secrets{side} }
+func NewSecrets(dapr *sidecar.Client) Secrets { return Secrets{dapr} }
 
 // FirstAdmin implements user.Secrets. It reads the secret every time: a mall that has lost its admins gets a new one.
 func (s Secrets) FirstAdmin(ctx context.Context) (string, error) {
-	values, err := s.side.Secret(ctx, firstAdminSecret)
+	values, err := s.dapr.Secret(ctx, firstAdminSecret)
 	return values["secret"], err
 }

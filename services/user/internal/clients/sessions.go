@@ -11,13 +11,13 @@ import (
 )
 
 // Sessions implements user.Sessions by calling the auth service.
-type Sessions struct{ side *sidecar.Client }
+type Sessions struct{ dapr *sidecar.Client }
 
 // NewSessions makes the client.
-func NewSessions(side *sidecar.Client) Sessions { return Sessions{side} }
+func NewSessions(dapr *sidecar.Client) Sessions { return Sessions{dapr} }
 
 // Revoke tells auth the new state of an account.
 func (s Sessions) Revoke(ctx context.Context, u user.Snapshot) error {
-	return s.side.Invoke(ctx, sidecar.Request{App: "auth", Method: http.MethodPost, Path: authv1.PathRevoke, System: true,
+	return s.dapr.Invoke(ctx, sidecar.Request{App: "auth", Method: http.MethodPost, Path: authv1.PathRevoke, System: true,
 		In: authv1.RevokeRequest{UserID: u.ID, Version: u.Version, Roles: u.Roles, Banned: u.Banned}})
 }

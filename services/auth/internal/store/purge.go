@@ -8,17 +8,17 @@ import (
 	"daprmall.dev/services/kit/postgres"
 )
 
-// forgetBatch is how many refresh tokens one statement removes.
-const forgetBatch = 5000
+// purgeBatch is how many refresh tokens one statement removes.
+const purgeBatch = 5000
 
 var oldRevocations = postgres.Purge{Table: "revocations", Column: "expires_at"}
 
-// forgetTokens removes the oldest tokens that expired a day ago, and each session that has none left: such a session
+// purgeTokens removes the oldest tokens that expired a day ago, and each session that has none left: such a session
 // can do nothing any more. The snapshot of the statement still contains the tokens that it removes, hence the
 // comparison of their age.
 //
 //nolint:gosec // a statement, no secret
-const forgetTokens = `WITH gone AS (
+const purgeTokens = `WITH gone AS (
 		DELETE FROM refresh_tokens WHERE hash = ANY(ARRAY(SELECT hash FROM refresh_tokens
 		WHERE expires_at < now() - make_interval(secs => ?)
 			ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED)) RETURNING session_id),
@@ -28,18 +28,18 @@ const forgetTokens = `WITH gone AS (
 			AND t.expires_at >= now() - make_interval(secs => ?)))
 	SELECT count(*) FROM gone`
 
-// Forget removes, in batches, what can have no effect any more.
-func (s *Store) Forget(ctx context.Context) error {
+// Purge removes, in batches, what can have no effect any more.
+func (s *Store) Purge(ctx context.Context) error {
 	if err := oldRevocations.Run(ctx, s.db); err != nil {
 		return err
 	}
 	day := (24 * time.Hour).Seconds()
 	for {
 		var gone int64
-		if err := s.db.WithContext(ctx).Raw(forgetTokens, day, forgetBatch, day).Scan(&gone).Error; err != nil {
+		if err := s.db.WithContext(ctx).Raw(purgeTokens, day, purgeBatch, day).Scan(&gone).Error; err != nil {
 			return fmt.Errorf("forget sessions: %w", err)
 		}
-		if gone < forgetBatch {
+		if gone < purgeBatch {
 			return nil
 		}
 	}
