@@ -77,6 +77,7 @@ func run(ctx context.Context) error {
 			Users:     limit.NewBuckets(cfg.user),
 			SignIn: &limit.SignIn{Script: luaScript(dapr), Address: cfg.signIn, Account: cfg.account, Place: cfg.place,
 				OnError: metrics.LimitBroken, Log: log},
+			Declined: limit.NewBuckets(cfg.declined), DeclinedAt: limit.NewBuckets(cfg.declinedAt),
 			Admission: limit.NewAdmission(cfg.maxInFlight),
 			Bodies:    limit.NewShares(cfg.maxInFlight),
 			Streams:   limit.NewShares(cfg.maxInFlight),

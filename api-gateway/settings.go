@@ -21,6 +21,8 @@ type settings struct {
 	signIn      func() limit.RateLimit // gateway.rate.signin: an address signing in or up, all replicas together
 	account     func() limit.RateLimit // gateway.rate.account: failed sign-ins to an account from places unknown to it
 	place       func() limit.RateLimit // gateway.rate.place: failed sign-ins to an account from one place
+	declined    func() limit.RateLimit // gateway.rate.declined: declined cards of a user
+	declinedAt  func() limit.RateLimit // gateway.rate.declined_address: declined cards from an address
 	proxies     func() []netip.Prefix  // gateway.trusted_proxies: networks whose X-Forwarded-For is trusted
 	maxInFlight func() int64           // gateway.max_in_flight: beyond it requests get 503 at once
 }
@@ -44,6 +46,8 @@ func declareSettings(live *config.Live, policyRefused func()) (settings, error) 
 		signIn:      config.Of(live, keys.RateSignIn),
 		account:     config.Of(live, keys.RateAccount),
 		place:       config.Of(live, keys.RatePlace),
+		declined:    config.Of(live, keys.RateDeclined),
+		declinedAt:  config.Of(live, keys.RateDeclinedAt),
 		proxies:     config.Setting(live, keys.TrustedProxies.Name, nil, edge.ParseProxies, config.Required),
 		maxInFlight: config.Of(live, keys.MaxInFlight),
 	}, nil

@@ -76,6 +76,7 @@ func run(m *testing.M) int {
 func testSettings() map[string]string {
 	return map[string]string{"gateway.rate.anonymous": "5000/5000", "gateway.rate.user": "5000/5000",
 		"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000", "gateway.rate.place": "5000/5000",
+		"gateway.rate.declined": "5000/5000", "gateway.rate.declined_address": "5000/5000",
 		"gateway.max_in_flight": "2000", "order.cancel_grace": "2s", "mall.catch_up_every": "5s"}
 }
 

@@ -29,7 +29,8 @@ const (
 // limits guard a real mall against one address; here everybody comes from the same one.
 var limits = map[string]string{"gateway.rate.anonymous": "100000/100000", "gateway.rate.user": "100000/100000",
 	"gateway.rate.signin":  "10000/10000",
-	"gateway.rate.account": "1000/1000", "gateway.rate.place": "1000/1000", "gateway.max_in_flight": "4096"}
+	"gateway.rate.account": "1000/1000", "gateway.rate.place": "1000/1000", "gateway.rate.declined": "1000/1000",
+	"gateway.rate.declined_address": "1000/1000", "gateway.max_in_flight": "4096"}
 
 // load is a load test on its mall.
 type load struct {

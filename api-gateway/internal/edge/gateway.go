@@ -33,10 +33,12 @@ type Limits struct {
 	Addresses *limit.Buckets
 	Users     *limit.Buckets
 	SignIn    *limit.SignIn
-	Admission *limit.Admission
-	Bodies    *limit.Shares
-	Streams   *limit.Shares
-	Answers   *limit.Answers
+	// declined cards of users, and from addresses
+	Declined, DeclinedAt *limit.Buckets
+	Admission            *limit.Admission
+	Bodies               *limit.Shares
+	Streams              *limit.Shares
+	Answers              *limit.Answers
 }
 
 // Gateway serves the public API. All fields of Deps are required.
@@ -153,6 +155,8 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 		return g.forwardLimitedByAddress(c, client, request)
 	case RatePassword:
 		return g.forwardLimitedByPassword(c, request)
+	case RateCard:
+		return g.forwardPayment(c, client, request)
 	}
 	return g.Proxy.Forward(c.Writer, r, request)
 }

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"daprmall.dev/api-gateway/internal/edge"
@@ -123,6 +125,52 @@ func TestSignInIsLimitedForAllReplicas(t *testing.T) {
 	try().want(t, "Redis down", 201, "")
 	if !strings.Contains(m.metrics(), "mall_gateway_signin_limit_unavailable_total 1") {
 		t.Error("sign-ins without a limit are not counted")
+	}
+}
+
+// Declined cards are limited, also many at once; good ones and repeated requests are not.
+func TestDeclinedCardsAreLimited(t *testing.T) {
+	status, replayed := 201, ""
+	m := open(t, func(m *mall) {
+		m.answer = func(w http.ResponseWriter, _ *http.Request) {
+			if replayed != "" {
+				w.Header().Set("Idempotent-Replayed", replayed)
+			}
+			w.Header().Set("Content-Type", problem.ContentType)
+			w.WriteHeader(status)
+			_, _ = fmt.Fprintf(w, `{"status":%d,"code":"card_declined","trace_id":"%032d"}`, status, 0)
+		}
+	})
+	pay := func() reply { return m.signed("POST", "/v1/payments", `{"order_id":"7"}`, "Idempotency-Key: k") }
+	for range 5 {
+		pay().want(t, "a good card", 201, "")
+	}
+	status, replayed = 402, "true"
+	for range 5 {
+		pay().want(t, "a repeated request", 402, "card_declined")
+	}
+	replayed = ""
+	var refused atomic.Int64
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if res := pay(); res.StatusCode == http.StatusTooManyRequests && res.Header.Get("Retry-After") != "" {
+				refused.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := refused.Load(); n < 17 {
+		t.Errorf("%d of 20 tries at once were refused, want 17 or more", n)
+	}
+	for range 3 {
+		pay()
+	}
+	pay().want(t, "after three declined cards", 429, "too_many_requests")
+	status = 201
+	pay().want(t, "a good card after three declined ones", 429, "too_many_requests")
+	if !strings.Contains(m.metrics(), "mall_gateway_declined_cards_total 3") {
+		t.Error("declined cards are not counted")
 	}
 }
 

@@ -23,6 +23,7 @@ type Metrics struct {
 	limitBroken   prometheus.Counter
 	policyRefused prometheus.Counter
 	unreadCut     prometheus.Counter
+	declined      prometheus.Counter
 }
 
 // NewMetrics makes a registry of its own, so that a process can have two gateways (tests do).
@@ -36,11 +37,15 @@ func NewMetrics() *Metrics {
 		requests: web.NewRequestSeconds(r),
 		limited: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "mall_gateway_limited_total",
-			Help: "Requests refused by a limit: address, user, signin, bodies, streams, admission.",
+			Help: "Requests refused by a limit: address, user, signin, password, declined, declined_address, bodies, streams, " +
+				"admission.",
 		}, []string{"limit"}),
 		dapr: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "mall_gateway_dapr_errors_total", Help: "Answers that Dapr made in place of a service.",
 		}, []string{"app", "code"}),
+		declined: f.NewCounter(prometheus.CounterOpts{
+			Name: "mall_gateway_declined_cards_total", Help: "Payments whose card was declined.",
+		}),
 		unreadCut: f.NewCounter(prometheus.CounterOpts{
 			Name: "mall_gateway_unread_answers_cut_total",
 			Help: "Answers cut off because their client had too many that it did not read.",

@@ -25,12 +25,13 @@ const (
 // RateClass says which rate limits a route has besides the usual one.
 type RateClass string
 
-// The values of RateClass. The usual limit is per replica, the others are for all replicas together.
+// The values of RateClass. The usual limit is per replica, those about passwords are for all replicas together.
 const (
 	RateUsual    RateClass = ""         // per signed-in user, or per client address
 	RateSignIn   RateClass = "signin"   // besides, per client address, and per account for failed tries
 	RateAddress  RateClass = "address"  // besides, per client address: sign-up, and routes that send or redeem secrets
 	RatePassword RateClass = "password" // besides, per user: routes that check the signed-in user's password
+	RateCard     RateClass = "card"     // besides, per user and client address, for declined cards; per replica
 )
 
 // Route is one line of the table: a request, who may send it, and the service that answers.
@@ -97,7 +98,7 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/orders/{id}/cancel", App: "order", Access: Customer, Key: KeyOptional},
 
 		// payments
-		{Method: "POST", Path: "/v1/payments", App: "payment", Access: Customer, Key: KeyRequired},
+		{Method: "POST", Path: "/v1/payments", App: "payment", Access: Customer, Key: KeyRequired, Rate: RateCard},
 		{Method: "GET", Path: "/v1/payments/{id}", App: "payment", Access: Customer},
 		{Method: "POST", Path: "/v1/payments/{id}/cancel", App: "payment", Access: Customer, Key: KeyOptional},
 		{Method: "POST", Path: "/v1/sandbox/payments/{id}/confirm", App: "payment", Access: Customer},

@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -19,12 +20,17 @@ const maxBuckets = 50_000
 // Buckets are the token buckets of one class of callers in this process.
 type Buckets struct {
 	rate    func() RateLimit
-	buckets *lru.Cache[string, *rate.Limiter]
+	buckets *lru.Cache[string, *tokens]
+}
+
+type tokens struct {
+	*rate.Limiter
+	borrowed atomic.Int64
 }
 
 // NewBuckets makes buckets whose rate may change while they are in use.
 func NewBuckets(current func() RateLimit) *Buckets {
-	cache, err := lru.New[string, *rate.Limiter](maxBuckets)
+	cache, err := lru.New[string, *tokens](maxBuckets)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
@@ -33,10 +39,40 @@ func NewBuckets(current func() RateLimit) *Buckets {
 
 // Take takes a token from the bucket of who. If it is empty, Take returns the time until the next token.
 func (b *Buckets) Take(who string, now time.Time) (ok bool, retry time.Duration) {
+	bucket := b.of(who, now)
+	if bucket.AllowN(now, 1) {
+		return true, 0
+	}
+	return false, bucket.until(1, now)
+}
+
+// Borrow reserves a token until settle says whether it is taken: whether what the bucket limits has happened. If all
+// tokens are taken or reserved, Borrow returns the time until the next one.
+func (b *Buckets) Borrow(who string, now time.Time) (settle func(taken bool), ok bool, retry time.Duration) {
+	bucket := b.of(who, now)
+	needed := float64(bucket.borrowed.Add(1))
+	if bucket.TokensAt(now) < needed {
+		bucket.borrowed.Add(-1)
+		return nil, false, bucket.until(needed, now)
+	}
+	return func(taken bool) {
+		bucket.borrowed.Add(-1)
+		if taken {
+			bucket.Allow()
+		}
+	}, true, 0
+}
+
+// until returns the time until a bucket has so many tokens.
+func (t *tokens) until(needed float64, now time.Time) time.Duration {
+	return time.Duration((needed - t.TokensAt(now)) / float64(t.Limit()) * float64(time.Second))
+}
+
+func (b *Buckets) of(who string, now time.Time) *tokens {
 	limit := b.rate()
 	bucket, found := b.buckets.Get(who)
 	if !found {
-		fresh := rate.NewLimiter(rate.Limit(limit.PerSecond), limit.Burst)
+		fresh := &tokens{Limiter: rate.NewLimiter(rate.Limit(limit.PerSecond), limit.Burst)}
 		if bucket, found, _ = b.buckets.PeekOrAdd(who, fresh); !found {
 			bucket = fresh
 		}
@@ -45,9 +81,5 @@ func (b *Buckets) Take(who string, now time.Time) (ok bool, retry time.Duration)
 		bucket.SetLimitAt(now, rate.Limit(limit.PerSecond))
 		bucket.SetBurstAt(now, limit.Burst)
 	}
-	if bucket.AllowN(now, 1) {
-		return true, 0
-	}
-	missing := 1 - bucket.TokensAt(now)
-	return false, time.Duration(missing / limit.PerSecond * float64(time.Second))
+	return bucket
 }

@@ -23,3 +23,32 @@ func TestABucketRefillsOverTime(t *testing.T) {
 		t.Error("refused after the time in retry")
 	}
 }
+
+func TestABorrowedTokenMayComeBack(t *testing.T) {
+	now := time.Now()
+	b := NewBuckets(func() RateLimit { return RateLimit{PerSecond: 0.001, Burst: 2} })
+	borrow := func() func(bool) {
+		t.Helper()
+		settle, ok, _ := b.Borrow("a", now)
+		if !ok {
+			t.Fatal("refused, though a token is there")
+		}
+		return settle
+	}
+	for range 3 {
+		first, second := borrow(), borrow()
+		if _, ok, retry := b.Borrow("a", now); ok || retry <= 0 {
+			t.Errorf("while both are reserved: %v, retry %v", ok, retry)
+		}
+		first(false)
+		second(false)
+	}
+	borrow()(true)
+	borrow()(true)
+	if _, ok, retry := b.Borrow("a", now); ok || retry < 900*time.Second || retry > 1000*time.Second {
+		t.Errorf("after both were taken: %v, retry %v; want refused for 1000 s", ok, retry)
+	}
+	if _, ok, _ := b.Borrow("b", now); !ok {
+		t.Error("another one is refused")
+	}
+}

@@ -57,6 +57,8 @@ var (
 	RateUser       = limit("gateway.rate.user", "100/200", "requests of a signed-in user")
 	RateSignIn     = limit("gateway.rate.signin", "10/60", "an address signing in or up, all replicas together")
 	RateAccount    = limit("gateway.rate.account", "0.05/20", "failed sign-ins to an account from places unknown to it")
+	RateDeclined   = limit("gateway.rate.declined", "0.05/10", "declined cards of a user")
+	RateDeclinedAt = limit("gateway.rate.declined_address", "2/100", "declined cards from an address")
 	RatePlace      = limit("gateway.rate.place", "0.05/10", "failed sign-ins to an account from one place")
 	TrustedProxies = text("gateway.trusted_proxies", "networks or addresses, with commas",
 		"whose X-Forwarded-For is believed")
@@ -71,7 +73,8 @@ func All() []Entry {
 		PaymentTimeout.entry(), CancelGrace.entry(), HoldTTL.entry(), ShippingFee.entry(), FreeShippingFrom.entry(),
 		AccessTTL.entry(), RefreshTTL.entry(), SessionTTL.entry(), KeyRotation.entry(), PaymentReturnURL.entry(),
 		PaymentProvider.entry(), VerifyAtSignUp.entry(), MailLink.entry(), GatewayPolicy.entry(), RateAnonymous.entry(),
-		RateUser.entry(), RateSignIn.entry(), RateAccount.entry(), RatePlace.entry(), TrustedProxies.entry(),
+		RateUser.entry(), RateSignIn.entry(), RateAccount.entry(), RatePlace.entry(), RateDeclined.entry(),
+		RateDeclinedAt.entry(), TrustedProxies.entry(),
 		MaxInFlight.entry()}
 	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return all
