@@ -143,7 +143,7 @@ func TestSentinelsFailOver(t *testing.T) {
 		return err
 	})
 	if after := runID(t, conn); after == before {
-		t.Errorf("run id %s stays after a failover: the gate would not be told what Redis has lost", after)
+		t.Errorf("the run id is still %s after a failover: product would not notice that Redis lost data", after)
 	}
 }
 
@@ -192,7 +192,7 @@ func TestRedisOverTLS(t *testing.T) {
 				t.Errorf("with its authority: %v", err)
 			}
 			for what, vars := range map[string][]string{
-				"an authority nobody knows": {"REDISLUA_REDIS_TLS=true"},
+				"an unknown authority": {"REDISLUA_REDIS_TLS=true"},
 				"another name": {"REDISLUA_REDIS_TLS=true", "REDISLUA_REDIS_TLS_CA=" + ca,
 					"REDISLUA_REDIS_TLS_SERVER_NAME=redis.example"},
 				"no TLS": {},

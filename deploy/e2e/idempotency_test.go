@@ -27,7 +27,7 @@ type keyedRequest struct {
 	times        func() (int64, error) // how often it took effect
 }
 
-// keyedRequests are the requests whose repetition would cost somebody something.
+// keyedRequests are the requests that must not take effect twice.
 func keyedRequests(t *testing.T) map[string]keyedRequest {
 	t.Helper()
 	ctx := t.Context()

@@ -16,7 +16,7 @@ import (
 // tolerated are bodies that this route accepts although others do not.
 func tolerated(op operation, what string) bool {
 	switch what {
-	case "nothing in it":
+	case "an empty object":
 		return op.BodyOptional || op.ID == "quote" // then it quotes the cart
 	case "empty":
 		return op.BodyOptional
@@ -100,7 +100,7 @@ func schemaViolations(good map[string]any, s schema) []badBody {
 				with("too large", field, most+1)
 			}
 			if not, ok := p.at("not").int("const"); ok {
-				with("of the one value it must not have", field, not)
+				with("with the one forbidden value", field, not)
 			}
 		case "string":
 			for _, wrong := range []any{5, false, []any{"x"}, map[string]any{"$ne": ""}} {
@@ -136,9 +136,9 @@ func schemaViolations(good map[string]any, s schema) []badBody {
 				}
 				break
 			}
-			with("twice the same", field, slices.Repeat(first, 2))
-			with("of an unknown value", field, []any{"emperor"})
-			with("of a number", field, []any{1})
+			with("with a duplicate", field, slices.Repeat(first, 2))
+			with("with an unknown value", field, []any{"emperor"})
+			with("with a number", field, []any{1})
 		case "object":
 			inner, _ := good[field].(map[string]any)
 			for _, bad := range schemaViolations(inner, p) {

@@ -123,7 +123,7 @@ func TestCallsThroughASidecarsInternalPortNeedTheCallersKey(t *testing.T) {
 				return a
 			}
 			for _, caller := range append([]string{"", p.app}, p.callers...) {
-				for what, key := range map[string]string{"no key": "", "a guessed key": apiclient.Key(), "an empty one": " "} {
+				for what, key := range map[string]string{"no key": "", "a guessed key": apiclient.Key(), "an empty key": " "} {
 					if a := ask(caller, key); a.Status != http.StatusForbidden || a.Code() != "caller_not_allowed" {
 						t.Errorf("%s %s %s of %s as %q with %s: %s, want 403 caller_not_allowed", way, p.method, p.path, p.app, caller,
 							what, a)

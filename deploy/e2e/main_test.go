@@ -45,27 +45,27 @@ func run(m *testing.M) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Minute)
 	defer cancel()
 	if err := open(ctx); err != nil {
-		fmt.Println("e2e: the mall did not open:", err)
+		fmt.Println("e2e: the mall did not start:", err)
 		return 1
 	}
 	code := m.Run()
 	// Last of all, after the parallel tests: every answer must have been as openapi.yaml declares.
 	for _, v := range violations {
-		fmt.Println("not as openapi.yaml says:", v)
+		fmt.Println("an answer that does not match openapi.yaml:", v)
 		code = 1
 	}
 	if f := flag.Lookup("test.run"); f.Value.String() == "" { // a part of the tests cannot provoke all
 		for _, refusal := range met.neverGiven() {
-			fmt.Println("listed in openapi.yaml, and met by no test:", refusal)
+			fmt.Println("listed in openapi.yaml, but provoked by no test:", refusal)
 			code = 1
 		}
 	}
 	for _, m := range invalidEvents(ctx) {
-		fmt.Println("an event that is not as its schema says:", m)
+		fmt.Println("an event that does not match its schema:", m)
 		code = 1
 	}
 	for _, l := range leaks() {
-		fmt.Println("in a log:", l)
+		fmt.Println("found in a log:", l)
 		code = 1
 	}
 	return code

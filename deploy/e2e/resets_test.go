@@ -185,7 +185,7 @@ func TestARollingRestartLosesNothing(t *testing.T) {
 				}
 			}
 			if bought.Load() == had {
-				return errors.New("nobody has bought anything since")
+				return errors.New("no purchase has succeeded since")
 			}
 			return nil
 		})

@@ -64,7 +64,7 @@ func TestProductsOfABannedSellerAreOffSale(t *testing.T) {
 	}
 	wantOnSale("the ban was lifted", true)
 	setRoles("customer")
-	wantOnSale("no seller any more", false)
+	wantOnSale("no longer a seller", false)
 	setRoles("customer", "seller")
 	wantOnSale("seller again", true)
 }

@@ -290,7 +290,7 @@ func TestSettingsDoNotChangeWhenTheStoreLosesThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.restart("api-gateway")
-	m.until("the gateway says what it lacks", func() error {
+	m.until("the gateway names its missing settings", func() error {
 		res, err := get(t, m.where.Apps["api-gateway"].URL+"/readyz")
 		if err != nil {
 			return err
@@ -322,7 +322,7 @@ func TestSettingsDoNotChangeWhenTheStoreLosesThem(t *testing.T) {
 		t.Error("payment.provider was unset")
 	}
 	m.must(t, "config", "unset", "checkout.shipping_fee")
-	m.until("shipping has its default", func() error {
+	m.until("the default shipping fee is used", func() error {
 		var q struct {
 			Shipping int64 `json:"shipping"`
 		}

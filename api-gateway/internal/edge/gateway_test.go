@@ -63,7 +63,7 @@ func TestPublicRoutesIgnoreTokens(t *testing.T) {
 	if got := m.seen[0].Header.Get("Authorization"); got != "" {
 		t.Errorf("a public route forwarded Authorization %q", got)
 	}
-	m.signed("GET", "/v1/cart", "").want(t, "signed in while nobody knows who is banned", 503, "unavailable")
+	m.signed("GET", "/v1/cart", "").want(t, "signed in while the revocations are unknown", 503, "unavailable")
 }
 
 func TestRevokedTokensAreVoid(t *testing.T) {

@@ -24,7 +24,7 @@ func TestAddressesAndUsersAreRateLimited(t *testing.T) {
 	m.do("GET", "/v1/products", "").want(t, "first", 200, "")
 	m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.4").want(t, "second", 200, "")
 	res := m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.5")
-	res.want(t, "third from one address, whatever it claims", 429, "too_many_requests")
+	res.want(t, "third from one address, whatever X-Forwarded-For says", 429, "too_many_requests")
 	if s := res.Header.Get("Retry-After"); s != "10" && s != "9" {
 		t.Errorf("Retry-After %q, want about 10", s)
 	}
@@ -34,7 +34,7 @@ func TestAddressesAndUsersAreRateLimited(t *testing.T) {
 
 	m.speeds.user = limit.RateLimit{PerSecond: .1, Burst: 1}
 	m.signed("GET", "/v1/cart", "").want(t, "the limit of users took effect while running", 200, "")
-	m.signed("GET", "/v1/cart", "").want(t, "one more of that user", 429, "too_many_requests")
+	m.signed("GET", "/v1/cart", "").want(t, "one more request of that user", 429, "too_many_requests")
 
 	m.proxies, _ = edge.ParseProxies("127.0.0.0/8, ::1, 10.0.0.0/8")
 	m.do("GET", "/v1/products", "", "X-Forwarded-For: 1.2.3.4, 10.1.1.1").want(t,
@@ -226,16 +226,16 @@ func TestSlowUploadsDoNotBlockOtherRequests(t *testing.T) {
 	}
 	refused := <-replies
 	if refused.line != "HTTP/1.1 429 Too Many Requests" {
-		t.Errorf("one slow body too many: %s, want 429", refused.line)
+		t.Errorf("a slow upload above the limit: %s, want 429", refused.line)
 	}
 	for range 20 {
-		m.do("GET", "/v1/products", "").want(t, "browsing beside them", 200, "")
+		m.do("GET", "/v1/products", "").want(t, "browsing meanwhile", 200, "")
 	}
-	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "a body of the same client", 429,
+	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "an upload of the same client", 429,
 		"too_many_requests")
 	m.proxies, _ = edge.ParseProxies("127.0.0.0/8, ::1")
 	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`, "X-Forwarded-For: 1.2.3.4").want(t,
-		"a body of another client", 200, "")
+		"an upload of another client", 200, "")
 	for i, conn := range slow {
 		if i == refused.which {
 			continue
@@ -248,5 +248,5 @@ func TestSlowUploadsDoNotBlockOtherRequests(t *testing.T) {
 		}
 	}
 	m.proxies = nil
-	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "once they are in", 200, "")
+	m.do("POST", "/v1/sessions/refresh", `{"refresh_token":"x"}`).want(t, "after the slow uploads", 200, "")
 }

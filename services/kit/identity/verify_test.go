@@ -127,11 +127,11 @@ func TestAHangingAuthDelaysOnlyOneRequest(t *testing.T) {
 	hangs, now = true, noon.Add(refetchAfter)
 	waited := make(chan error)
 	go func() {
-		_, err := v.Verify(t.Context(), token("who asks"))
+		_, err := v.Verify(t.Context(), token("waits"))
 		waited <- err
 	}()
 	<-asked
-	if _, err := v.Verify(t.Context(), token("who need not wait")); err != nil {
+	if _, err := v.Verify(t.Context(), token("does not wait")); err != nil {
 		t.Errorf("while another request waits: %v", err)
 	}
 	close(answer)

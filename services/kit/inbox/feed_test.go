@@ -65,8 +65,8 @@ func TestAConsumerOfAnEmptyFeedHasAPosition(t *testing.T) {
 // events then have positions that this service has already passed. They are handled, whenever the service reads the
 // feed next.
 func TestAProducerWithAnotherHistoryIsReadAgain(t *testing.T) {
-	for name, after := range map[string]int{"before it told anything": 0, "when it has come less far": 1, "as far": 2,
-		"further": 5} {
+	for name, after := range map[string]int{"without new events": 0, "with a shorter history": 1, "as long": 2,
+		"longer": 5} {
 		t.Run(name, func(t *testing.T) {
 			in, order, _ := openFollower(t)
 			order.add(1, 5)

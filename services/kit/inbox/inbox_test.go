@@ -171,7 +171,7 @@ func TestTypesWithoutAHandlerAreIgnored(t *testing.T) {
 	On(in, "order", "mall.order.paid.v1", func(ctx context.Context, e fact) error { return recordEffect(ctx, db, e.N) })
 	receive(t, in, eventBody(t, newID(), 1))
 	if all := rows(t, db); len(all) != 0 {
-		t.Errorf("rows of an event nobody handles: %+v", all)
+		t.Errorf("rows of an event without a handler: %+v", all)
 	}
 }
 

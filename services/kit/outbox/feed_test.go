@@ -136,7 +136,7 @@ func TestAFollowerSeesEveryCommitOnce(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"begin": func(rt *rapid.T) {
 				if len(open) == 6 {
-					rt.Skip("enough are open")
+					rt.Skip("enough transactions are open")
 				}
 				made++
 				tx, id := db.Begin(), fmt.Sprint(made)
@@ -148,7 +148,7 @@ func TestAFollowerSeesEveryCommitOnce(t *testing.T) {
 			},
 			"end": func(rt *rapid.T) {
 				if len(open) == 0 {
-					rt.Skip("none is open")
+					rt.Skip("no transaction is open")
 				}
 				i := rapid.IntRange(0, len(open)-1).Draw(rt, "which")
 				if rapid.Bool().Draw(rt, "commit") {
@@ -363,13 +363,13 @@ func TestAPositionOfAnotherHistoryIsRefused(t *testing.T) {
 			t.Errorf("%s: %+v; want all events after the position that both histories have", when, p)
 		}
 	}
-	refused("it has come less far")
+	refused("the new history is shorter")
 	add(t, o, 6, 7)
 	number(t, o)
-	refused("it has come as far")
+	refused("the new history is as long")
 	add(t, o, 8, 9)
 	number(t, o)
-	refused("it has come further")
+	refused("the new history is longer")
 	if p := feed(t, o, Query{Start: true}); len(p.Events) != 7 || p.Events[0].Pos != 1 {
 		t.Errorf("from the start: %+v, want all seven", p)
 	}

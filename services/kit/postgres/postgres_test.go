@@ -439,13 +439,13 @@ func TestAPasswordChangesWithoutFailedConnections(t *testing.T) {
 	}
 	connects("before")
 	is(dsn("old"), dsn("new"))
-	connects("the next is known")
+	connects("the next password is in the secret")
 	exec("ALTER ROLE %s PASSWORD 'new'", role)
 	connects("the password has changed")
 	is(dsn("new"), dsn("old"))
-	connects("the next comes first")
+	connects("the next password is the first in the secret")
 	is(dsn("new"))
-	connects("the old is forgotten")
+	connects("the old password is removed")
 	is(dsn("old"))
 	if err := pool.PingContext(t.Context()); err == nil {
 		t.Error("connected with the old password")

@@ -66,9 +66,9 @@ func TestDeliveredEventsAreAcknowledged(t *testing.T) {
 	if g, b := status(t, db, "good"), status(t, db, "bad"); g != "done" || b != "parked" {
 		t.Errorf("good is %s, bad is %s", g, b)
 	}
-	d.ask("POST", "/events/t0", event("forged", 1), callerHeader+": cart").want(t, "a peer's event", 403,
+	d.ask("POST", "/events/t0", event("forged", 1), callerHeader+": cart").want(t, "an event from another service", 403,
 		"caller_not_allowed")
-	d.ask("POST", "/events/t0", event("forged", 1), "-"+tokenHeader).want(t, "a stranger's event", 403,
+	d.ask("POST", "/events/t0", event("forged", 1), "-"+tokenHeader).want(t, "an event without token", 403,
 		"not_through_sidecar")
 	for _, path := range []string{"/events", "/events/", "/events/t1", "/events/order-placed"} {
 		if a := d.ask("POST", path, event("forged", 1)); a.status != 404 && a.status != 405 {

@@ -90,8 +90,8 @@ func TestDueHoldsStayUntilSomebodyDecides(t *testing.T) {
 	wantJSON(t, "asking again", do(t, g, "due", `{"limit":10}`), listed)
 	wantJSON(t, "extend", do(t, g, "extend", `{"order_id":"old","ttl_ms":60000}`), `{"status":"extended"}`)
 	wantJSON(t, "after extend", do(t, g, "due", `{"limit":10}`), `{"holds":[]}`)
-	wantJSON(t, "extend what is gone", do(t, g, "extend", `{"order_id":"nobody","ttl_ms":60000}`), `{"status":"absent"}`)
-	wantJSON(t, "it opened nothing", do(t, g, "due", `{"limit":10}`), `{"holds":[]}`)
+	wantJSON(t, "extend an absent hold", do(t, g, "extend", `{"order_id":"nobody","ttl_ms":60000}`), `{"status":"absent"}`)
+	wantJSON(t, "no hold was opened", do(t, g, "due", `{"limit":10}`), `{"holds":[]}`)
 }
 
 func waitFor(t *testing.T, ok func() bool) {

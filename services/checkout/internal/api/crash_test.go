@@ -283,7 +283,7 @@ func TestACheckoutOfNamedItemsContinuesWithTheRecord(t *testing.T) {
 func TestARefusalIsStoredAnOutageIsNot(t *testing.T) {
 	c := open(t)
 	full := c.cart
-	c.unreachable = problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is away")
+	c.unreachable = problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is unreachable")
 	if _, code := c.checkOut(); code != "unavailable" {
 		t.Fatalf("without a cart: %q, want unavailable", code)
 	}
@@ -298,7 +298,7 @@ func TestARefusalIsStoredAnOutageIsNot(t *testing.T) {
 	if id, code := c.send("other", theCart); code != "" || c.orders[id] == "" {
 		t.Errorf("another key: %q, want an order", code)
 	}
-	c.unreachable = problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is away")
+	c.unreachable = problem.NewUnavailable(context.DeadlineExceeded, 0, "cart is unreachable")
 	if id, code := c.send("other", theCart); code != "" || c.orders[id] == "" {
 		t.Errorf("again without a cart: %q, want the order", code)
 	}

@@ -462,7 +462,7 @@ func TestAnOrderOfAnotherUserLooksMissing(t *testing.T) {
 	_, address := orders.ChangeAddress(t.Context(), "700", "8", order.Address{})
 	for name, err := range map[string]error{"show": show, "cancel": cancel, "address": address} {
 		if problem.KindOf(err) != problem.NotFound {
-			t.Errorf("%s by a stranger: %v, want not found", name, err)
+			t.Errorf("%s by another user: %v, want not found", name, err)
 		}
 	}
 	if _, err := orders.Show(t.Context(), "700", order.Viewer{UserID: "8", Admin: true}); err != nil {

@@ -230,7 +230,8 @@ func TestAccountsThatCannotBeDeleted(t *testing.T) {
 	wantCode(t, "a seller", users.DeleteAccount(t.Context(), id, "the old password"), "seller_account")
 	change(t, s, id, roles("customer"))
 	change(t, s, id, banned)
-	wantCode(t, "a banned one, whose email would be free again", users.DeleteAccount(t.Context(), id, "the old password"),
+	wantCode(t, "a banned account, whose email would be free again",
+		users.DeleteAccount(t.Context(), id, "the old password"),
 		"banned")
 	change(t, s, id, (*user.User).Unban)
 	change(t, s, id, roles("admin", "customer"))
