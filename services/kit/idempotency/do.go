@@ -29,10 +29,8 @@ func (s *Store) Do(ctx context.Context, r keyed.Request, w keyed.Work) (keyed.An
 	}
 	stored := false
 	defer func() {
-		if !stored { // also after a panic: the next run need not wait for the lease, which would end by itself
-			end, cancel := settling(ctx)
-			defer cancel()
-			_ = s.release(end, run)
+		if !stored { // also after a panic: the next run need not wait for the lease
+			s.giveBack(ctx, run)
 		}
 	}()
 	answer, err := w.Act(ctx, run)
@@ -79,6 +77,9 @@ func (s *Store) begin(ctx context.Context, r keyed.Request, w keyed.Work) (run k
 	if err == nil {
 		err = refused
 	}
+	if err != nil && !keyed.Definite(err) && w.BeginNew != nil { // which may have claimed the key
+		s.giveBack(ctx, first)
+	}
 	return run, replay, err
 }
 
@@ -119,6 +120,13 @@ func described(ctx context.Context, a keyed.Answer) keyed.Answer {
 		a.Body, _ = json.Marshal(doc) // strings and integers only
 	}
 	return a
+}
+
+// giveBack releases the key of a run. If that fails, the lease ends by itself.
+func (s *Store) giveBack(ctx context.Context, run keyed.Run) {
+	ctx, cancel := settling(ctx)
+	defer cancel()
+	_ = s.release(ctx, run)
 }
 
 // detached returns the context of a run, which lasts as long as its lease. A client that disconnects does not stop a

@@ -49,6 +49,7 @@ func TestARequestHasOneEffectAndOneAnswer(t *testing.T) {
 
 // A run that ends without an answer releases its key at once, and the next run has the same effect.
 func TestARunWithoutAnAnswerReleasesItsKey(t *testing.T) {
+	var claimAlone func(ctx context.Context, run keyed.Run) error
 	down := func(context.Context, keyed.Run) (keyed.Answer, error) { return keyed.Answer{}, errDown }
 	for what, w := range map[string]keyed.Work{
 		"it failed":   {Act: down},
@@ -60,10 +61,16 @@ func TestARunWithoutAnAnswerReleasesItsKey(t *testing.T) {
 			Finish: func(context.Context, keyed.Run, keyed.Answer) (keyed.Answer, error) {
 				return keyed.Answer{}, errDown
 			}},
+		"beginning failed after the claim": {
+			BeginNew: func(ctx context.Context, run keyed.Run) (bool, error) { return false, claimAlone(ctx, run) },
+			Begin:    func(context.Context, keyed.Run) error { return errDown }},
 		"finishing by one statement failed": {Act: creates,
 			FinishNew: func(context.Context, keyed.Run, keyed.Answer) (*keyed.Answer, error) { return nil, errDown }},
 	} {
-		s, _ := open(t)
+		s, db := open(t)
+		claimAlone = func(ctx context.Context, run keyed.Run) error {
+			return db.WithContext(ctx).Exec(ClaimPart("true"), ClaimArgs(run)...).Error
+		}
 		func() {
 			defer func() { _ = recover() }()
 			if _, err := s.Do(t.Context(), requestOf(s), w); err != nil && !errors.Is(err, errDown) {

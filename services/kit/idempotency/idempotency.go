@@ -174,11 +174,12 @@ func (s *Store) store(ctx context.Context, run keyed.Run, a keyed.Answer) error 
 	})
 }
 
-// release ends a run without storing an answer, so that the next try runs at once, with the same effect id.
+// release ends a run without storing an answer, so that the next try runs at once, with the same effect id. It does
+// nothing to a key that has another effect id.
 func (s *Store) release(ctx context.Context, run keyed.Run) error {
 	return postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error {
-		return db.Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND status IS NULL",
-			run.User, run.Key).Error
+		return db.Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND effect_id = ? AND "+
+			"status IS NULL", run.User, run.Key, run.EffectID).Error
 	})
 }
 

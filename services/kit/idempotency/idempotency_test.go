@@ -59,7 +59,7 @@ func mustBegin(t *testing.T, s *Store, user, key, body string) claim {
 }
 
 func runOf(user, key string) keyed.Run {
-	return keyed.Run{Request: keyed.Request{User: user, Key: key}}
+	return keyed.Run{Request: keyed.Request{User: user, Key: key}, EffectID: "1"} // of the first claim
 }
 
 // expire ends the leases of all runs, as time does after a crash.
