@@ -103,7 +103,7 @@ func (t *tool) standing(ctx context.Context, c cursor) (head int64, note string,
 	return head, note, nil
 }
 
-// moveCursor sets the positions of all types. Whoever follows the feed at the moment stops at its next page.
+// moveCursor sets the positions of all types. A replica that is reading the feed stops at its next page.
 func (t *tool) moveCursor(ctx context.Context, service, source, to string) error {
 	var pos any // the start
 	what := "the whole feed is read again; events in the inbox have no second effect"

@@ -125,7 +125,7 @@ type moment struct {
 	service, what string
 }
 
-// follow tells what happened to one aggregate: events written, published and taken in, over all services in the order
+// follow shows what happened to one aggregate: events written, published and handled, over all services in the order
 // of their clocks.
 func (t *tool) follow(ctx context.Context, key string) error {
 	var story []moment

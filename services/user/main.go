@@ -36,6 +36,6 @@ func run(ctx context.Context) error {
 	a.Go(a.Outbox.Run)
 	a.Every("mail", time.Second, users.SendMails)
 	a.Every("forget", 10*time.Minute, users.ForgetMail)
-	a.Every("deletions", 10*time.Second, users.TellDeletionsAgain)
+	a.Every("deletions", 10*time.Second, users.RepublishDeletions)
 	return a.Serve(ctx)
 }

@@ -91,7 +91,7 @@ type answer struct {
 }
 
 // Forward sends the call and writes the service's answer. If the service gives no answer it writes nothing and returns
-// an error. When the client disconnects Forward returns, but the call goes on: cancelling it while the sidecar writes
+// an error. When the client disconnects Forward returns, but the call continues: cancelling it while the sidecar writes
 // its answer can crash the sidecar (dapr/dapr#10371). The call's slot is given back when the sidecar has answered,
 // before the answer is written to the client, so that a slow reader does not occupy it.
 func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
@@ -253,7 +253,7 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 	if len(c.body) > 0 {
 		body = bytes.NewReader(c.body) // in one piece and with its length: Dapr streams a body of unknown length
 	}
-	//nolint:gosec // the host is the own sidecar's, the app the route's
+	//nolint:gosec // the host is this process's sidecar, and the app is the route's
 	req, err := http.NewRequestWithContext(ctx, c.route.Method, target, body)
 	if err != nil {
 		return nil, problem.Wrap(err, problem.BadRequest, "", "The address cannot be read.")

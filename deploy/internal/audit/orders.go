@@ -18,7 +18,7 @@ var orderStates = map[string]struct{ bill, stock, event string }{
 	"awaiting_payment": {"open", "reserved", orderv1.TypePlaced},
 	"paid":             {"paid", "deducted", orderv1.TypePaid},
 	"cancelled":        {"closed", "released", orderv1.TypeCancelled},
-	"refunded":         {"refunded", "released", ""}, // payment's event told of it
+	"refunded":         {"refunded", "released", ""}, // payment publishes the event of this transition
 }
 
 // quoted makes a list of literals for a query.

@@ -19,7 +19,8 @@ type Env struct {
 	DaprGRPCPort int
 	DaprAPIToken string // app → sidecar
 	AppAPIToken  string // sidecar → app
-	// part of the path of events, so that only the own sidecar can deliver them; "" where an access control list does that
+	// part of the path of events, so that only the app's own sidecar can deliver them; "" where an access control list
+	// does that
 	EventsToken string
 }
 

@@ -27,8 +27,8 @@ const (
 	// forged ids do not cause a stream of calls.
 	fetchPause      = time.Second
 	maxCachedTokens = 20_000 // a few MB
-	// maxClockSkew is how far auth's clock (its database's) may be ahead of ours: without it a token could not be used in
-	// the first seconds of its life.
+	// maxClockSkew is how far auth's clock (its database's) may be ahead of this one: without it a token could not be used
+	// in the first seconds of its life.
 	maxClockSkew = 30 * time.Second
 )
 

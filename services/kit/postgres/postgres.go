@@ -36,7 +36,7 @@ func Open(ctx context.Context, dsns func() []string) (*gorm.DB, error) {
 		PrepareStmt:            false,
 		DisableAutomaticPing:   true,
 		TranslateError:         false,
-		Logger:                 logger.Discard, // errors are returned and logged once, by whoever handles them
+		Logger:                 logger.Discard, // errors are returned, and logged once by the code that handles them
 		NowFunc:                func() time.Time { return time.Now().UTC() },
 	})
 	if err != nil {

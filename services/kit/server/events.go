@@ -42,8 +42,8 @@ func EventsPath(token string) string {
 	return "/events/" + token
 }
 
-// ReceiveEvents adds the route on which the own sidecar delivers events, single or in bulk. The inbox parks an event
-// whose handler fails, so it is acknowledged; RETRY is answered only if parking failed.
+// ReceiveEvents adds the route on which the service's sidecar delivers events, single or in bulk. The inbox parks an
+// event whose handler fails, so it is acknowledged; RETRY is answered only if parking failed.
 func (s *Server) ReceiveEvents(in *inbox.Inbox) {
 	route := EventsPath("")
 	if s.env.EventsToken != "" {
@@ -81,7 +81,7 @@ func (s *Server) ReceiveEvents(in *inbox.Inbox) {
 	}))
 }
 
-// refusePeers refuses invocations by other apps; a delivery by the own sidecar has no caller id.
+// refusePeers refuses invocations by other apps; a delivery by the service's own sidecar has no caller id.
 func (s *Server) refusePeers(c *gin.Context) {
 	if len(c.Request.Header.Values(callerHeader)) > 0 {
 		c.Abort()

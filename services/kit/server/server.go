@@ -42,7 +42,7 @@ type Server struct {
 	checks     []web.Check
 }
 
-// New makes the engine: /healthz, /readyz and /metrics for operators, everything else only for the own sidecar, which
+// New makes the engine: /healthz, /readyz and /metrics for operators, everything else only for its own sidecar, which
 // must send APP_API_TOKEN.
 func New(env config.Env, log *slog.Logger, v *identity.Verifier, checks ...web.Check) *Server {
 	e := web.NewEngine()

@@ -42,7 +42,7 @@ type Request struct {
 // unknown whether the call had its effect. A call is sent only once, except a GET whose connection broke and a call
 // that NeverHandled reports.
 //
-// When ctx ends first, Invoke returns, but the call goes on and its answer is read: cancelling a call while the
+// When ctx ends first, Invoke returns, but the call continues and its answer is read: cancelling a call while the
 // sidecar writes its answer can end the sidecar (dapr/dapr#10371).
 func (c *Client) Invoke(ctx context.Context, r Request) error {
 	var body []byte

@@ -38,7 +38,7 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 	s.POST("/v1/sessions/refresh", gateway, server.Handle(h.refresh))
 	// signed in: ends this session. Safe to repeat.
 	s.DELETE("/v1/sessions/current", gateway, s.SignedIn, server.Handle(h.signOut))
-	// signed in: the own open sessions, and ending one of them.
+	// signed in: the caller's open sessions, and ending one of them.
 	s.GET("/v1/sessions", gateway, s.SignedIn, server.Handle(h.listSessions))
 	s.DELETE("/v1/sessions/:id", gateway, s.SignedIn, server.Handle(h.endSession))
 	// every app: the public keys.

@@ -21,7 +21,7 @@ func Routes(
 
 	a := addressHandler{addresses, keys}
 	list := s.Group("/v1/addresses", gateway, s.SignedIn)
-	// shopper: the own addresses; somebody else's looks like a missing one.
+	// shopper: their addresses; somebody else's address is refused like a missing one.
 	list.GET("", server.Handle(a.list))
 	list.POST("", server.Idempotent(keys), server.Handle(a.add))
 	list.GET("/:id", server.Handle(a.show))
@@ -31,7 +31,7 @@ func Routes(
 	h := handler{keys, service}
 	// shopper: what a checkout would cost; holds nothing.
 	s.POST("/v1/checkout/quote", gateway, s.SignedIn, s.WithSettings, server.Idempotent(keys), server.Handle(h.quote))
-	// shopper: places an order. Needs an Idempotency-Key; a repeat, after any crash, goes on with the same order.
+	// shopper: places an order. Needs an Idempotency-Key; a repeat continues with the same order, also after a crash.
 	s.POST("/v1/checkout", gateway, s.SignedIn, s.WithSettings, server.Handle(h.checkOut))
 	// shopper: changes the address of an order that awaits payment.
 	s.PUT("/v1/orders/:id/address", gateway, s.SignedIn, server.Handle(h.changeAddress))

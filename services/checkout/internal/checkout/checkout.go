@@ -1,5 +1,5 @@
 // Package checkout is the domain of buying: addresses, quotes, and placing orders. What a checkout needs is committed
-// before anything is held; every retry, after any crash, goes on with the same order id.
+// before anything is held; a retry, also after a crash, continues with the same order id.
 package checkout
 
 import (

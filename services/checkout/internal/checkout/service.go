@@ -193,7 +193,7 @@ func (s *Service) Quote(ctx context.Context, items []Item) ([]Line, Totals, erro
 	if len(lines) < len(items) && !fromCart {
 		return nil, Totals{}, problem.NewNotFound("product")
 	}
-	if len(lines) == 0 { // everything in the cart went off sale
+	if len(lines) == 0 { // nothing in the cart is for sale any more
 		return nil, Totals{}, problem.New(problem.Invalid, "empty_cart", "Nothing in the cart is on sale any more.")
 	}
 	totals, err := s.shipping().Price(lines, s.currency())

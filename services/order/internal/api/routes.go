@@ -19,7 +19,7 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	h := handler{orders, keys}
 
 	v1 := s.Group("/v1/orders", server.Callers("api-gateway", "assistant", "checkout"), s.SignedIn)
-	// shopper: the own orders, newest first, by status if asked.
+	// shopper: their orders, newest first; with ?status= only those with that status.
 	v1.GET("", server.Handle(h.list))
 	// shopper or admin: one order with its history.
 	v1.GET("/:id", server.Handle(h.show))

@@ -18,7 +18,7 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	// shopper: pays an order. Needs an Idempotency-Key; a repeat never charges again. 201 processing if the outcome is
 	// not known yet.
 	v1.POST("", s.WithSettings, server.Handle(h.pay))
-	// shopper: the own payment.
+	// shopper: one of their payments.
 	v1.GET("/:id", server.Handle(h.show))
 	// shopper: cancels a payment that is under way. 409 if it is not.
 	v1.POST("/:id/cancel", server.Idempotent(keys), server.Handle(h.cancel))

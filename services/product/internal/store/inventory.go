@@ -172,7 +172,7 @@ func (s *Store) writeOrders(
 	return rejections, nil
 }
 
-// reject records a rejection with the event that tells order of it.
+// reject writes a rejection with its event, for order.
 func (s *Store) reject(ctx context.Context, tx *gorm.DB, r inventory.Rejection) error {
 	e := stockv1.Rejected{OrderID: r.OrderID, AggregateVersion: 1, At: time.Now().UTC(), Shortages: []stockv1.Shortage{}}
 	for _, short := range r.Shortages {

@@ -27,7 +27,7 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 
 	// anyone: opens an account. 409 email_taken.
 	s.POST("/v1/users", gateway, server.Handle(h.register))
-	// signed in: the own profile.
+	// signed in: the profile of the caller.
 	s.GET("/v1/me", server.Callers("api-gateway", "assistant"), s.SignedIn, server.Handle(h.me))
 
 	// signed in: becomes the first admin, with the secret the mall was set up with. 403 wrong_secret, 409 admin_exists,
@@ -40,7 +40,7 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	s.POST("/v1/password-resets/confirm", gateway, server.Handle(h.resetPassword))
 	// anyone: verifies an email with the mailed token. 422 invalid_token.
 	s.POST("/v1/email-verifications/confirm", gateway, server.Handle(h.verifyEmail))
-	// signed in: sends a mail that verifies the own email. 409 already_verified.
+	// signed in: sends a mail that verifies the email of the caller. 409 already_verified.
 	s.POST("/v1/email-verifications", gateway, s.SignedIn, server.Handle(h.askVerification))
 	// signed in: sets a new password, given the old one; other sessions end. 403 wrong_password.
 	s.PUT("/v1/me/password", gateway, s.SignedIn, server.Handle(h.changePassword))

@@ -16,7 +16,7 @@ type Sessions struct{ dapr *sidecar.Client }
 // NewSessions makes the client.
 func NewSessions(dapr *sidecar.Client) Sessions { return Sessions{dapr} }
 
-// Revoke tells auth the new state of an account.
+// Revoke informs auth that an account has changed.
 func (s Sessions) Revoke(ctx context.Context, u user.Snapshot) error {
 	return s.dapr.Invoke(ctx, sidecar.Request{App: "auth", Method: http.MethodPost, Path: authv1.PathRevoke, System: true,
 		In: authv1.RevokeRequest{UserID: u.ID, Version: u.Version, Roles: u.Roles, Banned: u.Banned}})

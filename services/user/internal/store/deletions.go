@@ -11,13 +11,14 @@ import (
 	"daprmall.dev/services/user/internal/user"
 )
 
-// toldAgain are the times after a deletion at which its event is published again. At the first, no request with a token
-// of the account can still be running: the gateway rejects everybody on an older list of revocations, and a keyed run
-// ends with its lease. At the second no token is alive, even if auth never heard of the deletion.
-var toldAgain = []time.Duration{2 * time.Minute, 26 * time.Hour}
+// republishAfter are the times after a deletion at which its event is published again. After the first, no request with
+// a token of the account can still be running: a gateway whose list of revocations is older rejects all tokens, and a
+// run with an idempotency key ends with its lease. After the second all tokens of the account have expired, even if
+// auth never received the event.
+var republishAfter = []time.Duration{2 * time.Minute, 26 * time.Hour}
 
-// toldAtOnce is how many deletions one transaction publishes again.
-const toldAtOnce = 100
+// republishBatch is how many deletions one transaction publishes again.
+const republishBatch = 100
 
 // Delete implements user.Store.
 func (s *Store) Delete(ctx context.Context, id string, allowed func(u *user.User) error) (*user.User, error) {
@@ -44,7 +45,7 @@ func (s *Store) Delete(ctx context.Context, id string, allowed func(u *user.User
 				return fmt.Errorf("delete user %s: %w", id, q.Error)
 			}
 		}
-		for i, after := range toldAgain {
+		for i, after := range republishAfter {
 			err := tx.Exec("INSERT INTO deletions_to_tell (user_id, version, due_at) VALUES (?, ?, now() + make_interval(secs "+
 				"=> ?))",
 				id, u.Snapshot().Version+int64(i)+1, after.Seconds()).Error
@@ -57,8 +58,8 @@ func (s *Store) Delete(ctx context.Context, id string, allowed func(u *user.User
 	return u, err
 }
 
-// TellDeletionsAgain implements user.Store.
-func (s *Store) TellDeletionsAgain(ctx context.Context) error {
+// RepublishDeletions implements user.Store.
+func (s *Store) RepublishDeletions(ctx context.Context) error {
 	for {
 		var due []struct {
 			UserID  string
@@ -69,7 +70,7 @@ func (s *Store) TellDeletionsAgain(ctx context.Context) error {
 			err := tx.Raw(`DELETE FROM deletions_to_tell WHERE (user_id, version) IN (SELECT user_id, version
 				FROM deletions_to_tell
 				WHERE due_at <= now() ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING user_id, version`,
-				toldAtOnce).Scan(&due).Error
+				republishBatch).Scan(&due).Error
 			for _, d := range due {
 				if err == nil {
 					err = s.tell(ctx, user.Snapshot{ID: d.UserID, Version: d.Version}, user.Deleted)
@@ -80,7 +81,7 @@ func (s *Store) TellDeletionsAgain(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("tell deletions again: %w", err)
 		}
-		if len(due) < toldAtOnce {
+		if len(due) < republishBatch {
 			return nil
 		}
 	}

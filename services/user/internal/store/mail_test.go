@@ -274,7 +274,7 @@ func TestADeletionIsPublishedAgain(t *testing.T) {
 	must(t, users.DeleteAccount(t.Context(), u.Snapshot().ID, "the old password"))
 	published := func(what string, want int64) {
 		t.Helper()
-		must(t, users.TellDeletionsAgain(t.Context()))
+		must(t, users.RepublishDeletions(t.Context()))
 		var n, versions int64
 		must(t, db.Raw("SELECT count(*), count(DISTINCT aggregate_version) FROM outbox WHERE type = 'mall.user.deleted.v1'").
 			Row().Scan(&n, &versions))

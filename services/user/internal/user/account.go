@@ -101,8 +101,8 @@ func (s *Service) DeleteAccount(ctx context.Context, userID, password string) er
 	return nil
 }
 
-// TellDeletionsAgain publishes deletions once more to services with personal data: a token that was still alive may
+// RepublishDeletions publishes deletions once more to services with personal data: a token that was still alive may
 // have written since the first time.
-func (s *Service) TellDeletionsAgain(ctx context.Context) error {
-	return s.store.TellDeletionsAgain(ctx)
+func (s *Service) RepublishDeletions(ctx context.Context) error {
+	return s.store.RepublishDeletions(ctx)
 }

@@ -26,7 +26,7 @@ const (
 const (
 	resetFor  = 30 * time.Minute
 	verifyFor = 48 * time.Hour
-	// mailsAnHour bounds the mails of one account and purpose, whoever asks for them.
+	// mailsAnHour bounds the mails of one account and purpose, from whatever address they are requested.
 	mailsAnHour = 5
 	// mailTries bounds the attempts to send a mail: over twenty minutes, with growing pauses.
 	mailTries = 8

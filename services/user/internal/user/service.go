@@ -19,8 +19,8 @@ type Store interface {
 	Mails
 	// Delete removes an account unless allowed returns an error; ErrLastAdmin as with Update.
 	Delete(ctx context.Context, id string, allowed func(u *User) error) (*User, error)
-	// TellDeletionsAgain publishes the deletions that are due once more.
-	TellDeletionsAgain(ctx context.Context) error
+	// RepublishDeletions publishes the deletions that are due once more.
+	RepublishDeletions(ctx context.Context) error
 	// Update changes an account under its lock. ErrLastAdmin if the mall would have no admin left.
 	Update(ctx context.Context, id string, change func(u *User) (EventKind, error)) (*User, error)
 	// List returns accounts by id, those after the id after ("" for the first), all or those with one of the emails.
@@ -34,7 +34,7 @@ type Hasher interface {
 	Verify(ctx context.Context, hash, password string) (bool, error)
 }
 
-// Sessions is told of a ban or change of roles at once; the event tells it again a moment later.
+// Sessions informs auth of a ban or a change of roles at once; the event of the change does it again a moment later.
 type Sessions interface {
 	Revoke(ctx context.Context, u Snapshot) error
 }
@@ -182,7 +182,7 @@ func (s *Service) List(ctx context.Context, email, after string, limit int) ([]*
 	return s.store.List(ctx, emails, after, limit)
 }
 
-// Change changes an account and tells auth at once. If that call fails, the event tells it.
+// Change changes an account and informs auth at once. If that call fails, the event informs auth.
 func (s *Service) Change(ctx context.Context, id string, change func(u *User) (EventKind, error)) (*User, error) {
 	kind := None
 	u, err := s.store.Update(ctx, id, func(u *User) (EventKind, error) {
