@@ -161,6 +161,7 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 	return g.Proxy.Forward(c.Writer, r, request)
 }
 
+// rateLimit takes a token from the bucket of a client or user (who); name is the label of the metric.
 func (g *Gateway) rateLimit(b *limit.Buckets, name, who string) error {
 	ok, retry := b.Take(who, time.Now())
 	if ok {

@@ -66,13 +66,14 @@ type call struct {
 	body   []byte
 	header http.Header // set by the route's rules; forwarded headers are added
 	slot   *slot
-	stream func() (leave func(), err error)
+	stream func() (leave func(), err error) // admits one more event stream of the client
 }
 
 // slot is a request's share of gateway.max_in_flight. Forward takes it over, and then gives it back when the sidecar
 // has answered; until then Gateway.handle gives it back.
 type slot struct{ leave func() }
 
+// take returns the function that gives the slot back; giveBack does nothing from then on.
 func (p *slot) take() func() {
 	leave := p.leave
 	p.leave = func() {}

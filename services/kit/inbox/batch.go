@@ -32,7 +32,8 @@ type delivery struct {
 	done  chan error
 }
 
-// enqueue hands deliveries to the one worker of this inbox, which ends when nothing waits any more.
+// enqueue adds deliveries to those that wait, and starts the inbox's worker if it is not running. Nil entries are
+// skipped.
 func (in *Inbox) enqueue(deliveries []*delivery) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -68,8 +69,8 @@ func (in *Inbox) work() {
 // handleBatch handles deliveries in one transaction. If that fails, each is handled, and if necessary parked, alone.
 func (in *Inbox) handleBatch(ctx context.Context, batch []*delivery) {
 	if len(batch) > 1 {
-		together, cancel := context.WithTimeout(ctx, batchTimeout)
-		err := in.handleOnce(together, batch)
+		batchCtx, cancel := context.WithTimeout(ctx, batchTimeout)
+		err := in.handleOnce(batchCtx, batch)
 		cancel()
 		if err == nil {
 			for _, d := range batch {
@@ -82,6 +83,7 @@ func (in *Inbox) handleBatch(ctx context.Context, batch []*delivery) {
 	forEachLimited(batch, func(d *delivery) { d.done <- in.handleAlone(ctx, d) })
 }
 
+// handleAlone handles an event in a transaction of its own. If that fails the event is parked.
 func (in *Inbox) handleAlone(ctx context.Context, d *delivery) error {
 	ctx, cancel := context.WithTimeout(traced(ctx, d.event), handlerTimeout)
 	defer cancel()
@@ -96,12 +98,12 @@ func (in *Inbox) handleAlone(ctx context.Context, d *delivery) error {
 
 // forEachLimited runs f for each of all, at most maxParallel at a time, and returns when all are done.
 func forEachLimited[T any](all []T, f func(T)) {
-	places := make(chan struct{}, maxParallel)
+	slots := make(chan struct{}, maxParallel)
 	var wg sync.WaitGroup
 	for _, one := range all {
-		places <- struct{}{}
+		slots <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-places }()
+			defer func() { <-slots }()
 			f(one)
 		})
 	}

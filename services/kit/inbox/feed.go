@@ -39,19 +39,19 @@ func (in *Inbox) CatchUp(ctx context.Context, age time.Duration) (handled int) {
 	for _, h := range in.handlers {
 		types[h.source] = append(types[h.source], h.eventType)
 	}
-	lost := false
+	undelivered := false // by the broker
 	for source := range types {
 		f := feed{source, types[source]}
 		n, backlog, err := in.readFeed(ctx, f, age)
 		handled += n
-		lost = lost || n > 0 && !backlog
+		undelivered = undelivered || n > 0 && !backlog
 		in.updateMetrics(ctx, f, err)
 	}
 	if handled > 0 {
 		repaired.Add(float64(handled))
 		in.log.Warn("events were missing and came from the feed", "count", handled)
 	}
-	if lost {
+	if undelivered {
 		in.restartStalledSidecar(ctx)
 	}
 	return handled
@@ -104,6 +104,7 @@ func (in *Inbox) readFeed(ctx context.Context, f feed, age time.Duration) (handl
 // atEnd means that there is no more to read now.
 func atEnd(page outbox.Page) bool { return len(page.Events) == 0 || page.Next >= page.Head }
 
+// readPage asks the producer for the events after a position.
 func (in *Inbox) readPage(ctx context.Context, source string, at position, age time.Duration) (page outbox.Page,
 	err error) {
 	q := url.Values{"limit": {"500"}, "min_age_ms": {fmt.Sprint(age.Milliseconds())}}

@@ -80,7 +80,7 @@ func (r *Reconciler) expireSome(ctx context.Context) (decided int, more bool, er
 	var (
 		wg          sync.WaitGroup
 		mu          sync.Mutex
-		unreachable error // order cannot be reached, so it is not asked about the next hold
+		unreachable error // set once order cannot be reached: it is not asked about the other holds then
 		slots       = make(chan struct{}, maxParallel)
 	)
 	orderUnreachable := func() error { mu.Lock(); defer mu.Unlock(); return unreachable }
