@@ -21,6 +21,7 @@ const (
 	coalesceWindow = 15 * time.Millisecond  // commits within this time share a batch
 	positionAge    = time.Second            // usually publishing gives an event its position; older events get it without
 	batch          = 200                    // events that one transaction publishes
+	positionBatch  = 1000                   // events that one statement gives positions without publishing them
 	sendTimeout    = 10 * time.Second       // for one topic's events
 	publishTimeout = 20 * time.Second       // for locking, sending and marking a batch
 	retention      = 14 * 24 * time.Hour    // how long published events are kept for the feed
@@ -101,18 +102,18 @@ func (o *Outbox) assignPositions(ctx context.Context, age time.Duration) error {
 	for {
 		res := o.db.WithContext(ctx).Exec(`WITH waiting AS MATERIALIZED (
 				SELECT seq FROM outbox WHERE pos IS NULL AND created_at <= clock_timestamp() - make_interval(secs => ?)
-				ORDER BY seq LIMIT 1000 FOR UPDATE SKIP LOCKED
+				ORDER BY seq LIMIT ? FOR UPDATE SKIP LOCKED
 			), numbered AS (
 				SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM waiting
 			), head AS (
 				UPDATE outbox_head SET pos = pos + (SELECT count(*) FROM waiting) WHERE EXISTS (SELECT 1 FROM waiting) RETURNING pos
 			)
 			UPDATE outbox o SET pos = head.pos - (SELECT count(*) FROM waiting) + n.n FROM numbered n, head
-			WHERE o.seq = n.seq`, age.Seconds())
+			WHERE o.seq = n.seq`, age.Seconds(), positionBatch)
 		if res.Error != nil {
 			return fmt.Errorf("give events their positions: %w", res.Error)
 		}
-		if res.RowsAffected < 1000 {
+		if res.RowsAffected < positionBatch {
 			return nil
 		}
 	}

@@ -92,8 +92,8 @@ func (s *Store) insert(ctx context.Context, snap order.Snapshot, events []order.
 	if err != nil {
 		return false, err
 	}
-	published := toEvents(snap, events)
-	rows, err := s.out.Rows(ctx, published...)
+	outgoing := toEvents(snap, events)
+	rows, err := s.out.Rows(ctx, outgoing...)
 	if err != nil {
 		return false, err
 	}
@@ -102,7 +102,7 @@ func (s *Store) insert(ctx context.Context, snap order.Snapshot, events []order.
 	if res.Error != nil || res.RowsAffected == 0 {
 		return false, res.Error
 	}
-	s.out.Notify(ctx, published...)
+	s.out.Notify(ctx, outgoing...)
 	return true, nil
 }
 

@@ -26,8 +26,8 @@ type locked struct {
 // and one more for each refund.
 func (s *Store) Update(ctx context.Context, updates ...order.Update) ([]*order.Order, error) {
 	ids := make([]string, len(updates))
-	for i, w := range updates {
-		ids[i] = string(w.ID)
+	for i, u := range updates {
+		ids[i] = string(u.ID)
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
@@ -102,13 +102,13 @@ func (s *Store) applyUpdates(
 	}
 	changed := map[order.ID]orderRow{}
 	var history []historyRow
-	var published []outbox.Event
+	var outgoing []outbox.Event
 	out := make([]*order.Order, len(updates))
-	for i, w := range updates {
-		o := byID[w.ID]
+	for i, u := range updates {
+		o := byID[u.ID]
 		out[i] = o
 		before := o.Snapshot()
-		events, err := w.Change(o, now)
+		events, err := u.Change(o, now)
 		if err != nil {
 			return nil, err
 		}
@@ -116,37 +116,37 @@ func (s *Store) applyUpdates(
 		if after.Version == before.Version {
 			continue
 		}
-		if events, err = dropRepeatedRefunds(tx, w.ID, events); err != nil {
+		if events, err = dropRepeatedRefunds(tx, u.ID, events); err != nil {
 			return nil, err
 		}
-		changed[w.ID] = toOrderRow(after)
+		changed[u.ID] = toOrderRow(after)
 		history = append(history, toHistoryRows(after, len(before.History))...)
-		published = append(published, toEvents(after, events)...)
+		outgoing = append(outgoing, toEvents(after, events)...)
 		if len(events) == 0 {
-			s.out.LogChange(ctx, "order."+string(after.Status), string(w.ID), "version", after.Version)
+			s.out.LogChange(ctx, "order."+string(after.Status), string(u.ID), "version", after.Version)
 		}
 	}
 	if len(changed) == 0 {
 		return out, nil
 	}
-	return out, s.save(ctx, tx, slices.Collect(maps.Values(changed)), history, published)
+	return out, s.save(ctx, tx, slices.Collect(maps.Values(changed)), history, outgoing)
 }
 
 func (s *Store) save(ctx context.Context, tx *gorm.DB, changed []orderRow, history []historyRow,
-	published []outbox.Event) error {
+	outgoing []outbox.Event) error {
 	args, err := marshalAll(changed, append([]historyRow{}, history...)) // none is [], not null
 	if err != nil {
 		return err
 	}
-	events, err := s.out.Rows(ctx, published...)
+	events, err := s.out.Rows(ctx, outgoing...)
 	if err != nil {
 		return err
 	}
 	if err := tx.Exec(updateOrders, append(args, events)...).Error; err != nil {
 		return fmt.Errorf("save orders: %w", err)
 	}
-	if len(published) > 0 {
-		s.out.Notify(ctx, published...)
+	if len(outgoing) > 0 {
+		s.out.Notify(ctx, outgoing...)
 	}
 	return nil
 }
