@@ -94,8 +94,14 @@ func TestTheFeedDeliversWhatTheBrokerLost(t *testing.T) {
 	if err != nil || n != orders {
 		t.Errorf("the feed delivered %d events, %v, want all %d, which the broker lost", n, err, orders)
 	}
-	if repaired := metric(t, "product", "mall_inbox_repaired_total"); repaired < orders {
-		t.Errorf("mall_inbox_repaired_total is %v, want at least %d", repaired, orders)
+	err = eventually(ctx, waitFor, func() error { // the metric is set after the page was handled
+		if repaired := metric(t, "product", "mall_inbox_repaired_total"); repaired < orders {
+			return fmt.Errorf("mall_inbox_repaired_total is %v, want at least %d", repaired, orders)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 	if left, err := number(ctx, inbox, "SELECT on_hand FROM stock WHERE product_id = $1", p.ID); err != nil ||
 		left != stock-orders {
@@ -268,7 +274,8 @@ func TestReplicasShareTheWork(t *testing.T) {
 	second := anotherMall(t, "replicas")
 	second.must(t, "up", "--detach", "--replicas", "order=2,product=2")
 	second.must(t, configSet(map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000",
-		"gateway.rate.user": "5000/5000"})...)
+		"gateway.rate.user": "5000/5000", "gateway.rate.declined": "5000/5000",
+		"gateway.rate.declined_address": "5000/5000"})...)
 	there := second.visitor()
 	twice, err := second.firstAdmin(t).NewProduct(t.Context(), "Twice served tea", "tests", 100, 25)
 	if err != nil {
