@@ -18,18 +18,25 @@ import (
 // idPattern matches an id on the wire. Any other text names no object and is never put into a path.
 var idPattern = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 
+// codePattern matches the code of a country on the wire.
+var codePattern = regexp.MustCompile(`^[A-Z]{2}$`)
+
 var parameterPattern = regexp.MustCompile(`\{([a-z_]+)\}`)
 
 // ginPattern is the route's path in Gin's notation: :id for {id}.
 func ginPattern(path string) string { return parameterPattern.ReplaceAllString(path, ":$1") }
 
-// fillIn puts the ids of the request into the route's path template. The requested path itself is never forwarded, so
-// it does not matter how Dapr or a service would read "..", "%2F" or ";".
+// fillIn puts the ids and codes of the request into the route's path template. The requested path itself is never
+// forwarded, so it does not matter how Dapr or a service would read "..", "%2F" or ";".
 func fillIn(path string, c *gin.Context) (string, error) {
 	malformed := false
 	filled := parameterPattern.ReplaceAllStringFunc(path, func(p string) string {
-		v := c.Param(strings.Trim(p, "{}"))
-		malformed = malformed || !idPattern.MatchString(v)
+		name, pattern := strings.Trim(p, "{}"), idPattern
+		if name == "code" {
+			pattern = codePattern
+		}
+		v := c.Param(name)
+		malformed = malformed || !pattern.MatchString(v)
 		return v
 	})
 	if malformed {

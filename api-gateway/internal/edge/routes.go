@@ -83,6 +83,7 @@ func Routes() []Route {
 		{Method: "DELETE", Path: "/v1/cart/items/{product_id}", App: "cart", Access: Customer},
 
 		// checkout
+		{Method: "GET", Path: "/v1/countries/{code}", App: "checkout", Access: Anyone},
 		{Method: "GET", Path: "/v1/addresses", App: "checkout", Access: Customer},
 		{Method: "POST", Path: "/v1/addresses", App: "checkout", Access: Customer, Key: KeyOptional},
 		{Method: "GET", Path: "/v1/addresses/{id}", App: "checkout", Access: Customer},

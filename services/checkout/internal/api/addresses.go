@@ -4,12 +4,11 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-	"golang.org/x/text/language"
 
 	"daprmall.dev/services/checkout/internal/checkout"
+	"daprmall.dev/services/checkout/internal/countries"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/page"
-	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/web"
 )
 
@@ -25,41 +24,25 @@ type addressView struct {
 
 func viewOf(a checkout.Address) addressView { return addressView{a.ID, a.PostalAddress} }
 
-// isCountry knows ISO 3166-1 alpha-2 codes (CLDR's list, without its aliases: the United Kingdom is GB, not UK).
-func isCountry(code string) bool {
-	if len(code) != 2 || code[0] < 'A' || code[0] > 'Z' || code[1] < 'A' || code[1] > 'Z' {
-		return false
-	}
-	r, err := language.ParseRegion(code)
-	return err == nil && r.IsCountry() && r.Canonicalize().String() == code
-}
-
 func place(c *gin.Context) (checkout.PostalAddress, error) {
-	// Addresses without states or postal codes send them empty; a missing field is a mistake.
+	// A country's rules say which of these may be left out.
 	var in struct {
 		checkout.PostalAddress
+		City       *string `json:"city"`
 		State      *string `json:"state"`
 		PostalCode *string `json:"postal_code"`
 	}
 	if err := web.Bind(c, &in); err != nil {
 		return in.PostalAddress, err
 	}
-	var missing []problem.Field
-	for _, f := range []struct {
-		name string
-		from *string
-		to   *string
-	}{{"state", in.State, &in.PostalAddress.State}, {"postal_code", in.PostalCode, &in.PostalAddress.PostalCode}} {
-		if f.from == nil {
-			missing = append(missing, problem.Field{Field: f.name, Message: "is missing"})
-			continue
+	for _, f := range []struct{ from, to *string }{{in.City, &in.PostalAddress.City},
+		{in.State, &in.PostalAddress.State}, {in.PostalCode, &in.PostalAddress.PostalCode}} {
+		if f.from != nil {
+			*f.to = *f.from
 		}
-		*f.to = *f.from
 	}
-	if len(missing) > 0 {
-		return in.PostalAddress, problem.Validation(missing...)
-	}
-	return in.PostalAddress, in.Check(isCountry)
+	p := in.Trim()
+	return p, p.Check(countries.Find)
 }
 
 func (h addressHandler) list(c *gin.Context) error {

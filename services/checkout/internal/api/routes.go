@@ -19,6 +19,9 @@ func Routes(
 ) {
 	gateway := server.Callers("api-gateway", "assistant")
 
+	// anyone: what an address in a country needs.
+	s.GET("/v1/countries/:code", gateway, server.Handle(showCountry))
+
 	a := addressHandler{addresses, keys}
 	list := s.Group("/v1/addresses", gateway, s.SignedIn)
 	// shopper: their addresses; somebody else's address is refused like a missing one.

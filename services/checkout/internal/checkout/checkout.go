@@ -4,11 +4,13 @@ package checkout
 
 import (
 	"errors"
+	"regexp"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"daprmall.dev/services/kit/money"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/text"
 )
 
 // Address is one of a shopper's addresses; an order keeps a copy of its PostalAddress.
@@ -29,27 +31,69 @@ type PostalAddress struct {
 	PostalCode string `json:"postal_code"`
 }
 
-// Check returns what is wrong with an address; isCountry knows the country codes.
-func (p PostalAddress) Check(isCountry func(string) bool) error {
-	var fields []problem.Field
-	length := func(name, value string, lo, hi int) {
-		if n := utf8.RuneCountInString(value); n > hi || utf8.RuneCountInString(strings.TrimSpace(value)) < lo {
-			fields = append(fields, problem.Field{Field: name, Message: "is missing or too long"})
-		}
+// Country says what addresses of a country need.
+type Country struct {
+	Code       string         // ISO 3166-1 alpha-2
+	Fields     []AddressField // those an address there has, in the order of the country; recipient and phone besides
+	PostalCode *regexp.Regexp // what a postal code may be
+}
+
+// AddressField is a field of an address as a form shows it.
+type AddressField struct {
+	Name     string // street, city, state or postal_code
+	Required bool
+	Label    string // what it is called there: a state may be a prefecture
+	Pattern  string // of a postal code, "" if the country has no rule
+	Example  string
+}
+
+var (
+	recipientRule = text.Rule{Required: true, Most: 100}
+	phoneRule     = text.Rule{Most: 32}
+)
+
+// Trim returns the address without spaces around its lines.
+func (p PostalAddress) Trim() PostalAddress {
+	for _, line := range []*string{&p.Recipient, &p.Phone, &p.Street, &p.City, &p.State, &p.PostalCode} {
+		*line = strings.TrimSpace(*line)
 	}
-	length("recipient", p.Recipient, 1, 100)
-	length("phone", p.Phone, 0, 32)
-	length("street", p.Street, 1, 200)
-	length("city", p.City, 1, 100)
-	length("state", p.State, 0, 100)
-	length("postal_code", p.PostalCode, 0, 20)
-	if !isCountry(p.Country) {
-		fields = append(fields, problem.Field{Field: "country", Message: "is not an ISO 3166-1 alpha-2 code"})
+	return p
+}
+
+// Check returns what is wrong with an address by the rules of its country.
+func (p PostalAddress) Check(find func(code string) (Country, bool)) error {
+	bad := slices.Concat(recipientRule.Check("recipient", p.Recipient), phoneRule.Check("phone", p.Phone))
+	country, known := find(p.Country)
+	if !known {
+		bad = append(bad, problem.Field{Field: "country", Message: "is not an ISO 3166-1 alpha-2 code"})
 	}
-	if len(fields) > 0 {
-		return problem.Validation(fields...)
+	required := map[string]bool{"street": true}
+	for _, f := range country.Fields {
+		required[f.Name] = f.Required
+	}
+	for _, line := range []struct {
+		field, value string
+		most         int
+	}{{"street", p.Street, 200}, {"city", p.City, 100}, {"state", p.State, 100}, {"postal_code", p.PostalCode, 20}} {
+		bad = append(bad, text.Rule{Required: required[line.field], Most: line.most}.Check(line.field, line.value)...)
+	}
+	if known && p.PostalCode != "" && !country.PostalCode.MatchString(p.PostalCode) {
+		bad = append(bad, problem.Field{Field: "postal_code", Message: "is not a postal code of " + country.Code +
+			country.example()})
+	}
+	if len(bad) > 0 {
+		return problem.Validation(bad...)
 	}
 	return nil
+}
+
+func (c Country) example() string {
+	for _, f := range c.Fields {
+		if f.Example != "" {
+			return "; one is " + f.Example
+		}
+	}
+	return ""
 }
 
 // Item asks for a quantity of a product.
