@@ -25,7 +25,7 @@ func TestInvalidIDsInPathsAreNotFound(t *testing.T) {
 		for _, id := range []string{"0", "-1", "1", "01", "1.5", "abc", "9223372036854775807", "9999999999999999999",
 			"99999999999999999999999", "null", "%00", "%2e%2e", "..%2fcart", "1%20OR%201=1",
 			"1;drop%20table%20orders", "%F0%9F%8D%B5", strings.Repeat("9", 2000)} {
-			path := strings.NewReplacer("{id}", id, "{product_id}", id).Replace(op.Path)
+			path := strings.NewReplacer("{id}", id, "{product_id}", id, "{code}", id).Replace(op.Path)
 			a := do(t, as(op, me), op.Method, path, jsonOf(mine.body(op)), headers(op)...)
 			want := []int{http.StatusNotFound}
 			if op.ID == "removeFromCart" && a.Status == http.StatusOK { // the product is not in the cart, as requested
@@ -73,6 +73,7 @@ func TestInvalidQueriesAreRefused(t *testing.T) {
 			"status":     {"", "lost", "paid,cancelled", "' OR 1=1 --"},
 			"q":          {strings.Repeat("x", 201), "%00", "%ff"},
 			"category":   {strings.Repeat("x", 65), "%00", "%ff"},
+			"seller_id":  {"", "0", "-1", "x", "1 OR 1=1", "99999999999999999999"},
 			"email":      {strings.Repeat("x", 255), "%00", "%ff"},
 		}
 		for _, p := range append(op.Query, parameter{Name: "surprise"}) {
@@ -105,7 +106,7 @@ func TestUnusualHeadersDoNotChangeAnswers(t *testing.T) {
 		if op.Method != http.MethodGet {
 			continue
 		}
-		missing := strings.NewReplacer("{id}", "1", "{product_id}", "1").Replace(op.Path)
+		missing := strings.NewReplacer("{id}", "1", "{product_id}", "1", "{code}", "XX").Replace(op.Path)
 		for _, path := range []string{mine.path(op, me), missing} {
 			want, got := do(t, as(op, me), op.Method, path, nil), do(t, as(op, me), op.Method, path, nil, odd...)
 			if got.Status != want.Status || got.Header.Get("Content-Type") != want.Header.Get("Content-Type") {

@@ -55,7 +55,7 @@ func (s targets) path(op operation, me member) string {
 			return strings.ReplaceAll(op.Path, "{id}", v)
 		}
 	}
-	return strings.ReplaceAll(op.Path, "{product_id}", s.product)
+	return strings.NewReplacer("{product_id}", s.product, "{code}", "CN").Replace(op.Path)
 }
 
 // body returns a valid body for a route, for tests to modify.
