@@ -103,9 +103,9 @@ func idempotencyKey(rule KeyRule, h http.Header) (string, error) {
 	if rule == KeyNone {
 		return "", nil
 	}
-	key, err := web.Key(h)
+	key, err := web.IdempotencyKey(h)
 	if err == nil && key == "" && rule == KeyRequired {
-		err = web.NeedKey()
+		err = web.IdempotencyKeyRequired()
 	}
 	return key, err
 }

@@ -15,7 +15,7 @@ import (
 
 // Keyed reads the request of a signed-in user with its Idempotency-Key, "" if none was sent.
 func Keyed(c *gin.Context, store *idempotency.Store) (keyed.Request, error) {
-	key, err := web.Key(c.Request.Header)
+	key, err := web.IdempotencyKey(c.Request.Header)
 	if err != nil || key == "" {
 		return keyed.Request{}, err
 	}
@@ -31,7 +31,7 @@ func Keyed(c *gin.Context, store *idempotency.Store) (keyed.Request, error) {
 func RequireKey(c *gin.Context, store *idempotency.Store) (keyed.Request, error) {
 	r, err := Keyed(c, store)
 	if err == nil && r.Key == "" {
-		err = web.NeedKey()
+		err = web.IdempotencyKeyRequired()
 	}
 	return r, err
 }

@@ -199,7 +199,7 @@ func TestKeysAreChecked(t *testing.T) {
 		t.Errorf("%d runs of refused requests", runs.Load())
 	}
 	d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: "+strings.Repeat("x", 255)).want(t, "255 characters", 201, "")
-	if code := problem.CodeOf(web.NeedKey()); code != "idempotency_key_required" {
+	if code := problem.CodeOf(web.IdempotencyKeyRequired()); code != "idempotency_key_required" {
 		t.Error(code)
 	}
 }

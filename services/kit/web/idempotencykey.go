@@ -7,12 +7,12 @@ import (
 	"daprmall.dev/services/kit/problem"
 )
 
-// KeyHeader carries a client's Idempotency-Key.
-const KeyHeader = "Idempotency-Key"
+// IdempotencyKeyHeader carries a client's Idempotency-Key.
+const IdempotencyKeyHeader = "Idempotency-Key"
 
-// Key reads the Idempotency-Key: 1 to 255 printable ASCII characters, "" if none was sent.
-func Key(h http.Header) (string, error) {
-	sent := h.Values(KeyHeader)
+// IdempotencyKey returns the key of a request: 1 to 255 printable ASCII characters, "" if none was sent.
+func IdempotencyKey(h http.Header) (string, error) {
+	sent := h.Values(IdempotencyKeyHeader)
 	if len(sent) == 0 {
 		return "", nil
 	}
@@ -25,8 +25,8 @@ func Key(h http.Header) (string, error) {
 
 func unprintable(r rune) bool { return r < ' ' || r > '~' }
 
-// NeedKey refuses a request without an Idempotency-Key.
-func NeedKey() error {
+// IdempotencyKeyRequired is the refusal of a request without an Idempotency-Key.
+func IdempotencyKeyRequired() error {
 	return problem.New(problem.BadRequest, "idempotency_key_required",
 		"Send an Idempotency-Key, so that trying again cannot do it twice.")
 }
