@@ -13,8 +13,8 @@ var (
 	nameInDoc = regexp.MustCompile("`([A-Za-z]+)`")
 )
 
-// docs/purchase.md leads through the code: its files and functions exist.
-func TestTheWalkThroughAPurchaseIsRight(t *testing.T) {
+// docs/purchase.md names files and functions of the code. Each of them must exist, so that a reader can follow it.
+func TestFilesAndFunctionsInPurchaseDocExist(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("..", "docs", "purchase.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -10,13 +10,14 @@ import (
 	"daprmall.dev/deploy/internal/apiclient"
 )
 
-// Whoever tries a list of cards is stopped after a few; another shopper is not.
-func TestTriesOfDeclinedCardsAreLimited(t *testing.T) {
+// A shopper whose cards are declined again and again gets 429, because they may be testing stolen cards. Another
+// shopper can still pay.
+func TestDeclinedCardsAreLimitedPerShopper(t *testing.T) {
 	setting(t, map[string]string{"gateway.rate.declined": "0.001/5"})
 	me, address := shopper(t)
 	p := product(t, "Card tea", 100, 10)
 	mine := order(t, me, address, p.ID, 1)
-	stopped := func() error {
+	limited := func() error {
 		for range 20 {
 			a, err := me.Pay(t.Context(), apiclient.Key(), mine.ID, apiclient.CardDeclined)
 			if err != nil {
@@ -29,9 +30,9 @@ func TestTriesOfDeclinedCardsAreLimited(t *testing.T) {
 				return fmt.Errorf("a declined card: %s", a)
 			}
 		}
-		return fmt.Errorf("twenty declined cards were all tried")
+		return fmt.Errorf("20 declined cards were all answered with card_declined, want 429")
 	}
-	if err := eventually(t.Context(), waitFor, stopped); err != nil { // the setting comes into force meanwhile
+	if err := eventually(t.Context(), waitFor, limited); err != nil { // the gateway reads the new setting after a while
 		t.Fatal(err)
 	}
 	other, address := shopper(t)

@@ -12,9 +12,9 @@ import (
 
 var update = flag.Bool("update", false, "write the table of simplified characters")
 
-// The table is what OpenCC maps characters to that stand alone. Its phrases are not used: a character must fold to the
-// same one wherever it stands.
-func TestSimplifiedIsWhatOpenCCSays(t *testing.T) {
+// simplified.txt holds what OpenCC maps each single character to. OpenCC's phrases are not used, because a character
+// must fold to the same one in every text.
+func TestSimplifiedMatchesOpenCC(t *testing.T) {
 	cc, err := opencc.New("t2s")
 	if err != nil {
 		t.Fatal(err)
