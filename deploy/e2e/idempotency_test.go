@@ -167,6 +167,9 @@ func TestRefusalsAreReplayed(t *testing.T) {
 	if err != nil || again.Header.Get("Idempotent-Replayed") != "true" || string(again.Body) != string(refusedFirst.Body) {
 		t.Errorf("the same key: %s, %v, want the first answer again", again, err)
 	}
+	if !strings.Contains(string(again.Body), "new Idempotency-Key") {
+		t.Errorf("the refusal does not say that only a new key helps: %s", again)
+	}
 	if a, err := me.Buy(t.Context(), apiclient.Key(), addressID, want); err != nil || a.Status != http.StatusCreated {
 		t.Errorf("a new key: %s, %v, want 201", a, err)
 	}

@@ -116,6 +116,7 @@ func (s *Store) finish(ctx context.Context, run keyed.Run, w keyed.Work, a keyed
 func described(ctx context.Context, a keyed.Answer) keyed.Answer {
 	if a.Refusal != nil {
 		doc, _ := problem.Describe(a.Refusal, telemetry.TraceOf(ctx).ID)
+		doc = keyed.Advise(doc)
 		a.Status = doc.Status
 		a.Body, _ = json.Marshal(doc) // strings and integers only
 	}

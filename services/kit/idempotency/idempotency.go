@@ -157,7 +157,7 @@ func (r row) answer(fingerprint []byte) (*keyed.Answer, error) {
 	case r.Status != nil && keyed.Kept(*r.Status): // older versions stored other statuses too
 		return &keyed.Answer{Status: *r.Status, ETag: r.Etag, Body: r.Body, EffectID: r.EffectID, Replayed: true}, nil
 	case r.Status == nil && r.Running:
-		return nil, problem.New(problem.Conflict, "request_in_progress",
+		return nil, problem.New(problem.Conflict, keyed.InProgress,
 			"The first request with this Idempotency-Key is still running.").After(time.Second)
 	}
 	return nil, nil

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"daprmall.dev/services/kit/config"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/problem"
@@ -170,6 +171,9 @@ func fail(c *gin.Context, err error) {
 		err = problem.NewUnavailable(err, time.Second, "A part of the mall cannot be reached right now.")
 	}
 	doc, retry := problem.Describe(err, web.TraceID(c))
+	if c.Request.Header.Get("Idempotency-Key") != "" {
+		doc = keyed.Advise(doc)
+	}
 	if doc.Status >= 500 {
 		if l, ok := c.Get(logKey); ok {
 			level := slog.LevelError

@@ -5,6 +5,7 @@ package keyed
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"daprmall.dev/services/kit/problem"
 )
@@ -38,6 +39,17 @@ func Created(body []byte) Answer { return Answer{Status: http.StatusCreated, Bod
 
 // Refuse is the answer of a request that is refused.
 func Refuse(why error) Answer { return Answer{Refusal: why} }
+
+// Advise adds to a refusal what the client must do: the key always gets this answer, also when the reason has gone.
+func Advise(doc problem.Document) problem.Document {
+	if Kept(doc.Status) && doc.Code != InProgress && !strings.Contains(doc.Detail, "Idempotency-Key") {
+		doc.Detail += " To try again, send a new Idempotency-Key."
+	}
+	return doc
+}
+
+// InProgress is the code of the refusal of a key whose first run has not ended. It is not stored.
+const InProgress = "request_in_progress"
 
 // Work is the steps of a request; all but Act may be nil. A definite error of Begin or Act refuses the request, and the
 // refusal is stored as its answer. Any other error ends the run without an answer: a repeat of the request runs again,

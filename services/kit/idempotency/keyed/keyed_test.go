@@ -33,3 +33,17 @@ func TestWhichAnswersAreStored(t *testing.T) {
 		}
 	}
 }
+
+// A refusal that a key will always get says so; one that passes does not.
+func TestAdvice(t *testing.T) {
+	for doc, want := range map[*problem.Document]bool{
+		{Status: 409, Code: "sold_out", Detail: "There is not enough."}:                    true,
+		{Status: 409, Code: InProgress, Detail: "The first request has not ended."}:        false,
+		{Status: 503, Code: "unavailable", Detail: "Come again."}:                          false,
+		{Status: 409, Code: "checkout_expired", Detail: "Try with a new Idempotency-Key."}: false,
+	} {
+		if got := Advise(*doc).Detail != doc.Detail; got != want {
+			t.Errorf("%s: advised %v, want %v", doc.Code, got, want)
+		}
+	}
+}
