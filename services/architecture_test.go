@@ -76,7 +76,7 @@ var only = []struct {
 		[]string{"*/internal/store", "*/internal/sandbox", "kit/"}},
 	{"github.com/gin-gonic/gin", "the web is seen only from api and the kit's HTTP packages",
 		[]string{"*/internal/api", "kit/web", "kit/page", "kit/profiling", "kit/server"}},
-	{"github.com/dapr/go-sdk", "kit/sidecar is the only door to Dapr", []string{"kit/sidecar"}},
+	{"github.com/dapr/go-sdk", "kit/sidecar is the only package that calls Dapr", []string{"kit/sidecar"}},
 	{"github.com/golang-jwt/", "tokens are made by auth and read by kit/identity",
 		[]string{"auth/internal/signing", "kit/identity"}},
 	{"github.com/stripe/", "one adapter knows Stripe", []string{"payment/internal/stripe"}},

@@ -26,7 +26,7 @@ const (
 	luaSocket    = "redislua.sock"
 )
 
-// luaOperations bounds what the component does for an app: the front door limits sign-ins and must not reach the stock
+// luaOperations bounds what the component does for an app: the gateway limits sign-ins and must not reach the stock
 // gate. What is not named here may use everything.
 var luaOperations = map[string]string{"api-gateway": "limit,attempt,settle"}
 

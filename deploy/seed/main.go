@@ -1,4 +1,4 @@
-// Command seed fills an empty mall with people and products to try it out, through the front door. It does nothing to a
+// Command seed fills an empty mall with people and products to try it out, through the gateway. It does nothing to a
 // mall that has been filled, or that has products of its own. The runner calls it on every start.
 package main
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"gorm.io/gorm"
 
 	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/kit/outbox"
@@ -101,6 +102,18 @@ func roundTrip(text []byte, like any) error {
 		return fmt.Errorf("it comes back as %s", again)
 	}
 	return nil
+}
+
+// CheckEventsAtEnd checks, when the test has ended, all events that it left in a service's outbox.
+func CheckEventsAtEnd(t testing.TB, db *gorm.DB, producer string) {
+	t.Helper()
+	t.Cleanup(func() {
+		var payloads []string
+		if err := db.Raw("SELECT payload FROM outbox ORDER BY seq").Scan(&payloads).Error; err != nil {
+			t.Error(err)
+		}
+		CheckEvents(t, producer, payloads)
+	})
 }
 
 // CheckEvents checks events that a service wrote against their schemas. payloads are those of the service's outbox.

@@ -203,7 +203,7 @@ func (in *Inbox) ReadAt(ctx context.Context, source string) (time.Time, error) {
 // updateMetrics updates the metrics of a feed after a round of any replica.
 func (in *Inbox) updateMetrics(ctx context.Context, f feed, err error) {
 	if err != nil && ctx.Err() == nil {
-		in.log.Error("feed not followed", "source", f.source, "error", err)
+		in.log.Error("the feed could not be read", "source", f.source, "error", err)
 		feedFailures.WithLabelValues(f.source).Inc()
 	}
 	// While the database is unreachable the gauges stay, and the failures above grow.

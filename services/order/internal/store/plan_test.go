@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"daprmall.dev/services/contracts/contractstest"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
@@ -18,7 +19,7 @@ import (
 // statement uses an index.
 func TestNoStatementReadsAllOrders(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
-	checkEventsAtEnd(t, db)
+	contractstest.CheckEventsAtEnd(t, db, "order")
 	n := postgrestest.Rows(t)
 	young := ids.FirstAt(time.Now().Add(-24 * time.Hour))
 	for table, first := range map[string]int64{"": young, "archived_": 1000} {

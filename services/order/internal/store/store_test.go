@@ -12,6 +12,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/contracts/contractstest"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/postgres/postgrestest"
@@ -28,7 +29,7 @@ func open(t *testing.T) (*gorm.DB, *order.Service) {
 func openWith(t *testing.T, timeout, grace time.Duration) (*gorm.DB, *order.Service) {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
-	checkEventsAtEnd(t, db)
+	contractstest.CheckEventsAtEnd(t, db, "order")
 	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
 	return db, order.NewService(s, func() time.Duration { return timeout }, func() time.Duration { return grace })
 }

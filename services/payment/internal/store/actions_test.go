@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"daprmall.dev/services/contracts/contractstest"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/problem"
@@ -101,7 +102,7 @@ type stripeFixture struct {
 func openStripe(t *testing.T) stripeFixture {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
-	checkEventsAtEnd(t, db)
+	contractstest.CheckEventsAtEnd(t, db, "payment")
 	there := stripetest.New(t)
 	provider := stripe.New(stripe.Config{APIKey: "sk_test_123", WebhookSecret: stripetest.Secret, URL: there.URL})
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"daprmall.dev/services/contracts/contractstest"
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/outbox"
@@ -19,7 +20,7 @@ import (
 func openJoined(t *testing.T) fixture {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, idempotency.Migrations, store.Migrations)
-	checkEventsAtEnd(t, db)
+	contractstest.CheckEventsAtEnd(t, db, "payment")
 	bank := postgrestest.Open(t, sandbox.Migrations)
 	line := &unreliable{Provider: sandbox.New(bank)}
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))

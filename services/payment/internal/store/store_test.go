@@ -11,6 +11,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/contracts/contractstest"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/problem"
@@ -81,7 +82,7 @@ type fixture struct {
 func open(t *testing.T) fixture {
 	t.Helper()
 	db, bank := postgrestest.Open(t, outbox.Migrations, store.Migrations), postgrestest.Open(t, sandbox.Migrations)
-	checkEventsAtEnd(t, db)
+	contractstest.CheckEventsAtEnd(t, db, "payment")
 	line := &unreliable{Provider: sandbox.New(bank)}
 	s := store.New(db, outbox.New(db, "payment", nil, slog.Default()))
 	service := payment.NewService(s, noOrders{}, nil, []payment.Provider{line}, func() string { return "sandbox" },

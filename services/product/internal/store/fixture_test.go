@@ -10,6 +10,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/contracts/contractstest"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/postgres/postgrestest"
@@ -61,7 +62,7 @@ func open(t *testing.T) *fixture {
 		feed: &inventorytest.Feed{}, metrics: &inventorytest.Metrics{}}
 	s.gate.Page = 1 // so that every test reads several pages
 	s.db = postgrestest.Open(t, outbox.Migrations, Migrations)
-	checkEventsAtEnd(t, s.db)
+	contractstest.CheckEventsAtEnd(t, s.db, "product")
 	s.next.Store(100)
 	s.use(s.db)
 	return s

@@ -11,6 +11,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/contracts/contractstest"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/problem"
@@ -21,7 +22,7 @@ import (
 func open(t *testing.T) (*gorm.DB, *store.Store) {
 	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
-	checkEventsAtEnd(t, db)
+	contractstest.CheckEventsAtEnd(t, db, "user")
 	return db, store.New(db, outbox.New(db, "user", nil, slog.Default()))
 }
 

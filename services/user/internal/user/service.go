@@ -199,6 +199,6 @@ func (s *Service) Change(ctx context.Context, id string, change func(u *User) (E
 
 func (s *Service) tell(ctx context.Context, u *User) {
 	if err := s.sessions.Revoke(ctx, u.s); err != nil {
-		s.log.WarnContext(ctx, "sessions not told at once, the event will", "user", u.s.ID, "error", err)
+		s.log.WarnContext(ctx, "auth could not be called at once, the event will tell it", "user", u.s.ID, "error", err)
 	}
 }
