@@ -15,11 +15,13 @@ const (
 	maxApplied = 200
 )
 
-// Line is a quantity of a product. Name is kept so that a product that is no longer sold can still be named.
+// Line is a quantity of a product. Name is kept so that a product that is no longer sold can still be named, Price so
+// that a shopper sees that it has changed.
 type Line struct {
 	ProductID string `json:"product_id"`
 	Quantity  int64  `json:"quantity"`
 	Name      string `json:"name"`
+	Price     int64  `json:"price,omitempty"`
 }
 
 // Cart is a shopper's cart, one document in the state store. It remembers which effects (orders, keyed requests) were
@@ -59,30 +61,30 @@ func CheckQuantity(n, lo int64) error {
 }
 
 // Add adds to a line or makes one.
-func (c *Cart) Add(productID, name string, quantity int64) error {
+func (c *Cart) Add(p Product, quantity int64) error {
 	if err := CheckQuantity(quantity, 1); err != nil {
 		return err
 	}
-	if i := c.find(productID); i >= 0 {
+	if i := c.find(p.ID); i >= 0 {
 		if err := CheckQuantity(c.Lines[i].Quantity+quantity, 1); err != nil {
 			return err
 		}
-		c.Lines[i].Quantity += quantity
+		c.Lines[i].Quantity, c.Lines[i].Price = c.Lines[i].Quantity+quantity, p.Price
 		return nil
 	}
 	if len(c.Lines) >= MaxLines {
 		return problem.Validation(problem.Field{Field: "product_id", Message: "would be the 101st product; a cart holds 100"})
 	}
-	c.Lines = append(c.Lines, Line{ProductID: productID, Quantity: quantity, Name: name})
+	c.Lines = append(c.Lines, Line{ProductID: p.ID, Quantity: quantity, Name: p.Name, Price: p.Price})
 	return nil
 }
 
 // Set changes the quantity of a line; 0 removes it.
-func (c *Cart) Set(productID, name string, quantity int64) error {
+func (c *Cart) Set(p Product, quantity int64) error {
 	if err := CheckQuantity(quantity, 0); err != nil {
 		return err
 	}
-	i := c.find(productID)
+	i := c.find(p.ID)
 	switch {
 	case quantity == 0 && i < 0:
 		return nil
@@ -90,9 +92,9 @@ func (c *Cart) Set(productID, name string, quantity int64) error {
 		c.Lines = slices.Delete(c.Lines, i, i+1)
 		return nil
 	case i < 0:
-		return c.Add(productID, name, quantity)
+		return c.Add(p, quantity)
 	}
-	c.Lines[i].Quantity = quantity
+	c.Lines[i].Quantity, c.Lines[i].Price = quantity, p.Price
 	return nil
 }
 

@@ -19,7 +19,7 @@ func TestQuantitiesStayWithinBounds(t *testing.T) {
 		if tt.have > 0 {
 			c.Lines = []Line{{ProductID: "1", Quantity: tt.have}}
 		}
-		if err := c.Add("1", "tea", tt.add); problem.KindOf(err) != tt.want {
+		if err := c.Add(Product{ID: "1", Name: "tea"}, tt.add); problem.KindOf(err) != tt.want {
 			t.Errorf("%d + %d: %v, want kind %q", tt.have, tt.add, err, tt.want)
 		}
 	}
@@ -28,14 +28,14 @@ func TestQuantitiesStayWithinBounds(t *testing.T) {
 func TestCartHoldsAHundredProducts(t *testing.T) {
 	c := Cart{}
 	for i := range MaxLines {
-		if err := c.Add(fmt.Sprint(i+1), "x", 1); err != nil {
+		if err := c.Add(Product{ID: fmt.Sprint(i + 1), Name: "x"}, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Add("1000", "x", 1); problem.KindOf(err) != problem.Invalid {
+	if err := c.Add(Product{ID: "1000", Name: "x"}, 1); problem.KindOf(err) != problem.Invalid {
 		t.Errorf("101st product: %v, want invalid", err)
 	}
-	if err := c.Add("5", "x", 1); err != nil {
+	if err := c.Add(Product{ID: "5", Name: "x"}, 1); err != nil {
 		t.Errorf("more of a product it has: %v", err)
 	}
 }
@@ -57,7 +57,7 @@ func TestAddsAndOrdersTakeEffectOnce(t *testing.T) {
 					c.Take([]Line{{ProductID: product, Quantity: n}})
 					return nil
 				}
-				return c.Add(product, "x", n)
+				return c.Add(Product{ID: product, Name: "x"}, n)
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -81,4 +81,40 @@ func TestAddsAndOrdersTakeEffectOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A cart says what checkout would say of each line.
+func TestLinesSayTheirState(t *testing.T) {
+	c := Cart{Lines: []Line{{ProductID: "1", Quantity: 2, Price: 100}, {ProductID: "2", Quantity: 2, Price: 100},
+		{ProductID: "3", Quantity: 2, Price: 100}, {ProductID: "4", Quantity: 2, Price: 100, Name: "Gone"}}}
+	s := NewService(nil, nil, func() string { return "CNY" })
+	v, err := s.render(c, map[string]Product{"1": {ID: "1", Price: 100, Available: 2},
+		"2": {ID: "2", Price: 120, Available: 1},
+		"3": {ID: "3", Price: 100}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []State{Available, FewerLeft, SoldOut, NotForSale}
+	for i, line := range v.Items {
+		if line.State != want[i] || line.SeenPrice != 100 {
+			t.Errorf("line %d: %+v, want the state %s and the seen price 100", i, line, want[i])
+		}
+	}
+}
+
+// The seen price is that of the last change of the line.
+func TestTheSeenPriceFollowsTheShopper(t *testing.T) {
+	var c Cart
+	for _, step := range []func() error{
+		func() error { return c.Add(Product{ID: "1", Price: 100}, 1) },
+		func() error { return c.Add(Product{ID: "1", Price: 120}, 1) },
+		func() error { return c.Set(Product{ID: "1", Price: 130}, 5) },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.Lines[0].Price != 130 || c.Lines[0].Quantity != 5 {
+		t.Errorf("%+v", c.Lines[0])
+	}
 }

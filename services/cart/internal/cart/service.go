@@ -50,6 +50,29 @@ type ViewLine struct {
 	Price     int64  `json:"price"`
 	Available int64  `json:"available"`
 	LineTotal int64  `json:"line_total"`
+	State     State  `json:"state"`
+	SeenPrice int64  `json:"seen_price,omitempty"` // when the shopper added it or set its quantity; 0: not known
+}
+
+// State says whether a line can be bought as it is.
+type State string
+
+// The states of a line.
+const (
+	Available  State = "available"
+	FewerLeft  State = "fewer_left"
+	SoldOut    State = "sold_out"
+	NotForSale State = "not_for_sale"
+)
+
+func stateOf(quantity int64, p Product) State {
+	switch {
+	case p.Available <= 0:
+		return SoldOut
+	case p.Available < quantity:
+		return FewerLeft
+	}
+	return Available
 }
 
 // View is a cart as the contract shows it.
@@ -77,7 +100,7 @@ func (s *Service) Show(ctx context.Context, userID string) (View, error) {
 // Add adds a product that is on sale. effect identifies the request, so that a repetition has no effect.
 func (s *Service) Add(ctx context.Context, userID, productID string, quantity int64, effect string) (View, error) {
 	return s.changeWithProduct(ctx, userID, productID, func(c *Cart, p Product) error {
-		return c.ApplyOnce(effect, func() error { return c.Add(productID, p.Name, quantity) })
+		return c.ApplyOnce(effect, func() error { return c.Add(p, quantity) })
 	})
 }
 
@@ -90,12 +113,12 @@ func (s *Service) Set(ctx context.Context, userID, productID string, quantity in
 		return s.Remove(ctx, userID, productID)
 	}
 	return s.changeWithProduct(ctx, userID, productID,
-		func(c *Cart, p Product) error { return c.Set(productID, p.Name, quantity) })
+		func(c *Cart, p Product) error { return c.Set(p, quantity) })
 }
 
 // Remove removes a product.
 func (s *Service) Remove(ctx context.Context, userID, productID string) (View, error) {
-	c, err := s.store.Change(ctx, userID, func(c *Cart) error { return c.Set(productID, "", 0) })
+	c, err := s.store.Change(ctx, userID, func(c *Cart) error { return c.Set(Product{ID: productID}, 0) })
 	if err != nil {
 		return View{}, err
 	}
@@ -157,9 +180,9 @@ func (s *Service) render(c Cart, products map[string]Product) (View, error) {
 	v := View{Items: []ViewLine{}, Currency: s.currency()}
 	total := money.Of(0, v.Currency)
 	for _, l := range c.Lines {
-		line := ViewLine{ProductID: l.ProductID, Quantity: l.Quantity, Name: l.Name}
+		line := ViewLine{ProductID: l.ProductID, Quantity: l.Quantity, Name: l.Name, State: NotForSale, SeenPrice: l.Price}
 		if p, ok := products[l.ProductID]; ok {
-			line.Name, line.Price, line.Available = p.Name, p.Price, p.Available
+			line.Name, line.Price, line.Available, line.State = p.Name, p.Price, p.Available, stateOf(l.Quantity, p)
 		}
 		sum, err := money.Of(line.Price, v.Currency).Times(l.Quantity)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -122,7 +123,11 @@ func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) 
 		return nil, fmt.Errorf("hold stock for order %s: %w", r.OrderID, err)
 	}
 	if len(held.Shortages) > 0 {
-		return s.refuse(ctx, r, soldOut(held.Shortages), first && time.Since(began) < surelyAloneFor, held.StillHeld)
+		why := soldOut(held.Shortages)
+		if held.StillHeld {
+			why = notForSale(held.Shortages)
+		}
+		return s.refuse(ctx, r, why, first && time.Since(began) < surelyAloneFor, held.StillHeld)
 	}
 	totals, err := s.shipping().Price(held.Lines, s.currency())
 	if err != nil {
@@ -177,6 +182,25 @@ func soldOut(shortages []Shortage) error {
 	return e
 }
 
+// notForSale names products that were removed, or whose seller may not sell.
+func notForSale(products []Shortage) error {
+	e := problem.New(problem.Conflict, "not_for_sale", "Something that you want to buy is not for sale any more.")
+	for _, p := range products {
+		e = e.With(problem.Field{Field: p.ProductID, Message: "is not for sale"})
+	}
+	return e
+}
+
+// missing are the items without a line.
+func missing(items []Item, lines []Line) (products []Shortage) {
+	for _, it := range items {
+		if !slices.ContainsFunc(lines, func(l Line) bool { return l.ProductID == it.ProductID }) {
+			products = append(products, Shortage{ProductID: it.ProductID})
+		}
+	}
+	return products
+}
+
 // Quote prices items, or the cart if items is nil, without holding anything.
 func (s *Service) Quote(ctx context.Context, items []Item) ([]Line, Totals, error) {
 	fromCart := items == nil
@@ -190,11 +214,11 @@ func (s *Service) Quote(ctx context.Context, items []Item) ([]Line, Totals, erro
 	if err != nil {
 		return nil, Totals{}, err
 	}
-	if len(lines) < len(items) && !fromCart {
-		return nil, Totals{}, problem.NewNotFound("product")
-	}
-	if len(lines) == 0 { // nothing in the cart is for sale any more
-		return nil, Totals{}, problem.New(problem.Invalid, "empty_cart", "Nothing in the cart is on sale any more.")
+	if len(lines) < len(items) {
+		if !fromCart {
+			return nil, Totals{}, problem.NewNotFound("product")
+		}
+		return nil, Totals{}, notForSale(missing(items, lines)) // as the checkout would
 	}
 	totals, err := s.shipping().Price(lines, s.currency())
 	return lines, totals, err

@@ -225,7 +225,7 @@ func TestARemovedProductIsRefusedButExistingOrdersKeepIt(t *testing.T) {
 	for _, alone := range []bool{true, false} {
 		w := newFakePeers()
 		w.offSale = true
-		if _, err := newService(w).Run(t.Context(), rec(2), alone); problem.CodeOf(err) != "sold_out" || w.left != 10 ||
+		if _, err := newService(w).Run(t.Context(), rec(2), alone); problem.CodeOf(err) != "not_for_sale" || w.left != 10 ||
 			w.fenced["1"] == alone {
 			t.Errorf("alone %v: %v, %d left, fenced %v; want a refusal and everything released", alone, err, w.left,
 				w.fenced["1"])
