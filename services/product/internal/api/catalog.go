@@ -74,7 +74,7 @@ func (h handler) create(c *gin.Context) error {
 		Description *string `json:"description"`
 		Category    string  `json:"category"`
 		ImageURL    string  `json:"image_url"`
-		Price       *int64  `json:"price"`
+		Price       *price  `json:"price"`
 		Stock       *int64  `json:"stock"`
 	}
 	if err := web.Bind(c, &in); err != nil {
@@ -86,6 +86,10 @@ func (h handler) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	amount, text, err := in.Price.read()
+	if err != nil {
+		return err
+	}
 	ctx := c.Request.Context()
 	id, err := h.keys.Effect(ctx)
 	if err != nil {
@@ -93,7 +97,7 @@ func (h handler) create(c *gin.Context) error {
 	}
 	v, err := h.catalog.Create(ctx, id, actor(c), catalog.CreateParams{
 		Name: *in.Name, Description: *in.Description, Category: in.Category, ImageURL: encodedImage(in.ImageURL),
-		Price: *in.Price, Stock: *in.Stock,
+		Price: *amount, PriceText: text, Stock: *in.Stock,
 	})
 	if err != nil {
 		return err
@@ -123,15 +127,20 @@ func (h handler) change(c *gin.Context) error {
 		Description *string `json:"description"`
 		Category    *string `json:"category"`
 		ImageURL    *string `json:"image_url"`
-		Price       *int64  `json:"price"`
+		Price       *price  `json:"price"`
 	}
 	if err := web.Bind(c, &in); err != nil {
+		return err
+	}
+	amount, text, err := in.Price.read()
+	if err != nil {
 		return err
 	}
 	if in.ImageURL != nil {
 		*in.ImageURL = encodedImage(*in.ImageURL)
 	}
-	v, err := h.catalog.Change(c.Request.Context(), id, actor(c), version, catalog.Change(in))
+	v, err := h.catalog.Change(c.Request.Context(), id, actor(c), version, catalog.Change{Name: in.Name,
+		Description: in.Description, Category: in.Category, ImageURL: in.ImageURL, Price: amount, PriceText: text})
 	if err != nil {
 		return err
 	}

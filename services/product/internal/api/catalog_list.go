@@ -129,10 +129,10 @@ func query(c *gin.Context) (catalog.Query, error) {
 	if sort, given := c.GetQuery("sort"); given && sort == "" {
 		return catalog.Query{}, problem.Validation(problem.Field{Field: "sort", Message: "must not be empty"})
 	}
-	if q.MinPrice, err = price(c, "min_price"); err != nil {
+	if q.MinPrice, err = priceParam(c, "min_price"); err != nil {
 		return catalog.Query{}, err
 	}
-	if q.MaxPrice, err = price(c, "max_price"); err != nil {
+	if q.MaxPrice, err = priceParam(c, "max_price"); err != nil {
 		return catalog.Query{}, err
 	}
 	if q, err = q.Normal(); err != nil {
@@ -146,7 +146,7 @@ func query(c *gin.Context) (catalog.Query, error) {
 	return q, nil
 }
 
-func price(c *gin.Context, name string) (*int64, error) {
+func priceParam(c *gin.Context, name string) (*int64, error) {
 	raw, ok := c.GetQuery(name)
 	if !ok {
 		return nil, nil

@@ -60,7 +60,8 @@ type CreateParams struct {
 	Description string
 	Category    string
 	ImageURL    string
-	Price       int64
+	Price       int64  // in minor units
+	PriceText   string // or as a decimal text: "9.99"
 	Stock       int64
 }
 
@@ -80,7 +81,8 @@ func New(id string, by Actor, d CreateParams, currency string, at time.Time) (*P
 		Category: strings.TrimSpace(d.Category), ImageURL: d.ImageURL, Price: money.Of(d.Price, currency),
 		Version: 1, CreatedAt: at, UpdatedAt: at,
 	}}
-	bad := p.check()
+	bad := p.readPrice(d.PriceText)
+	bad = append(bad, p.check()...)
 	if d.Stock < 0 || d.Stock > inventory.MaxQuantity {
 		bad = append(bad, problem.Field{Field: "stock", Message: "must be 0 to 1000000000"})
 	}
@@ -97,10 +99,12 @@ type Change struct {
 	Category    *string
 	ImageURL    *string
 	Price       *int64
+	PriceText   string // or as a decimal text, "" for none
 }
 
 func (c Change) empty() bool {
-	return c.Name == nil && c.Description == nil && c.Category == nil && c.ImageURL == nil && c.Price == nil
+	return c.Name == nil && c.Description == nil && c.Category == nil && c.ImageURL == nil && c.Price == nil &&
+		c.PriceText == ""
 }
 
 // Change changes the product if it still has the version that the caller read. Another seller's product looks like a
@@ -126,7 +130,8 @@ func (p *Product) Change(by Actor, version int64, c Change, at time.Time) error 
 	if c.Price != nil {
 		next.attributes.Price.Amount = *c.Price
 	}
-	if bad := next.check(); len(bad) > 0 {
+	bad := next.readPrice(c.PriceText)
+	if bad = append(bad, next.check()...); len(bad) > 0 {
 		return problem.Validation(bad...)
 	}
 	next.attributes.Version++
@@ -166,6 +171,22 @@ func (p *Product) mayTouch(by Actor) error {
 // Missing refuses a product that does not exist or is not the caller's.
 func Missing() error { return problem.NewNotFound("product") }
 
+// readPrice sets the price from a decimal text in the product's currency, if there is one.
+func (p *Product) readPrice(text string) []problem.Field {
+	if text == "" {
+		return nil
+	}
+	currency := p.attributes.Price.Currency
+	amount, err := money.ParseDecimal(text, currency)
+	if err != nil {
+		p.attributes.Price.Amount = 1 // one complaint is enough
+		return []problem.Field{{Field: "price", Message: "must be an amount of " + currency + " like " +
+			money.Of(1299, currency).Decimal()}}
+	}
+	p.attributes.Price.Amount = amount
+	return nil
+}
+
 // Texts of a product; openapi.yaml has the same limits.
 var (
 	nameRule        = text.Rule{Required: true, Most: 200}
@@ -183,8 +204,9 @@ func (p *Product) check() []problem.Field {
 		bad = append(bad, problem.Field{Field: "image_url", Message: message})
 	}
 	if f.Price.Amount < 1 || f.Price.Amount > maxPrice {
-		bad = append(bad, problem.Field{Field: "price", Message: "must be 1 to 99999999999 minor units of " +
-			f.Price.Currency})
+		bad = append(bad, problem.Field{Field: "price", Message: "must be " +
+			money.Of(1, f.Price.Currency).Decimal() + " to " + money.Of(maxPrice, f.Price.Currency).Decimal() + " " +
+			f.Price.Currency + " (1 to 99999999999 minor units)"})
 	}
 	return bad
 }

@@ -41,6 +41,9 @@ func TestNewProductsAreChecked(t *testing.T) {
 		"turned name":      {with(func(d *CreateParams) { d.Name = "\u202egnp.exe" }), "name"},
 		"turned text":      {with(func(d *CreateParams) { d.Description = "\u2066x" }), "description"},
 		"a line of groups": {with(func(d *CreateParams) { d.Category = "a\u2028b" }), "category"},
+		"price of words":   {with(func(d *CreateParams) { d.PriceText = "cheap" }), "price"},
+		"three decimals":   {with(func(d *CreateParams) { d.PriceText = "1.999" }), "price"},
+		"free by text":     {with(func(d *CreateParams) { d.PriceText = "0.00" }), "price"},
 		"free":             {with(func(d *CreateParams) { d.Price = 0 }), "price"},
 		"negative price":   {with(func(d *CreateParams) { d.Price = -1 }), "price"},
 		"negative stock":   {with(func(d *CreateParams) { d.Stock = -1 }), "stock"},
@@ -125,5 +128,17 @@ func TestQueriesAreChecked(t *testing.T) {
 		if q, err := (Query{Words: words, PageSize: 20}).Normal(); err != nil || q.Sort != want {
 			t.Errorf("q=%q sorts by %q, %v, want %q", words, q.Sort, err, want)
 		}
+	}
+}
+
+func TestAPriceMayBeText(t *testing.T) {
+	p, err := New("1", Actor{UserID: "5", Seller: true}, CreateParams{Name: "Teapot", PriceText: "12.99"}, "CNY",
+		time.Now())
+	if err != nil || p.Attributes().Price.Amount != 1299 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	err = p.Change(Actor{UserID: "5"}, 1, Change{PriceText: "7"}, time.Now())
+	if err != nil || p.Attributes().Price.Amount != 700 {
+		t.Errorf("%+v, %v", p.Attributes(), err)
 	}
 }
