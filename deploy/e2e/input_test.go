@@ -87,9 +87,17 @@ func schemaViolations(good map[string]any, s schema) []badBody {
 			loud[strings.ToUpper(field)] = value
 			all = append(all, badBody{field + " in capitals", loud, refused, nil})
 		}
+		if choices, ok := p["oneOf"].([]any); ok { // a number, or a text with decimals
+			for _, wrong := range []any{"", "x", "-5", "5,00", "1e3", "0.001", "0x10"} {
+				with(fmt.Sprintf("= %q", wrong), field, wrong)
+			}
+			p = asSchema(choices[0])
+		} else if p.text("type") == "integer" {
+			with("= a text", field, "5")
+		}
 		switch p.text("type") {
 		case "integer":
-			for _, wrong := range []any{"5", 1.5, true, []any{1}, map[string]any{}, json.Number("1e30"),
+			for _, wrong := range []any{1.5, true, []any{1}, map[string]any{}, json.Number("1e30"),
 				json.Number("99999999999999999999"), json.Number("9223372036854775807"), json.Number("-9223372036854775808")} {
 				with(fmt.Sprint("= ", wrong), field, wrong)
 			}
