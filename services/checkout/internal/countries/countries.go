@@ -72,7 +72,10 @@ func (r rule) country(code string) checkout.Country {
 		case 'Z':
 			f.Name, f.Label, f.Example = "postal_code", or(r.Postal, "postal_code"), r.Example
 			if r.Zip != "" {
-				f.Pattern = "^(" + regexp.QuoteMeta(r.Prefix) + ")?(" + r.Zip + ")$"
+				f.Pattern = "^(" + r.Zip + ")$"
+				if r.Prefix != "" {
+					f.Pattern = "^(" + regexp.QuoteMeta(r.Prefix) + ")?(" + r.Zip + ")$"
+				}
 				country.PostalCode = regexp.MustCompile("(?i)" + f.Pattern)
 			}
 		}
