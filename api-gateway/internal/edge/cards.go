@@ -4,30 +4,30 @@ import (
 	"net/http"
 	"time"
 
+	"daprmall.dev/api-gateway/internal/limit"
 	"github.com/gin-gonic/gin"
 )
 
 // forwardPayment forwards a payment within the limits for declined cards: whoever has a list of stolen cards would find
-// out which of them are good. A payment reserves a token of the user and one of the client address, so that many at
-// once do not pass, and takes them if the card was declined. A stored answer to a repeated request is no new try.
+// out which of them are good. Only a declined card counts, so any number of good ones pass at once; those that were let
+// in together and declined make the wait the longer. A stored answer to a repeated request is no new try.
 func (g *Gateway) forwardPayment(c *gin.Context, client string, out call) error {
-	ofUser, ok, retry := g.Limits.Declined.Borrow(out.user, time.Now())
-	if !ok {
-		g.Metrics.limited.WithLabelValues("declined").Inc()
-		return errTooManyRequests(retry)
+	limits := []struct {
+		name, who string
+		buckets   *limit.Buckets
+	}{{"declined", out.user, g.Limits.Declined}, {"declined_address", client, g.Limits.DeclinedAt}}
+	for _, l := range limits {
+		if ok, retry := l.buckets.Check(l.who, time.Now()); !ok {
+			g.Metrics.limited.WithLabelValues(l.name).Inc()
+			return errTooManyRequests(retry)
+		}
 	}
-	declined := false
-	defer func() { ofUser(declined) }()
-	ofAddress, ok, retry := g.Limits.DeclinedAt.Borrow(client, time.Now())
-	if !ok {
-		g.Metrics.limited.WithLabelValues("declined_address").Inc()
-		return errTooManyRequests(retry)
-	}
-	defer func() { ofAddress(declined) }()
 	err := g.Proxy.Forward(c.Writer, c.Request, out)
-	declined = c.Writer.Status() == http.StatusPaymentRequired && c.Writer.Header().Get("Idempotent-Replayed") == ""
-	if declined {
+	if c.Writer.Status() == http.StatusPaymentRequired && c.Writer.Header().Get("Idempotent-Replayed") == "" {
 		g.Metrics.declined.Inc()
+		for _, l := range limits {
+			l.buckets.Charge(l.who, time.Now())
+		}
 	}
 	return err
 }

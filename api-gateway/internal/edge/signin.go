@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/services/kit/mailbox"
 )
 
 // deviceCookie identifies a browser, so that the sign-in limit recognises a device that has signed in to an account
@@ -90,7 +91,8 @@ func deviceOf(c *gin.Context) string {
 	return value
 }
 
-// emailIn returns the email in a body, in the form in which the user service compares emails, "" if there is none.
+// emailIn returns the email in a body, in the form in which the user service keeps emails, "" if there is none: all
+// spellings of one mailbox share their limits.
 func emailIn(body []byte) string {
 	var b struct {
 		Email string `json:"email"`
@@ -98,5 +100,9 @@ func emailIn(body []byte) string {
 	if json.Unmarshal(body, &b) != nil { // the service will refuse it
 		return ""
 	}
-	return strings.ToLower(strings.TrimSpace(b.Email))
+	email := strings.ToLower(strings.TrimSpace(b.Email))
+	if forms := mailbox.Forms(email); len(forms) > 0 {
+		return forms[0]
+	}
+	return email
 }

@@ -1,7 +1,6 @@
 package limit
 
 import (
-	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -20,17 +19,12 @@ const maxBuckets = 50_000
 // Buckets are the token buckets of one class of callers in this process.
 type Buckets struct {
 	rate    func() RateLimit
-	buckets *lru.Cache[string, *tokens]
-}
-
-type tokens struct {
-	*rate.Limiter
-	borrowed atomic.Int64
+	buckets *lru.Cache[string, *rate.Limiter]
 }
 
 // NewBuckets makes buckets whose rate may change while they are in use.
 func NewBuckets(current func() RateLimit) *Buckets {
-	cache, err := lru.New[string, *tokens](maxBuckets)
+	cache, err := lru.New[string, *rate.Limiter](maxBuckets)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
@@ -43,36 +37,35 @@ func (b *Buckets) Take(who string, now time.Time) (ok bool, retry time.Duration)
 	if bucket.AllowN(now, 1) {
 		return true, 0
 	}
-	return false, bucket.until(1, now)
+	return false, untilNext(bucket, now)
 }
 
-// Borrow reserves a token until settle says whether it is taken: whether what the bucket limits has happened. If all
-// tokens are taken or reserved, Borrow returns the time until the next one.
-func (b *Buckets) Borrow(who string, now time.Time) (settle func(taken bool), ok bool, retry time.Duration) {
+// Check is Take without taking the token: whether it is due shows later, and then Charge takes it.
+func (b *Buckets) Check(who string, now time.Time) (ok bool, retry time.Duration) {
 	bucket := b.of(who, now)
-	needed := float64(bucket.borrowed.Add(1))
-	if bucket.TokensAt(now) < needed {
-		bucket.borrowed.Add(-1)
-		return nil, false, bucket.until(needed, now)
+	if bucket.TokensAt(now) >= 1 {
+		return true, 0
 	}
-	return func(taken bool) {
-		bucket.borrowed.Add(-1)
-		if taken {
-			bucket.Allow()
-		}
-	}, true, 0
+	return false, untilNext(bucket, now)
 }
 
-// until returns the time until a bucket has so many tokens.
-func (t *tokens) until(needed float64, now time.Time) time.Duration {
-	return time.Duration((needed - t.TokensAt(now)) / float64(t.Limit()) * float64(time.Second))
+// Charge takes a token, also one that is not there yet: who had many checked at once waits the longer for the next. The
+// debt is at most a burst, because others may share the bucket.
+func (b *Buckets) Charge(who string, now time.Time) {
+	if bucket := b.of(who, now); bucket.TokensAt(now) > -float64(bucket.Burst()) {
+		bucket.ReserveN(now, 1)
+	}
 }
 
-func (b *Buckets) of(who string, now time.Time) *tokens {
+func untilNext(bucket *rate.Limiter, now time.Time) time.Duration {
+	return time.Duration((1 - bucket.TokensAt(now)) / float64(bucket.Limit()) * float64(time.Second))
+}
+
+func (b *Buckets) of(who string, now time.Time) *rate.Limiter {
 	limit := b.rate()
 	bucket, found := b.buckets.Get(who)
 	if !found {
-		fresh := &tokens{Limiter: rate.NewLimiter(rate.Limit(limit.PerSecond), limit.Burst)}
+		fresh := rate.NewLimiter(rate.Limit(limit.PerSecond), limit.Burst)
 		if bucket, found, _ = b.buckets.PeekOrAdd(who, fresh); !found {
 			bucket = fresh
 		}

@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -24,31 +25,31 @@ func TestABucketRefillsOverTime(t *testing.T) {
 	}
 }
 
-func TestABorrowedTokenMayComeBack(t *testing.T) {
-	now := time.Now()
-	b := NewBuckets(func() RateLimit { return RateLimit{PerSecond: 0.001, Burst: 2} })
-	borrow := func() func(bool) {
-		t.Helper()
-		settle, ok, _ := b.Borrow("a", now)
-		if !ok {
-			t.Fatal("refused, though a token is there")
+// Checking takes nothing; what is charged beyond the tokens is a debt.
+func TestChargesBeyondTheTokensAreADebt(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	b := NewBuckets(func() RateLimit { return RateLimit{PerSecond: 0.1, Burst: 2} })
+	for range 5 {
+		if ok, _ := b.Check("a", now); !ok {
+			t.Fatal("refused, though nothing was charged")
 		}
-		return settle
 	}
-	for range 3 {
-		first, second := borrow(), borrow()
-		if _, ok, retry := b.Borrow("a", now); ok || retry <= 0 {
-			t.Errorf("while both are reserved: %v, retry %v", ok, retry)
+	for charges, want := range map[int]time.Duration{3: 20 * time.Second, 50: 30 * time.Second} {
+		who := fmt.Sprint(charges)
+		for range charges {
+			b.Charge(who, now)
 		}
-		first(false)
-		second(false)
+		if ok, retry := b.Check(who, now); ok || retry != want {
+			t.Errorf("after %d charges of two tokens: %v, retry %v; want refused for %v", charges, ok, retry, want)
+		}
 	}
-	borrow()(true)
-	borrow()(true)
-	if _, ok, retry := b.Borrow("a", now); ok || retry < 900*time.Second || retry > 1000*time.Second {
-		t.Errorf("after both were taken: %v, retry %v; want refused for 1000 s", ok, retry)
+	if ok, _ := b.Check("3", now.Add(19*time.Second)); ok {
+		t.Error("the debt is forgotten")
 	}
-	if _, ok, _ := b.Borrow("b", now); !ok {
+	if ok, _ := b.Check("3", now.Add(20*time.Second)); !ok {
+		t.Error("refused after the time in retry")
+	}
+	if ok, _ := b.Check("b", now); !ok {
 		t.Error("another one is refused")
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"gorm.io/gorm"
 
@@ -41,7 +42,7 @@ func (s *Store) IndexAgain(ctx context.Context) (more bool, err error) {
 	var rows []row
 	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
 		err := tx.Raw("SELECT "+columns+` FROM products p
-			WHERE (p.search_rules < 2 OR p.search_version <> p.version) AND p.deleted_at IS NULL
+			WHERE (p.search_rules < `+strconv.Itoa(searchRules)+` OR p.search_version <> p.version) AND p.deleted_at IS NULL
 			ORDER BY p.id LIMIT ? FOR UPDATE SKIP LOCKED`, indexBatch).Scan(&rows).Error
 		if err != nil {
 			return err

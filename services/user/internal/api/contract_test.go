@@ -6,11 +6,11 @@ import (
 	"testing"
 
 	"daprmall.dev/services/contracts/contractstest"
+	"daprmall.dev/services/kit/mailbox"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/user/internal/api"
 	"daprmall.dev/services/user/internal/argon"
-	"daprmall.dev/services/user/internal/mailbox"
 	"daprmall.dev/services/user/internal/store"
 	"daprmall.dev/services/user/internal/strength"
 	"daprmall.dev/services/user/internal/user"

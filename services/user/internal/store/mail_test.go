@@ -12,8 +12,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/kit/mailbox"
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/user/internal/mailbox"
 	"daprmall.dev/services/user/internal/store"
 	"daprmall.dev/services/user/internal/user"
 )
