@@ -6,6 +6,7 @@
 package countries
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"regexp"
@@ -66,11 +67,11 @@ func (r rule) country(code string) checkout.Country {
 		case 'A':
 			f.Name, f.Label, f.Required = "street", "street", true
 		case 'C':
-			f.Name, f.Label = "city", or(r.City, "city")
+			f.Name, f.Label = "city", cmp.Or(r.City, "city")
 		case 'S':
-			f.Name, f.Label = "state", or(r.State, "province")
+			f.Name, f.Label = "state", cmp.Or(r.State, "province")
 		case 'Z':
-			f.Name, f.Label, f.Example = "postal_code", or(r.Postal, "postal_code"), r.Example
+			f.Name, f.Label, f.Example = "postal_code", cmp.Or(r.Postal, "postal_code"), r.Example
 			if r.Zip != "" {
 				f.Pattern = "^(" + r.Zip + ")$"
 				if r.Prefix != "" {
@@ -82,13 +83,6 @@ func (r rule) country(code string) checkout.Country {
 		country.Fields = append(country.Fields, f)
 	}
 	return country
-}
-
-func or(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 func isCountry(code string) bool {
