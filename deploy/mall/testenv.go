@@ -297,7 +297,7 @@ func (t *tests) endToEnd(ctx context.Context, flags []string) {
 	takeDown("--purge")
 	before := t.count.Failed
 	fmt.Printf("  end-to-end tests, on their own mall (MALL_HOME=%s MALL_PORT_BASE=%d)\n", home, base)
-	t.gotest(ctx, true, append(append([]string{"-tags", "e2e", "-timeout=30m"}, flags...), "./deploy/e2e/..."), env)
+	t.gotest(ctx, true, endToEndArgs(flags), env)
 	if t.count.Failed > before {
 		takeDown()
 		t.board.Say("  logs of the tests' mall: %s", filepath.Join(home, "log"))
@@ -316,4 +316,10 @@ func without(env []string, names ...string) []string {
 		}
 	}
 	return out
+}
+
+// endToEndArgs are the arguments of go test. A result is never taken from go's cache: it cannot know that the services,
+// which are not part of the test program, have changed.
+func endToEndArgs(flags []string) []string {
+	return append(append([]string{"-tags", "e2e", "-timeout=30m", "-count=1"}, flags...), "./deploy/e2e/...")
 }
