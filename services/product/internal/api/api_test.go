@@ -210,7 +210,8 @@ func TestPageTokensBelongToTheirList(t *testing.T) {
 	}
 	for _, query := range []string{"q=kettle&page_token=" + token, "page_token=" + token, "q=teapot&page_token=x",
 		"q=teapot&page_token=%0a" + token, "q=teapot&page_token=", "q=teapot&sort=price&page_token=" + token,
-		"page_size=0", "page_size=101", "page_size=a", "min_price=-1", "min_price=1.5", "max_price=",
+		"page_size=0", "page_size=101", "page_size=a", "min_price=-1", "min_price=1.505", "min_price=-1.50", "max_price=",
+		"max_price=1,50", "max_price=.5", "max_price=1.",
 		"sort=best", "sort=", "unknown=1", "q=a&q=b", "q=%00", "q=%ff"} {
 		if got := d.ask("api-gateway", "GET", "/v1/products?"+query, ""); got.status != 422 {
 			t.Errorf("%s: %d %v, want 422", query, got.status, got.body)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,7 +27,7 @@ type listBody struct {
 }
 
 func (h handler) list(c *gin.Context) error {
-	q, err := query(c)
+	q, err := h.query(c)
 	if err != nil {
 		return err
 	}
@@ -112,7 +111,7 @@ func excerpt(text string) string {
 	return strings.TrimRightFunc(short, unicode.IsSpace) + "…"
 }
 
-func query(c *gin.Context) (catalog.Query, error) {
+func (h handler) query(c *gin.Context) (catalog.Query, error) {
 	if err := web.OnlyQuery(c, "q", "category", "min_price", "max_price", "sort", "page_size", "page_token"); err != nil {
 		return catalog.Query{}, err
 	}
@@ -129,10 +128,10 @@ func query(c *gin.Context) (catalog.Query, error) {
 	if sort, given := c.GetQuery("sort"); given && sort == "" {
 		return catalog.Query{}, problem.Validation(problem.Field{Field: "sort", Message: "must not be empty"})
 	}
-	if q.MinPrice, err = priceParam(c, "min_price"); err != nil {
+	if q.MinPrice, err = priceParam(c, "min_price", h.catalog.Currency()); err != nil {
 		return catalog.Query{}, err
 	}
-	if q.MaxPrice, err = priceParam(c, "max_price"); err != nil {
+	if q.MaxPrice, err = priceParam(c, "max_price", h.catalog.Currency()); err != nil {
 		return catalog.Query{}, err
 	}
 	if q, err = q.Normal(); err != nil {
@@ -144,18 +143,6 @@ func query(c *gin.Context) (catalog.Query, error) {
 		}
 	}
 	return q, nil
-}
-
-func priceParam(c *gin.Context, name string) (*int64, error) {
-	raw, ok := c.GetQuery(name)
-	if !ok {
-		return nil, nil
-	}
-	n, err := strconv.ParseInt(raw, 10, 64)
-	if err != nil {
-		return nil, problem.Validation(problem.Field{Field: name, Message: "must be a whole number of minor units"})
-	}
-	return &n, nil
 }
 
 // token is a position in one list. It is bound to the query: in another list the same position would be wrong. Nothing

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -36,5 +37,21 @@ func TestPricesComeAsNumbersOrTexts(t *testing.T) {
 	}
 	if amount, text, err := (*price)(nil).read(); amount != nil || text != "" || err != nil {
 		t.Errorf("no price: %v %q, %v", amount, text, err)
+	}
+}
+
+func TestPricesOfAQueryMayHaveDecimals(t *testing.T) {
+	d := open(t)
+	d.offer("1") // for 129.00
+	for query, want := range map[string]float64{"min_price=12900": 1, "min_price=12901": 0, "max_price=12899": 0,
+		"min_price=129.00": 1, "min_price=129.01": 0, "max_price=129.0&min_price=128.99": 1, "max_price=128.99": 0,
+		"min_price=129": 1} {
+		if got := d.ask("api-gateway", "GET", "/v1/products?"+query, ""); got.body["total"] != want {
+			t.Errorf("%s: %d %v, want %v products", query, got.status, got.body, want)
+		}
+	}
+	if got := d.ask("api-gateway", "GET", "/v1/products?min_price=9,99", ""); got.status != 422 ||
+		!strings.Contains(fmt.Sprint(got.body), "with decimals, like 12.99") {
+		t.Errorf("a comma: %+v", got)
 	}
 }

@@ -29,6 +29,9 @@ func NewService(store Store, stock Inventory, sellers Sellers, currency func() s
 	return &Service{store: store, inventory: stock, sellers: sellers, currency: currency, now: now}
 }
 
+// Currency is the mall's present one.
+func (s *Service) Currency() string { return s.currency() }
+
 // Search lists products for sale.
 func (s *Service) Search(ctx context.Context, q Query) (Page, error) {
 	q, err := q.Normal()
