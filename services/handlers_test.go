@@ -50,3 +50,28 @@ func TestEventHandlersAreNamedAlike(t *testing.T) {
 		t.Errorf("only %d handlers were found", found)
 	}
 }
+
+// A request is run with its key by a use case: handlers read the request and write the answer.
+func TestUseCasesRunKeyedRequests(t *testing.T) {
+	files, err := filepath.Glob("*/internal/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") || !strings.Contains(string(text), "keys.Do(") {
+			continue
+		}
+		found++
+		if filepath.Base(filepath.Dir(file)) == "api" {
+			t.Errorf("%s runs a request itself", file)
+		}
+	}
+	if found < 6 {
+		t.Errorf("only %d files with use cases were found", found)
+	}
+}

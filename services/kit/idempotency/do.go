@@ -18,6 +18,9 @@ const settleFor = 3 * time.Second
 
 // Do implements keyed.Runner.
 func (s *Store) Do(ctx context.Context, r keyed.Request, w keyed.Work) (keyed.Answer, error) {
+	if r.Key == "" {
+		return s.withoutKey(ctx, r, w)
+	}
 	ctx, done := detached(ctx)
 	defer done()
 	run, replay, err := s.begin(ctx, r, w)
@@ -44,7 +47,19 @@ func (s *Store) Do(ctx context.Context, r keyed.Request, w keyed.Work) (keyed.An
 		return keyed.Answer{}, err
 	}
 	stored = true
+	answer.EffectID = run.EffectID
 	return answer, answer.Refusal
+}
+
+// withoutKey runs a request once.
+func (s *Store) withoutKey(ctx context.Context, r keyed.Request, w keyed.Work) (keyed.Answer, error) {
+	effectID, err := s.ids.Next()
+	if err != nil {
+		return keyed.Answer{}, err
+	}
+	a, err := w.Act(ctx, keyed.Run{Request: r, EffectID: effectID, Fresh: true})
+	a.EffectID = effectID
+	return a, err
 }
 
 // begin claims the key, together with what the request begins by, or returns the answer of an earlier run.

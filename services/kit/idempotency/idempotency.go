@@ -201,24 +201,3 @@ func (s *Store) Run(ctx context.Context) {
 	purge := func(ctx context.Context) error { return old.Run(ctx, s.db) }
 	worker.Loop{Name: "idempotency purge", Log: s.log, Every: worker.Pause(time.Hour), Work: purge}.Run(ctx)
 }
-
-type effectKey struct{}
-
-// WithEffect puts the id that a request's effect must have into ctx.
-func WithEffect(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, effectKey{}, id)
-}
-
-// Given returns the effect id of a request with a key, "" for one without.
-func Given(ctx context.Context) string {
-	id, _ := ctx.Value(effectKey{}).(string)
-	return id
-}
-
-// Effect returns the id that the request's effect must have, or a new one for a request without a key.
-func (s *Store) Effect(ctx context.Context) (string, error) {
-	if id := Given(ctx); id != "" {
-		return id, nil
-	}
-	return s.ids.Next()
-}

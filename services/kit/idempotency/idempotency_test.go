@@ -312,14 +312,15 @@ func TestNothingIsKeptOfADeletedUser(t *testing.T) {
 	}
 }
 
-func TestTheEffectIDIsThatOfTheKey(t *testing.T) {
+func TestARequestWithoutAKeyNeedsNoStore(t *testing.T) {
 	s := New(nil, &fakeIDs{}, nil, nil)
-	ctx := WithEffect(t.Context(), "77")
-	if id, err := s.Effect(ctx); id != "77" || err != nil || Given(ctx) != "77" {
-		t.Errorf("with a key: %s, %v", id, err)
-	}
-	if id, err := s.Effect(t.Context()); id != "1" || err != nil || Given(t.Context()) != "" {
-		t.Errorf("without a key: %s, %v, want a new id", id, err)
+	for _, id := range []string{"1", "2"} {
+		a, err := s.Do(t.Context(), keyed.Request{User: "7"}, keyed.Once(
+			func(_ context.Context, run keyed.Run) (string, error) { return run.User + run.EffectID, nil },
+			func(v string) (keyed.Answer, error) { return keyed.JSON(201, v) }))
+		if err != nil || a.EffectID != id || string(a.Body) != `"7`+id+`"` || a.Status != 201 || a.Replayed {
+			t.Errorf("%+v, %v, want the effect %s", a, err, id)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/web"
@@ -24,16 +26,16 @@ func (c *fakeIDs) Next() (string, error) { return strconv.FormatInt(c.n.Add(1), 
 
 // openIdempotent is a server that makes a thing for each POST unless next says otherwise; it counts the runs and their
 // effects.
-func openIdempotent(t *testing.T) (d *testServer, db *gorm.DB, runs *atomic.Int64, next *func(c *gin.Context) error) {
+func openIdempotent(t *testing.T) (d *testServer, db *gorm.DB, runs *atomic.Int64, next *func() (keyed.Answer, error)) {
 	t.Helper()
 	d = open(t)
 	db = postgrestest.Open(t, idempotency.Migrations)
 	store := idempotency.New(db, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler))
-	runs, next = &atomic.Int64{}, new(func(c *gin.Context) error)
-	d.s.POST("/things", as("7"), Idempotent(store), Handle(func(c *gin.Context) error {
-		runs.Add(1)
-		if *next != nil {
-			return (*next)(c)
+	runs, next = &atomic.Int64{}, new(func() (keyed.Answer, error))
+	d.s.POST("/things", as("7"), Handle(func(c *gin.Context) error {
+		key, err := Keyed(c, store)
+		if err != nil {
+			return err
 		}
 		var in struct {
 			N int `json:"n"`
@@ -41,14 +43,17 @@ func openIdempotent(t *testing.T) (d *testServer, db *gorm.DB, runs *atomic.Int6
 		if err := web.Bind(c, &in); err != nil {
 			return err
 		}
-		id, err := store.Effect(c.Request.Context())
-		if err != nil {
-			return err
-		}
-		c.Header("ETag", web.ETag(1))
-		c.Header("Location", "/things/"+id)
-		c.JSON(http.StatusCreated, gin.H{"id": id, "n": in.N})
-		return nil
+		answer, err := store.Do(c.Request.Context(), key, keyed.Work{
+			Act: func(_ context.Context, run keyed.Run) (keyed.Answer, error) {
+				runs.Add(1)
+				if *next != nil {
+					return (*next)()
+				}
+				a, err := keyed.JSON(http.StatusCreated, gin.H{"id": run.EffectID, "n": in.N})
+				a.ETag = web.ETag(1)
+				return a, err
+			}})
+		return WriteCreated(c, answer, err)
 	}))
 	return d, db, runs, next
 }
@@ -82,9 +87,14 @@ func TestAKeyCostsTwoStatements(t *testing.T) {
 	d := open(t)
 	watched := postgrestest.Watch(postgrestest.Open(t, idempotency.Migrations))
 	store := idempotency.New(watched.DB, &fakeIDs{}, []byte("secret"), slog.New(slog.DiscardHandler))
-	d.s.POST("/things", as("7"), Idempotent(store), Handle(func(c *gin.Context) error {
-		c.Status(http.StatusNoContent)
-		return nil
+	d.s.POST("/things", as("7"), Handle(func(c *gin.Context) error {
+		key, err := Keyed(c, store)
+		if err != nil {
+			return err
+		}
+		answer, err := store.Do(c.Request.Context(), key, keyed.Work{
+			Act: func(context.Context, keyed.Run) (keyed.Answer, error) { return keyed.Answer{Status: 204}, nil }})
+		return WriteAnswer(c, answer, err)
 	}))
 	d.ask("POST", "/things", "{}", "Idempotency-Key: k").want(t, "with a key", 204, "")
 	d.ask("POST", "/things", "{}").want(t, "without a key", 204, "")
@@ -96,11 +106,10 @@ func TestAKeyCostsTwoStatements(t *testing.T) {
 func TestConcurrentDuplicatesHaveOneEffect(t *testing.T) {
 	d, _, runs, next := openIdempotent(t)
 	began, release := make(chan struct{}), make(chan struct{})
-	*next = func(c *gin.Context) error {
+	*next = func() (keyed.Answer, error) {
 		close(began)
 		<-release
-		c.JSON(http.StatusCreated, gin.H{"id": "1"})
-		return nil
+		return keyed.JSON(http.StatusCreated, gin.H{"id": "1"})
 	}
 	first := make(chan answer, 1)
 	go func() { first <- d.ask("POST", "/things", `{}`, "Idempotency-Key: k") }()
@@ -126,27 +135,25 @@ func TestConcurrentDuplicatesHaveOneEffect(t *testing.T) {
 
 // Refusals are stored as answers; after an internal failure the request runs again with the same effect id.
 func TestRefusalsAreReplayedFailuresAreNot(t *testing.T) {
+	refuse := func(err error) func() (keyed.Answer, error) {
+		return func() (keyed.Answer, error) { return keyed.Answer{}, err }
+	}
 	for what, c := range map[string]struct {
-		fail  func(*gin.Context) error
+		fail  func() (keyed.Answer, error)
 		first int
 		stays bool
 	}{
-		"refused": {func(*gin.Context) error { return problem.New(problem.Conflict, "taken", "It is taken.") }, 409,
+		"refused": {refuse(problem.New(problem.Conflict, "taken", "It is taken.")), 409, true},
+		"invalid": {refuse(problem.Validation(problem.Field{Field: "n", Message: "is missing"})), 422, true},
+		"no content": {func() (keyed.Answer, error) { return keyed.Answer{Status: http.StatusNoContent}, nil }, 204,
 			true},
-		"invalid": {func(*gin.Context) error {
-			return problem.Validation(problem.Field{Field: "n",
-				Message: "is missing"})
-		}, 422, true},
-		"no content":  {func(c *gin.Context) error { c.Status(http.StatusNoContent); return nil }, 204, true},
-		"failed":      {func(*gin.Context) error { return errSecret }, 500, false},
-		"unavailable": {func(*gin.Context) error { return problem.NewUnavailable(errSecret, 0, "Not now.") }, 503, false},
-		"too many": {func(*gin.Context) error { return problem.New(problem.TooManyRequests, "", "Slow down.") }, 429,
-			false},
+		"failed":      {refuse(errSecret), 500, false},
+		"unavailable": {refuse(problem.NewUnavailable(errSecret, 0, "Not now.")), 503, false},
+		"too many":    {refuse(problem.New(problem.TooManyRequests, "", "Slow down.")), 429, false},
 		// Another service refused the token, which expired in between.
-		"token expired": {func(*gin.Context) error { return problem.New(problem.Unauthenticated, "", "Sign in.") }, 401,
-			false},
-		"role missing": {func(*gin.Context) error { return problem.New(problem.Forbidden, "", "Not for you.") }, 403, false},
-		"panic":        {func(*gin.Context) error { panic("boom") }, 500, false},
+		"token expired": {refuse(problem.New(problem.Unauthenticated, "", "Sign in.")), 401, false},
+		"role missing":  {refuse(problem.New(problem.Forbidden, "", "Not for you.")), 403, false},
+		"panic":         {func() (keyed.Answer, error) { panic("boom") }, 500, false},
 	} {
 		t.Run(what, func(t *testing.T) {
 			d, _, runs, next := openIdempotent(t)
@@ -171,7 +178,7 @@ func TestRefusalsAreReplayedFailuresAreNot(t *testing.T) {
 // A run that was killed leaves its key leased. After the lease the next run makes the same thing.
 func TestARunAfterACrashMakesTheSameThing(t *testing.T) {
 	d, db, _, next := openIdempotent(t)
-	*next = func(*gin.Context) error { panic(http.ErrAbortHandler) } // the connection is gone, so nothing was answered
+	*next = func() (keyed.Answer, error) { panic(http.ErrAbortHandler) } // the connection is gone, so nothing was answered
 	func() {
 		defer func() { _ = recover() }()
 		d.ask("POST", "/things", `{"n":1}`, "Idempotency-Key: k")

@@ -32,6 +32,6 @@ func TestCartKeepsItsContract(t *testing.T) {
 	in := inbox.New(nil, nil, log)
 	s := contractstest.NewServer("cart")
 	api.Routes(s, in, idempotency.New(nil, nil, nil, log),
-		cart.NewService(fakeCart{}, nil, func() string { return "CNY" }))
+		cart.NewService(fakeCart{}, nil, nil, func() string { return "CNY" }))
 	contractstest.CheckService(t, "cart", s, in)
 }

@@ -11,6 +11,7 @@ import (
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/contracts/userv1"
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/inbox"
 	"daprmall.dev/services/kit/problem"
@@ -20,12 +21,12 @@ import (
 
 // Routes adds all routes and event handlers of cart.
 func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *cart.Service) {
-	h := handler{carts}
+	h := handler{carts, keys}
 	v1 := s.Group("/v1/cart", server.Callers("api-gateway", "assistant"), s.SignedIn, s.WithSettings)
 	// shopper: the cart with present prices.
 	v1.GET("", server.Handle(h.show))
 	// shopper: adds. Two adds at once both count; with an Idempotency-Key a repeat counts once.
-	v1.POST("/items", server.Idempotent(keys), server.Handle(h.add))
+	v1.POST("/items", server.Handle(h.add))
 	// shopper: sets a quantity, 0 removes. Safe to repeat.
 	v1.PUT("/items/:product_id", server.Handle(h.set))
 	v1.DELETE("/items/:product_id", server.Handle(h.remove))
@@ -42,6 +43,7 @@ func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *c
 
 type handler struct {
 	carts *cart.Service
+	keys  *idempotency.Store
 }
 
 func (h handler) show(c *gin.Context) error {
@@ -62,6 +64,10 @@ func (h handler) add(c *gin.Context) error {
 		ProductID string `json:"product_id"`
 		Quantity  int64  `json:"quantity"`
 	}
+	key, err := server.Keyed(c, h.keys)
+	if err != nil {
+		return err
+	}
 	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
@@ -71,9 +77,9 @@ func (h handler) add(c *gin.Context) error {
 	if err := cart.CheckQuantity(in.Quantity, 1); err != nil {
 		return err
 	}
-	ctx := c.Request.Context()
-	v, err := h.carts.Add(ctx, web.User(c).ID, in.ProductID, in.Quantity, idempotency.Given(ctx))
-	return answer(c, v, err)
+	added, err := h.carts.AddOnce(c.Request.Context(), key, in.ProductID, in.Quantity,
+		func(v cart.View) (keyed.Answer, error) { return keyed.JSON(http.StatusOK, v) })
+	return server.WriteAnswer(c, added, err)
 }
 
 func (h handler) set(c *gin.Context) error {

@@ -87,7 +87,7 @@ func TestAddsAndOrdersTakeEffectOnce(t *testing.T) {
 func TestLinesSayTheirState(t *testing.T) {
 	c := Cart{Lines: []Line{{ProductID: "1", Quantity: 2, Price: 100}, {ProductID: "2", Quantity: 2, Price: 100},
 		{ProductID: "3", Quantity: 2, Price: 100}, {ProductID: "4", Quantity: 2, Price: 100, Name: "Gone"}}}
-	s := NewService(nil, nil, func() string { return "CNY" })
+	s := NewService(nil, nil, nil, func() string { return "CNY" })
 	v, err := s.render(c, map[string]Product{"1": {ID: "1", Price: 100, Available: 2},
 		"2": {ID: "2", Price: 120, Available: 1},
 		"3": {ID: "3", Price: 100}})

@@ -3,6 +3,7 @@ package cart
 import (
 	"context"
 
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/money"
 	"daprmall.dev/services/kit/problem"
 )
@@ -33,12 +34,13 @@ type Catalogue interface {
 type Service struct {
 	store     Store
 	catalogue Catalogue
+	keys      keyed.Runner
 	currency  func() string
 }
 
 // NewService connects the use cases with what they need; currency is shown with an empty cart.
-func NewService(store Store, catalogue Catalogue, currency func() string) *Service {
-	return &Service{store: store, catalogue: catalogue, currency: currency}
+func NewService(store Store, catalogue Catalogue, keys keyed.Runner, currency func() string) *Service {
+	return &Service{store: store, catalogue: catalogue, keys: keys, currency: currency}
 }
 
 // ViewLine is a line with the product's present price. A product that is no longer sold has price 0 and nothing
@@ -95,6 +97,18 @@ func (s *Service) Show(ctx context.Context, userID string) (View, error) {
 		return View{}, err
 	}
 	return s.view(ctx, c)
+}
+
+// AddOnce is Add, once per key. Without a key the cart has nothing to remember.
+func (s *Service) AddOnce(ctx context.Context, key keyed.Request, productID string, quantity int64,
+	encode func(View) (keyed.Answer, error)) (keyed.Answer, error) {
+	return s.keys.Do(ctx, key, keyed.Once(func(ctx context.Context, run keyed.Run) (View, error) {
+		effect := run.EffectID
+		if run.Key == "" {
+			effect = ""
+		}
+		return s.Add(ctx, run.User, productID, quantity, effect)
+	}, encode))
 }
 
 // Add adds a product that is on sale. effect identifies the request, so that a repetition has no effect.

@@ -8,12 +8,15 @@ import (
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/checkout/internal/countries"
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/page"
+	"daprmall.dev/services/kit/server"
 	"daprmall.dev/services/kit/web"
 )
 
 type addressHandler struct {
 	addresses checkout.Addresses
+	checkout  *checkout.Service
 	keys      *idempotency.Store
 }
 
@@ -66,22 +69,17 @@ func (h addressHandler) list(c *gin.Context) error {
 }
 
 func (h addressHandler) add(c *gin.Context) error {
+	key, err := server.Keyed(c, h.keys)
+	if err != nil {
+		return err
+	}
 	p, err := place(c)
 	if err != nil {
 		return err
 	}
-	ctx := c.Request.Context()
-	id, err := h.keys.Effect(ctx)
-	if err != nil {
-		return err
-	}
-	a, err := h.addresses.Add(ctx, checkout.Address{ID: id, UserID: web.User(c).ID, PostalAddress: p})
-	if err != nil {
-		return err
-	}
-	c.Header("Location", "/v1/addresses/"+a.ID)
-	c.JSON(http.StatusCreated, viewOf(a))
-	return nil
+	answer, err := h.checkout.AddAddress(c.Request.Context(), key, p,
+		func(a checkout.Address) (keyed.Answer, error) { return keyed.JSON(http.StatusCreated, viewOf(a)) })
+	return server.WriteCreated(c, answer, err)
 }
 
 func (h addressHandler) show(c *gin.Context) error {

@@ -7,6 +7,7 @@ import (
 
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
@@ -53,11 +54,7 @@ func (h handler) checkOut(c *gin.Context) error {
 		return err
 	}
 	answer, err := h.checkout.CheckOut(c.Request.Context(), key, req)
-	if err != nil {
-		return err
-	}
-	server.WriteAnswer(c, answer)
-	return nil
+	return server.WriteAnswer(c, answer, err)
 }
 
 type quoteLine struct {
@@ -70,7 +67,7 @@ type quoteLine struct {
 	Available int64  `json:"available"`
 }
 
-type quote struct {
+type quoteBody struct {
 	Lines    []quoteLine `json:"lines"`
 	Subtotal int64       `json:"subtotal"`
 	Shipping int64       `json:"shipping"`
@@ -79,6 +76,10 @@ type quote struct {
 }
 
 func (h handler) quote(c *gin.Context) error {
+	key, err := server.Keyed(c, h.keys)
+	if err != nil {
+		return err
+	}
 	var in struct {
 		Items *[]checkout.Item `json:"items"`
 	}
@@ -87,22 +88,21 @@ func (h handler) quote(c *gin.Context) error {
 	}
 	var items []checkout.Item
 	if in.Items != nil {
-		var err error
 		if items, err = checkout.MergeItems(*in.Items, ids.Valid); err != nil {
 			return err
 		}
 	}
-	lines, t, err := h.checkout.Quote(c.Request.Context(), items)
-	if err != nil {
-		return err
-	}
-	out := quote{Lines: make([]quoteLine, len(lines)), Subtotal: t.Subtotal, Shipping: t.Shipping, Total: t.Total,
-		Currency: t.Currency}
-	for i, l := range lines {
+	answer, err := h.checkout.QuoteOnce(c.Request.Context(), key, items, quoteAnswer)
+	return server.WriteAnswer(c, answer, err)
+}
+
+func quoteAnswer(q checkout.Quote) (keyed.Answer, error) {
+	out := quoteBody{Lines: make([]quoteLine, len(q.Lines)), Subtotal: q.Totals.Subtotal, Shipping: q.Totals.Shipping,
+		Total: q.Totals.Total, Currency: q.Totals.Currency}
+	for i, l := range q.Lines {
 		out.Lines[i] = quoteLine{l.ProductID, l.SellerID, l.Name, l.Price, l.Quantity, l.Price * l.Quantity, l.Available}
 	}
-	c.JSON(http.StatusOK, out)
-	return nil
+	return keyed.JSON(http.StatusOK, out)
 }
 
 func (h handler) changeAddress(c *gin.Context) error {

@@ -201,27 +201,41 @@ func missing(items []Item, lines []Line) (products []Shortage) {
 	return products
 }
 
+// Quote is what a checkout would cost now.
+type Quote struct {
+	Lines  []Line
+	Totals Totals
+}
+
+// QuoteOnce is Quote, once per key.
+func (s *Service) QuoteOnce(ctx context.Context, key keyed.Request, items []Item,
+	encode func(Quote) (keyed.Answer, error)) (keyed.Answer, error) {
+	return s.keys.Do(ctx, key, keyed.Once(func(ctx context.Context, _ keyed.Run) (Quote, error) {
+		return s.Quote(ctx, items)
+	}, encode))
+}
+
 // Quote prices items, or the cart if items is nil, without holding anything.
-func (s *Service) Quote(ctx context.Context, items []Item) ([]Line, Totals, error) {
+func (s *Service) Quote(ctx context.Context, items []Item) (Quote, error) {
 	fromCart := items == nil
 	if fromCart {
 		var err error
 		if items, err = s.cartItems(ctx); err != nil {
-			return nil, Totals{}, err
+			return Quote{}, err
 		}
 	}
 	lines, err := s.stock.Products(ctx, items)
 	if err != nil {
-		return nil, Totals{}, err
+		return Quote{}, err
 	}
 	if len(lines) < len(items) {
 		if !fromCart {
-			return nil, Totals{}, problem.NewNotFound("product")
+			return Quote{}, problem.NewNotFound("product")
 		}
-		return nil, Totals{}, notForSale(missing(items, lines)) // as the checkout would
+		return Quote{}, notForSale(missing(items, lines)) // as the checkout would
 	}
 	totals, err := s.shipping().Price(lines, s.currency())
-	return lines, totals, err
+	return Quote{lines, totals}, err
 }
 
 // ChangeAddress sends an order elsewhere.

@@ -4,13 +4,15 @@ package keyed
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"daprmall.dev/services/kit/problem"
 )
 
-// Request is a request with its key.
+// Request is a user's request with its key, "" if the user sent none.
 type Request struct {
 	User, Key   string
 	Fingerprint []byte
@@ -31,7 +33,16 @@ type Answer struct {
 	Body     []byte
 	Refusal  error  // why it refuses; Status and Body are made from it
 	Replayed bool   // an earlier run gave it
-	EffectID string // of a replayed one
+	EffectID string // of the run that gave it
+}
+
+// JSON is an answer that shows v.
+func JSON(status int, v any) (Answer, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return Answer{}, fmt.Errorf("encode the answer of a request: %w", err)
+	}
+	return Answer{Status: status, Body: body}, nil
 }
 
 // Created is the answer of a request that created something.
@@ -72,11 +83,23 @@ type Work struct {
 	Finish func(ctx context.Context, run Run, a Answer) (Answer, error)
 }
 
+// Once is the work of a request that needs no more of its key than the id of its effect. encode writes what act returns.
+func Once[T any](act func(ctx context.Context, run Run) (T, error), encode func(T) (Answer, error)) Work {
+	return Work{Act: func(ctx context.Context, run Run) (Answer, error) {
+		v, err := act(ctx, run)
+		if err != nil {
+			return Answer{}, err
+		}
+		return encode(v)
+	}}
+}
+
 // Runner runs requests with a key.
 type Runner interface {
 	// Do gives a request one effect and one answer: it claims the key, does the work and stores the answer, or returns
 	// the answer that an earlier run has stored. It refuses a key that was used for another request
-	// (idempotency_key_reused) and one whose first run has not ended (request_in_progress).
+	// (idempotency_key_reused) and one whose first run has not ended (request_in_progress). Of a request without a key
+	// only Act is run, with a new effect id.
 	Do(ctx context.Context, r Request, w Work) (Answer, error)
 	// Seen reports whether a key was claimed before, by whatever request.
 	Seen(ctx context.Context, user, key string) (bool, error)

@@ -20,7 +20,7 @@ func TestOrderKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, inbox.Migrations, idempotency.Migrations, store.Migrations)
 	out, in := outbox.New(db, "order", nil, log), inbox.New(db, nil, log)
-	orders := order.NewService(store.New(db, out), func() time.Duration { return time.Minute },
+	orders := order.NewService(store.New(db, out), nil, func() time.Duration { return time.Minute },
 		func() time.Duration { return 0 })
 	s := contractstest.NewServer("order")
 	api.Routes(s, in, out, idempotency.New(db, nil, nil, log), orders)

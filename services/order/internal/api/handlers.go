@@ -8,10 +8,12 @@ import (
 
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/page"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/server"
 	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/order/internal/order"
 )
@@ -66,13 +68,13 @@ func (h handler) cancel(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request.Context()
-	o, err := h.orders.Cancel(ctx, order.ID(id), web.User(c).ID, idempotency.Given(ctx))
+	key, err := server.Keyed(c, h.keys)
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, view(o))
-	return nil
+	answer, err := h.orders.CancelOnce(c.Request.Context(), key, order.ID(id),
+		func(o *order.Order) (keyed.Answer, error) { return keyed.JSON(http.StatusOK, view(o)) })
+	return server.WriteAnswer(c, answer, err)
 }
 
 func (h handler) create(c *gin.Context) error {

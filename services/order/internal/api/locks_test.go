@@ -28,7 +28,7 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations, inbox.Migrations, store.Migrations)
 	deadlocks := postgrestest.Deadlocks(t, db)
 	out := outbox.New(db, "order", nil, log)
-	orders := order.NewService(store.New(db, out), func() time.Duration { return time.Hour },
+	orders := order.NewService(store.New(db, out), nil, func() time.Duration { return time.Hour },
 		func() time.Duration { return 0 })
 	for n := range 2 * rounds * half {
 		_, err := orders.Place(t.Context(), order.Draft{ID: order.ID(fmt.Sprint(1 + n)), UserID: "7", Currency: "CNY",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -41,14 +42,15 @@ type Update struct {
 // Service has the use cases of orders.
 type Service struct {
 	store          Store
+	keys           keyed.Runner
 	paymentTimeout func() time.Duration
 	cancelGrace    func() time.Duration
 }
 
 // NewService makes the use cases. paymentTimeout is how long a shopper has to pay. An unpaid order is cancelled
 // cancelGrace after that: no charge starts after the due time, and one that has begun has the grace to finish.
-func NewService(store Store, timeout, grace func() time.Duration) *Service {
-	return &Service{store: store, paymentTimeout: timeout, cancelGrace: grace}
+func NewService(store Store, keys keyed.Runner, timeout, grace func() time.Duration) *Service {
+	return &Service{store: store, keys: keys, paymentTimeout: timeout, cancelGrace: grace}
 }
 
 // Place creates the order of a checkout. It is idempotent by id; an id of another user's order is refused.
@@ -107,6 +109,14 @@ func (s *Service) changeOwn(ctx context.Context, id ID, userID string, change Mu
 		return nil, err
 	}
 	return changed[0], nil
+}
+
+// CancelOnce is Cancel for the user of a key, once per key.
+func (s *Service) CancelOnce(ctx context.Context, key keyed.Request, id ID,
+	encode func(*Order) (keyed.Answer, error)) (keyed.Answer, error) {
+	return s.keys.Do(ctx, key, keyed.Once(func(ctx context.Context, run keyed.Run) (*Order, error) {
+		return s.Cancel(ctx, id, run.User, run.EffectID)
+	}, encode))
 }
 
 // Cancel cancels for the shopper; effectID identifies the request and its repetitions.

@@ -31,7 +31,7 @@ func openWith(t *testing.T, timeout, grace time.Duration) (*gorm.DB, *order.Serv
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	contractstest.CheckEventsAtEnd(t, db, "order")
 	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
-	return db, order.NewService(s, func() time.Duration { return timeout }, func() time.Duration { return grace })
+	return db, order.NewService(s, nil, func() time.Duration { return timeout }, func() time.Duration { return grace })
 }
 
 func draft(id, user string) order.Draft {

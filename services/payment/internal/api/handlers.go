@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/kit/idempotency"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
@@ -74,11 +75,7 @@ func (h handler) pay(c *gin.Context) error {
 	}
 	answer, err := h.payments.Pay(c.Request.Context(), key, payment.PayRequest{OrderID: in.OrderID,
 		OrderedAt: ids.Made(in.OrderID), Card: (*payment.Card)(in.Card)}, encode)
-	if err != nil {
-		return err
-	}
-	server.WriteAnswer(c, answer)
-	return nil
+	return server.WriteAnswer(c, answer, err)
 }
 
 func (h handler) show(c *gin.Context) error {
@@ -99,12 +96,13 @@ func (h handler) cancel(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := h.payments.Cancel(c.Request.Context(), web.User(c).ID, id)
+	key, err := server.Keyed(c, h.keys)
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, viewOf(p))
-	return nil
+	answer, err := h.payments.CancelOnce(c.Request.Context(), key, id,
+		func(p *payment.Payment) (keyed.Answer, error) { return keyed.JSON(http.StatusOK, viewOf(p)) })
+	return server.WriteAnswer(c, answer, err)
 }
 
 // confirm answers a challenge of the sandbox for the shopper.

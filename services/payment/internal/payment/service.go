@@ -237,6 +237,14 @@ func (s *Service) Show(ctx context.Context, userID, id string) (*Payment, error)
 	return p, nil
 }
 
+// CancelOnce is Cancel for the user of a key, once per key.
+func (s *Service) CancelOnce(ctx context.Context, key keyed.Request, id string,
+	encode func(*Payment) (keyed.Answer, error)) (keyed.Answer, error) {
+	return s.keys.Do(ctx, key, keyed.Once(func(ctx context.Context, run keyed.Run) (*Payment, error) {
+		return s.Cancel(ctx, run.User, id)
+	}, encode))
+}
+
 // Cancel ends a user's own attempt that is under way. It is cancelled only once the provider has cancelled the charge.
 func (s *Service) Cancel(ctx context.Context, userID, id string) (*Payment, error) {
 	p, err := s.Show(ctx, userID, id)

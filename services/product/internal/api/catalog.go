@@ -9,7 +9,9 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/contracts/productv1"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/server"
 	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/product/internal/catalog"
 )
@@ -77,10 +79,14 @@ func (h handler) create(c *gin.Context) error {
 		Price       *price  `json:"price"`
 		Stock       *int64  `json:"stock"`
 	}
+	key, err := server.Keyed(c, h.keys)
+	if err != nil {
+		return err
+	}
 	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
-	err := required(map[string]bool{
+	err = required(map[string]bool{
 		"name": in.Name != nil, "description": in.Description != nil, "price": in.Price != nil, "stock": in.Stock != nil,
 	})
 	if err != nil {
@@ -90,22 +96,17 @@ func (h handler) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request.Context()
-	id, err := h.keys.Effect(ctx)
-	if err != nil {
-		return err
-	}
-	v, err := h.catalog.Create(ctx, id, actor(c), catalog.CreateParams{
+	answer, err := h.catalog.CreateOnce(c.Request.Context(), key, actor(c), catalog.CreateParams{
 		Name: *in.Name, Description: *in.Description, Category: in.Category, ImageURL: encodedImage(in.ImageURL),
 		Price: *amount, PriceText: text, Stock: *in.Stock,
-	})
-	if err != nil {
-		return err
-	}
-	c.Header("ETag", web.ETag(v.Version))
-	c.Header("Location", "/v1/products/"+v.ID)
-	c.JSON(http.StatusCreated, body(v))
-	return nil
+	}, created)
+	return server.WriteCreated(c, answer, err)
+}
+
+func created(v catalog.View) (keyed.Answer, error) {
+	a, err := keyed.JSON(http.StatusCreated, body(v))
+	a.ETag = web.ETag(v.Version)
+	return a, err
 }
 
 func (h handler) change(c *gin.Context) error {

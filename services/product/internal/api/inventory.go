@@ -6,8 +6,10 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/services/contracts/productv1"
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/server"
 	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/product/internal/inventory"
 )
@@ -91,23 +93,22 @@ func (h handler) adjust(c *gin.Context) error {
 		Delta  *int64  `json:"delta"`
 		Reason *string `json:"reason"`
 	}
+	key, err := server.Keyed(c, h.keys)
+	if err != nil {
+		return err
+	}
 	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
 	if err := required(map[string]bool{"delta": in.Delta != nil, "reason": in.Reason != nil}); err != nil {
 		return err
 	}
-	ctx := c.Request.Context()
-	effect, err := h.keys.Effect(ctx)
-	if err != nil {
-		return err
-	}
-	s, err := h.catalog.AdjustStock(ctx, actor(c), inventory.Adjustment{
-		ID: effect, ProductID: id, Delta: *in.Delta, Reason: *in.Reason,
-	})
-	if err != nil {
-		return err
-	}
-	c.JSON(http.StatusOK, gin.H{"on_hand": s.OnHand, "reserved": s.Reserved, "available": s.Available()})
-	return nil
+	answer, err := h.catalog.AdjustStockOnce(c.Request.Context(), key, actor(c), inventory.Adjustment{
+		ProductID: id, Delta: *in.Delta, Reason: *in.Reason,
+	}, stockAnswer)
+	return server.WriteAnswer(c, answer, err)
+}
+
+func stockAnswer(s inventory.Stock) (keyed.Answer, error) {
+	return keyed.JSON(http.StatusOK, gin.H{"on_hand": s.OnHand, "reserved": s.Reserved, "available": s.Available()})
 }

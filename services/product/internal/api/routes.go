@@ -32,20 +32,19 @@ func Routes(
 ) {
 	h := handler{products, stock, keys}
 	gateway := server.Callers("api-gateway")
-	once := server.Idempotent(keys)
 
 	// anyone: products for sale, found by words, category and price, page by page.
 	s.GET("/v1/products", gateway, server.Handle(h.list))
 	// anyone: one product; 304 while the caller's ETag is still its version.
 	s.GET("/v1/products/:id", gateway, server.Handle(h.get))
 	// seller, admin: offers a product. With an Idempotency-Key a repeat offers no second one.
-	s.POST("/v1/products", gateway, s.SignedIn, s.WithSettings, once, server.Handle(h.create))
+	s.POST("/v1/products", gateway, s.SignedIn, s.WithSettings, server.Handle(h.create))
 	// its seller, admin: 428 without If-Match, 412 if it was changed meanwhile.
 	s.PATCH("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.change))
 	// its seller, admin: ends the sale; old orders keep their lines.
 	s.DELETE("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.remove))
 	// its seller, admin: 409 if it would remove what orders hold or have reserved.
-	s.POST("/v1/products/:id/stock", gateway, s.SignedIn, once, server.Handle(h.adjust))
+	s.POST("/v1/products/:id/stock", gateway, s.SignedIn, server.Handle(h.adjust))
 	// admin: products, or those of a seller, also those that are not on sale.
 	s.GET("/v1/admin/products", gateway, s.SignedIn, server.Handle(h.adminList))
 

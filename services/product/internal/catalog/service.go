@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/product/internal/inventory"
 )
 
@@ -20,13 +21,15 @@ type Service struct {
 	store     Store
 	inventory Inventory
 	sellers   Sellers
+	keys      keyed.Runner
 	currency  func() string
 	now       func() time.Time
 }
 
 // NewService makes the use cases of the catalogue; currency gives the mall's present one.
-func NewService(store Store, stock Inventory, sellers Sellers, currency func() string, now func() time.Time) *Service {
-	return &Service{store: store, inventory: stock, sellers: sellers, currency: currency, now: now}
+func NewService(store Store, stock Inventory, sellers Sellers, keys keyed.Runner, currency func() string,
+	now func() time.Time) *Service {
+	return &Service{store: store, inventory: stock, sellers: sellers, keys: keys, currency: currency, now: now}
 }
 
 // Currency is the mall's present one.
@@ -55,6 +58,14 @@ func (s *Service) Views(ctx context.Context, ids []string) ([]View, error) {
 	return s.store.Views(ctx, ids)
 }
 
+// CreateOnce is Create, once per key.
+func (s *Service) CreateOnce(ctx context.Context, key keyed.Request, by Actor, d CreateParams,
+	encode func(View) (keyed.Answer, error)) (keyed.Answer, error) {
+	return s.keys.Do(ctx, key, keyed.Once(func(ctx context.Context, run keyed.Run) (View, error) {
+		return s.Create(ctx, run.EffectID, by, d)
+	}, encode))
+}
+
 // Create offers a product under an id chosen before: a second run with the same id returns what the first one created.
 func (s *Service) Create(ctx context.Context, id string, by Actor, d CreateParams) (View, error) {
 	p, err := New(id, by, d, s.currency(), s.now())
@@ -77,6 +88,16 @@ func (s *Service) Change(ctx context.Context, id string, by Actor, version int64
 func (s *Service) Remove(ctx context.Context, id string, by Actor) error {
 	_, err := s.store.Change(ctx, id, func(p *Product) error { return p.Remove(by, s.now()) })
 	return err
+}
+
+// AdjustStockOnce is AdjustStock, once per key; the key gives a its id.
+func (s *Service) AdjustStockOnce(ctx context.Context, key keyed.Request, by Actor, a inventory.Adjustment,
+	encode func(inventory.Stock) (keyed.Answer, error)) (keyed.Answer, error) {
+	return s.keys.Do(ctx, key, keyed.Once(func(ctx context.Context, run keyed.Run) (inventory.Stock, error) {
+		a := a
+		a.ID = run.EffectID
+		return s.AdjustStock(ctx, by, a)
+	}, encode))
 }
 
 // AdjustStock changes the stock of a product by hand, for its seller and for admins only.

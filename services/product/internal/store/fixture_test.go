@@ -76,7 +76,7 @@ func (s *fixture) use(db *gorm.DB) {
 	lives := func() time.Duration { return ttl }
 	currency, now := func() string { return "CNY" }, func() time.Time { return noon }
 	s.inventory = inventory.NewService(s.store, s.gate, lives, s.metrics)
-	s.catalog = catalog.NewService(s.store, s.inventory, s, currency, now)
+	s.catalog = catalog.NewService(s.store, s.inventory, s, nil, currency, now)
 	s.reconciler = inventory.NewReconciler(s.store, s.gate, s.orders, s.feed, lives, s.metrics, log)
 }
 
