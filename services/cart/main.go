@@ -24,7 +24,8 @@ func run(ctx context.Context) error {
 	if err := a.UseIdempotency(ctx); err != nil {
 		return err
 	}
-	carts := cart.NewService(store.New(a.Sidecar), clients.NewCatalogue(a.Sidecar), a.Idempotency, config.Of(a.Settings, keys.Currency))
+	carts := cart.NewService(store.New(a.Sidecar), clients.NewCatalogue(a.Sidecar), a.Idempotency,
+		config.Of(a.Settings, keys.Currency))
 	api.Routes(a.Server, a.Inbox, a.Idempotency, carts)
 	a.Go(a.Inbox.Run)
 	return a.Serve(ctx)

@@ -83,7 +83,8 @@ type Work struct {
 	Finish func(ctx context.Context, run Run, a Answer) (Answer, error)
 }
 
-// Once is the work of a request that needs no more of its key than the id of its effect. encode writes what act returns.
+// Once is the work of a request that needs no more of its key than the id of its effect. encode writes what act
+// returns.
 func Once[T any](act func(ctx context.Context, run Run) (T, error), encode func(T) (Answer, error)) Work {
 	return Work{Act: func(ctx context.Context, run Run) (Answer, error) {
 		v, err := act(ctx, run)
