@@ -80,7 +80,12 @@ func schemaViolations(good map[string]any, s schema) []badBody {
 			delete(without, field)
 			all = append(all, badBody{field + " left out", without, refused, nil})
 		}
-		with("null", field, nil)
+		if types := p.list("type"); slices.Contains(types, any("null")) {
+			p = maps.Clone(p)
+			p["type"] = types[0]
+		} else {
+			with("null", field, nil)
+		}
 		if value, ok := good[field]; ok {
 			loud := maps.Clone(good)
 			delete(loud, field)

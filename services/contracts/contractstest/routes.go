@@ -86,7 +86,7 @@ func Routes() []Route {
 			Says: "Products as they are now, at most 200; those not on sale are missing.",
 			In:   productv1.GetRequest{IDs: []string{"501"}},
 			Out: productv1.GetAnswer{Products: []productv1.Product{{ID: "501", SellerID: "5", Name: "Teapot", Price: 12900,
-				Currency: "CNY", Available: 100}}},
+				Currency: "CNY", Available: 100, MaxPerOrder: 5}}},
 		}, {
 			Service: "product", Name: "releaseStock", Method: http.MethodPost, Path: productv1.PathRelease,
 			Callers: []string{"checkout"}, Status: http.StatusNoContent,

@@ -27,6 +27,9 @@ const (
 	// Unavailable: a product does not exist or is no longer sold. Shortages names it with 0. What is held stays held until
 	// it is released.
 	Unavailable = "unavailable"
+	// TooMany: an order wants more of a product than one order may have. Shortages says how many that is. What is held
+	// stays held until it is released.
+	TooMany = "too_many"
 )
 
 // HoldAnswer carries the priced lines if the stock is held.
@@ -46,7 +49,7 @@ type PricedLine struct {
 	Quantity  int64  `json:"quantity"`
 }
 
-// Shortage says what is left of a product.
+// Shortage says what is left of a product or, of TooMany, how many units one order may have.
 type Shortage struct {
 	ProductID string `json:"product_id"`
 	Available int64  `json:"available"`
@@ -69,10 +72,11 @@ type GetAnswer struct {
 
 // Product is what other services may show of a product. Available comes from PostgreSQL.
 type Product struct {
-	ID        string `json:"id"`
-	SellerID  string `json:"seller_id"`
-	Name      string `json:"name"`
-	Price     int64  `json:"price"`
-	Currency  string `json:"currency"`
-	Available int64  `json:"available"`
+	ID          string `json:"id"`
+	SellerID    string `json:"seller_id"`
+	Name        string `json:"name"`
+	Price       int64  `json:"price"`
+	Currency    string `json:"currency"`
+	Available   int64  `json:"available"`
+	MaxPerOrder int64  `json:"max_per_order,omitempty"` // the most units that one order may have; 0: no maximum
 }

@@ -48,12 +48,12 @@ func Read(c *gin.Context, maxBytes int64) ([]byte, error) {
 const bodyKey = "mall.body"
 
 // Bind reads a JSON object strictly: see Decode.
-func Bind(c *gin.Context, into any) error {
+func Bind(c *gin.Context, into any, nullable ...string) error {
 	body, err := Body(c)
 	if err != nil {
 		return err
 	}
-	return Decode(body, into)
+	return Decode(body, into, nullable...)
 }
 
 // ID returns a path parameter that must be an id; anything else is a missing object, as a wrong id is.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,8 +19,9 @@ const maxDepth = 16
 
 // Decode reads a JSON object strictly. Refused are unknown names, names in another case, a name that is given twice,
 // wrong types, a second value, and texts that are no Unicode or hold NUL, which PostgreSQL does not take. A null is a
-// wrong type too: a field is sent or it is not. Keys of maps are as the client likes them.
-func Decode(body []byte, into any) error {
+// wrong type too: a field is sent or it is not, except those fields of the object that are named in nullable. Keys of
+// maps are as the client likes them.
+func Decode(body []byte, into any, nullable ...string) error {
 	switch {
 	case bytes.HasPrefix(body, []byte("\ufeff")):
 		return problem.New(problem.BadRequest, "bad_json", "The body begins with a byte order mark: send it without one.")
@@ -28,7 +30,7 @@ func Decode(body []byte, into any) error {
 	case !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")): // null would decode into anything
 		return problem.New(problem.BadRequest, "bad_json", "The body must be a JSON object.")
 	}
-	if err := inspect(body); err != nil {
+	if err := inspect(body, nullable); err != nil {
 		return err
 	}
 	// Names that are given twice have been found already.
@@ -40,7 +42,7 @@ func Decode(body []byte, into any) error {
 }
 
 // inspect refuses what Unmarshal takes: null, NUL, deep nesting.
-func inspect(body []byte) error {
+func inspect(body []byte, nullable []string) error {
 	mayHaveNUL := bytes.Contains(body, []byte(`\u0000`))
 	for d := jsontext.NewDecoder(bytes.NewBuffer(body)); ; {
 		token, err := d.ReadToken()
@@ -52,6 +54,9 @@ func inspect(body []byte) error {
 		case d.StackDepth() > maxDepth:
 			return problem.New(problem.BadRequest, "bad_json", "The body is nested too deeply.")
 		case token.Kind() == jsontext.KindNull:
+			if d.StackDepth() == 1 && slices.Contains(nullable, d.StackPointer().LastToken()) {
+				continue
+			}
 			return problem.Validation(problem.Field{Field: lastName(d.StackPointer()), Message: "must not be null"})
 		case mayHaveNUL && token.Kind() == jsontext.KindString && strings.ContainsRune(token.String(), 0):
 			return problem.New(problem.BadRequest, "bad_json", "Texts must not contain NUL.")

@@ -86,15 +86,16 @@ func TestAddsAndOrdersTakeEffectOnce(t *testing.T) {
 // A cart says what checkout would say of each line.
 func TestLinesSayTheirState(t *testing.T) {
 	c := Cart{Lines: []Line{{ProductID: "1", Quantity: 2, Price: 100}, {ProductID: "2", Quantity: 2, Price: 100},
-		{ProductID: "3", Quantity: 2, Price: 100}, {ProductID: "4", Quantity: 2, Price: 100, Name: "Gone"}}}
+		{ProductID: "3", Quantity: 2, Price: 100}, {ProductID: "4", Quantity: 2, Price: 100, Name: "Gone"},
+		{ProductID: "5", Quantity: 2, Price: 100}}}
 	s := NewService(nil, nil, nil, func() string { return "CNY" })
 	v, err := s.render(c, map[string]Product{"1": {ID: "1", Price: 100, Available: 2},
 		"2": {ID: "2", Price: 120, Available: 1},
-		"3": {ID: "3", Price: 100}})
+		"3": {ID: "3", Price: 100}, "5": {ID: "5", Price: 100, Available: 9, MaxPerOrder: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []State{Available, FewerLeft, SoldOut, NotForSale}
+	want := []State{Available, FewerLeft, SoldOut, NotForSale, TooMany}
 	for i, line := range v.Items {
 		if line.State != want[i] || line.SeenPrice != 100 {
 			t.Errorf("line %d: %+v, want the state %s and the seen price 100", i, line, want[i])

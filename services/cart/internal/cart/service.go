@@ -23,6 +23,8 @@ type Product struct {
 	Price     int64
 	Currency  string
 	Available int64
+
+	MaxPerOrder int64 // the most units that one order may have; 0: no maximum
 }
 
 // Catalogue returns products that are on sale; others are missing in the answer.
@@ -54,6 +56,8 @@ type ViewLine struct {
 	LineTotal int64  `json:"line_total"`
 	State     State  `json:"state"`
 	SeenPrice int64  `json:"seen_price,omitempty"` // when the shopper added it or set its quantity; 0: not known
+
+	MaxPerOrder int64 `json:"max_per_order,omitempty"`
 }
 
 // State says whether a line can be bought as it is.
@@ -63,12 +67,15 @@ type State string
 const (
 	Available  State = "available"
 	FewerLeft  State = "fewer_left"
+	TooMany    State = "too_many" // more than one order may have
 	SoldOut    State = "sold_out"
 	NotForSale State = "not_for_sale"
 )
 
 func stateOf(quantity int64, p Product) State {
 	switch {
+	case p.MaxPerOrder > 0 && quantity > p.MaxPerOrder:
+		return TooMany
 	case p.Available <= 0:
 		return SoldOut
 	case p.Available < quantity:
@@ -197,6 +204,7 @@ func (s *Service) render(c Cart, products map[string]Product) (View, error) {
 		line := ViewLine{ProductID: l.ProductID, Quantity: l.Quantity, Name: l.Name, State: NotForSale, SeenPrice: l.Price}
 		if p, ok := products[l.ProductID]; ok {
 			line.Name, line.Price, line.Available, line.State = p.Name, p.Price, p.Available, stateOf(l.Quantity, p)
+			line.MaxPerOrder = p.MaxPerOrder
 		}
 		sum, err := money.Of(line.Price, v.Currency).Times(l.Quantity)
 		if err != nil {

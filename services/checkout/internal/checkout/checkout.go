@@ -154,6 +154,8 @@ type Line struct {
 	Currency  string
 	Quantity  int64
 	Available int64 // in quotes only
+
+	MaxPerOrder int64 // in quotes only: the most units that one order may have; 0: no maximum
 }
 
 // Shipping are the settings of shipping costs.

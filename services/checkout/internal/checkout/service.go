@@ -25,6 +25,7 @@ type Cart interface {
 type HoldResult struct {
 	Lines     []Line
 	Shortages []Shortage // not empty: the order cannot be placed
+	TooMany   bool       // Shortages say how many units one order may have
 	StillHeld bool       // with shortages: product may hold the lines all the same (a product went off sale); release them
 }
 
@@ -124,7 +125,10 @@ func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) 
 	}
 	if len(held.Shortages) > 0 {
 		why := soldOut(held.Shortages)
-		if held.StillHeld {
+		switch {
+		case held.TooMany:
+			why = tooMany(held.Shortages)
+		case held.StillHeld:
 			why = notForSale(held.Shortages)
 		}
 		return s.refuse(ctx, r, why, first && time.Since(began) < surelyAloneFor, held.StillHeld)
@@ -191,6 +195,25 @@ func notForSale(products []Shortage) error {
 	return e
 }
 
+// tooMany names products of which an order wants more than one order may have.
+func tooMany(products []Shortage) error {
+	e := problem.New(problem.Conflict, "too_many_per_order", "An order may not have so many of a product.")
+	for _, p := range products {
+		e = e.With(problem.Field{Field: p.ProductID, Message: "at most " + strconv.FormatInt(p.Available, 10) + " per order"})
+	}
+	return e
+}
+
+// overMaximum are the lines with more units than one order may have.
+func overMaximum(lines []Line) (products []Shortage) {
+	for _, l := range lines {
+		if l.MaxPerOrder > 0 && l.Quantity > l.MaxPerOrder {
+			products = append(products, Shortage{ProductID: l.ProductID, Available: l.MaxPerOrder})
+		}
+	}
+	return products
+}
+
 // missing are the items without a line.
 func missing(items []Item, lines []Line) (products []Shortage) {
 	for _, it := range items {
@@ -233,6 +256,9 @@ func (s *Service) Quote(ctx context.Context, items []Item) (Quote, error) {
 			return Quote{}, problem.NewNotFound("product")
 		}
 		return Quote{}, notForSale(missing(items, lines)) // as the checkout would
+	}
+	if over := overMaximum(lines); len(over) > 0 {
+		return Quote{}, tooMany(over)
 	}
 	totals, err := s.shipping().Price(lines, s.currency())
 	return Quote{lines, totals}, err

@@ -24,6 +24,7 @@ type fakePeers struct {
 	cutRelease         error
 	released, askFence int
 	offSale            bool   // the seller has removed the product, which can still be held
+	most               int64  // per order, 0: no maximum
 	beforePlace        func() // runs once, between the hold and the order
 }
 
@@ -45,6 +46,9 @@ func (w *fakePeers) Hold(_ context.Context, id string, items []Item) (HoldResult
 		w.holds[id] = items[0].Quantity
 		w.left -= items[0].Quantity
 	}
+	if w.most > 0 && items[0].Quantity > w.most {
+		return HoldResult{Shortages: []Shortage{{items[0].ProductID, w.most}}, TooMany: true, StillHeld: true}, nil
+	}
 	if w.offSale {
 		return HoldResult{Shortages: []Shortage{{items[0].ProductID, 0}}, StillHeld: true}, nil
 	}
@@ -62,7 +66,13 @@ func (w *fakePeers) Release(_ context.Context, id string) error {
 	return nil
 }
 
-func (w *fakePeers) Products(context.Context, []Item) ([]Line, error) { return nil, nil }
+func (w *fakePeers) Products(_ context.Context, items []Item) (lines []Line, err error) {
+	for _, it := range items {
+		lines = append(lines, Line{ProductID: it.ProductID, Price: w.price, Currency: "CNY", Quantity: it.Quantity,
+			MaxPerOrder: w.most})
+	}
+	return lines, nil
+}
 
 func (w *fakePeers) Place(_ context.Context, r Record, _ []Line, t Totals) (Order, error) {
 	if meanwhile := w.beforePlace; meanwhile != nil {
@@ -239,6 +249,31 @@ func TestARemovedProductIsRefusedButExistingOrdersKeepIt(t *testing.T) {
 		w.left != 8 || w.released != 0 {
 		t.Errorf("the retry of an order: %s, %v, %d left, released %d times; want the order and its hold", o, err, w.left,
 			w.released)
+	}
+}
+
+// Quote and checkout refuse more than one order may have, with the product and the maximum. An order that exists stays.
+func TestTooManyPerOrderAreRefused(t *testing.T) {
+	w := newFakePeers()
+	w.most = 2
+	_, quoted := newService(w).Quote(t.Context(), rec(3).Items)
+	_, ordered := newService(w).Run(t.Context(), rec(3), true)
+	for what, err := range map[string]error{"quote": quoted, "checkout": ordered} {
+		var refused *problem.Error
+		if !errors.As(err, &refused) || refused.Code != "too_many_per_order" || refused.Kind != problem.Conflict ||
+			fmt.Sprint(refused.Fields) != "[{5 at most 2 per order}]" {
+			t.Errorf("%s: %v, want too_many_per_order", what, err)
+		}
+	}
+	if w.left != 10 || len(w.orders) != 0 {
+		t.Errorf("%d left, %d orders", w.left, len(w.orders))
+	}
+	w.cutAfterPlace = timeout
+	_, _ = newService(w).Run(t.Context(), rec(2), true)
+	w.cutAfterPlace, w.most = nil, 1
+	if o, err := newService(w).Run(t.Context(), rec(2), false); err != nil || string(o) != "order 1 for 210" ||
+		w.left != 8 {
+		t.Errorf("the retry of an order: %s, %v, %d left; want the order and its hold", o, err, w.left)
 	}
 }
 

@@ -54,12 +54,13 @@ func (p Peers) Hold(ctx context.Context, orderID string, items []checkout.Item) 
 				Price: l.Price, Currency: l.Currency, Quantity: l.Quantity})
 		}
 		return held, nil
-	case productv1.SoldOut, productv1.Unavailable:
+	case productv1.SoldOut, productv1.Unavailable, productv1.TooMany:
 		for _, s := range answer.Shortages {
 			held.Shortages = append(held.Shortages, checkout.Shortage(s))
 		}
 		if len(held.Shortages) > 0 {
-			held.StillHeld = answer.Status == productv1.Unavailable
+			held.StillHeld = answer.Status != productv1.SoldOut
+			held.TooMany = answer.Status == productv1.TooMany
 			return held, nil
 		}
 	}
@@ -93,7 +94,7 @@ func (p Peers) Products(ctx context.Context, items []checkout.Item) ([]checkout.
 		if pr, ok := known[it.ProductID]; ok {
 			lines = append(lines, checkout.Line{ProductID: pr.ID, SellerID: pr.SellerID, Name: pr.Name, Price: pr.Price,
 				Currency: pr.Currency,
-				Quantity: it.Quantity, Available: pr.Available})
+				Quantity: it.Quantity, Available: pr.Available, MaxPerOrder: pr.MaxPerOrder})
 		}
 	}
 	return lines, nil

@@ -154,6 +154,12 @@ func TestAProductFromCreationToRemoval(t *testing.T) {
 		{"change", "PATCH", "", `{"price":9900}`, []string{"Authorization", admin, "If-Match", `"1"`}, 200, ""},
 		{"change an older version", "PATCH", "", `{"price":1}`,
 			[]string{"Authorization", seller, "If-Match", `"1"`}, 412, "precondition_failed"},
+		{"change the maximum to none", "PATCH", "", `{"max_per_order":null}`,
+			[]string{"Authorization", seller, "If-Match", `"2"`}, 200, ""},
+		{"change the maximum to a text", "PATCH", "", `{"max_per_order":"2"}`,
+			[]string{"Authorization", seller, "If-Match", `"3"`}, 422, "validation_failed"},
+		{"change the maximum", "PATCH", "", `{"max_per_order":2}`,
+			[]string{"Authorization", seller, "If-Match", `"3"`}, 200, ""},
 		{"take too much out", "POST", "/stock", `{"delta":-11,"reason":"count"}`,
 			[]string{"Authorization", seller}, 409, "insufficient_stock"},
 		{"take a fraction out", "POST", "/stock", `{"delta":-0.5,"reason":"count"}`,
@@ -171,6 +177,10 @@ func TestAProductFromCreationToRemoval(t *testing.T) {
 		code, _ := got.body["code"].(string)
 		if got.status != c.status || code != c.code {
 			t.Errorf("%s: %d %v, want %d %s", c.what, got.status, got.body, c.status, c.code)
+		}
+		if most := got.body["max_per_order"]; c.what == "change the maximum" && most != 2.0 ||
+			c.what == "change the maximum to none" && most != nil {
+			t.Errorf("%s: %v", c.what, got.body)
 		}
 		if c.what == "take" && (got.body["on_hand"] != 6.0 || got.body["reserved"] != 0.0 || got.body["available"] != 6.0) {
 			t.Errorf("take out: %v", got.body)

@@ -27,6 +27,7 @@ type productBody struct {
 	Price       int64     `json:"price"`
 	Currency    string    `json:"currency"`
 	Available   int64     `json:"available"`
+	MaxPerOrder int64     `json:"max_per_order,omitempty"`
 	Version     int64     `json:"version"`
 	CreatedAt   time.Time `json:"created_at"`
 	UpdatedAt   time.Time `json:"updated_at"`
@@ -36,7 +37,7 @@ func body(v catalog.View) productBody {
 	return productBody{
 		ID: v.ID, SellerID: v.SellerID, Name: v.Name, Description: v.Description, Category: v.Category, ImageURL: v.ImageURL,
 		Price: v.Price.Amount, Currency: v.Price.Currency, Available: v.Available,
-		Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
+		MaxPerOrder: v.MaxPerOrder, Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 	}
 }
 
@@ -77,6 +78,7 @@ func (h handler) create(c *gin.Context) error {
 		Category    string  `json:"category"`
 		ImageURL    string  `json:"image_url"`
 		Price       *price  `json:"price"`
+		MaxPerOrder *int64  `json:"max_per_order"`
 		Stock       *int64  `json:"stock"`
 	}
 	key, err := server.Keyed(c, h.keys)
@@ -98,7 +100,7 @@ func (h handler) create(c *gin.Context) error {
 	}
 	answer, err := h.catalog.CreateOnce(c.Request.Context(), key, actor(c), catalog.CreateParams{
 		Name: *in.Name, Description: *in.Description, Category: in.Category, ImageURL: encodedImage(in.ImageURL),
-		Price: *amount, PriceText: text, Stock: *in.Stock,
+		Price: *amount, PriceText: text, MaxPerOrder: in.MaxPerOrder, Stock: *in.Stock,
 	}, created)
 	return server.WriteCreated(c, answer, err)
 }
@@ -129,8 +131,9 @@ func (h handler) change(c *gin.Context) error {
 		Category    *string `json:"category"`
 		ImageURL    *string `json:"image_url"`
 		Price       *price  `json:"price"`
+		MaxPerOrder maximum `json:"max_per_order"`
 	}
-	if err := web.Bind(c, &in); err != nil {
+	if err := web.Bind(c, &in, "max_per_order"); err != nil {
 		return err
 	}
 	amount, text, err := in.Price.read()
@@ -141,7 +144,8 @@ func (h handler) change(c *gin.Context) error {
 		*in.ImageURL = encodedImage(*in.ImageURL)
 	}
 	v, err := h.catalog.Change(c.Request.Context(), id, actor(c), version, catalog.Change{Name: in.Name,
-		Description: in.Description, Category: in.Category, ImageURL: in.ImageURL, Price: amount, PriceText: text})
+		Description: in.Description, Category: in.Category, ImageURL: in.ImageURL, Price: amount, PriceText: text,
+		MaxPerOrder: in.MaxPerOrder.change})
 	if err != nil {
 		return err
 	}
@@ -180,7 +184,7 @@ func (h handler) products(c *gin.Context) error {
 			continue
 		}
 		out.Products = append(out.Products, productv1.Product{ID: v.ID, SellerID: v.SellerID, Name: v.Name,
-			Price: v.Price.Amount, Currency: v.Price.Currency, Available: v.Available})
+			Price: v.Price.Amount, Currency: v.Price.Currency, Available: v.Available, MaxPerOrder: v.MaxPerOrder})
 	}
 	c.JSON(http.StatusOK, out)
 	return nil

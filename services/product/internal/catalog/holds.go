@@ -6,6 +6,10 @@ import (
 	"daprmall.dev/services/product/internal/inventory"
 )
 
+// TooMany is a result of a hold besides those of package inventory: an order wants more of a product than one order may
+// have.
+const TooMany = "too_many"
+
 // PricedLine is a line of a hold with the product's present name and price.
 type PricedLine struct {
 	inventory.Line
@@ -17,14 +21,22 @@ type PricedLine struct {
 
 // PricedHold is the answer to a hold: priced lines, or what is short.
 type PricedHold struct {
-	Status    string // of inventory.HoldResult
+	Status    string // of inventory.HoldResult, or TooMany
 	Lines     []PricedLine
-	Shortages []inventory.Shortage
+	Shortages []inventory.Shortage // of TooMany: how many units of these products an order may have
 }
 
-// Hold holds all lines of an order or none, once per order id, by one call of the gate, and prices them by one query. A
-// refusal is a result, not an error.
+// Hold prices all lines of an order by one query and holds them, all or none, once per order id, by one call of the
+// gate. A refusal is a result, not an error.
+//
+// A refusal by the catalogue releases nothing: this may be the retry of a checkout whose order exists. Only checkout
+// knows whether it is one, and then asks order before it releases the hold.
 func (s *Service) Hold(ctx context.Context, orderID string, lines []inventory.Line) (PricedHold, error) {
+	lines = inventory.MergeLines(lines)
+	priced, err := s.price(ctx, lines)
+	if err != nil || priced.Status != inventory.Held {
+		return priced, err
+	}
 	res, err := s.inventory.Hold(ctx, orderID, lines)
 	if err != nil {
 		return PricedHold{}, err
@@ -32,13 +44,11 @@ func (s *Service) Hold(ctx context.Context, orderID string, lines []inventory.Li
 	if res.Status != inventory.Held {
 		return PricedHold{Status: res.Status, Shortages: res.Shortages}, nil
 	}
-	return s.priced(ctx, lines)
+	return priced, nil
 }
 
-// priced reads names and prices by one query after the hold, so that no price is older than its hold. If a product is
-// no longer for sale, the result is Unavailable and the hold stays: this may be the retry of a checkout whose order
-// exists. Only checkout knows whether it is one, and then asks order before it releases the hold.
-func (s *Service) priced(ctx context.Context, lines []inventory.Line) (PricedHold, error) {
+// price reads names and prices by one query, or says which products are not for sale, or of which there are too many.
+func (s *Service) price(ctx context.Context, lines []inventory.Line) (PricedHold, error) {
 	ids := make([]string, len(lines))
 	for i, l := range lines {
 		ids[i] = l.ProductID
@@ -53,19 +63,25 @@ func (s *Service) priced(ctx context.Context, lines []inventory.Line) (PricedHol
 	}
 	priced := PricedHold{Status: inventory.Held}
 	var removed []string
-	for _, l := range inventory.MergeLines(lines) {
+	var tooMany []inventory.Shortage
+	for _, l := range lines {
 		v, ok := viewOf[l.ProductID]
-		if !ok || !v.OnSale() {
+		switch {
+		case !ok || !v.OnSale():
 			removed = append(removed, l.ProductID)
-			continue
+		case v.MaxPerOrder > 0 && l.Quantity > v.MaxPerOrder:
+			tooMany = append(tooMany, inventory.Shortage{ProductID: l.ProductID, Available: v.MaxPerOrder})
 		}
 		priced.Lines = append(priced.Lines, PricedLine{
 			Line: l, SellerID: v.SellerID, Name: v.Name, Price: v.Price.Amount, Currency: v.Price.Currency,
 		})
 	}
-	if len(removed) > 0 {
+	switch {
+	case len(removed) > 0:
 		refusal := inventory.RefuseHold(removed)
 		return PricedHold{Status: refusal.Status, Shortages: refusal.Shortages}, nil
+	case len(tooMany) > 0:
+		return PricedHold{Status: TooMany, Shortages: tooMany}, nil
 	}
 	return priced, nil
 }

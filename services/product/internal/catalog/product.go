@@ -22,6 +22,7 @@ type Attributes struct {
 	Category    string
 	ImageURL    string
 	Price       money.Money
+	MaxPerOrder int64 // the most units that one order may have; 0: no maximum
 	Version     int64 // of the catalogue entry; stock has its own
 	Deleted     bool
 	CreatedAt   time.Time
@@ -62,6 +63,7 @@ type CreateParams struct {
 	ImageURL    string
 	Price       int64  // in minor units
 	PriceText   string // or as a decimal text: "9.99"
+	MaxPerOrder *int64 // nil: no maximum
 	Stock       int64
 }
 
@@ -69,6 +71,7 @@ type CreateParams struct {
 const (
 	maxCategory = 64
 	maxPrice    = 99_999_999_999
+	maxPerOrder = 999 // as many as a cart takes
 )
 
 // New makes a product of this seller, or returns what is wrong field by field.
@@ -81,8 +84,7 @@ func New(id string, by Actor, d CreateParams, currency string, at time.Time) (*P
 		Category: strings.TrimSpace(d.Category), ImageURL: d.ImageURL, Price: money.Of(d.Price, currency),
 		Version: 1, CreatedAt: at, UpdatedAt: at,
 	}}
-	bad := p.readPrice(d.PriceText)
-	bad = append(bad, p.check()...)
+	bad := slices.Concat(p.readPrice(d.PriceText), p.setMaxPerOrder(d.MaxPerOrder), p.check())
 	if d.Stock < 0 || d.Stock > inventory.MaxQuantity {
 		bad = append(bad, problem.Field{Field: "stock", Message: "must be 0 to 1000000000"})
 	}
@@ -100,12 +102,13 @@ type Change struct {
 	ImageURL    *string
 	Price       *int64
 	PriceText   string // or as a decimal text, "" for none
+	MaxPerOrder *Maximum
 }
 
-func (c Change) empty() bool {
-	return c.Name == nil && c.Description == nil && c.Category == nil && c.ImageURL == nil && c.Price == nil &&
-		c.PriceText == ""
-}
+// Maximum is a new maximum per order, nil for none.
+type Maximum struct{ Units *int64 }
+
+func (c Change) empty() bool { return c == Change{} }
 
 // Change changes the product if it still has the version that the caller read. Another seller's product looks like a
 // missing one.
@@ -131,6 +134,9 @@ func (p *Product) Change(by Actor, version int64, c Change, at time.Time) error 
 		next.attributes.Price.Amount = *c.Price
 	}
 	bad := next.readPrice(c.PriceText)
+	if c.MaxPerOrder != nil {
+		bad = append(bad, next.setMaxPerOrder(c.MaxPerOrder.Units)...)
+	}
 	if bad = append(bad, next.check()...); len(bad) > 0 {
 		return problem.Validation(bad...)
 	}
@@ -184,6 +190,19 @@ func (p *Product) readPrice(text string) []problem.Field {
 			money.Of(1299, currency).Decimal()}}
 	}
 	p.attributes.Price.Amount = amount
+	return nil
+}
+
+// setMaxPerOrder sets the maximum per order; nil removes it.
+func (p *Product) setMaxPerOrder(units *int64) []problem.Field {
+	switch {
+	case units == nil:
+		p.attributes.MaxPerOrder = 0
+	case *units < 1 || *units > maxPerOrder:
+		return []problem.Field{{Field: "max_per_order", Message: "must be 1 to 999"}}
+	default:
+		p.attributes.MaxPerOrder = *units
+	}
 	return nil
 }
 

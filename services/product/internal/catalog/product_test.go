@@ -49,6 +49,8 @@ func TestNewProductsAreChecked(t *testing.T) {
 		"negative stock":   {with(func(d *CreateParams) { d.Stock = -1 }), "stock"},
 		"too much stock":   {with(func(d *CreateParams) { d.Stock = inventory.MaxQuantity + 1 }), "stock"},
 		"price too high":   {with(func(d *CreateParams) { d.Price = maxPrice + 1 }), "price"},
+		"none per order":   {with(func(d *CreateParams) { d.MaxPerOrder = new(int64) }), "max_per_order"},
+		"1000 per order":   {with(func(d *CreateParams) { d.MaxPerOrder = units(1000) }), "max_per_order"},
 		"long category":    {with(func(d *CreateParams) { d.Category = strings.Repeat("x", 65) }), "category"},
 		"long description": {with(func(d *CreateParams) { d.Description = strings.Repeat("x", 10001) }), "description"},
 	} {
@@ -63,6 +65,30 @@ func TestNewProductsAreChecked(t *testing.T) {
 	}
 	if _, err := New("1", Actor{UserID: "6"}, teapot, "CNY", noon); problem.KindOf(err) != problem.Forbidden {
 		t.Errorf("a customer creates a product: %v, want forbidden", err)
+	}
+}
+
+func units(n int64) *int64 { return &n }
+
+func TestASellerSetsAndRemovesTheMaximumPerOrder(t *testing.T) {
+	draft := teapot
+	draft.MaxPerOrder = units(2)
+	p, err := New("1", seller, draft, "CNY", noon)
+	if err != nil || p.Attributes().MaxPerOrder != 2 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	for version, step := range []struct {
+		change Change
+		want   int64
+	}{{Change{Price: units(5)}, 2}, {Change{MaxPerOrder: &Maximum{units(999)}}, 999}, {Change{MaxPerOrder: &Maximum{}}, 0},
+		{Change{MaxPerOrder: &Maximum{}}, 0}} {
+		err := p.Change(seller, int64(version+1), step.change, noon)
+		if got := p.Attributes().MaxPerOrder; err != nil || got != step.want {
+			t.Errorf("change %d: maximum %d, %v; want %d", version, got, err, step.want)
+		}
+	}
+	if err := p.Change(seller, 5, Change{MaxPerOrder: &Maximum{units(0)}}, noon); problem.KindOf(err) != problem.Invalid {
+		t.Errorf("0: %v, want invalid", err)
 	}
 }
 

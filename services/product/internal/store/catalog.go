@@ -23,6 +23,7 @@ type row struct {
 	ImageURL    string `gorm:"column:image_url"`
 	Price       int64
 	Currency    string
+	MaxPerOrder int64
 	Version     int64
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -33,15 +34,16 @@ type row struct {
 	Total       int64 // of the whole list
 }
 
-const columns = `p.id, p.seller_id, p.name, p.description, p.category, p.image_url, p.price, p.currency, p.version,
-	p.created_at, p.updated_at, p.deleted_at IS NOT NULL AS deleted`
+const columns = `p.id, p.seller_id, p.name, p.description, p.category, p.image_url, p.price, p.currency,
+	coalesce(p.max_per_order, 0) AS max_per_order, p.version, p.created_at, p.updated_at,
+	p.deleted_at IS NOT NULL AS deleted`
 
 func (r row) view() catalog.View {
 	return catalog.View{
 		Attributes: catalog.Attributes{
 			ID: formatID(r.ID), SellerID: formatID(r.SellerID), Name: r.Name, Description: r.Description, Category: r.Category,
-			ImageURL: r.ImageURL, Price: money.Of(r.Price, r.Currency), Version: r.Version, Deleted: r.Deleted,
-			CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+			ImageURL: r.ImageURL, Price: money.Of(r.Price, r.Currency), MaxPerOrder: r.MaxPerOrder, Version: r.Version,
+			Deleted: r.Deleted, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 		},
 		Available: r.Available, Closed: r.Closed,
 	}
@@ -101,14 +103,14 @@ func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.
 	err = postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		args := append(
 			[]any{
-				id, seller, f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency, f.Version,
-				f.CreatedAt, f.UpdatedAt,
+				id, seller, f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency,
+				f.MaxPerOrder, f.Version, f.CreatedAt, f.UpdatedAt,
 			},
 			searchArgs(f)...)
 		res := tx.Exec(
-			`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version,
-				created_at, updated_at, `+searchColumns+`)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, `+searchValues+`) ON CONFLICT (id) DO NOTHING`,
+			`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency,
+				max_per_order, version, created_at, updated_at, `+searchColumns+`)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, ?, `+searchValues+`) ON CONFLICT (id) DO NOTHING`,
 			args...)
 		if res.Error != nil {
 			return fmt.Errorf("insert product: %w", res.Error)
@@ -161,12 +163,14 @@ func update(tx *gorm.DB, id int64, f catalog.Attributes) error {
 	}
 	args := append(
 		[]any{
-			f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency, f.Version, f.UpdatedAt, deleted,
+			f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency, f.MaxPerOrder, f.Version,
+			f.UpdatedAt, deleted,
 		},
 		searchArgs(f)...)
 	err := tx.Exec(
-		`UPDATE products SET name = ?, description = ?, category = ?, image_url = ?, price = ?, currency = ?, version = ?,
-		updated_at = ?, deleted_at = ?, (`+searchColumns+`) = (`+searchValues+`) WHERE id = ?`,
+		`UPDATE products SET name = ?, description = ?, category = ?, image_url = ?, price = ?, currency = ?,
+		max_per_order = nullif(?, 0), version = ?, updated_at = ?, deleted_at = ?,
+		(`+searchColumns+`) = (`+searchValues+`) WHERE id = ?`,
 		append(args, id)...).Error
 	if err != nil {
 		return fmt.Errorf("update product: %w", err)
