@@ -35,6 +35,13 @@ type result struct {
 	where      string
 }
 
+// advice tells how refusals by the caps of a shopper are avoided. The load test itself switches them off, so that
+// somebody has switched them on since.
+var advice = map[string]string{
+	"too_many_open_orders": "(mall config set checkout.max_open_orders 0)",
+	"too_many_held_units":  "(mall config set checkout.max_held_units 0)",
+}
+
 // run lets n shoppers do a scenario for the time, and waits for what follows from it. The clock of the CPU stops only
 // then.
 func (l *load) run(ctx context.Context, sc scenario, n int) (result, error) {
@@ -66,7 +73,7 @@ func (l *load) run(ctx context.Context, sc scenario, n int) (result, error) {
 				case err != nil:
 					failed[reason(err)]++
 				case a.Status != want:
-					failed[strings.TrimSpace(fmt.Sprintf("%d %s", a.Status, a.Code()))]++
+					failed[strings.TrimSpace(fmt.Sprintf("%d %s %s", a.Status, a.Code(), advice[a.Code()]))]++
 				default:
 					mine = append(mine, time.Since(at))
 					continue

@@ -26,11 +26,13 @@ const (
 	followed = 4500 * time.Millisecond
 )
 
-// limits guard a real mall against one address; here everybody comes from the same one.
+// limits guard a real mall against one address or shopper; here everybody comes from the same address, and few shoppers
+// do what many would.
 var limits = map[string]string{"gateway.rate.anonymous": "100000/100000", "gateway.rate.user": "100000/100000",
 	"gateway.rate.signin":  "10000/10000",
 	"gateway.rate.account": "1000/1000", "gateway.rate.place": "1000/1000", "gateway.rate.declined": "1000/1000",
-	"gateway.rate.declined_address": "1000/1000", "gateway.max_in_flight": "4096"}
+	"gateway.rate.declined_address": "1000/1000", "gateway.max_in_flight": "4096",
+	"checkout.max_open_orders": "0", "checkout.max_held_units": "0"}
 
 // load is a load test on its mall.
 type load struct {

@@ -52,7 +52,7 @@ func Routes() []Route {
 					{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Quantity: 2},
 					{ProductID: "502", SellerID: "6", Name: "茶杯", Price: 4500, Quantity: 1}}},
 			Out:      order(orderv1.Change{Status: "awaiting_payment", At: noon}),
-			Refusals: []string{"order_id_taken", "checkout_expired"},
+			Refusals: []string{"order_id_taken", "checkout_expired", "too_many_open_orders"},
 		}, {
 			Service: "order", Name: "changeOrderAddress", Method: http.MethodPost, Path: orderv1.PathAddress,
 			Callers: []string{"checkout"}, User: true, Status: http.StatusOK,

@@ -55,6 +55,8 @@ func schemaName(t reflect.Type) string {
 		return "Problem"
 	case "problem.Field":
 		return "ProblemField"
+	case "problem.Limit":
+		return "ProblemLimit"
 	}
 	return t.Name()
 }

@@ -32,7 +32,8 @@ type CreateLine struct {
 
 // CreateRequest places an order for the user of the token. It is idempotent by order id: a repeat answers the order as
 // it is now. The id of another user's order is refused (409 order_id_taken), and so is a fenced one (409
-// checkout_expired).
+// checkout_expired). The order of a user who has too many unpaid ones is refused (409 too_many_open_orders), and its id
+// is fenced.
 type CreateRequest struct {
 	OrderID  string       `json:"order_id"`
 	Address  Address      `json:"address"`

@@ -10,15 +10,17 @@ import (
 // ContentType is the media type of a problem document (RFC 9457).
 const ContentType = "application/problem+json"
 
-// Document is a problem document on the wire (RFC 9457 with code, trace_id and errors).
+// Document is a problem document on the wire (RFC 9457 with members of our own).
 type Document struct {
-	Type    string  `json:"type"`
-	Title   string  `json:"title"`
-	Status  int     `json:"status"`
-	Detail  string  `json:"detail"`
-	Code    string  `json:"code"`
-	TraceID string  `json:"trace_id"`
-	Errors  []Field `json:"errors,omitempty"`
+	Type     string   `json:"type"`
+	Title    string   `json:"title"`
+	Status   int      `json:"status"`
+	Detail   string   `json:"detail"`
+	Code     string   `json:"code"`
+	TraceID  string   `json:"trace_id"`
+	Errors   []Field  `json:"errors,omitempty"`
+	Limit    *Limit   `json:"limit,omitempty"`     // the limit that is reached
+	OrderIDs []string `json:"order_ids,omitempty"` // the caller's own orders that are in the way
 }
 
 // NewDocument makes the document of a status that no Kind stands for, such as 405.
@@ -84,13 +86,15 @@ func Describe(err error, traceID string) (Document, time.Duration) {
 		retry = time.Second
 	}
 	return Document{
-		Type:    "about:blank",
-		Title:   http.StatusText(status),
-		Status:  status,
-		Detail:  p.Detail,
-		Code:    p.Code,
-		TraceID: traceID,
-		Errors:  p.Fields,
+		Type:     "about:blank",
+		Title:    http.StatusText(status),
+		Status:   status,
+		Detail:   p.Detail,
+		Code:     p.Code,
+		TraceID:  traceID,
+		Errors:   p.Fields,
+		Limit:    p.Limit,
+		OrderIDs: p.OrderIDs,
 	}, retry
 }
 
@@ -103,6 +107,6 @@ func FromResponse(status int, body []byte, retryAfter time.Duration) *Error {
 		return e.After(retryAfter)
 	}
 	e := New(kindOfStatus(status), d.Code, "%s", d.Detail)
-	e.Fields = d.Errors
+	e.Fields, e.Limit, e.OrderIDs = d.Errors, d.Limit, d.OrderIDs
 	return e.After(retryAfter)
 }

@@ -43,7 +43,17 @@ type Error struct {
 	Detail     string
 	Fields     []Field
 	RetryAfter time.Duration // 0: no advice
+	Limit      *Limit        // which limit is reached
+	OrderIDs   []string      // the caller's own orders that are in the way
 	cause      error
+}
+
+// Limit is a limit that the caller has reached.
+type Limit struct {
+	Name  string    `json:"name"`
+	Most  int64     `json:"max"`
+	Used  int64     `json:"used"`  // how much of it the caller has used
+	Until time.Time `json:"until"` // when less of it is used, if the caller does nothing
 }
 
 // New makes a refusal. An empty code means the kind's name.
@@ -83,6 +93,13 @@ func NewUnavailable(cause error, after time.Duration, format string, args ...any
 // With adds fields.
 func (e *Error) With(fields ...Field) *Error {
 	e.Fields = append(e.Fields, fields...)
+	return e
+}
+
+// Limited says which limit is reached.
+func (e *Error) Limited(l Limit) *Error {
+	l.Until = l.Until.UTC().Truncate(time.Second)
+	e.Limit = &l
 	return e
 }
 

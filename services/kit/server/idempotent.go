@@ -53,6 +53,10 @@ func WriteAnswer(c *gin.Context, a keyed.Answer, err error) error {
 	if a.ETag != "" {
 		c.Header("ETag", a.ETag)
 	}
+	if a.Refusal != nil { // not of a replay: the time that it names has passed
+		_, retry := problem.Describe(a.Refusal, "")
+		web.AdviseRetry(c, retry)
+	}
 	contentType := "application/json; charset=utf-8"
 	if a.Status >= 400 {
 		contentType = problem.ContentType

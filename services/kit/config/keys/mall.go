@@ -35,7 +35,10 @@ var (
 		"how long a checkout may hold stock before its order is asked for")
 	ShippingFee      = Int("checkout.shipping_fee", "1000", 0, 1_000_000_000, "minor units of the currency")
 	FreeShippingFrom = Int("checkout.free_shipping_from", "20000", 0, 1_000_000_000_000, "minor units of the currency")
-	AccessTTL        = Duration("auth.access_ttl", "15m", time.Second, day,
+	MaxOpenOrders    = Int("checkout.max_open_orders", "50", 0, 10_000, "unpaid orders of one shopper; 0: any number")
+	MaxHeldUnits     = Int("checkout.max_held_units", "1000", 0, 1_000_000_000,
+		"units of one product in a shopper's unpaid orders and running checkouts; 0: any number")
+	AccessTTL = Duration("auth.access_ttl", "15m", time.Second, day,
 		"how long an access token is good; for tokens issued from then on")
 	RefreshTTL = Duration("auth.refresh_ttl", "168h", time.Minute, 90*day,
 		"how long a refresh token is good; for tokens issued from then on")
@@ -71,6 +74,7 @@ func All() []Entry {
 	all := []Entry{Currency.entry(), ArchiveAfter.entry(), CatchUpEvery.entry(), MaxConnections.entry(),
 		ConnectionLifetime.entry(), IdleTime.entry(),
 		PaymentTimeout.entry(), CancelGrace.entry(), HoldTTL.entry(), ShippingFee.entry(), FreeShippingFrom.entry(),
+		MaxOpenOrders.entry(), MaxHeldUnits.entry(),
 		AccessTTL.entry(), RefreshTTL.entry(), SessionTTL.entry(), KeyRotation.entry(), PaymentReturnURL.entry(),
 		PaymentProvider.entry(), VerifyAtSignUp.entry(), MailLink.entry(), GatewayPolicy.entry(), RateAnonymous.entry(),
 		RateUser.entry(), RateSignIn.entry(), RateAccount.entry(), RatePlace.entry(), RateDeclined.entry(),

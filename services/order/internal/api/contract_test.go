@@ -20,13 +20,15 @@ func TestOrderKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, inbox.Migrations, idempotency.Migrations, store.Migrations)
 	out, in := outbox.New(db, "order", nil, log), inbox.New(db, nil, log)
+	maxOpen := int64(50)
 	orders := order.NewService(store.New(db, out), nil, func() time.Duration { return time.Minute },
-		func() time.Duration { return 0 })
+		func() time.Duration { return 0 }, func() int64 { return maxOpen })
 	s := contractstest.NewServer("order")
 	api.Routes(s, in, out, idempotency.New(db, nil, nil, log), orders)
 	fenced, unknown := contractstest.Example[orderv1.CreateRequest]("createOrder"),
 		contractstest.Example[orderv1.AddressRequest]("changeOrderAddress")
-	fenced.OrderID, unknown.OrderID = "7002", "7003"
+	second := fenced
+	fenced.OrderID, unknown.OrderID, second.OrderID = "7002", "7003", "7004"
 	contractstest.CheckService(t, "order", s, in, append([]contractstest.Refusal{
 		{Name: "createOrder", Code: "order_id_taken", As: "43"},
 		{Name: "createOrder", Code: "checkout_expired", In: fenced, Before: func() {
@@ -34,6 +36,7 @@ func TestOrderKeepsItsContract(t *testing.T) {
 				t.Fatalf("fence: %v, %v", exists, err)
 			}
 		}},
+		{Name: "createOrder", Code: "too_many_open_orders", In: second, Before: func() { maxOpen = 1 }},
 		{Name: "changeOrderAddress", Code: "not_found", In: unknown},
 		{Name: "changeOrderAddress", Code: "order_not_changeable", Before: func() {
 			if _, err := orders.Cancel(t.Context(), "7001", contractstest.UserID, ""); err != nil {

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/idempotency"
@@ -17,6 +19,11 @@ import (
 	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/order/internal/order"
 )
+
+var refusedByCap = promauto.NewCounter(prometheus.CounterOpts{
+	Name: "mall_order_refused_by_cap_total",
+	Help: "Checkouts refused because the shopper has too many unpaid orders (checkout.max_open_orders).",
+})
 
 type handler struct {
 	orders *order.Service
@@ -100,6 +107,9 @@ func (h handler) create(c *gin.Context) error {
 		order.Draft{ID: order.ID(in.OrderID), UserID: web.User(c).ID, Lines: lines,
 			Address: order.Address(in.Address), Shipping: in.Shipping, Currency: in.Currency, FromCart: in.FromCart},
 	)
+	if problem.CodeOf(err) == "too_many_open_orders" {
+		refusedByCap.Inc()
+	}
 	if err != nil {
 		return err
 	}

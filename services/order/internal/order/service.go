@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"daprmall.dev/services/kit/idempotency/keyed"
@@ -12,8 +13,9 @@ import (
 // deadlines.
 type Store interface {
 	// Create writes the order and events that build returns. If an order with this id exists it is returned instead; if
-	// the id was fenced, the error is checkout_expired.
-	Create(ctx context.Context, id ID, build func(now time.Time) (*Order, []Event, error)) (*Order, error)
+	// the id was fenced, the error is checkout_expired. If the shopper has maxOpen unpaid orders (0: no bound) the error
+	// is TooManyOpenError, and the id is fenced.
+	Create(ctx context.Context, id ID, maxOpen int64, build func(now time.Time) (*Order, []Event, error)) (*Order, error)
 	// Update changes orders under their locks, all or none, in the sequence of updates, and returns one order per update.
 	// An unknown id is NotFound.
 	Update(ctx context.Context, updates ...Update) ([]*Order, error)
@@ -45,19 +47,24 @@ type Service struct {
 	keys           keyed.Runner
 	paymentTimeout func() time.Duration
 	cancelGrace    func() time.Duration
+	maxOpen        func() int64
 }
 
 // NewService makes the use cases. paymentTimeout is how long a shopper has to pay. An unpaid order is cancelled
-// cancelGrace after that: no charge starts after the due time, and one that has begun has the grace to finish.
-func NewService(store Store, keys keyed.Runner, timeout, grace func() time.Duration) *Service {
-	return &Service{store: store, keys: keys, paymentTimeout: timeout, cancelGrace: grace}
+// cancelGrace after that: no charge starts after the due time, and one that has begun has the grace to finish. maxOpen
+// is how many unpaid orders a shopper may have; 0: any number.
+func NewService(store Store, keys keyed.Runner, timeout, grace func() time.Duration, maxOpen func() int64) *Service {
+	return &Service{store: store, keys: keys, paymentTimeout: timeout, cancelGrace: grace, maxOpen: maxOpen}
 }
 
 // Place creates the order of a checkout. It is idempotent by id; an id of another user's order is refused.
 func (s *Service) Place(ctx context.Context, d Draft) (*Order, error) {
-	o, err := s.store.Create(ctx, d.ID, func(now time.Time) (*Order, []Event, error) {
+	o, err := s.store.Create(ctx, d.ID, s.maxOpen(), func(now time.Time) (*Order, []Event, error) {
 		return Place(d, now, now.Add(s.paymentTimeout()))
 	})
+	if tooMany, ok := errors.AsType[TooManyOpenError](err); ok {
+		return nil, tooMany.refuse(s.cancelGrace())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -28,10 +28,16 @@ func open(t *testing.T) (*gorm.DB, *order.Service) {
 
 func openWith(t *testing.T, timeout, grace time.Duration) (*gorm.DB, *order.Service) {
 	t.Helper()
+	return openCapped(t, timeout, grace, func() int64 { return 50 })
+}
+
+func openCapped(t *testing.T, timeout, grace time.Duration, maxOpen func() int64) (*gorm.DB, *order.Service) {
+	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	contractstest.CheckEventsAtEnd(t, db, "order")
 	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
-	return db, order.NewService(s, nil, func() time.Duration { return timeout }, func() time.Duration { return grace })
+	return db, order.NewService(s, nil, func() time.Duration { return timeout }, func() time.Duration { return grace },
+		maxOpen)
 }
 
 func draft(id, user string) order.Draft {
@@ -373,7 +379,8 @@ func TestTheSearchForDueOrdersReadsNoOthers(t *testing.T) {
 	if _, err := orders.Place(t.Context(), draft("1", "7")); err != nil {
 		t.Fatal(err)
 	}
-	err := db.Exec(`INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object('id', 1000 + n))).*
+	err := db.Exec(`INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object('id', 1000 + n,
+			'open_slot', null))).*
 		FROM orders o, generate_series(1, 5000) n`).Error
 	if err == nil {
 		err = db.Exec("ANALYZE orders").Error

@@ -1,0 +1,137 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/order/internal/order"
+)
+
+func count(t *testing.T, db *gorm.DB, from string) (n int64) {
+	t.Helper()
+	if err := db.Raw("SELECT count(*) FROM " + from).Scan(&n).Error; err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A shopper's checkouts at the same time, at several replicas, make no more unpaid orders than allowed.
+func TestAShopperHasNoMoreOpenOrdersThanAllowed(t *testing.T) {
+	for _, most := range []int64{1, 3, 20} {
+		t.Run(fmt.Sprint(most), func(t *testing.T) {
+			db, orders := openCapped(t, time.Minute, 0, func() int64 { return most })
+			var placed, refused atomic.Int64
+			var wg sync.WaitGroup
+			for i := range 50 {
+				wg.Go(func() {
+					_, err := orders.Place(t.Context(), draft(fmt.Sprint(1000+i), "7"))
+					switch problem.CodeOf(err) {
+					case "":
+						placed.Add(1)
+					case "too_many_open_orders":
+						refused.Add(1)
+					default:
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if placed.Load() != most || refused.Load() != 50-most {
+				t.Errorf("%d placed and %d refused, want %d and %d", placed.Load(), refused.Load(), most, 50-most)
+			}
+			if n := count(t, db, "orders WHERE status = 'awaiting_payment'"); n != most {
+				t.Errorf("%d orders in the table, want %d", n, most)
+			}
+			if n := count(t, db, "outbox"); n != most {
+				t.Errorf("%d events, want %d", n, most)
+			}
+			if _, err := orders.Place(t.Context(), draft("2000", "8")); err != nil {
+				t.Errorf("another shopper: %v", err)
+			}
+		})
+	}
+}
+
+// The refusal names the limit and until when; the id is fenced, because its stock will be released.
+func TestTheRefusalOfTooManyOpenOrders(t *testing.T) {
+	_, orders := openCapped(t, time.Minute, 5*time.Second, func() int64 { return 2 })
+	first, err := orders.Place(t.Context(), draft("100", "7"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := orders.Place(t.Context(), draft("101", "7")); err != nil {
+		t.Fatal(err)
+	}
+	until := first.Snapshot().PaymentDueAt.Add(5 * time.Second).Truncate(time.Second)
+	for _, try := range []string{"the first run", "a second run"} {
+		_, err = orders.Place(t.Context(), draft("102", "7"))
+		var p *problem.Error
+		if !errors.As(err, &p) || p.Code != "too_many_open_orders" || p.Kind != problem.Conflict || p.Limit == nil ||
+			*p.Limit != (problem.Limit{Name: "checkout.max_open_orders", Most: 2, Used: 2, Until: until}) ||
+			p.RetryAfter <= 0 || p.RetryAfter > 65*time.Second {
+			t.Fatalf("%s: %v, %+v; want too_many_open_orders until %s", try, err, p, until)
+		}
+	}
+	// A repetition of a checkout that succeeded is none that is refused.
+	if _, err := orders.Place(t.Context(), draft("101", "7")); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	if _, err := orders.Cancel(t.Context(), "100", "7", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := orders.Place(t.Context(), draft("102", "7")); problem.CodeOf(err) != "checkout_expired" {
+		t.Errorf("the refused id after a slot is free: %v, want checkout_expired", err)
+	}
+	if _, err := orders.Place(t.Context(), draft("103", "7")); err != nil {
+		t.Errorf("a new id after a slot is free: %v", err)
+	}
+}
+
+// Whatever ends an order frees its slot, and a changed cap applies at once, also to orders without a slot.
+func TestWhatFreesASlot(t *testing.T) {
+	most := int64(0)
+	db, orders := openCapped(t, time.Millisecond, 0, func() int64 { return most })
+	id := 100
+	place := func(want string) {
+		t.Helper()
+		id++
+		if _, err := orders.Place(t.Context(), draft(fmt.Sprint(id), "7")); problem.CodeOf(err) != want {
+			t.Fatalf("order %d under a cap of %d: %v, want %q", id, most, err, want)
+		}
+	}
+	for range 3 {
+		place("") // without a slot
+	}
+	most = 3
+	place("too_many_open_orders")
+	most = 4
+	place("")
+	place("too_many_open_orders")
+	if err := orders.ApplyPayments(t.Context(), order.PaymentReceived{OrderID: "101",
+		Payment: order.Payment{ID: "9", Amount: 255, Currency: "CNY"}}); err != nil {
+		t.Fatal(err)
+	}
+	place("")
+	most = 2
+	place("too_many_open_orders")
+	if err := orders.CancelOutOfStock(t.Context(), "102"); err != nil {
+		t.Fatal(err)
+	}
+	place("too_many_open_orders")
+	if n, err := orders.CancelDue(t.Context()); err != nil || n != 3 {
+		t.Fatalf("%d due orders cancelled, %v", n, err)
+	}
+	place("")
+	place("")
+	place("too_many_open_orders")
+	if n := count(t, db, "orders WHERE status = 'awaiting_payment' AND open_slot IN (1, 2)"); n != 2 {
+		t.Errorf("%d open orders with a slot of the cap, want 2", n)
+	}
+}
