@@ -77,7 +77,7 @@ func TestOneShopperHasFewUnpaidOrders(t *testing.T) {
 			return err
 		})
 		if err != nil {
-			t.Errorf("room %s: %v", made, err)
+			t.Errorf("an order made possible %s: %v", made, err)
 		}
 	}
 }
