@@ -186,6 +186,10 @@ func mustSucceed(t *testing.T, op operation, c caller) {
 	switch op.ID {
 	case "setRoles", "banUser", "unbanUser":
 		target = newMember(t)
+	case "putProductBySKU":
+		want = []int{http.StatusCreated}
+	case "getProductBySKU":
+		do(t, who, http.MethodPut, theirs.path(op, target), theirs.body(operation{ID: "putProductBySKU"}))
 	case "signOut":
 		m := newMember(t) // so that the caller's own session is not ended
 		who = m.Client

@@ -78,7 +78,9 @@ func operations(t *testing.T) []operation {
 			}
 			for status := range o.at("responses") {
 				if strings.HasPrefix(status, "2") {
-					op.Success = int(status[0]-'0')*100 + int(status[1]-'0')*10 + int(status[2]-'0')
+					if n := int(status[0]-'0')*100 + int(status[1]-'0')*10 + int(status[2]-'0'); op.Success == 0 || n < op.Success {
+						op.Success = n
+					}
 				}
 			}
 			found = append(found, op)

@@ -50,6 +50,9 @@ func newTargets(t *testing.T) (targets, member) {
 func (s targets) path(op operation, me member) string {
 	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order,
 		"/v1/payments": s.payment, "/v1/sandbox/payments": s.payment, "/v1/admin": me.id, "/v1/sessions": s.session}
+	if strings.Contains(op.Path, "{sku}") {
+		return strings.ReplaceAll(op.Path, "{sku}", "tea%20"+s.product)
+	}
 	for prefix, v := range id {
 		if strings.HasPrefix(op.Path, prefix) {
 			return strings.ReplaceAll(op.Path, "{id}", v)
@@ -66,6 +69,8 @@ func (s targets) body(op operation) map[string]any {
 		"signIn":         {"email": "seller@mall.local", "password": apiclient.Password},
 		"refreshSession": {"refresh_token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
 		"createProduct": {"name": "Spoilt tea", "description": "d", "category": "tests", "image_url": "/images/x.jpg",
+			"price": 100, "stock": 5},
+		"putProductBySKU": {"name": "Spoilt tea", "description": "d", "category": "tests", "image_url": "/images/x.jpg",
 			"price": 100, "stock": 5},
 		"changeProduct": {"name": "Spoilt tea", "description": "d", "category": "tests", "image_url": "/images/x.jpg",
 			"price": 100},

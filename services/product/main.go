@@ -33,7 +33,8 @@ func run(ctx context.Context) error {
 	gateSync := inventory.NewGateSync(gate)
 	productStore := store.New(a.DB, a.Outbox, gateSync.Enqueue)
 	stock := inventory.NewService(productStore, gate, cfg.holdTTL, metrics)
-	products := catalog.NewService(productStore, stock, clients.NewSellers(a.Sidecar), a.Idempotency, cfg.currency, now)
+	products := catalog.NewService(productStore, stock, clients.NewSellers(a.Sidecar), a.Idempotency,
+		a.IDs, cfg.currency, now)
 	reconciler := inventory.NewReconciler(productStore, gate, clients.NewOrders(a.Sidecar), clients.NewFeed(a.Inbox),
 		cfg.holdTTL, metrics, a.Log)
 	api.Routes(a.Server, a.Inbox, a.Outbox, a.Idempotency, products, stock)

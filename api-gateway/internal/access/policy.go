@@ -67,6 +67,7 @@ p, customer, /v1/payments/{id}, GET
 p, customer, /v1/sandbox/payments/{id}/confirm, POST
 p, anonymous, /v1/webhooks/stripe, POST
 p, seller, /v1/products, POST
+p, seller, /v1/products/by-sku/{sku}, GET|PUT
 p, seller, /v1/products/{id}, PATCH|DELETE
 p, seller, /v1/products/{id}/stock, POST
 p, admin, /v1/products/{id}, PATCH|DELETE

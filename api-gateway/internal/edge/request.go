@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"encoding/base64"
 	"errors"
 	"io"
 	"mime"
@@ -21,17 +22,29 @@ var idPattern = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 // codePattern matches the code of a country on the wire.
 var codePattern = regexp.MustCompile(`^[A-Z]{2}$`)
 
+// maxSKU is the longest sku on the wire in bytes; product knows how many characters it may have.
+const maxSKU = 400
+
 var parameterPattern = regexp.MustCompile(`\{([a-z_]+)\}`)
 
-// ginPattern is the route's path in Gin's notation: :id for {id}.
-func ginPattern(path string) string { return parameterPattern.ReplaceAllString(path, ":$1") }
+// ginPattern is the route's path in Gin's notation: :id for {id}. A sku is all the rest of the path: it may hold
+// slashes.
+func ginPattern(path string) string {
+	return parameterPattern.ReplaceAllString(strings.Replace(path, "{sku}", "*sku", 1), ":$1")
+}
 
-// fillIn puts the ids and codes of the request into the route's path template. The requested path itself is never
-// forwarded, so it does not matter how Dapr or a service would read "..", "%2F" or ";".
+// fillIn puts the ids and codes of the request into the route's path template, and a sku, which is any text, in
+// base64url. The requested path itself is never forwarded, so it does not matter how Dapr or a service would read "..",
+// "%2F" or ";".
 func fillIn(path string, c *gin.Context) (string, error) {
 	malformed := false
 	filled := parameterPattern.ReplaceAllStringFunc(path, func(p string) string {
 		name, pattern := strings.Trim(p, "{}"), idPattern
+		if name == "sku" {
+			sku := strings.TrimPrefix(c.Param(name), "/")
+			malformed = malformed || sku == "" || len(sku) > maxSKU
+			return base64.RawURLEncoding.EncodeToString([]byte(sku))
+		}
 		if name == "code" {
 			pattern = codePattern
 		}

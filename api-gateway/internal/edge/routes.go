@@ -71,6 +71,8 @@ func Routes() []Route {
 		{Method: "GET", Path: "/v1/products", App: "product", Access: Anyone},
 		{Method: "GET", Path: "/v1/products/{id}", App: "product", Access: Anyone},
 		{Method: "POST", Path: "/v1/products", App: "product", Access: Seller, Key: KeyOptional},
+		{Method: "GET", Path: "/v1/products/by-sku/{sku}", App: "product", Access: Seller},
+		{Method: "PUT", Path: "/v1/products/by-sku/{sku}", App: "product", Access: Seller},
 		{Method: "PATCH", Path: "/v1/products/{id}", App: "product", Access: Seller, Also: admins},
 		{Method: "POST", Path: "/v1/products/{id}/stock", App: "product", Access: Seller, Also: admins, Key: KeyOptional},
 		{Method: "DELETE", Path: "/v1/products/{id}", App: "product", Access: Seller, Also: admins},

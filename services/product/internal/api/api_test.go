@@ -62,7 +62,7 @@ func open(t *testing.T) *fixture {
 	effects := idempotency.New(db, source, []byte("hmac"), log)
 	st := store.New(db, out, func(items []inventory.Apply) { _ = gate.Apply(t.Context(), items) })
 	stock := inventory.NewService(st, gate, func() time.Duration { return time.Minute }, metrics)
-	products := catalog.NewService(st, stock, openToAll{}, effects, func() string { return "CNY" }, time.Now)
+	products := catalog.NewService(st, stock, openToAll{}, effects, source, func() string { return "CNY" }, time.Now)
 	Routes(s, in, out, effects, products, stock)
 	return &fixture{t, s, private}
 }

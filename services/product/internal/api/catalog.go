@@ -20,6 +20,7 @@ import (
 type productBody struct {
 	ID          string    `json:"id"`
 	SellerID    string    `json:"seller_id"`
+	SKU         string    `json:"sku,omitempty"`
 	Name        string    `json:"name"`
 	Description string    `json:"description"`
 	Category    string    `json:"category"`
@@ -35,8 +36,8 @@ type productBody struct {
 
 func body(v catalog.View) productBody {
 	return productBody{
-		ID: v.ID, SellerID: v.SellerID, Name: v.Name, Description: v.Description, Category: v.Category, ImageURL: v.ImageURL,
-		Price: v.Price.Amount, Currency: v.Price.Currency, Available: v.Available,
+		ID: v.ID, SellerID: v.SellerID, SKU: v.SKU, Name: v.Name, Description: v.Description, Category: v.Category,
+		ImageURL: v.ImageURL, Price: v.Price.Amount, Currency: v.Price.Currency, Available: v.Available,
 		MaxPerOrder: v.MaxPerOrder, Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 	}
 }
@@ -71,37 +72,50 @@ func matches(header, tag string) bool {
 	return false
 }
 
-func (h handler) create(c *gin.Context) error {
-	var in struct {
-		Name        *string `json:"name"`
-		Description *string `json:"description"`
-		Category    string  `json:"category"`
-		ImageURL    string  `json:"image_url"`
-		Price       *price  `json:"price"`
-		MaxPerOrder *int64  `json:"max_per_order"`
-		Stock       *int64  `json:"stock"`
+// newProduct is a whole product as a seller sends it.
+type newProduct struct {
+	SKU         string  `json:"sku"`
+	Name        *string `json:"name"`
+	Description *string `json:"description"`
+	Category    string  `json:"category"`
+	ImageURL    string  `json:"image_url"`
+	Price       *price  `json:"price"`
+	MaxPerOrder *int64  `json:"max_per_order"`
+	Stock       *int64  `json:"stock"`
+}
+
+func (in newProduct) params(needsStock bool) (catalog.CreateParams, error) {
+	err := required(map[string]bool{"name": in.Name != nil, "description": in.Description != nil,
+		"price": in.Price != nil, "stock": in.Stock != nil || !needsStock})
+	if err != nil {
+		return catalog.CreateParams{}, err
 	}
+	amount, text, err := in.Price.read()
+	if err != nil {
+		return catalog.CreateParams{}, err
+	}
+	d := catalog.CreateParams{SKU: in.SKU, Name: *in.Name, Description: *in.Description, Category: in.Category,
+		ImageURL: encodedImage(in.ImageURL), Price: *amount, PriceText: text, MaxPerOrder: in.MaxPerOrder}
+	if in.Stock != nil {
+		d.Stock = *in.Stock
+	}
+	return d, nil
+}
+
+func (h handler) create(c *gin.Context) error {
 	key, err := server.Keyed(c, h.keys)
 	if err != nil {
 		return err
 	}
+	var in newProduct
 	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
-	err = required(map[string]bool{
-		"name": in.Name != nil, "description": in.Description != nil, "price": in.Price != nil, "stock": in.Stock != nil,
-	})
+	params, err := in.params(true)
 	if err != nil {
 		return err
 	}
-	amount, text, err := in.Price.read()
-	if err != nil {
-		return err
-	}
-	answer, err := h.catalog.CreateOnce(c.Request.Context(), key, actor(c), catalog.CreateParams{
-		Name: *in.Name, Description: *in.Description, Category: in.Category, ImageURL: encodedImage(in.ImageURL),
-		Price: *amount, PriceText: text, MaxPerOrder: in.MaxPerOrder, Stock: *in.Stock,
-	}, created)
+	answer, err := h.catalog.CreateOnce(c.Request.Context(), key, actor(c), params, created)
 	return server.WriteCreated(c, answer, err)
 }
 
@@ -120,12 +134,9 @@ func (h handler) change(c *gin.Context) error {
 	if match == "" {
 		return problem.New(problem.PreconditionRequired, "", "Send If-Match with the ETag of the product you read.")
 	}
-	// A text that is not one of our tags cannot match: no product has version 0.
-	version, err := strconv.ParseInt(strings.Trim(match, `"`), 10, 64)
-	if err != nil || web.ETag(version) != match {
-		version = 0
-	}
+	version := versionOf(match)
 	var in struct {
+		SKU         *string `json:"sku"`
 		Name        *string `json:"name"`
 		Description *string `json:"description"`
 		Category    *string `json:"category"`
@@ -143,15 +154,25 @@ func (h handler) change(c *gin.Context) error {
 	if in.ImageURL != nil {
 		*in.ImageURL = encodedImage(*in.ImageURL)
 	}
-	v, err := h.catalog.Change(c.Request.Context(), id, actor(c), version, catalog.Change{Name: in.Name,
-		Description: in.Description, Category: in.Category, ImageURL: in.ImageURL, Price: amount, PriceText: text,
-		MaxPerOrder: in.MaxPerOrder.change})
+	v, err := h.catalog.Change(c.Request.Context(), id, actor(c), version, catalog.Change{SKU: in.SKU,
+		Name: in.Name, Description: in.Description, Category: in.Category, ImageURL: in.ImageURL, Price: amount,
+		PriceText: text, MaxPerOrder: in.MaxPerOrder.change})
 	if err != nil {
 		return err
 	}
 	c.Header("ETag", web.ETag(v.Version))
 	c.JSON(http.StatusOK, body(v))
 	return nil
+}
+
+// versionOf is the version that an If-Match names. A text that is not one of our tags cannot match: no product has
+// version 0.
+func versionOf(match string) int64 {
+	version, err := strconv.ParseInt(strings.Trim(match, `"`), 10, 64)
+	if err != nil || web.ETag(version) != match {
+		return 0
+	}
+	return version
 }
 
 func (h handler) remove(c *gin.Context) error {

@@ -73,12 +73,19 @@ func (h handler) adminList(c *gin.Context) error {
 	if !actor(c).Admin {
 		return problem.New(problem.Forbidden, "forbidden", "Only an admin may do this.")
 	}
-	if err := web.OnlyQuery(c, "seller_id", "page_size", "page_token"); err != nil {
+	if err := web.OnlyQuery(c, "seller_id", "sku", "page_size", "page_token"); err != nil {
 		return err
 	}
 	sellerID, given := c.GetQuery("seller_id")
 	if given && !ids.Valid(sellerID) {
 		return problem.Validation(problem.Field{Field: "seller_id", Message: "is not an id"})
+	}
+	sku, given := c.GetQuery("sku")
+	if given && (sku == "" || utf8.RuneCountInString(sku) > 100) {
+		return problem.Validation(problem.Field{Field: "sku", Message: "must have 1 to 100 characters"})
+	}
+	if sku != "" && sellerID == "" {
+		return problem.Validation(problem.Field{Field: "sku", Message: "needs a seller_id"})
 	}
 	size, err := page.Size(c)
 	if err != nil {
@@ -88,7 +95,8 @@ func (h handler) adminList(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := h.catalog.List(c.Request.Context(), sellerID, after, size+1)
+	found, err := h.catalog.List(c.Request.Context(),
+		catalog.ListFilter{SellerID: sellerID, SKU: sku, After: after, Limit: size + 1})
 	if err != nil {
 		return err
 	}

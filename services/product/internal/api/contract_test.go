@@ -26,7 +26,7 @@ func TestProductKeepsItsContract(t *testing.T) {
 	out, in := outbox.New(db, "product", nil, log), inbox.New(db, nil, log)
 	st := store.New(db, out, func(items []inventory.Apply) { _ = gate.Apply(t.Context(), items) })
 	stock := inventory.NewService(st, gate, func() time.Duration { return time.Minute }, metrics)
-	products := catalog.NewService(st, stock, openToAll{}, nil, func() string { return "CNY" }, time.Now)
+	products := catalog.NewService(st, stock, openToAll{}, nil, nil, func() string { return "CNY" }, time.Now)
 	_, err := products.Create(
 		t.Context(), "501", catalog.Actor{UserID: "5", Seller: true},
 		catalog.CreateParams{Name: "Teapot", Description: "Holds a litre.", Price: 12900, Stock: 100},

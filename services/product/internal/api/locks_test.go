@@ -33,7 +33,7 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	out := outbox.New(db, "product", nil, log)
 	st := store.New(db, out, nil)
 	stock := inventory.NewService(st, inventorytest.NewGate(), func() time.Duration { return time.Minute }, metrics)
-	products := catalog.NewService(st, stock, nil, nil, func() string { return "CNY" }, time.Now)
+	products := catalog.NewService(st, stock, nil, nil, nil, func() string { return "CNY" }, time.Now)
 	for id := range count {
 		_, err := products.Create(t.Context(), fmt.Sprint(100+id), catalog.Actor{UserID: "5", Seller: true},
 			catalog.CreateParams{Name: "Teapot", Description: "Holds a litre.", Price: 12900, Stock: 10_000})

@@ -41,6 +41,10 @@ func Routes(
 	s.POST("/v1/products", gateway, s.SignedIn, s.WithSettings, server.Handle(h.create))
 	// its seller, admin: 428 without If-Match, 412 if it was changed meanwhile.
 	s.PATCH("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.change))
+	// seller: the own product with a sku, also while it is not on sale.
+	s.GET("/v1/products/by-sku/:sku", gateway, s.SignedIn, server.Handle(h.getBySKU))
+	// seller: creates or replaces the own product with a sku; 412 if If-Match is sent and it was changed meanwhile.
+	s.PUT("/v1/products/by-sku/:sku", gateway, s.SignedIn, s.WithSettings, server.Handle(h.putBySKU))
 	// its seller, admin: ends the sale; old orders keep their lines.
 	s.DELETE("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.remove))
 	// its seller, admin: 409 if it would remove what orders hold or have reserved.

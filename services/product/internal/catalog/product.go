@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 type Attributes struct {
 	ID          string
 	SellerID    string
+	SKU         string // the seller's own number, "" for none; no other product of the seller has it
 	Name        string
 	Description string
 	Category    string
@@ -57,6 +59,7 @@ func (p *Product) Attributes() Attributes { return p.attributes }
 
 // CreateParams is a seller's input for a new product.
 type CreateParams struct {
+	SKU         string
 	Name        string
 	Description string
 	Category    string
@@ -80,9 +83,9 @@ func New(id string, by Actor, d CreateParams, currency string, at time.Time) (*P
 		return nil, problem.New(problem.Forbidden, "", "Only sellers offer products.")
 	}
 	p := &Product{attributes: Attributes{
-		ID: id, SellerID: by.UserID, Name: strings.TrimSpace(d.Name), Description: d.Description,
-		Category: strings.TrimSpace(d.Category), ImageURL: d.ImageURL, Price: money.Of(d.Price, currency),
-		Version: 1, CreatedAt: at, UpdatedAt: at,
+		ID: id, SellerID: by.UserID, SKU: strings.TrimSpace(d.SKU), Name: strings.TrimSpace(d.Name),
+		Description: d.Description, Category: strings.TrimSpace(d.Category), ImageURL: d.ImageURL,
+		Price: money.Of(d.Price, currency), Version: 1, CreatedAt: at, UpdatedAt: at,
 	}}
 	bad := slices.Concat(p.readPrice(d.PriceText), p.setMaxPerOrder(d.MaxPerOrder), p.check())
 	if d.Stock < 0 || d.Stock > inventory.MaxQuantity {
@@ -96,6 +99,7 @@ func New(id string, by Actor, d CreateParams, currency string, at time.Time) (*P
 
 // Change is a requested change; nil leaves a field as it is.
 type Change struct {
+	SKU         *string // "" for none
 	Name        *string
 	Description *string
 	Category    *string
@@ -117,15 +121,36 @@ func (p *Product) Change(by Actor, version int64, c Change, at time.Time) error 
 		return err
 	}
 	if version != p.attributes.Version {
-		return problem.New(
-			problem.PreconditionFailed, "", "The product changed since it was read: it is at version %d now.",
-			p.attributes.Version,
-		)
+		return stale(p.attributes.Version)
 	}
 	if c.empty() {
 		return problem.Validation(problem.Field{Field: "", Message: "name at least one field to change"})
 	}
+	_, err := p.apply(c, at)
+	return err
+}
+
+func stale(version int64) error {
+	return problem.New(problem.PreconditionFailed, "",
+		"The product changed since it was read: it is at version %d now.", version)
+}
+
+// Replace changes the product, of whatever version, and reports whether that made a difference.
+func (p *Product) Replace(by Actor, c Change, at time.Time) (changed bool, err error) {
+	if err := p.mayTouch(by); err != nil {
+		return false, err
+	}
+	before := *p
+	if changed, err = p.apply(c, at); err == nil && !changed {
+		*p = before
+	}
+	return changed, err
+}
+
+// apply makes the next version of the product, and reports whether it differs in more than the version.
+func (p *Product) apply(c Change, at time.Time) (differs bool, err error) {
 	next := *p
+	set(&next.attributes.SKU, c.SKU, strings.TrimSpace)
 	set(&next.attributes.Name, c.Name, strings.TrimSpace)
 	set(&next.attributes.Description, c.Description, nil)
 	set(&next.attributes.Category, c.Category, strings.TrimSpace)
@@ -138,12 +163,13 @@ func (p *Product) Change(by Actor, version int64, c Change, at time.Time) error 
 		bad = append(bad, next.setMaxPerOrder(c.MaxPerOrder.Units)...)
 	}
 	if bad = append(bad, next.check()...); len(bad) > 0 {
-		return problem.Validation(bad...)
+		return false, problem.Validation(bad...)
 	}
+	differs = !reflect.DeepEqual(next, *p)
 	next.attributes.Version++
 	next.attributes.UpdatedAt = at
 	*p = next
-	return nil
+	return differs, nil
 }
 
 func set(dst, src *string, clean func(string) string) {
@@ -208,6 +234,7 @@ func (p *Product) setMaxPerOrder(units *int64) []problem.Field {
 
 // Texts of a product; openapi.yaml has the same limits.
 var (
+	skuRule         = text.Rule{Most: 100}
 	nameRule        = text.Rule{Required: true, Most: 200}
 	descriptionRule = text.Rule{Most: 10_000, Lines: true}
 	categoryRule    = text.Rule{Most: maxCategory}
@@ -216,8 +243,9 @@ var (
 
 func (p *Product) check() []problem.Field {
 	f := p.attributes
-	bad := slices.Concat(nameRule.Check("name", f.Name), descriptionRule.Check("description", f.Description),
-		categoryRule.Check("category", f.Category), imageRule.Check("image_url", f.ImageURL))
+	bad := slices.Concat(skuRule.Check("sku", f.SKU), nameRule.Check("name", f.Name),
+		descriptionRule.Check("description", f.Description), categoryRule.Check("category", f.Category),
+		imageRule.Check("image_url", f.ImageURL))
 	if len(bad) == 0 && !isImage(f.ImageURL) {
 		const message = "must be an address like https://example.com/cup.jpg, or a path on this site like /pictures/cup.svg"
 		bad = append(bad, problem.Field{Field: "image_url", Message: message})

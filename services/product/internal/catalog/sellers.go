@@ -16,8 +16,14 @@ func (s *Service) ApplySeller(ctx context.Context, userID string) error {
 	})
 }
 
-// List returns products for an admin, by id, those after the id after ("" for the first): all, or those of a seller.
-// Also those that are not on sale.
-func (s *Service) List(ctx context.Context, sellerID, after string, limit int) ([]View, error) {
-	return s.store.List(ctx, sellerID, after, limit)
+// ListFilter says which products an admin sees; "" is no filter.
+type ListFilter struct {
+	SellerID, SKU string // with a SKU only the product that has it now
+	After         string // the id of the last product of the page before
+	Limit         int
+}
+
+// List returns products for an admin, by id. Also those that are not on sale.
+func (s *Service) List(ctx context.Context, f ListFilter) ([]View, error) {
+	return s.store.List(ctx, f)
 }

@@ -16,20 +16,24 @@ type Inventory interface {
 	Adjust(ctx context.Context, a inventory.Adjustment) (inventory.Stock, error)
 }
 
+// IDs makes the ids of products.
+type IDs interface{ Next() (string, error) }
+
 // Service is the use cases of the catalogue: what shoppers read and sellers change.
 type Service struct {
 	store     Store
 	inventory Inventory
 	sellers   Sellers
 	keys      keyed.Runner
+	ids       IDs
 	currency  func() string
 	now       func() time.Time
 }
 
 // NewService makes the use cases of the catalogue; currency gives the mall's present one.
-func NewService(store Store, stock Inventory, sellers Sellers, keys keyed.Runner, currency func() string,
+func NewService(store Store, stock Inventory, sellers Sellers, keys keyed.Runner, ids IDs, currency func() string,
 	now func() time.Time) *Service {
-	return &Service{store: store, inventory: stock, sellers: sellers, keys: keys, currency: currency, now: now}
+	return &Service{store: store, inventory: stock, sellers: sellers, keys: keys, ids: ids, currency: currency, now: now}
 }
 
 // Currency is the mall's present one.

@@ -14,12 +14,16 @@ type Store interface {
 	Get(ctx context.Context, id string) (View, error)
 	// Views returns those of the products that exist, removed ones included, by one query.
 	Views(ctx context.Context, ids []string) ([]View, error)
-	// Create stores a product and opens its ledger. A second run with the same id returns what the first one stored.
+	// BySKU returns the product of a seller with a sku that was not removed, or Missing.
+	BySKU(ctx context.Context, sellerID, sku string) (View, error)
+	// Create stores a product and opens its ledger. A second run with the same id returns what the first one stored. It
+	// refuses a sku that another product of the seller has (SKUTaken).
 	Create(ctx context.Context, p *Product, first inventory.Entry) (View, error)
-	// List returns products by id, those after an id ("" for the first): all, or those of a seller.
-	List(ctx context.Context, sellerID, after string, limit int) ([]View, error)
+	// List returns products by id.
+	List(ctx context.Context, f ListFilter) ([]View, error)
 	// SetSeller stores whether a seller's products are on sale. It asks that while it holds the seller's lock.
 	SetSeller(ctx context.Context, sellerID string, maySell func(context.Context) (bool, error)) error
-	// Change locks a product, lets f change it, and keeps it.
+	// Change locks a product, lets f change it, and keeps it if f made another version. It refuses a sku that another
+	// product of the seller has (SKUTaken).
 	Change(ctx context.Context, id string, f func(*Product) error) (View, error)
 }

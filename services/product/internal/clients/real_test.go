@@ -109,7 +109,7 @@ func testSnapshot(t *testing.T, r *realGate) {
 		db, outbox.New(db, "product", noBroker{}, discard), func(items []inventory.Apply) { must(gate.Apply(ctx, items)) },
 	)
 	stock := inventory.NewService(ledger, gate, ttl, metrics)
-	products := catalog.NewService(ledger, stock, nil, nil, func() string { return "CNY" }, time.Now)
+	products := catalog.NewService(ledger, stock, nil, nil, nil, func() string { return "CNY" }, time.Now)
 	reconciler := inventory.NewReconciler(
 		ledger, gate, &inventorytest.Orders{}, &inventorytest.Feed{}, ttl, metrics, discard,
 	)

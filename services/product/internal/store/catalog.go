@@ -9,6 +9,7 @@ import (
 
 	"daprmall.dev/services/kit/money"
 	"daprmall.dev/services/kit/postgres"
+	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/product/internal/catalog"
 	"daprmall.dev/services/product/internal/inventory"
 )
@@ -17,6 +18,7 @@ import (
 type row struct {
 	ID          int64
 	SellerID    int64
+	SKU         string `gorm:"column:sku"`
 	Name        string
 	Description string
 	Category    string
@@ -34,15 +36,16 @@ type row struct {
 	Total       int64 // of the whole list
 }
 
-const columns = `p.id, p.seller_id, p.name, p.description, p.category, p.image_url, p.price, p.currency,
-	coalesce(p.max_per_order, 0) AS max_per_order, p.version, p.created_at, p.updated_at,
+const columns = `p.id, p.seller_id, coalesce(p.sku, '') AS sku, p.name, p.description, p.category, p.image_url, p.price,
+	p.currency, coalesce(p.max_per_order, 0) AS max_per_order, p.version, p.created_at, p.updated_at,
 	p.deleted_at IS NOT NULL AS deleted`
 
 func (r row) view() catalog.View {
 	return catalog.View{
 		Attributes: catalog.Attributes{
-			ID: formatID(r.ID), SellerID: formatID(r.SellerID), Name: r.Name, Description: r.Description, Category: r.Category,
-			ImageURL: r.ImageURL, Price: money.Of(r.Price, r.Currency), MaxPerOrder: r.MaxPerOrder, Version: r.Version,
+			ID: formatID(r.ID), SellerID: formatID(r.SellerID), SKU: r.SKU, Name: r.Name, Description: r.Description,
+			Category: r.Category, ImageURL: r.ImageURL, Price: money.Of(r.Price, r.Currency), MaxPerOrder: r.MaxPerOrder,
+			Version: r.Version,
 			Deleted: r.Deleted, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 		},
 		Available: r.Available, Closed: r.Closed,
@@ -103,14 +106,15 @@ func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.
 	err = postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		args := append(
 			[]any{
-				id, seller, f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency,
+				id, seller, f.SKU, f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency,
 				f.MaxPerOrder, f.Version, f.CreatedAt, f.UpdatedAt,
 			},
 			searchArgs(f)...)
 		res := tx.Exec(
-			`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency,
+			`INSERT INTO products (id, seller_id, sku, name, description, category, image_url, price, currency,
 				max_per_order, version, created_at, updated_at, `+searchColumns+`)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, ?, `+searchValues+`) ON CONFLICT (id) DO NOTHING`,
+			VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, ?, `+searchValues+`)
+			ON CONFLICT DO NOTHING`,
 			args...)
 		if res.Error != nil {
 			return fmt.Errorf("insert product: %w", res.Error)
@@ -128,6 +132,9 @@ func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.
 		}
 		var err error
 		view, err = one(tx.Raw(selectView+"WHERE p.id = ? AND p.seller_id = ?", id, seller))
+		if problem.KindOf(err) == problem.NotFound && f.SKU != "" {
+			return s.skuTaken(ctx, f)
+		}
 		return err
 	})
 	return view, err
@@ -150,10 +157,39 @@ func (s *Store) Change(ctx context.Context, id string, f func(*catalog.Product) 
 		if err := f(p); err != nil {
 			return err
 		}
+		before := view.Version
 		view.Attributes = p.Attributes()
+		if view.Version == before {
+			return nil
+		}
 		return update(tx, n, view.Attributes)
 	})
+	if postgres.IsUnique(err, "products_sku") {
+		return catalog.View{}, s.skuTaken(ctx, view.Attributes)
+	}
 	return view, err
+}
+
+// BySKU returns the product of a seller with a sku.
+func (s *Store) BySKU(ctx context.Context, sellerID, sku string) (catalog.View, error) {
+	seller, err := parseID(sellerID)
+	if err != nil {
+		return catalog.View{}, catalog.Missing()
+	}
+	return one(postgres.DB(ctx, s.db).Raw(selectView+"WHERE p.seller_id = ? AND p.sku = ? AND p.deleted_at IS NULL",
+		seller, sku))
+}
+
+// skuTaken names the product that has the sku of another one. If it has gone meanwhile, a repeat succeeds.
+func (s *Store) skuTaken(ctx context.Context, f catalog.Attributes) error {
+	other, err := s.BySKU(ctx, f.SellerID, f.SKU)
+	if problem.KindOf(err) == problem.NotFound {
+		return problem.NewUnavailable(err, time.Second, "The product with this sku is being removed.")
+	}
+	if err != nil {
+		return err
+	}
+	return catalog.SKUTaken(f.SKU, other.ID)
 }
 
 func update(tx *gorm.DB, id int64, f catalog.Attributes) error {
@@ -163,13 +199,13 @@ func update(tx *gorm.DB, id int64, f catalog.Attributes) error {
 	}
 	args := append(
 		[]any{
-			f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency, f.MaxPerOrder, f.Version,
+			f.SKU, f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency, f.MaxPerOrder, f.Version,
 			f.UpdatedAt, deleted,
 		},
 		searchArgs(f)...)
 	err := tx.Exec(
-		`UPDATE products SET name = ?, description = ?, category = ?, image_url = ?, price = ?, currency = ?,
-		max_per_order = nullif(?, 0), version = ?, updated_at = ?, deleted_at = ?,
+		`UPDATE products SET sku = nullif(?, ''), name = ?, description = ?, category = ?, image_url = ?, price = ?,
+		currency = ?, max_per_order = nullif(?, 0), version = ?, updated_at = ?, deleted_at = ?,
 		(`+searchColumns+`) = (`+searchValues+`) WHERE id = ?`,
 		append(args, id)...).Error
 	if err != nil {

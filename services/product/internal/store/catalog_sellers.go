@@ -44,18 +44,21 @@ func (s *Store) SetSeller(ctx context.Context, sellerID string,
 }
 
 // List implements catalog.Store.
-func (s *Store) List(ctx context.Context, sellerID, after string, limit int) ([]catalog.View, error) {
+func (s *Store) List(ctx context.Context, f catalog.ListFilter) ([]catalog.View, error) {
 	var w where
 	w.and("true")
-	if sellerID != "" {
-		w.and("p.seller_id = ?::bigint", sellerID)
+	if f.SellerID != "" {
+		w.and("p.seller_id = ?::bigint", f.SellerID)
 	}
-	if after != "" {
-		w.and("p.id > ?::bigint", after)
+	if f.SKU != "" {
+		w.and("p.sku = ? AND p.deleted_at IS NULL", f.SKU)
+	}
+	if f.After != "" {
+		w.and("p.id > ?::bigint", f.After)
 	}
 	var rows []row
 	err := postgres.DB(ctx, s.db).Raw(selectView+"WHERE "+w.sql()+" ORDER BY p.id LIMIT ?",
-		append(w.args, limit)...).Scan(&rows).Error
+		append(w.args, f.Limit)...).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("list products: %w", err)
 	}

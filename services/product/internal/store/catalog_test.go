@@ -285,17 +285,17 @@ func TestProductsOfAClosedSellerAreNotOnSale(t *testing.T) {
 		if (h.Status == inventory.Held) == closed {
 			t.Errorf("closed %v: the hold is %q", closed, h.Status)
 		}
-		all, err := s.catalog.List(ctx, seller.UserID, "", 10)
+		all, err := s.catalog.List(ctx, catalog.ListFilter{SellerID: seller.UserID, Limit: 10})
 		if err != nil || len(all) != 1 || all[0].Closed != closed {
 			t.Errorf("closed %v: the admin's list has %+v, %v", closed, all, err)
 		}
 	}
 	must(t, s.catalog.Remove(ctx, id, seller))
-	all, err := s.catalog.List(ctx, "", "", 10)
+	all, err := s.catalog.List(ctx, catalog.ListFilter{Limit: 10})
 	if err != nil || len(all) != 1 || !all[0].Deleted {
 		t.Errorf("all products: %+v, %v", all, err)
 	}
-	if all, err = s.catalog.List(ctx, "", id, 10); err != nil || len(all) != 0 {
+	if all, err = s.catalog.List(ctx, catalog.ListFilter{After: id, Limit: 10}); err != nil || len(all) != 0 {
 		t.Errorf("after the last: %+v, %v", all, err)
 	}
 }

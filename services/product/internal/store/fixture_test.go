@@ -50,6 +50,11 @@ var (
 
 const ttl = time.Minute
 
+// counter makes ids.
+type counter struct{ n *atomic.Int64 }
+
+func (c counter) Next() (string, error) { return fmt.Sprint(c.n.Add(1)), nil }
+
 type noBroker struct{}
 
 func (noBroker) Publish(context.Context, string, []sidecar.Entry) (map[string]bool, error) {
@@ -76,7 +81,7 @@ func (s *fixture) use(db *gorm.DB) {
 	lives := func() time.Duration { return ttl }
 	currency, now := func() string { return "CNY" }, func() time.Time { return noon }
 	s.inventory = inventory.NewService(s.store, s.gate, lives, s.metrics)
-	s.catalog = catalog.NewService(s.store, s.inventory, s, nil, currency, now)
+	s.catalog = catalog.NewService(s.store, s.inventory, s, nil, counter{&s.next}, currency, now)
 	s.reconciler = inventory.NewReconciler(s.store, s.gate, s.orders, s.feed, lives, s.metrics, log)
 }
 
