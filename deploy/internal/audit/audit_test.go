@@ -114,6 +114,8 @@ var fails = []fail{
 		ruleCharge, Violation},
 	{"a charge unknown to the provider", "sandbox", "DELETE FROM charges WHERE ref = '11'", "C5", ruleCharge,
 		Violation},
+	{"money without a provider", "payment", "UPDATE payments SET provider = 'none' WHERE id = 14", "C5", ruleFree,
+		Violation},
 	{"a charge without a payment", "sandbox",
 		"INSERT INTO charges (id, ref, amount, currency, state, captured, created_at) VALUES ('x', '99', 5, 'CNY', " +
 			"'succeeded', 5, now() - interval '2 minutes')", "C5", ruleNoCharge, Violation},

@@ -88,7 +88,11 @@ func (f *facts) loadCharges(ctx context.Context, r *serviceDB) error {
 const (
 	ruleCharge   = "a payment = what the provider did"
 	ruleNoCharge = "no charge without a payment"
+	ruleFree     = "only what costs nothing is paid without a provider"
 )
+
+// noProvider is the provider of payments of orders that cost nothing.
+const noProvider = "none"
 
 // paymentStates are what an attempt may be.
 var paymentStates = []string{"processing", "requires_action", "succeeded", "failed", "cancelled", "refunded"}
@@ -97,10 +101,18 @@ var paymentStates = []string{"processing", "requires_action", "succeeded", "fail
 func (f *facts) moneyBook(b *Book) {
 	elsewhere := map[string]int{}
 	known := map[string]bool{}
-	captured, refunded := int64(0), int64(0)
+	captured, refunded, free := int64(0), int64(0), 0
 	for id, p := range f.payments {
 		if !slices.Contains(paymentStates, p.status) {
 			b.add(Violation, ruleStates, fmt.Sprintf("payment %d", id), "it is %s", p.status)
+		}
+		if p.provider == noProvider {
+			free++
+			if p.amount != 0 {
+				b.add(Violation, ruleFree, fmt.Sprintf("payment %d", id), "order %d: %d %s were paid without a provider", p.order,
+					p.amount, p.currency)
+			}
+			continue
 		}
 		if p.provider != "sandbox" {
 			elsewhere[p.provider]++
@@ -123,6 +135,9 @@ func (f *facts) moneyBook(b *Book) {
 		}
 	}
 	b.look("%d payments against %d charges: captured %d, refunded %d", len(f.payments), len(f.charges), captured, refunded)
+	if free > 0 {
+		b.look("%d payments of orders that cost nothing", free)
+	}
 	for provider, n := range elsewhere {
 		b.look("%d payments at %s were not compared: its records are not accessible here", n, provider)
 	}

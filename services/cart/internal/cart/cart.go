@@ -16,12 +16,12 @@ const (
 )
 
 // Line is a quantity of a product. Name is kept so that a product that is no longer sold can still be named, Price so
-// that a shopper sees that it has changed.
+// that a shopper sees that it has changed; nil: not known.
 type Line struct {
 	ProductID string `json:"product_id"`
 	Quantity  int64  `json:"quantity"`
 	Name      string `json:"name"`
-	Price     int64  `json:"price,omitempty"`
+	Price     *int64 `json:"price,omitempty"`
 }
 
 // Cart is a shopper's cart, one document in the state store. It remembers which effects (orders, keyed requests) were
@@ -69,13 +69,13 @@ func (c *Cart) Add(p Product, quantity int64) error {
 		if err := CheckQuantity(c.Lines[i].Quantity+quantity, 1); err != nil {
 			return err
 		}
-		c.Lines[i].Quantity, c.Lines[i].Price = c.Lines[i].Quantity+quantity, p.Price
+		c.Lines[i].Quantity, c.Lines[i].Price = c.Lines[i].Quantity+quantity, &p.Price
 		return nil
 	}
 	if len(c.Lines) >= MaxLines {
 		return problem.Validation(problem.Field{Field: "product_id", Message: "would be the 101st product; a cart holds 100"})
 	}
-	c.Lines = append(c.Lines, Line{ProductID: p.ID, Quantity: quantity, Name: p.Name, Price: p.Price})
+	c.Lines = append(c.Lines, Line{ProductID: p.ID, Quantity: quantity, Name: p.Name, Price: &p.Price})
 	return nil
 }
 
@@ -94,7 +94,7 @@ func (c *Cart) Set(p Product, quantity int64) error {
 	case i < 0:
 		return c.Add(p, quantity)
 	}
-	c.Lines[i].Quantity, c.Lines[i].Price = quantity, p.Price
+	c.Lines[i].Quantity, c.Lines[i].Price = quantity, &p.Price
 	return nil
 }
 

@@ -85,9 +85,10 @@ func TestAddsAndOrdersTakeEffectOnce(t *testing.T) {
 
 // A cart says what checkout would say of each line.
 func TestLinesSayTheirState(t *testing.T) {
-	c := Cart{Lines: []Line{{ProductID: "1", Quantity: 2, Price: 100}, {ProductID: "2", Quantity: 2, Price: 100},
-		{ProductID: "3", Quantity: 2, Price: 100}, {ProductID: "4", Quantity: 2, Price: 100, Name: "Gone"},
-		{ProductID: "5", Quantity: 2, Price: 100}}}
+	seen := int64(100)
+	c := Cart{Lines: []Line{{ProductID: "1", Quantity: 2, Price: &seen}, {ProductID: "2", Quantity: 2, Price: &seen},
+		{ProductID: "3", Quantity: 2, Price: &seen}, {ProductID: "4", Quantity: 2, Price: &seen, Name: "Gone"},
+		{ProductID: "5", Quantity: 2, Price: &seen}}}
 	s := NewService(nil, nil, nil, func() string { return "CNY" })
 	v, err := s.render(c, map[string]Product{"1": {ID: "1", Price: 100, Available: 2},
 		"2": {ID: "2", Price: 120, Available: 1},
@@ -97,25 +98,25 @@ func TestLinesSayTheirState(t *testing.T) {
 	}
 	want := []State{Available, FewerLeft, SoldOut, NotForSale, TooMany}
 	for i, line := range v.Items {
-		if line.State != want[i] || line.SeenPrice != 100 {
+		if line.State != want[i] || *line.SeenPrice != 100 {
 			t.Errorf("line %d: %+v, want the state %s and the seen price 100", i, line, want[i])
 		}
 	}
 }
 
-// The seen price is that of the last change of the line.
+// The seen price is that of the last change of the line; it may be 0.
 func TestTheSeenPriceFollowsTheShopper(t *testing.T) {
 	var c Cart
 	for _, step := range []func() error{
 		func() error { return c.Add(Product{ID: "1", Price: 100}, 1) },
 		func() error { return c.Add(Product{ID: "1", Price: 120}, 1) },
-		func() error { return c.Set(Product{ID: "1", Price: 130}, 5) },
+		func() error { return c.Set(Product{ID: "1"}, 5) },
 	} {
 		if err := step(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if c.Lines[0].Price != 130 || c.Lines[0].Quantity != 5 {
+	if *c.Lines[0].Price != 0 || c.Lines[0].Quantity != 5 {
 		t.Errorf("%+v", c.Lines[0])
 	}
 }

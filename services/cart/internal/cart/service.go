@@ -55,7 +55,7 @@ type ViewLine struct {
 	Available int64  `json:"available"`
 	LineTotal int64  `json:"line_total"`
 	State     State  `json:"state"`
-	SeenPrice int64  `json:"seen_price,omitempty"` // when the shopper added it or set its quantity; 0: not known
+	SeenPrice *int64 `json:"seen_price,omitempty"` // when the shopper added it or set its quantity; nil: not known
 
 	MaxPerOrder int64 `json:"max_per_order,omitempty"`
 }

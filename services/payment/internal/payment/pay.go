@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -23,6 +24,9 @@ type PayRequest struct {
 func (s *Service) Pay(ctx context.Context, key keyed.Request, r PayRequest, encode func(*Payment) ([]byte, error),
 ) (keyed.Answer, error) {
 	if err := s.CheckCard(r.Card); err != nil {
+		if r.Card == nil {
+			err = cmp.Or(s.needsNoCard(ctx, key.User, r.OrderID), err)
+		}
 		return keyed.Answer{}, err
 	}
 	p := &paying{Service: s, PayRequest: r, encode: encode}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"daprmall.dev/services/kit/idempotency/keyed"
@@ -43,7 +44,7 @@ func NewService(store Store, orders Orders, keys keyed.Runner, providers []Provi
 	s := &Service{store: store, orders: orders, keys: keys, providers: map[string]Provider{},
 		newAttemptsUse: newAttemptsUse, log: log,
 		now: time.Now}
-	for _, p := range providers {
+	for _, p := range slices.Concat(providers, []Provider{noProvider{}}) {
 		s.providers[p.Name()] = p
 		s.providerNames = append(s.providerNames, p.Name())
 	}

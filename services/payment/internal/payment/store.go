@@ -10,8 +10,11 @@ import (
 
 // Store keeps bills, attempts and refunds. now is the database's clock.
 type Store interface {
-	// OpenBills writes open bills for those orders that have no bill yet.
+	// OpenBills writes open bills for those orders that have no bill yet. A free bill is paid at once: it is written with
+	// its payment and the event of it, in one transaction.
 	OpenBills(ctx context.Context, bills ...Bill) error
+	// FindBill returns the bill of an order, or ErrNoBill.
+	FindBill(ctx context.Context, orderID string) (Bill, error)
 	// AwaitBill returns a channel that is closed when the order has a bill, soon after this or another replica has written
 	// it. The caller calls done at the end.
 	AwaitBill(orderID string) (there <-chan struct{}, done func())

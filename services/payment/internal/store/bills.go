@@ -32,8 +32,13 @@ func (billRow) TableName() string { return "bills" }
 // do not deadlock.
 func (s *Store) OpenBills(ctx context.Context, opened ...payment.Bill) error {
 	rows, orderIDs := make([]billRow, len(opened)), make([]string, len(opened))
+	free := map[string]payment.Bill{}
 	for i, b := range opened {
 		b.Status = payment.Open
+		if b.IsFree() {
+			b.Status, b.Version = payment.Paid, b.Version+1
+			free[b.OrderID] = b
+		}
 		rows[i], orderIDs[i] = billRow(b), b.OrderID
 	}
 	text, err := json.Marshal(rows)
@@ -41,16 +46,58 @@ func (s *Store) OpenBills(ctx context.Context, opened ...payment.Bill) error {
 		return err
 	}
 	err = billArchive.WithLive(ctx, s.db, orderIDs, func(ctx context.Context) error {
-		return postgres.DB(ctx, s.db).Exec(`INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version)
-			SELECT order_id, user_id, amount, currency, due_at, status, version FROM jsonb_populate_recordset(NULL::bills,
-			?::jsonb)
-			ORDER BY order_id ON CONFLICT (order_id) DO NOTHING`, string(text)).Error
+		if len(free) == 0 {
+			return postgres.DB(ctx, s.db).Exec(insertBills, string(text)).Error
+		}
+		return postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+			return s.insertWithFree(ctx, tx, string(text), free)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("open bills: %w", err)
 	}
 	postgres.AfterCommit(ctx, s.db, func() { s.billWaiters.wake(orderIDs...) })
 	return nil
+}
+
+const insertBills = `INSERT INTO bills (order_id, user_id, amount, currency, due_at, status, version)
+	SELECT order_id, user_id, amount, currency, due_at, status, version
+	FROM jsonb_populate_recordset(NULL::bills, ?::jsonb)
+	ORDER BY order_id ON CONFLICT (order_id) DO NOTHING`
+
+// insertWithFree inserts bills of which some are free, and settles these unless they were there already.
+func (s *Store) insertWithFree(ctx context.Context, tx *gorm.DB, text string, free map[string]payment.Bill) error {
+	var inserted []struct {
+		OrderID string
+		Now     time.Time
+	}
+	err := tx.Raw(insertBills+" RETURNING order_id, clock_timestamp() AS now", text).Scan(&inserted).Error
+	if err != nil {
+		return err
+	}
+	var settled []payment.Bill
+	for _, r := range inserted {
+		if b, ok := free[r.OrderID]; ok {
+			settled = append(settled, b)
+		}
+	}
+	if len(settled) == 0 {
+		return nil
+	}
+	return s.settleFree(ctx, tx, settled, inserted[0].Now.UTC())
+}
+
+// FindBill implements payment.Store.
+func (s *Store) FindBill(ctx context.Context, orderID string) (payment.Bill, error) {
+	var r billRow
+	err := postgres.DB(ctx, s.db).Table("all_bills").Where("order_id = ?", orderID).Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return payment.Bill{}, payment.ErrNoBill
+	}
+	if err != nil {
+		return payment.Bill{}, fmt.Errorf("read bill of order %s: %w", orderID, err)
+	}
+	return payment.Bill(r), nil
 }
 
 // AwaitBill implements payment.Store.

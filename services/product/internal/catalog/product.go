@@ -211,7 +211,6 @@ func (p *Product) readPrice(text string) []problem.Field {
 	currency := p.attributes.Price.Currency
 	amount, err := money.ParseDecimal(text, currency)
 	if err != nil {
-		p.attributes.Price.Amount = 1 // one complaint is enough
 		return []problem.Field{{Field: "price", Message: "must be an amount of " + currency + " like " +
 			money.Of(1299, currency).Decimal()}}
 	}
@@ -250,10 +249,10 @@ func (p *Product) check() []problem.Field {
 		const message = "must be an address like https://example.com/cup.jpg, or a path on this site like /pictures/cup.svg"
 		bad = append(bad, problem.Field{Field: "image_url", Message: message})
 	}
-	if f.Price.Amount < 1 || f.Price.Amount > maxPrice {
+	if f.Price.Amount < 0 || f.Price.Amount > maxPrice {
 		bad = append(bad, problem.Field{Field: "price", Message: "must be " +
-			money.Of(1, f.Price.Currency).Decimal() + " to " + money.Of(maxPrice, f.Price.Currency).Decimal() + " " +
-			f.Price.Currency + " (1 to 99999999999 minor units)"})
+			money.Of(0, f.Price.Currency).Decimal() + " to " + money.Of(maxPrice, f.Price.Currency).Decimal() + " " +
+			f.Price.Currency + " (0 to 99999999999 minor units)"})
 	}
 	return bad
 }

@@ -43,8 +43,7 @@ func TestNewProductsAreChecked(t *testing.T) {
 		"a line of groups": {with(func(d *CreateParams) { d.Category = "a\u2028b" }), "category"},
 		"price of words":   {with(func(d *CreateParams) { d.PriceText = "cheap" }), "price"},
 		"three decimals":   {with(func(d *CreateParams) { d.PriceText = "1.999" }), "price"},
-		"free by text":     {with(func(d *CreateParams) { d.PriceText = "0.00" }), "price"},
-		"free":             {with(func(d *CreateParams) { d.Price = 0 }), "price"},
+		"negative text":    {with(func(d *CreateParams) { d.PriceText = "-0.01" }), "price"},
 		"negative price":   {with(func(d *CreateParams) { d.Price = -1 }), "price"},
 		"negative stock":   {with(func(d *CreateParams) { d.Stock = -1 }), "stock"},
 		"too much stock":   {with(func(d *CreateParams) { d.Stock = inventory.MaxQuantity + 1 }), "stock"},
@@ -121,7 +120,7 @@ func TestOnlyOwnersAndAdminsChangeAProduct(t *testing.T) {
 func TestAnInvalidChangeChangesNothing(t *testing.T) {
 	p, _ := New("1", seller, teapot, "CNY", noon)
 	before := p.Attributes()
-	price, empty := int64(0), ""
+	price, empty := int64(-1), ""
 	for name, c := range map[string]Change{"nothing": {}, "no price": {Price: &price}, "no name": {Name: &empty}} {
 		if err := p.Change(seller, 1, c, noon); problem.KindOf(err) != problem.Invalid || p.Attributes() != before {
 			t.Errorf("%s: %v, %+v, want an error and no change", name, err, p.Attributes())
@@ -154,6 +153,21 @@ func TestQueriesAreChecked(t *testing.T) {
 		if q, err := (Query{Words: words, PageSize: 20}).Normal(); err != nil || q.Sort != want {
 			t.Errorf("q=%q sorts by %q, %v, want %q", words, q.Sort, err, want)
 		}
+	}
+}
+
+// What costs nothing is given as 0, or as a text.
+func TestGoodsMayBeFree(t *testing.T) {
+	for _, d := range []CreateParams{{Name: "Sample"}, {Name: "Sample", Price: 5, PriceText: "0.00"},
+		{Name: "Sample", Price: 5, PriceText: "0"}} {
+		p, err := New("1", seller, d, "CNY", noon)
+		if err != nil || p.Attributes().Price.Amount != 0 {
+			t.Errorf("%+v: %+v, %v", d, p, err)
+		}
+	}
+	p, _ := New("1", seller, teapot, "CNY", noon)
+	if err := p.Change(seller, 1, Change{Price: new(int64)}, noon); err != nil || p.Attributes().Price.Amount != 0 {
+		t.Errorf("%+v, %v", p.Attributes(), err)
 	}
 }
 
