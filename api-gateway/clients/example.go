@@ -62,7 +62,7 @@ func run(ctx context.Context, url string, who mall.Credentials) error {
 	}
 	placed, err := client.CheckOut(ctx, &mall.CheckoutRequest{
 		AddressID: addresses.Items[0].ID,
-		Items:     []mall.LineRequest{{ProductID: products.Items[0].ID, Quantity: 1}},
+		Items:     []mall.CheckoutLine{{ProductID: products.Items[0].ID, Quantity: 1}},
 	}, mall.CheckOutParams{IdempotencyKey: rand.Text()})
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ var address = orderv1.Address{Recipient: "Li Lei", Phone: "+86 27 8888 8888", St
 // Routes are all routes between services, ordered so that the examples can be called one after the other: each finds
 // what the earlier ones created.
 func Routes() []Route {
+	seen := int64(12900)
 	routes := []Route{
 		{
 			Service: "order", Name: "createOrder", Method: http.MethodPost, Path: orderv1.PathCreate,
@@ -95,8 +96,15 @@ func Routes() []Route {
 		}, {
 			Service: "cart", Name: "getCartLines", Method: http.MethodGet, Path: cartv1.PathGet, Callers: []string{"checkout"},
 			User: true, Status: http.StatusOK,
-			Says: "The bare lines of the user's cart.",
-			Out:  cartv1.Cart{Lines: []cartv1.Line{{ProductID: "501", Quantity: 2}}},
+			Says: "The user's cart as it is kept, with the prices the shopper has seen, and the effects of the last " +
+				"minutes on it, orders among them.",
+			Out: cartv1.Cart{Lines: []cartv1.Line{{ProductID: "501", Quantity: 2, SeenPrice: &seen}},
+				Applied: []string{"7000"}},
+		}, {
+			Service: "cart", Name: "takeFromCart", Method: http.MethodPost, Path: cartv1.PathTake,
+			Callers: []string{"checkout"}, User: true, Status: http.StatusNoContent,
+			Says: "Takes what an order has bought out of the user's cart, as the order's event does. Safe to repeat.",
+			In:   cartv1.TakeRequest{OrderID: "7001", Lines: []cartv1.Line{{ProductID: "501", Quantity: 2}}},
 		}, {
 			Service: "user", Name: "verifyCredentials", Method: http.MethodPost, Path: userv1.PathVerify,
 			Callers: []string{"auth"}, Status: http.StatusOK,

@@ -3,6 +3,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -32,8 +33,10 @@ func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *c
 	v1.DELETE("/items/:product_id", server.Handle(h.remove))
 	v1.DELETE("", server.Handle(h.clear))
 
-	// checkout, for its user: product ids and quantities only.
-	s.GET(cartv1.PathGet, server.Callers("checkout"), s.SignedIn, server.Handle(h.lines))
+	// checkout, for its user: the cart as it is kept.
+	s.GET(cartv1.PathGet, server.Callers("checkout"), s.SignedIn, server.Handle(h.get))
+	// checkout, for its user: what the event of an order does, before the event. Safe to repeat.
+	s.POST(cartv1.PathTake, server.Callers("checkout"), s.SignedIn, server.Handle(h.take))
 
 	// Events. Detached because carts are kept in Redis: each document remembers the orders that were applied to it.
 	inbox.OnDetached(in, "order", orderv1.TypePlaced, h.OnOrderPlaced)
@@ -117,15 +120,39 @@ func (h handler) clear(c *gin.Context) error {
 	return nil
 }
 
-func (h handler) lines(c *gin.Context) error {
-	lines, err := h.carts.Lines(c.Request.Context(), web.User(c).ID)
+func (h handler) get(c *gin.Context) error {
+	kept, err := h.carts.Get(c.Request.Context(), web.User(c).ID)
 	if err != nil {
 		return err
 	}
-	out := cartv1.Cart{Lines: make([]cartv1.Line, len(lines))}
-	for i, l := range lines {
-		out.Lines[i] = cartv1.Line{ProductID: l.ProductID, Quantity: l.Quantity}
+	out := cartv1.Cart{Lines: make([]cartv1.Line, len(kept.Lines)), Applied: []string{}}
+	for i, l := range kept.Lines {
+		out.Lines[i] = cartv1.Line{ProductID: l.ProductID, Quantity: l.Quantity, SeenPrice: l.Price}
+	}
+	for _, effect := range kept.Applied {
+		if time.Since(ids.Made(effect)) < cartv1.AppliedFor {
+			out.Applied = append(out.Applied, effect)
+		}
 	}
 	c.JSON(http.StatusOK, out)
+	return nil
+}
+
+func (h handler) take(c *gin.Context) error {
+	var in cartv1.TakeRequest
+	if err := web.Bind(c, &in); err != nil {
+		return err
+	}
+	if !ids.Valid(in.OrderID) {
+		return problem.Validation(problem.Field{Field: "order_id", Message: "is not an id"})
+	}
+	bought := make([]cart.Line, len(in.Lines))
+	for i, l := range in.Lines {
+		bought[i] = cart.Line{ProductID: l.ProductID, Quantity: l.Quantity}
+	}
+	if err := h.carts.Take(c.Request.Context(), web.User(c).ID, in.OrderID, bought); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
 	return nil
 }

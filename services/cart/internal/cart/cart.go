@@ -21,7 +21,7 @@ type Line struct {
 	ProductID string `json:"product_id"`
 	Quantity  int64  `json:"quantity"`
 	Name      string `json:"name"`
-	Price     *int64 `json:"price,omitempty"`
+	Price     *int64 `json:"price,omitempty"` // nil: not known
 }
 
 // Cart is a shopper's cart, one document in the state store. It remembers which effects (orders, keyed requests) were

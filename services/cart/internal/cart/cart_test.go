@@ -85,21 +85,27 @@ func TestAddsAndOrdersTakeEffectOnce(t *testing.T) {
 
 // A cart says what checkout would say of each line.
 func TestLinesSayTheirState(t *testing.T) {
-	seen := int64(100)
-	c := Cart{Lines: []Line{{ProductID: "1", Quantity: 2, Price: &seen}, {ProductID: "2", Quantity: 2, Price: &seen},
-		{ProductID: "3", Quantity: 2, Price: &seen}, {ProductID: "4", Quantity: 2, Price: &seen, Name: "Gone"},
-		{ProductID: "5", Quantity: 2, Price: &seen}}}
-	s := NewService(nil, nil, nil, func() string { return "CNY" })
-	v, err := s.render(c, map[string]Product{"1": {ID: "1", Price: 100, Available: 2},
-		"2": {ID: "2", Price: 120, Available: 1},
-		"3": {ID: "3", Price: 100}, "5": {ID: "5", Price: 100, Available: 9, MaxPerOrder: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []State{Available, FewerLeft, SoldOut, NotForSale, TooMany}
-	for i, line := range v.Items {
-		if line.State != want[i] || *line.SeenPrice != 100 {
-			t.Errorf("line %d: %+v, want the state %s and the seen price 100", i, line, want[i])
+	price := func(n int64) *int64 { return &n }
+	for what, c := range map[string]struct {
+		line Line
+		now  map[string]Product
+		want State
+	}{
+		"as it was":        {Line{Price: price(100)}, map[string]Product{"1": {Price: 100, Available: 2}}, Available},
+		"price not known":  {Line{}, map[string]Product{"1": {Price: 100, Available: 2}}, Available},
+		"dearer":           {Line{Price: price(100)}, map[string]Product{"1": {Price: 120, Available: 2}}, PriceChanged},
+		"cheaper":          {Line{Price: price(100)}, map[string]Product{"1": {Price: 80, Available: 2}}, PriceChanged},
+		"no longer free":   {Line{Price: price(0)}, map[string]Product{"1": {Price: 80, Available: 2}}, PriceChanged},
+		"dearer and fewer": {Line{Price: price(100)}, map[string]Product{"1": {Price: 120, Available: 1}}, FewerLeft},
+		"too many": {Line{Price: price(100)}, map[string]Product{"1": {Price: 100, Available: 9, MaxPerOrder: 1}},
+			TooMany},
+		"sold out": {Line{Price: price(100)}, map[string]Product{"1": {Price: 100}}, SoldOut},
+		"gone":     {Line{Price: price(100), Name: "Gone"}, nil, NotForSale},
+	} {
+		c.line.ProductID, c.line.Quantity = "1", 2
+		v, err := NewService(nil, nil, nil, func() string { return "CNY" }).render(Cart{Lines: []Line{c.line}}, c.now)
+		if err != nil || v.Items[0].State != c.want || v.Items[0].SeenPrice != c.line.Price {
+			t.Errorf("%s: %+v, %v, want the state %s and the seen price", what, v.Items, err, c.want)
 		}
 	}
 }

@@ -65,21 +65,24 @@ type State string
 
 // The states of a line.
 const (
-	Available  State = "available"
-	FewerLeft  State = "fewer_left"
-	TooMany    State = "too_many" // more than one order may have
-	SoldOut    State = "sold_out"
-	NotForSale State = "not_for_sale"
+	Available    State = "available"
+	PriceChanged State = "price_changed" // available, at another price than the shopper has seen
+	FewerLeft    State = "fewer_left"
+	TooMany      State = "too_many" // more than one order may have
+	SoldOut      State = "sold_out"
+	NotForSale   State = "not_for_sale"
 )
 
-func stateOf(quantity int64, p Product) State {
+func (l Line) state(p Product) State {
 	switch {
-	case p.MaxPerOrder > 0 && quantity > p.MaxPerOrder:
+	case p.MaxPerOrder > 0 && l.Quantity > p.MaxPerOrder:
 		return TooMany
 	case p.Available <= 0:
 		return SoldOut
-	case p.Available < quantity:
+	case p.Available < l.Quantity:
 		return FewerLeft
+	case l.Price != nil && *l.Price != p.Price:
+		return PriceChanged
 	}
 	return Available
 }
@@ -91,10 +94,9 @@ type View struct {
 	Currency string     `json:"currency"`
 }
 
-// Lines returns product ids and quantities, for checkout.
-func (s *Service) Lines(ctx context.Context, userID string) ([]Line, error) {
-	c, err := s.store.Load(ctx, userID)
-	return c.Lines, err
+// Get returns the cart as it is kept, for checkout.
+func (s *Service) Get(ctx context.Context, userID string) (Cart, error) {
+	return s.store.Load(ctx, userID)
 }
 
 // Show returns the cart with present names and prices.
@@ -152,7 +154,8 @@ func (s *Service) Clear(ctx context.Context, userID string) error {
 	return err
 }
 
-// Take handles order.placed: what was ordered is removed from the cart, once per order.
+// Take handles order.placed: what was ordered is removed from the cart, once per order. Checkout does the same if the
+// next checkout comes before the event.
 func (s *Service) Take(ctx context.Context, userID, orderID string, lines []Line) error {
 	_, err := s.store.Change(ctx, userID, func(c *Cart) error {
 		return c.ApplyOnce(orderID, func() error { c.Take(lines); return nil })
@@ -203,7 +206,7 @@ func (s *Service) render(c Cart, products map[string]Product) (View, error) {
 	for _, l := range c.Lines {
 		line := ViewLine{ProductID: l.ProductID, Quantity: l.Quantity, Name: l.Name, State: NotForSale, SeenPrice: l.Price}
 		if p, ok := products[l.ProductID]; ok {
-			line.Name, line.Price, line.Available, line.State = p.Name, p.Price, p.Available, stateOf(l.Quantity, p)
+			line.Name, line.Price, line.Available, line.State = p.Name, p.Price, p.Available, l.state(p)
 			line.MaxPerOrder = p.MaxPerOrder
 		}
 		sum, err := money.Of(line.Price, v.Currency).Times(l.Quantity)

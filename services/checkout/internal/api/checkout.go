@@ -9,6 +9,7 @@ import (
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/money"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
 	"daprmall.dev/services/kit/web"
@@ -19,24 +20,53 @@ type handler struct {
 	checkout *checkout.Service
 }
 
-type request struct {
-	AddressID     string           `json:"address_id"`
-	Items         *[]checkout.Item `json:"items"`
-	ExpectedTotal *int64           `json:"expected_total"`
+type item struct {
+	ProductID string      `json:"product_id"`
+	Quantity  int64       `json:"quantity"`
+	SeenPrice *money.Sent `json:"seen_price"`
 }
 
-func (r request) read() (checkout.Request, error) {
-	out := checkout.Request{AddressID: r.AddressID, ExpectedTotal: r.ExpectedTotal}
+// readItems returns nil for the cart.
+func (h handler) readItems(in *[]item) ([]checkout.Item, error) {
+	if in == nil {
+		return nil, nil
+	}
+	items := make([]checkout.Item, len(*in))
+	for i, it := range *in {
+		seen, err := h.amount("items.seen_price", it.SeenPrice)
+		if err != nil {
+			return nil, err
+		}
+		items[i] = checkout.Item{ProductID: it.ProductID, Quantity: it.Quantity, SeenPrice: seen}
+	}
+	return checkout.MergeItems(items, ids.Valid)
+}
+
+// amount reads an amount that may be missing.
+func (h handler) amount(field string, in *money.Sent) (*int64, error) {
+	n, err := in.In(h.checkout.Currency())
+	if err != nil || n != nil && *n < 0 {
+		return nil, problem.Validation(problem.Field{Field: field,
+			Message: `must be a whole number of minor units, like 1299, or a text with decimals, like "12.99"`})
+	}
+	return n, nil
+}
+
+type request struct {
+	AddressID     string      `json:"address_id"`
+	Items         *[]item     `json:"items"`
+	ExpectedTotal *money.Sent `json:"expected_total"`
+}
+
+func (h handler) read(r request) (out checkout.Request, err error) {
+	out.AddressID = r.AddressID
 	if !ids.Valid(r.AddressID) {
 		return out, problem.Validation(problem.Field{Field: "address_id", Message: "is not an id"})
 	}
-	if r.ExpectedTotal != nil && *r.ExpectedTotal < 0 {
-		return out, problem.Validation(problem.Field{Field: "expected_total", Message: "is negative"})
+	if out.ExpectedTotal, err = h.amount("expected_total", r.ExpectedTotal); err != nil {
+		return out, err
 	}
-	var err error
-	if r.Items != nil {
-		out.Items, err = checkout.MergeItems(*r.Items, ids.Valid)
-	}
+	out.Items, err = h.readItems(r.Items)
 	return out, err
 }
 
@@ -49,7 +79,7 @@ func (h handler) checkOut(c *gin.Context) error {
 	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
-	req, err := in.read()
+	req, err := h.read(in)
 	if err != nil {
 		return err
 	}
@@ -65,6 +95,7 @@ type quoteLine struct {
 	Quantity  int64  `json:"quantity"`
 	LineTotal int64  `json:"line_total"`
 	Available int64  `json:"available"`
+	SeenPrice *int64 `json:"seen_price,omitempty"`
 }
 
 type quoteBody struct {
@@ -81,16 +112,14 @@ func (h handler) quote(c *gin.Context) error {
 		return err
 	}
 	var in struct {
-		Items *[]checkout.Item `json:"items"`
+		Items *[]item `json:"items"`
 	}
 	if err := web.Bind(c, &in); err != nil {
 		return err
 	}
-	var items []checkout.Item
-	if in.Items != nil {
-		if items, err = checkout.MergeItems(*in.Items, ids.Valid); err != nil {
-			return err
-		}
+	items, err := h.readItems(in.Items)
+	if err != nil {
+		return err
 	}
 	answer, err := h.checkout.QuoteOnce(c.Request.Context(), key, items, quoteAnswer)
 	return server.WriteAnswer(c, answer, err)
@@ -100,7 +129,8 @@ func quoteAnswer(q checkout.Quote) (keyed.Answer, error) {
 	out := quoteBody{Lines: make([]quoteLine, len(q.Lines)), Subtotal: q.Totals.Subtotal, Shipping: q.Totals.Shipping,
 		Total: q.Totals.Total, Currency: q.Totals.Currency}
 	for i, l := range q.Lines {
-		out.Lines[i] = quoteLine{l.ProductID, l.SellerID, l.Name, l.Price, l.Quantity, l.Price * l.Quantity, l.Available}
+		out.Lines[i] = quoteLine{l.ProductID, l.SellerID, l.Name, l.Price, l.Quantity, l.Price * l.Quantity, l.Available,
+			l.SeenPrice}
 	}
 	return keyed.JSON(http.StatusOK, out)
 }

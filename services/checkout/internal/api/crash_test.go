@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ type fakePeers struct {
 	t           *testing.T
 	cart        []checkout.Item
 	unreachable error             // the error of cart while it is unreachable
+	taken       []string          // the orders that were taken out of the cart
 	asked       int               // the number of calls to cart
 	holds       map[string]string // order id → what is held
 	orders      map[string]string // order id → what was ordered, and its address
@@ -52,10 +54,21 @@ func (w *fakePeers) die(at string) {
 	}
 }
 
-func (w *fakePeers) Items(context.Context) ([]checkout.Item, error) {
+func (w *fakePeers) Contents(context.Context) (checkout.CartContents, error) {
 	w.asked++
 	w.die("before cart")
-	return w.cart, w.unreachable
+	return checkout.CartContents{Items: w.cart, Applied: w.taken}, w.unreachable
+}
+
+func (w *fakePeers) Take(_ context.Context, orderID string, items []checkout.Item) error {
+	if slices.Contains(w.taken, orderID) {
+		return nil
+	}
+	w.taken = append(w.taken, orderID)
+	w.cart = slices.DeleteFunc(slices.Clone(w.cart), func(in checkout.Item) bool {
+		return slices.ContainsFunc(items, func(it checkout.Item) bool { return it.ProductID == in.ProductID })
+	})
+	return nil
 }
 
 func (w *fakePeers) Hold(_ context.Context, id string, items []checkout.Item) (checkout.HoldResult, error) {
@@ -113,7 +126,19 @@ type fixture struct {
 	watched *postgrestest.Watched
 }
 
+// peers are the services that checkout calls.
+type peers interface {
+	checkout.Cart
+	checkout.Stock
+	checkout.Orders
+}
+
 func open(t *testing.T) *fixture {
+	t.Helper()
+	return openWith(t, func(w *fakePeers) peers { return w })
+}
+
+func openWith(t *testing.T, reach func(*fakePeers) peers) *fixture {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, lease.Migrations, idempotency.Migrations, store.Migrations)
@@ -130,7 +155,7 @@ func open(t *testing.T) *fixture {
 		PostalAddress: checkout.PostalAddress{City: "Wuhan", Country: "CN"}}); err != nil {
 		t.Fatal(err)
 	}
-	service := checkout.NewService(addresses, store.NewCheckouts(watched.DB), keys, w, w, w,
+	service := checkout.NewService(addresses, store.NewCheckouts(watched.DB), keys, reach(w), reach(w), reach(w),
 		func() checkout.Shipping { return checkout.Shipping{} },
 		func() string { return "CNY" }, log)
 	public, private, err := ed25519.GenerateKey(nil)
@@ -231,8 +256,8 @@ func TestACheckoutContinuesWhereItsProcessDied(t *testing.T) {
 				}
 				return
 			}
-			if code != "" || len(c.orders) != 1 || c.orders[id] != "[{5 2}] to Wuhan" || len(c.holds) != 1 ||
-				c.holds[id] != "[{5 2}]" {
+			if code != "" || len(c.orders) != 1 || c.orders[id] != "[{5 2 <nil>}] to Wuhan" || len(c.holds) != 1 ||
+				c.holds[id] != "[{5 2 <nil>}]" {
 				t.Errorf("order %q, %q; orders %v, holds %v; want the one that was begun", id, code, c.orders, c.holds)
 			}
 			if again, _ := c.checkOut(); again != id {
@@ -273,7 +298,7 @@ func TestACheckoutOfNamedItemsContinuesWithTheRecord(t *testing.T) {
 	c.dies("before hold", named)
 	c.sql("UPDATE addresses SET removed_at = now()")
 	c.sql("UPDATE idempotency_keys SET lease_until = now() - interval '1 second'")
-	if id, code := c.send("k", named); code != "" || c.orders[id] != "[{9 3}] to Wuhan" || c.asked > 0 {
+	if id, code := c.send("k", named); code != "" || c.orders[id] != "[{9 3 <nil>}] to Wuhan" || c.asked > 0 {
 		t.Errorf("order %q, %q; orders %v", id, code, c.orders)
 	}
 }
@@ -330,7 +355,7 @@ func TestACheckoutOfAnOlderVersionIsFinished(t *testing.T) {
 	if err := c.db.Raw("DELETE FROM checkouts RETURNING order_id").Scan(&begun).Error; err != nil {
 		t.Fatal(err)
 	}
-	if id, code := c.checkOut(); id != begun || code != "" || c.orders[id] != "[{9 3}] to Ulm" {
+	if id, code := c.checkOut(); id != begun || code != "" || c.orders[id] != "[{9 3 <nil>}] to Ulm" {
 		t.Errorf("order %q, %q, want %s; orders %v", id, code, begun, c.orders)
 	}
 	var kept string

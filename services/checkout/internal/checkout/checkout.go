@@ -100,6 +100,7 @@ func (c Country) example() string {
 type Item struct {
 	ProductID string `json:"product_id"`
 	Quantity  int64  `json:"quantity"`
+	SeenPrice *int64 `json:"seen_price,omitempty"` // what the shopper was shown; nil: not known
 }
 
 // Bounds of a checkout. A cart has the same ones, and an order has as many lines.
@@ -131,6 +132,9 @@ func MergeItems(items []Item, isID func(string) bool) ([]Item, error) {
 		if out[i].Quantity += it.Quantity; out[i].Quantity > maxQuantity {
 			return nil, problem.Validation(problem.Field{Field: "items.quantity", Message: "must be 1 to 999 for a product"})
 		}
+		if seen := it.SeenPrice; seen != nil && (out[i].SeenPrice == nil || *seen < *out[i].SeenPrice) {
+			out[i].SeenPrice = seen
+		}
 	}
 	return out, nil
 }
@@ -153,7 +157,8 @@ type Line struct {
 	Price     int64
 	Currency  string
 	Quantity  int64
-	Available int64 // in quotes only
+	Available int64  // in quotes only
+	SeenPrice *int64 // in quotes only
 
 	MaxPerOrder int64 // in quotes only: the most units that one order may have; 0: no maximum
 }

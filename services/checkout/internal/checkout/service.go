@@ -16,9 +16,17 @@ import (
 // Order is the placed order as the order service answers it; the caller gets it unchanged.
 type Order []byte
 
-// Cart returns the items of the signed-in user's cart.
+// CartContents is the signed-in user's cart.
+type CartContents struct {
+	Items   []Item
+	Applied []string // effects of the last minutes on it, among them the orders that were taken out
+}
+
+// Cart is the signed-in user's cart.
 type Cart interface {
-	Items(ctx context.Context) ([]Item, error)
+	Contents(ctx context.Context) (CartContents, error)
+	// Take takes what an order has bought out of the cart, once per order.
+	Take(ctx context.Context, orderID string, items []Item) error
 }
 
 // HoldResult is product's answer to a hold: priced lines, or what is short.
@@ -73,6 +81,9 @@ func NewService(addresses Addresses, records Records, keys keyed.Runner, cart Ca
 		shipping: shipping, currency: currency, log: log}
 }
 
+// Currency is the mall's present one.
+func (s *Service) Currency() string { return s.currency() }
+
 // Request is a checkout as the shopper sends it.
 type Request struct {
 	AddressID     string
@@ -80,31 +91,31 @@ type Request struct {
 	ExpectedTotal *int64
 }
 
-// Resolve looks up address and items, before anything is committed or held.
-func (s *Service) Resolve(ctx context.Context, userID string, r Request) (Record, error) {
+// Resolve looks up address and items, before anything is committed or held. applied are the cart's, if it is used.
+func (s *Service) Resolve(ctx context.Context, userID string, r Request) (rec Record, applied []string, err error) {
 	a, err := s.addresses.Find(ctx, userID, r.AddressID)
 	if err != nil {
-		return Record{}, err
+		return Record{}, nil, err
 	}
-	rec := Record{UserID: userID, Items: r.Items, PostalAddress: a.PostalAddress, ExpectedTotal: r.ExpectedTotal}
+	rec = Record{UserID: userID, Items: r.Items, PostalAddress: a.PostalAddress, ExpectedTotal: r.ExpectedTotal}
 	if r.Items == nil {
 		rec.FromCart = true
-		if rec.Items, err = s.cartItems(ctx); err != nil {
-			return Record{}, err
+		if rec.Items, applied, err = s.cartItems(ctx); err != nil {
+			return Record{}, nil, err
 		}
 	}
-	return rec, nil
+	return rec, applied, nil
 }
 
-func (s *Service) cartItems(ctx context.Context) ([]Item, error) {
-	items, err := s.cart.Items(ctx)
+func (s *Service) cartItems(ctx context.Context) (items []Item, applied []string, err error) {
+	c, err := s.cart.Contents(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(items) == 0 {
-		return nil, problem.New(problem.Invalid, "empty_cart", "The cart is empty.")
+	if len(c.Items) == 0 {
+		return nil, nil, problem.New(problem.Invalid, "empty_cart", "The cart is empty.")
 	}
-	return items, nil
+	return c.Items, c.Applied, nil
 }
 
 // surelyAloneFor is how long a first run is certainly the only one: shorter than the lease of its key, after which a
@@ -137,9 +148,8 @@ func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) 
 	if err != nil {
 		return s.refuse(ctx, r, err, false, true)
 	}
-	if r.ExpectedTotal != nil && *r.ExpectedTotal != totals.Total {
-		return s.refuse(ctx, r, problem.New(problem.Conflict, "price_changed", "The total is %d now.", totals.Total), false,
-			true)
+	if why := r.priceChanged(held.Lines, totals); why != nil {
+		return s.refuse(ctx, r, why, false, true)
 	}
 	placed, err := s.orders.Place(ctx, r, held.Lines, totals)
 	if err == nil {
@@ -243,7 +253,7 @@ func (s *Service) Quote(ctx context.Context, items []Item) (Quote, error) {
 	fromCart := items == nil
 	if fromCart {
 		var err error
-		if items, err = s.cartItems(ctx); err != nil {
+		if items, _, err = s.cartItems(ctx); err != nil {
 			return Quote{}, err
 		}
 	}

@@ -33,7 +33,9 @@ func newFakePeers() *fakePeers {
 		fenced: map[string]bool{}}
 }
 
-func (w *fakePeers) Items(context.Context) ([]Item, error) { return nil, nil }
+func (w *fakePeers) Contents(context.Context) (CartContents, error) { return CartContents{}, nil }
+
+func (w *fakePeers) Take(context.Context, string, []Item) error { return nil }
 
 func (w *fakePeers) Hold(_ context.Context, id string, items []Item) (HoldResult, error) {
 	if w.cutHold != nil {
@@ -117,7 +119,7 @@ func newService(w *fakePeers) *Service {
 var timeout = problem.Wrap(errors.New("no answer"), problem.Timeout, "timeout", "no answer")
 
 func rec(quantity int64) Record {
-	return Record{OrderID: "1", UserID: "7", Items: []Item{{"5", quantity}}}
+	return Record{OrderID: "1", UserID: "7", Items: []Item{{ProductID: "5", Quantity: quantity}}}
 }
 
 func TestFirstRunPlacesTheOrder(t *testing.T) {
@@ -288,24 +290,54 @@ func TestARunAfterTheFenceIsRefused(t *testing.T) {
 
 func TestLinesOfOneProductAreSummed(t *testing.T) {
 	id := func(s string) bool { return s != "x" }
+	line := func(id string, quantity int64) Item { return Item{ProductID: id, Quantity: quantity} }
 	many := make([]Item, 101)
 	for i := range many {
-		many[i] = Item{fmt.Sprint(i + 1), 1}
+		many[i] = line(fmt.Sprint(i+1), 1)
 	}
 	for name, tt := range map[string]struct {
 		in   []Item
 		want string
 	}{
-		"one product twice": {[]Item{{"1", 2}, {"2", 1}, {"1", 3}}, "[{1 5} {2 1}]"},
-		"none":              {[]Item{}, ""}, "too many": {many, ""}, "zero": {[]Item{{"1", 0}}, ""},
-		"negative": {[]Item{{"1", -1}}, ""},
-		"huge":     {[]Item{{"1", 1000}}, ""}, "huge together": {[]Item{{"1", 999}, {"1", 1}}, ""},
-		"no id": {[]Item{{"x", 1}}, ""},
+		"one product twice": {[]Item{line("1", 2), line("2", 1), line("1", 3)}, "[{1 5 <nil>} {2 1 <nil>}]"},
+		"none":              {[]Item{}, ""}, "too many": {many, ""}, "zero": {[]Item{line("1", 0)}, ""},
+		"negative": {[]Item{line("1", -1)}, ""},
+		"huge":     {[]Item{line("1", 1000)}, ""}, "huge together": {[]Item{line("1", 999), line("1", 1)}, ""},
+		"no id": {[]Item{line("x", 1)}, ""},
 	} {
 		got, err := MergeItems(tt.in, id)
 		if (err == nil) != (tt.want != "") || err == nil && fmt.Sprint(got) != tt.want || err != nil &&
 			problem.KindOf(err) != problem.Invalid {
 			t.Errorf("%s: %v, %v; want %q", name, got, err, tt.want)
+		}
+	}
+	low, high := int64(90), int64(100)
+	for _, seen := range [][2]*int64{{&low, &high}, {&high, &low}, {nil, &low}, {&low, nil}} {
+		got, err := MergeItems([]Item{{"1", 1, seen[0]}, {"1", 1, seen[1]}}, id)
+		if err != nil || got[0].SeenPrice == nil || *got[0].SeenPrice != low {
+			t.Errorf("seen %v: %+v, %v, want the lower price", seen, got, err)
+		}
+	}
+}
+
+// A rise needs consent: the total as expected_total. A fall does not.
+func TestAHigherPriceThanTheSeenOneNeedsConsent(t *testing.T) {
+	amount := func(n int64) *int64 { return &n }
+	for name, c := range map[string]struct {
+		seen, expected *int64
+		price          int64
+		refused        bool
+	}{
+		"dearer": {amount(100), nil, 120, true}, "dearer, agreed": {amount(100), amount(250), 120, false},
+		"dearer, another total": {amount(100), amount(210), 120, true}, "cheaper": {amount(100), nil, 80, false},
+		"was free": {amount(0), nil, 1, true}, "the same": {amount(100), nil, 100, false},
+		"not known": {nil, nil, 120, false},
+	} {
+		w, r := newFakePeers(), rec(2)
+		w.price, r.ExpectedTotal, r.Items[0].SeenPrice = c.price, c.expected, c.seen
+		_, err := newService(w).Run(t.Context(), r, true)
+		if (problem.CodeOf(err) == "price_changed") != c.refused || !c.refused && err != nil || c.refused == (w.left == 8) {
+			t.Errorf("%s: %v, %d left", name, err, w.left)
 		}
 	}
 }

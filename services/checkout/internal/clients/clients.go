@@ -20,25 +20,34 @@ type Peers struct{ dapr *sidecar.Client }
 // New makes the clients.
 func New(dapr *sidecar.Client) Peers { return Peers{dapr} }
 
-// Items implements checkout.Cart.
-func (p Peers) Items(ctx context.Context) ([]checkout.Item, error) {
+// Contents implements checkout.Cart.
+func (p Peers) Contents(ctx context.Context) (checkout.CartContents, error) {
 	var c cartv1.Cart
 	if err := p.dapr.Invoke(ctx, sidecar.Request{App: "cart", Method: http.MethodGet, Path: cartv1.PathGet,
 		Out: &c}); err != nil {
-		return nil, err
+		return checkout.CartContents{}, err
 	}
 	items := make([]checkout.Item, len(c.Lines))
 	for i, l := range c.Lines {
 		items[i] = checkout.Item(l)
 	}
-	return items, nil
+	return checkout.CartContents{Items: items, Applied: c.Applied}, nil
+}
+
+// Take implements checkout.Cart.
+func (p Peers) Take(ctx context.Context, orderID string, items []checkout.Item) error {
+	in := cartv1.TakeRequest{OrderID: orderID, Lines: make([]cartv1.Line, len(items))}
+	for i, it := range items {
+		in.Lines[i] = cartv1.Line(it)
+	}
+	return p.dapr.Invoke(ctx, sidecar.Request{App: "cart", Method: http.MethodPost, Path: cartv1.PathTake, In: in})
 }
 
 // Hold implements checkout.Stock.
 func (p Peers) Hold(ctx context.Context, orderID string, items []checkout.Item) (checkout.HoldResult, error) {
 	in := productv1.HoldRequest{OrderID: orderID, Lines: make([]productv1.Line, len(items))}
 	for i, it := range items {
-		in.Lines[i] = productv1.Line(it)
+		in.Lines[i] = productv1.Line{ProductID: it.ProductID, Quantity: it.Quantity}
 	}
 	var answer productv1.HoldAnswer
 	err := p.dapr.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathHold, In: in,
@@ -94,7 +103,8 @@ func (p Peers) Products(ctx context.Context, items []checkout.Item) ([]checkout.
 		if pr, ok := known[it.ProductID]; ok {
 			lines = append(lines, checkout.Line{ProductID: pr.ID, SellerID: pr.SellerID, Name: pr.Name, Price: pr.Price,
 				Currency: pr.Currency,
-				Quantity: it.Quantity, Available: pr.Available, MaxPerOrder: pr.MaxPerOrder})
+				Quantity: it.Quantity, Available: pr.Available, MaxPerOrder: pr.MaxPerOrder,
+				SeenPrice: it.SeenPrice})
 		}
 	}
 	return lines, nil

@@ -48,7 +48,7 @@ func TestARecordCommitsWithItsKey(t *testing.T) {
 	for i, begins := range []bool{true, false} {
 		r := want
 		r.FromCart = i == 0
-		if begun, err := s.Begin(t.Context(), runOf("7", "k", strconv.Itoa(1+i)), r); err != nil || begun != begins {
+		if begun, err := s.Begin(t.Context(), runOf("7", "k", strconv.Itoa(1+i)), r, nil); err != nil || begun != begins {
 			t.Fatalf("begin %d: %v, %v", 1+i, begun, err)
 		}
 	}
@@ -73,7 +73,7 @@ func TestARecordIsFoundAfterACommitWithUnknownOutcome(t *testing.T) {
 	var found checkout.Record
 	_, err := keys.Do(t.Context(), runOf("7", "k", "").Request, keyed.Work{
 		BeginNew: func(ctx context.Context, run keyed.Run) (bool, error) {
-			_, err := s.Begin(ctx, run, recordOf(run))
+			_, err := s.Begin(ctx, run, recordOf(run), nil)
 			return false, err
 		},
 		Begin: func(ctx context.Context, run keyed.Run) (err error) {
@@ -107,7 +107,7 @@ func TestACheckoutEndsOnce(t *testing.T) {
 	} {
 		db := postgrestest.Open(t, idempotency.Migrations, store.Migrations)
 		s, run := store.NewCheckouts(db), runOf("7", "k", "1")
-		if _, err := s.Begin(t.Context(), run, recordOf(run)); err != nil {
+		if _, err := s.Begin(t.Context(), run, recordOf(run), nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, a := range c.ends {
@@ -130,7 +130,9 @@ func TestCheckoutsStayWithoutAddresses(t *testing.T) {
 	old := ids.FirstAt(time.Now().Add(-61 * 24 * time.Hour))
 	for i, id := range []int64{old, old + 1, ids.FirstAt(time.Now()), ids.FirstAt(time.Now()) + 1} {
 		run := runOf(strconv.Itoa(7+i%2), strconv.Itoa(i), strconv.FormatInt(id, 10))
-		if _, err := s.Begin(t.Context(), run, recordOf(run)); err != nil {
+		r := recordOf(run)
+		r.FromCart = false
+		if _, err := s.Begin(t.Context(), run, r, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -163,9 +165,11 @@ func TestNoStatementReadsAllCheckouts(t *testing.T) {
 	}
 	watched := postgrestest.Watch(db)
 	s, ctx, run := store.NewCheckouts(watched.DB), t.Context(), runOf("7", "k", "1")
-	_, begin := s.Begin(ctx, run, recordOf(run))
+	_, begin := s.Begin(ctx, run, recordOf(run), nil)
 	_, find := s.Find(ctx, run)
-	for what, err := range map[string]error{"begin": begin, "find": find, "end": s.End(ctx, run, keyed.Created(nil)),
+	_, taker := s.CartTaker(ctx, "7", nil)
+	for what, err := range map[string]error{"begin": begin, "find": find, "taker": taker,
+		"end taker": s.EndTaker(ctx, "1", true), "end": s.End(ctx, run, keyed.Created(nil)),
 		"erase": s.EraseAddresses(ctx, "1007"), "archive": s.Archive(ctx, 0)} {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)

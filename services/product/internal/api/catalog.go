@@ -10,6 +10,7 @@ import (
 
 	"daprmall.dev/services/contracts/productv1"
 	"daprmall.dev/services/kit/idempotency/keyed"
+	"daprmall.dev/services/kit/money"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
 	"daprmall.dev/services/kit/web"
@@ -74,14 +75,14 @@ func matches(header, tag string) bool {
 
 // newProduct is a whole product as a seller sends it.
 type newProduct struct {
-	SKU         string  `json:"sku"`
-	Name        *string `json:"name"`
-	Description *string `json:"description"`
-	Category    string  `json:"category"`
-	ImageURL    string  `json:"image_url"`
-	Price       *price  `json:"price"`
-	MaxPerOrder *int64  `json:"max_per_order"`
-	Stock       *int64  `json:"stock"`
+	SKU         string      `json:"sku"`
+	Name        *string     `json:"name"`
+	Description *string     `json:"description"`
+	Category    string      `json:"category"`
+	ImageURL    string      `json:"image_url"`
+	Price       *money.Sent `json:"price"`
+	MaxPerOrder *int64      `json:"max_per_order"`
+	Stock       *int64      `json:"stock"`
 }
 
 func (in newProduct) params(needsStock bool) (catalog.CreateParams, error) {
@@ -90,7 +91,7 @@ func (in newProduct) params(needsStock bool) (catalog.CreateParams, error) {
 	if err != nil {
 		return catalog.CreateParams{}, err
 	}
-	amount, text, err := in.Price.read()
+	amount, text, err := readPrice(in.Price)
 	if err != nil {
 		return catalog.CreateParams{}, err
 	}
@@ -136,18 +137,18 @@ func (h handler) change(c *gin.Context) error {
 	}
 	version := versionOf(match)
 	var in struct {
-		SKU         *string `json:"sku"`
-		Name        *string `json:"name"`
-		Description *string `json:"description"`
-		Category    *string `json:"category"`
-		ImageURL    *string `json:"image_url"`
-		Price       *price  `json:"price"`
-		MaxPerOrder maximum `json:"max_per_order"`
+		SKU         *string     `json:"sku"`
+		Name        *string     `json:"name"`
+		Description *string     `json:"description"`
+		Category    *string     `json:"category"`
+		ImageURL    *string     `json:"image_url"`
+		Price       *money.Sent `json:"price"`
+		MaxPerOrder maximum     `json:"max_per_order"`
 	}
 	if err := web.Bind(c, &in, "max_per_order"); err != nil {
 		return err
 	}
-	amount, text, err := in.Price.read()
+	amount, text, err := readPrice(in.Price)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"daprmall.dev/services/kit/money"
 	"daprmall.dev/services/kit/web"
 )
 
@@ -14,28 +15,28 @@ func TestPricesComeAsNumbersOrTexts(t *testing.T) {
 		text   string
 	}{`{"price":1299}`: {1299, ""}, `{"price":0}`: {0, ""}, `{"price":-5}`: {-5, ""}, `{"price":"12.99"}`: {0, "12.99"}} {
 		var in struct {
-			Price *price `json:"price"`
+			Price *money.Sent `json:"price"`
 		}
 		if err := web.Decode([]byte(body), &in); err != nil {
 			t.Fatal(err)
 		}
-		if amount, text, err := in.Price.read(); err != nil || *amount != want.amount || text != want.text {
+		if amount, text, err := readPrice(in.Price); err != nil || *amount != want.amount || text != want.text {
 			t.Errorf("%s: %v %q, %v", body, amount, text, err)
 		}
 	}
 	for _, body := range []string{`{"price":9.99}`, `{"price":1e3}`, `{"price":true}`, `{"price":""}`, `{"price":[1]}`,
 		`{"price":{"amount":1}}`, `{"price":99999999999999999999}`} {
 		var in struct {
-			Price *price `json:"price"`
+			Price *money.Sent `json:"price"`
 		}
 		if err := web.Decode([]byte(body), &in); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := in.Price.read(); err == nil || !strings.Contains(err.Error(), `"12.99"`) {
+		if _, _, err := readPrice(in.Price); err == nil || !strings.Contains(err.Error(), `"12.99"`) {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
-	if amount, text, err := (*price)(nil).read(); amount != nil || text != "" || err != nil {
+	if amount, text, err := readPrice(nil); amount != nil || text != "" || err != nil {
 		t.Errorf("no price: %v %q, %v", amount, text, err)
 	}
 }
