@@ -32,7 +32,7 @@ func TestAFreeBillIsPaidOnceWithoutAProvider(t *testing.T) {
 	var replicas sync.WaitGroup
 	for range 4 {
 		replicas.Go(func() {
-			if err := d.OpenBills(context.Background(), costly, freeBill("100")); err != nil {
+			if err := d.OpenBills(t.Context(), costly, freeBill("100")); err != nil {
 				t.Error(err)
 			}
 		})

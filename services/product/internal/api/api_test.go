@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -124,7 +125,7 @@ func TestAProductFromCreationToRemoval(t *testing.T) {
 	made := d.offer("10")
 	id, _ := made.body["id"].(string)
 	if made.status != 201 || made.header.Get("ETag") != `"1"` || made.header.Get("Location") != "/v1/products/"+id ||
-		made.body["available"] != 10.0 ||
+		made.body["available"] != 10.0 || fmt.Sprint(made.body["pictures"]) != "[]" ||
 		made.body["seller_id"] != "5" {
 		t.Fatalf("offer: %+v", made)
 	}

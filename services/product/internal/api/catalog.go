@@ -19,26 +19,28 @@ import (
 
 // productBody is a product as the REST contract shows it.
 type productBody struct {
-	ID          string    `json:"id"`
-	SellerID    string    `json:"seller_id"`
-	SKU         string    `json:"sku,omitempty"`
-	Name        string    `json:"name"`
-	Description string    `json:"description"`
-	Category    string    `json:"category"`
-	ImageURL    string    `json:"image_url"`
-	Price       int64     `json:"price"`
-	Currency    string    `json:"currency"`
-	Available   int64     `json:"available"`
-	MaxPerOrder int64     `json:"max_per_order,omitempty"`
-	Version     int64     `json:"version"`
-	CreatedAt   time.Time `json:"created_at"`
-	UpdatedAt   time.Time `json:"updated_at"`
+	ID          string            `json:"id"`
+	SellerID    string            `json:"seller_id"`
+	SKU         string            `json:"sku,omitempty"`
+	Name        string            `json:"name"`
+	Description string            `json:"description"`
+	Category    string            `json:"category"`
+	ImageURL    string            `json:"image_url"`
+	Pictures    []catalog.Picture `json:"pictures"` // in lists only the first
+	Price       int64             `json:"price"`
+	Currency    string            `json:"currency"`
+	Available   int64             `json:"available"`
+	MaxPerOrder int64             `json:"max_per_order,omitempty"`
+	Version     int64             `json:"version"`
+	CreatedAt   time.Time         `json:"created_at"`
+	UpdatedAt   time.Time         `json:"updated_at"`
 }
 
 func body(v catalog.View) productBody {
 	return productBody{
 		ID: v.ID, SellerID: v.SellerID, SKU: v.SKU, Name: v.Name, Description: v.Description, Category: v.Category,
-		ImageURL: v.ImageURL, Price: v.Price.Amount, Currency: v.Price.Currency, Available: v.Available,
+		ImageURL: v.ImageURL(), Pictures: append([]catalog.Picture{}, v.Pictures...), Price: v.Price.Amount,
+		Currency: v.Price.Currency, Available: v.Available,
 		MaxPerOrder: v.MaxPerOrder, Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 	}
 }
@@ -75,14 +77,15 @@ func matches(header, tag string) bool {
 
 // newProduct is a whole product as a seller sends it.
 type newProduct struct {
-	SKU         string      `json:"sku"`
-	Name        *string     `json:"name"`
-	Description *string     `json:"description"`
-	Category    string      `json:"category"`
-	ImageURL    string      `json:"image_url"`
-	Price       *money.Sent `json:"price"`
-	MaxPerOrder *int64      `json:"max_per_order"`
-	Stock       *int64      `json:"stock"`
+	SKU         string             `json:"sku"`
+	Name        *string            `json:"name"`
+	Description *string            `json:"description"`
+	Category    string             `json:"category"`
+	ImageURL    string             `json:"image_url"`
+	Pictures    *[]catalog.Picture `json:"pictures"`
+	Price       *money.Sent        `json:"price"`
+	MaxPerOrder *int64             `json:"max_per_order"`
+	Stock       *int64             `json:"stock"`
 }
 
 func (in newProduct) params(needsStock bool) (catalog.CreateParams, error) {
@@ -96,7 +99,8 @@ func (in newProduct) params(needsStock bool) (catalog.CreateParams, error) {
 		return catalog.CreateParams{}, err
 	}
 	d := catalog.CreateParams{SKU: in.SKU, Name: *in.Name, Description: *in.Description, Category: in.Category,
-		ImageURL: encodedImage(in.ImageURL), Price: *amount, PriceText: text, MaxPerOrder: in.MaxPerOrder}
+		ImageURL: encodedImage(in.ImageURL), Pictures: encodedPictures(in.Pictures), Price: *amount,
+		PriceText: text, MaxPerOrder: in.MaxPerOrder}
 	if in.Stock != nil {
 		d.Stock = *in.Stock
 	}
@@ -137,13 +141,14 @@ func (h handler) change(c *gin.Context) error {
 	}
 	version := versionOf(match)
 	var in struct {
-		SKU         *string     `json:"sku"`
-		Name        *string     `json:"name"`
-		Description *string     `json:"description"`
-		Category    *string     `json:"category"`
-		ImageURL    *string     `json:"image_url"`
-		Price       *money.Sent `json:"price"`
-		MaxPerOrder maximum     `json:"max_per_order"`
+		SKU         *string            `json:"sku"`
+		Name        *string            `json:"name"`
+		Description *string            `json:"description"`
+		Category    *string            `json:"category"`
+		ImageURL    *string            `json:"image_url"`
+		Pictures    *[]catalog.Picture `json:"pictures"`
+		Price       *money.Sent        `json:"price"`
+		MaxPerOrder maximum            `json:"max_per_order"`
 	}
 	if err := web.Bind(c, &in, "max_per_order"); err != nil {
 		return err
@@ -156,8 +161,8 @@ func (h handler) change(c *gin.Context) error {
 		*in.ImageURL = encodedImage(*in.ImageURL)
 	}
 	v, err := h.catalog.Change(c.Request.Context(), id, actor(c), version, catalog.Change{SKU: in.SKU,
-		Name: in.Name, Description: in.Description, Category: in.Category, ImageURL: in.ImageURL, Price: amount,
-		PriceText: text, MaxPerOrder: in.MaxPerOrder.change})
+		Name: in.Name, Description: in.Description, Category: in.Category, ImageURL: in.ImageURL,
+		Pictures: encodedPictures(in.Pictures), Price: amount, PriceText: text, MaxPerOrder: in.MaxPerOrder.change})
 	if err != nil {
 		return err
 	}

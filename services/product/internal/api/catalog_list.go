@@ -37,8 +37,7 @@ func (h handler) list(c *gin.Context) error {
 	}
 	items := make([]productBody, len(found.Items))
 	for i, v := range found.Items {
-		items[i] = body(v)
-		items[i].Description = excerpt(v.Description)
+		items[i] = short(v)
 	}
 	next := ""
 	if found.Next != nil {
@@ -64,9 +63,7 @@ func adminBodyOf(v catalog.View) adminBody {
 	case v.Closed:
 		state = "seller_closed"
 	}
-	b := adminBody{body(v), state}
-	b.Description = excerpt(v.Description)
-	return b
+	return adminBody{short(v), state}
 }
 
 func (h handler) adminList(c *gin.Context) error {
@@ -102,6 +99,13 @@ func (h handler) adminList(c *gin.Context) error {
 	}
 	c.JSON(http.StatusOK, page.ByID(found, size, func(v catalog.View) string { return v.ID }, adminBodyOf))
 	return nil
+}
+
+// short is a product as lists show it: with the beginning of its description and its main picture.
+func short(v catalog.View) productBody {
+	b := body(v)
+	b.Description, b.Pictures = excerpt(v.Description), b.Pictures[:min(1, len(b.Pictures))]
+	return b
 }
 
 // maxExcerpt is how much of a description a list shows, in characters. A hundred whole ones would be megabytes.

@@ -28,6 +28,18 @@ func encodedImage(s string) string {
 	return strings.ToLower(scheme) + "://" + host + encodedPath(rest[end:])
 }
 
+// encodedPictures encodes the addresses of pictures.
+func encodedPictures(sent *[]catalog.Picture) *[]catalog.Picture {
+	if sent == nil {
+		return nil
+	}
+	encoded := make([]catalog.Picture, len(*sent))
+	for i, p := range *sent {
+		encoded[i] = catalog.Picture{URL: encodedImage(p.URL), Alt: strings.TrimSpace(p.Alt)}
+	}
+	return &encoded
+}
+
 func encodedPath(s string) string {
 	var out strings.Builder
 	for i, r := range s {

@@ -22,7 +22,7 @@ type Attributes struct {
 	Name        string
 	Description string
 	Category    string
-	ImageURL    string
+	Pictures    []Picture // the first is the main one
 	Price       money.Money
 	MaxPerOrder int64 // the most units that one order may have; 0: no maximum
 	Version     int64 // of the catalogue entry; stock has its own
@@ -63,11 +63,20 @@ type CreateParams struct {
 	Name        string
 	Description string
 	Category    string
-	ImageURL    string
-	Price       int64  // in minor units
-	PriceText   string // or as a decimal text: "9.99"
-	MaxPerOrder *int64 // nil: no maximum
+	ImageURL    string     // the main picture, "" for none, or that of Pictures
+	Pictures    *[]Picture // nil: ImageURL alone
+	Price       int64      // in minor units
+	PriceText   string     // or as a decimal text: "9.99"
+	MaxPerOrder *int64     // nil: no maximum
 	Stock       int64
+}
+
+// image is the address of the main picture, nil if only Pictures say it.
+func (d CreateParams) image() *string {
+	if d.ImageURL == "" && d.Pictures != nil {
+		return nil
+	}
+	return &d.ImageURL
 }
 
 // Limits of a seller's input; openapi.yaml has the same.
@@ -84,10 +93,11 @@ func New(id string, by Actor, d CreateParams, currency string, at time.Time) (*P
 	}
 	p := &Product{attributes: Attributes{
 		ID: id, SellerID: by.UserID, SKU: strings.TrimSpace(d.SKU), Name: strings.TrimSpace(d.Name),
-		Description: d.Description, Category: strings.TrimSpace(d.Category), ImageURL: d.ImageURL,
+		Description: d.Description, Category: strings.TrimSpace(d.Category),
 		Price: money.Of(d.Price, currency), Version: 1, CreatedAt: at, UpdatedAt: at,
 	}}
-	bad := slices.Concat(p.readPrice(d.PriceText), p.setMaxPerOrder(d.MaxPerOrder), p.check())
+	bad := slices.Concat(p.setPictures(d.image(), d.Pictures), p.readPrice(d.PriceText), p.setMaxPerOrder(d.MaxPerOrder),
+		p.check())
 	if d.Stock < 0 || d.Stock > inventory.MaxQuantity {
 		bad = append(bad, problem.Field{Field: "stock", Message: "must be 0 to 1000000000"})
 	}
@@ -103,7 +113,8 @@ type Change struct {
 	Name        *string
 	Description *string
 	Category    *string
-	ImageURL    *string
+	ImageURL    *string // the main picture alone; the others stay, or "" removes all
+	Pictures    *[]Picture
 	Price       *int64
 	PriceText   string // or as a decimal text, "" for none
 	MaxPerOrder *Maximum
@@ -154,11 +165,10 @@ func (p *Product) apply(c Change, at time.Time) (differs bool, err error) {
 	set(&next.attributes.Name, c.Name, strings.TrimSpace)
 	set(&next.attributes.Description, c.Description, nil)
 	set(&next.attributes.Category, c.Category, strings.TrimSpace)
-	set(&next.attributes.ImageURL, c.ImageURL, nil)
 	if c.Price != nil {
 		next.attributes.Price.Amount = *c.Price
 	}
-	bad := next.readPrice(c.PriceText)
+	bad := append(next.setPictures(c.ImageURL, c.Pictures), next.readPrice(c.PriceText)...)
 	if c.MaxPerOrder != nil {
 		bad = append(bad, next.setMaxPerOrder(c.MaxPerOrder.Units)...)
 	}
@@ -237,18 +247,12 @@ var (
 	nameRule        = text.Rule{Required: true, Most: 200}
 	descriptionRule = text.Rule{Most: 10_000, Lines: true}
 	categoryRule    = text.Rule{Most: maxCategory}
-	imageRule       = text.Rule{Most: 2048}
 )
 
 func (p *Product) check() []problem.Field {
 	f := p.attributes
 	bad := slices.Concat(skuRule.Check("sku", f.SKU), nameRule.Check("name", f.Name),
-		descriptionRule.Check("description", f.Description), categoryRule.Check("category", f.Category),
-		imageRule.Check("image_url", f.ImageURL))
-	if len(bad) == 0 && !isImage(f.ImageURL) {
-		const message = "must be an address like https://example.com/cup.jpg, or a path on this site like /pictures/cup.svg"
-		bad = append(bad, problem.Field{Field: "image_url", Message: message})
-	}
+		descriptionRule.Check("description", f.Description), categoryRule.Check("category", f.Category))
 	if f.Price.Amount < 0 || f.Price.Amount > maxPrice {
 		bad = append(bad, problem.Field{Field: "price", Message: "must be " +
 			money.Of(0, f.Price.Currency).Decimal() + " to " + money.Of(maxPrice, f.Price.Currency).Decimal() + " " +

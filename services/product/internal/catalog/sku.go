@@ -83,7 +83,11 @@ func (s *Service) putOnce(ctx context.Context, by Actor, p Put) (View, bool, err
 
 // change is the change to all that the parameters say. Stock is none of it.
 func (d CreateParams) change() Change {
-	c := Change{SKU: &d.SKU, Name: &d.Name, Description: &d.Description, Category: &d.Category, ImageURL: &d.ImageURL,
+	pictures := WithImage(nil, d.ImageURL)
+	if d.Pictures != nil {
+		pictures = *d.Pictures
+	}
+	c := Change{SKU: &d.SKU, Name: &d.Name, Description: &d.Description, Category: &d.Category, Pictures: &pictures,
 		PriceText: d.PriceText, MaxPerOrder: &Maximum{d.MaxPerOrder}}
 	if d.PriceText == "" {
 		c.Price = &d.Price

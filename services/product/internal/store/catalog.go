@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -23,6 +25,7 @@ type row struct {
 	Description string
 	Category    string
 	ImageURL    string `gorm:"column:image_url"`
+	Pictures    string // JSON
 	Price       int64
 	Currency    string
 	MaxPerOrder int64
@@ -36,15 +39,30 @@ type row struct {
 	Total       int64 // of the whole list
 }
 
-const columns = `p.id, p.seller_id, coalesce(p.sku, '') AS sku, p.name, p.description, p.category, p.image_url, p.price,
-	p.currency, coalesce(p.max_per_order, 0) AS max_per_order, p.version, p.created_at, p.updated_at,
+const columns = `p.id, p.seller_id, coalesce(p.sku, '') AS sku, p.name, p.description, p.category, p.image_url,
+	p.pictures, p.price, p.currency, coalesce(p.max_per_order, 0) AS max_per_order, p.version, p.created_at, p.updated_at,
 	p.deleted_at IS NOT NULL AS deleted`
+
+// pictures are those of a product. The address of the first is in a column of its own, which counts.
+func (r row) pictures() []catalog.Picture {
+	var kept []catalog.Picture
+	_ = json.Unmarshal([]byte(r.Pictures), &kept) // written by picturesJSON
+	return catalog.WithImage(kept, r.ImageURL)
+}
+
+func picturesJSON(f catalog.Attributes) string {
+	text, _ := json.Marshal(append([]catalog.Picture{}, f.Pictures...)) // texts cannot fail
+	return string(text)
+}
+
+// listColumns are columns with the main picture only.
+var listColumns = strings.Replace(columns, "p.pictures", "jsonb_path_query_array(p.pictures, '$[0]') AS pictures", 1)
 
 func (r row) view() catalog.View {
 	return catalog.View{
 		Attributes: catalog.Attributes{
 			ID: formatID(r.ID), SellerID: formatID(r.SellerID), SKU: r.SKU, Name: r.Name, Description: r.Description,
-			Category: r.Category, ImageURL: r.ImageURL, Price: money.Of(r.Price, r.Currency), MaxPerOrder: r.MaxPerOrder,
+			Category: r.Category, Pictures: r.pictures(), Price: money.Of(r.Price, r.Currency), MaxPerOrder: r.MaxPerOrder,
 			Version: r.Version,
 			Deleted: r.Deleted, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 		},
@@ -106,14 +124,14 @@ func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.
 	err = postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		args := append(
 			[]any{
-				id, seller, f.SKU, f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency,
-				f.MaxPerOrder, f.Version, f.CreatedAt, f.UpdatedAt,
+				id, seller, f.SKU, f.Name, f.Description, f.Category, f.ImageURL(), picturesJSON(f),
+				f.Price.Amount, f.Price.Currency, f.MaxPerOrder, f.Version, f.CreatedAt, f.UpdatedAt,
 			},
 			searchArgs(f)...)
 		res := tx.Exec(
-			`INSERT INTO products (id, seller_id, sku, name, description, category, image_url, price, currency,
+			`INSERT INTO products (id, seller_id, sku, name, description, category, image_url, pictures, price, currency,
 				max_per_order, version, created_at, updated_at, `+searchColumns+`)
-			VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, ?, `+searchValues+`)
+			VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?, ?::jsonb, ?, ?, nullif(?, 0), ?, ?, ?, `+searchValues+`)
 			ON CONFLICT DO NOTHING`,
 			args...)
 		if res.Error != nil {
@@ -199,14 +217,14 @@ func update(tx *gorm.DB, id int64, f catalog.Attributes) error {
 	}
 	args := append(
 		[]any{
-			f.SKU, f.Name, f.Description, f.Category, f.ImageURL, f.Price.Amount, f.Price.Currency, f.MaxPerOrder, f.Version,
-			f.UpdatedAt, deleted,
+			f.SKU, f.Name, f.Description, f.Category, f.ImageURL(), picturesJSON(f), f.Price.Amount, f.Price.Currency,
+			f.MaxPerOrder, f.Version, f.UpdatedAt, deleted,
 		},
 		searchArgs(f)...)
 	err := tx.Exec(
-		`UPDATE products SET sku = nullif(?, ''), name = ?, description = ?, category = ?, image_url = ?, price = ?,
-		currency = ?, max_per_order = nullif(?, 0), version = ?, updated_at = ?, deleted_at = ?,
-		(`+searchColumns+`) = (`+searchValues+`) WHERE id = ?`,
+		`UPDATE products SET sku = nullif(?, ''), name = ?, description = ?, category = ?, image_url = ?,
+		pictures = ?::jsonb, price = ?, currency = ?, max_per_order = nullif(?, 0), version = ?, updated_at = ?,
+		deleted_at = ?, (`+searchColumns+`) = (`+searchValues+`) WHERE id = ?`,
 		append(args, id)...).Error
 	if err != nil {
 		return fmt.Errorf("update product: %w", err)

@@ -112,7 +112,7 @@ func (s *Store) page(ctx context.Context, q catalog.Query, filter where, t tsque
 	if q.Sort == catalog.Relevance {
 		rank, args = "ts_rank(p.search, "+t.sql+")::float8", append(args, t.args...)
 	}
-	inner := "SELECT " + columns + ", " + rank + " AS rank FROM products p WHERE " + filter.sql()
+	inner := "SELECT " + listColumns + ", " + rank + " AS rank FROM products p WHERE " + filter.sql()
 	args = append(args, filter.args...)
 	var order string
 	after := where{conds: []string{"true"}}

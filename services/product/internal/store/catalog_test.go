@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -227,7 +228,7 @@ func TestCreatingTwiceUnderOneIDCreatesOneProduct(t *testing.T) {
 	first, err := s.catalog.Create(ctx, "77", seller, d)
 	must(t, err)
 	again, err := s.catalog.Create(ctx, "77", seller, d)
-	if err != nil || again != first || again.Available != 7 {
+	if err != nil || !reflect.DeepEqual(again, first) || again.Available != 7 {
 		t.Errorf("again: %+v, %v, want %+v", again, err, first)
 	}
 	s.wantStock(t, "77", 7, 0)

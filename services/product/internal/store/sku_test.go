@@ -85,7 +85,7 @@ func TestAPutCreatesOrReplaces(t *testing.T) {
 		t.Errorf("If-Match without a product: %v", err)
 	}
 	for sku, d := range map[string]catalog.CreateParams{"": withSKU("", 1), "long": withSKU(strings.Repeat("x", 101), 1),
-		"no price": withSKU("T-1", 0), "invisible": withSKU("\u200b", 1)} {
+		"a negative price": withSKU("T-1", -1), "invisible": withSKU("\u200b", 1)} {
 		if _, _, err := s.catalog.PutBySKU(ctx, seller, catalog.Put{Params: d}); problem.KindOf(err) !=
 			problem.Invalid {
 			t.Errorf("%q: %v, want invalid", sku, err)
