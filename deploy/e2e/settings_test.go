@@ -321,6 +321,20 @@ func TestSettingsDoNotChangeWhenTheStoreLosesThem(t *testing.T) {
 	if _, err := m.run(t.Context(), "config", "unset", "payment.provider"); err == nil {
 		t.Error("payment.provider was unset")
 	}
+	var currency struct {
+		Code     string
+		Exponent int
+	}
+	if err := m.visitor().Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/currency", nil, &currency); err != nil ||
+		currency.Code != "EUR" || currency.Exponent != 2 {
+		t.Errorf("clients are told %+v, %v", currency, err)
+	}
+	if _, err := m.run(t.Context(), "config", "set", "mall.currency", "LYD"); err == nil { // Stripe does not take it
+		t.Error("a currency was set that nobody can pay in")
+	}
+	if got := strings.TrimSpace(m.must(t, "config", "get", "mall.currency")); got != "EUR" {
+		t.Errorf("the currency is %s after a refusal", got)
+	}
 	m.must(t, "config", "unset", "checkout.shipping_fee")
 	m.until("the default shipping fee is used", func() error {
 		var q struct {

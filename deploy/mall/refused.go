@@ -40,23 +40,21 @@ func (s state) readersOfSetting(key string) (names []string) {
 
 // whoRefuses waits until the apps have read the store since a time, and names the first that cannot use a setting's
 // value. Who is not there, or does not read in time, has no opinion.
-func whoRefuses(ctx context.Context, s state, key string, since time.Time) string {
+func whoRefuses(ctx context.Context, s state, key string, since time.Time) (by string) {
 	ctx, cancel := context.WithTimeout(ctx, heardWithin)
 	defer cancel()
-	for _, name := range s.readersOfSetting(key) {
-		refuses, read := false, false
-		_ = until(ctx, func() bool {
-			var there bool
-			if refuses, read, there = readMetrics(ctx, s.Apps[name].metricsURL(), key, since); !there {
-				return true
+	waiting := s.readersOfSetting(key)
+	_ = until(ctx, func() bool { // everybody is asked, so that one who does not read hides no other's refusal
+		waiting = slices.DeleteFunc(waiting, func(name string) bool {
+			refuses, read, there := readMetrics(ctx, s.Apps[name].metricsURL(), key, since)
+			if read && refuses && by == "" {
+				by = name
 			}
-			return read
+			return read || !there
 		})
-		if read && refuses {
-			return name
-		}
-	}
-	return ""
+		return by != "" || len(waiting) == 0
+	})
+	return by
 }
 
 // readMetrics reports whether an app refuses the value of a setting that was in the store at a time, and whether it has

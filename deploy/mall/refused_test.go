@@ -27,25 +27,38 @@ func TestARefusedSettingIsReverted(t *testing.T) {
 			float64(time.Now().Add(time.Second).UnixMilli())/1000)
 	}))
 	defer gateway.Close()
-	where, err := url.Parse(gateway.URL)
-	if err != nil {
-		t.Fatal(err)
+	stalled := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		read := time.Now().Add(time.Second)
+		if settings.Parse(do("GET", bad)).Text == "nonsense" { // it does not read: it must not hide who refuses
+			read = time.Time{}
+		}
+		_, _ = fmt.Fprintf(w, "mall_settings_read_timestamp_seconds %g\n", float64(read.UnixMilli())/1000)
+	}))
+	defer stalled.Close()
+	port := func(s *httptest.Server) map[string]int {
+		t.Helper()
+		where, err := url.Parse(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := strconv.Atoi(where.Port())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return map[string]int{"operator": n}
 	}
-	port, err := strconv.Atoi(where.Port())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := state{Apps: map[string]stateApp{"api-gateway": {ID: "api-gateway", URL: "http://127.0.0.1:1",
-		Ports: map[string]int{"operator": port}},
-		"order": {ID: "order", URL: "http://127.0.0.1:1"}}}
+	s := state{Apps: map[string]stateApp{
+		"api-gateway":   {ID: "api-gateway", URL: "http://127.0.0.1:1", Ports: port(stalled)},
+		"api-gateway-2": {ID: "api-gateway", URL: "http://127.0.0.1:1", Ports: port(gateway)},
+		"order":         {ID: "order", URL: "http://127.0.0.1:1"}}}
 	for _, before := range []string{settings.Unset, "5"} {
 		if before != settings.Unset {
 			if err := configTry(t.Context(), c, at, s, []string{bad, before}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		err = configTry(t.Context(), c, at, s, []string{bad, "nonsense", good, "7"})
-		if err == nil || !strings.Contains(err.Error(), "api-gateway cannot use this value of "+bad) {
+		err := configTry(t.Context(), c, at, s, []string{bad, "nonsense", good, "7"})
+		if err == nil || !strings.Contains(err.Error(), "api-gateway-2 cannot use this value of "+bad) {
 			t.Errorf("set an invalid value: %v", err)
 		}
 		if got := settings.Parse(do("GET", bad)).Text; got != before {

@@ -31,7 +31,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	for _, p := range providers {
-		cfg.known[p.Name()] = true
+		cfg.providers[p.Name()] = p
 	}
 	paymentStore := store.New(a.DB, a.Outbox)
 	payments := payment.NewService(paymentStore, clients.NewOrders(a.Sidecar), a.Idempotency, providers, cfg.provider,

@@ -58,6 +58,7 @@ p, customer, /v1/me/admin, POST
 p, customer, /v1/cart(/items(/{product_id})?)?, GET|POST|PUT|DELETE
 p, customer, /v1/addresses(/{id})?, GET|POST|PUT|DELETE
 p, anonymous, /v1/countries/{code}, GET
+p, anonymous, /v1/currency, GET
 p, customer, /v1/checkout(/quote)?, POST
 p, customer, /v1/orders(/{id})?, GET
 p, customer, /v1/orders/{id}/address, PUT

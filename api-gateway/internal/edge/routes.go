@@ -86,6 +86,7 @@ func Routes() []Route {
 
 		// checkout
 		{Method: "GET", Path: "/v1/countries/{code}", App: "checkout", Access: Anyone},
+		{Method: "GET", Path: "/v1/currency", App: "checkout", Access: Anyone},
 		{Method: "GET", Path: "/v1/addresses", App: "checkout", Access: Customer},
 		{Method: "POST", Path: "/v1/addresses", App: "checkout", Access: Customer, Key: KeyOptional},
 		{Method: "GET", Path: "/v1/addresses/{id}", App: "checkout", Access: Customer},

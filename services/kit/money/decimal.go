@@ -9,29 +9,6 @@ import (
 // ErrDecimal says that a text is no amount, or has more decimals than the currency.
 var ErrDecimal = errors.New("money: not a decimal amount of the currency")
 
-// Exponents of ISO 4217 other than 2.
-var exponents = func() map[string]int {
-	m := map[string]int{}
-	for exponent, codes := range map[int]string{
-		0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
-		3: "BHD IQD JOD KWD LYD OMR TND",
-		4: "CLF UYW",
-	} {
-		for code := range strings.FieldsSeq(codes) {
-			m[code] = exponent
-		}
-	}
-	return m
-}()
-
-// Exponent returns the number of decimals of a currency by ISO 4217: 2 for CNY, because 1 CNY is 100 minor units.
-func Exponent(currency string) int {
-	if e, ok := exponents[currency]; ok {
-		return e
-	}
-	return 2
-}
-
 // ParseDecimal reads an amount as people write it: "9.99" is 999 minor units of CNY, and "9" is 900. It refuses signs,
 // spaces, exponents, separators of thousands, and more decimals than the currency has.
 func ParseDecimal(s, currency string) (int64, error) {

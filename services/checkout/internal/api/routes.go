@@ -22,6 +22,10 @@ func Routes(
 	// anyone: what an address in a country needs.
 	s.GET("/v1/countries/:code", gateway, server.Handle(showCountry))
 
+	h := handler{keys, service}
+	// anyone: the mall's currency, and its decimals.
+	s.GET("/v1/currency", gateway, s.WithSettings, server.Handle(h.showCurrency))
+
 	a := addressHandler{addresses, service, keys}
 	list := s.Group("/v1/addresses", gateway, s.SignedIn)
 	// shopper: their addresses; somebody else's address is refused like a missing one.
@@ -31,7 +35,6 @@ func Routes(
 	list.PUT("/:id", server.Handle(a.change))
 	list.DELETE("/:id", server.Handle(a.remove))
 
-	h := handler{keys, service}
 	// shopper: what a checkout would cost; holds nothing.
 	s.POST("/v1/checkout/quote", gateway, s.SignedIn, s.WithSettings, server.Handle(h.quote))
 	// shopper: places an order. Needs an Idempotency-Key; a repeat continues with the same order, also after a crash.

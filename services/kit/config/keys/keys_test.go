@@ -24,7 +24,7 @@ func TestInvalidValuesAreRefused(t *testing.T) {
 		"mall.archive_after":       {"1h", "1439h", "876001h"},
 		"database.max_connections": {"", "ten", "1", "501", "5.5"},
 		"checkout.shipping_fee":    {"-1", "1e3", "10 CNY"},
-		"mall.currency":            {"", "cny", "EU", "EURO", "茶"},
+		"mall.currency":            {"", "cny", "EU", "EURO", "茶", "XYZ", "XAU", "DEM"},
 		"payment.provider":         {"", "strip", "Stripe"},
 		"payment.return_url":       {"shop.example", "ftp://shop.example", "https://"},
 		"user.verify_at_sign_up":   {"", "yes", "2"},

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"daprmall.dev/services/kit/money"
 )
 
 // Duration makes a setting like "15m" between lo and hi.
@@ -68,8 +70,8 @@ func boolean(name, def, doc string) Key[bool] {
 func currency(name, def, doc string) Key[string] {
 	return Key[string]{Name: name, Default: def, Form: "ISO 4217 code", Doc: doc, Chosen: true,
 		Parse: func(text string) (string, error) {
-			if len(text) != 3 || strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-				return "", errors.New("a currency is an ISO 4217 code of three capital letters")
+			if !money.Known(text) {
+				return "", errors.New("a currency in use has an ISO 4217 code of three capital letters, like CNY")
 			}
 			return text, nil
 		}}

@@ -56,8 +56,9 @@ var _ Provider = noProvider{}
 
 var errNoProvider = problem.New(problem.Internal, "", "There is nothing to charge.")
 
-func (noProvider) Name() string     { return NoProvider }
-func (noProvider) HostsCards() bool { return false }
+func (noProvider) Name() string        { return NoProvider }
+func (noProvider) Charges(string) bool { return true }
+func (noProvider) HostsCards() bool    { return false }
 
 func (noProvider) Create(context.Context, string, int64, string) (string, error) {
 	return "", errNoProvider

@@ -51,6 +51,8 @@ type Provider interface {
 	// HostsCards reports whether shoppers can enter their card at the provider: then Get of an open charge returns
 	// ActionEnterCard.
 	HostsCards() bool
+	// Charges reports whether it takes a currency at all.
+	Charges(currency string) bool
 	// Create opens a charge without a card. A repetition may open another one, which costs nothing. ErrNotChargeable is
 	// definite.
 	Create(ctx context.Context, ref string, amount int64, currency string) (id string, err error)

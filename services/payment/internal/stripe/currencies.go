@@ -27,6 +27,12 @@ var (
 	threeDecimals = strings.Fields("BHD JOD KWD OMR TND")
 )
 
+// Charges implements payment.Provider.
+func (*Provider) Charges(currency string) bool {
+	return slices.ContainsFunc([][]string{twoDecimals, noDecimals, hundredfold, hundredth, threeDecimals},
+		func(list []string) bool { return slices.Contains(list, currency) })
+}
+
 // units returns an amount of the mall in Stripe's unit. Where Stripe takes only tens it is rounded to the nearest: at
 // most five thousandths more or less. A refund is always of the whole charge, so it is the same amount.
 func units(amount int64, currency string) (int64, error) {
