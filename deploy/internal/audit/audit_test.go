@@ -29,6 +29,10 @@ var fails = []fail{
 		"C1", ruleEntries, Violation},
 	{"a deduction without a reservation", "product",
 		"UPDATE stock_ledger SET kind = 'deduct', order_id = 9 WHERE stock_version = 8", "C1", ruleEntries, Violation},
+	{"an entry of an order that took nothing from stock", "product",
+		"UPDATE reservations SET from_stock = false WHERE order_id = 1", "C1", ruleEntries, Violation},
+	{"a reservation that took nothing from stock, reserved", "product",
+		"UPDATE reservations SET from_stock = false WHERE order_id = 2", "C1", ruleReserved, Violation},
 	{"an adjustment with a wrong delta", "product", "UPDATE adjustments SET delta = -2", "C1", ruleAdjusted, Violation},
 
 	{"paid without a payment", "payment", "DELETE FROM payments WHERE id = 11", "C2", rulePaid, Violation},

@@ -105,10 +105,10 @@ func (f *facts) orderBook(b *Book) {
 		f.orderStock(b, subject, id, o)
 	}
 	for product, sold := range f.soldUnits {
-		if put := f.stock[product].everAdded; sold > put {
+		if s := f.stock[product]; sold > s.everAdded && !s.untracked {
 			// Sold and put are read a moment apart, but nothing can be sold before it was put.
 			b.add(Violation, ruleSoldUnits, fmt.Sprintf("product %d", product),
-				"%d units in paid orders, %d were ever put in stock", sold, put)
+				"%d units in paid orders, %d were ever put in stock", sold, s.everAdded)
 		}
 	}
 	for id, bill := range f.bills {

@@ -6,6 +6,7 @@ import "context"
 type stockRow struct {
 	onHand, reserved, version int64
 	everAdded                 int64 // sum of the positive initial and adjust entries
+	untracked                 bool  // it may have been sold without being in stock
 	age                       float64
 }
 
@@ -30,12 +31,15 @@ const (
 func (f *facts) loadStock(ctx context.Context, r *serviceDB) error {
 	f.stock = map[int64]stockRow{}
 	err := r.lines(ctx, `SELECT concat_ws(' ', s.product_id, s.on_hand, s.reserved, s.stock_version, coalesce(l.put, 0),
+		NOT s.tracked OR u.product_id IS NOT NULL,
 		coalesce(`+age("l.at")+`, 1000000000))
 		FROM stock s LEFT JOIN (SELECT product_id, max(at) AS at,
 			sum(on_hand_delta) FILTER (WHERE kind IN ('initial', 'adjust') AND on_hand_delta > 0) AS put
-			FROM all_stock_ledger GROUP BY 1) l USING (product_id)`, func(l *line) {
+			FROM all_stock_ledger GROUP BY 1) l USING (product_id)
+		LEFT JOIN (SELECT DISTINCT product_id FROM all_reservations WHERE NOT from_stock) u
+			USING (product_id)`, func(l *line) {
 		f.stock[l.int()] = stockRow{onHand: l.int(), reserved: l.int(), version: l.int(), everAdded: l.int(),
-			age: l.seconds()}
+			untracked: l.bool(), age: l.seconds()}
 	})
 	if err != nil {
 		return err
@@ -53,7 +57,7 @@ func (f *facts) loadStock(ctx context.Context, r *serviceDB) error {
 		{ruleReserved, `SELECT 'product ' || coalesce(s.product_id, v.product_id),
 			format('stock says %s, open reservations add up to %s', s.reserved, coalesce(v.open, 0))
 			FROM stock s FULL JOIN (SELECT product_id, sum(quantity) AS open FROM all_reservations WHERE state = 'reserved'
-			GROUP BY 1) v USING (product_id)
+			AND from_stock GROUP BY 1) v USING (product_id)
 			WHERE s.reserved IS DISTINCT FROM coalesce(v.open, 0)`},
 		// A cancelling that came before its placing has nothing in the ledger.
 		{ruleEntries, `SELECT format('order %s product %s', coalesce(v.order_id, l.order_id), coalesce(v.product_id,
@@ -64,10 +68,11 @@ func (f *facts) loadStock(ctx context.Context, r *serviceDB) error {
 			count(*) FILTER (WHERE kind = 'reserve') AS nr,
 				count(*) FILTER (WHERE kind = 'deduct') AS nd, count(*) FILTER (WHERE kind = 'release') AS nl FROM all_stock_ledger
 				WHERE order_id IS NOT NULL GROUP BY 1, 2) l USING (order_id, product_id)
-			WHERE NOT coalesce(CASE v.state
-				WHEN 'reserved' THEN (l.h, l.r, l.nr, l.nd, l.nl) = (0, v.quantity, 1, 0, 0)
-				WHEN 'deducted' THEN (l.h, l.r, l.nr, l.nd, l.nl) = (-v.quantity, 0, 1, 1, 0)
-				WHEN 'released' THEN l.nr IS NULL OR (l.h, l.r, l.nr, l.nd, l.nl) = (0, 0, 1, 0, 1) END, false)`},
+			WHERE NOT coalesce(CASE
+				WHEN NOT v.from_stock THEN l.nr IS NULL
+				WHEN v.state = 'reserved' THEN (l.h, l.r, l.nr, l.nd, l.nl) = (0, v.quantity, 1, 0, 0)
+				WHEN v.state = 'deducted' THEN (l.h, l.r, l.nr, l.nd, l.nl) = (-v.quantity, 0, 1, 1, 0)
+				WHEN v.state = 'released' THEN l.nr IS NULL OR (l.h, l.r, l.nr, l.nd, l.nl) = (0, 0, 1, 0, 1) END, false)`},
 		{ruleAdjusted, `SELECT 'adjustment ' || coalesce(a.id, l.adjustment_id),
 			format('asked for %s, the ledger has %s in %s entries', a.delta, l.h, l.n)
 			FROM all_adjustments a FULL JOIN (SELECT adjustment_id, sum(on_hand_delta) AS h, count(*) AS n FROM all_stock_ledger

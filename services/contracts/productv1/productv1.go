@@ -78,5 +78,6 @@ type Product struct {
 	Price       int64  `json:"price"`
 	Currency    string `json:"currency"`
 	Available   int64  `json:"available"`
+	Untracked   bool   `json:"untracked,omitempty"`     // never sold out; available is then the largest quantity
 	MaxPerOrder int64  `json:"max_per_order,omitempty"` // the most units that one order may have; 0: no maximum
 }

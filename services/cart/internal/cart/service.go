@@ -22,8 +22,9 @@ type Product struct {
 	Name      string
 	Price     int64
 	Currency  string
-	Available int64
+	Available int64 // very many if Untracked
 
+	Untracked   bool  // never sold out
 	MaxPerOrder int64 // the most units that one order may have; 0: no maximum
 }
 
@@ -52,7 +53,7 @@ type ViewLine struct {
 	Quantity  int64  `json:"quantity"`
 	Name      string `json:"name"`
 	Price     int64  `json:"price"`
-	Available int64  `json:"available"`
+	Available *int64 `json:"available"` // nil: not tracked
 	LineTotal int64  `json:"line_total"`
 	State     State  `json:"state"`
 	SeenPrice *int64 `json:"seen_price,omitempty"` // when the shopper added it or set its quantity; nil: not known
@@ -204,10 +205,14 @@ func (s *Service) render(c Cart, products map[string]Product) (View, error) {
 	v := View{Items: []ViewLine{}, Currency: s.currency()}
 	total := money.Of(0, v.Currency)
 	for _, l := range c.Lines {
-		line := ViewLine{ProductID: l.ProductID, Quantity: l.Quantity, Name: l.Name, State: NotForSale, SeenPrice: l.Price}
+		line := ViewLine{ProductID: l.ProductID, Quantity: l.Quantity, Name: l.Name, Available: new(int64),
+			State: NotForSale, SeenPrice: l.Price}
 		if p, ok := products[l.ProductID]; ok {
-			line.Name, line.Price, line.Available, line.State = p.Name, p.Price, p.Available, l.state(p)
+			line.Name, line.Price, line.Available, line.State = p.Name, p.Price, &p.Available, l.state(p)
 			line.MaxPerOrder = p.MaxPerOrder
+			if p.Untracked {
+				line.Available = nil
+			}
 		}
 		sum, err := money.Of(line.Price, v.Currency).Times(l.Quantity)
 		if err != nil {

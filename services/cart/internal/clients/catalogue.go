@@ -27,7 +27,7 @@ func (c Catalogue) Products(ctx context.Context, ids []string) (map[string]cart.
 	products := make(map[string]cart.Product, len(answer.Products))
 	for _, p := range answer.Products {
 		products[p.ID] = cart.Product{ID: p.ID, Name: p.Name, Price: p.Price, Currency: p.Currency, Available: p.Available,
-			MaxPerOrder: p.MaxPerOrder}
+			Untracked: p.Untracked, MaxPerOrder: p.MaxPerOrder}
 	}
 	return products, nil
 }

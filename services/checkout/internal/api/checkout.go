@@ -94,7 +94,7 @@ type quoteLine struct {
 	Price     int64  `json:"price"`
 	Quantity  int64  `json:"quantity"`
 	LineTotal int64  `json:"line_total"`
-	Available int64  `json:"available"`
+	Available *int64 `json:"available"` // null: not tracked
 	SeenPrice *int64 `json:"seen_price,omitempty"`
 }
 
@@ -129,8 +129,11 @@ func quoteAnswer(q checkout.Quote) (keyed.Answer, error) {
 	out := quoteBody{Lines: make([]quoteLine, len(q.Lines)), Subtotal: q.Totals.Subtotal, Shipping: q.Totals.Shipping,
 		Total: q.Totals.Total, Currency: q.Totals.Currency}
 	for i, l := range q.Lines {
-		out.Lines[i] = quoteLine{l.ProductID, l.SellerID, l.Name, l.Price, l.Quantity, l.Price * l.Quantity, l.Available,
+		out.Lines[i] = quoteLine{l.ProductID, l.SellerID, l.Name, l.Price, l.Quantity, l.Price * l.Quantity, &l.Available,
 			l.SeenPrice}
+		if l.Untracked {
+			out.Lines[i].Available = nil
+		}
 	}
 	return keyed.JSON(http.StatusOK, out)
 }

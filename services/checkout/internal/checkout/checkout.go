@@ -160,6 +160,7 @@ type Line struct {
 	Available int64  // in quotes only
 	SeenPrice *int64 // in quotes only
 
+	Untracked   bool  // in quotes only: never sold out
 	MaxPerOrder int64 // in quotes only: the most units that one order may have; 0: no maximum
 }
 

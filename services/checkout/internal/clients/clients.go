@@ -103,7 +103,7 @@ func (p Peers) Products(ctx context.Context, items []checkout.Item) ([]checkout.
 		if pr, ok := known[it.ProductID]; ok {
 			lines = append(lines, checkout.Line{ProductID: pr.ID, SellerID: pr.SellerID, Name: pr.Name, Price: pr.Price,
 				Currency: pr.Currency,
-				Quantity: it.Quantity, Available: pr.Available, MaxPerOrder: pr.MaxPerOrder,
+				Quantity: it.Quantity, Available: pr.Available, Untracked: pr.Untracked, MaxPerOrder: pr.MaxPerOrder,
 				SeenPrice: it.SeenPrice})
 		}
 	}

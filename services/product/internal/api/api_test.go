@@ -288,3 +288,43 @@ func TestHoldsAreCheckedAndAnswered(t *testing.T) {
 		t.Errorf("release: %+v", got)
 	}
 }
+
+// Stock that is not tracked needs no number, and shows none; switching is a change like another.
+func TestStockNeedNotBeTracked(t *testing.T) {
+	d := open(t)
+	bearer := "Bearer " + d.token("5", "seller")
+	post := func(body string) answer {
+		return d.ask("api-gateway", "POST", "/v1/products", body, "Authorization", bearer)
+	}
+	if got := post(`{"name":"Licence","description":"","price":0}`); got.status != 422 {
+		t.Errorf("without stock: %+v", got)
+	}
+	if got := post(`{"name":"Licence","description":"","price":0,"stock_tracked":true}`); got.status != 422 {
+		t.Errorf("tracked without stock: %+v", got)
+	}
+	made := post(`{"name":"Licence","description":"","price":0,"stock_tracked":false}`)
+	id, _ := made.body["id"].(string)
+	available, shown := made.body["available"]
+	if made.status != 201 || !shown || available != nil || made.body["stock_tracked"] != false {
+		t.Fatalf("untracked: %+v", made)
+	}
+	stock := func() answer {
+		return d.ask("api-gateway", "POST", "/v1/products/"+id+"/stock", `{"delta":5,"reason":"delivery"}`, "Authorization",
+			bearer)
+	}
+	if got := stock(); got.status != 409 || got.body["code"] != "stock_not_tracked" {
+		t.Errorf("adjust: %+v", got)
+	}
+	got := d.ask("cart", "POST", "/internal/products/get", `{"ids":["`+id+`"]}`)
+	if p := got.body["products"].([]any)[0].(map[string]any); p["untracked"] != true || p["available"] != 1e9 {
+		t.Errorf("for cart: %+v", got)
+	}
+	got = d.ask("api-gateway", "PATCH", "/v1/products/"+id, `{"stock_tracked":true}`, "Authorization", bearer, "If-Match",
+		`"1"`)
+	if got.status != 200 || got.body["available"] != 0.0 || got.body["stock_tracked"] != true {
+		t.Errorf("tracked: %+v", got)
+	}
+	if got := stock(); got.status != 200 || got.body["available"] != 5.0 {
+		t.Errorf("adjust what is tracked: %+v", got)
+	}
+}

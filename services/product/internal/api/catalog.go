@@ -15,6 +15,7 @@ import (
 	"daprmall.dev/services/kit/server"
 	"daprmall.dev/services/kit/web"
 	"daprmall.dev/services/product/internal/catalog"
+	"daprmall.dev/services/product/internal/inventory"
 )
 
 // productBody is a product as the REST contract shows it.
@@ -29,7 +30,8 @@ type productBody struct {
 	Pictures    []catalog.Picture `json:"pictures"` // in lists only the first
 	Price       int64             `json:"price"`
 	Currency    string            `json:"currency"`
-	Available   int64             `json:"available"`
+	Available   *int64            `json:"available"` // null: not tracked
+	Tracked     bool              `json:"stock_tracked"`
 	MaxPerOrder int64             `json:"max_per_order,omitempty"`
 	Version     int64             `json:"version"`
 	CreatedAt   time.Time         `json:"created_at"`
@@ -40,9 +42,17 @@ func body(v catalog.View) productBody {
 	return productBody{
 		ID: v.ID, SellerID: v.SellerID, SKU: v.SKU, Name: v.Name, Description: v.Description, Category: v.Category,
 		ImageURL: v.ImageURL(), Pictures: append([]catalog.Picture{}, v.Pictures...), Price: v.Price.Amount,
-		Currency: v.Price.Currency, Available: v.Available,
+		Currency: v.Price.Currency, Available: left(v), Tracked: !v.Untracked,
 		MaxPerOrder: v.MaxPerOrder, Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 	}
+}
+
+// left is how many units may be sold; nil: as many as are ordered.
+func left(v catalog.View) *int64 {
+	if v.Untracked {
+		return nil
+	}
+	return &v.Available
 }
 
 func (h handler) get(c *gin.Context) error {
@@ -85,12 +95,13 @@ type newProduct struct {
 	Pictures    *[]catalog.Picture `json:"pictures"`
 	Price       *money.Sent        `json:"price"`
 	MaxPerOrder *int64             `json:"max_per_order"`
+	Tracked     *bool              `json:"stock_tracked"`
 	Stock       *int64             `json:"stock"`
 }
 
 func (in newProduct) params(needsStock bool) (catalog.CreateParams, error) {
 	err := required(map[string]bool{"name": in.Name != nil, "description": in.Description != nil,
-		"price": in.Price != nil, "stock": in.Stock != nil || !needsStock})
+		"price": in.Price != nil, "stock": in.Stock != nil || !needsStock || in.Tracked != nil && !*in.Tracked})
 	if err != nil {
 		return catalog.CreateParams{}, err
 	}
@@ -100,7 +111,7 @@ func (in newProduct) params(needsStock bool) (catalog.CreateParams, error) {
 	}
 	d := catalog.CreateParams{SKU: in.SKU, Name: *in.Name, Description: *in.Description, Category: in.Category,
 		ImageURL: encodedImage(in.ImageURL), Pictures: encodedPictures(in.Pictures), Price: *amount,
-		PriceText: text, MaxPerOrder: in.MaxPerOrder}
+		PriceText: text, MaxPerOrder: in.MaxPerOrder, Tracked: in.Tracked}
 	if in.Stock != nil {
 		d.Stock = *in.Stock
 	}
@@ -149,6 +160,7 @@ func (h handler) change(c *gin.Context) error {
 		Pictures    *[]catalog.Picture `json:"pictures"`
 		Price       *money.Sent        `json:"price"`
 		MaxPerOrder maximum            `json:"max_per_order"`
+		Tracked     *bool              `json:"stock_tracked"`
 	}
 	if err := web.Bind(c, &in, "max_per_order"); err != nil {
 		return err
@@ -162,7 +174,8 @@ func (h handler) change(c *gin.Context) error {
 	}
 	v, err := h.catalog.Change(c.Request.Context(), id, actor(c), version, catalog.Change{SKU: in.SKU,
 		Name: in.Name, Description: in.Description, Category: in.Category, ImageURL: in.ImageURL,
-		Pictures: encodedPictures(in.Pictures), Price: amount, PriceText: text, MaxPerOrder: in.MaxPerOrder.change})
+		Pictures: encodedPictures(in.Pictures), Price: amount, PriceText: text, MaxPerOrder: in.MaxPerOrder.change,
+		Tracked: in.Tracked})
 	if err != nil {
 		return err
 	}
@@ -210,8 +223,13 @@ func (h handler) products(c *gin.Context) error {
 		if !v.OnSale() {
 			continue
 		}
+		available := v.Available
+		if v.Untracked {
+			available = inventory.MaxQuantity
+		}
 		out.Products = append(out.Products, productv1.Product{ID: v.ID, SellerID: v.SellerID, Name: v.Name,
-			Price: v.Price.Amount, Currency: v.Price.Currency, Available: v.Available, MaxPerOrder: v.MaxPerOrder})
+			Price: v.Price.Amount, Currency: v.Price.Currency, Available: available, Untracked: v.Untracked,
+			MaxPerOrder: v.MaxPerOrder})
 	}
 	c.JSON(http.StatusOK, out)
 	return nil

@@ -24,10 +24,12 @@ type PricedHold struct {
 	Status    string // of inventory.HoldResult, or TooMany
 	Lines     []PricedLine
 	Shortages []inventory.Shortage // of TooMany: how many units of these products an order may have
+
+	tracked []inventory.Line // of products whose stock is tracked: these are to be held
 }
 
 // Hold prices all lines of an order by one query and holds them, all or none, once per order id, by one call of the
-// gate. A refusal is a result, not an error.
+// gate. Products whose stock is not tracked need no hold. A refusal is a result, not an error.
 //
 // A refusal by the catalogue releases nothing: this may be the retry of a checkout whose order exists. Only checkout
 // knows whether it is one, and then asks order before it releases the hold.
@@ -37,7 +39,10 @@ func (s *Service) Hold(ctx context.Context, orderID string, lines []inventory.Li
 	if err != nil || priced.Status != inventory.Held {
 		return priced, err
 	}
-	res, err := s.inventory.Hold(ctx, orderID, lines)
+	if len(priced.tracked) == 0 {
+		return priced, nil
+	}
+	res, err := s.inventory.Hold(ctx, orderID, priced.tracked)
 	if err != nil {
 		return PricedHold{}, err
 	}
@@ -71,6 +76,9 @@ func (s *Service) price(ctx context.Context, lines []inventory.Line) (PricedHold
 			removed = append(removed, l.ProductID)
 		case v.MaxPerOrder > 0 && l.Quantity > v.MaxPerOrder:
 			tooMany = append(tooMany, inventory.Shortage{ProductID: l.ProductID, Available: v.MaxPerOrder})
+		}
+		if !v.Untracked {
+			priced.tracked = append(priced.tracked, l)
 		}
 		priced.Lines = append(priced.Lines, PricedLine{
 			Line: l, SellerID: v.SellerID, Name: v.Name, Price: v.Price.Amount, Currency: v.Price.Currency,

@@ -24,6 +24,7 @@ type Attributes struct {
 	Category    string
 	Pictures    []Picture // the first is the main one
 	Price       money.Money
+	Untracked   bool  // its stock is not tracked: it is never sold out
 	MaxPerOrder int64 // the most units that one order may have; 0: no maximum
 	Version     int64 // of the catalogue entry; stock has its own
 	Deleted     bool
@@ -68,6 +69,7 @@ type CreateParams struct {
 	Price       int64      // in minor units
 	PriceText   string     // or as a decimal text: "9.99"
 	MaxPerOrder *int64     // nil: no maximum
+	Tracked     *bool      // nil: as it was, or tracked
 	Stock       int64
 }
 
@@ -94,7 +96,8 @@ func New(id string, by Actor, d CreateParams, currency string, at time.Time) (*P
 	p := &Product{attributes: Attributes{
 		ID: id, SellerID: by.UserID, SKU: strings.TrimSpace(d.SKU), Name: strings.TrimSpace(d.Name),
 		Description: d.Description, Category: strings.TrimSpace(d.Category),
-		Price: money.Of(d.Price, currency), Version: 1, CreatedAt: at, UpdatedAt: at,
+		Price: money.Of(d.Price, currency), Untracked: d.Tracked != nil && !*d.Tracked, Version: 1,
+		CreatedAt: at, UpdatedAt: at,
 	}}
 	bad := slices.Concat(p.setPictures(d.image(), d.Pictures), p.readPrice(d.PriceText), p.setMaxPerOrder(d.MaxPerOrder),
 		p.check())
@@ -118,6 +121,7 @@ type Change struct {
 	Price       *int64
 	PriceText   string // or as a decimal text, "" for none
 	MaxPerOrder *Maximum
+	Tracked     *bool
 }
 
 // Maximum is a new maximum per order, nil for none.
@@ -167,6 +171,9 @@ func (p *Product) apply(c Change, at time.Time) (differs bool, err error) {
 	set(&next.attributes.Category, c.Category, strings.TrimSpace)
 	if c.Price != nil {
 		next.attributes.Price.Amount = *c.Price
+	}
+	if c.Tracked != nil {
+		next.attributes.Untracked = !*c.Tracked
 	}
 	bad := append(next.setPictures(c.ImageURL, c.Pictures), next.readPrice(c.PriceText)...)
 	if c.MaxPerOrder != nil {

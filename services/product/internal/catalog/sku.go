@@ -88,7 +88,8 @@ func (d CreateParams) change() Change {
 		pictures = *d.Pictures
 	}
 	c := Change{SKU: &d.SKU, Name: &d.Name, Description: &d.Description, Category: &d.Category, Pictures: &pictures,
-		PriceText: d.PriceText, MaxPerOrder: &Maximum{d.MaxPerOrder}}
+		PriceText: d.PriceText, MaxPerOrder: &Maximum{d.MaxPerOrder},
+		Tracked: d.Tracked}
 	if d.PriceText == "" {
 		c.Price = &d.Price
 	}

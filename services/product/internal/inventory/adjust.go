@@ -73,9 +73,12 @@ func isRefusal(err error) bool {
 // holdAdjustment holds the stock that an adjustment removes. If the ledger has recorded the adjustment, this is a retry
 // and nothing is to be held.
 func (s *Service) holdAdjustment(ctx context.Context, a Adjustment) error {
-	recorded, err := s.isRecorded(ctx, a.HoldID())
-	if err != nil || recorded {
+	stock, recorded, err := s.store.StockSnapshot(ctx, []string{a.ProductID}, []string{a.HoldID()})
+	if err != nil || recorded[a.HoldID()] {
 		return err
+	}
+	if len(stock) == 1 && stock[0].Untracked {
+		return errNotTracked
 	}
 	held, unknown, err := s.holdInGate(ctx, a.HoldID(), []Line{{ProductID: a.ProductID, Quantity: -a.Delta}})
 	switch {

@@ -21,6 +21,7 @@ type Reservation struct {
 	ProductID string
 	Quantity  int64
 	State     State
+	Untracked bool // stock was not tracked when it was made: it has none, and ends without changing any
 }
 
 // Shortage is how much is left of a product that an order wants more of.
@@ -132,7 +133,7 @@ func (o *OrderStock) reserve(lines []Line) error {
 		s, ok := o.stock[l.ProductID]
 		if !ok {
 			short = append(short, Shortage{ProductID: l.ProductID})
-		} else if s.Available() < l.Quantity {
+		} else if !s.Untracked && s.Available() < l.Quantity {
 			short = append(short, Shortage{ProductID: l.ProductID, Available: s.Available()})
 		}
 	}
@@ -142,11 +143,15 @@ func (o *OrderStock) reserve(lines []Line) error {
 		return nil
 	}
 	for _, l := range merged {
-		if err := o.changeStock(l.ProductID, Entry{Kind: KindReserve, OrderID: o.orderID,
-			ReservedDelta: l.Quantity}); err != nil {
-			return err
+		r := Reservation{OrderID: o.orderID, ProductID: l.ProductID, Quantity: l.Quantity, State: Reserved,
+			Untracked: o.stock[l.ProductID].Untracked}
+		if !r.Untracked {
+			e := Entry{Kind: KindReserve, OrderID: o.orderID, ReservedDelta: l.Quantity}
+			if err := o.changeStock(l.ProductID, e); err != nil {
+				return err
+			}
 		}
-		o.addReservation(Reservation{OrderID: o.orderID, ProductID: l.ProductID, Quantity: l.Quantity, State: Reserved})
+		o.addReservation(r)
 	}
 	return nil
 }
@@ -170,8 +175,10 @@ func (o *OrderStock) end(to State) error {
 		if to == Deducted {
 			e.Kind, e.OnHandDelta = KindDeduct, -r.Quantity
 		}
-		if err := o.changeStock(r.ProductID, e); err != nil {
-			return err
+		if !r.Untracked {
+			if err := o.changeStock(r.ProductID, e); err != nil {
+				return err
+			}
 		}
 		o.reservations[i].State = to
 		o.changes.setReservation(o.reservations[i])

@@ -45,6 +45,7 @@ type Stock struct {
 	OnHand    int64
 	Reserved  int64
 	Version   int64 // rises with every change
+	Untracked bool  // orders take nothing of it, and nobody changes it
 }
 
 // Available is what may be reserved for orders. The gate calls it the base.
@@ -75,12 +76,10 @@ const (
 
 // apply changes the two counts or, if that would break 0 ≤ reserved ≤ on hand, neither.
 func (s *Stock) apply(e Entry) (Entry, error) {
-	next := Stock{
-		ProductID: s.ProductID,
-		OnHand:    s.OnHand + e.OnHandDelta,
-		Reserved:  s.Reserved + e.ReservedDelta,
-		Version:   s.Version + 1,
-	}
+	next := *s
+	next.OnHand += e.OnHandDelta
+	next.Reserved += e.ReservedDelta
+	next.Version++
 	if next.Reserved < 0 || next.Reserved > next.OnHand || next.OnHand > MaxQuantity {
 		return Entry{}, fmt.Errorf(
 			"%s of product %s would leave %d on hand and %d reserved", e.Kind, s.ProductID, next.OnHand, next.Reserved,
@@ -100,6 +99,9 @@ func OpenLedger(productID string, onHand int64, actor string) (Stock, Entry, err
 
 // Adjust adds stock, or removes stock that is not reserved.
 func (s *Stock) Adjust(a Adjustment) (Entry, error) {
+	if s.Untracked {
+		return Entry{}, errNotTracked
+	}
 	if s.OnHand+a.Delta > MaxQuantity {
 		return Entry{}, problem.Validation(problem.Field{Field: "delta", Message: "would make more than 1000000000 on hand"})
 	}
@@ -108,6 +110,9 @@ func (s *Stock) Adjust(a Adjustment) (Entry, error) {
 	}
 	return s.apply(Entry{Kind: KindAdjust, Actor: a.Actor, Reason: a.Reason, OnHandDelta: a.Delta})
 }
+
+var errNotTracked = problem.New(problem.Conflict, "stock_not_tracked",
+	"The stock of this product is not tracked. Set stock_tracked first.")
 
 func errInsufficient(available int64) error {
 	return problem.New(

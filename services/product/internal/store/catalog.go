@@ -29,6 +29,7 @@ type row struct {
 	Price       int64
 	Currency    string
 	MaxPerOrder int64
+	Untracked   bool
 	Version     int64
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -63,15 +64,17 @@ func (r row) view() catalog.View {
 		Attributes: catalog.Attributes{
 			ID: formatID(r.ID), SellerID: formatID(r.SellerID), SKU: r.SKU, Name: r.Name, Description: r.Description,
 			Category: r.Category, Pictures: r.pictures(), Price: money.Of(r.Price, r.Currency), MaxPerOrder: r.MaxPerOrder,
-			Version: r.Version,
-			Deleted: r.Deleted, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+			Untracked: r.Untracked,
+			Version:   r.Version,
+			Deleted:   r.Deleted, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 		},
 		Available: r.Available, Closed: r.Closed,
 	}
 }
 
 const selectView = "SELECT " + columns + `,
-	EXISTS (SELECT 1 FROM closed_sellers c WHERE c.seller_id = p.seller_id) AS closed, s.on_hand - s.reserved AS available
+	EXISTS (SELECT 1 FROM closed_sellers c WHERE c.seller_id = p.seller_id) AS closed, s.on_hand - s.reserved AS available,
+	NOT s.tracked AS untracked
 	FROM products p JOIN stock s ON s.product_id = p.id `
 
 // Get returns one product that was not removed.
@@ -139,7 +142,8 @@ func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.
 		}
 		if res.RowsAffected == 1 {
 			after := first.After
-			res := tx.Exec("INSERT INTO stock (product_id, on_hand, reserved, stock_version) VALUES (?, 0, 0, 0)", id)
+			res := tx.Exec(`INSERT INTO stock (product_id, on_hand, reserved, stock_version, tracked)
+				VALUES (?, 0, 0, 0, ?)`, id, !f.Untracked)
 			if err := res.Error; err != nil {
 				return fmt.Errorf("insert stock: %w", err)
 			}
@@ -165,20 +169,29 @@ func (s *Store) Change(ctx context.Context, id string, f func(*catalog.Product) 
 		return catalog.View{}, catalog.Missing()
 	}
 	var view catalog.View
-	err = postgres.InTx(ctx, s.db, func(_ context.Context, tx *gorm.DB) error {
+	err = postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
 		var err error
 		view, err = one(tx.Raw(selectView+"WHERE p.id = ? FOR UPDATE OF p", n))
 		if err != nil {
 			return err
 		}
+		// The statement may have waited for the product: it read the stock before that.
+		if err := tx.Raw("SELECT NOT tracked FROM stock WHERE product_id = ?", n).Scan(&view.Untracked).Error; err != nil {
+			return fmt.Errorf("read tracking: %w", err)
+		}
 		p := catalog.Restore(view.Attributes)
 		if err := f(p); err != nil {
 			return err
 		}
-		before := view.Version
+		before := view.Attributes
 		view.Attributes = p.Attributes()
-		if view.Version == before {
+		if view.Version == before.Version {
 			return nil
+		}
+		if view.Untracked != before.Untracked {
+			if err := s.setTracked(ctx, tx, view.Attributes); err != nil {
+				return err
+			}
 		}
 		return update(tx, n, view.Attributes)
 	})
@@ -208,6 +221,16 @@ func (s *Store) skuTaken(ctx context.Context, f catalog.Attributes) error {
 		return err
 	}
 	return catalog.SKUTaken(f.SKU, other.ID)
+}
+
+// setTracked switches the tracking of a product's stock. Orders decide under the lock of the same row.
+func (s *Store) setTracked(ctx context.Context, tx *gorm.DB, f catalog.Attributes) error {
+	err := tx.Exec("UPDATE stock SET tracked = ? WHERE product_id = ?::bigint", !f.Untracked, f.ID).Error
+	if err != nil {
+		return fmt.Errorf("set tracking: %w", err)
+	}
+	s.events.LogChange(ctx, "stock.tracked", f.ID, "tracked", !f.Untracked)
+	return nil
 }
 
 func update(tx *gorm.DB, id int64, f catalog.Attributes) error {

@@ -145,7 +145,7 @@ func (s *Store) page(ctx context.Context, q catalog.Query, filter where, t tsque
 			after.and("id < ?::bigint", id)
 		}
 	}
-	sql := "SELECT m.*, s.on_hand - s.reserved AS available, " + count(filter) + " AS total" +
+	sql := "SELECT m.*, s.on_hand - s.reserved AS available, NOT s.tracked AS untracked, " + count(filter) + " AS total" +
 		" FROM (SELECT * FROM (" + inner + ") f WHERE " + after.sql() +
 		" ORDER BY " + order + " LIMIT " + strconv.Itoa(q.PageSize+1) + ") m" +
 		" JOIN stock s ON s.product_id = m.id ORDER BY " + order

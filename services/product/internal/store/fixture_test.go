@@ -145,7 +145,7 @@ func (s *fixture) wantStock(t *testing.T, id string, onHand, reserved int64) {
 	must(t, s.db.Raw(`SELECT (SELECT sum(on_hand_delta) FROM all_stock_ledger WHERE product_id = ?::bigint) AS hand,
 		(SELECT sum(reserved_delta) FROM all_stock_ledger WHERE product_id = ?::bigint) AS reserved,
 		(SELECT coalesce(sum(quantity), 0) FROM all_reservations
-			WHERE product_id = ?::bigint AND state = 'reserved') AS open`,
+			WHERE product_id = ?::bigint AND state = 'reserved' AND from_stock) AS open`,
 		id, id, id).Scan(&books).Error)
 	if books.Hand != stock[0].OnHand || books.Reserved != stock[0].Reserved || books.Open != stock[0].Reserved {
 		t.Errorf(

@@ -22,19 +22,20 @@ type stockRow struct {
 	OnHand       int64
 	Reserved     int64
 	StockVersion int64
+	Untracked    bool
 }
 
 func (r stockRow) stock() inventory.Stock {
 	return inventory.Stock{ProductID: formatID(r.ProductID), OnHand: r.OnHand, Reserved: r.Reserved,
-		Version: r.StockVersion}
+		Version: r.StockVersion, Untracked: r.Untracked}
 }
 
 // lockStock locks the stock rows of products in the order of their ids, as every transaction does, so that none
 // deadlock.
 func lockStock(tx *gorm.DB, productIDs []string) ([]inventory.Stock, error) {
 	var rows []stockRow
-	err := tx.Raw(`SELECT product_id, on_hand, reserved, stock_version FROM stock WHERE product_id = ANY(?::bigint[])
-		ORDER BY product_id FOR UPDATE`, idArray(productIDs)).Scan(&rows).Error
+	err := tx.Raw(`SELECT product_id, on_hand, reserved, stock_version, NOT tracked AS untracked FROM stock
+		WHERE product_id = ANY(?::bigint[]) ORDER BY product_id FOR UPDATE`, idArray(productIDs)).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("lock stock: %w", err)
 	}
@@ -103,10 +104,12 @@ func readOrderStock(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*inv
 		ProductID int64
 		Quantity  int64
 		State     string
+		Untracked bool
 	}
 	// A rejection is returned as a row without a product.
-	err = tx.Raw(`SELECT order_id, product_id, quantity, state FROM reservations WHERE order_id = ANY(?::bigint[])
-		UNION ALL SELECT order_id, 0, 0, 'rejected' FROM rejections WHERE order_id = ANY(?::bigint[]) ORDER BY 1, 2`,
+	err = tx.Raw(`SELECT order_id, product_id, quantity, state, NOT from_stock AS untracked FROM reservations
+		WHERE order_id = ANY(?::bigint[])
+		UNION ALL SELECT order_id, 0, 0, 'rejected', false FROM rejections WHERE order_id = ANY(?::bigint[]) ORDER BY 1, 2`,
 		idArray(orderIDs), idArray(orderIDs)).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read reservations: %w", err)
@@ -125,6 +128,7 @@ func readOrderStock(tx *gorm.DB, orderIDs, productIDs []string) (map[string]*inv
 				ProductID: formatID(r.ProductID),
 				Quantity:  r.Quantity,
 				State:     inventory.State(r.State),
+				Untracked: r.Untracked,
 			},
 		)
 	}

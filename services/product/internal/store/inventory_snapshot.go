@@ -27,13 +27,14 @@ func (s *Store) StockSnapshot(
 		OnHand       int64
 		Reserved     int64
 		StockVersion int64
+		Untracked    bool
 	}
 	err := postgres.DB(ctx, s.db).
-		Raw(`SELECT 'stock' AS kind, product_id, on_hand, reserved, stock_version FROM stock
+		Raw(`SELECT 'stock' AS kind, product_id, on_hand, reserved, stock_version, NOT tracked AS untracked FROM stock
 			WHERE product_id = ANY(?::bigint[])
-		UNION ALL SELECT DISTINCT 'order', order_id, 0, 0, 0 FROM all_reservations WHERE order_id = ANY(?::bigint[])
-		UNION ALL SELECT 'order', order_id, 0, 0, 0 FROM all_rejections WHERE order_id = ANY(?::bigint[])
-		UNION ALL SELECT 'adjustment', id, 0, 0, 0 FROM all_adjustments WHERE id = ANY(?::bigint[])`,
+		UNION ALL SELECT DISTINCT 'order', order_id, 0, 0, 0, false FROM all_reservations WHERE order_id = ANY(?::bigint[])
+		UNION ALL SELECT 'order', order_id, 0, 0, 0, false FROM all_rejections WHERE order_id = ANY(?::bigint[])
+		UNION ALL SELECT 'adjustment', id, 0, 0, 0, false FROM all_adjustments WHERE id = ANY(?::bigint[])`,
 			idArray(productIDs), idArray(orders), idArray(orders), idArray(adjustments)).
 		Scan(&rows).
 		Error
@@ -47,7 +48,8 @@ func (s *Store) StockSnapshot(
 		case "stock":
 			stock = append(
 				stock,
-				inventory.Stock{ProductID: formatID(r.ProductID), OnHand: r.OnHand, Reserved: r.Reserved, Version: r.StockVersion},
+				inventory.Stock{ProductID: formatID(r.ProductID), OnHand: r.OnHand, Reserved: r.Reserved,
+					Version: r.StockVersion, Untracked: r.Untracked},
 			)
 		case "order":
 			recorded[formatID(r.ProductID)] = true

@@ -39,6 +39,7 @@ func writeStock(
 		ProductID string `json:"product_id"`
 		Quantity  int64  `json:"quantity"`
 		State     string `json:"state"`
+		FromStock bool   `json:"from_stock"`
 	}
 	of := func(s inventory.Stock) balance { return balance{s.ProductID, s.OnHand, s.Reserved, s.Version} }
 	bs, es, rs := []balance{}, []entry{}, []reservation{}
@@ -49,7 +50,7 @@ func writeStock(
 		es = append(es, entry{of(e.After), string(e.Kind), e.OnHandDelta, e.ReservedDelta, e.OrderID, e.Actor, e.Reason})
 	}
 	for _, r := range reservations {
-		rs = append(rs, reservation{r.OrderID, r.ProductID, r.Quantity, string(r.State)})
+		rs = append(rs, reservation{r.OrderID, r.ProductID, r.Quantity, string(r.State), !r.Untracked})
 	}
 	args := make([]any, 0, 4)
 	for _, rows := range []any{bs, es, rs} {
@@ -71,9 +72,10 @@ func writeStock(
 			FROM jsonb_to_recordset(?::jsonb) AS e(product_id bigint, version bigint, kind text, on_hand_delta bigint,
 				reserved_delta bigint, on_hand bigint, reserved bigint, order_id text, actor text, reason text)
 		)
-		INSERT INTO reservations (order_id, product_id, quantity, state)
-		SELECT r.order_id, r.product_id, r.quantity, r.state
-		FROM jsonb_to_recordset(?::jsonb) AS r(order_id bigint, product_id bigint, quantity bigint, state text)
+		INSERT INTO reservations (order_id, product_id, quantity, state, from_stock)
+		SELECT r.order_id, r.product_id, r.quantity, r.state, r.from_stock
+		FROM jsonb_to_recordset(?::jsonb) AS r(order_id bigint, product_id bigint, quantity bigint, state text,
+			from_stock boolean)
 		ON CONFLICT (order_id, product_id) DO UPDATE SET state = excluded.state, updated_at = now()`,
 		args[0], adjustment, args[1], args[2]).Error
 	if err != nil {
