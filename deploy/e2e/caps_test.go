@@ -81,3 +81,103 @@ func TestOneShopperHasFewUnpaidOrders(t *testing.T) {
 		}
 	}
 }
+
+// A shopper can have 1000 units of a product in unpaid orders, with many checkouts at once. Others find the rest, all
+// the time, and no stock is lost.
+func TestOneShopperHoldsNotAllUnits(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	me, address := shopper(t)
+	other, elsewhere := shopper(t)
+	p := product(t, "Besieged tea", 100, 1020)
+	order(t, me, address, p.ID, 999)
+	var mu sync.Mutex
+	placed := 0
+	var wg sync.WaitGroup
+	turn := make(chan struct{}, 10)
+	for range 30 {
+		wg.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			a, err := me.Buy(ctx, apiclient.Key(), address, apiclient.Line{ProductID: p.ID, Quantity: 1})
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil && a.Status == http.StatusCreated {
+				placed++
+				return
+			}
+			var r reachedLimit
+			if err != nil || a.Into(&r) != nil || a.Status != http.StatusConflict || r.Code != "too_many_held_units" ||
+				r.Limit.Name != "checkout.max_held_units" || r.Limit.Most != 1000 || r.Limit.Used != 1000 ||
+				time.Until(r.Limit.Until) <= 0 || a.Header.Get("Retry-After") == "" {
+				t.Errorf("refused: %s, %v, want too_many_held_units with its limit", a, err)
+			}
+		})
+	}
+	for range 20 { // all that is left, while the other one tries to take it
+		order(t, other, elsewhere, p.ID, 1)
+	}
+	wg.Wait()
+	if placed != 1 {
+		t.Errorf("%d more orders of one unit, want 1", placed)
+	}
+}
+
+// The last unit is in the shopper's own unpaid order: a second checkout says so, at once and later, and the order can
+// be paid or cancelled. Others only see that it is sold out.
+func TestTheLastUnitIsInMyOwnOrder(t *testing.T) {
+	t.Parallel()
+	me, address := shopper(t)
+	other, elsewhere := shopper(t)
+	p := product(t, "Single tea", 100, 1)
+	line := apiclient.Line{ProductID: p.ID, Quantity: 1}
+	first := order(t, me, address, p.ID, 1)
+	refused := func(c *apiclient.Client, at string, line apiclient.Line) reachedLimit {
+		t.Helper()
+		a, err := c.Buy(t.Context(), apiclient.Key(), at, line)
+		var r reachedLimit
+		if err != nil || a.Into(&r) != nil || a.Status != http.StatusConflict {
+			t.Fatalf("checkout: %s, %v, want a refusal", a, err)
+		}
+		return r
+	}
+	own := func(when string) {
+		t.Helper()
+		if r := refused(me, address, line); r.Code != "held_by_your_order" || len(r.OrderIDs) != 1 ||
+			r.OrderIDs[0] != first.ID {
+			t.Errorf("%s: %+v, want held_by_your_order with order %s", when, r, first.ID)
+		}
+	}
+	own("at once") // order.placed may not have been handled
+	err := eventually(t.Context(), waitFor, func() error {
+		var seen apiclient.Product
+		if err := me.Want(t.Context(), http.StatusOK, http.MethodGet, "/v1/products/"+p.ID, nil, &seen); err != nil {
+			return err
+		}
+		if seen.Available != 0 {
+			return errNotYet
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own("once it is reserved")
+	if r := refused(me, address, apiclient.Line{ProductID: p.ID, Quantity: 2}); r.Code != "sold_out" {
+		t.Errorf("two: %+v, want sold_out: one would not be enough", r)
+	}
+	if r := refused(other, elsewhere, line); r.Code != "sold_out" || len(r.OrderIDs) > 0 {
+		t.Errorf("another shopper: %+v, want sold_out without orders", r)
+	}
+	do(t, me, http.MethodPost, "/v1/orders/"+first.ID+"/cancel", nil)
+	err = eventually(t.Context(), waitFor, func() error {
+		a, err := me.Buy(t.Context(), apiclient.Key(), address, line)
+		if err == nil && a.Status != http.StatusCreated {
+			err = errors.New(a.String())
+		}
+		return err
+	})
+	if err != nil {
+		t.Errorf("after the order was cancelled: %v", err)
+	}
+}

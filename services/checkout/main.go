@@ -25,8 +25,8 @@ func run(ctx context.Context) error {
 	}
 	cfg := declareSettings(a.Settings)
 	addresses, records, peers := store.New(a.DB), store.NewCheckouts(a.DB), clients.New(a.Sidecar)
-	service := checkout.NewService(addresses, records, a.Idempotency, peers, peers, peers, cfg.shipping, cfg.currency,
-		a.Log)
+	service := checkout.NewService(addresses, records, a.Idempotency, peers, peers, peers, cfg.shipping, cfg.caps,
+		cfg.currency, a.Log)
 	api.Routes(a.Server, a.Inbox, a.Idempotency, addresses, service)
 	a.Go(a.Inbox.Run)
 	a.Every("forget", time.Hour, addresses.PurgeRemoved)

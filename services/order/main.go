@@ -24,7 +24,7 @@ func run(ctx context.Context) error {
 	}
 	cfg := declareSettings(a.Settings)
 	orderStore := store.New(a.DB, a.Outbox)
-	orders := order.NewService(orderStore, a.Idempotency, cfg.paymentTimeout, cfg.cancelGrace, cfg.maxOpen)
+	orders := order.NewService(orderStore, a.Idempotency, cfg.paymentTimeout, cfg.cancelGrace)
 	api.Routes(a.Server, a.Inbox, a.Outbox, a.Idempotency, orders)
 	a.Every("deadlines", time.Second, func(ctx context.Context) error {
 		n, err := orders.CancelDue(ctx)

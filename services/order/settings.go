@@ -11,7 +11,6 @@ import (
 type settings struct {
 	paymentTimeout func() time.Duration // how long a shopper has to pay
 	cancelGrace    func() time.Duration // how long after that an order is cancelled, so that a running charge can finish
-	maxOpen        func() int64         // how many unpaid orders a shopper may have; 0: any number
 	archiveAfter   func() time.Duration // how old a finished order is when it is archived
 }
 
@@ -19,7 +18,6 @@ func declareSettings(l *config.Live) settings {
 	return settings{
 		paymentTimeout: config.Of(l, keys.PaymentTimeout),
 		cancelGrace:    config.Of(l, keys.CancelGrace),
-		maxOpen:        config.Of(l, keys.MaxOpenOrders),
 		archiveAfter:   config.Of(l, keys.ArchiveAfter),
 	}
 }

@@ -93,7 +93,11 @@ func operation(s *Schemas, r Route, refusal Object) Object {
 		op = append(op, Member{"x-callers", r.Callers})
 	}
 	if r.User {
-		op = append(op, Member{"security", []Object{{{"user", []string{}}}}})
+		security := []Object{{{"user", []string{}}}}
+		if r.UserOptional {
+			security = append(security, Object{})
+		}
+		op = append(op, Member{"security", security})
 	}
 	var params []Object
 	for _, p := range r.Query {

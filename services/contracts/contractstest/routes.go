@@ -23,6 +23,7 @@ type Route struct {
 	Says         string
 	Callers      []string // nil: every app
 	User         bool     // it carries the user's token
+	UserOptional bool     // … but earlier versions of the caller send none
 	Query        []Param
 	Status       int
 	In, Out      any      // examples of the bodies, nil for none
@@ -52,6 +53,8 @@ func Routes() []Route {
 				Lines: []orderv1.CreateLine{
 					{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Quantity: 2},
 					{ProductID: "502", SellerID: "6", Name: "茶杯", Price: 4500, Quantity: 1}}},
+			Query: []Param{{orderv1.QueryMaxOpen, "how many unpaid orders the user may have, with this one; 0: any number",
+				"50"}},
 			Out:      order(orderv1.Change{Status: "awaiting_payment", At: noon}),
 			Refusals: []string{"order_id_taken", "checkout_expired", "too_many_open_orders"},
 		}, {
@@ -76,9 +79,12 @@ func Routes() []Route {
 				PaymentDueAt: noon.Add(15 * time.Minute)},
 		}, {
 			Service: "product", Name: "holdStock", Method: http.MethodPost, Path: productv1.PathHold,
-			Callers: []string{"checkout"}, Status: http.StatusOK,
-			Says: "Holds all lines of an order or none, and prices them. Idempotent by order id; sold out is an answer.",
-			In:   productv1.HoldRequest{OrderID: "7001", Lines: []productv1.Line{{ProductID: "501", Quantity: 2}}},
+			Callers: []string{"checkout"}, User: true, UserOptional: true, Status: http.StatusOK,
+			Says: "Holds all lines of an order or none, and prices them. Idempotent by order id; sold out is an answer. " +
+				"Without a token nothing bounds what the shopper holds.",
+			Query: []Param{{productv1.QueryMaxUnits,
+				"how many units of one product the user may have in running checkouts and unpaid orders; 0: any number", "1000"}},
+			In: productv1.HoldRequest{OrderID: "7001", Lines: []productv1.Line{{ProductID: "501", Quantity: 2}}},
 			Out: productv1.HoldAnswer{Status: productv1.Held, Shortages: []productv1.Shortage{}, Lines: []productv1.PricedLine{
 				{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Currency: "CNY", Quantity: 2}}},
 		}, {

@@ -43,6 +43,10 @@ type CreateRequest struct {
 	FromCart bool         `json:"from_cart"`
 }
 
+// QueryMaxOpen is a parameter of PathCreate: how many unpaid orders the user may have, with this one; 0: any number. It
+// is in the query, because an earlier version refuses unknown fields.
+const QueryMaxOpen = "max_open_orders"
+
 // FenceRequest asks for the order of a hold that has expired.
 type FenceRequest struct {
 	OrderID string `json:"order_id"`

@@ -1,6 +1,8 @@
 // Package productv1 is product's contract with other services: its internal routes for products and stock.
 package productv1
 
+import "time"
+
 // Paths of the internal routes.
 const (
 	PathHold    = "/internal/holds"         // checkout: hold all lines of an order at once, get names and prices
@@ -20,6 +22,10 @@ type HoldRequest struct {
 	Lines   []Line `json:"lines"`
 }
 
+// QueryMaxUnits is a parameter of PathHold: how many units of one product the user may have in running checkouts and
+// unpaid orders, with this one; 0: any number. It is in the query, because an earlier version refuses unknown fields.
+const QueryMaxUnits = "max_units"
+
 // Results of a hold. They are answers, not errors.
 const (
 	Held    = "held"
@@ -30,6 +36,12 @@ const (
 	// TooMany: an order wants more of a product than one order may have. Shortages says how many that is. What is held
 	// stays held until it is released.
 	TooMany = "too_many"
+	// TooManyHeld: the shopper would hold more units of a product than allowed, in running checkouts and unpaid orders.
+	// Shortages says how many more they may hold, Own what they hold.
+	TooManyHeld = "too_many_held"
+	// HeldByOwn: sold out, but there would be enough without the shopper's own running checkouts and unpaid orders, which
+	// Own names.
+	HeldByOwn = "held_by_own"
 )
 
 // HoldAnswer carries the priced lines if the stock is held.
@@ -37,6 +49,16 @@ type HoldAnswer struct {
 	Status    string       `json:"status"`
 	Lines     []PricedLine `json:"lines"`
 	Shortages []Shortage   `json:"shortages"`
+	Own       []OwnHold    `json:"own,omitempty"` // of the products in Shortages
+}
+
+// OwnHold is what another order of the shopper holds of a product.
+type OwnHold struct {
+	ProductID string    `json:"product_id"`
+	OrderID   string    `json:"order_id"`
+	Quantity  int64     `json:"quantity"`
+	Unpaid    bool      `json:"unpaid"` // false: a running checkout, whose order may or may not exist already
+	Until     time.Time `json:"until"`  // when it ends, if the shopper does nothing
 }
 
 // PricedLine is a line with the product's present name and price.

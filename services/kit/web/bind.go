@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -105,4 +106,17 @@ func User(c *gin.Context) identity.User {
 		panic("web: a route that needs a user is not behind SignedIn")
 	}
 	return u
+}
+
+// WholeNumber reads an optional parameter of the query: 0 to 1,000,000,000, and 0 if it is missing or empty.
+func WholeNumber(c *gin.Context, name string) (int64, error) {
+	text := c.Query(name)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil || n > 1_000_000_000 {
+		return 0, problem.Validation(problem.Field{Field: name, Message: "must be 0 to 1000000000"})
+	}
+	return int64(n), nil
 }

@@ -32,6 +32,7 @@ func invalid(format string, args ...any) error {
 const (
 	prefixProduct = "mall:{mall}:product:"
 	prefixOrder   = "mall:{mall}:order:"
+	prefixShopper = "mall:{mall}:shopper:" // then the shopper's id, ":" and a product's
 	prefixLock    = "mall:{mall}:lock:"
 	prefixLimit   = "mall:{mall}:limit:"
 	keyDue        = "mall:{mall}:due"
@@ -76,6 +77,7 @@ func operations() map[string]operation {
 		"unhold":  typed((*Gate).Unhold),
 		"apply":   typed((*Gate).Apply),
 		"due":     typed((*Gate).Due),
+		"holds":   typed((*Gate).Holds),
 		"extend":  typed((*Gate).Extend),
 		"held":    typed((*Gate).Held),
 		"inspect": typed((*Gate).Inspect),

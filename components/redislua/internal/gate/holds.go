@@ -17,19 +17,37 @@ type Shortage struct {
 
 // HoldOut is the result of a hold.
 type HoldOut struct {
-	Status    string     `json:"status"` // held | sold_out | missing
+	Status    string     `json:"status"` // held | sold_out | too_many | missing
 	Shortages []Shortage `json:"shortages"`
+	Own       []OwnUnits `json:"own,omitempty"` // what the shopper's other orders hold of the products in Shortages
 	Missing   []string   `json:"missing"`
+}
+
+// OwnUnits is what another order of the shopper holds of a product: in the gate, or reserved in the ledger.
+type OwnUnits struct {
+	ProductID string `json:"product_id"`
+	OrderID   string `json:"order_id"`
+	Quantity  int64  `json:"quantity"`
+	InGate    bool   `json:"in_gate"`
 }
 
 // Hold takes all lines of an order or nothing, once per order id. Several lines of one product are added up.
 func (g *Gate) Hold(ctx context.Context, in HoldIn) (HoldOut, error) {
 	lines := sum(in.Lines)
 	keys := []string{keyDue, keyOpen, prefixOrder + in.OrderID}
-	args := []any{in.OrderID, in.TTL}
+	ledger, err := in.ledger()
+	if err != nil {
+		return HoldOut{}, err
+	}
+	args := []any{in.OrderID, in.TTL, in.ShopperID, in.MaxUnits, ledger}
 	for _, l := range lines {
 		keys = append(keys, prefixProduct+l.ProductID)
 		args = append(args, l.ProductID, l.Quantity)
+	}
+	if in.ShopperID != "" {
+		for _, l := range lines {
+			keys = append(keys, prefixShopper+in.ShopperID+":"+l.ProductID)
+		}
 	}
 	res, err := g.hold.Run(ctx, g.rdb, keys, args...).Slice()
 	if err != nil {
@@ -43,9 +61,18 @@ func (g *Gate) Hold(ctx context.Context, in HoldIn) (HoldOut, error) {
 		for _, id := range res[1:] {
 			out.Missing = append(out.Missing, text(id))
 		}
-	case "sold_out":
-		for i := 1; i+1 < len(res); i += 2 {
-			out.Shortages = append(out.Shortages, Shortage{ProductID: text(res[i]), Available: number(res[i+1])})
+	case "sold_out", "too_many":
+		for _, entry := range res[1:] {
+			short, ok := entry.([]any)
+			if !ok || len(short) < 2 {
+				return HoldOut{}, fmt.Errorf("hold.lua returned %T", entry)
+			}
+			id := text(short[0])
+			out.Shortages = append(out.Shortages, Shortage{ProductID: id, Available: number(short[1])})
+			for i := 2; i+2 < len(short); i += 3 {
+				out.Own = append(out.Own, OwnUnits{ProductID: id, OrderID: text(short[i]), Quantity: number(short[i+1]),
+					InGate: number(short[i+2]) == 1})
+			}
 		}
 	}
 	return out, nil
@@ -73,7 +100,7 @@ type StatusOut struct {
 // Unhold releases what an order holds. The status is released, or absent if it holds nothing.
 func (g *Gate) Unhold(ctx context.Context, in OrderIn) (StatusOut, error) {
 	keys := []string{keyDue, keyOpen, prefixOrder + in.OrderID}
-	return g.word(ctx, g.unhold, keys, in.OrderID, prefixProduct)
+	return g.word(ctx, g.unhold, keys, in.OrderID, prefixProduct, prefixShopper)
 }
 
 // Extend moves the deadline of an open hold. The status is extended, or absent if there is no hold.
@@ -111,7 +138,7 @@ func (g *Gate) Apply(ctx context.Context, in ApplyIn) (ApplyOut, error) {
 		if item.InsteadOf != nil {
 			replaced = strconv.FormatInt(*item.InsteadOf, 10)
 		}
-		args := []any{item.ProductID, *item.Base, *item.Version, prefixOrder, replaced}
+		args := []any{item.ProductID, *item.Base, *item.Version, prefixOrder, prefixShopper, replaced}
 		for _, id := range item.Recorded {
 			args = append(args, id)
 		}

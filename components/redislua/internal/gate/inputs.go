@@ -1,6 +1,10 @@
 package gate
 
-import "math"
+import (
+	"encoding/json"
+	"errors"
+	"math"
+)
 
 // These limits keep a call small and every number exact: Lua's numbers are doubles.
 const (
@@ -64,6 +68,39 @@ type HoldIn struct {
 	OrderID string `json:"order_id"`
 	TTL     int64  `json:"ttl_ms"`
 	Lines   []Line `json:"lines"`
+	// The shopper, "" if there is none, and how many units of one product they may hold in all; 0: any number.
+	ShopperID string `json:"shopper_id"`
+	MaxUnits  int64  `json:"max_units"`
+	// What the ledger had reserved of these products for the shopper's unpaid orders, before this call.
+	Unpaid []Reserved `json:"unpaid"`
+	// Orders that hold nothing any more, although an earlier answer had them in Own.
+	Ended []string `json:"ended"`
+}
+
+// Reserved is what the ledger has reserved for an order.
+type Reserved struct {
+	OrderID   string `json:"order_id"`
+	ProductID string `json:"product_id"`
+	Quantity  int64  `json:"quantity"`
+}
+
+// ledger is the argument of hold.lua about the shopper's other orders, "" if there are none.
+func (in HoldIn) ledger() (string, error) {
+	if len(in.Unpaid) == 0 && len(in.Ended) == 0 {
+		return "", nil
+	}
+	unpaid, ended := map[string]map[string]int64{}, map[string]bool{}
+	for _, r := range in.Unpaid {
+		if unpaid[r.ProductID] == nil {
+			unpaid[r.ProductID] = map[string]int64{}
+		}
+		unpaid[r.ProductID][r.OrderID] = r.Quantity
+	}
+	for _, id := range in.Ended {
+		ended[id] = true
+	}
+	text, err := json.Marshal(map[string]any{"unpaid": unpaid, "ended": ended})
+	return string(text), err
 }
 
 func (in HoldIn) check() error {
@@ -82,6 +119,37 @@ func (in HoldIn) check() error {
 		}
 		if l.Quantity < 1 || l.Quantity > maxQuantity {
 			return invalid("quantity must be 1 to %d", maxQuantity)
+		}
+	}
+	return in.checkShopper()
+}
+
+func (in HoldIn) checkShopper() error {
+	if in.ShopperID == "" && (in.MaxUnits != 0 || len(in.Unpaid) > 0 || len(in.Ended) > 0) {
+		return invalid("max_units, unpaid and ended need a shopper_id")
+	}
+	if in.ShopperID != "" {
+		if err := checkID("shopper_id", in.ShopperID); err != nil {
+			return err
+		}
+	}
+	if in.MaxUnits < 0 || in.MaxUnits > maxQuantity {
+		return invalid("max_units must be 0 to %d", maxQuantity)
+	}
+	if len(in.Unpaid) > maxRecorded || len(in.Ended) > maxRecorded {
+		return invalid("unpaid and ended must have at most %d entries", maxRecorded)
+	}
+	for _, r := range in.Unpaid {
+		if err := errors.Join(checkID("unpaid", r.OrderID), checkID("unpaid", r.ProductID)); err != nil {
+			return err
+		}
+		if r.Quantity < 1 || r.Quantity > maxQuantity {
+			return invalid("quantity must be 1 to %d", maxQuantity)
+		}
+	}
+	for _, id := range in.Ended {
+		if err := checkID("ended", id); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -144,6 +212,19 @@ type DueIn struct {
 }
 
 func (in DueIn) check() error { return checkLimit(in.Limit) }
+
+// HoldsIn asks for a page of the open holds.
+type HoldsIn struct {
+	Skip  int64 `json:"skip"`
+	Limit int   `json:"limit"`
+}
+
+func (in HoldsIn) check() error {
+	if in.Skip < 0 || in.Skip > maxBase {
+		return invalid("skip must be 0 to %d", int64(maxBase))
+	}
+	return checkLimit(in.Limit)
+}
 
 // ExtendIn gives an open hold a new deadline.
 type ExtendIn struct {

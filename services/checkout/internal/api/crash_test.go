@@ -71,7 +71,8 @@ func (w *fakePeers) Take(_ context.Context, orderID string, items []checkout.Ite
 	return nil
 }
 
-func (w *fakePeers) Hold(_ context.Context, id string, items []checkout.Item) (checkout.HoldResult, error) {
+func (w *fakePeers) Hold(_ context.Context, id string, items []checkout.Item, _ int64) (checkout.HoldResult,
+	error) {
 	w.die("before hold")
 	w.holds[id] = fmt.Sprint(items)
 	w.die("after hold")
@@ -92,7 +93,8 @@ func (w *fakePeers) Products(context.Context, []checkout.Item) ([]checkout.Line,
 	return nil, nil
 }
 
-func (w *fakePeers) Place(_ context.Context, r checkout.Record, _ []checkout.Line, _ checkout.Totals) (checkout.Order,
+func (w *fakePeers) Place(_ context.Context, r checkout.Record, _ []checkout.Line, _ checkout.Totals,
+	_ int64) (checkout.Order,
 	error) {
 	w.die("before order")
 	if w.refusal != nil {
@@ -156,7 +158,7 @@ func openWith(t *testing.T, reach func(*fakePeers) peers) *fixture {
 		t.Fatal(err)
 	}
 	service := checkout.NewService(addresses, store.NewCheckouts(watched.DB), keys, reach(w), reach(w), reach(w),
-		func() checkout.Shipping { return checkout.Shipping{} },
+		func() checkout.Shipping { return checkout.Shipping{} }, func() checkout.Caps { return checkout.Caps{} },
 		func() string { return "CNY" }, log)
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {

@@ -27,10 +27,10 @@ func (w *tabs) Take(ctx context.Context, id string, items []checkout.Item) error
 	return w.fakePeers.Take(ctx, id, items)
 }
 
-func (w *tabs) Hold(ctx context.Context, id string, items []checkout.Item) (checkout.HoldResult, error) {
+func (w *tabs) Hold(ctx context.Context, id string, items []checkout.Item, most int64) (checkout.HoldResult, error) {
 	w.Lock()
 	defer w.Unlock()
-	return w.fakePeers.Hold(ctx, id, items)
+	return w.fakePeers.Hold(ctx, id, items, most)
 }
 
 func (w *tabs) Place(ctx context.Context, r checkout.Record, lines []checkout.Line,

@@ -35,6 +35,9 @@ type HoldResult struct {
 	Shortages []Shortage // not empty: the order cannot be placed
 	TooMany   bool       // Shortages say how many units one order may have
 	StillHeld bool       // with shortages: product may hold the lines all the same (a product went off sale); release them
+	HeldByOwn bool       // there would be enough without Own
+	OverCap   bool       // the shopper would hold more units of a product than Caps allow
+	Own       []OwnHold  // what other orders of the shopper hold of the products that are short
 }
 
 // Shortage is how much is left of a product of which an order wants more.
@@ -45,7 +48,8 @@ type Shortage struct {
 
 // Stock holds stock and returns prices, in one call.
 type Stock interface {
-	Hold(ctx context.Context, orderID string, items []Item) (HoldResult, error)
+	// Hold holds items for the signed-in user, who may hold so many units of each product; 0: any number.
+	Hold(ctx context.Context, orderID string, items []Item, maxUnits int64) (HoldResult, error)
 	Release(ctx context.Context, orderID string) error
 	// Products returns priced lines of the items that are for sale, and leaves out the others.
 	Products(ctx context.Context, items []Item) ([]Line, error)
@@ -53,7 +57,8 @@ type Stock interface {
 
 // Orders places orders for the signed-in user.
 type Orders interface {
-	Place(ctx context.Context, r Record, lines []Line, t Totals) (Order, error)
+	// Place places an order of a user who may have so many unpaid ones; 0: any number.
+	Place(ctx context.Context, r Record, lines []Line, t Totals, maxOpen int64) (Order, error)
 	// Fence reports whether the order exists; if not, it can never be created afterwards.
 	Fence(ctx context.Context, orderID string) (bool, error)
 	// Show returns the user's own order.
@@ -70,15 +75,16 @@ type Service struct {
 	stock     Stock
 	orders    Orders
 	shipping  func() Shipping
+	caps      func() Caps
 	currency  func() string
 	log       *slog.Logger
 }
 
 // NewService connects the use cases with what they need.
 func NewService(addresses Addresses, records Records, keys keyed.Runner, cart Cart, stock Stock, orders Orders,
-	shipping func() Shipping, currency func() string, log *slog.Logger) *Service {
+	shipping func() Shipping, caps func() Caps, currency func() string, log *slog.Logger) *Service {
 	return &Service{addresses: addresses, records: records, keys: keys, cart: cart, stock: stock, orders: orders,
-		shipping: shipping, currency: currency, log: log}
+		shipping: shipping, caps: caps, currency: currency, log: log}
 }
 
 // Currency is the mall's present one.
@@ -130,13 +136,18 @@ const surelyAloneFor = 15 * time.Second
 // run may still have placed the order: see refuse.
 func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) {
 	began := time.Now()
-	held, err := s.stock.Hold(ctx, r.OrderID, r.Items)
+	caps := s.caps()
+	held, err := s.stock.Hold(ctx, r.OrderID, r.Items, caps.HeldUnits)
 	if err != nil {
 		return nil, fmt.Errorf("hold stock for order %s: %w", r.OrderID, err)
 	}
 	if len(held.Shortages) > 0 {
-		why := soldOut(held.Shortages)
+		why := soldOut(held)
 		switch {
+		case held.HeldByOwn:
+			why = s.heldByOwn(ctx, held)
+		case held.OverCap:
+			why = tooManyHeld(held, caps.HeldUnits)
 		case held.TooMany:
 			why = tooMany(held.Shortages)
 		case held.StillHeld:
@@ -151,7 +162,7 @@ func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) 
 	if why := r.priceChanged(held.Lines, totals); why != nil {
 		return s.refuse(ctx, r, why, false, true)
 	}
-	placed, err := s.orders.Place(ctx, r, held.Lines, totals)
+	placed, err := s.orders.Place(ctx, r, held.Lines, totals, caps.OpenOrders)
 	if err == nil {
 		return placed, nil
 	}
@@ -188,11 +199,12 @@ func (s *Service) release(ctx context.Context, orderID string) {
 	}
 }
 
-func soldOut(shortages []Shortage) error {
+func soldOut(held HoldResult) error {
 	e := problem.New(problem.Conflict, "sold_out", "There is not enough of what you want to buy.")
-	for _, short := range shortages {
+	for _, short := range held.Shortages {
 		e = e.With(problem.Field{Field: short.ProductID, Message: strconv.FormatInt(short.Available, 10) + " left"})
 	}
+	e.OrderIDs = unpaidOrders(held.Own)
 	return e
 }
 

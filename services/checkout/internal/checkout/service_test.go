@@ -23,6 +23,7 @@ type fakePeers struct {
 	cutAfterPlace      error
 	cutRelease         error
 	released, askFence int
+	refuseHold         *HoldResult
 	offSale            bool   // the seller has removed the product, which can still be held
 	most               int64  // per order, 0: no maximum
 	beforePlace        func() // runs once, between the hold and the order
@@ -37,9 +38,12 @@ func (w *fakePeers) Contents(context.Context) (CartContents, error) { return Car
 
 func (w *fakePeers) Take(context.Context, string, []Item) error { return nil }
 
-func (w *fakePeers) Hold(_ context.Context, id string, items []Item) (HoldResult, error) {
+func (w *fakePeers) Hold(_ context.Context, id string, items []Item, _ int64) (HoldResult, error) {
 	if w.cutHold != nil {
 		return HoldResult{}, w.cutHold
+	}
+	if w.refuseHold != nil {
+		return *w.refuseHold, nil
 	}
 	if _, held := w.holds[id]; !held {
 		if items[0].Quantity > w.left {
@@ -76,7 +80,7 @@ func (w *fakePeers) Products(_ context.Context, items []Item) (lines []Line, err
 	return lines, nil
 }
 
-func (w *fakePeers) Place(_ context.Context, r Record, _ []Line, t Totals) (Order, error) {
+func (w *fakePeers) Place(_ context.Context, r Record, _ []Line, t Totals, _ int64) (Order, error) {
 	if meanwhile := w.beforePlace; meanwhile != nil {
 		w.beforePlace = nil
 		meanwhile()
@@ -104,6 +108,9 @@ func (w *fakePeers) Show(_ context.Context, id string) (Order, error) {
 	if w.cutAfterPlace != nil {
 		return nil, w.cutAfterPlace
 	}
+	if _, exists := w.orders[id]; !exists {
+		return nil, problem.NewNotFound("order")
+	}
 	return Order(fmt.Sprintf("order %s for %d", id, w.orders[id])), nil
 }
 
@@ -112,7 +119,8 @@ func (w *fakePeers) ChangeAddress(context.Context, string, PostalAddress) (Order
 }
 
 func newService(w *fakePeers) *Service {
-	return NewService(nil, nil, nil, w, w, w, func() Shipping { return Shipping{Fee: 10} }, func() string { return "CNY" },
+	return NewService(nil, nil, nil, w, w, w, func() Shipping { return Shipping{Fee: 10} },
+		func() Caps { return Caps{50, 1000} }, func() string { return "CNY" },
 		slog.New(slog.DiscardHandler))
 }
 

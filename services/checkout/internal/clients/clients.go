@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/contracts/cartv1"
@@ -43,15 +44,16 @@ func (p Peers) Take(ctx context.Context, orderID string, items []checkout.Item) 
 	return p.dapr.Invoke(ctx, sidecar.Request{App: "cart", Method: http.MethodPost, Path: cartv1.PathTake, In: in})
 }
 
-// Hold implements checkout.Stock.
-func (p Peers) Hold(ctx context.Context, orderID string, items []checkout.Item) (checkout.HoldResult, error) {
+// Hold implements checkout.Stock. The user's token says for whom the stock is held.
+func (p Peers) Hold(ctx context.Context, orderID string, items []checkout.Item, maxUnits int64) (
+	checkout.HoldResult, error) {
 	in := productv1.HoldRequest{OrderID: orderID, Lines: make([]productv1.Line, len(items))}
 	for i, it := range items {
 		in.Lines[i] = productv1.Line{ProductID: it.ProductID, Quantity: it.Quantity}
 	}
 	var answer productv1.HoldAnswer
-	err := p.dapr.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathHold, In: in,
-		Out: &answer, System: true})
+	err := p.dapr.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, In: in, Out: &answer,
+		Path: bounded(productv1.PathHold, productv1.QueryMaxUnits, maxUnits)})
 	if err != nil {
 		return checkout.HoldResult{}, err
 	}
@@ -63,17 +65,30 @@ func (p Peers) Hold(ctx context.Context, orderID string, items []checkout.Item) 
 				Price: l.Price, Currency: l.Currency, Quantity: l.Quantity})
 		}
 		return held, nil
-	case productv1.SoldOut, productv1.Unavailable, productv1.TooMany:
+	case productv1.SoldOut, productv1.Unavailable, productv1.TooMany, productv1.HeldByOwn, productv1.TooManyHeld:
 		for _, s := range answer.Shortages {
 			held.Shortages = append(held.Shortages, checkout.Shortage(s))
 		}
+		for _, o := range answer.Own {
+			held.Own = append(held.Own, checkout.OwnHold(o))
+		}
 		if len(held.Shortages) > 0 {
-			held.StillHeld = answer.Status != productv1.SoldOut
 			held.TooMany = answer.Status == productv1.TooMany
+			held.StillHeld = held.TooMany || answer.Status == productv1.Unavailable
+			held.HeldByOwn = answer.Status == productv1.HeldByOwn
+			held.OverCap = answer.Status == productv1.TooManyHeld
 			return held, nil
 		}
 	}
 	return held, fmt.Errorf("product answered a hold with %q and %d shortages", answer.Status, len(answer.Shortages))
+}
+
+// bounded adds a bound to a path; 0 is no bound.
+func bounded(path, name string, most int64) string {
+	if most == 0 {
+		return path
+	}
+	return path + "?" + name + "=" + strconv.FormatInt(most, 10)
 }
 
 // Release implements checkout.Stock.
@@ -112,7 +127,7 @@ func (p Peers) Products(ctx context.Context, items []checkout.Item) ([]checkout.
 
 // Place implements checkout.Orders.
 func (p Peers) Place(ctx context.Context, r checkout.Record, lines []checkout.Line,
-	t checkout.Totals) (checkout.Order, error) {
+	t checkout.Totals, maxOpen int64) (checkout.Order, error) {
 	in := orderv1.CreateRequest{OrderID: r.OrderID, Address: orderv1.Address(r.PostalAddress), Shipping: t.Shipping,
 		Currency: t.Currency, FromCart: r.FromCart,
 		Lines: make([]orderv1.CreateLine, len(lines))}
@@ -120,7 +135,7 @@ func (p Peers) Place(ctx context.Context, r checkout.Record, lines []checkout.Li
 		in.Lines[i] = orderv1.CreateLine{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price,
 			Quantity: l.Quantity}
 	}
-	return p.order(ctx, http.MethodPost, orderv1.PathCreate, in)
+	return p.order(ctx, http.MethodPost, bounded(orderv1.PathCreate, orderv1.QueryMaxOpen, maxOpen), in)
 }
 
 // Fence implements checkout.Orders.

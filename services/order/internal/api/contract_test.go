@@ -20,14 +20,14 @@ func TestOrderKeepsItsContract(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	db := postgrestest.Open(t, outbox.Migrations, inbox.Migrations, idempotency.Migrations, store.Migrations)
 	out, in := outbox.New(db, "order", nil, log), inbox.New(db, nil, log)
-	maxOpen := int64(50)
 	orders := order.NewService(store.New(db, out), nil, func() time.Duration { return time.Minute },
-		func() time.Duration { return 0 }, func() int64 { return maxOpen })
+		func() time.Duration { return 0 })
 	s := contractstest.NewServer("order")
 	api.Routes(s, in, out, idempotency.New(db, nil, nil, log), orders)
 	fenced, unknown := contractstest.Example[orderv1.CreateRequest]("createOrder"),
 		contractstest.Example[orderv1.AddressRequest]("changeOrderAddress")
 	second := fenced
+	one := map[string]string{orderv1.QueryMaxOpen: "1"}
 	fenced.OrderID, unknown.OrderID, second.OrderID = "7002", "7003", "7004"
 	contractstest.CheckService(t, "order", s, in, append([]contractstest.Refusal{
 		{Name: "createOrder", Code: "order_id_taken", As: "43"},
@@ -36,7 +36,7 @@ func TestOrderKeepsItsContract(t *testing.T) {
 				t.Fatalf("fence: %v, %v", exists, err)
 			}
 		}},
-		{Name: "createOrder", Code: "too_many_open_orders", In: second, Before: func() { maxOpen = 1 }},
+		{Name: "createOrder", Code: "too_many_open_orders", In: second, Query: one},
 		{Name: "changeOrderAddress", Code: "not_found", In: unknown},
 		{Name: "changeOrderAddress", Code: "order_not_changeable", Before: func() {
 			if _, err := orders.Cancel(t.Context(), "7001", contractstest.UserID, ""); err != nil {

@@ -92,6 +92,10 @@ func (h handler) create(c *gin.Context) error {
 	if !ids.Valid(in.OrderID) {
 		return problem.Validation(problem.Field{Field: "order_id", Message: "is not an id"})
 	}
+	maxOpen, err := web.WholeNumber(c, orderv1.QueryMaxOpen)
+	if err != nil {
+		return err
+	}
 	lines := make([]order.Line, len(in.Lines))
 	for i, l := range in.Lines {
 		lines[i] = order.Line{
@@ -105,7 +109,8 @@ func (h handler) create(c *gin.Context) error {
 	o, err := h.orders.Place(
 		c.Request.Context(),
 		order.Draft{ID: order.ID(in.OrderID), UserID: web.User(c).ID, Lines: lines,
-			Address: order.Address(in.Address), Shipping: in.Shipping, Currency: in.Currency, FromCart: in.FromCart},
+			Address: order.Address(in.Address), Shipping: in.Shipping, Currency: in.Currency, FromCart: in.FromCart,
+			MaxOpen: maxOpen},
 	)
 	if problem.CodeOf(err) == "too_many_open_orders" {
 		refusedByCap.Inc()

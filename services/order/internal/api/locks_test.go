@@ -29,7 +29,7 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	deadlocks := postgrestest.Deadlocks(t, db)
 	out := outbox.New(db, "order", nil, log)
 	orders := order.NewService(store.New(db, out), nil, func() time.Duration { return time.Hour },
-		func() time.Duration { return 0 }, func() int64 { return 0 })
+		func() time.Duration { return 0 })
 	for n := range 2 * rounds * half {
 		_, err := orders.Place(t.Context(), order.Draft{ID: order.ID(fmt.Sprint(1 + n)), UserID: "7", Currency: "CNY",
 			Lines: []order.Line{{ProductID: "11", SellerID: "3", Name: "Tea", Price: 100, Quantity: 1}}})

@@ -98,6 +98,7 @@ type Draft struct {
 	Shipping int64
 	Currency string
 	FromCart bool
+	MaxOpen  int64 // how many unpaid orders the shopper may have, with this one; 0: any number
 }
 
 // MaxLines is the largest number of lines of an order. Carts and checkouts have the same bound.

@@ -47,19 +47,17 @@ type Service struct {
 	keys           keyed.Runner
 	paymentTimeout func() time.Duration
 	cancelGrace    func() time.Duration
-	maxOpen        func() int64
 }
 
 // NewService makes the use cases. paymentTimeout is how long a shopper has to pay. An unpaid order is cancelled
-// cancelGrace after that: no charge starts after the due time, and one that has begun has the grace to finish. maxOpen
-// is how many unpaid orders a shopper may have; 0: any number.
-func NewService(store Store, keys keyed.Runner, timeout, grace func() time.Duration, maxOpen func() int64) *Service {
-	return &Service{store: store, keys: keys, paymentTimeout: timeout, cancelGrace: grace, maxOpen: maxOpen}
+// cancelGrace after that: no charge starts after the due time, and one that has begun has the grace to finish.
+func NewService(store Store, keys keyed.Runner, timeout, grace func() time.Duration) *Service {
+	return &Service{store: store, keys: keys, paymentTimeout: timeout, cancelGrace: grace}
 }
 
 // Place creates the order of a checkout. It is idempotent by id; an id of another user's order is refused.
 func (s *Service) Place(ctx context.Context, d Draft) (*Order, error) {
-	o, err := s.store.Create(ctx, d.ID, s.maxOpen(), func(now time.Time) (*Order, []Event, error) {
+	o, err := s.store.Create(ctx, d.ID, d.MaxOpen, func(now time.Time) (*Order, []Event, error) {
 		return Place(d, now, now.Add(s.paymentTimeout()))
 	})
 	if tooMany, ok := errors.AsType[TooManyOpenError](err); ok {

@@ -22,16 +22,23 @@ func count(t *testing.T, db *gorm.DB, from string) (n int64) {
 	return n
 }
 
+// capped is a draft of a shopper who may have so many unpaid orders.
+func capped(id, user string, most int64) order.Draft {
+	d := draft(id, user)
+	d.MaxOpen = most
+	return d
+}
+
 // A shopper's checkouts at the same time, at several replicas, make no more unpaid orders than allowed.
 func TestAShopperHasNoMoreOpenOrdersThanAllowed(t *testing.T) {
 	for _, most := range []int64{1, 3, 20} {
 		t.Run(fmt.Sprint(most), func(t *testing.T) {
-			db, orders := openCapped(t, time.Minute, 0, func() int64 { return most })
+			db, orders := openWith(t, time.Minute, 0)
 			var placed, refused atomic.Int64
 			var wg sync.WaitGroup
 			for i := range 50 {
 				wg.Go(func() {
-					_, err := orders.Place(t.Context(), draft(fmt.Sprint(1000+i), "7"))
+					_, err := orders.Place(t.Context(), capped(fmt.Sprint(1000+i), "7", most))
 					switch problem.CodeOf(err) {
 					case "":
 						placed.Add(1)
@@ -52,7 +59,7 @@ func TestAShopperHasNoMoreOpenOrdersThanAllowed(t *testing.T) {
 			if n := count(t, db, "outbox"); n != most {
 				t.Errorf("%d events, want %d", n, most)
 			}
-			if _, err := orders.Place(t.Context(), draft("2000", "8")); err != nil {
+			if _, err := orders.Place(t.Context(), capped("2000", "8", most)); err != nil {
 				t.Errorf("another shopper: %v", err)
 			}
 		})
@@ -61,17 +68,17 @@ func TestAShopperHasNoMoreOpenOrdersThanAllowed(t *testing.T) {
 
 // The refusal names the limit and until when; the id is fenced, because its stock will be released.
 func TestTheRefusalOfTooManyOpenOrders(t *testing.T) {
-	_, orders := openCapped(t, time.Minute, 5*time.Second, func() int64 { return 2 })
-	first, err := orders.Place(t.Context(), draft("100", "7"))
+	_, orders := openWith(t, time.Minute, 5*time.Second)
+	first, err := orders.Place(t.Context(), capped("100", "7", 2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := orders.Place(t.Context(), draft("101", "7")); err != nil {
+	if _, err := orders.Place(t.Context(), capped("101", "7", 2)); err != nil {
 		t.Fatal(err)
 	}
 	until := first.Snapshot().PaymentDueAt.Add(5 * time.Second).Truncate(time.Second)
 	for _, try := range []string{"the first run", "a second run"} {
-		_, err = orders.Place(t.Context(), draft("102", "7"))
+		_, err = orders.Place(t.Context(), capped("102", "7", 2))
 		var p *problem.Error
 		if !errors.As(err, &p) || p.Code != "too_many_open_orders" || p.Kind != problem.Conflict || p.Limit == nil ||
 			*p.Limit != (problem.Limit{Name: "checkout.max_open_orders", Most: 2, Used: 2, Until: until}) ||
@@ -80,16 +87,16 @@ func TestTheRefusalOfTooManyOpenOrders(t *testing.T) {
 		}
 	}
 	// A repetition of a checkout that succeeded is none that is refused.
-	if _, err := orders.Place(t.Context(), draft("101", "7")); err != nil {
+	if _, err := orders.Place(t.Context(), capped("101", "7", 2)); err != nil {
 		t.Errorf("again: %v", err)
 	}
 	if _, err := orders.Cancel(t.Context(), "100", "7", ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := orders.Place(t.Context(), draft("102", "7")); problem.CodeOf(err) != "checkout_expired" {
+	if _, err := orders.Place(t.Context(), capped("102", "7", 2)); problem.CodeOf(err) != "checkout_expired" {
 		t.Errorf("the refused id after a slot is free: %v, want checkout_expired", err)
 	}
-	if _, err := orders.Place(t.Context(), draft("103", "7")); err != nil {
+	if _, err := orders.Place(t.Context(), capped("103", "7", 2)); err != nil {
 		t.Errorf("a new id after a slot is free: %v", err)
 	}
 }
@@ -97,12 +104,12 @@ func TestTheRefusalOfTooManyOpenOrders(t *testing.T) {
 // Whatever ends an order frees its slot, and a changed cap applies at once, also to orders without a slot.
 func TestWhatFreesASlot(t *testing.T) {
 	most := int64(0)
-	db, orders := openCapped(t, time.Millisecond, 0, func() int64 { return most })
+	db, orders := openWith(t, time.Millisecond, 0)
 	id := 100
 	place := func(want string) {
 		t.Helper()
 		id++
-		if _, err := orders.Place(t.Context(), draft(fmt.Sprint(id), "7")); problem.CodeOf(err) != want {
+		if _, err := orders.Place(t.Context(), capped(fmt.Sprint(id), "7", most)); problem.CodeOf(err) != want {
 			t.Fatalf("order %d under a cap of %d: %v, want %q", id, most, err, want)
 		}
 	}

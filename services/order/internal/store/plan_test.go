@@ -45,8 +45,7 @@ func TestNoStatementReadsAllOrders(t *testing.T) {
 	}
 	watched := postgrestest.Watch(db)
 	s := store.New(watched.DB, outbox.New(watched.DB, "order", nil, slog.Default()))
-	orders := order.NewService(s, nil, func() time.Duration { return time.Minute }, func() time.Duration { return 0 },
-		func() int64 { return 50 })
+	orders := order.NewService(s, nil, func() time.Duration { return time.Minute }, func() time.Duration { return 0 })
 	ctx, me := t.Context(), order.Viewer{UserID: "7"}
 	pay := func(id order.ID, amount int64) error {
 		return orders.ApplyPayments(ctx, order.PaymentReceived{OrderID: id,

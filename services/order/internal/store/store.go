@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"gorm.io/gorm"
@@ -48,6 +49,7 @@ func (s *Store) Create(ctx context.Context, id order.ID, maxOpen int64,
 	if err != nil {
 		return nil, err
 	}
+	maxOpen = min(maxOpen, math.MaxInt16) // the slots of a shopper
 	var res inserted
 	for try := 1; ; try++ {
 		err = orderArchive.WithLive(ctx, s.db, []string{string(id)}, func(ctx context.Context) (err error) {

@@ -28,16 +28,10 @@ func open(t *testing.T) (*gorm.DB, *order.Service) {
 
 func openWith(t *testing.T, timeout, grace time.Duration) (*gorm.DB, *order.Service) {
 	t.Helper()
-	return openCapped(t, timeout, grace, func() int64 { return 50 })
-}
-
-func openCapped(t *testing.T, timeout, grace time.Duration, maxOpen func() int64) (*gorm.DB, *order.Service) {
-	t.Helper()
 	db := postgrestest.Open(t, outbox.Migrations, store.Migrations)
 	contractstest.CheckEventsAtEnd(t, db, "order")
 	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
-	return db, order.NewService(s, nil, func() time.Duration { return timeout }, func() time.Duration { return grace },
-		maxOpen)
+	return db, order.NewService(s, nil, func() time.Duration { return timeout }, func() time.Duration { return grace })
 }
 
 func draft(id, user string) order.Draft {

@@ -20,6 +20,7 @@ func (h handler) OnOrderPlaced(ctx context.Context, events []orderv1.Placed) err
 	orders := make([]inventory.Order, len(events))
 	for i, e := range events {
 		orders[i] = orderOf(e.OrderID, e.Lines)
+		orders[i].ShopperID, orders[i].DueAt = e.UserID, e.PaymentDueAt
 	}
 	return h.inventory.Reserve(ctx, orders...)
 }

@@ -7,6 +7,7 @@ import (
 
 	"daprmall.dev/services/contracts/productv1"
 	"daprmall.dev/services/kit/idempotency/keyed"
+	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
@@ -31,7 +32,14 @@ func (h handler) hold(c *gin.Context) error {
 	for i, l := range in.Lines {
 		lines[i] = inventory.Line(l)
 	}
-	res, err := h.catalog.Hold(c.Request.Context(), in.OrderID, lines)
+	maxUnits, err := web.WholeNumber(c, productv1.QueryMaxUnits)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	shopper, _ := identity.From(ctx) // an earlier version of checkout does not say who buys
+	res, err := h.catalog.Hold(ctx, inventory.HoldRequest{OrderID: in.OrderID, ShopperID: shopper.ID, Lines: lines,
+		MaxUnits: maxUnits})
 	if err != nil {
 		return err
 	}
@@ -42,6 +50,10 @@ func (h handler) hold(c *gin.Context) error {
 	}
 	for _, s := range res.Shortages {
 		out.Shortages = append(out.Shortages, productv1.Shortage(s))
+	}
+	for _, o := range res.Own {
+		out.Own = append(out.Own, productv1.OwnHold{ProductID: o.ProductID, OrderID: o.OrderID, Quantity: o.Quantity,
+			Unpaid: o.Unpaid, Until: o.Until.UTC()})
 	}
 	c.JSON(http.StatusOK, out)
 	return nil

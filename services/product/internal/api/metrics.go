@@ -9,8 +9,8 @@ import (
 
 // metrics is inventory.Metrics on /metrics.
 type metrics struct {
-	misses, rejected, corrected, restored prometheus.Counter
-	expired                               *prometheus.CounterVec
+	misses, rejected, corrected, restored, capped prometheus.Counter
+	expired                                       *prometheus.CounterVec
 }
 
 // NewMetrics registers the service's counters.
@@ -33,6 +33,10 @@ func NewMetrics(reg prometheus.Registerer) inventory.Metrics {
 			Name: "mall_product_ledger_restored_total",
 			Help: "Times the gate had changes that the ledger had lost.",
 		}),
+		capped: f.NewCounter(prometheus.CounterOpts{
+			Name: "mall_product_refused_by_cap_total",
+			Help: "Holds refused because the shopper would hold too many units of a product (checkout.max_held_units).",
+		}),
 		expired: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "mall_product_holds_expired_total",
 			Help: "Holds whose time was over, by what became of them.",
@@ -44,4 +48,5 @@ func (m metrics) GateMisses(n int)           { m.misses.Add(float64(n)) }
 func (m metrics) Rejected()                  { m.rejected.Inc() }
 func (m metrics) HoldExpired(outcome string) { m.expired.WithLabelValues(outcome).Inc() }
 func (m metrics) Corrected(n int)            { m.corrected.Add(float64(n)) }
+func (m metrics) RefusedByCap()              { m.capped.Inc() }
 func (m metrics) LedgerRestored()            { m.restored.Inc() }

@@ -52,8 +52,9 @@ func Routes(
 	// admin: products, or those of a seller, also those that are not on sale.
 	s.GET("/v1/admin/products", gateway, s.SignedIn, server.Handle(h.adminList))
 
-	// checkout: holds all lines of an order or none, and prices them. Safe to repeat; a refusal is a 200 answer.
-	s.POST(productv1.PathHold, server.Callers("checkout"), server.Handle(h.hold))
+	// checkout, for its user: holds all lines of an order or none, and prices them. Safe to repeat; a refusal is a 200
+	// answer.
+	s.POST(productv1.PathHold, server.Callers("checkout"), s.SignedInIfToken, server.Handle(h.hold))
 	// checkout: releases a hold after a definite refusal, never after a timeout. Safe to repeat.
 	s.POST(productv1.PathRelease, server.Callers("checkout"), server.Handle(h.release))
 	// cart, checkout: the present state of these products; those not for sale are missing.

@@ -24,6 +24,7 @@ type PricedHold struct {
 	Status    string // of inventory.HoldResult, or TooMany
 	Lines     []PricedLine
 	Shortages []inventory.Shortage // of TooMany: how many units of these products an order may have
+	Own       []inventory.OwnHold  // as in inventory.HoldResult
 
 	tracked []inventory.Line // of products whose stock is tracked: these are to be held
 }
@@ -33,34 +34,38 @@ type PricedHold struct {
 //
 // A refusal by the catalogue releases nothing: this may be the retry of a checkout whose order exists. Only checkout
 // knows whether it is one, and then asks order before it releases the hold.
-func (s *Service) Hold(ctx context.Context, orderID string, lines []inventory.Line) (PricedHold, error) {
-	lines = inventory.MergeLines(lines)
-	priced, err := s.price(ctx, lines)
+//
+// The query also reads what unpaid orders of the shopper have reserved.
+func (s *Service) Hold(ctx context.Context, r inventory.HoldRequest) (PricedHold, error) {
+	r.Lines = inventory.MergeLines(r.Lines)
+	priced, unpaid, err := s.price(ctx, r.ShopperID, r.Lines)
 	if err != nil || priced.Status != inventory.Held {
 		return priced, err
 	}
 	if len(priced.tracked) == 0 {
 		return priced, nil
 	}
-	res, err := s.inventory.Hold(ctx, orderID, priced.tracked)
+	r.Lines, r.Unpaid = priced.tracked, unpaid
+	res, err := s.inventory.Hold(ctx, r)
 	if err != nil {
 		return PricedHold{}, err
 	}
 	if res.Status != inventory.Held {
-		return PricedHold{Status: res.Status, Shortages: res.Shortages}, nil
+		return PricedHold{Status: res.Status, Shortages: res.Shortages, Own: res.Own}, nil
 	}
 	return priced, nil
 }
 
 // price reads names and prices by one query, or says which products are not for sale, or of which there are too many.
-func (s *Service) price(ctx context.Context, lines []inventory.Line) (PricedHold, error) {
+func (s *Service) price(ctx context.Context, shopperID string, lines []inventory.Line) (PricedHold,
+	[]inventory.OwnUnits, error) {
 	ids := make([]string, len(lines))
 	for i, l := range lines {
 		ids[i] = l.ProductID
 	}
-	views, err := s.store.Views(ctx, ids)
+	views, unpaid, err := s.store.ViewsFor(ctx, shopperID, ids)
 	if err != nil {
-		return PricedHold{}, err
+		return PricedHold{}, nil, err
 	}
 	viewOf := make(map[string]View, len(views))
 	for _, v := range views {
@@ -87,9 +92,9 @@ func (s *Service) price(ctx context.Context, lines []inventory.Line) (PricedHold
 	switch {
 	case len(removed) > 0:
 		refusal := inventory.RefuseHold(removed)
-		return PricedHold{Status: refusal.Status, Shortages: refusal.Shortages}, nil
+		return PricedHold{Status: refusal.Status, Shortages: refusal.Shortages}, nil, nil
 	case len(tooMany) > 0:
-		return PricedHold{Status: TooMany, Shortages: tooMany}, nil
+		return PricedHold{Status: TooMany, Shortages: tooMany}, nil, nil
 	}
-	return priced, nil
+	return priced, unpaid, nil
 }

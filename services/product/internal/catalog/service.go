@@ -11,7 +11,7 @@ import (
 // Inventory is what the catalogue needs of stock; inventory.Service implements it.
 type Inventory interface {
 	// Hold takes all lines of an order or none, once per order id.
-	Hold(ctx context.Context, orderID string, lines []inventory.Line) (inventory.HoldResult, error)
+	Hold(ctx context.Context, r inventory.HoldRequest) (inventory.HoldResult, error)
 	// Adjust changes stock by hand.
 	Adjust(ctx context.Context, a inventory.Adjustment) (inventory.Stock, error)
 }

@@ -14,6 +14,9 @@ type Store interface {
 	Get(ctx context.Context, id string) (View, error)
 	// Views returns those of the products that exist, removed ones included, by one query.
 	Views(ctx context.Context, ids []string) ([]View, error)
+	// ViewsFor is Views with what unpaid orders of a shopper have reserved of the products, by the same query; "" is no
+	// shopper.
+	ViewsFor(ctx context.Context, shopperID string, ids []string) ([]View, []inventory.OwnUnits, error)
 	// BySKU returns the product of a seller with a sku that was not removed, or Missing.
 	BySKU(ctx context.Context, sellerID, sku string) (View, error)
 	// Create stores a product and opens its ledger. A second run with the same id returns what the first one stored. It

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +47,18 @@ func TestTheGateUsesTheBindingsOperations(t *testing.T) {
 				return g.Hold(ctx, "1", []inventory.Line{{ProductID: "7", Quantity: 2}}, time.Minute)
 			}, inventory.GateHold{Status: "sold_out", Missing: []string{},
 				Shortages: []inventory.Shortage{{ProductID: "7", Available: 1}}}},
+		{"hold", `{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":2}],"shopper_id":"5","max_units":9,` +
+			`"unpaid":[{"order_id":"3","product_id":"7","quantity":8}],"ended":["4"]}`,
+			`{"status":"too_many","shortages":[{"product_id":"7","available":1}],` +
+				`"own":[{"product_id":"7","order_id":"3","quantity":8,"in_gate":true}],"missing":[]}`,
+			func(g *Gate) (any, error) {
+				return g.HoldFor(ctx, inventory.Buyer{ID: "5", MaxUnits: 9, Ended: []string{"4"},
+					Unpaid: []inventory.OwnUnits{{ProductID: "7", OrderID: "3", Quantity: 8}}}, "1",
+					[]inventory.Line{{ProductID: "7", Quantity: 2}}, time.Minute)
+			}, inventory.GateHold{Status: "too_many", Missing: []string{},
+				Shortages: []inventory.Shortage{{ProductID: "7", Available: 1}},
+				Own: []inventory.GateOwn{{InGate: true,
+					OwnUnits: inventory.OwnUnits{ProductID: "7", OrderID: "3", Quantity: 8}}}}},
 		{"unhold", `{"order_id":"1"}`, `{"status":"absent"}`,
 			func(g *Gate) (any, error) { return nil, g.Unhold(ctx, "1") }, nil},
 		{"apply", `{"items":[{"product_id":"7","base":6,"version":3,"recorded":["1"]}]}`, `{"items":[]}`,
@@ -184,5 +197,30 @@ func TestTheFenceIsCalledWithoutAUser(t *testing.T) {
 	if !exists || err != nil || p.asked.App != "order" || p.asked.Path != orderv1.PathFence || !p.asked.System ||
 		p.asked.In != (orderv1.FenceRequest{OrderID: "1"}) {
 		t.Errorf("%t, %v, asked %+v", exists, err, p.asked)
+	}
+}
+
+// oldBinding refuses what it does not know, as a component of the version before shoppers does.
+type oldBinding struct{ said []string }
+
+func (b *oldBinding) Bind(_ context.Context, _, _ string, in, out any) error {
+	raw, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	b.said = append(b.said, string(raw))
+	if strings.Contains(string(raw), "shopper_id") {
+		return errors.New(`rpc error: code = InvalidArgument desc = invalid input: json: unknown field "shopper_id"`)
+	}
+	return json.Unmarshal([]byte(`{"status":"held","shortages":[],"missing":[]}`), out)
+}
+
+// While an older component runs beside product, shoppers can buy, without a bound.
+func TestAnOldComponentHoldsWithoutABound(t *testing.T) {
+	b := &oldBinding{}
+	held, err := (&Gate{dapr: b}).HoldFor(t.Context(), inventory.Buyer{ID: "5", MaxUnits: 9}, "1",
+		[]inventory.Line{{ProductID: "7", Quantity: 2}}, time.Minute)
+	if err != nil || held.Status != inventory.Held || len(b.said) != 2 {
+		t.Errorf("%+v, %v after %v; want held by a second call", held, err, b.said)
 	}
 }

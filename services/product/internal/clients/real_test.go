@@ -1,9 +1,11 @@
 package clients
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,9 +60,12 @@ func testAlike(t *testing.T, r *realGate) {
 			switch rapid.IntRange(0, 4).Draw(rt, "step") {
 			case 0, 1:
 				ls := lines.Draw(rt, "lines")
-				same(
-					fmt.Sprint("hold ", order, ls), func(g inventory.Gate) (any, error) { return g.Hold(ctx, order, ls, time.Minute) },
-				)
+				buyer := buyers(products, orders).Draw(rt, "buyer")
+				same(fmt.Sprintf("hold %s %v for %+v", order, ls, buyer), func(g inventory.Gate) (any, error) {
+					v, err := g.HoldFor(ctx, buyer, order, ls, time.Minute)
+					slices.SortFunc(v.Own, func(a, b inventory.GateOwn) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+					return v, err
+				})
 			case 2:
 				same("unhold "+order, func(g inventory.Gate) (any, error) { return nil, g.Unhold(ctx, order) })
 			default:
@@ -88,6 +93,22 @@ func testAlike(t *testing.T, r *realGate) {
 				return fmt.Sprint(ids, next), err
 			})
 		}
+	})
+}
+
+// buyers draws shoppers with and without a bound, and what the ledger and earlier answers say of them.
+func buyers(products, orders []string) *rapid.Generator[inventory.Buyer] {
+	return rapid.Custom(func(rt *rapid.T) (b inventory.Buyer) {
+		if b.ID = rapid.SampledFrom([]string{"", "71", "72"}).Draw(rt, "shopper"); b.ID == "" {
+			return b
+		}
+		b.MaxUnits = rapid.SampledFrom([]int64{0, 4, 6}).Draw(rt, "max units")
+		for _, order := range rapid.SliceOfNDistinct(rapid.SampledFrom(orders), 0, 2, rapid.ID).Draw(rt, "unpaid") {
+			b.Unpaid = append(b.Unpaid, inventory.OwnUnits{OrderID: order, Quantity: 2,
+				ProductID: rapid.SampledFrom(products).Draw(rt, "product")})
+		}
+		b.Ended = rapid.SliceOfNDistinct(rapid.SampledFrom(orders), 0, 1, rapid.ID).Draw(rt, "ended")
+		return b
 	})
 }
 
@@ -121,7 +142,8 @@ func testSnapshot(t *testing.T, r *realGate) {
 	must(reconciler.WatchRedis(ctx))
 	buy := func(order, id string, quantity int64) inventory.Order {
 		t.Helper()
-		res, err := stock.Hold(ctx, order, []inventory.Line{{ProductID: id, Quantity: quantity}})
+		res, err := stock.Hold(ctx, inventory.HoldRequest{OrderID: order,
+			Lines: []inventory.Line{{ProductID: id, Quantity: quantity}}})
 		if err != nil || res.Status != inventory.Held {
 			t.Fatalf("hold %s: %+v, %v", order, res, err)
 		}

@@ -80,7 +80,7 @@ func (s *Service) holdAdjustment(ctx context.Context, a Adjustment) error {
 	if len(stock) == 1 && stock[0].Untracked {
 		return errNotTracked
 	}
-	held, unknown, err := s.holdInGate(ctx, a.HoldID(), []Line{{ProductID: a.ProductID, Quantity: -a.Delta}})
+	held, unknown, err := s.holdInGate(ctx, Buyer{}, a.HoldID(), []Line{{ProductID: a.ProductID, Quantity: -a.Delta}})
 	switch {
 	case err != nil:
 		return err

@@ -13,40 +13,74 @@ import (
 const (
 	Held        = "held"
 	SoldOut     = "sold_out"
-	Unavailable = "unavailable" // a product that is not for sale
+	Unavailable = "unavailable"   // a product that is not for sale
+	TooManyHeld = "too_many_held" // the shopper would hold more units of a product than allowed
+	// HeldByOwn: sold out, but only because of what other orders of the shopper hold.
+	HeldByOwn = "held_by_own"
 )
 
 // gateMissing is an answer of the gate only: it does not have a product, which must be rebuilt first.
 const gateMissing = "missing"
 
+// gateTooMany is the gate's word for TooManyHeld, which it decides without knowing which of the shopper's orders ended.
+const gateTooMany = "too_many"
+
+// HoldRequest asks for all lines of an order.
+type HoldRequest struct {
+	OrderID   string
+	ShopperID string // "": not known, and not bounded
+	MaxUnits  int64  // of one product in the shopper's holds and unpaid orders, with this one; 0: any number
+	Lines     []Line
+	Unpaid    []OwnUnits // what the ledger has reserved for the shopper of these products
+}
+
 // HoldResult is the answer to a hold: Held, or what is short.
 type HoldResult struct {
 	Status    string
-	Shortages []Shortage
+	Shortages []Shortage // of TooManyHeld: how many more the shopper may hold
+	Own       []OwnHold  // of TooManyHeld, SoldOut and HeldByOwn: what other orders of the shopper hold
+}
+
+// OwnHold is what another order of the shopper holds of a product.
+type OwnHold struct {
+	OwnUnits
+	Unpaid bool      // an unpaid order; otherwise a checkout that is running, or has just ended
+	Until  time.Time // when it ends, if the shopper does nothing
 }
 
 // Hold takes all lines of an order or none, once per order id, by one call of the gate. A refusal is a result, not an
 // error.
-func (s *Service) Hold(ctx context.Context, orderID string, lines []Line) (HoldResult, error) {
-	held, unknown, err := s.holdInGate(ctx, orderID, lines)
-	if err != nil {
-		return HoldResult{}, err
-	}
-	if len(unknown) > 0 {
-		return RefuseHold(unknown), nil
-	}
-	if held.Status == SoldOut {
-		recorded, err := s.isRecorded(ctx, orderID)
+func (s *Service) Hold(ctx context.Context, r HoldRequest) (HoldResult, error) {
+	buyer := Buyer{ID: r.ShopperID, MaxUnits: r.MaxUnits, Unpaid: r.Unpaid}
+	for {
+		held, unknown, err := s.holdInGate(ctx, buyer, r.OrderID, r.Lines)
+		switch {
+		case err != nil:
+			return HoldResult{}, err
+		case len(unknown) > 0:
+			return RefuseHold(unknown), nil
+		case held.Status == Held:
+			return HoldResult{Status: Held}, nil
+		}
+		recorded, err := s.isRecorded(ctx, r.OrderID)
 		if err != nil {
 			return HoldResult{}, err
 		}
-		if !recorded {
-			return HoldResult{Status: SoldOut, Shortages: held.Shortages}, nil
+		if recorded {
+			// The order exists, and its hold has become a reservation: this is the retry of a checkout that succeeded. A
+			// refusal would contradict the order.
+			return HoldResult{Status: Held}, nil
 		}
-		// The order exists, and its hold has become a reservation: this is the retry of a checkout that succeeded. A
-		// refusal would contradict the order.
+		refusal, ended, err := s.explain(ctx, r, held)
+		if err != nil || len(ended) == 0 {
+			return refusal, err
+		}
+		// Each order ends once, so this comes to an end.
+		buyer.Ended = append(buyer.Ended, ended...)
+		for _, own := range refusal.Own {
+			buyer.Unpaid = append(buyer.Unpaid, own.OwnUnits)
+		}
 	}
-	return HoldResult{Status: Held}, nil
 }
 
 // RefuseHold returns the result of a hold with products that are not for sale.
@@ -66,10 +100,10 @@ func (s *Service) ReleaseHold(ctx context.Context, orderID string) error {
 
 // holdInGate asks the gate for a hold. If the gate has lost products, it rebuilds them and asks again. unknown are
 // products that the ledger does not have either.
-func (s *Service) holdInGate(ctx context.Context, id string, lines []Line) (held GateHold, unknown []string,
+func (s *Service) holdInGate(ctx context.Context, b Buyer, id string, lines []Line) (held GateHold, unknown []string,
 	err error) {
 	for try := 1; ; try++ {
-		held, err = s.gate.Hold(ctx, id, lines, s.holdTTL())
+		held, err = s.gate.HoldFor(ctx, b, id, lines, s.holdTTL())
 		if err != nil || held.Status != gateMissing {
 			return held, nil, err
 		}

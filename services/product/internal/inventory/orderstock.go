@@ -3,6 +3,7 @@ package inventory
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // State is the state of a reservation: reserved, then ended once.
@@ -21,7 +22,9 @@ type Reservation struct {
 	ProductID string
 	Quantity  int64
 	State     State
-	Untracked bool // stock was not tracked when it was made: it has none, and ends without changing any
+	Untracked bool      // stock was not tracked when it was made: it has none, and ends without changing any
+	ShopperID string    // of a new reservation, "" if the event does not say it
+	DueAt     time.Time // of a new reservation, by when the order has to be paid
 }
 
 // Shortage is how much is left of a product that an order wants more of.
@@ -39,8 +42,10 @@ type Rejection struct {
 
 // Order is what an event of an order says about stock.
 type Order struct {
-	ID    string
-	Lines []Line
+	ID        string
+	ShopperID string
+	DueAt     time.Time // of order.placed only
+	Lines     []Line
 }
 
 // StockByProduct is the locked stock by product id. Orders that are recorded together share it: each sees what the
@@ -64,6 +69,8 @@ type OrderStock struct {
 	stock        StockByProduct
 	reservations []Reservation
 	rejected     bool
+	shopperID    string
+	dueAt        time.Time
 	changes      Changes
 }
 
@@ -78,6 +85,9 @@ type Changes struct {
 func NewOrderStock(orderID string, stock StockByProduct, reservations []Reservation, rejected bool) *OrderStock {
 	return &OrderStock{orderID: orderID, stock: stock, reservations: reservations, rejected: rejected}
 }
+
+// PlacedBy says whose order it is, and by when it has to be paid.
+func (o *OrderStock) PlacedBy(shopperID string, due time.Time) { o.shopperID, o.dueAt = shopperID, due }
 
 // Changes returns what the events changed.
 func (o *OrderStock) Changes() Changes { return o.changes }
@@ -144,7 +154,7 @@ func (o *OrderStock) reserve(lines []Line) error {
 	}
 	for _, l := range merged {
 		r := Reservation{OrderID: o.orderID, ProductID: l.ProductID, Quantity: l.Quantity, State: Reserved,
-			Untracked: o.stock[l.ProductID].Untracked}
+			Untracked: o.stock[l.ProductID].Untracked, ShopperID: o.shopperID, DueAt: o.dueAt}
 		if !r.Untracked {
 			e := Entry{Kind: KindReserve, OrderID: o.orderID, ReservedDelta: l.Quantity}
 			if err := o.changeStock(l.ProductID, e); err != nil {

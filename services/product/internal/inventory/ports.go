@@ -20,15 +20,32 @@ type Store interface {
 	// StockSnapshot returns, from one snapshot, the stock of products, and which of these holds the ledger has recorded: a
 	// recorded hold is contained in the stock that is returned with it.
 	StockSnapshot(ctx context.Context, productIDs, holdIDs []string) ([]Stock, map[string]bool, error)
+	// UnpaidUnits returns what unpaid orders of a shopper have reserved of these products, in the order of order ids.
+	UnpaidUnits(ctx context.Context, shopperID string, productIDs []string) ([]UnpaidUnits, error)
 	// StockIDs pages through all products with stock, in id order.
 	StockIDs(ctx context.Context, after string, limit int) ([]string, error)
 }
 
 // GateHold is the gate's answer to a hold of all lines of an order.
 type GateHold struct {
-	Status    string     // held | sold_out | missing
-	Shortages []Shortage // of sold_out
+	Status    string     // held | sold_out | too_many | missing
+	Shortages []Shortage // of sold_out; of too_many: how many more the shopper may hold
+	Own       []GateOwn  // what other orders of the shopper hold of the products in Shortages
 	Missing   []string   // of missing: ids of products that the gate does not have
+}
+
+// GateOwn is what an order of the shopper holds of a product, as far as the gate knows.
+type GateOwn struct {
+	OwnUnits
+	InGate bool // the gate holds it; otherwise the ledger had reserved it, or it may have ended
+}
+
+// Buyer is the shopper for whom stock is held, and what the gate must know to bound it.
+type Buyer struct {
+	ID       string
+	MaxUnits int64      // of one product, in holds and unpaid orders; 0: any number
+	Unpaid   []OwnUnits // what the ledger had reserved for the shopper before the call
+	Ended    []string   // orders that hold nothing any more although the gate has named them
 }
 
 // Hold is an open hold in the gate.
@@ -58,6 +75,8 @@ type Apply struct {
 // Gate is the stock gate in Redis. Every call may be repeated.
 type Gate interface {
 	Hold(ctx context.Context, id string, lines []Line, ttl time.Duration) (GateHold, error)
+	// HoldFor is Hold for a shopper, who may hold only so many units.
+	HoldFor(ctx context.Context, b Buyer, id string, lines []Line, ttl time.Duration) (GateHold, error)
 	Unhold(ctx context.Context, id string) error
 	Apply(ctx context.Context, items []Apply) error
 	Due(ctx context.Context, limit int) ([]Hold, error)
@@ -89,5 +108,6 @@ type Metrics interface {
 	Rejected()
 	HoldExpired(outcome string) // released | extended | recorded | failed
 	Corrected(n int)
+	RefusedByCap()   // a shopper would hold too many units of a product
 	LedgerRestored() // the gate has changes that the ledger has lost
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"sort"
+	"time"
 
 	"daprmall.dev/services/kit/problem"
 )
@@ -11,6 +12,19 @@ import (
 type Line struct {
 	ProductID string
 	Quantity  int64
+}
+
+// OwnUnits is what an order of a shopper holds of a product.
+type OwnUnits struct {
+	ProductID string
+	OrderID   string
+	Quantity  int64
+}
+
+// UnpaidUnits is what the ledger has reserved for an unpaid order, and until when.
+type UnpaidUnits struct {
+	OwnUnits
+	DueAt time.Time // when the order has to be paid
 }
 
 // MergeLines sums lines of the same product and returns them in the order of product ids, in which every transaction

@@ -281,7 +281,8 @@ func TestProductsOfAClosedSellerAreNotOnSale(t *testing.T) {
 		if _, err := s.catalog.Get(ctx, id); (err == nil) == closed {
 			t.Errorf("closed %v: read: %v", closed, err)
 		}
-		h, err := s.catalog.Hold(ctx, fmt.Sprint(900+i), []inventory.Line{line(id, 1)})
+		h, err := s.catalog.Hold(ctx, inventory.HoldRequest{OrderID: fmt.Sprint(900 + i),
+			Lines: []inventory.Line{line(id, 1)}})
 		must(t, err)
 		if (h.Status == inventory.Held) == closed {
 			t.Errorf("closed %v: the hold is %q", closed, h.Status)

@@ -34,6 +34,7 @@ type fixture struct {
 	reconciler *inventory.Reconciler
 	unapplied  []inventory.Apply
 	next       atomic.Int64
+	maxUnits   int64  // of holdFor
 	stranger   string // the id of an account that may not sell
 }
 
@@ -113,7 +114,7 @@ func (s *fixture) offer(t *testing.T, stock int64) string {
 
 func (s *fixture) hold(t *testing.T, order string, lines ...inventory.Line) catalog.PricedHold {
 	t.Helper()
-	res, err := s.catalog.Hold(ctx, order, lines)
+	res, err := s.catalog.Hold(ctx, inventory.HoldRequest{OrderID: order, Lines: lines})
 	if err != nil {
 		t.Fatalf("hold %s: %v", order, err)
 	}

@@ -82,6 +82,7 @@ func (s *Store) RecordOrders(
 			return err
 		}
 		for _, o := range orders {
+			byOrder[o.ID].PlacedBy(o.ShopperID, o.DueAt)
 			if err := decide(byOrder[o.ID], o.Lines); err != nil {
 				return fmt.Errorf("order %s: %w", o.ID, err)
 			}

@@ -112,7 +112,8 @@ func TestALostProductIsRebuiltByOneBuyer(t *testing.T) {
 	var held atomic.Int64
 	for i := range 60 {
 		wg.Go(func() {
-			res, err := s.catalog.Hold(ctx, fmt.Sprint(1000+i), []inventory.Line{line(id, 1)})
+			res, err := s.catalog.Hold(ctx, inventory.HoldRequest{OrderID: fmt.Sprint(1000 + i),
+				Lines: []inventory.Line{line(id, 1)}})
 			if err != nil {
 				t.Errorf("hold: %v", err)
 			}

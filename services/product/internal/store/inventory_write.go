@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -40,6 +41,8 @@ func writeStock(
 		Quantity  int64  `json:"quantity"`
 		State     string `json:"state"`
 		FromStock bool   `json:"from_stock"`
+		Shopper   string `json:"user_id"`
+		DueAt     string `json:"due_at"`
 	}
 	of := func(s inventory.Stock) balance { return balance{s.ProductID, s.OnHand, s.Reserved, s.Version} }
 	bs, es, rs := []balance{}, []entry{}, []reservation{}
@@ -50,7 +53,11 @@ func writeStock(
 		es = append(es, entry{of(e.After), string(e.Kind), e.OnHandDelta, e.ReservedDelta, e.OrderID, e.Actor, e.Reason})
 	}
 	for _, r := range reservations {
-		rs = append(rs, reservation{r.OrderID, r.ProductID, r.Quantity, string(r.State), !r.Untracked})
+		due := ""
+		if !r.DueAt.IsZero() {
+			due = r.DueAt.Format(time.RFC3339Nano)
+		}
+		rs = append(rs, reservation{r.OrderID, r.ProductID, r.Quantity, string(r.State), !r.Untracked, r.ShopperID, due})
 	}
 	args := make([]any, 0, 4)
 	for _, rows := range []any{bs, es, rs} {
@@ -72,10 +79,11 @@ func writeStock(
 			FROM jsonb_to_recordset(?::jsonb) AS e(product_id bigint, version bigint, kind text, on_hand_delta bigint,
 				reserved_delta bigint, on_hand bigint, reserved bigint, order_id text, actor text, reason text)
 		)
-		INSERT INTO reservations (order_id, product_id, quantity, state, from_stock)
-		SELECT r.order_id, r.product_id, r.quantity, r.state, r.from_stock
+		INSERT INTO reservations (order_id, product_id, quantity, state, from_stock, user_id, due_at)
+		SELECT r.order_id, r.product_id, r.quantity, r.state, r.from_stock, nullif(r.user_id, '')::bigint,
+			nullif(r.due_at, '')::timestamptz
 		FROM jsonb_to_recordset(?::jsonb) AS r(order_id bigint, product_id bigint, quantity bigint, state text,
-			from_stock boolean)
+			from_stock boolean, user_id text, due_at text)
 		ON CONFLICT (order_id, product_id) DO UPDATE SET state = excluded.state, updated_at = now()`,
 		args[0], adjustment, args[1], args[2]).Error
 	if err != nil {

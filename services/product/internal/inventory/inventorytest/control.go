@@ -24,7 +24,11 @@ func (g *Gate) Snapshot() (restore func()) {
 	defer g.mu.Unlock()
 	products := map[string]*gated{}
 	for id, p := range g.products {
-		products[id] = &gated{p.base, p.version, maps.Clone(p.holds)}
+		clone := &gated{p.base, p.version, maps.Clone(p.holds), map[string]map[string]ownEntry{}, maps.Clone(p.shopperOf)}
+		for shopper, own := range p.own {
+			clone.own[shopper] = maps.Clone(own)
+		}
+		products[id] = clone
 	}
 	lines := map[string]map[string]int64{}
 	for id, l := range g.lines {

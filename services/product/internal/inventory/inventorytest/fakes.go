@@ -45,7 +45,7 @@ func (f *Feed) ReadAt(context.Context) (time.Time, error) {
 type Metrics struct {
 	mu                          sync.Mutex
 	Misses, Rejections, Repairs int
-	Restored                    int
+	Restored, Capped            int
 	Expired                     map[string]int
 }
 
@@ -57,6 +57,9 @@ func (m *Metrics) Rejected() { m.mu.Lock(); m.Rejections++; m.mu.Unlock() }
 
 // Corrected is inventory.Metrics.
 func (m *Metrics) Corrected(n int) { m.mu.Lock(); m.Repairs += n; m.mu.Unlock() }
+
+// RefusedByCap is inventory.Metrics.
+func (m *Metrics) RefusedByCap() { m.mu.Lock(); m.Capped++; m.mu.Unlock() }
 
 // LedgerRestored is inventory.Metrics.
 func (m *Metrics) LedgerRestored() { m.mu.Lock(); m.Restored++; m.mu.Unlock() }

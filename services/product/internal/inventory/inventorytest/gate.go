@@ -21,6 +21,13 @@ var ErrDown = errors.New("the gate is down")
 type gated struct {
 	base, version int64
 	holds         map[string]int64
+	own           map[string]map[string]ownEntry // shopper -> order
+	shopperOf     map[string]string              // of a hold
+}
+
+func newGated() *gated {
+	return &gated{version: -1, holds: map[string]int64{}, own: map[string]map[string]ownEntry{},
+		shopperOf: map[string]string{}}
 }
 
 func (g *gated) held() (sum int64) {
@@ -85,7 +92,14 @@ func (g *Gate) enter(check error) (leave func(), err error) {
 
 // Hold is inventory.Gate.
 func (g *Gate) Hold(
-	_ context.Context, id string, lines []inventory.Line, ttl time.Duration,
+	ctx context.Context, id string, lines []inventory.Line, ttl time.Duration,
+) (inventory.GateHold, error) {
+	return g.HoldFor(ctx, inventory.Buyer{}, id, lines, ttl)
+}
+
+// HoldFor is inventory.Gate.
+func (g *Gate) HoldFor(
+	_ context.Context, b inventory.Buyer, id string, lines []inventory.Line, ttl time.Duration,
 ) (inventory.GateHold, error) {
 	leave, err := g.enter(errors.Join(checkHold(id, lines), checkTTL(ttl)))
 	if err != nil {
@@ -100,23 +114,11 @@ func (g *Gate) Hold(
 		g.due[id] = g.now.Add(ttl)
 		return inventory.GateHold{Status: "held"}, nil
 	}
-	var v inventory.GateHold
-	for _, l := range lines {
-		p, ok := g.products[l.ProductID]
-		if !ok {
-			v.Missing = append(v.Missing, l.ProductID)
-		} else if left := p.base - p.held(); left < l.Quantity {
-			v.Shortages = append(v.Shortages, inventory.Shortage{ProductID: l.ProductID, Available: max(left, 0)})
-		}
-	}
-	if len(v.Missing) > 0 {
-		return inventory.GateHold{Status: "missing", Missing: v.Missing}, nil
-	}
-	if len(v.Shortages) > 0 {
-		return inventory.GateHold{Status: "sold_out", Shortages: v.Shortages}, nil
+	if refused := g.refuse(b, id, lines); refused.Status != "" {
+		return refused, nil
 	}
 	for _, l := range lines {
-		g.products[l.ProductID].holds[id] = l.Quantity
+		g.products[l.ProductID].hold(b, id, l.Quantity)
 	}
 	g.lines[id] = quantities(lines)
 	g.due[id] = g.now.Add(ttl)
@@ -145,7 +147,7 @@ func (g *Gate) Unhold(_ context.Context, id string) error {
 	}
 	defer leave()
 	for p := range g.lines[id] {
-		delete(g.products[p].holds, id)
+		g.products[p].end(id, false, g.now)
 	}
 	delete(g.lines, id)
 	delete(g.due, id)
@@ -162,7 +164,7 @@ func (g *Gate) Apply(_ context.Context, items []inventory.Apply) error {
 	for _, it := range items {
 		p, ok := g.products[it.Stock.ProductID]
 		if !ok {
-			p = &gated{version: -1, holds: map[string]int64{}}
+			p = newGated()
 			g.products[it.Stock.ProductID] = p
 		}
 		if it.Stock.Version > p.version || it.InsteadOf != nil && *it.InsteadOf == p.version {
@@ -172,7 +174,7 @@ func (g *Gate) Apply(_ context.Context, items []inventory.Apply) error {
 			if _, held := p.holds[id]; !held {
 				continue
 			}
-			delete(p.holds, id)
+			p.end(id, true, g.now)
 			delete(g.lines[id], it.Stock.ProductID)
 			if len(g.lines[id]) == 0 {
 				delete(g.lines, id)

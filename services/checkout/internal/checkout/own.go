@@ -1,0 +1,105 @@
+package checkout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// Caps bound what one shopper can take from others without paying. Product and order enforce them. 0: no bound.
+type Caps struct {
+	OpenOrders int64 // unpaid orders
+	HeldUnits  int64 // units of one product in unpaid orders and running checkouts
+}
+
+// OwnHold is what another order of the shopper holds of a product.
+type OwnHold struct {
+	ProductID string
+	OrderID   string
+	Quantity  int64
+	Unpaid    bool      // false: a running checkout, whose order may or may not exist already
+	Until     time.Time // when it ends, if the shopper does nothing
+}
+
+// maxShown is how many orders a refusal asks order about.
+const maxShown = 5
+
+// heldByOwn refuses what would be there without the shopper's own orders. Product knows the orders of which it has
+// heard; order is asked about the others.
+func (s *Service) heldByOwn(ctx context.Context, held HoldResult) error {
+	asked := 0
+	for i, o := range held.Own {
+		if o.Unpaid || asked == maxShown {
+			continue
+		}
+		asked++
+		if _, err := s.orders.Show(ctx, o.OrderID); err == nil {
+			held.Own[i].Unpaid = true
+		}
+	}
+	e := problem.New(problem.Conflict, "held_by_your_order",
+		"What is left is in an unpaid order of yours. Pay that order (POST /v1/payments), or cancel it to order anew.")
+	e.OrderIDs = unpaidOrders(held.Own)
+	if len(e.OrderIDs) == 0 {
+		e.Detail = "What is left is in an order of yours that is being placed. Wait for its answer."
+	}
+	for _, short := range held.Shortages {
+		message := fmt.Sprintf("%d left", short.Available)
+		for _, o := range held.Own {
+			switch {
+			case o.ProductID != short.ProductID:
+			case o.Unpaid:
+				message += fmt.Sprintf(", %d in your order %s", o.Quantity, o.OrderID)
+			default:
+				message += fmt.Sprintf(", %d in an order of yours that is being placed", o.Quantity)
+			}
+		}
+		e = e.With(problem.Field{Field: short.ProductID, Message: message})
+	}
+	return e
+}
+
+// tooManyHeld refuses more units of a product than a shopper may have in running checkouts and unpaid orders.
+func tooManyHeld(held HoldResult, most int64) error {
+	e := problem.New(problem.Conflict, "too_many_held_units",
+		"You have too many units of a product in unpaid orders; %d are allowed. Pay or cancel one of these orders.",
+		most)
+	e.OrderIDs = unpaidOrders(held.Own)
+	for i, short := range held.Shortages {
+		used, until := unitsOf(held.Own, short.ProductID)
+		e = e.With(problem.Field{Field: short.ProductID,
+			Message: fmt.Sprintf("%d more at most: %d are in unpaid orders of yours", short.Available, used)})
+		if i == 0 {
+			e = e.Limited(problem.Limit{Name: "checkout.max_held_units", Most: most, Used: used, Until: until}).
+				After(max(time.Until(until), time.Second))
+		}
+	}
+	return e
+}
+
+// unitsOf returns how much of a product own orders hold, and when the first of them ends.
+func unitsOf(own []OwnHold, productID string) (used int64, until time.Time) {
+	for _, o := range own {
+		if o.ProductID == productID {
+			used += o.Quantity
+			if until.IsZero() || !o.Until.IsZero() && o.Until.Before(until) {
+				until = o.Until
+			}
+		}
+	}
+	return used, until
+}
+
+// unpaidOrders returns the ids of orders that can be paid.
+func unpaidOrders(own []OwnHold) (orderIDs []string) {
+	for _, o := range own {
+		if o.Unpaid {
+			orderIDs = append(orderIDs, o.OrderID)
+		}
+	}
+	slices.Sort(orderIDs)
+	return slices.Compact(orderIDs)
+}
