@@ -34,10 +34,10 @@ func (w *tabs) Hold(ctx context.Context, id string, items []checkout.Item, most 
 }
 
 func (w *tabs) Place(ctx context.Context, r checkout.Record, lines []checkout.Line,
-	t checkout.Totals) (checkout.Order, error) {
+	t checkout.Totals, maxOpen int64) (checkout.Order, error) {
 	w.Lock()
 	defer w.Unlock()
-	return w.fakePeers.Place(ctx, r, lines, t)
+	return w.fakePeers.Place(ctx, r, lines, t, maxOpen)
 }
 
 // Several tabs check out one cart at the same moment, or one after the other before the event of the first order. The
