@@ -66,7 +66,8 @@ func (s *Store) UnpaidUnits(ctx context.Context, shopperID string, productIDs []
 		DueAt                        *time.Time
 	}
 	err = postgres.DB(ctx, s.db).Raw(`SELECT order_id, product_id, quantity, due_at FROM reservations
-		WHERE user_id = ? AND product_id = ANY(?::bigint[]) AND state = 'reserved' AND from_stock ORDER BY order_id, product_id`,
+		WHERE user_id = ? AND product_id = ANY(?::bigint[]) AND state = 'reserved' AND from_stock
+		ORDER BY order_id, product_id`,
 		shopper, idArray(productIDs)).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read what a shopper has reserved: %w", err)
