@@ -29,8 +29,14 @@ func (g *Gateway) ownRoutes(e *gin.Engine) {
 	show("/readyz", func(c *gin.Context) { web.Ready(c, g.Checks) })
 
 	// anyone: the contract, and a page that shows it.
-	show("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", g.OpenAPI) })
-	show("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/json; charset=utf-8", g.OpenAPIJSON) })
+	contract := func(media string, text []byte) gin.HandlerFunc {
+		return func(c *gin.Context) {
+			c.Header("Content-Type", media)
+			c.Data(http.StatusOK, media, compress(c.Writer.Header(), c.Request, text))
+		}
+	}
+	show("/openapi.yaml", contract("application/yaml", g.OpenAPI))
+	show("/openapi.json", contract("application/json; charset=utf-8", g.OpenAPIJSON))
 	show("/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
 	show("/docs/*asset", g.docs())
 

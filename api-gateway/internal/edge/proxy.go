@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -235,11 +236,20 @@ func (a answer) write(w http.ResponseWriter, r *http.Request, c call) error {
 		w.WriteHeader(a.status)
 		return copyStream(r.Context(), w, a.stream)
 	}
-	w.WriteHeader(a.status)
-	if r.Method == http.MethodHead || len(a.body) == 0 {
+	body := a.body
+	if !holdsSecrets(c.route) {
+		body = compress(w.Header(), r, body)
+	}
+	if len(body) == 0 {
+		w.WriteHeader(a.status)
 		return nil
 	}
-	if _, err := w.Write(a.body); err != nil {
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(a.status)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if _, err := w.Write(body); err != nil {
 		return fmt.Errorf("%w: %w", errClientLeft, err)
 	}
 	return nil

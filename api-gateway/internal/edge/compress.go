@@ -1,0 +1,122 @@
+package edge
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// leastCompressed is the size from which an answer is compressed, in bytes: a smaller one takes one packet anyway.
+const leastCompressed = 1400
+
+// coding compresses an answer at the level at which that costs a small part of a hop (docs/performance.md).
+type coding struct {
+	name     string
+	compress func(body []byte) ([]byte, error)
+}
+
+// codings are those the gateway offers, the best first.
+var codings = []coding{
+	{"zstd", compressZstd()},
+	{"br", pooled(func() encoder { return brotli.NewWriterLevel(nil, 1) })},
+	{"gzip", pooled(func() encoder {
+		w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+		if err != nil {
+			panic(err) // the level is one of the package
+		}
+		return w
+	})},
+}
+
+// compressible are media types of texts.
+var compressible = []string{"application/json", "application/problem+json", "application/yaml"}
+
+// holdsSecrets reports whether answers of a route may contain tokens or personal data beside what a client chose: the
+// size of the compressed text would tell about them.
+func holdsSecrets(route Route) bool { return route.App == "auth" || route.App == "user" }
+
+// compress returns the body in the coding that the client likes best, and sets the headers that describe it. The ETag
+// stays: it names the version of the object, which clients send back with If-Match.
+func compress(h http.Header, r *http.Request, body []byte) []byte {
+	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	if len(body) < leastCompressed || !slices.Contains(compressible, media) {
+		return body
+	}
+	h.Add("Vary", "Accept-Encoding")
+	c := chooseCoding(r.Header.Values("Accept-Encoding"))
+	if c == nil {
+		return body
+	}
+	smaller, err := c.compress(body)
+	if err != nil || len(smaller) >= len(body) {
+		return body
+	}
+	h.Set("Content-Encoding", c.name)
+	return smaller
+}
+
+// chooseCoding returns the coding with the greatest weight in Accept-Encoding (RFC 9110, section 12.5.3), nil for none.
+func chooseCoding(accepted []string) (best *coding) {
+	weights := map[string]float64{}
+	for _, header := range accepted {
+		for part := range strings.SplitSeq(header, ",") {
+			name, parameter, _ := strings.Cut(part, ";")
+			weight := 1.0
+			if q, ok := strings.CutPrefix(strings.TrimSpace(parameter), "q="); ok {
+				var err error
+				if weight, err = strconv.ParseFloat(q, 64); err != nil {
+					weight = 0
+				}
+			}
+			weights[strings.ToLower(strings.TrimSpace(name))] = weight
+		}
+	}
+	greatest := 0.0
+	for i, c := range codings {
+		weight, named := weights[c.name]
+		if !named {
+			weight = weights["*"]
+		}
+		if weight > greatest {
+			best, greatest = &codings[i], weight
+		}
+	}
+	return best
+}
+
+type encoder interface {
+	io.WriteCloser
+	Reset(w io.Writer)
+}
+
+// pooled compresses with encoders that are used again.
+func pooled(open func() encoder) func([]byte) ([]byte, error) {
+	pool := sync.Pool{New: func() any { return open() }}
+	return func(body []byte) ([]byte, error) {
+		out := bytes.NewBuffer(make([]byte, 0, len(body)/4))
+		w := pool.Get().(encoder)
+		defer pool.Put(w)
+		w.Reset(out)
+		if _, err := w.Write(body); err != nil {
+			return nil, err
+		}
+		err := w.Close()
+		return out.Bytes(), err
+	}
+}
+
+func compressZstd() func([]byte) ([]byte, error) {
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(256<<10))
+	if err != nil {
+		panic(err) // the options are valid
+	}
+	return func(body []byte) ([]byte, error) { return w.EncodeAll(body, make([]byte, 0, len(body)/4)), nil }
+}
