@@ -24,6 +24,9 @@ import (
 	"daprmall.dev/services/kit/web"
 )
 
+// maxFiles is how many files are in memory at a time: up to 64 MiB. A user sends one at a time.
+const maxFiles = 4
+
 func main() {
 	debug.SetGCPercent(400) // as app.Main does, for the reason given there
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -80,6 +83,7 @@ func run(ctx context.Context) error {
 			Declined: limit.NewBuckets(cfg.declined), DeclinedAt: limit.NewBuckets(cfg.declinedAt),
 			Admission: limit.NewAdmission(cfg.maxInFlight),
 			Bodies:    limit.NewShares(cfg.maxInFlight),
+			Files:     limit.NewShares(func() int64 { return maxFiles }),
 			Streams:   limit.NewShares(cfg.maxInFlight),
 			Answers:   limit.NewAnswers(),
 		},

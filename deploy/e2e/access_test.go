@@ -186,6 +186,15 @@ func mustSucceed(t *testing.T, op operation, c caller) {
 	switch op.ID {
 	case "setRoles", "banUser", "unbanUser":
 		target = newMember(t)
+	case "importProducts", "getImport":
+		a := importFile(t, who, "application/jsonl", "?dry_run=true", []byte(`{"sku":"A","name":"Tea","price":1}`))
+		if op.ID == "getImport" {
+			a = do(t, who, op.Method, a.Header.Get("Location"), nil)
+		}
+		if a.Status != op.Success {
+			t.Errorf("%s: %s, want %d", c.name, a, op.Success)
+		}
+		return
 	case "putProductBySKU":
 		want = []int{http.StatusCreated}
 	case "getProductBySKU":

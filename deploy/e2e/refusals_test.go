@@ -74,6 +74,8 @@ func TestInvalidQueriesAreRefused(t *testing.T) {
 			"q":          {strings.Repeat("x", 201), "%00", "%ff"},
 			"category":   {strings.Repeat("x", 65), "%00", "%ff"},
 			"seller_id":  {"", "0", "-1", "x", "1 OR 1=1", "99999999999999999999"},
+			"dry_run":    {"", "1", "yes"},
+			"outcome":    {"", "lost", "refused,created"},
 			"sku":        {"", strings.Repeat("x", 101), "%00", "%ff", "T-1"}, // the last without seller_id
 			"email":      {strings.Repeat("x", 255), "%00", "%ff"},
 		}
@@ -83,14 +85,15 @@ func TestInvalidQueriesAreRefused(t *testing.T) {
 			}
 			for _, value := range bad[p.Name] {
 				query := p.Name + "=" + strings.NewReplacer(" ", "%20", ";", "%3B", "'", "%27").Replace(value)
-				if wrong := refusal(do(t, as(op, me), op.Method, op.Path+"?"+query, nil), refused...); wrong != "" {
+				if wrong := refusal(do(t, as(op, me), op.Method, mine.path(op, me)+"?"+query, nil), refused...); wrong != "" {
 					t.Errorf("%s?%.60s: %s", op.ID, query, wrong)
 				}
 			}
 		}
 		// net/url would ignore such a query
 		for _, query := range []string{"page_size=1;2", "page_size=%zz", "%", "page_size=5%"} {
-			if wrong := refusal(do(t, as(op, me), op.Method, op.Path+"?"+query, nil), http.StatusBadRequest); wrong != "" {
+			if wrong := refusal(do(t, as(op, me), op.Method, mine.path(op, me)+"?"+query, nil),
+				http.StatusBadRequest); wrong != "" {
 				t.Errorf("%s?%s: %s", op.ID, query, wrong)
 			}
 		}

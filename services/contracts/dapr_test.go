@@ -150,6 +150,10 @@ const apps = `{{range $i, $s := .}}  - appID: {{.Name}}
     # The pictures are those of the demo products.
     env: {OPERATOR_PORT: "8099", PICTURES_DIR: ./deploy/seed/pictures}
 {{- end}}
+{{- if or .Edge (eq .Name "product")}}
+    # A seller's file of products may have 16 MiB.
+    maxBodySize: 20Mi
+{{- end}}
     appPort: {{add 8080 $i}}
     daprHTTPPort: {{add 8100 $i}}
     daprGRPCPort: {{add 8120 $i}}

@@ -37,13 +37,17 @@ func run(ctx context.Context) error {
 		a.IDs, cfg.currency, now)
 	reconciler := inventory.NewReconciler(productStore, gate, clients.NewOrders(a.Sidecar), clients.NewFeed(a.Inbox),
 		cfg.holdTTL, metrics, a.Log)
-	api.Routes(a.Server, a.Inbox, a.Outbox, a.Idempotency, products, stock)
+	imports := catalog.NewImporter(productStore, a.IDs, cfg.currency, now)
+	api.Routes(a.Server, a.Inbox, a.Outbox, a.Idempotency, products, stock, imports)
 
 	a.Go(worker.Loop{Name: "gate sync", Log: a.Log, Wake: gateSync.Wake(), Retry: inventory.ApplyRetry,
 		Work: gateSync.Apply}.Run)
 	everyAtOnce(a, "expired holds", time.Second, reconciler.ExpireHolds)
 	everyAtOnce(a, "gate convergence", 30*time.Second, reconciler.Reconcile)
 	everyAtOnce(a, "redis watch", 2*time.Second, reconciler.WatchRedis)
+	a.Go(worker.Loop{Name: "imports", Log: a.Log, AtOnce: true, Wake: imports.Wake(), Retry: time.Second,
+		Every: worker.PauseWithJitter(2*time.Second, time.Second), Work: worker.Drain(imports.Step)}.Run)
+	a.Every("import purge", time.Hour, imports.Purge)
 	everyAtOnce(a, "search index", time.Minute, worker.Drain(productStore.IndexAgain))
 	everyAtOnce(a, "archive", archive.Every, func(ctx context.Context) error {
 		return productStore.Archive(ctx,

@@ -69,6 +69,8 @@ p, customer, /v1/sandbox/payments/{id}/confirm, POST
 p, anonymous, /v1/webhooks/stripe, POST
 p, seller, /v1/products, POST
 p, seller, /v1/products/by-sku/{sku}, GET|PUT
+p, seller, /v1/products/import, POST
+p, seller, /v1/products/imports/{id}, GET
 p, seller, /v1/products/{id}, PATCH|DELETE
 p, seller, /v1/products/{id}/stock, POST
 p, admin, /v1/products/{id}, PATCH|DELETE

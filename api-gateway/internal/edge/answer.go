@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -14,12 +15,16 @@ import (
 
 // Refusals whose status only the gateway uses.
 var (
-	errUnsupportedMediaType = errors.New("unsupported media type")
-	errCompressed           = errors.New("compressed body")
-	errMethodNotAllowed     = errors.New("method not allowed")
-	errURLTooLong           = errors.New("address too long")
-	errHeadersTooLarge      = errors.New("headers too large")
+	errCompressed       = errors.New("compressed body")
+	errMethodNotAllowed = errors.New("method not allowed")
+	errURLTooLong       = errors.New("address too long")
+	errHeadersTooLarge  = errors.New("headers too large")
 )
+
+// mediaTypeError refuses a body that is of none of these types.
+type mediaTypeError []string
+
+func (e mediaTypeError) Error() string { return "the body is not " + strings.Join(e, " or ") }
 
 // statusClientLeft is the status in log and metrics of a request whose client disconnected first (nginx's 499).
 const statusClientLeft = 499
@@ -55,6 +60,7 @@ func (g *Gateway) refuse(c *gin.Context, err error) {
 
 // problemDocument describes an error to the client: the refusals above here, all others by problem.Describe.
 func problemDocument(err error, trace string) (problem.Document, time.Duration) {
+	var media mediaTypeError
 	switch {
 	case errors.Is(err, errMethodNotAllowed):
 		return problem.NewDocument(http.StatusMethodNotAllowed, "method_not_allowed",
@@ -65,9 +71,9 @@ func problemDocument(err error, trace string) (problem.Document, time.Duration) 
 	case errors.Is(err, errHeadersTooLarge):
 		return problem.NewDocument(http.StatusRequestHeaderFieldsTooLarge, "headers_too_large",
 			"The headers are larger than 12 KiB, or those that are passed on than 4 KiB.", trace), 0
-	case errors.Is(err, errUnsupportedMediaType):
+	case errors.As(err, &media):
 		return problem.NewDocument(http.StatusUnsupportedMediaType, "unsupported_media_type",
-			"Send the body as application/json, in UTF-8.", trace), 0
+			"Send the body as "+strings.Join(media, " or ")+", in UTF-8.", trace), 0
 	case errors.Is(err, errCompressed):
 		return problem.NewDocument(http.StatusUnsupportedMediaType, "unsupported_media_type",
 			"Send the body as it is, without a Content-Encoding.", trace), 0

@@ -3,6 +3,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ type Limits struct {
 	Declined, DeclinedAt *limit.Buckets
 	Admission            *limit.Admission
 	Bodies               *limit.Shares
+	Files                *limit.Shares // of users
 	Streams              *limit.Shares
 	Answers              *limit.Answers
 }
@@ -136,7 +138,14 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 	if key != "" {
 		request.header.Set("Idempotency-Key", key)
 	}
-	if request.body, err = g.readBody(c, client); err != nil {
+	if route.File != nil { // which is in memory until the service has answered
+		leave, ok := g.Limits.Files.Enter(request.user)
+		if !ok {
+			return g.refuseBody(c, "files")
+		}
+		defer leave()
+	}
+	if request.body, err = g.readBody(c, client, route.File); err != nil {
 		return err
 	}
 	leave, ok := g.Limits.Admission.Enter()
@@ -146,7 +155,8 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 	request.slot = &slot{leave: leave}
 	defer request.slot.giveBack()
 	if len(request.body) > 0 {
-		request.header.Set("Content-Type", "application/json")
+		request.header.Set("Content-Type", cmp.Or(mediaType(r.Header.Get("Content-Type"), fileTypes(route)),
+			"application/json"))
 	}
 	switch route.Rate {
 	case RateSignIn:
@@ -211,18 +221,30 @@ func (g *Gateway) enterStream(client string) func() (leave func(), err error) {
 
 // readBody reads the body. Meanwhile the request does not count as in flight: otherwise a few hundred clients that send
 // one byte and wait would use up all places.
-func (g *Gateway) readBody(c *gin.Context, client string) ([]byte, error) {
+func (g *Gateway) readBody(c *gin.Context, client string, file *File) ([]byte, error) {
 	if !hasBody(c.Request) {
 		return nil, nil
 	}
 	leave, ok := g.Limits.Bodies.Enter(client)
 	if !ok {
-		g.Metrics.limited.WithLabelValues("bodies").Inc()
-		c.Header("Connection", "close") // otherwise the server waits for the rest of the body before it answers
-		return nil, errTooManyRequests(time.Second)
+		return nil, g.refuseBody(c, "bodies")
 	}
 	defer leave()
-	return readBody(c.Writer, c.Request)
+	return readBody(c.Writer, c.Request, file)
+}
+
+// refuseBody counts a body that is not read because too many are, and returns the error.
+func (g *Gateway) refuseBody(c *gin.Context, what string) error {
+	g.Metrics.limited.WithLabelValues(what).Inc()
+	c.Header("Connection", "close") // otherwise the server waits for the rest of the body before it answers
+	return errTooManyRequests(time.Second)
+}
+
+func fileTypes(r Route) []string {
+	if r.File == nil {
+		return nil
+	}
+	return r.File.Types
 }
 
 // observe measures and logs each request: the route's pattern, never the path with its query, and no header.

@@ -383,3 +383,44 @@ func TestAWebhookIsForwardedUnchanged(t *testing.T) {
 		t.Errorf("another route forwards %q", got)
 	}
 }
+
+// A route for files takes larger bodies of other types, one per user at a time.
+func TestFilesAreTakenWhereARouteSaysSo(t *testing.T) {
+	m := open(t, nil)
+	seller := "Authorization: Bearer " + m.token("seller")
+	const path = "/v1/products/import?dry_run=true"
+	big := strings.Repeat("a", 16<<20)
+	m.do("POST", path, big, seller, "Content-Type: text/csv; charset=UTF-8").want(t, "16 MiB", 200, "")
+	if len(m.bodies[0]) != len(big) || m.seen[0].Header.Get("Content-Type") != "text/csv" ||
+		m.seen[0].URL.RawQuery != "dry_run=true" {
+		t.Errorf("forwarded %d bytes of %s", len(m.bodies[0]), m.seen[0].Header.Get("Content-Type"))
+	}
+	m.seen = nil
+	m.do("POST", path, big+"a", seller, "Content-Type: text/csv").want(t, "a byte more", 413, "body_too_large")
+	for _, media := range []string{"application/json", "text/csv; charset=latin1", "text/plain", ""} {
+		got := m.do("POST", path, "{}", seller, "Content-Type: "+media)
+		got.want(t, media, 415, "unsupported_media_type")
+		if !strings.Contains(got.doc.Detail, "text/csv or application/jsonl") {
+			t.Errorf("%q: %s", media, got.doc.Detail)
+		}
+	}
+	m.signed("POST", path, "{}", "Content-Type: text/csv").want(t, "a customer", 403, "forbidden")
+	if len(m.seen) != 0 {
+		t.Errorf("%d refused files were forwarded", len(m.seen))
+	}
+	held, entered := make(chan struct{}), make(chan struct{})
+	m.answer = func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-held
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"ok":true}`)
+	}
+	first := make(chan reply, 1)
+	go func() { first <- m.do("POST", path, "a", seller, "Content-Type: text/csv") }()
+	<-entered
+	m.do("POST", path, "a", seller, "Content-Type: text/csv").want(t, "a second file", 429, "too_many_requests")
+	close(held)
+	if r := <-first; r.StatusCode != 200 {
+		t.Errorf("the first file: %d", r.StatusCode)
+	}
+}

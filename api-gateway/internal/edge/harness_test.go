@@ -121,6 +121,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 			DeclinedAt: limit.NewBuckets(func() limit.RateLimit { return limit.RateLimit{PerSecond: 0.001, Burst: 5} }),
 			Admission:  m.admitted,
 			Bodies:     limit.NewShares(func() int64 { return m.inFlight }),
+			Files:      limit.NewShares(func() int64 { return 4 }),
 			Streams:    limit.NewShares(func() int64 { return m.inFlight }),
 			Answers:    limit.NewAnswers(),
 		},

@@ -37,8 +37,8 @@ func NewMetrics() *Metrics {
 		requests: web.NewRequestSeconds(r),
 		limited: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "mall_gateway_limited_total",
-			Help: "Requests refused by a limit: address, user, signin, password, declined, declined_address, bodies, streams, " +
-				"admission.",
+			Help: "Requests refused by a limit: address, user, signin, password, declined, declined_address, bodies, files, " +
+				"streams, admission.",
 		}, []string{"limit"}),
 		dapr: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "mall_gateway_dapr_errors_total", Help: "Answers that Dapr made in place of a service.",

@@ -142,7 +142,7 @@ func repeat(req *http.Request) *http.Request {
 // ask sends a request and reads the answer, within the time-out of the service.
 func (p *Proxy) ask(req *http.Request, c call) answer {
 	ctx, cancel := context.WithCancel(req.Context())
-	deadline := time.AfterFunc(sidecar.CallTimeout(c.route.App), cancel)
+	deadline := time.AfterFunc(c.route.timeout(), cancel)
 	res, err := p.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		err = p.noAnswer(ctx, c, err)

@@ -3,11 +3,14 @@ package edge
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -72,25 +75,36 @@ func hasBody(r *http.Request) bool {
 	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Body != nil && r.Body != http.NoBody
 }
 
-// readBody reads a whole body of up to 1 MiB. A body must be JSON.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > web.MaxBody {
-		w.Header().Set("Connection", "close") // cheaper than reading the rest
-		return nil, errBodyTooLarge()
+// readBody reads a whole body of up to 1 MiB, or a file. A body that is no file must be JSON.
+func readBody(w http.ResponseWriter, r *http.Request, file *File) ([]byte, error) {
+	limit := int64(web.MaxBody)
+	if file != nil {
+		limit = file.MaxBytes
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(file.Upload)); err != nil {
+			return nil, fmt.Errorf("set read deadline: %w", err)
+		}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, web.MaxBody))
+	if r.ContentLength > limit {
+		w.Header().Set("Connection", "close") // cheaper than reading the rest
+		return nil, errBodyTooLarge(limit)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var beyond *http.MaxBytesError
 	switch {
 	case errors.As(err, &beyond):
-		return nil, errBodyTooLarge()
+		return nil, errBodyTooLarge(limit)
 	case err != nil:
 		w.Header().Set("Connection", "close")
 		return nil, problem.Wrap(err, problem.BadRequest, "bad_request", "The body did not arrive whole, or not in time.")
 	case len(body) == 0:
 		return nil, nil
 	}
-	if !isJSON(r.Header.Get("Content-Type")) {
-		return nil, errUnsupportedMediaType
+	types := []string{"application/json"}
+	if file != nil {
+		types = file.Types
+	}
+	if mediaType(r.Header.Get("Content-Type"), types) == "" {
+		return nil, mediaTypeError(types)
 	}
 	for _, encoding := range r.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(encoding, "identity") {
@@ -100,15 +114,18 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// isJSON reports whether a Content-Type is JSON in UTF-8.
-func isJSON(contentType string) bool {
+// mediaType returns which of the types a Content-Type is, in UTF-8; "" for none.
+func mediaType(contentType string, types []string) string {
 	media, params, err := mime.ParseMediaType(contentType)
 	charset, other := params["charset"]
-	return err == nil && media == "application/json" && (!other || strings.EqualFold(charset, "utf-8"))
+	if err != nil || !slices.Contains(types, media) || other && !strings.EqualFold(charset, "utf-8") {
+		return ""
+	}
+	return media
 }
 
-func errBodyTooLarge() error {
-	return problem.New(problem.TooLarge, "body_too_large", "The body is larger than 1 MiB.")
+func errBodyTooLarge(limit int64) error {
+	return problem.New(problem.TooLarge, "body_too_large", "The body is larger than %d MiB.", limit>>20)
 }
 
 // idempotencyKey returns the key to forward, "" for none.

@@ -1,5 +1,11 @@
 package edge
 
+import (
+	"time"
+
+	"daprmall.dev/services/kit/sidecar"
+)
+
 // Access says who may call a route. The policy decides; this is its default, what openapi.yaml declares
 // (x-mall-access), and whether a token is read.
 type Access string
@@ -43,7 +49,28 @@ type Route struct {
 	Key          KeyRule
 	Rate         RateClass
 	Headers      []string // request headers that are forwarded besides the usual ones
+	File         *File    // set if the body is not JSON
 }
+
+// File says what file a route takes as its body. It is larger than a JSON body may be, and takes longer.
+type File struct {
+	Types    []string      // media types, in UTF-8
+	MaxBytes int64         // the sidecars of gateway and service let as much through (maxBodySize in dapr.yaml)
+	Upload   time.Duration // how long a client may take to send it
+	Wait     time.Duration // how long the service may take to answer
+}
+
+// timeout is how long the gateway waits for an answer.
+func (r Route) timeout() time.Duration {
+	if r.File != nil {
+		return r.File.Wait
+	}
+	return sidecar.CallTimeout(r.App)
+}
+
+// productFile is a seller's file of products.
+var productFile = &File{Types: []string{"text/csv", "application/jsonl", "application/x-ndjson"}, MaxBytes: 16 << 20,
+	Upload: time.Minute, Wait: 20 * time.Second}
 
 var admins = []string{"admin"}
 
@@ -73,6 +100,8 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/products", App: "product", Access: Seller, Key: KeyOptional},
 		{Method: "GET", Path: "/v1/products/by-sku/{sku}", App: "product", Access: Seller},
 		{Method: "PUT", Path: "/v1/products/by-sku/{sku}", App: "product", Access: Seller},
+		{Method: "POST", Path: "/v1/products/import", App: "product", Access: Seller, File: productFile},
+		{Method: "GET", Path: "/v1/products/imports/{id}", App: "product", Access: Seller},
 		{Method: "PATCH", Path: "/v1/products/{id}", App: "product", Access: Seller, Also: admins},
 		{Method: "POST", Path: "/v1/products/{id}/stock", App: "product", Access: Seller, Also: admins, Key: KeyOptional},
 		{Method: "DELETE", Path: "/v1/products/{id}", App: "product", Access: Seller, Also: admins},

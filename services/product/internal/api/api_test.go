@@ -25,6 +25,7 @@ import (
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/server"
+	"daprmall.dev/services/kit/worker"
 	"daprmall.dev/services/product/internal/catalog"
 	"daprmall.dev/services/product/internal/inventory"
 	"daprmall.dev/services/product/internal/inventory/inventorytest"
@@ -64,7 +65,9 @@ func open(t *testing.T) *fixture {
 	st := store.New(db, out, func(items []inventory.Apply) { _ = gate.Apply(t.Context(), items) })
 	stock := inventory.NewService(st, gate, func() time.Duration { return time.Minute }, metrics)
 	products := catalog.NewService(st, stock, openToAll{}, effects, source, func() string { return "CNY" }, time.Now)
-	Routes(s, in, out, effects, products, stock)
+	imports := catalog.NewImporter(st, source, func() string { return "CNY" }, time.Now)
+	go worker.Loop{Name: "imports", Log: log, Wake: imports.Wake(), Work: worker.Drain(imports.Step)}.Run(t.Context())
+	Routes(s, in, out, effects, products, stock, imports)
 	return &fixture{t, s, private}
 }
 

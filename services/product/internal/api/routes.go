@@ -22,15 +22,17 @@ import (
 type handler struct {
 	catalog   *catalog.Service
 	inventory *inventory.Service
+	imports   *catalog.Importer
+	reading   chan struct{} // has a place for each file that is being read
 	keys      *idempotency.Store
 }
 
 // Routes adds all routes and event handlers of product.
 func Routes(
 	s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store,
-	products *catalog.Service, stock *inventory.Service,
+	products *catalog.Service, stock *inventory.Service, imports *catalog.Importer,
 ) {
-	h := handler{products, stock, keys}
+	h := handler{products, stock, imports, make(chan struct{}, atOnceImports), keys}
 	gateway := server.Callers("api-gateway")
 
 	// anyone: products for sale, found by words, category and price, page by page.
@@ -45,6 +47,11 @@ func Routes(
 	s.GET("/v1/products/by-sku/:sku", gateway, s.SignedIn, server.Handle(h.getBySKU))
 	// seller: creates or replaces the own product with a sku; 412 if If-Match is sent and it was changed meanwhile.
 	s.PUT("/v1/products/by-sku/:sku", gateway, s.SignedIn, s.WithSettings, server.Handle(h.putBySKU))
+	// seller: takes a file of products, of which a worker makes products; one at a time. The same file again changes
+	// nothing.
+	s.POST("/v1/products/import", gateway, s.SignedIn, s.WithSettings, server.Handle(h.startImport))
+	// seller: the report of the own import, row by row.
+	s.GET("/v1/products/imports/:id", gateway, s.SignedIn, server.Handle(h.getImport))
 	// its seller, admin: ends the sale; old orders keep their lines.
 	s.DELETE("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.remove))
 	// its seller, admin: 409 if it would remove what orders hold or have reserved.

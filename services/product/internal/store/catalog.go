@@ -112,31 +112,37 @@ func (s *Store) Views(ctx context.Context, ids []string) ([]catalog.View, error)
 	return views, nil
 }
 
-// Create keeps a product with the first entry of its ledger.
-func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.Entry) (catalog.View, error) {
-	f := p.Attributes()
+// How a product is inserted, with the arguments of insertArgs.
+const (
+	insertColumns = `id, seller_id, sku, name, description, category, image_url, pictures, price, currency,
+		max_per_order, version, created_at, updated_at, ` + searchColumns
+	insertValues = "(?, ?, nullif(?, ''), ?, ?, ?, ?, ?::jsonb, ?, ?, nullif(?, 0), ?, ?, ?, " + searchValues + ")"
+)
+
+func insertArgs(f catalog.Attributes) ([]any, error) {
 	id, err := parseID(f.ID)
 	if err != nil {
-		return catalog.View{}, err
+		return nil, err
 	}
 	seller, err := parseID(f.SellerID)
 	if err != nil {
+		return nil, err
+	}
+	return append([]any{id, seller, f.SKU, f.Name, f.Description, f.Category, f.ImageURL(), picturesJSON(f),
+		f.Price.Amount, f.Price.Currency, f.MaxPerOrder, f.Version, f.CreatedAt, f.UpdatedAt}, searchArgs(f)...), nil
+}
+
+// Create keeps a product with the first entry of its ledger.
+func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.Entry) (catalog.View, error) {
+	f := p.Attributes()
+	args, err := insertArgs(f)
+	if err != nil {
 		return catalog.View{}, err
 	}
+	id, seller := args[0], args[1]
 	var view catalog.View
 	err = postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
-		args := append(
-			[]any{
-				id, seller, f.SKU, f.Name, f.Description, f.Category, f.ImageURL(), picturesJSON(f),
-				f.Price.Amount, f.Price.Currency, f.MaxPerOrder, f.Version, f.CreatedAt, f.UpdatedAt,
-			},
-			searchArgs(f)...)
-		res := tx.Exec(
-			`INSERT INTO products (id, seller_id, sku, name, description, category, image_url, pictures, price, currency,
-				max_per_order, version, created_at, updated_at, `+searchColumns+`)
-			VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?, ?::jsonb, ?, ?, nullif(?, 0), ?, ?, ?, `+searchValues+`)
-			ON CONFLICT DO NOTHING`,
-			args...)
+		res := tx.Exec("INSERT INTO products ("+insertColumns+") VALUES "+insertValues+" ON CONFLICT DO NOTHING", args...)
 		if res.Error != nil {
 			return fmt.Errorf("insert product: %w", res.Error)
 		}
@@ -193,7 +199,8 @@ func (s *Store) Change(ctx context.Context, id string, f func(*catalog.Product) 
 				return err
 			}
 		}
-		return update(tx, n, view.Attributes)
+		_, err = update(tx, view.Attributes)
+		return err
 	})
 	if postgres.IsUnique(err, "products_sku") {
 		return catalog.View{}, s.skuTaken(ctx, view.Attributes)
@@ -233,7 +240,13 @@ func (s *Store) setTracked(ctx context.Context, tx *gorm.DB, f catalog.Attribute
 	return nil
 }
 
-func update(tx *gorm.DB, id int64, f catalog.Attributes) error {
+// update stores the next version of a product, and reports whether it did: not if the product is at another version
+// than the one before.
+func update(tx *gorm.DB, f catalog.Attributes) (bool, error) {
+	id, err := parseID(f.ID)
+	if err != nil {
+		return false, err
+	}
 	var deleted *time.Time
 	if f.Deleted {
 		deleted = &f.UpdatedAt
@@ -244,13 +257,13 @@ func update(tx *gorm.DB, id int64, f catalog.Attributes) error {
 			f.MaxPerOrder, f.Version, f.UpdatedAt, deleted,
 		},
 		searchArgs(f)...)
-	err := tx.Exec(
+	res := tx.Exec(
 		`UPDATE products SET sku = nullif(?, ''), name = ?, description = ?, category = ?, image_url = ?,
 		pictures = ?::jsonb, price = ?, currency = ?, max_per_order = nullif(?, 0), version = ?, updated_at = ?,
-		deleted_at = ?, (`+searchColumns+`) = (`+searchValues+`) WHERE id = ?`,
-		append(args, id)...).Error
-	if err != nil {
-		return fmt.Errorf("update product: %w", err)
+		deleted_at = ?, (`+searchColumns+`) = (`+searchValues+`) WHERE id = ? AND version = ?`,
+		append(args, id, f.Version-1)...)
+	if res.Error != nil {
+		return false, fmt.Errorf("update product: %w", res.Error)
 	}
-	return nil
+	return res.RowsAffected == 1, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,7 +33,8 @@ type fixture struct {
 	inventory  *inventory.Service
 	catalog    *catalog.Service
 	reconciler *inventory.Reconciler
-	unapplied  []inventory.Apply
+	mu         sync.Mutex
+	unapplied  []inventory.Apply // under mu
 	next       atomic.Int64
 	maxUnits   int64  // of holdFor
 	stranger   string // the id of an account that may not sell
@@ -78,7 +80,11 @@ func open(t *testing.T) *fixture {
 func (s *fixture) use(db *gorm.DB) {
 	log := slog.New(slog.DiscardHandler)
 	out := outbox.New(db, "product", noBroker{}, log)
-	s.store = New(db, out, func(items []inventory.Apply) { s.unapplied = append(s.unapplied, items...) })
+	s.store = New(db, out, func(items []inventory.Apply) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.unapplied = append(s.unapplied, items...)
+	})
 	lives := func() time.Duration { return ttl }
 	currency, now := func() string { return "CNY" }, func() time.Time { return noon }
 	s.inventory = inventory.NewService(s.store, s.gate, lives, s.metrics)
@@ -89,8 +95,10 @@ func (s *fixture) use(db *gorm.DB) {
 // applyChanges applies the committed changes to the gate, as GateSync does.
 func (s *fixture) applyChanges(t *testing.T) {
 	t.Helper()
+	s.mu.Lock()
 	items := s.unapplied
 	s.unapplied = nil
+	s.mu.Unlock()
 	if len(items) > 0 {
 		if err := s.gate.Apply(ctx, items); err != nil {
 			t.Fatal(err)

@@ -64,6 +64,7 @@ func TestNoStatementReadsTheWholeLedger(t *testing.T) {
 	_, err = s.store.List(ctx, catalog.ListFilter{SellerID: seller.UserID, SKU: "T-1", Limit: 20})
 	must(t, err)
 	s.put(t, seller, withSKU("T-1", 100))
+	s.work(t, seller, s.begin(t, seller, cups(3), false).ID)
 	_, err = s.store.BySKU(ctx, seller.UserID, "T-1")
 	must(t, err)
 	_, err = s.catalog.AdjustStock(ctx, seller, inventory.Adjustment{ID: "50", ProductID: tea, Delta: 3, Reason: "found"})

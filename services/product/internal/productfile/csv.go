@@ -1,0 +1,222 @@
+// Package productfile reads sellers' files of products: the CSV files that Shopify and WooCommerce export. Each row of
+// a file becomes a product of the catalogue, or says what is wrong with it.
+package productfile
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/product/internal/catalog"
+)
+
+// pieceRows is about how many rows one call of Next returns.
+const pieceRows = 200
+
+// dialect is a kind of CSV file.
+type dialect interface {
+	// read takes a row of the file, and returns the products that no further row belongs to.
+	read(r record) []catalog.ImportRow
+	// end returns the last products.
+	end() []catalog.ImportRow
+}
+
+// CSV reads a file with a header row: which columns it has tells which dialect it is. Cells are separated by commas,
+// semicolons or tabs.
+func CSV(from io.Reader) (catalog.ImportFile, error) {
+	text := bufio.NewReaderSize(from, maxHeader)
+	r := csv.NewReader(text)
+	start, err := text.Peek(maxHeader)
+	if err != nil && !errors.Is(err, io.EOF) && len(start) == 0 {
+		return catalog.ImportFile{}, err
+	}
+	if bytes.HasPrefix(start, []byte("\ufeff")) {
+		_, _ = text.Discard(len("\ufeff"))
+	}
+	r.Comma, r.FieldsPerRecord = separator(start), -1
+	header, err := r.Read()
+	var wrong *csv.ParseError
+	switch {
+	case errors.Is(err, io.EOF):
+		return catalog.ImportFile{}, badFile("is empty")
+	case errors.As(err, &wrong):
+		return catalog.ImportFile{}, badFile("has no header row that can be read: " + wrong.Err.Error())
+	case err != nil:
+		return catalog.ImportFile{}, err
+	case !utf8.ValidString(strings.Join(header, "")):
+		return catalog.ImportFile{}, badFile("must be UTF-8")
+	}
+	format, columns, d := dialectOf(header)
+	if d == nil {
+		return catalog.ImportFile{}, badFile("has a header row that is neither Shopify's (Handle, Title, Variant SKU, " +
+			"Variant Price, …) nor WooCommerce's (SKU, Name, Regular price, …)")
+	}
+	rows := csvRows{csv: r, header: header, columns: columns, dialect: d}
+	return catalog.ImportFile{Format: format, Ignored: columns.ignored(header), Next: rows.next}, nil
+}
+
+// maxHeader is the longest header row that is read, in bytes.
+const maxHeader = 64 << 10
+
+func badFile(message string) error {
+	return problem.Validation(problem.Field{Field: "file", Message: message})
+}
+
+// separator is what the header row has most of.
+func separator(start []byte) rune {
+	line, _, _ := bytes.Cut(start, []byte("\n"))
+	best := ','
+	for _, c := range ";\t" {
+		if bytes.Count(line, []byte(string(c))) > bytes.Count(line, []byte(string(best))) {
+			best = c
+		}
+	}
+	return best
+}
+
+// csvRows reads the rows after the header.
+type csvRows struct {
+	csv     *csv.Reader
+	header  []string
+	columns columns
+	dialect dialect
+}
+
+func (c *csvRows) next() ([]catalog.ImportRow, error) {
+	var rows []catalog.ImportRow
+	for len(rows) < pieceRows {
+		cells, err := c.csv.Read()
+		var wrong *csv.ParseError
+		switch {
+		case errors.Is(err, io.EOF):
+			return append(rows, c.dialect.end()...), io.EOF
+		case errors.As(err, &wrong):
+			rows = append(rows, refused(wrong.StartLine, "", "is not CSV: "+wrong.Err.Error()))
+			continue
+		case err != nil:
+			return nil, err
+		}
+		line, _ := c.csv.FieldPos(0)
+		if strings.TrimSpace(strings.Join(cells, "")) == "" {
+			continue
+		}
+		if len(cells) != len(c.header) {
+			rows = append(rows, refused(line, "", fmt.Sprintf("has %d cells, but the header row has %d", len(cells),
+				len(c.header))))
+			continue
+		}
+		if column := unreadable(c.header, cells); column != "" {
+			rows = append(rows, refused(line, column, "must be UTF-8 without NUL"))
+			continue
+		}
+		rows = append(rows, c.dialect.read(record{line, cells, c.columns})...)
+	}
+	return rows, nil
+}
+
+// unreadable names the column of the first cell that cannot be kept, "" if there is none.
+func unreadable(header, cells []string) string {
+	for i, cell := range cells {
+		if !utf8.ValidString(cell) || strings.ContainsRune(cell, 0) {
+			return header[i]
+		}
+	}
+	return ""
+}
+
+func refused(line int, field, message string) catalog.ImportRow {
+	return catalog.ImportRow{Line: line, Problems: []problem.Field{{Field: field, Message: message}}}
+}
+
+// columns are the columns that a dialect reads, by its own names of them.
+type columns map[string]int
+
+// columnsOf finds known columns in a header row. Each has several spellings, the first one found counts.
+func columnsOf(header []string, known map[string][]string) columns {
+	at := map[string]int{}
+	for i, name := range header {
+		if name = plainName(name); name != "" {
+			if _, twice := at[name]; !twice {
+				at[name] = i
+			}
+		}
+	}
+	found := columns{}
+	for name, spellings := range known {
+		for _, s := range spellings {
+			if i, ok := at[s]; ok {
+				found[name] = i
+				break
+			}
+		}
+	}
+	return found
+}
+
+// plainName is a column's name in lower case with single spaces.
+func plainName(name string) string { return strings.Join(strings.Fields(strings.ToLower(name)), " ") }
+
+func (c columns) has(names ...string) bool {
+	for _, name := range names {
+		if _, ok := c[name]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// ignored are the columns that are not read.
+func (c columns) ignored(header []string) []string {
+	read := map[int]bool{}
+	for _, i := range c {
+		read[i] = true
+	}
+	ignored := []string{}
+	for i, name := range header {
+		if !read[i] && strings.TrimSpace(name) != "" {
+			ignored = append(ignored, strings.TrimSpace(name))
+		}
+	}
+	return ignored
+}
+
+// dialectOf recognises a header row; the dialect is nil for an unknown one.
+func dialectOf(header []string) (format string, c columns, d dialect) {
+	if c = columnsOf(header, shopifyColumns); c.has("handle") && (c.has("title") || c.has("sku") || c.has("price")) {
+		return "shopify", c, &shopify{}
+	}
+	if c = columnsOf(header, wooColumns); c.has("sku") && (c.has("name") || c.has("price") || c.has("stock")) {
+		return "woocommerce", c, &woo{parents: map[string]wooParent{}}
+	}
+	return "", nil, nil
+}
+
+// record is a row of the file.
+type record struct {
+	line    int
+	cells   []string
+	columns columns
+}
+
+// text is the trimmed text of a cell, "" without the column.
+func (r record) text(name string) string {
+	if i, ok := r.columns[name]; ok {
+		return strings.TrimSpace(r.cells[i])
+	}
+	return ""
+}
+
+// given is the text of a cell, nil without the column.
+func (r record) given(name string) *string {
+	if !r.columns.has(name) {
+		return nil
+	}
+	text := r.text(name)
+	return &text
+}
