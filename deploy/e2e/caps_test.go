@@ -181,3 +181,56 @@ func TestTheLastUnitIsInMyOwnOrder(t *testing.T) {
 		t.Errorf("after the order was cancelled: %v", err)
 	}
 }
+
+// An operator sees what a shopper holds and releases it: the order is cancelled, and its stock is for sale again.
+func TestAnOperatorReleasesWhatAShopperHolds(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	m := newMember(t)
+	address, err := m.Address(ctx, "Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, q := product(t, "Taken tea", 100, 3), product(t, "Taken cup", 100, 3)
+	o := order(t, m.Client, address, p.ID, 3)
+	order(t, m.Client, address, q.ID, 1)
+	waitAvailable(t, p.ID, 0)
+	waitAvailable(t, q.ID, 2)
+	var page struct {
+		Items []struct {
+			OrderID   string    `json:"order_id"`
+			UserID    string    `json:"user_id"`
+			ProductID string    `json:"product_id"`
+			Quantity  int64     `json:"quantity"`
+			State     string    `json:"state"`
+			Until     time.Time `json:"until"`
+		} `json:"items"`
+	}
+	for filter, want := range map[string]int{"?product_id=" + p.ID: 1, "?user_id=" + m.id: 2,
+		"?user_id=" + m.id + "&product_id=" + p.ID: 1} {
+		if err := admin.Want(ctx, http.StatusOK, http.MethodGet, "/v1/admin/holds"+filter, nil, &page); err != nil {
+			t.Fatal(err)
+		}
+		first := page.Items[0]
+		if len(page.Items) != want || first.OrderID != o.ID || first.UserID != m.id || first.ProductID != p.ID ||
+			first.Quantity != 3 || first.State != "unpaid_order" || !first.Until.Equal(o.PaymentDueAt) {
+			t.Errorf("%s: %+v, want %d, first order %s", filter, page.Items, want, o.ID)
+		}
+	}
+	path, why := "/v1/admin/holds/"+o.ID+"/release", map[string]any{"reason": "tests"}
+	var done struct{ Outcome string }
+	if err := admin.Want(ctx, http.StatusOK, http.MethodPost, path, why, &done); err != nil ||
+		done.Outcome != "order_cancelled" {
+		t.Errorf("release: %+v, %v, want order_cancelled", done, err)
+	}
+	if o = waitOrder(t, m.Client, o.ID, "cancelled"); o.CancelReason != "cancelled_by_operator" {
+		t.Errorf("the order was cancelled with %q, want cancelled_by_operator", o.CancelReason)
+	}
+	waitAvailable(t, p.ID, 3)
+	if a := do(t, admin, http.MethodPost, path, why); a.Status != http.StatusNotFound {
+		t.Errorf("once more: %s, want 404", a)
+	}
+	if a := do(t, m.Client, http.MethodPost, path, why); a.Status != http.StatusForbidden {
+		t.Errorf("by the shopper: %s, want 403", a)
+	}
+}

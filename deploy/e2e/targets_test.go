@@ -50,6 +50,9 @@ func newTargets(t *testing.T) (targets, member) {
 func (s targets) path(op operation, me member) string {
 	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order,
 		"/v1/payments": s.payment, "/v1/sandbox/payments": s.payment, "/v1/admin": me.id, "/v1/sessions": s.session}
+	if strings.HasPrefix(op.Path, "/v1/admin/holds") {
+		return strings.ReplaceAll(op.Path, "{id}", s.order)
+	}
 	if strings.Contains(op.Path, "{sku}") {
 		return strings.ReplaceAll(op.Path, "{sku}", "tea%20"+s.product)
 	}
@@ -93,6 +96,7 @@ func (s targets) body(op operation) map[string]any {
 		"deleteAccount":    {"password": "not " + apiclient.Password},
 		"becomeFirstAdmin": {"secret": firstAdminSecret()},
 		"setRoles":         {"roles": []any{"customer"}},
+		"releaseHold":      {"reason": "tests"},
 		"banUser":          {"reason": "tests"},
 		"unbanUser":        {"reason": "tests"},
 	}[op.ID]

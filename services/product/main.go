@@ -38,7 +38,8 @@ func run(ctx context.Context) error {
 	reconciler := inventory.NewReconciler(productStore, gate, clients.NewOrders(a.Sidecar), clients.NewFeed(a.Inbox),
 		cfg.holdTTL, metrics, a.Log)
 	imports := catalog.NewImporter(productStore, a.IDs, cfg.currency, now)
-	api.Routes(a.Server, a.Inbox, a.Outbox, a.Idempotency, products, stock, imports)
+	operator := inventory.NewOperator(productStore, gate, clients.NewOrders(a.Sidecar), a.Idempotency, a.Log)
+	api.Routes(a.Server, a.Inbox, a.Outbox, a.Idempotency, products, stock, imports, operator)
 
 	a.Go(worker.Loop{Name: "gate sync", Log: a.Log, Wake: gateSync.Wake(), Retry: inventory.ApplyRetry,
 		Work: gateSync.Apply}.Run)

@@ -76,6 +76,8 @@ p, seller, /v1/products/{id}/stock, POST
 p, admin, /v1/products/{id}, PATCH|DELETE
 p, admin, /v1/products/{id}/stock, POST
 p, admin, /v1/admin/products, GET
+p, admin, /v1/admin/holds, GET
+p, admin, /v1/admin/holds/{id}/release, POST
 p, admin, /v1/admin/users, GET
 p, admin, /v1/admin/users/{id}/(roles|ban), PUT|DELETE
 g, customer, anonymous

@@ -140,6 +140,8 @@ func Routes() []Route {
 
 		// admin
 		{Method: "GET", Path: "/v1/admin/products", App: "product", Access: Admin},
+		{Method: "GET", Path: "/v1/admin/holds", App: "product", Access: Admin},
+		{Method: "POST", Path: "/v1/admin/holds/{id}/release", App: "product", Access: Admin, Key: KeyOptional},
 		{Method: "GET", Path: "/v1/admin/users", App: "user", Access: Admin},
 		{Method: "PUT", Path: "/v1/admin/users/{id}/roles", App: "user", Access: Admin},
 		{Method: "PUT", Path: "/v1/admin/users/{id}/ban", App: "user", Access: Admin},

@@ -78,6 +78,14 @@ func Routes() []Route {
 				Currency:     "CNY",
 				PaymentDueAt: noon.Add(15 * time.Minute)},
 		}, {
+			Service: "order", Name: "cancelOrder", Method: http.MethodPost, Path: orderv1.PathCancel,
+			Callers: []string{"product"}, User: true, Status: http.StatusOK,
+			Says: "Cancels an unpaid order of any user for an admin. A repetition with the same effect id succeeds.",
+			In:   orderv1.CancelRequest{OrderID: "7001", EffectID: "9001"},
+			Out: order(orderv1.Change{Status: "awaiting_payment", At: noon},
+				orderv1.Change{Status: "cancelled", At: noon, Reason: orderv1.ReasonByOperator}),
+			Refusals: []string{"forbidden", "not_found", "order_not_cancellable"},
+		}, {
 			Service: "product", Name: "holdStock", Method: http.MethodPost, Path: productv1.PathHold,
 			Callers: []string{"checkout"}, User: true, UserOptional: true, Status: http.StatusOK,
 			Says: "Holds all lines of an order or none, and prices them. Idempotent by order id; sold out is an answer. " +

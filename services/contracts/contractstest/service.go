@@ -50,11 +50,15 @@ func token(user string) string {
 		}
 		return base64.RawURLEncoding.EncodeToString(text)
 	}
+	roles := []string{identity.Customer}
+	if user == UserID {
+		roles = append(roles, identity.Admin)
+	}
 	now := time.Now()
 	text := part(map[string]string{"alg": "EdDSA", "kid": "contract",
 		"typ": "JWT"}) + "." + part(map[string]any{"iss": identity.Issuer, "aud": identity.Audience,
 		"sub": user, "iat": now.Unix(), "iat_ms": now.UnixMilli(), "exp": now.Add(time.Minute).Unix(),
-		"roles": []string{identity.Customer}, "sid": "s1", "typ": identity.AccessType})
+		"roles": roles, "sid": "s1", "typ": identity.AccessType})
 	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(signingKey, []byte(text)))
 }
 

@@ -17,6 +17,7 @@ const (
 // Reasons of a cancellation.
 const (
 	ReasonByShopper  = "cancelled_by_shopper"
+	ReasonByOperator = "cancelled_by_operator"
 	ReasonTimeout    = "payment_timeout"
 	ReasonOutOfStock = "out_of_stock"
 )
@@ -67,7 +68,7 @@ type Cancelled struct {
 	OrderID          string `json:"order_id"`
 	AggregateVersion int64  `json:"aggregate_version"`
 	UserID           string `json:"user_id"`
-	// cancelled_by_shopper, payment_timeout or out_of_stock; there may be more
+	// cancelled_by_shopper, cancelled_by_operator, payment_timeout or out_of_stock; there may be more
 	Reason   string      `json:"reason"`
 	Lines    []EventLine `json:"lines"`
 	Total    int64       `json:"total"`

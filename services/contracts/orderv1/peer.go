@@ -7,6 +7,7 @@ const (
 	PathCreate  = "/internal/orders"         // checkout, with the user's token: creates an order
 	PathFence   = "/internal/orders/fence"   // product: does this hold's order exist? If not, it never will
 	PathGet     = "/internal/orders/get"     // payment, as itself: what has to be paid
+	PathCancel  = "/internal/orders/cancel"  // product, with an admin's token: cancels an unpaid order
 	PathAddress = "/internal/orders/address" // checkout, with the user's token: changes the address
 )
 
@@ -55,6 +56,12 @@ type FenceRequest struct {
 // FenceAnswer reports whether there is an order. If not, a tombstone now prevents that it is ever created.
 type FenceAnswer struct {
 	Exists bool `json:"exists"`
+}
+
+// CancelRequest cancels an unpaid order of any user for an admin. A repetition with the same effect id succeeds.
+type CancelRequest struct {
+	OrderID  string `json:"order_id"`
+	EffectID string `json:"effect_id"`
 }
 
 // GetRequest names an order.

@@ -36,12 +36,17 @@ func TestOrderKeepsItsContract(t *testing.T) {
 				t.Fatalf("fence: %v, %v", exists, err)
 			}
 		}},
-		{Name: "createOrder", Code: "too_many_open_orders", In: second, Query: one},
-		{Name: "changeOrderAddress", Code: "not_found", In: unknown},
-		{Name: "changeOrderAddress", Code: "order_not_changeable", Before: func() {
-			if _, err := orders.Cancel(t.Context(), "7001", contractstest.UserID, ""); err != nil {
+		{Name: "createOrder", Code: "too_many_open_orders", In: second, Query: one, Before: func() {
+			draft := order.Draft{ID: "7005", UserID: contractstest.UserID, Currency: "CNY",
+				Lines: []order.Line{{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 1, Quantity: 1}}}
+			if _, err := orders.Place(t.Context(), draft); err != nil {
 				t.Fatal(err)
 			}
 		}},
+		{Name: "cancelOrder", Code: "forbidden", As: "43"},
+		{Name: "cancelOrder", Code: "not_found", In: orderv1.CancelRequest{OrderID: "7003", EffectID: "9001"}},
+		{Name: "cancelOrder", Code: "order_not_cancellable", In: orderv1.CancelRequest{OrderID: "7001", EffectID: "9002"}},
+		{Name: "changeOrderAddress", Code: "not_found", In: unknown},
+		{Name: "changeOrderAddress", Code: "order_not_changeable"}, // the example of cancelOrder has cancelled it
 	}, contractstest.FeedRefusals(t, func(sql string) error { return db.Exec(sql).Error })...)...)
 }

@@ -138,6 +138,25 @@ func (h handler) address(c *gin.Context) error {
 	return nil
 }
 
+func (h handler) cancelForOperator(c *gin.Context) error {
+	if !web.User(c).Is(identity.Admin) {
+		return problem.New(problem.Forbidden, "forbidden", "Only an admin may do this.")
+	}
+	var in orderv1.CancelRequest
+	if err := web.Bind(c, &in); err != nil {
+		return err
+	}
+	if !ids.Valid(in.OrderID) || !ids.Valid(in.EffectID) {
+		return problem.Validation(problem.Field{Field: "order_id", Message: "and effect_id must be ids"})
+	}
+	o, err := h.orders.CancelForOperator(c.Request.Context(), order.ID(in.OrderID), in.EffectID)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, view(o))
+	return nil
+}
+
 func (h handler) fence(c *gin.Context) error {
 	var in orderv1.FenceRequest
 	if err := web.Bind(c, &in); err != nil {

@@ -30,6 +30,8 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	s.POST(orderv1.PathCreate, server.Callers("checkout"), s.SignedIn, server.Handle(h.create))
 	// checkout, for its user: another address while the order awaits payment.
 	s.POST(orderv1.PathAddress, server.Callers("checkout"), s.SignedIn, server.Handle(h.address))
+	// product, for an admin: ends an unpaid order whose stock an operator releases.
+	s.POST(orderv1.PathCancel, server.Callers("product"), s.SignedIn, server.Handle(h.cancelForOperator))
 	// product, checkout: whether the order of a hold exists. After a "no" it can never be created.
 	s.POST(orderv1.PathFence, server.Callers("product", "checkout"), server.Handle(h.fence))
 	// payment: what has to be paid, if the event that opens the bill has not arrived yet.

@@ -30,6 +30,7 @@ type Reason string
 // The reasons.
 const (
 	ByShopper       Reason = "cancelled_by_shopper"
+	ByOperator      Reason = "cancelled_by_operator"
 	PaymentTimeout  Reason = "payment_timeout"
 	OutOfStock      Reason = "out_of_stock"
 	LatePayment     Reason = "paid_after_cancellation"

@@ -131,6 +131,17 @@ func (s *Service) Cancel(ctx context.Context, id ID, userID, effectID string) (*
 	})
 }
 
+// CancelForOperator cancels an unpaid order of any shopper; effectID identifies the request and its repetitions.
+func (s *Service) CancelForOperator(ctx context.Context, id ID, effectID string) (*Order, error) {
+	changed, err := s.store.Update(ctx, Update{id, func(o *Order, now time.Time) ([]Event, error) {
+		return o.Cancel(ByOperator, effectID, now)
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return changed[0], nil
+}
+
 // ChangeAddress changes where the user's own order is sent.
 func (s *Service) ChangeAddress(ctx context.Context, id ID, userID string, a Address) (*Order, error) {
 	return s.changeOwn(ctx, id, userID, func(o *Order, now time.Time) ([]Event, error) {

@@ -37,6 +37,9 @@ type fixture struct {
 	t   *testing.T
 	web http.Handler
 	key ed25519.PrivateKey
+
+	stock  *inventory.Service
+	orders *inventorytest.Orders
 }
 
 func open(t *testing.T) *fixture {
@@ -67,8 +70,9 @@ func open(t *testing.T) *fixture {
 	products := catalog.NewService(st, stock, openToAll{}, effects, source, func() string { return "CNY" }, time.Now)
 	imports := catalog.NewImporter(st, source, func() string { return "CNY" }, time.Now)
 	go worker.Loop{Name: "imports", Log: log, Wake: imports.Wake(), Work: worker.Drain(imports.Step)}.Run(t.Context())
-	Routes(s, in, out, effects, products, stock, imports)
-	return &fixture{t, s, private}
+	orders := &inventorytest.Orders{Known: map[string]bool{}}
+	Routes(s, in, out, effects, products, stock, imports, inventory.NewOperator(st, gate, orders, effects, log))
+	return &fixture{t, s, private, stock, orders}
 }
 
 func (d *fixture) token(id string, roles ...string) string {

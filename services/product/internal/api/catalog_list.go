@@ -68,7 +68,7 @@ func adminBodyOf(v catalog.View) adminBody {
 
 func (h handler) adminList(c *gin.Context) error {
 	if !actor(c).Admin {
-		return problem.New(problem.Forbidden, "forbidden", "Only an admin may do this.")
+		return errNotAdmin
 	}
 	if err := web.OnlyQuery(c, "seller_id", "sku", "page_size", "page_token"); err != nil {
 		return err

@@ -24,15 +24,16 @@ type handler struct {
 	inventory *inventory.Service
 	imports   *catalog.Importer
 	reading   chan struct{} // has a place for each file that is being read
+	operator  *inventory.Operator
 	keys      *idempotency.Store
 }
 
 // Routes adds all routes and event handlers of product.
 func Routes(
 	s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store,
-	products *catalog.Service, stock *inventory.Service, imports *catalog.Importer,
+	products *catalog.Service, stock *inventory.Service, imports *catalog.Importer, operator *inventory.Operator,
 ) {
-	h := handler{products, stock, imports, make(chan struct{}, atOnceImports), keys}
+	h := handler{products, stock, imports, make(chan struct{}, atOnceImports), operator, keys}
 	gateway := server.Callers("api-gateway")
 
 	// anyone: products for sale, found by words, category and price, page by page.
@@ -58,6 +59,10 @@ func Routes(
 	s.POST("/v1/products/:id/stock", gateway, s.SignedIn, server.Handle(h.adjust))
 	// admin: products, or those of a seller, also those that are not on sale.
 	s.GET("/v1/admin/products", gateway, s.SignedIn, server.Handle(h.adminList))
+	// admin: who holds stock, in running checkouts and unpaid orders.
+	s.GET("/v1/admin/holds", gateway, s.SignedIn, server.Handle(h.listHolds))
+	// admin: releases what an order holds; an unpaid order is cancelled.
+	s.POST("/v1/admin/holds/:id/release", gateway, s.SignedIn, server.Handle(h.releaseHold))
 
 	// checkout, for its user: holds all lines of an order or none, and prices them. Safe to repeat; a refusal is a 200
 	// answer.

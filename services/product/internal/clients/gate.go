@@ -193,6 +193,36 @@ func (g *Gate) Due(ctx context.Context, limit int) ([]inventory.Hold, error) {
 	return holds, nil
 }
 
+// Holds lists open holds, except those of adjustments.
+func (g *Gate) Holds(ctx context.Context, skip, limit int) ([]inventory.OpenHold, error) {
+	in := struct {
+		Skip  int `json:"skip"`
+		Limit int `json:"limit"`
+	}{skip, limit}
+	var out struct {
+		Holds []struct {
+			OrderID   string `json:"order_id"`
+			ShopperID string `json:"shopper_id"`
+			Until     int64  `json:"until_ms"`
+			Lines     []line `json:"lines"`
+		} `json:"holds"`
+	}
+	if err := g.call(ctx, "holds", in, &out); err != nil {
+		return nil, err
+	}
+	var holds []inventory.OpenHold
+	for _, h := range out.Holds {
+		if strings.HasPrefix(h.OrderID, inventory.AdjustmentPrefix) {
+			continue
+		}
+		for _, l := range h.Lines {
+			holds = append(holds, inventory.OpenHold{OrderID: h.OrderID, ProductID: l.ProductID, ShopperID: h.ShopperID,
+				Quantity: l.Quantity, Until: time.UnixMilli(h.Until).UTC()})
+		}
+	}
+	return holds, nil
+}
+
 // Extend moves an open hold's deadline.
 func (g *Gate) Extend(ctx context.Context, id string, ttl time.Duration) error {
 	in := struct {

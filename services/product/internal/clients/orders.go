@@ -22,6 +22,12 @@ func NewOrders(dapr Invoker) *Orders { return &Orders{dapr: dapr} }
 
 var _ inventory.Orders = (*Orders)(nil)
 
+// Cancel cancels an unpaid order for the admin whose token is forwarded.
+func (o *Orders) Cancel(ctx context.Context, orderID, effectID string) error {
+	return o.dapr.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodPost, Path: orderv1.PathCancel,
+		In: orderv1.CancelRequest{OrderID: orderID, EffectID: effectID}})
+}
+
 // Fence asks whether an order exists. After a "no" it can never be created.
 func (o *Orders) Fence(ctx context.Context, orderID string) (bool, error) {
 	var out orderv1.FenceAnswer

@@ -22,6 +22,8 @@ type Store interface {
 	StockSnapshot(ctx context.Context, productIDs, holdIDs []string) ([]Stock, map[string]bool, error)
 	// UnpaidUnits returns what unpaid orders of a shopper have reserved of these products, in the order of order ids.
 	UnpaidUnits(ctx context.Context, shopperID string, productIDs []string) ([]UnpaidUnits, error)
+	// UnpaidHolds returns reservations of unpaid orders that pass the filter, by order and product.
+	UnpaidHolds(ctx context.Context, f HoldFilter) ([]OpenHold, error)
 	// StockIDs pages through all products with stock, in id order.
 	StockIDs(ctx context.Context, after string, limit int) ([]string, error)
 }
@@ -81,6 +83,8 @@ type Gate interface {
 	Apply(ctx context.Context, items []Apply) error
 	Due(ctx context.Context, limit int) ([]Hold, error)
 	Extend(ctx context.Context, id string, ttl time.Duration) error
+	// Holds lists open holds of orders, except the first skip ones. Holds come and go meanwhile.
+	Holds(ctx context.Context, skip, limit int) ([]OpenHold, error)
 	// HeldProducts pages through the products with open holds; next is empty on the last page.
 	HeldProducts(ctx context.Context, cursor string, limit int) (ids []string, next string, err error)
 	Inspect(ctx context.Context, productIDs []string) ([]GateEntry, error)
@@ -94,6 +98,8 @@ type Gate interface {
 type Orders interface {
 	// Fence reports whether an order exists; if not, it can never be created afterwards.
 	Fence(ctx context.Context, orderID string) (exists bool, err error)
+	// Cancel cancels an unpaid order for the admin of ctx; effectID identifies the request and its repetitions.
+	Cancel(ctx context.Context, orderID, effectID string) error
 }
 
 // Feed is the order service's feed, from which product's inbox reads events that the broker did not deliver.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"daprmall.dev/services/kit/problem"
 )
 
 // Orders is an order service with some orders. It records which ids it was asked about: those are fenced.
@@ -12,6 +14,22 @@ type Orders struct {
 	Known map[string]bool
 	Asked []string
 	Err   error
+	// Cancelled is the effect id of the request that cancelled an order.
+	Cancelled map[string]string
+}
+
+// Cancel is inventory.Orders.
+func (o *Orders) Cancel(_ context.Context, id, effectID string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if by, done := o.Cancelled[id]; done && by != effectID {
+		return problem.New(problem.Conflict, "order_not_cancellable", "The order is cancelled.")
+	}
+	if o.Cancelled == nil {
+		o.Cancelled = map[string]string{}
+	}
+	o.Cancelled[id] = effectID
+	return nil
 }
 
 // Fence is inventory.Orders.

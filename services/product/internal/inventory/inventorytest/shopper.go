@@ -1,6 +1,11 @@
 package inventorytest
 
 import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"daprmall.dev/services/product/internal/inventory"
@@ -107,4 +112,27 @@ func (g *Gate) refuse(b inventory.Buyer, id string, lines []inventory.Line) inve
 		return short
 	}
 	return inventory.GateHold{}
+}
+
+// Holds is inventory.Gate.
+func (g *Gate) Holds(_ context.Context, skip, limit int) ([]inventory.OpenHold, error) {
+	leave, err := g.enter(checkLimit(limit))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	ids := slices.SortedFunc(
+		maps.Keys(g.due), func(a, b string) int { return cmp.Or(g.due[a].Compare(g.due[b]), cmp.Compare(a, b)) },
+	)
+	var holds []inventory.OpenHold
+	for _, id := range ids[min(skip, len(ids)):min(skip+limit, len(ids))] {
+		if strings.HasPrefix(id, inventory.AdjustmentPrefix) {
+			continue
+		}
+		for _, p := range slices.Sorted(maps.Keys(g.lines[id])) {
+			holds = append(holds, inventory.OpenHold{OrderID: id, ProductID: p, Quantity: g.lines[id][p],
+				ShopperID: g.products[p].shopperOf[id], Until: g.due[id].UTC()})
+		}
+	}
+	return holds, nil
 }
