@@ -195,3 +195,24 @@ func TestTheImportCommandReportsRefusedRows(t *testing.T) {
 		}
 	}
 }
+
+// Gateway and sidecars let files through that are as large as the contract says, and no larger ones.
+func TestFilesOfSixteenMiBAreTaken(t *testing.T) {
+	who, err := newSeller(t.Context(), newEmail())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for i := 0; b.Len() < 16<<20-10_200; i++ {
+		fmt.Fprintf(&b, "{\"sku\":\"L-%d\",\"name\":\"Long\",\"price\":1,\"description\":\"%s\"}\n", i,
+			strings.Repeat("x", 10_000))
+	}
+	r := finished(t, who, importFile(t, who, "application/jsonl", "?dry_run=true", []byte(b.String())))
+	if r.Totals.Rows < 1600 || r.Totals.Created != r.Totals.Rows {
+		t.Errorf("%d bytes: %+v", b.Len(), r)
+	}
+	large := do(t, who, http.MethodPost, "/v1/products/import", make([]byte, 16<<20+1), "Content-Type", "text/csv")
+	if wrong := refusal(large, http.StatusRequestEntityTooLarge); wrong != "" {
+		t.Error(wrong)
+	}
+}

@@ -105,9 +105,11 @@ func TestCSVFilesBecomeProducts(t *testing.T) {
 			[]string{`2 S-1 name="Tea" text="Green" category="Tea" price=5.5`}},
 		"Shopify's stock and alt texts": {"Handle,Title,Variant Inventory Tracker,Variant Inventory Qty,Variant Price," +
 			"Image Src,Image Alt Text,Option1 Value,Variant Image\n" +
-			"a,A,,0,1,/a.jpg,Front,Red,/r.jpg\na,,shopify,7,1,/b.jpg,Back,Blue,/b.jpg\n", "shopify", []string{
-			`2 a-red name="A – Red" pictures=[{/r.jpg } {/a.jpg Front} {/b.jpg Back}] price=1 stock=0 untracked`,
-			`3 a-blue name="A – Blue" pictures=[{/b.jpg Back} {/a.jpg Front}] price=1 stock=7`}},
+			"a,A,,0,1,/a.jpg,Front,Red,/r.jpg\na,,shopify,7,1,/b.jpg,Back,Blue,/b.jpg\nb,B,,2,1,,,,\nc,C,shopify,0,1,,,,\n",
+			"shopify", []string{
+				`2 a-red name="A – Red" pictures=[{/r.jpg } {/a.jpg Front} {/b.jpg Back}] price=1 stock=0 untracked`,
+				`3 a-blue name="A – Blue" pictures=[{/b.jpg Back} {/a.jpg Front}] price=1 stock=7`,
+				`4 b name="B" price=1 stock=2`, `5 c name="C" price=1 stock=0`}},
 		"WooCommerce's stock": {"SKU,Name,In stock?,Stock,Regular price\nA,A,1,,1\nB,B,0,,1\nC,C,1,4,1\nD,D,1,parent,1\n",
 			"woocommerce", []string{`2 A name="A" price=1 untracked`, `3 B name="B" price=1`, `4 C name="C" price=1 stock=4`,
 				`5 D name="D" price=1 [stock is that of the variable product: give each variation its own]`}},

@@ -13,8 +13,8 @@ var shopifyColumns = map[string][]string{
 	"handle":        {"handle", "url handle"},
 	"title":         {"title"},
 	"body":          {"body (html)", "body", "description"},
-	"type":          {"type", "product type"},
-	"category":      {"product category"},
+	"type":          {"type", "product type", "custom product type"},
+	"category":      {"product category", "standardized product type", "standard product type"},
 	"published":     {"published", "published on online store"},
 	"status":        {"status"},
 	"option1":       {"option1 value"},
@@ -65,8 +65,8 @@ func (s *shopify) read(r record) (done []catalog.ImportRow) {
 	if s.hidden {
 		fault(&row, "published", unpublished)
 	}
-	if r.columns.has("tracker") {
-		row.Params.TrackNew = new(r.text("tracker") != "")
+	if stock := r.text("stock"); r.columns.has("tracker") && (stock == "" || stock == "0") {
+		row.Params.TrackNew = new(r.text("tracker") != "") // Shopify writes 0 for what it does not count
 	}
 	s.variants, s.images = append(s.variants, row), append(s.images, r.text("variant image"))
 	if r.columns.has("image") || r.columns.has("variant image") {
