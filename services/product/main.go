@@ -49,6 +49,7 @@ func run(ctx context.Context) error {
 	a.Go(worker.Loop{Name: "imports", Log: a.Log, AtOnce: true, Wake: imports.Wake(), Retry: time.Second,
 		Every: worker.PauseWithJitter(2*time.Second, time.Second), Work: worker.Drain(imports.Step)}.Run)
 	a.Every("import purge", time.Hour, imports.Purge)
+	everyAtOnce(a, "categories", time.Minute, worker.Drain(productStore.IndexCategories))
 	everyAtOnce(a, "search index", time.Minute, worker.Drain(productStore.IndexAgain))
 	everyAtOnce(a, "archive", archive.Every, func(ctx context.Context) error {
 		return productStore.Archive(ctx,

@@ -49,6 +49,7 @@ p, anonymous, /v1/password-resets(/confirm)?, POST
 p, anonymous, /v1/email-verifications/confirm, POST
 p, anonymous, /\.well-known/jwks\.json, GET
 p, anonymous, /v1/products(/{id})?, GET
+p, anonymous, /v1/categories, GET
 p, customer, /v1/sessions, GET
 p, customer, /v1/sessions/(current|{id}), DELETE
 p, customer, /v1/email-verifications, POST

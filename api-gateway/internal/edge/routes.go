@@ -96,6 +96,7 @@ func Routes() []Route {
 
 		// catalogue: the service checks that sellers change only their own products
 		{Method: "GET", Path: "/v1/products", App: "product", Access: Anyone},
+		{Method: "GET", Path: "/v1/categories", App: "product", Access: Anyone},
 		{Method: "GET", Path: "/v1/products/{id}", App: "product", Access: Anyone},
 		{Method: "POST", Path: "/v1/products", App: "product", Access: Seller, Key: KeyOptional},
 		{Method: "GET", Path: "/v1/products/by-sku/{sku}", App: "product", Access: Seller},

@@ -33,6 +33,8 @@ var fails = []fail{
 		"UPDATE reservations SET from_stock = false WHERE order_id = 1", "C1", ruleEntries, Violation},
 	{"a reservation that took nothing from stock, reserved", "product",
 		"UPDATE reservations SET from_stock = false WHERE order_id = 2", "C1", ruleReserved, Violation},
+	{"a category counted wrongly", "product", "INSERT INTO category_counts VALUES ('Tea', 8, 2)", "C1", ruleCounts,
+		Violation},
 	{"an adjustment with a wrong delta", "product", "UPDATE adjustments SET delta = -2", "C1", ruleAdjusted, Violation},
 
 	{"paid without a payment", "payment", "DELETE FROM payments WHERE id = 11", "C2", rulePaid, Violation},

@@ -22,6 +22,7 @@ const (
 	ruleReserved  = "reserved = Σ open reservations"
 	ruleEntries   = "a reservation's ledger entries"
 	ruleAdjusted  = "an adjustment's ledger entry"
+	ruleCounts    = "a category's count = its products"
 	ruleBase      = "gate base = on_hand − reserved"
 	ruleHeld      = "gate held = Σ holds"
 	ruleHold      = "no hold without a live order"
@@ -73,6 +74,12 @@ func (f *facts) loadStock(ctx context.Context, r *serviceDB) error {
 				WHEN v.state = 'reserved' THEN (l.h, l.r, l.nr, l.nd, l.nl) = (0, v.quantity, 1, 0, 0)
 				WHEN v.state = 'deducted' THEN (l.h, l.r, l.nr, l.nd, l.nl) = (-v.quantity, 0, 1, 1, 0)
 				WHEN v.state = 'released' THEN l.nr IS NULL OR (l.h, l.r, l.nr, l.nd, l.nl) = (0, 0, 1, 0, 1) END, false)`},
+		{ruleCounts, `SELECT 'category ' || coalesce(c.category, p.category), format('of seller %s: counted %s, there are %s',
+				coalesce(c.seller_id, p.seller_id), c.products, p.n)
+			FROM (SELECT * FROM category_counts WHERE products <> 0) c
+			FULL JOIN (SELECT category, seller_id, count(*) AS n FROM products WHERE deleted_at IS NULL AND category <> ''
+				GROUP BY 1, 2) p USING (category, seller_id)
+			WHERE c.products IS DISTINCT FROM p.n`},
 		{ruleAdjusted, `SELECT 'adjustment ' || coalesce(a.id, l.adjustment_id),
 			format('asked for %s, the ledger has %s in %s entries', a.delta, l.h, l.n)
 			FROM all_adjustments a FULL JOIN (SELECT adjustment_id, sum(on_hand_delta) AS h, count(*) AS n FROM all_stock_ledger

@@ -335,3 +335,39 @@ func TestStockNeedNotBeTracked(t *testing.T) {
 		t.Errorf("adjust what is tracked: %+v", got)
 	}
 }
+
+func TestCategoriesArePaged(t *testing.T) {
+	d := open(t)
+	bearer := "Bearer " + d.token("5", "seller")
+	for _, category := range []string{"Home > Kitchen", "home/garden", "Tea"} {
+		made := d.ask("api-gateway", "POST", "/v1/products",
+			`{"name":"x","description":"","price":1,"stock":1,"category":"`+category+`"}`, "Authorization", bearer)
+		if made.status != 201 || strings.Contains(made.body["category"].(string), ">") {
+			t.Fatalf("%+v", made)
+		}
+	}
+	var paths []any
+	for token, pages := "", 0; pages < 3; pages++ {
+		got := d.ask("api-gateway", "GET", "/v1/categories?page_size=2"+token, "")
+		for _, item := range got.body["items"].([]any) {
+			c := item.(map[string]any)
+			paths = append(paths, c["path"], c["name"], c["products"])
+		}
+		next, more := got.body["next_page_token"].(string)
+		if more != (pages == 0) {
+			t.Errorf("page %d: %+v", pages, got)
+		}
+		if token = "&page_token=" + next; !more {
+			break
+		}
+	}
+	if want := "[Home Home 2 Home/garden garden 1 Home/Kitchen Kitchen 1 Tea Tea 1]"; fmt.Sprint(paths) != want {
+		t.Errorf("%v, want %s", paths, want)
+	}
+	for _, query := range []string{"page_size=0", "page_token=", "page_token=x", "page_token=AAAA", "q=tea",
+		"page_token=eyJjIjoiaG9tZSJ9"} {
+		if got := d.ask("api-gateway", "GET", "/v1/categories?"+query, ""); got.status != 422 {
+			t.Errorf("%s: %+v, want 422", query, got)
+		}
+	}
+}

@@ -38,6 +38,8 @@ func Routes(
 
 	// anyone: products for sale, found by words, category and price, page by page.
 	s.GET("/v1/products", gateway, server.Handle(h.list))
+	// anyone: the categories with products on sale, and how many, page by page.
+	s.GET("/v1/categories", gateway, server.Handle(h.categories))
 	// anyone: one product; 304 while the caller's ETag is still its version.
 	s.GET("/v1/products/:id", gateway, server.Handle(h.get))
 	// seller, admin: offers a product. With an Idempotency-Key a repeat offers no second one.

@@ -83,7 +83,6 @@ func (d CreateParams) image() *string {
 
 // Limits of a seller's input; openapi.yaml has the same.
 const (
-	maxCategory = 64
 	maxPrice    = 99_999_999_999
 	maxPerOrder = 999 // as many as a cart takes
 )
@@ -95,7 +94,7 @@ func New(id string, by Actor, d CreateParams, currency string, at time.Time) (*P
 	}
 	p := &Product{attributes: Attributes{
 		ID: id, SellerID: by.UserID, SKU: strings.TrimSpace(d.SKU), Name: strings.TrimSpace(d.Name),
-		Description: d.Description, Category: strings.TrimSpace(d.Category),
+		Description: d.Description, Category: categoryPath(d.Category),
 		Price: money.Of(d.Price, currency), Untracked: d.Tracked != nil && !*d.Tracked, Version: 1,
 		CreatedAt: at, UpdatedAt: at,
 	}}
@@ -168,7 +167,7 @@ func (p *Product) apply(c Change, at time.Time) (differs bool, err error) {
 	set(&next.attributes.SKU, c.SKU, strings.TrimSpace)
 	set(&next.attributes.Name, c.Name, strings.TrimSpace)
 	set(&next.attributes.Description, c.Description, nil)
-	set(&next.attributes.Category, c.Category, strings.TrimSpace)
+	set(&next.attributes.Category, c.Category, categoryPath)
 	if c.Price != nil {
 		next.attributes.Price.Amount = *c.Price
 	}
@@ -253,13 +252,12 @@ var (
 	skuRule         = text.Rule{Most: 100}
 	nameRule        = text.Rule{Required: true, Most: 200}
 	descriptionRule = text.Rule{Most: 10_000, Lines: true}
-	categoryRule    = text.Rule{Most: maxCategory}
 )
 
 func (p *Product) check() []problem.Field {
 	f := p.attributes
 	bad := slices.Concat(skuRule.Check("sku", f.SKU), nameRule.Check("name", f.Name),
-		descriptionRule.Check("description", f.Description), categoryRule.Check("category", f.Category))
+		descriptionRule.Check("description", f.Description), checkCategory(f.Category))
 	if f.Price.Amount < 0 || f.Price.Amount > maxPrice {
 		bad = append(bad, problem.Field{Field: "price", Message: "must be " +
 			money.Of(0, f.Price.Currency).Decimal() + " to " + money.Of(maxPrice, f.Price.Currency).Decimal() + " " +

@@ -50,13 +50,11 @@ type Page struct {
 // Normal returns the query with its defaults, or what is wrong field by field.
 func (q Query) Normal() (Query, error) {
 	var bad []problem.Field
-	q.Words, q.Category = strings.TrimSpace(q.Words), strings.TrimSpace(q.Category)
+	q.Words, q.Category = strings.TrimSpace(q.Words), categoryPath(q.Category)
 	if utf8.RuneCountInString(q.Words) > 200 || !utf8.ValidString(q.Words) {
 		bad = append(bad, problem.Field{Field: "q", Message: "must be text of at most 200 characters"})
 	}
-	if utf8.RuneCountInString(q.Category) > maxCategory || !utf8.ValidString(q.Category) {
-		bad = append(bad, problem.Field{Field: "category", Message: "must be text of at most 64 characters"})
-	}
+	bad = append(bad, checkCategory(q.Category)...)
 	if strings.ContainsRune(q.Words, 0) || strings.ContainsRune(q.Category, 0) {
 		bad = append(bad, problem.Field{Field: "q", Message: "must be valid text"})
 	}

@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"daprmall.dev/services/kit/idempotency/keyed"
@@ -46,6 +48,22 @@ func (s *Service) Search(ctx context.Context, q Query) (Page, error) {
 		return Page{}, err
 	}
 	return s.store.Search(ctx, q)
+}
+
+// Categories lists the categories with products on sale, by key, those after the key after ("" for the first).
+func (s *Service) Categories(ctx context.Context, after string, limit int) ([]Category, error) {
+	written, err := s.store.Categories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tree := CategoryTree(written)
+	from, found := slices.BinarySearchFunc(tree, after, func(c Category, key string) int {
+		return strings.Compare(c.Key, key)
+	})
+	if found {
+		from++
+	}
+	return tree[from:min(from+limit, len(tree))], nil
 }
 
 // Get returns one product that is for sale.

@@ -24,6 +24,8 @@ type Store interface {
 	Create(ctx context.Context, p *Product, first inventory.Entry) (View, error)
 	// List returns products by id.
 	List(ctx context.Context, f ListFilter) ([]View, error)
+	// Categories returns how many products are on sale in each writing of a category.
+	Categories(ctx context.Context) ([]WrittenCategory, error)
 	// SetSeller stores whether a seller's products are on sale. It asks that while it holds the seller's lock.
 	SetSeller(ctx context.Context, sellerID string, maySell func(context.Context) (bool, error)) error
 	// Change locks a product, lets f change it, and keeps it if f made another version. It refuses a sku that another

@@ -102,7 +102,7 @@ func TestCSVFilesBecomeProducts(t *testing.T) {
 				`3 b name="B" text="" category="" price=1 stock=1 [published ` + unpublished + `]`}},
 		"Shopify's newer names": {"\ufeffTitle,URL handle,Description,Type,Product category,SKU,Price,Inventory quantity\n" +
 			"Tea,tea,Green,,Food > Drinks > Tea,S-1,5.5,\n", "shopify",
-			[]string{`2 S-1 name="Tea" text="Green" category="Tea" price=5.5`}},
+			[]string{`2 S-1 name="Tea" text="Green" category="Food > Drinks > Tea" price=5.5`}},
 		"Shopify's stock and alt texts": {"Handle,Title,Variant Inventory Tracker,Variant Inventory Qty,Variant Price," +
 			"Image Src,Image Alt Text,Option1 Value,Variant Image\n" +
 			"a,A,,0,1,/a.jpg,Front,Red,/r.jpg\na,,shopify,7,1,/b.jpg,Back,Blue,/b.jpg\nb,B,,2,1,,,,\nc,C,shopify,0,1,,,,\n",
@@ -128,7 +128,7 @@ func TestCSVFilesBecomeProducts(t *testing.T) {
 		"WooCommerce": {woo +
 			`7,simple,W-1,Tea &amp; Pot,1,,"Line one\nLine two &lt;3",5,1,12.99,"Clothing > Tea\, loose, Sale",` +
 			`"https://a.example/1.jpg, https://a.example/2.jpg",` + "\n", "woocommerce", []string{
-			`2 W-1 name="Tea & Pot" text="Line one\nLine two <3" category="Tea, loose" ` +
+			`2 W-1 name="Tea & Pot" text="Line one\nLine two <3" category="Clothing > Tea, loose" ` +
 				`pictures=[{https://a.example/1.jpg } {https://a.example/2.jpg }] price=12.99 stock=5 max=1`}},
 		"WooCommerce, variations": {woo +
 			"1,variable,V,Hoodie,1,Short,,,0,,Hoodies,https://a.example/h.jpg,\n" +

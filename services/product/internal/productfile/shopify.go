@@ -102,7 +102,6 @@ func (s *shopify) begin(r record) {
 	if category := r.text("type"); category != "" {
 		s.first.Category = &category
 	} else if category := r.given("category"); category != nil {
-		*category = lastOf(*category)
 		s.first.Category = category
 	} else {
 		s.first.Category = r.given("type")
@@ -132,9 +131,4 @@ func slugs(texts []string) []string {
 		}), "-")
 	}
 	return out
-}
-
-// lastOf is the innermost part of a category's path.
-func lastOf(path string) string {
-	return strings.TrimSpace(path[strings.LastIndex(path, ">")+1:])
 }

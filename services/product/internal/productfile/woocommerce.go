@@ -100,7 +100,7 @@ func (w *woo) change(r record) catalog.Change {
 	if r.columns.has("categories") {
 		first := ""
 		if all := list(w.text(r, "categories")); len(all) > 0 {
-			first = html.UnescapeString(lastOf(all[0]))
+			first = html.UnescapeString(all[0])
 		}
 		c.Category = &first
 	}

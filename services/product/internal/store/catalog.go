@@ -142,6 +142,9 @@ func (s *Store) Create(ctx context.Context, p *catalog.Product, first inventory.
 	id, seller := args[0], args[1]
 	var view catalog.View
 	err = postgres.InTx(ctx, s.db, func(ctx context.Context, tx *gorm.DB) error {
+		if err := keepCategories(tx, f.Category); err != nil {
+			return err
+		}
 		res := tx.Exec("INSERT INTO products ("+insertColumns+") VALUES "+insertValues+" ON CONFLICT DO NOTHING", args...)
 		if res.Error != nil {
 			return fmt.Errorf("insert product: %w", res.Error)
@@ -193,6 +196,11 @@ func (s *Store) Change(ctx context.Context, id string, f func(*catalog.Product) 
 		view.Attributes = p.Attributes()
 		if view.Version == before.Version {
 			return nil
+		}
+		if view.Category != before.Category {
+			if err := keepCategories(tx, view.Category); err != nil {
+				return err
+			}
 		}
 		if view.Untracked != before.Untracked {
 			if err := s.setTracked(ctx, tx, view.Attributes); err != nil {

@@ -32,6 +32,11 @@ func (s *Store) Search(ctx context.Context, q catalog.Query) (catalog.Page, erro
 	if none {
 		return catalog.Page{}, nil
 	}
+	if q.Category != "" {
+		if known, err := s.inCategory(ctx, q.Category, &filter); err != nil || !known {
+			return catalog.Page{}, err
+		}
+	}
 	rows, err := s.page(ctx, q, filter, tsquery)
 	if err != nil {
 		return catalog.Page{}, fmt.Errorf("search products: %w", err)
@@ -75,9 +80,6 @@ type tsquery struct {
 func filters(q catalog.Query) (w where, t tsquery, none bool) {
 	// NOT IN and not NOT EXISTS: the few sellers are read once, and the order of the products still comes from an index.
 	w.and("p.deleted_at IS NULL AND p.seller_id NOT IN (SELECT seller_id FROM closed_sellers)")
-	if q.Category != "" {
-		w.and("p.category = ?", q.Category)
-	}
 	if q.MinPrice != nil {
 		w.and("p.price >= ?", *q.MinPrice)
 	}

@@ -190,6 +190,16 @@ func (w *importWork) products() (map[string]*catalog.Product, error) {
 // write stores the products, and returns the stock of the new ones. A row is pending again if somebody else has changed
 // its product, or given its sku to a product, a moment ago.
 func (w *importWork) write() ([]inventory.Stock, error) {
+	var categories []string
+	for _, c := range w.change {
+		categories = append(categories, c.to.Category)
+	}
+	for _, p := range w.create {
+		categories = append(categories, p.Attributes().Category)
+	}
+	if err := keepCategories(w.tx, categories...); err != nil {
+		return nil, err
+	}
 	for _, c := range w.change {
 		switch done, err := update(w.tx, c.to); {
 		case err != nil:

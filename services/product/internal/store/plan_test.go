@@ -20,7 +20,7 @@ func TestNoStatementReadsTheWholeLedger(t *testing.T) {
 	for _, sql := range []string{
 		`INSERT INTO products (id, seller_id, name, description, category, image_url, price, currency, version,
 				search, search_rules, search_version, created_at, updated_at)
-			SELECT i, 5, 'cup ' || i, repeat('It holds tea. ', 30), 'c' || i % 50, '', 100 + i, 'CNY', 1,
+			SELECT i, 5, 'cup ' || i, repeat('It holds tea. ', 30), 'c/' || i % 50, '', 100 + i, 'CNY', 1,
 				setweight(to_tsvector('pg_catalog.simple', 'cup ' || i), 'A'), 2, 1, now(), now()
 			FROM generate_series(1000, 999 + ?) i`,
 		`INSERT INTO stock SELECT i, 1000, 0, 1 FROM generate_series(1000, 999 + ?) i`,
@@ -59,6 +59,10 @@ func TestNoStatementReadsTheWholeLedger(t *testing.T) {
 	must(t, s.store.Lock(ctx, tea, "1001"))
 	_, err := s.store.IndexAgain(ctx)
 	must(t, err)
+	_, err = s.store.IndexCategories(ctx)
+	must(t, err)
+	_, err = s.store.Categories(ctx)
+	must(t, err)
 	_, err = s.store.List(ctx, catalog.ListFilter{SellerID: seller.UserID, After: "1500", Limit: 20})
 	must(t, err)
 	_, err = s.store.List(ctx, catalog.ListFilter{SellerID: seller.UserID, SKU: "T-1", Limit: 20})
@@ -91,7 +95,8 @@ func TestNoStatementReadsTheWholeLedger(t *testing.T) {
 		{Sort: catalog.Newest}, {Sort: catalog.Newest, After: &catalog.Cursor{ID: "3000"}},
 		{Sort: catalog.PriceUp}, {Sort: catalog.PriceUp, After: &catalog.Cursor{Price: 2000, ID: "1900"}},
 		{Sort: catalog.PriceDown, After: &catalog.Cursor{Price: 2000, ID: "1900"}},
-		{Sort: catalog.PriceUp, Category: "c7"}, {Sort: catalog.PriceUp, MinPrice: &low, MaxPrice: &high},
+		{Sort: catalog.PriceUp, Category: "c/7"}, {Sort: catalog.PriceUp, Category: "C/7"},
+		{Sort: catalog.Newest, Category: "c"}, {Sort: catalog.PriceUp, MinPrice: &low, MaxPrice: &high},
 		{Sort: catalog.Relevance, Words: "1234"},
 		{Sort: catalog.Relevance, Words: "1234", After: &catalog.Cursor{Rank: 0.1, ID: "1000"}},
 	} {
