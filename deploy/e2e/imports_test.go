@@ -216,3 +216,47 @@ func TestFilesOfSixteenMiBAreTaken(t *testing.T) {
 		t.Error(wrong)
 	}
 }
+
+// Refusals of skus and files that no other test provokes.
+func TestRefusalsOfSKUsAndFiles(t *testing.T) {
+	who, err := newSeller(t.Context(), newEmail())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tea := map[string]any{"name": "Refused tea", "description": "", "price": 100, "stock": 1}
+	a := do(t, who, http.MethodPut, "/v1/products/by-sku/T-1", tea)
+	plain := do(t, who, http.MethodPost, "/v1/products", tea)
+	var first, second apiclient.Product
+	if a.Into(&first) != nil || plain.Into(&second) != nil || a.Status != 201 || plain.Status != 201 {
+		t.Fatalf("%s, %s", a, plain)
+	}
+	withSKU := map[string]any{"sku": "T-1"}
+	for name, value := range tea {
+		withSKU[name] = value
+	}
+	running := importFile(t, who, "text/csv", "", shopifyFile(8000))
+	for _, c := range []struct {
+		method, path string
+		body         any
+		headers      []string
+		status       int
+		code         string
+	}{
+		{"POST", "/v1/products/import", []byte(`{"sku":"A"}`), []string{"Content-Type", "application/jsonl"}, 409,
+			"import_running"},
+		{"POST", "/v1/products/import", []byte("a"), []string{"Content-Type", "text/plain"}, 415, "unsupported_media_type"},
+		{"POST", "/v1/products", withSKU, nil, 409, "sku_taken"},
+		{"PATCH", "/v1/products/" + second.ID, map[string]any{"sku": "T-1"}, []string{"If-Match", `"1"`}, 409, "sku_taken"},
+		{"PUT", "/v1/products/by-sku/T-1", tea, []string{"If-Match", `"9"`}, 412, "precondition_failed"},
+		{"PUT", "/v1/products/by-sku/" + strings.Repeat("9", 500), tea, nil, 404, "not_found"},
+	} {
+		got := do(t, who, c.method, c.path, c.body, c.headers...)
+		if wrong := refusal(got, c.status); wrong != "" || got.Code() != c.code {
+			t.Errorf("%s %.40s: %s %s, want %s", c.method, c.path, got, wrong, c.code)
+		}
+		if c.code == "sku_taken" && !strings.Contains(string(got.Body), first.ID) {
+			t.Errorf("%s does not name product %s", got, first.ID)
+		}
+	}
+	finished(t, who, running)
+}
