@@ -1,10 +1,10 @@
 package edge
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"regexp"
@@ -88,7 +88,11 @@ func readBody(w http.ResponseWriter, r *http.Request, file *File) ([]byte, error
 		w.Header().Set("Connection", "close") // cheaper than reading the rest
 		return nil, errBodyTooLarge(limit)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var body bytes.Buffer
+	if file != nil { // growing step by step would need several times its size
+		body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
+	}
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	var beyond *http.MaxBytesError
 	switch {
 	case errors.As(err, &beyond):
@@ -96,7 +100,7 @@ func readBody(w http.ResponseWriter, r *http.Request, file *File) ([]byte, error
 	case err != nil:
 		w.Header().Set("Connection", "close")
 		return nil, problem.Wrap(err, problem.BadRequest, "bad_request", "The body did not arrive whole, or not in time.")
-	case len(body) == 0:
+	case body.Len() == 0:
 		return nil, nil
 	}
 	types := []string{"application/json"}
@@ -111,7 +115,7 @@ func readBody(w http.ResponseWriter, r *http.Request, file *File) ([]byte, error
 			return nil, errCompressed
 		}
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 // mediaType returns which of the types a Content-Type is, in UTF-8; "" for none.
