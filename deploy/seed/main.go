@@ -167,10 +167,13 @@ func fill(ctx context.Context, m running.Mall, visitor *apiclient.Client) error 
 }
 
 func offer(ctx context.Context, dealer *apiclient.Client, d demo) error {
+	pictures := []map[string]string{{"url": d.image(), "alt": d.name}}
+	for _, other := range morePictures[d.picture] {
+		pictures = append(pictures, map[string]string{"url": demo{picture: other}.image()})
+	}
 	return dealer.Want(ctx, http.StatusCreated, http.MethodPost, "/v1/products",
-		map[string]any{"name": d.name, "description": d.description,
-			"category": d.category, "image_url": d.image(), "price": d.price, "stock": d.stock}, nil, "Idempotency-Key",
-		"demo-"+d.picture)
+		map[string]any{"name": d.name, "description": d.description, "category": d.category, "pictures": pictures,
+			"price": d.price, "stock": d.stock}, nil, "Idempotency-Key", "demo-"+d.picture)
 }
 
 // firstAdmin signs the admin up and shows the mall's one-time secret, as an operator would.

@@ -28,6 +28,13 @@ func TestDemoProductsAreComplete(t *testing.T) {
 			t.Errorf("%s: Chinese %v, English %v, price %d, stock %d", d.name, chinese, english, d.price, d.stock)
 		}
 	}
+	for picture, others := range morePictures {
+		for _, p := range append(others, picture) {
+			if !pictures[p] {
+				t.Errorf("there is no picture %s", p)
+			}
+		}
+	}
 	if len(demos) < 40 || len(categories) < 6 {
 		t.Errorf("%d products in %d categories, want 40 in 6", len(demos), len(categories))
 	}
