@@ -71,6 +71,7 @@ var demos = []demo{
 	{"stationery", "fountain-pen", "钢笔 Fountain Pen", "Fine nib, takes cartridges. 细尖，可换墨囊。", 18900, 92},
 	{"stationery", "ink-bottle", "松烟墨汁 Pine Soot Ink", "250 ml, deep black. 二百五十毫升，乌黑。", 3600, 210},
 	{"stationery", "paper-lantern", "手工纸灯笼 Paper Lantern", "Folds flat, light bulb not included. 可折叠，不含灯泡。", 5900, 140},
-	{"books/picture books", "storybook", "山海经图画书 Picture Book of Mountains and Seas", "Sixty beasts nobody has seen. 六十种没人见过的异兽。",
+	{"books/picture books", "storybook", "山海经图画书 Picture Book of Mountains and Seas",
+		"Sixty beasts nobody has seen. 六十种没人见过的异兽。",
 		8800, 105},
 }

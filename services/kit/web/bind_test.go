@@ -48,3 +48,20 @@ func TestDecodeNamesAByteOrderMark(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A null is refused, except in a field of the object that may be removed.
+func TestOnlyNamedFieldsMayBeNull(t *testing.T) {
+	for body, ok := range map[string]bool{`{"most":null}`: true, `{"most":2,"sub":{}}`: true, `{"name":null}`: false,
+		`{"sub":{"most":null}}`: false, `{"most":[null]}`: false, `null`: false} {
+		var in struct {
+			Name string `json:"name"`
+			Most *int   `json:"most"`
+			Sub  struct {
+				Most *int `json:"most"`
+			} `json:"sub"`
+		}
+		if err := Decode([]byte(body), &in, "most"); (err == nil) != ok {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
