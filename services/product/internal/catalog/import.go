@@ -77,10 +77,24 @@ func (r *ImportRow) checkSKU(seen map[string]int) {
 	r.refuse(bad...)
 }
 
+// maxProblems and maxField bound what a report says of one row: files name fields as they like.
+const (
+	maxProblems = 20
+	maxField    = 100
+)
+
 // refuse adds problems, and says that the row is refused if it has any.
 func (r *ImportRow) refuse(bad ...problem.Field) {
-	if r.Problems = append(r.Problems, bad...); len(r.Problems) > 0 {
-		r.Outcome, r.Params = Refused, ImportParams{}
+	all := append(r.Problems, bad...)
+	if len(all) == 0 {
+		return
+	}
+	r.Outcome, r.Params, r.Problems = Refused, ImportParams{}, nil
+	for _, p := range all[:min(len(all), maxProblems)] {
+		if name := []rune(p.Field); len(name) > maxField {
+			p.Field = string(name[:maxField])
+		}
+		r.Problems = append(r.Problems, p)
 	}
 }
 

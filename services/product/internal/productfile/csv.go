@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"daprmall.dev/services/kit/problem"
@@ -51,6 +52,11 @@ func CSV(from io.Reader) (catalog.ImportFile, error) {
 		return catalog.ImportFile{}, err
 	case !utf8.ValidString(strings.Join(header, "")):
 		return catalog.ImportFile{}, badFile("must be UTF-8")
+	case len(header) > maxColumns:
+		return catalog.ImportFile{}, badFile("has more than 1000 columns")
+	}
+	for i, name := range header {
+		header[i] = columnName(name)
 	}
 	format, columns, d := dialectOf(header)
 	if d == nil {
@@ -59,6 +65,20 @@ func CSV(from io.Reader) (catalog.ImportFile, error) {
 	}
 	rows := csvRows{csv: r, header: header, columns: columns, dialect: d}
 	return catalog.ImportFile{Format: format, Ignored: columns.ignored(header), Next: rows.next}, nil
+}
+
+// maxColumns is how many columns a file may have. A shop with many fields of its own has some hundred.
+const maxColumns = 1000
+
+// columnName is a name as a report shows it: one line of at most 100 characters.
+func columnName(name string) string {
+	name = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) {
+			return -1
+		}
+		return c
+	}, name)
+	return string([]rune(name)[:min(utf8.RuneCountInString(name), 100)])
 }
 
 // maxHeader is the longest header row that is read, in bytes.

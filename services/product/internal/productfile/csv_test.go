@@ -148,6 +148,10 @@ func TestCSVFilesBecomeProducts(t *testing.T) {
 			t.Errorf("%s: %s\n%s\nwant %s\n%s", what, f.Format, strings.Join(got, "\n"), c.format, strings.Join(c.want, "\n"))
 		}
 	}
+	odd, _ := readAll(t, "SKU,Name,a\x00b\u202ec\x1b[31m,"+strings.Repeat("x", 200)+"\n")
+	if !slices.Equal(odd.Ignored, []string{"abc[31m", strings.Repeat("x", 100)}) {
+		t.Errorf("ignored: %q", odd.Ignored)
+	}
 	f, _ := readAll(t, shopify)
 	if !slices.Equal(f.Ignored, []string{"Vendor", "Option1 Name"}) {
 		t.Errorf("ignored: %q", f.Ignored)
@@ -156,7 +160,8 @@ func TestCSVFilesBecomeProducts(t *testing.T) {
 
 func TestOtherFilesAreRefused(t *testing.T) {
 	for text, says := range map[string]string{"": "is empty", "a,b\n1,2\n": "neither Shopify's", "Name;Price\n": "neither",
-		"\xff\xfeH\x00a\x00": "must be UTF-8", "\"Handle": "no header row"} {
+		"\xff\xfeH\x00a\x00": "must be UTF-8", "\"Handle": "no header row",
+		"Handle,Title" + strings.Repeat(",x", 1000): "more than 1000 columns"} {
 		if _, err := CSV(strings.NewReader(text)); problem.KindOf(err) != problem.Invalid ||
 			!strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v, want %q", text, err, says)
