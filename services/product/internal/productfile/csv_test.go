@@ -113,7 +113,8 @@ func TestCSVFilesBecomeProducts(t *testing.T) {
 		"WooCommerce's stock": {"SKU,Name,In stock?,Stock,Regular price\nA,A,1,,1\nB,B,0,,1\nC,C,1,4,1\nD,D,1,parent,1\n",
 			"woocommerce", []string{`2 A name="A" price=1 untracked`, `3 B name="B" price=1`, `4 C name="C" price=1 stock=4`,
 				`5 D name="D" price=1 [stock is that of the variable product: give each variation its own]`}},
-		"only prices": {"Handle;Variant SKU;Variant Price\ntea;S-1;1.234,50\n", "shopify", []string{"2 S-1 price=1.234,50"}},
+		"only prices": {"Handle;Variant SKU;Variant Price\ntea;'0017;1.234,50\n", "shopify",
+			[]string{"2 0017 price=1.234,50"}},
 		"line breaks in cells": {shopify +
 			"a,\"Tea\n\"\"pot\"\"\",\"one\ntwo\",,,,,,,X,1,1,,\nb,B,,,,,,,,Y,1,1,,\n", "shopify", []string{
 			`2 X name="Tea\n\"pot\"" text="one\ntwo" category="" price=1 stock=1`,

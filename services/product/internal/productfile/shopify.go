@@ -52,7 +52,8 @@ func (s *shopify) read(r record) (done []catalog.ImportRow) {
 	if more && r.text("sku") == "" && r.text("price") == "" && len(options) == 0 {
 		return done // the row has only a picture
 	}
-	row := catalog.ImportRow{Line: r.line, SKU: r.text("sku"), Params: s.first}
+	// an apostrophe keeps a spreadsheet from reading the sku as a number
+	row := catalog.ImportRow{Line: r.line, SKU: strings.TrimPrefix(r.text("sku"), "'"), Params: s.first}
 	if row.SKU == "" && handle != "" { // the same in every export, because handle and options are
 		row.SKU = strings.Join(append([]string{handle}, slugs(options)...), "-")
 	}
