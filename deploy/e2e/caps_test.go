@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -233,4 +234,48 @@ func TestAnOperatorReleasesWhatAShopperHolds(t *testing.T) {
 	if a := do(t, m.Client, http.MethodPost, path, why); a.Status != http.StatusForbidden {
 		t.Errorf("by the shopper: %s, want 403", a)
 	}
+}
+
+// withoutCaps switches the caps of a shopper off for the rest of a test that runs alone. It waits until that is
+// followed: checkout reads its settings every three seconds.
+func withoutCaps(t *testing.T) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	p := product(t, "Uncapped tea", 100, 1_000_000)
+	follow := func(want int) {
+		t.Helper()
+		err := eventually(ctx, waitFor, func() error {
+			me, err := visitor.SignUp(ctx, newEmail())
+			if err != nil {
+				return err
+			}
+			address, err := me.Address(ctx, "Shanghai")
+			if err != nil {
+				return err
+			}
+			var a apiclient.Answer
+			for range 2 {
+				if a, err = me.Buy(ctx, apiclient.Key(), address, apiclient.Line{ProductID: p.ID, Quantity: 999}); err != nil {
+					return err
+				}
+			}
+			if a.Status != want {
+				return errors.New(a.String())
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("the caps are not followed: %v", err)
+		}
+	}
+	mustMall(t, "config", "set", "checkout.max_open_orders", "0", "checkout.max_held_units", "0")
+	t.Cleanup(func() {
+		for _, key := range []string{"checkout.max_open_orders", "checkout.max_held_units"} {
+			if out, err := mall(ctx, "config", "unset", key); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		}
+		follow(http.StatusConflict)
+	})
+	follow(http.StatusCreated)
 }

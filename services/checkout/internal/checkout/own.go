@@ -24,21 +24,27 @@ type OwnHold struct {
 	Until     time.Time // when it ends, if the shopper does nothing
 }
 
-// maxShown is how many orders a refusal asks order about.
-const maxShown = 5
+// maxAsked is how many orders a refusal asks order about.
+const maxAsked = 5
 
-// heldByOwn refuses what would be there without the shopper's own orders. Product knows the orders of which it has
-// heard; order is asked about the others.
-func (s *Service) heldByOwn(ctx context.Context, held HoldResult) error {
-	asked := 0
+// heldByOwn refuses what would be there without the shopper's own orders. Order is asked about them, because product
+// hears of a new order, and of a paid one, only by events.
+func (s *Service) heldByOwn(ctx context.Context, r Record, held HoldResult) error {
+	var own []OwnHold
 	for i, o := range held.Own {
-		if o.Unpaid || asked == maxShown {
-			continue
+		if i < maxAsked {
+			switch unpaid, err := s.orders.AwaitsPayment(ctx, o.OrderID); {
+			case err == nil && !unpaid:
+				continue // paid, or cancelled: its stock is sold, or will be free
+			case err == nil:
+				o.Unpaid = true
+			}
 		}
-		asked++
-		if _, err := s.orders.Show(ctx, o.OrderID); err == nil {
-			held.Own[i].Unpaid = true
-		}
+		own = append(own, o)
+	}
+	held.Own = own
+	if !held.enoughWithout(r.Items) {
+		return soldOut(held)
 	}
 	e := problem.New(problem.Conflict, "held_by_your_order",
 		"What is left is in an unpaid order of yours. Pay that order (POST /v1/payments), or cancel it to order anew.")
@@ -60,6 +66,19 @@ func (s *Service) heldByOwn(ctx context.Context, held HoldResult) error {
 		e = e.With(problem.Field{Field: short.ProductID, Message: message})
 	}
 	return e
+}
+
+// enoughWithout reports whether the items would be there without the shopper's own orders.
+func (h HoldResult) enoughWithout(items []Item) bool {
+	for _, short := range h.Shortages {
+		own, _ := unitsOf(h.Own, short.ProductID)
+		for _, it := range items {
+			if it.ProductID == short.ProductID && it.Quantity > short.Available+own {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // tooManyHeld refuses more units of a product than a shopper may have in running checkouts and unpaid orders.

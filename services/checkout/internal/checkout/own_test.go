@@ -24,10 +24,15 @@ func TestRefusalsByOwnOrders(t *testing.T) {
 		"an unpaid order": {HoldResult{HeldByOwn: true, Own: []OwnHold{{"5", "7001", 2, true, soon}}},
 			"held_by_your_order", []string{"7001"}, "0 left, 2 in your order 7001", nil},
 		"an order of which product has not heard": {
-			HoldResult{HeldByOwn: true, Own: []OwnHold{{"5", "placed", 1, false, soon}}},
-			"held_by_your_order", []string{"placed"}, "1 in your order placed", nil},
-		"a running checkout": {HoldResult{HeldByOwn: true, Own: []OwnHold{{"5", "7002", 1, false, soon}}},
-			"held_by_your_order", nil, "1 in an order of yours that is being placed", nil},
+			HoldResult{HeldByOwn: true, Own: []OwnHold{{"5", "placed", 2, false, soon}}},
+			"held_by_your_order", []string{"placed"}, "2 in your order placed", nil},
+		"an order that was just paid": {HoldResult{HeldByOwn: true, Own: []OwnHold{{"5", "paid", 2, true, soon}}},
+			"sold_out", nil, "0 left", nil},
+		"a paid and an unpaid order, which is not enough": {HoldResult{HeldByOwn: true,
+			Own: []OwnHold{{"5", "paid", 1, true, soon}, {"5", "placed", 1, true, soon}}},
+			"sold_out", []string{"placed"}, "0 left", nil},
+		"a running checkout": {HoldResult{HeldByOwn: true, Own: []OwnHold{{"5", "7002", 2, false, soon}}},
+			"held_by_your_order", nil, "2 in an order of yours that is being placed", nil},
 		"too many units": {HoldResult{OverCap: true, Own: []OwnHold{{"5", "7002", 999, true, later},
 			{"5", "7001", 1, false, soon}, {"6", "7001", 1, true, soon}}},
 			"too_many_held_units", []string{"7001", "7002"}, "1000 are in unpaid orders of yours",
@@ -37,7 +42,7 @@ func TestRefusalsByOwnOrders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newFakePeers()
-			w.orders["placed"] = 100
+			w.orders["placed"], w.orders["paid"] = 100, 100
 			c.held.Shortages = []Shortage{{"5", 0}}
 			w.refuseHold = &c.held
 			_, err := newService(w).Run(t.Context(), rec(2), true)

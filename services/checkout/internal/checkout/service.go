@@ -63,6 +63,8 @@ type Orders interface {
 	Fence(ctx context.Context, orderID string) (bool, error)
 	// Show returns the user's own order.
 	Show(ctx context.Context, orderID string) (Order, error)
+	// AwaitsPayment reports whether the user's own order, which exists, is unpaid.
+	AwaitsPayment(ctx context.Context, orderID string) (bool, error)
 	ChangeAddress(ctx context.Context, orderID string, p PostalAddress) (Order, error)
 }
 
@@ -145,7 +147,7 @@ func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) 
 		why := soldOut(held)
 		switch {
 		case held.HeldByOwn:
-			why = s.heldByOwn(ctx, held)
+			why = s.heldByOwn(ctx, r, held)
 		case held.OverCap:
 			why = tooManyHeld(held, caps.HeldUnits)
 		case held.TooMany:

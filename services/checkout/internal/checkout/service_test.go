@@ -104,12 +104,16 @@ func (w *fakePeers) Fence(_ context.Context, id string) (bool, error) {
 	return exists, nil
 }
 
+func (w *fakePeers) AwaitsPayment(_ context.Context, id string) (bool, error) {
+	if _, exists := w.orders[id]; !exists {
+		return false, problem.NewNotFound("order")
+	}
+	return id != "paid", nil
+}
+
 func (w *fakePeers) Show(_ context.Context, id string) (Order, error) {
 	if w.cutAfterPlace != nil {
 		return nil, w.cutAfterPlace
-	}
-	if _, exists := w.orders[id]; !exists {
-		return nil, problem.NewNotFound("order")
 	}
 	return Order(fmt.Sprintf("order %s for %d", id, w.orders[id])), nil
 }

@@ -146,6 +146,14 @@ func (p Peers) Fence(ctx context.Context, orderID string) (bool, error) {
 	return answer.Exists, err
 }
 
+// AwaitsPayment implements checkout.Orders.
+func (p Peers) AwaitsPayment(ctx context.Context, orderID string) (bool, error) {
+	var o orderv1.Order
+	err := p.dapr.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodGet, Path: "/v1/orders/" + orderID,
+		Out: &o})
+	return o.Status == "awaiting_payment", err
+}
+
 // Show implements checkout.Orders.
 func (p Peers) Show(ctx context.Context, orderID string) (checkout.Order, error) {
 	return p.order(ctx, http.MethodGet, "/v1/orders/"+orderID, nil)
