@@ -74,6 +74,8 @@ func TestInvalidQueriesAreRefused(t *testing.T) {
 			"q":          {strings.Repeat("x", 201), "%00", "%ff"},
 			"category":   {strings.Repeat("x", 65), "%00", "%ff"},
 			"seller_id":  {"", "0", "-1", "x", "1 OR 1=1", "99999999999999999999"},
+			"product_id": {"", "0", "-1", "x", "1 OR 1=1", "99999999999999999999"},
+			"user_id":    {"", "0", "-1", "x", "1 OR 1=1", "99999999999999999999"},
 			"dry_run":    {"", "1", "yes"},
 			"outcome":    {"", "lost", "refused,created"},
 			"sku":        {"", strings.Repeat("x", 101), "%00", "%ff", "T-1"}, // the last without seller_id

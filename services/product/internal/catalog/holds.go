@@ -35,10 +35,14 @@ type PricedHold struct {
 // A refusal by the catalogue releases nothing: this may be the retry of a checkout whose order exists. Only checkout
 // knows whether it is one, and then asks order before it releases the hold.
 //
-// The query also reads what unpaid orders of the shopper have reserved.
+// The query also reads what unpaid orders of the shopper have reserved, if that is bounded.
 func (s *Service) Hold(ctx context.Context, r inventory.HoldRequest) (PricedHold, error) {
 	r.Lines = inventory.MergeLines(r.Lines)
-	priced, unpaid, err := s.price(ctx, r.ShopperID, r.Lines)
+	bounded := ""
+	if r.MaxUnits > 0 {
+		bounded = r.ShopperID
+	}
+	priced, unpaid, err := s.price(ctx, bounded, r.Lines)
 	if err != nil || priced.Status != inventory.Held {
 		return priced, err
 	}
