@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -10,8 +11,10 @@ import (
 
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/order/internal/order"
+	"daprmall.dev/services/order/internal/store"
 )
 
 func count(t *testing.T, db *gorm.DB, from string) (n int64) {
@@ -140,5 +143,42 @@ func TestWhatFreesASlot(t *testing.T) {
 	place("too_many_open_orders")
 	if n := count(t, db, "orders WHERE status = 'awaiting_payment' AND open_slot IN (1, 2)"); n != 2 {
 		t.Errorf("%d open orders with a slot of the cap, want 2", n)
+	}
+}
+
+// A connection plans the statement of a new order once, perhaps while there are hardly any orders. That plan must not
+// read the open orders of all shoppers later, when there are many.
+func TestAnEarlyPlanReadsOnlyTheShoppersOrders(t *testing.T) {
+	db, orders := openWith(t, time.Hour, 0)
+	err := postgres.InTx(t.Context(), db, func(ctx context.Context, tx *gorm.DB) error {
+		run := func(statements ...string) (err error) {
+			for _, sql := range statements {
+				err = errors.Join(err, tx.Exec(sql).Error)
+			}
+			return err
+		}
+		if err := run("SET LOCAL plan_cache_mode = force_generic_plan",
+			`PREPARE count_open (bigint, bigint) AS WITH cap AS MATERIALIZED (SELECT $1 AS most, $2 AS shopper) SELECT `+
+				store.CountOpen, "EXECUTE count_open (50, 7)"); err != nil {
+			return err
+		}
+		if _, err := orders.Place(ctx, draft("1", "7")); err != nil {
+			return err
+		}
+		if err := run(`INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object('id', 1000 + n, 'user_id',
+				1000 + n, 'open_slot', n % 50))).* FROM orders o, generate_series(1, 3000) n`,
+			"EXECUTE count_open (50, 7)", "DEALLOCATE count_open"); err != nil {
+			return err
+		}
+		var read int
+		err := tx.Raw("SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = " +
+			"'orders'").Scan(&read).Error
+		if read > 10 {
+			t.Errorf("%d orders were read to count those of one shopper", read)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -11,3 +11,6 @@ func MoveAll(tx *gorm.DB) error {
 	_, err := orderArchive.MoveBatch(tx, math.MaxInt64)
 	return err
 }
+
+// CountOpen is the part of a statement that counts a shopper's unpaid orders.
+const CountOpen = countOpen

@@ -3,8 +3,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -66,7 +68,7 @@ func (s *Store) Create(ctx context.Context, id order.ID, maxOpen int64,
 	case res.Claimed && !res.Fenced:
 		return o, nil
 	case res.Claimed:
-		return nil, order.TooManyOpenError{Open: res.Open, Most: maxOpen, Oldest: res.Oldest.UTC(), Now: now}
+		return nil, order.TooManyOpenError{Open: res.Open, Most: maxOpen, Oldest: res.Oldest.Time.UTC(), Now: now}
 	}
 	found, err := s.Find(ctx, id)
 	if problem.KindOf(err) == problem.NotFound {
@@ -79,12 +81,13 @@ func (s *Store) Create(ctx context.Context, id order.ID, maxOpen int64,
 // earlier run of the same checkout may have been refused for it.
 func (s *Store) whyFenced(ctx context.Context, userID string, maxOpen int64, now time.Time) error {
 	var res inserted
-	err := postgres.DB(ctx, s.db).Raw("SELECT "+countOpen, userID, maxOpen).Scan(&res).Error
+	err := postgres.DB(ctx, s.db).Raw("WITH cap AS (SELECT ?::bigint AS most, ?::bigint AS shopper) SELECT "+countOpen,
+		maxOpen, userID).Scan(&res).Error
 	if err != nil {
 		return fmt.Errorf("count open orders: %w", err)
 	}
 	if maxOpen > 0 && res.Open >= maxOpen {
-		return order.TooManyOpenError{Open: res.Open, Most: maxOpen, Oldest: res.Oldest.UTC(), Now: now}
+		return order.TooManyOpenError{Open: res.Open, Most: maxOpen, Oldest: res.Oldest.Time.UTC(), Now: now}
 	}
 	return problem.New(problem.Conflict, "checkout_expired",
 		"The checkout took too long and its stock was released. Try again with a new Idempotency-Key.")
@@ -92,15 +95,17 @@ func (s *Store) whyFenced(ctx context.Context, userID string, maxOpen int64, now
 
 // countOpen counts a shopper's unpaid orders, with the earliest time at which one is due.
 const countOpen = `count(*) AS open, min(payment_due_at) AS oldest FROM orders
-	WHERE user_id = ?::bigint AND status = 'awaiting_payment' AND ?::bigint > 0`
+	WHERE user_id = (SELECT shopper FROM cap) AND status = 'awaiting_payment' AND (SELECT most FROM cap) > 0`
 
 // insertOrder names its columns, because a newer version that runs beside this one may have added some.
 //
 // slot is a free one of the shopper, by chance, so that orders placed at the same time rarely want the same: the second
 // of two would fail by the unique index. An order without a slot under a cap is not placed, and its id is fenced:
 // checkout releases its stock, so that another run must not place it.
-const insertOrder = `WITH cap AS (
-		SELECT ?::bigint AS most
+//
+// The arguments are in cap, so that no plan depends on them: PostgreSQL then plans the statement once per connection.
+const insertOrder = `WITH cap AS MATERIALIZED (
+		SELECT ?::bigint AS most, ?::bigint AS shopper
 	), mine AS (
 		SELECT coalesce(array_agg(open_slot) FILTER (WHERE open_slot IS NOT NULL), '{}') AS taken,
 			1 + floor(random() * (SELECT most FROM cap))::bigint AS guess, ` + countOpen + `
@@ -138,7 +143,7 @@ type inserted struct {
 	Claimed bool // the id was new
 	Fenced  bool // and there is no order, because the shopper has too many open ones
 	Open    int64
-	Oldest  time.Time // when the first of them is due
+	Oldest  sql.NullTime // when the first of them is due
 }
 
 // insert writes a new order with its lines, history and event, unless the id is taken or the shopper has maxOpen unpaid
@@ -154,9 +159,11 @@ func (s *Store) insert(ctx context.Context, snap order.Snapshot, events []order.
 	if err != nil {
 		return inserted{}, err
 	}
-	args := append([]any{maxOpen, snap.UserID, maxOpen, string(snap.ID)}, append(parts, rows)...)
+	args := append([]any{maxOpen, snap.UserID, string(snap.ID)}, append(parts, rows)...)
 	var res inserted
-	if err := postgres.DB(ctx, s.db).Raw(insertOrder, args...).Scan(&res).Error; err != nil {
+	// GORM's Scan into a struct would cost as much as the statement itself.
+	err = postgres.DB(ctx, s.db).Raw(insertOrder, args...).Row().Scan(&res.Claimed, &res.Fenced, &res.Open, &res.Oldest)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return inserted{}, err
 	}
 	if res.Claimed && !res.Fenced {
