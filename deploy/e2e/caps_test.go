@@ -46,7 +46,9 @@ func TestOneShopperHasFewUnpaidOrders(t *testing.T) {
 			defer mu.Unlock()
 			if err == nil && a.Status == http.StatusCreated {
 				var o apiclient.Order
-				err = a.Into(&o)
+				if err := a.Into(&o); err != nil {
+					t.Error(err)
+				}
 				placed = append(placed, o)
 				return
 			}
