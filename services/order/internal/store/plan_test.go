@@ -11,6 +11,7 @@ import (
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
+	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/order/internal/order"
 	"daprmall.dev/services/order/internal/store"
 )
@@ -82,6 +83,15 @@ func TestNoStatementReadsAllOrders(t *testing.T) {
 				return err
 			}
 			return orders.MarkRefunded(ctx, "101", "9101")
+		},
+		"place under a cap": func() error {
+			for _, id := range []string{"110", "111", "111"} { // the second is refused, also when it is repeated
+				_, err := orders.Place(ctx, capped(id, "9", 1))
+				if id == "110" && err != nil || id == "111" && problem.CodeOf(err) != "too_many_open_orders" {
+					return fmt.Errorf("place %s: %w", id, err)
+				}
+			}
+			return nil
 		},
 		"fence":     func() error { _, err := orders.Fence(ctx, "102"); return err },
 		"deadlines": func() error { _, err := orders.CancelDue(ctx); return err },

@@ -77,6 +77,16 @@ func TestNoStatementReadsTheWholeLedger(t *testing.T) {
 	must(t, err)
 	_, err = s.store.Views(ctx, []string{"1001", "1002", "1003"})
 	must(t, err)
+	_, _, err = s.store.ViewsFor(ctx, "42", []string{"1001", "1002", "1003"})
+	must(t, err)
+	_, err = s.store.UnpaidUnits(ctx, "42", []string{"1001", "1002"})
+	must(t, err)
+	for _, f := range []inventory.HoldFilter{{}, {OrderID: "20001"}, {ProductID: "1001"}, {ShopperID: "42"},
+		{AfterOrder: "20001", AfterProduct: "1001"}} {
+		f.Limit = 20
+		_, err = s.store.UnpaidHolds(ctx, f)
+		must(t, err)
+	}
 	_, err = s.store.Change(ctx, "1004", func(*catalog.Product) error { return nil })
 	must(t, err)
 	holds := []string{"adj-50"}
