@@ -78,6 +78,7 @@ type Service struct {
 	orders    Orders
 	shipping  func() Shipping
 	caps      func() Caps
+	turns     turns
 	currency  func() string
 	log       *slog.Logger
 }
@@ -138,6 +139,12 @@ const surelyAloneFor = 15 * time.Second
 // run may still have placed the order: see refuse.
 func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) {
 	began := time.Now()
+	done, err := s.turns.take(ctx, r.UserID)
+	if err != nil {
+		return nil, problem.Wrap(err, problem.Unavailable, "unavailable", "You have too many checkouts at once.").
+			After(time.Second)
+	}
+	defer done()
 	caps := s.caps()
 	held, err := s.stock.Hold(ctx, r.OrderID, r.Items, caps.HeldUnits)
 	if err != nil {
