@@ -87,7 +87,16 @@ func importFile(ctx context.Context, o importOptions, path string, out io.Writer
 			return fmt.Errorf("the import goes on without this command; its report is at %s", report)
 		case <-time.After(500 * time.Millisecond):
 		}
-		if err := c.Want(ctx, http.StatusOK, http.MethodGet, report+"?page_size=1", nil, &r); err != nil {
+		a, err := c.Do(ctx, http.MethodGet, report+"?page_size=1", nil)
+		switch {
+		case err == nil && a.Status == http.StatusOK:
+			err = a.Into(&r)
+		case err == nil && a.Status < http.StatusInternalServerError && a.Status != http.StatusTooManyRequests:
+			err = fmt.Errorf("GET %s: %s", report, a)
+		case err == nil: // the mall is busy, or a service restarts: the import goes on
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
