@@ -87,6 +87,7 @@ func run(ctx context.Context) error {
 			Streams:   limit.NewShares(cfg.maxInFlight),
 			Answers:   limit.NewAnswers(),
 		},
+		Shared:  edge.NewShared(cfg.keepFor),
 		Metrics: metrics, TrustedProxies: cfg.proxies, MissingSettings: live.Missing, OpenAPI: openAPI, OpenAPIJSON: contract,
 		Pictures: shown,
 		Checks: []web.Check{
@@ -102,6 +103,8 @@ func run(ctx context.Context) error {
 	metrics.Gauge("mall_settings_lost", "Settings that the configuration store has lost: their last good values are used.",
 		func() float64 { return float64(live.Lost()) })
 	metrics.Register(config.Metrics(live))
+	metrics.Gauge("mall_gateway_shared_answers_bytes", "Size of the answers that are kept for everybody.",
+		func() float64 { return float64(deps.Shared.Bytes()) })
 	metrics.Gauge("mall_gateway_in_flight", "Requests being served.",
 		func() float64 { return float64(deps.Limits.Admission.InFlight()) })
 

@@ -24,6 +24,7 @@ type settings struct {
 	declined    func() limit.RateLimit // gateway.rate.declined: declined cards of a user
 	declinedAt  func() limit.RateLimit // gateway.rate.declined_address: declined cards from an address
 	proxies     func() []netip.Prefix  // gateway.trusted_proxies: networks whose X-Forwarded-For is trusted
+	keepFor     func() time.Duration   // gateway.keep_for: how long answers for everybody are good
 	maxInFlight func() int64           // gateway.max_in_flight: beyond it requests get 503 at once
 }
 
@@ -49,6 +50,7 @@ func declareSettings(live *config.Live, policyRefused func()) (settings, error) 
 		declined:    config.Of(live, keys.RateDeclined),
 		declinedAt:  config.Of(live, keys.RateDeclinedAt),
 		proxies:     config.Setting(live, keys.TrustedProxies.Name, nil, edge.ParseProxies, config.Required),
+		keepFor:     config.Of(live, keys.KeepFor),
 		maxInFlight: config.Of(live, keys.MaxInFlight),
 	}, nil
 }

@@ -55,14 +55,14 @@ func run(ctx context.Context, url string, who mall.Credentials) error {
 	if err != nil {
 		return err
 	}
-	products, _ := found.(*mall.ProductList)
+	products, _ := found.(*mall.ProductListHeaders)
 	addresses, _ := kept.(*mall.AddressList)
-	if products == nil || addresses == nil || len(products.Items) == 0 || len(addresses.Items) == 0 {
+	if products == nil || addresses == nil || len(products.Response.Items) == 0 || len(addresses.Items) == 0 {
 		return errors.New("nothing to buy, or nowhere to send it")
 	}
 	placed, err := client.CheckOut(ctx, &mall.CheckoutRequest{
 		AddressID: addresses.Items[0].ID,
-		Items:     []mall.CheckoutLine{{ProductID: products.Items[0].ID, Quantity: 1}},
+		Items:     []mall.CheckoutLine{{ProductID: products.Response.Items[0].ID, Quantity: 1}},
 	}, mall.CheckOutParams{IdempotencyKey: rand.Text()})
 	if err != nil {
 		return err

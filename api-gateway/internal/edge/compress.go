@@ -46,12 +46,7 @@ func holdsSecrets(route Route) bool { return route.App == "auth" || route.App ==
 // compress returns the body in the coding that the client likes best, and sets the headers that describe it. The ETag
 // stays: it names the version of the object, which clients send back with If-Match.
 func compress(h http.Header, r *http.Request, body []byte) []byte {
-	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
-	if len(body) < leastCompressed || !slices.Contains(compressible, media) {
-		return body
-	}
-	h.Add("Vary", "Accept-Encoding")
-	c := chooseCoding(r.Header.Values("Accept-Encoding"))
+	c := negotiate(h, r, len(body))
 	if c == nil {
 		return body
 	}
@@ -61,6 +56,16 @@ func compress(h http.Header, r *http.Request, body []byte) []byte {
 	}
 	h.Set("Content-Encoding", c.name)
 	return smaller
+}
+
+// negotiate returns the coding for a body that the headers describe, nil for none, and says what it depends on.
+func negotiate(h http.Header, r *http.Request, size int) *coding {
+	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	if size < leastCompressed || !slices.Contains(compressible, media) {
+		return nil
+	}
+	h.Add("Vary", "Accept-Encoding")
+	return chooseCoding(r.Header.Values("Accept-Encoding"))
 }
 
 // chooseCoding returns the coding with the greatest weight in Accept-Encoding (RFC 9110, section 12.5.3), nil for none.

@@ -54,6 +54,7 @@ type Deps struct {
 	Guard           Guard
 	Proxy           *Proxy
 	Limits          Limits
+	Shared          *Shared
 	Metrics         *Metrics
 	TrustedProxies  func() []netip.Prefix // whose X-Forwarded-For is trusted
 	MissingSettings func() []string       // settings that are not known
@@ -130,6 +131,12 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 	}
 	if err := checkQuery(r.URL.RawQuery); err != nil {
 		return err
+	}
+	if route.Shared && g.Shared.KeepFor() > 0 && !g.wantsFresh(r) {
+		return g.serveShared(c, request)
+	}
+	if route.Method != http.MethodGet {
+		request.told = g.forget
 	}
 	key, err := idempotencyKey(route.Key, r.Header)
 	if err != nil {

@@ -39,6 +39,7 @@ type mall struct {
 	limits   limit.Script
 	proxies  []netip.Prefix
 	inFlight int64
+	keepFor  time.Duration
 	admitted *limit.Admission
 	counts   *edge.Metrics
 	revoked  []authv1.Revocation
@@ -125,6 +126,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 			Streams:    limit.NewShares(func() int64 { return m.inFlight }),
 			Answers:    limit.NewAnswers(),
 		},
+		Shared:  edge.NewShared(func() time.Duration { return m.keepFor }),
 		Metrics: metrics, TrustedProxies: func() []netip.Prefix { return m.proxies },
 		MissingSettings: func() []string { return m.missing },
 		OpenAPI:         []byte("openapi: 3.1.0\n"), OpenAPIJSON: []byte(`{"openapi":"3.1.0"}`),

@@ -24,6 +24,7 @@ type Metrics struct {
 	policyRefused prometheus.Counter
 	unreadCut     prometheus.Counter
 	declined      prometheus.Counter
+	shared        *prometheus.CounterVec
 }
 
 // NewMetrics makes a registry of its own, so that a process can have two gateways (tests do).
@@ -46,6 +47,11 @@ func NewMetrics() *Metrics {
 		declined: f.NewCounter(prometheus.CounterOpts{
 			Name: "mall_gateway_declined_cards_total", Help: "Payments whose card was declined.",
 		}),
+		shared: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "mall_gateway_shared_answers_total",
+			Help: "Answers that are the same for everybody, by where they came from: kept, fetched, or stale because the " +
+				"service did not answer.",
+		}, []string{"from"}),
 		unreadCut: f.NewCounter(prometheus.CounterOpts{
 			Name: "mall_gateway_unread_answers_cut_total",
 			Help: "Answers cut off because their client had too many that it did not read.",

@@ -68,6 +68,7 @@ type call struct {
 	header http.Header // set by the route's rules; forwarded headers are added
 	slot   *slot
 	stream func() (leave func(), err error) // admits one more event stream of the client
+	told   func(call, answer)               // is told the answer of a write before the client is; nil for a read
 }
 
 // slot is a request's share of gateway.max_in_flight. Forward takes it over, and then gives it back when the sidecar
@@ -108,11 +109,11 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 	leave := c.slot.take()
 	answered := make(chan answer)
 	go func() {
-		a := p.ask(req, c)
-		if sidecar.NeverHandled(a.status, a.body) {
-			a = p.ask(repeat(req), c)
-		}
+		a := p.askTwice(req, c)
 		report(a.failed())
+		if c.told != nil {
+			c.told(c, a)
+		}
 		leave()
 		select {
 		case answered <- a:
@@ -128,6 +129,30 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 	case a := <-answered:
 		return a.write(w, r, c)
 	}
+}
+
+// fetch sends the call and returns the service's answer.
+func (p *Proxy) fetch(r *http.Request, c call) answer {
+	req, err := p.request(r.Context(), r, c)
+	if err != nil {
+		return answer{err: err}
+	}
+	report, err := p.breakers.Allow(c.route.App, c.route.Method+" "+c.route.Path)
+	if err != nil {
+		return answer{err: err}
+	}
+	a := p.askTwice(req, c)
+	report(a.failed())
+	return a
+}
+
+// askTwice asks again if the service has not seen the request.
+func (p *Proxy) askTwice(req *http.Request, c call) answer {
+	a := p.ask(req, c)
+	if sidecar.NeverHandled(a.status, a.body) {
+		a = p.ask(repeat(req), c)
+	}
+	return a
 }
 
 // repeat is the same request with its body from the start.
@@ -226,11 +251,7 @@ func (a answer) write(w http.ResponseWriter, r *http.Request, c call) error {
 		}
 		defer leave()
 	}
-	for _, name := range returned {
-		if v := a.header.Values(name); len(v) > 0 {
-			w.Header()[name] = v
-		}
-	}
+	a.describe(w.Header())
 	if a.stream != nil {
 		w.Header().Del("Content-Length")
 		w.WriteHeader(a.status)
@@ -240,12 +261,26 @@ func (a answer) write(w http.ResponseWriter, r *http.Request, c call) error {
 	if !holdsSecrets(c.route) {
 		body = compress(w.Header(), r, body)
 	}
+	return writeBody(w, r, a.status, body)
+}
+
+// describe sets the headers that are returned.
+func (a answer) describe(h http.Header) {
+	for _, name := range returned {
+		if v := a.header.Values(name); len(v) > 0 {
+			h[name] = v
+		}
+	}
+}
+
+// writeBody sends a whole body.
+func writeBody(w http.ResponseWriter, r *http.Request, status int, body []byte) error {
 	if len(body) == 0 {
-		w.WriteHeader(a.status)
+		w.WriteHeader(status)
 		return nil
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(a.status)
+	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return nil
 	}

@@ -49,6 +49,7 @@ type Route struct {
 	Key          KeyRule
 	Rate         RateClass
 	Headers      []string // request headers that are forwarded besides the usual ones
+	Shared       bool     // the answer is the same for everybody, and kept for a moment
 	File         *File    // set if the body is not JSON
 }
 
@@ -95,9 +96,9 @@ func Routes() []Route {
 		{Method: "GET", Path: "/.well-known/jwks.json", App: "auth", Access: Anyone},
 
 		// catalogue: the service checks that sellers change only their own products
-		{Method: "GET", Path: "/v1/products", App: "product", Access: Anyone},
-		{Method: "GET", Path: "/v1/categories", App: "product", Access: Anyone},
-		{Method: "GET", Path: "/v1/products/{id}", App: "product", Access: Anyone},
+		{Method: "GET", Path: "/v1/products", App: "product", Access: Anyone, Shared: true},
+		{Method: "GET", Path: "/v1/categories", App: "product", Access: Anyone, Shared: true},
+		{Method: "GET", Path: "/v1/products/{id}", App: "product", Access: Anyone, Shared: true},
 		{Method: "POST", Path: "/v1/products", App: "product", Access: Seller, Key: KeyOptional},
 		{Method: "GET", Path: "/v1/products/by-sku/{sku}", App: "product", Access: Seller},
 		{Method: "PUT", Path: "/v1/products/by-sku/{sku}", App: "product", Access: Seller},
@@ -115,8 +116,8 @@ func Routes() []Route {
 		{Method: "DELETE", Path: "/v1/cart/items/{product_id}", App: "cart", Access: Customer},
 
 		// checkout
-		{Method: "GET", Path: "/v1/countries/{code}", App: "checkout", Access: Anyone},
-		{Method: "GET", Path: "/v1/currency", App: "checkout", Access: Anyone},
+		{Method: "GET", Path: "/v1/countries/{code}", App: "checkout", Access: Anyone, Shared: true},
+		{Method: "GET", Path: "/v1/currency", App: "checkout", Access: Anyone, Shared: true},
 		{Method: "GET", Path: "/v1/addresses", App: "checkout", Access: Customer},
 		{Method: "POST", Path: "/v1/addresses", App: "checkout", Access: Customer, Key: KeyOptional},
 		{Method: "GET", Path: "/v1/addresses/{id}", App: "checkout", Access: Customer},
