@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +28,9 @@ type result struct {
 	Machine    float64            `json:"machine_core_ms_per_success"`
 	Mall       float64            `json:"mall_core_ms_per_success"`
 	Generator  float64            `json:"generator_core_ms_per_success"`
+	Hops       float64            `json:"hops,omitempty"`     // the rate of the scenario hop in this run, in parts of this rate
+	CPUHops    float64            `json:"cpu_hops,omitempty"` // the mall's CPU time per success, in parts of a hop's
+	Others     float64            `json:"others_share"`       // of all cores' time, what neither the mall nor the generator took
 	Parts      map[string]float64 `json:"core_ms_per_success_by_process"`
 	Deliveries int                `json:"event_deliveries"`
 	Drained    float64            `json:"drained_after_seconds"`
@@ -108,6 +112,7 @@ func (l *load) run(ctx context.Context, sc scenario, n int) (result, error) {
 	r.PerSecond = per / r.Seconds
 	slices.Sort(took)
 	r.P50, r.P95, r.P99 = quantile(took, .5), quantile(took, .95), quantile(took, .99)
+	r.Others = cost.others() / (1000 * time.Since(began).Seconds() * float64(runtime.NumCPU()))
 	r.Machine, r.Mall, r.Generator = cost.machine/per, cost.mall()/per, cost.self/per
 	for name, ms := range cost.parts {
 		r.Parts[name] = ms / per
@@ -131,8 +136,29 @@ func quantile(sorted []time.Duration, q float64) float64 {
 	return float64(sorted[i].Microseconds()) / 1000
 }
 
-const head = "  scenario    shoppers     ok/s    p50 ms   p95 ms   p99 ms   core-ms per success: machine    mall  " +
-	"generator   events drained after"
+// quiet is the share of the machine that others may take in a run whose figures mean something.
+const quiet = 0.10
+
+// inHops compares with the scenario hop of the same run and number of shoppers, if there was one.
+func (r *result) inHops(hop result) {
+	if hop.PerSecond > 0 && r.PerSecond > 0 {
+		r.Hops = hop.PerSecond / r.PerSecond
+	}
+	if hop.Mall > 0 {
+		r.CPUHops = r.Mall / hop.Mall
+	}
+}
+
+const head = "  scenario    shoppers     ok/s   hops    p50 ms   p95 ms   p99 ms   core-ms per success: machine    mall  " +
+	"generator  in hops   events drained after"
+
+// hops writes a number of hops, - if it is not known.
+func hops(n float64) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", n)
+}
 
 func (r result) line() string {
 	events := ""
@@ -142,9 +168,11 @@ func (r result) line() string {
 	if r.Undrained > 0 {
 		events += fmt.Sprintf(", %d NOT", r.Undrained)
 	}
-	s := fmt.Sprintf("  %-11s %8d %8.0f  %8.1f %8.1f %8.1f %30.2f %7.2f %10.2f   %s", r.Scenario, r.Shoppers, r.PerSecond,
-		r.P50, r.P95, r.P99,
-		r.Machine, r.Mall, r.Generator, events)
+	s := fmt.Sprintf("  %-11s %8d %8.0f %6s  %8.1f %8.1f %8.1f %30.2f %7.2f %10.2f %8s   %s", r.Scenario, r.Shoppers,
+		r.PerSecond, hops(r.Hops), r.P50, r.P95, r.P99, r.Machine, r.Mall, r.Generator, hops(r.CPUHops), events)
+	if r.Others > quiet {
+		s += fmt.Sprintf("\n      not quiet: other processes took %.0f%% of this machine", 100*r.Others)
+	}
 	for _, why := range slices.Sorted(maps.Keys(r.Errors)) {
 		s += fmt.Sprintf("\n      %d × %s", r.Errors[why], why)
 	}

@@ -18,12 +18,13 @@ const tick = 10.0
 // usage is CPU time in core-milliseconds. Without /proc (not Linux) everything is 0 and shown as unknown.
 type usage struct {
 	machine float64            // everything that ran on this machine, this generator included
+	work    float64            // of that the time of processes, without interrupts, and what other machines took
 	parts   map[string]float64 // by the mall's process
 	self    float64            // this generator
 }
 
 func (u usage) minus(v usage) usage {
-	d := usage{machine: u.machine - v.machine, self: u.self - v.self, parts: map[string]float64{}}
+	d := usage{machine: u.machine - v.machine, work: u.work - v.work, self: u.self - v.self, parts: map[string]float64{}}
 	for name, ms := range u.parts {
 		d.parts[name] = ms - v.parts[name]
 	}
@@ -38,6 +39,9 @@ func (u usage) mall() float64 {
 	}
 	return sum
 }
+
+// others is what neither the mall nor this generator took.
+func (u usage) others() float64 { return max(0, u.work-u.mall()-u.self) }
 
 // biggest names the parts that took most, per success.
 func (u usage) biggest(n int, per float64) string {
@@ -58,7 +62,7 @@ func (u usage) biggest(n int, per float64) string {
 func used(run string) usage {
 	u := usage{parts: map[string]float64{}}
 	if raw, err := os.ReadFile("/proc/stat"); err == nil {
-		u.machine = busy(string(raw))
+		u.machine, u.work = busy(string(raw), 1, 2, 3, 6, 7), busy(string(raw), 1, 2, 3, 8)
 	}
 	u.self = processTime(os.Getpid())
 	records, err := proc.ReadAll(run)
@@ -77,13 +81,13 @@ func used(run string) usage {
 	return u
 }
 
-// busy reads the first line of /proc/stat: user nice system idle iowait irq softirq steal. Stolen time is another
-// machine's.
-func busy(stat string) float64 {
+// busy adds fields of the first line of /proc/stat: user nice system idle iowait irq softirq steal. Stolen time is
+// another machine's.
+func busy(stat string, of ...int) float64 {
 	line, _, _ := strings.Cut(stat, "\n")
 	fields := strings.Fields(line)
 	sum := 0.0
-	for _, i := range []int{1, 2, 3, 6, 7} {
+	for _, i := range of {
 		if i < len(fields) {
 			n, _ := strconv.ParseFloat(fields[i], 64)
 			sum += n

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -27,12 +28,34 @@ func TestOptionsAreBounded(t *testing.T) {
 	}
 }
 
-func TestBusyExcludesIdleAndStolenTime(t *testing.T) {
-	if got := busy("cpu  10 20 30 1000 500 4 6 7000 0 0\ncpu0 1 1 1 1\n"); got != 700 {
-		t.Errorf("busy = %v core-ms, want 700", got)
+func TestTimesOfTheMachine(t *testing.T) {
+	const stat = "cpu  10 20 30 1000 500 4 6 7000 0 0\ncpu0 1 1 1 1\n"
+	for want, of := range map[float64][]int{700: {1, 2, 3, 6, 7}, 70600: {1, 2, 3, 8}} {
+		if got := busy(stat, of...); got != want {
+			t.Errorf("fields %v: busy %v ms, want %v", of, got, want)
+		}
 	}
-	if got := busy(""); got != 0 {
-		t.Errorf("busy of nothing = %v, want 0", got)
+	if got := busy("", 1, 2); got != 0 {
+		t.Errorf("without /proc: %v", got)
+	}
+	u := usage{work: 100, self: 20, parts: map[string]float64{"order": 30, "redis": 10}}
+	if got := u.others(); got != 40 {
+		t.Errorf("others took %v ms, want 40", got)
+	}
+}
+
+// Figures are also in hops of the same run; a run beside others says so.
+func TestFiguresAreInHops(t *testing.T) {
+	hop := result{Scenario: "hop", PerSecond: 2000, Mall: 0.4}
+	r := result{Scenario: "cart", PerSecond: 400, Mall: 2, Others: 0.11}
+	r.inHops(hop)
+	if r.Hops != 5 || r.CPUHops != 5 || !strings.Contains(r.line(), "not quiet: other processes took 11%") {
+		t.Errorf("%s", r.line())
+	}
+	alone := result{Scenario: "cart", PerSecond: 400, Mall: 2, Others: 0.09}
+	alone.inHops(result{})
+	if alone.Hops != 0 || strings.Contains(alone.line(), "quiet") {
+		t.Errorf("%s", alone.line())
 	}
 }
 

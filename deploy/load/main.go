@@ -152,6 +152,7 @@ func run(ctx context.Context, args []string) (err error) {
 	l.introduce(ctx, say)
 	enc := json.NewEncoder(os.Stdout)
 	say(head)
+	hops := map[int]result{} // by shoppers
 	for _, sc := range o.scenarios {
 		for _, n := range o.shoppers {
 			if err := l.ready(ctx, sc, n); err != nil {
@@ -161,6 +162,10 @@ func run(ctx context.Context, args []string) (err error) {
 			if err != nil {
 				return fmt.Errorf("%s with %d shoppers: %w", sc.name, n, err)
 			}
+			if sc.name == "hop" {
+				hops[n] = r
+			}
+			r.inHops(hops[n])
 			if o.json {
 				if err := enc.Encode(r); err != nil {
 					return err
