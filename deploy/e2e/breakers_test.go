@@ -36,7 +36,7 @@ func TestBreakersOpenAndCloseInTheGatewayAndInServices(t *testing.T) {
 	side := &apiclient.Client{Base: gate.sidecar(""), HTTP: visitor.HTTP, Token: s.me.Token}
 	p := &brokenProduct{routes: map[string]*brokenRoute{}}
 	hops := []hop{{"api-gateway", "GET /v1/products", p, func(ctx context.Context) (apiclient.Answer, error) {
-		return visitor.Do(ctx, http.MethodGet, "/v1/products", nil)
+		return seller.Do(ctx, http.MethodGet, "/v1/products", nil)
 	}}, {"checkout", "POST /internal/products/get", p, func(ctx context.Context) (apiclient.Answer, error) {
 		// This call does not pass the gateway, whose own breaker for quotes would open, too.
 		return side.Do(ctx, http.MethodPost, "/v1.0/invoke/checkout/method/v1/checkout/quote",
