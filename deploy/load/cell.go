@@ -17,20 +17,22 @@ const drainFor = time.Minute
 
 // result is one cell: a scenario with so many shoppers.
 type result struct {
-	Scenario   string             `json:"scenario"`
-	Shoppers   int                `json:"shoppers"`
-	Seconds    float64            `json:"seconds"`
-	Successes  int                `json:"successes"`
-	PerSecond  float64            `json:"successes_per_second"`
-	P50        float64            `json:"p50_ms"`
-	P95        float64            `json:"p95_ms"`
-	P99        float64            `json:"p99_ms"`
-	Machine    float64            `json:"machine_core_ms_per_success"`
-	Mall       float64            `json:"mall_core_ms_per_success"`
-	Generator  float64            `json:"generator_core_ms_per_success"`
-	Hops       float64            `json:"hops,omitempty"`     // the rate of the scenario hop in this run, in parts of this rate
-	CPUHops    float64            `json:"cpu_hops,omitempty"` // the mall's CPU time per success, in parts of a hop's
-	Others     float64            `json:"others_share"`       // of all cores' time, what neither the mall nor the generator took
+	Scenario  string  `json:"scenario"`
+	Shoppers  int     `json:"shoppers"`
+	Seconds   float64 `json:"seconds"`
+	Successes int     `json:"successes"`
+	PerSecond float64 `json:"successes_per_second"`
+	P50       float64 `json:"p50_ms"`
+	P95       float64 `json:"p95_ms"`
+	P99       float64 `json:"p99_ms"`
+	Machine   float64 `json:"machine_core_ms_per_success"`
+	Mall      float64 `json:"mall_core_ms_per_success"`
+	Generator float64 `json:"generator_core_ms_per_success"`
+	// The rate of the scenario hop in this run in parts of this rate, and the mall's CPU time in parts of a hop's.
+	Hops    float64 `json:"hops,omitempty"`
+	CPUHops float64 `json:"cpu_hops,omitempty"`
+	// Others is the share of all cores' time that neither the mall nor the generator took.
+	Others     float64            `json:"others_share"`
 	Parts      map[string]float64 `json:"core_ms_per_success_by_process"`
 	Deliveries int                `json:"event_deliveries"`
 	Drained    float64            `json:"drained_after_seconds"`
@@ -149,8 +151,8 @@ func (r *result) inHops(hop result) {
 	}
 }
 
-const head = "  scenario    shoppers     ok/s   hops    p50 ms   p95 ms   p99 ms   core-ms per success: machine    mall  " +
-	"generator  in hops   events drained after"
+const head = "  scenario    shoppers     ok/s   hops    p50 ms   p95 ms   p99 ms   core-ms per success: machine  " +
+	"  mall  generator  in hops   events drained after"
 
 // hops writes a number of hops, - if it is not known.
 func hops(n float64) string {
