@@ -100,9 +100,9 @@ func (c *Cache[A]) Get(ctx context.Context, k Key, freshFor time.Duration, fetch
 
 func (c *Cache[A]) fly(k Key, f *flight[A], fetch Fetch[A]) {
 	defer close(f.done)
-	began, keep := c.now(), false
-	f.result = Fetched
-	f.answer, keep, f.err = fetch()
+	began := c.now()
+	answer, keep, err := fetch()
+	f.answer, f.result, f.err = answer, Fetched, err
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	current := c.flights[k] == f // else something was written meanwhile, which the answer may not show

@@ -284,7 +284,7 @@ func writeBody(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if _, err := w.Write(body); err != nil {
+	if _, err := w.Write(body); err != nil { //nolint:gosec // it is JSON, and says so, with nosniff
 		return fmt.Errorf("%w: %w", errClientLeft, err)
 	}
 	return nil

@@ -20,6 +20,7 @@ type shop struct {
 }
 
 func openShop(t *testing.T) *shop {
+	t.Helper()
 	s := &shop{}
 	s.mall = open(t, func(m *mall) {
 		m.keepFor = 5 * time.Second // longer than the test
