@@ -15,6 +15,7 @@ import (
 // repeat nothing.
 func TestARestartOnRequestLosesNoRequest(t *testing.T) {
 	me, address := shopper(t)
+	withoutCaps(t)
 	p := product(t, "Restarted tea", 100, 100_000)
 	over := make(chan struct{})
 	var asked atomic.Int64
