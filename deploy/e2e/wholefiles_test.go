@@ -1,5 +1,8 @@
 //go:build e2e
 
+// Tests run in the order of their files. These are among the last, because they leave thousands of products, and other
+// tests wait until product has compared all of them with the gate.
+
 package e2e
 
 import (
