@@ -163,36 +163,45 @@ func (g *Gateway) wantsFresh(r *http.Request) bool {
 	return err == nil && (slices.Contains(user.Roles, "seller") || slices.Contains(user.Roles, "admin"))
 }
 
+// eventsTake is how long product needs to hear of an order, a cancellation or a ban, which reach it by events: usually
+// a tenth of a second.
+const eventsTake = 300 * time.Millisecond
+
 // forget drops what a write may have changed, so that whoever reads through this replica after its answer sees it.
-// Other replicas follow within KeepFor. a is the answer, with an error if there is none.
+// Other replicas follow within KeepFor. a is the answer, with an error if there is none. What reaches product by an
+// event is dropped again a moment later: a read in between was kept without it.
 func (g *Gateway) forget(request call, a answer) {
 	switch route := request.route; {
 	case strings.HasPrefix(route.Path, "/v1/admin/"):
 		g.Shared.Clear()
+		time.AfterFunc(eventsTake, g.Shared.Clear)
 	case route.App == "product":
 		g.Shared.DropLists()
 		g.Shared.DropPages(strings.TrimSuffix(request.target, "/stock"))
-		g.forgetNamed(a)
+		g.Shared.DropPages(named(a)...)
 	case route.App == "checkout", route.App == "order":
-		g.forgetNamed(a)
+		if pages := named(a); len(pages) > 0 {
+			g.Shared.DropPages(pages...)
+			time.AfterFunc(eventsTake, func() { g.Shared.DropPages(pages...) })
+		}
 	}
 }
 
-// forgetNamed drops the pages of the products that an answer names: a product, or an order with its lines.
-func (g *Gateway) forgetNamed(a answer) {
-	var named struct {
+// named returns the pages of the products that an answer names: a product, or an order with its lines.
+func named(a answer) (pages []string) {
+	var names struct {
 		ID    string `json:"id"`
 		Lines []struct {
 			ProductID string `json:"product_id"`
 		} `json:"lines"`
 	}
-	if a.err != nil || a.status >= 300 || json.Unmarshal(a.body, &named) != nil {
-		return
+	if a.err != nil || a.status >= 300 || json.Unmarshal(a.body, &names) != nil {
+		return nil
 	}
 	const product = "/v1/products/"
-	pages := []string{product + named.ID}
-	for _, l := range named.Lines {
+	pages = []string{product + names.ID}
+	for _, l := range names.Lines {
 		pages = append(pages, product+l.ProductID)
 	}
-	g.Shared.DropPages(pages...)
+	return pages
 }

@@ -168,6 +168,28 @@ func TestAWriteIsSeenAtOnce(t *testing.T) {
 	}
 }
 
+// An order, a cancellation and a ban reach product by events. What was read meanwhile is not kept for long.
+func TestWhatAnEventChangesIsAskedForAgain(t *testing.T) {
+	s := openShop(t)
+	shopper, admin := "Authorization: Bearer "+s.token("customer"), "Authorization: Bearer "+s.token("admin")
+	for name, c := range map[string]struct{ method, path, body, as, read string }{
+		"checkout": {"POST", "/v1/checkout", `{}`, shopper, "/v1/products/1"},
+		"cancel":   {"POST", "/v1/orders/5/cancel", ``, shopper, "/v1/products/1"},
+		"ban":      {"PUT", "/v1/admin/users/4/ban", `{}`, admin, "/v1/products"},
+	} {
+		s.next.Store(`{"id":"5","lines":[{"product_id":"1"}]}`)
+		s.do(c.method, c.path, c.body, c.as, "Idempotency-Key: "+name)
+		meanwhile, end := s.number(c.read), time.After(4*time.Second) // it would be kept for 5 s
+		for s.number(c.read) == meanwhile {
+			select {
+			case <-end:
+				t.Fatalf("%s: %s is kept", name, c.read)
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
+}
+
 // While product is down what was kept is good for five seconds.
 func TestAKeptAnswerReplacesAFailure(t *testing.T) {
 	s := openShop(t)
