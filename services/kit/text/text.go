@@ -46,13 +46,16 @@ func (r Rule) fault(s string) string {
 		return "must not contain control characters"
 	case strings.ContainsFunc(s, turning):
 		return "must not contain characters that turn the direction of writing"
-	case !strings.ContainsFunc(s, visible):
+	case !Shows(s):
 		return "must contain something visible"
 	}
 	return ""
 }
 
 func breaksLine(c rune) bool { return strings.ContainsRune("\n\v\f\r\u0085\u2028\u2029", c) }
+
+// Shows reports whether a text has a visible character.
+func Shows(s string) bool { return strings.ContainsFunc(s, visible) }
 
 // visible reports whether a character shows something by itself. Spaces, marks, and characters that fonts leave out
 // (Hangul fillers, the empty Braille pattern) do not.

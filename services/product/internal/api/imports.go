@@ -102,6 +102,9 @@ func readFile(c *gin.Context) (catalog.ImportFile, error) {
 	if charset := params["charset"]; err != nil || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		media = ""
 	}
+	if c.Request.ContentLength == 0 {
+		return catalog.ImportFile{}, problem.Validation(problem.Field{Field: "file", Message: "is empty"})
+	}
 	switch media {
 	case "text/csv":
 		file, err := productfile.CSV(body)

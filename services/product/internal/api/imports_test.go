@@ -117,9 +117,10 @@ func TestACSVFileIsImported(t *testing.T) {
 		status             int
 		says               string
 	}{
-		"another header":   {"text/csv", "", "a,b\n1,2\n", 422, "neither Shopify's"},
-		"no rows":          {"text/csv", "", "SKU,Name,Regular price\n", 422, "has no products"},
-		"nothing":          {"text/csv", "", "", 422, "is empty"},
+		"another header": {"text/csv", "", "a,b\n1,2\n", 422, "neither Shopify's"},
+		"no rows":        {"text/csv", "", "SKU,Name,Regular price\n", 422, "has no products"},
+		"nothing":        {"text/csv", "", "", 422, "is empty"},
+		"nothing, whose type was lost on the way": {"", "", "", 422, "is empty"},
 		"no lines":         {"application/jsonl", "", "\n\n", 422, "has no products"},
 		"another type":     {"application/json", "", "{}", 422, "must be text/csv"},
 		"another charset":  {"text/csv; charset=latin1", "", "SKU,Name\n", 422, "must be text/csv"},

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/base64"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -18,7 +19,7 @@ func skuParam(c *gin.Context) (string, error) {
 	if err != nil {
 		return "", catalog.Missing()
 	}
-	return string(raw), nil
+	return strings.TrimSpace(string(raw)), nil
 }
 
 func (h handler) getBySKU(c *gin.Context) error {

@@ -29,6 +29,7 @@ func TestAProductBySKU(t *testing.T) {
 		{"the same", "PUT", sku, `{"name":"Teapot","description":"","price":100,"stock":9}`,
 			[]string{"Authorization", seller}, 200, "", `"1"`},
 		{"read", "GET", sku, "", []string{"Authorization", seller}, 200, "", `"1"`},
+		{"read with spaces around it", "GET", " " + sku + " ", "", []string{"Authorization", seller}, 200, "", `"1"`},
 		{"read another seller's", "GET", sku, "", []string{"Authorization", other}, 404, "not_found", ""},
 		{"replace", "PUT", sku, `{"name":"Kettle","description":"","price":200,"stock":9}`,
 			[]string{"Authorization", seller, "If-Match", `"1"`}, 200, "", `"2"`},

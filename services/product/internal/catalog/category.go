@@ -61,6 +61,9 @@ func checkCategory(path string) []problem.Field {
 	if slices.ContainsFunc(levels, func(level string) bool { return utf8.RuneCountInString(level) > maxLevel }) {
 		bad = append(bad, problem.Field{Field: "category", Message: "must have at most 64 characters in each level"})
 	}
+	if len(bad) == 0 && slices.ContainsFunc(levels, func(level string) bool { return level != "" && !text.Shows(level) }) {
+		bad = append(bad, problem.Field{Field: "category", Message: "must contain something visible in each level"})
+	}
 	return bad
 }
 
