@@ -52,8 +52,8 @@ type Error struct {
 type Limit struct {
 	Name  string    `json:"name"`
 	Most  int64     `json:"max"`
-	Used  int64     `json:"used"`  // how much of it the caller has used
-	Until time.Time `json:"until"` // when less of it is used, if the caller does nothing
+	Used  int64     `json:"used"`           // how much of it the caller has used
+	Until time.Time `json:"until,omitzero"` // when less of it is used, if the caller does nothing; zero if none is used
 }
 
 // New makes a refusal. An empty code means the kind's name.

@@ -109,9 +109,11 @@ func (w *fakePeers) Place(_ context.Context, r checkout.Record, _ []checkout.Lin
 
 func (w *fakePeers) Fence(_ context.Context, id string) (bool, error) { return w.orders[id] != "", nil }
 
-func (w *fakePeers) AwaitsPayment(_ context.Context, id string) (bool, error) {
-	_, exists := w.orders[id]
-	return exists, nil
+func (w *fakePeers) AwaitsPayment(_ context.Context, id string) (due time.Time, err error) {
+	if _, exists := w.orders[id]; exists {
+		due = time.Now().Add(time.Minute)
+	}
+	return due, nil
 }
 
 func (w *fakePeers) Show(_ context.Context, id string) (checkout.Order, error) {

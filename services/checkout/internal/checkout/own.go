@@ -33,11 +33,11 @@ func (s *Service) heldByOwn(ctx context.Context, r Record, held HoldResult) erro
 	var own []OwnHold
 	for i, o := range held.Own {
 		if i < maxAsked {
-			switch unpaid, err := s.orders.AwaitsPayment(ctx, o.OrderID); {
-			case err == nil && !unpaid:
+			switch due, err := s.orders.AwaitsPayment(ctx, o.OrderID); {
+			case err == nil && due.IsZero():
 				continue // paid, or cancelled: its stock is sold, or will be free
 			case err == nil:
-				o.Unpaid = true
+				o.Unpaid, o.Until = true, due
 			}
 		}
 		own = append(own, o)
@@ -81,19 +81,34 @@ func (h HoldResult) enoughWithout(items []Item) bool {
 	return true
 }
 
-// tooManyHeld refuses more units of a product than a shopper may have in running checkouts and unpaid orders.
-func tooManyHeld(held HoldResult, most int64) error {
+// tooManyHeld refuses more units of a product than a shopper may have in running checkouts and unpaid orders. Order is
+// asked about those of which product has not heard.
+func (s *Service) tooManyHeld(ctx context.Context, held HoldResult, most int64) error {
+	held.Own = slices.Clone(held.Own)
+	for i, o := range held.Own[:min(len(held.Own), maxAsked)] {
+		if o.Unpaid {
+			continue
+		}
+		if due, err := s.orders.AwaitsPayment(ctx, o.OrderID); err == nil && !due.IsZero() {
+			held.Own[i].Unpaid, held.Own[i].Until = true, due
+		}
+	}
 	e := problem.New(problem.Conflict, "too_many_held_units",
 		"You have too many units of a product in unpaid orders; %d are allowed. Pay or cancel one of these orders.",
 		most)
 	e.OrderIDs = unpaidOrders(held.Own)
+	if len(held.Own) == 0 {
+		e.Detail = fmt.Sprintf("You may have at most %d units of a product in unpaid orders. Order fewer.", most)
+	}
 	for i, short := range held.Shortages {
 		used, until := unitsOf(held.Own, short.ProductID)
 		e = e.With(problem.Field{Field: short.ProductID,
 			Message: fmt.Sprintf("%d more at most: %d are in unpaid orders of yours", short.Available, used)})
 		if i == 0 {
-			e = e.Limited(problem.Limit{Name: "checkout.max_held_units", Most: most, Used: used, Until: until}).
-				After(max(time.Until(until), time.Second))
+			e = e.Limited(problem.Limit{Name: "checkout.max_held_units", Most: most, Used: used, Until: until})
+		}
+		if i == 0 && !until.IsZero() {
+			e = e.After(max(time.Until(until), time.Second))
 		}
 	}
 	return e

@@ -37,6 +37,13 @@ func TestRefusalsByOwnOrders(t *testing.T) {
 			{"5", "7001", 1, false, soon}, {"6", "7001", 1, true, soon}}},
 			"too_many_held_units", []string{"7001", "7002"}, "1000 are in unpaid orders of yours",
 			&problem.Limit{Name: "checkout.max_held_units", Most: 1000, Used: 1000, Until: soon}},
+		"too many units, in an order of which product has not heard": {
+			HoldResult{OverCap: true, Own: []OwnHold{{"5", "placed", 3, false, soon}}},
+			"too_many_held_units", []string{"placed"}, "0 more at most: 3 are in unpaid orders of yours",
+			&problem.Limit{Name: "checkout.max_held_units", Most: 1000, Used: 3, Until: due}},
+		"more units than anybody may have": {HoldResult{OverCap: true},
+			"too_many_held_units", nil, "0 are in unpaid orders of yours",
+			&problem.Limit{Name: "checkout.max_held_units", Most: 1000}},
 		"sold out, also without the own order": {HoldResult{Own: []OwnHold{{"5", "7001", 1, true, soon}}},
 			"sold_out", []string{"7001"}, "0 left", nil},
 	} {
@@ -56,7 +63,10 @@ func TestRefusalsByOwnOrders(t *testing.T) {
 			if (p.Limit == nil) != (c.limit == nil) || p.Limit != nil && *p.Limit != *c.limit {
 				t.Errorf("limit %+v, want %+v", p.Limit, c.limit)
 			}
-			if p.Limit != nil && (p.RetryAfter <= 0 || p.RetryAfter > time.Minute) {
+			if p.Limit != nil && (p.RetryAfter == 0) != p.Limit.Until.IsZero() {
+				t.Errorf("try again after %s, and the limit ends at %s", p.RetryAfter, p.Limit.Until)
+			}
+			if p.Limit != nil && !p.Limit.Until.IsZero() && (p.RetryAfter <= 0 || p.RetryAfter > time.Minute) {
 				t.Errorf("try again after %s, want the time until the first of them ends", p.RetryAfter)
 			}
 			if w.released != 0 {

@@ -63,8 +63,8 @@ type Orders interface {
 	Fence(ctx context.Context, orderID string) (bool, error)
 	// Show returns the user's own order.
 	Show(ctx context.Context, orderID string) (Order, error)
-	// AwaitsPayment reports whether the user's own order, which exists, is unpaid.
-	AwaitsPayment(ctx context.Context, orderID string) (bool, error)
+	// AwaitsPayment returns when the user's own order, which exists, is due: the zero time unless it is unpaid.
+	AwaitsPayment(ctx context.Context, orderID string) (due time.Time, err error)
 	ChangeAddress(ctx context.Context, orderID string, p PostalAddress) (Order, error)
 }
 
@@ -156,7 +156,7 @@ func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) 
 		case held.HeldByOwn:
 			why = s.heldByOwn(ctx, r, held)
 		case held.OverCap:
-			why = tooManyHeld(held, caps.HeldUnits)
+			why = s.tooManyHeld(ctx, held, caps.HeldUnits)
 		case held.TooMany:
 			why = tooMany(held.Shortages)
 		case held.StillHeld:
@@ -168,7 +168,7 @@ func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) 
 	if err != nil {
 		return s.refuse(ctx, r, err, false, true)
 	}
-	if why := r.priceChanged(held.Lines, totals); why != nil {
+	if why := r.priceChanged(held.Lines, totals, s.shipping()); why != nil {
 		return s.refuse(ctx, r, why, false, true)
 	}
 	placed, err := s.orders.Place(ctx, r, held.Lines, totals, caps.OpenOrders)

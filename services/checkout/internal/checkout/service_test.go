@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/problem"
@@ -104,11 +105,18 @@ func (w *fakePeers) Fence(_ context.Context, id string) (bool, error) {
 	return exists, nil
 }
 
-func (w *fakePeers) AwaitsPayment(_ context.Context, id string) (bool, error) {
-	if _, exists := w.orders[id]; !exists {
-		return false, problem.NewNotFound("order")
+// due is when the orders of fakePeers are due.
+var due = time.Now().Add(20 * time.Second).UTC().Truncate(time.Second)
+
+func (w *fakePeers) AwaitsPayment(_ context.Context, id string) (time.Time, error) {
+	switch _, exists := w.orders[id]; {
+	case !exists:
+		return time.Time{}, problem.NewNotFound("order")
+	case id == "paid":
+		return time.Time{}, nil
+	default:
+		return due, nil
 	}
-	return id != "paid", nil
 }
 
 func (w *fakePeers) Show(_ context.Context, id string) (Order, error) {
@@ -328,6 +336,21 @@ func TestLinesOfOneProductAreSummed(t *testing.T) {
 		got, err := MergeItems([]Item{{"1", 1, seen[0]}, {"1", 1, seen[1]}}, id)
 		if err != nil || got[0].SeenPrice == nil || *got[0].SeenPrice != low {
 			t.Errorf("seen %v: %+v, %v, want the lower price", seen, got, err)
+		}
+	}
+}
+
+// A lower price that ends free shipping needs consent too if it makes the total higher.
+func TestALowerPriceThatEndsFreeShippingNeedsConsent(t *testing.T) {
+	seen := int64(150)
+	for price, refused := range map[int64]bool{149: true, 145: false, 100: false} {
+		w, r := newFakePeers(), rec(2)
+		w.price, r.Items[0].SeenPrice = price, &seen
+		s := newService(w)
+		s.shipping = func() Shipping { return Shipping{Fee: 10, FreeFrom: 300} }
+		_, err := s.Run(t.Context(), r, true)
+		if (problem.CodeOf(err) == "price_changed") != refused || !refused && err != nil {
+			t.Errorf("%d instead of %d: %v, want refused: %t", price, seen, err, refused)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"daprmall.dev/services/checkout/internal/checkout"
 	"daprmall.dev/services/contracts/cartv1"
@@ -147,11 +148,14 @@ func (p Peers) Fence(ctx context.Context, orderID string) (bool, error) {
 }
 
 // AwaitsPayment implements checkout.Orders.
-func (p Peers) AwaitsPayment(ctx context.Context, orderID string) (bool, error) {
+func (p Peers) AwaitsPayment(ctx context.Context, orderID string) (due time.Time, err error) {
 	var o orderv1.Order
-	err := p.dapr.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodGet, Path: "/v1/orders/" + orderID,
+	err = p.dapr.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodGet, Path: "/v1/orders/" + orderID,
 		Out: &o})
-	return o.Status == "awaiting_payment", err
+	if err != nil || o.Status != "awaiting_payment" {
+		return time.Time{}, err
+	}
+	return o.PaymentDueAt, nil
 }
 
 // Show implements checkout.Orders.
