@@ -8,8 +8,8 @@ import (
 )
 
 // priceChanged refuses what the shopper has not agreed to: another total than the expected one or, if none was sent, a
-// higher price than the shopper has seen. What became cheaper needs no consent, unless that ends free shipping and makes
-// the total higher.
+// higher price than the shopper has seen. What became cheaper needs no consent, unless that ends free shipping and
+// makes the total higher.
 func (r Record) priceChanged(lines []Line, t Totals, shipping Shipping) error {
 	if r.ExpectedTotal != nil {
 		if *r.ExpectedTotal == t.Total {

@@ -21,7 +21,8 @@ func TestCategoriesHaveLevels(t *testing.T) {
 	}
 	deep := strings.Repeat("a/", 8)
 	for written, ok := range map[string]bool{"": true, deep: true, deep + "b": false, strings.Repeat("茶", 64): true,
-		strings.Repeat("茶", 65): false, "Home/\u200b": false, "\u2800/Home": false, "Home/\u200bTea": true, "Home/" + strings.Repeat("x", 65): false,
+		strings.Repeat("茶", 65): false, "Home/\u200b": false,
+		"\u2800/Home": false, "Home/\u200bTea": true, "Home/" + strings.Repeat("x", 65): false,
 		strings.Repeat(strings.Repeat("x", 62)+"/", 4): true, strings.Repeat(strings.Repeat("x", 64)+"/", 4): false} {
 		draft := teapot
 		draft.Category = written
