@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -102,9 +103,6 @@ func readFile(c *gin.Context) (catalog.ImportFile, error) {
 	if charset := params["charset"]; err != nil || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		media = ""
 	}
-	if c.Request.ContentLength == 0 {
-		return catalog.ImportFile{}, problem.Validation(problem.Field{Field: "file", Message: "is empty"})
-	}
 	switch media {
 	case "text/csv":
 		file, err := productfile.CSV(body)
@@ -119,6 +117,10 @@ func readFile(c *gin.Context) (catalog.ImportFile, error) {
 		return file, err
 	case "application/jsonl", "application/x-ndjson":
 		return jsonLines(body), nil
+	}
+	// Sidecars pass no type on with an empty body.
+	if _, err := io.ReadFull(body, make([]byte, 1)); errors.Is(err, io.EOF) {
+		return catalog.ImportFile{}, problem.Validation(problem.Field{Field: "file", Message: "is empty"})
 	}
 	return catalog.ImportFile{}, problem.Validation(problem.Field{Field: "Content-Type",
 		Message: "must be text/csv, application/jsonl or application/x-ndjson, in UTF-8"})
