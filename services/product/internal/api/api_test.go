@@ -145,7 +145,7 @@ func TestAProductFromCreationToRemoval(t *testing.T) {
 		code                     string
 	}{
 		{"read", "GET", "", "", nil, 200, ""},
-		{"read again", "GET", "", "", []string{"If-None-Match", `W/"1-10"`}, 304, ""},
+		{"read again", "GET", "", "", []string{"If-None-Match", `W/"1"`}, 304, ""},
 		{"read with an old tag", "GET", "", "", []string{"If-None-Match", `"0"`}, 200, ""},
 		{"change signed out", "PATCH", "", `{"price":1}`, []string{"If-Match", `"1"`}, 401, "unauthenticated"},
 		{"change without If-Match", "PATCH", "", `{"price":1}`,
@@ -159,9 +159,7 @@ func TestAProductFromCreationToRemoval(t *testing.T) {
 		{"change to null", "PATCH", "", `{"name":null}`,
 			[]string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
 		{"change nothing", "PATCH", "", `{}`, []string{"Authorization", seller, "If-Match", `"1"`}, 422, "validation_failed"},
-		{"change with a tag of no product", "PATCH", "", `{"price":1}`,
-			[]string{"Authorization", seller, "If-Match", `"1-x"`}, 412, "precondition_failed"},
-		{"change", "PATCH", "", `{"price":9900}`, []string{"Authorization", admin, "If-Match", `"1-10"`}, 200, ""},
+		{"change", "PATCH", "", `{"price":9900}`, []string{"Authorization", admin, "If-Match", `"1"`}, 200, ""},
 		{"change an older version", "PATCH", "", `{"price":1}`,
 			[]string{"Authorization", seller, "If-Match", `"1"`}, 412, "precondition_failed"},
 		{"change the maximum to none", "PATCH", "", `{"max_per_order":null}`,
@@ -179,8 +177,6 @@ func TestAProductFromCreationToRemoval(t *testing.T) {
 		{"take out of another seller's", "POST", "/stock", `{"delta":-1,"reason":"theft"}`,
 			[]string{"Authorization", other}, 404, "not_found"},
 		{"take", "POST", "/stock", `{"delta":-4,"reason":"count"}`, []string{"Authorization", seller}, 200, ""},
-		{"read with the tag of the stock before", "GET", "", "", []string{"If-None-Match", `"4-10"`}, 200, ""},
-		{"read with the tag of the stock now", "GET", "", "", []string{"If-None-Match", `"4-6"`}, 304, ""},
 		{"remove another seller's", "DELETE", "", "", []string{"Authorization", other}, 404, "not_found"},
 		{"remove", "DELETE", "", "", []string{"Authorization", seller}, 204, ""},
 		{"read a removed product", "GET", "", "", nil, 404, "not_found"},

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +64,7 @@ func (h handler) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	tag := tagOf(v)
+	tag := web.ETag(v.Version)
 	c.Header("ETag", tag)
 	if matches(c.GetHeader("If-None-Match"), tag) {
 		c.Status(http.StatusNotModified)
@@ -74,16 +72,6 @@ func (h handler) get(c *gin.Context) error {
 	}
 	c.JSON(http.StatusOK, body(v))
 	return nil
-}
-
-// tagOf is the ETag of a product as it is read: its version with what is available, which changes without the version.
-// A client that keeps the product is else told that nothing has changed after it was sold out.
-func tagOf(v catalog.View) string {
-	tag := web.ETag(v.Version)
-	if available := left(v); available != nil {
-		tag = fmt.Sprintf(`%s-%d"`, strings.TrimSuffix(tag, `"`), *available)
-	}
-	return tag
 }
 
 // matches compares weakly, as RFC 9110 asks for If-None-Match.
@@ -196,17 +184,13 @@ func (h handler) change(c *gin.Context) error {
 	return nil
 }
 
-// ourTag matches the tags of tagOf and web.ETag.
-var ourTag = regexp.MustCompile(`^"([1-9][0-9]{0,17})(-[0-9]+)?"$`)
-
-// versionOf is the version that an If-Match names, whatever is available now. A text that is not one of our tags cannot
-// match: no product has version 0.
+// versionOf is the version that an If-Match names. A text that is not one of our tags cannot match: no product has
+// version 0.
 func versionOf(match string) int64 {
-	tag := ourTag.FindStringSubmatch(match)
-	if tag == nil {
+	version, err := strconv.ParseInt(strings.Trim(match, `"`), 10, 64)
+	if err != nil || web.ETag(version) != match {
 		return 0
 	}
-	version, _ := strconv.ParseInt(tag[1], 10, 64) // 18 digits
 	return version
 }
 
