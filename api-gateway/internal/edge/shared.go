@@ -140,13 +140,13 @@ func (g *Gateway) fetchShared(r *http.Request, request call) (*sharedAnswer, boo
 	case a.status >= 500:
 		return nil, false, refusedError{a}
 	}
-	if a.status == http.StatusOK {
+	if a.status == http.StatusOK && a.header.Get("Etag") == "" {
+		sum := sha256.Sum256(a.body)
+		a.header.Set("Etag", `W/"`+hex.EncodeToString(sum[:8])+`"`)
 		if a.header.Get("Cache-Control") == "" {
-			a.header.Set("Cache-Control", "no-cache") // to be kept by a client that asks each time with If-None-Match
-		}
-		if a.header.Get("Etag") == "" {
-			sum := sha256.Sum256(a.body)
-			a.header.Set("Etag", `W/"`+hex.EncodeToString(sum[:8])+`"`)
+			// A browser may keep it and asks each time. A product's page it does not keep: that has the product's version as
+			// its tag, which stays the same when stock changes.
+			a.header.Set("Cache-Control", "no-cache")
 		}
 	}
 	return &sharedAnswer{answer: a}, a.status == http.StatusOK, nil
