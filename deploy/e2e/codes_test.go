@@ -136,7 +136,7 @@ func TestRefusalsThatOnlyOneRouteGives(t *testing.T) {
 		key, code    string // "": no key; no refusal expected
 	}{
 		{me.Client, "POST", "/v1/cart/items", map[string]any{"product_id": nowhere, "quantity": 1}, "", "not_found"},
-		{me.Client, "POST", "/v1/checkout/quote", line(nowhere), "", "not_found"},
+		{me.Client, "POST", "/v1/checkout/quote", line(nowhere), "", "not_for_sale"},
 		{stranger.Client, "POST", "/v1/checkout/quote", map[string]any{}, "", "empty_cart"},
 		{me.Client, "POST", "/v1/checkout/quote", line(mine.product), key, ""},
 		{me.Client, "POST", "/v1/checkout/quote", map[string]any{}, key, "idempotency_key_reused"},

@@ -2,6 +2,7 @@
 package cart
 
 import (
+	"fmt"
 	"slices"
 
 	"daprmall.dev/services/kit/problem"
@@ -66,8 +67,9 @@ func (c *Cart) Add(p Product, quantity int64) error {
 		return err
 	}
 	if i := c.find(p.ID); i >= 0 {
-		if err := CheckQuantity(c.Lines[i].Quantity+quantity, 1); err != nil {
-			return err
+		if c.Lines[i].Quantity+quantity > MaxQuantity {
+			return problem.Validation(problem.Field{Field: "quantity", Message: fmt.Sprintf(
+				"would be too many: a cart holds 999 of a product, and there are %d", c.Lines[i].Quantity)})
 		}
 		c.Lines[i].Quantity, c.Lines[i].Price = c.Lines[i].Quantity+quantity, &p.Price
 		return nil

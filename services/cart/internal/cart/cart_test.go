@@ -2,6 +2,7 @@ package cart
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -22,6 +23,13 @@ func TestQuantitiesStayWithinBounds(t *testing.T) {
 		if err := c.Add(Product{ID: "1", Name: "tea"}, tt.add); problem.KindOf(err) != tt.want {
 			t.Errorf("%d + %d: %v, want kind %q", tt.have, tt.add, err, tt.want)
 		}
+	}
+}
+
+func TestTheCartSaysHowManyItHas(t *testing.T) {
+	c := Cart{Lines: []Line{{ProductID: "1", Quantity: 998}}}
+	if err := c.Add(Product{ID: "1"}, 2); err == nil || !strings.Contains(fmt.Sprintf("%+v", err), "there are 998") {
+		t.Errorf("%+v", err)
 	}
 }
 

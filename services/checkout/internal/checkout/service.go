@@ -271,8 +271,7 @@ func (s *Service) QuoteOnce(ctx context.Context, key keyed.Request, items []Item
 
 // Quote prices items, or the cart if items is nil, without holding anything.
 func (s *Service) Quote(ctx context.Context, items []Item) (Quote, error) {
-	fromCart := items == nil
-	if fromCart {
+	if items == nil {
 		var err error
 		if items, _, err = s.cartItems(ctx); err != nil {
 			return Quote{}, err
@@ -283,9 +282,6 @@ func (s *Service) Quote(ctx context.Context, items []Item) (Quote, error) {
 		return Quote{}, err
 	}
 	if len(lines) < len(items) {
-		if !fromCart {
-			return Quote{}, problem.NewNotFound("product")
-		}
 		return Quote{}, notForSale(missing(items, lines)) // as the checkout would
 	}
 	if over := overMaximum(lines); len(over) > 0 {

@@ -75,6 +75,9 @@ func (w *fakePeers) Release(_ context.Context, id string) error {
 
 func (w *fakePeers) Products(_ context.Context, items []Item) (lines []Line, err error) {
 	for _, it := range items {
+		if w.offSale {
+			continue
+		}
 		lines = append(lines, Line{ProductID: it.ProductID, Price: w.price, Currency: "CNY", Quantity: it.Quantity,
 			MaxPerOrder: w.most})
 	}
@@ -261,6 +264,9 @@ func TestARemovedProductIsRefusedButExistingOrdersKeepIt(t *testing.T) {
 			w.fenced["1"] == alone {
 			t.Errorf("alone %v: %v, %d left, fenced %v; want a refusal and everything released", alone, err, w.left,
 				w.fenced["1"])
+		}
+		if _, err := newService(w).Quote(t.Context(), rec(2).Items); problem.CodeOf(err) != "not_for_sale" {
+			t.Errorf("a quote: %v, want what the checkout says", err)
 		}
 	}
 	w := newFakePeers()
