@@ -175,6 +175,8 @@ func (g *Gateway) forget(request call, a answer) {
 	case strings.HasPrefix(route.Path, "/v1/admin/"):
 		g.Shared.Clear()
 		time.AfterFunc(eventsTake, g.Shared.Clear)
+	case route.Path == "/v1/products/import":
+		g.Shared.Clear() // its answer does not name all products
 	case route.App == "product":
 		g.Shared.DropLists()
 		g.Shared.DropPages(strings.TrimSuffix(request.target, "/stock"))
