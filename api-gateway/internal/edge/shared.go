@@ -16,6 +16,7 @@ import (
 
 	"daprmall.dev/api-gateway/internal/cache"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/web"
 )
 
 // mostShared bounds the answers that are kept, in bytes.
@@ -63,7 +64,7 @@ func (a *sharedAnswer) in(c *coding) []byte {
 func (a *sharedAnswer) write(w http.ResponseWriter, r *http.Request) error {
 	a.describe(w.Header())
 	coding := negotiate(w.Header(), r, len(a.body))
-	if a.status == http.StatusOK && matches(r.Header.Get("If-None-Match"), a.header.Get("Etag")) {
+	if a.status == http.StatusOK && web.TagMatches(r.Header.Get("If-None-Match"), a.header.Get("Etag")) {
 		w.Header().Del("Content-Length")
 		w.WriteHeader(http.StatusNotModified)
 		return nil
@@ -76,17 +77,6 @@ func (a *sharedAnswer) write(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return writeBody(w, r, a.status, body)
-}
-
-// matches compares weakly, as RFC 9110 asks for If-None-Match.
-func matches(header, tag string) bool {
-	for candidate := range strings.SplitSeq(header, ",") {
-		candidate = strings.TrimSpace(candidate)
-		if candidate == "*" || tag != "" && strings.TrimPrefix(candidate, "W/") == strings.TrimPrefix(tag, "W/") {
-			return true
-		}
-	}
-	return false
 }
 
 // serveShared answers with what is kept for everybody, or asks once for all who ask now.

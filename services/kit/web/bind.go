@@ -99,6 +99,17 @@ func OnlyQuery(c *gin.Context, known ...string) error {
 // ETag formats a version as a strong ETag.
 func ETag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
 
+// TagMatches reports whether an If-None-Match names a tag. It compares weakly, as RFC 9110, section 13.1.2, asks.
+func TagMatches(ifNoneMatch, tag string) bool {
+	for candidate := range strings.SplitSeq(ifNoneMatch, ",") {
+		candidate = strings.TrimSpace(candidate)
+		if candidate == "*" || tag != "" && strings.TrimPrefix(candidate, "W/") == strings.TrimPrefix(tag, "W/") {
+			return true
+		}
+	}
+	return false
+}
+
 // User returns the signed-in user of a route behind server.SignedIn.
 func User(c *gin.Context) identity.User {
 	u, ok := identity.From(c.Request.Context())

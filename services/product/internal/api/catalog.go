@@ -66,23 +66,12 @@ func (h handler) get(c *gin.Context) error {
 	}
 	tag := web.ETag(v.Version)
 	c.Header("ETag", tag)
-	if matches(c.GetHeader("If-None-Match"), tag) {
+	if web.TagMatches(c.GetHeader("If-None-Match"), tag) {
 		c.Status(http.StatusNotModified)
 		return nil
 	}
 	c.JSON(http.StatusOK, body(v))
 	return nil
-}
-
-// matches compares weakly, as RFC 9110 asks for If-None-Match.
-func matches(header, tag string) bool {
-	for candidate := range strings.SplitSeq(header, ",") {
-		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
-		if candidate == tag || candidate == "*" {
-			return true
-		}
-	}
-	return false
 }
 
 // newProduct is a whole product as a seller sends it.
