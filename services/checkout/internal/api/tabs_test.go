@@ -105,3 +105,15 @@ func TestASecondTabAfterACrash(t *testing.T) {
 		})
 	}
 }
+
+// A key may be used again once it was purged. The checkout that it stood for then, and whose process died, does not
+// keep its successor away.
+func TestAPurgedKeyOfADeadCheckoutCanBeUsedAgain(t *testing.T) {
+	c := open(t)
+	c.dies("before hold", theCart)
+	c.sql("UPDATE checkouts SET created_at = now() - interval '3 days'")
+	c.sql("DELETE FROM idempotency_keys")
+	if id, code := c.send("k", theCart); code != "" || c.orders[id] == "" {
+		t.Errorf("%q %q, orders %v; want an order", id, code, c.orders)
+	}
+}

@@ -26,8 +26,8 @@ func (s *Service) awaitCart(ctx context.Context, run keyed.Run, applied []string
 		case time.Now().After(deadline):
 			return problem.New(problem.Conflict, keyed.InProgress, "Another checkout of this cart is still running.").
 				After(time.Second)
-		case other == nil || other.Key == run.Key: // it has ended without an order, or is a run of this very request
-			return nil
+		case other == nil || other.Key == run.Key && other.Age <= deadAfter:
+			return nil // it has ended without an order, or is a run of this very request
 		case other.Placed || other.Age > deadAfter:
 			return s.endTaker(ctx, other)
 		}
