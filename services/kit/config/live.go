@@ -2,7 +2,6 @@ package config
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -148,9 +147,12 @@ func (l *Live) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load the last known settings: %w", err)
 	}
+	l.acceptAll(func(key string, _ *setting) (Value, bool) {
+		v, ok := values[key]
+		return v, ok
+	})
 	for key, s := range l.settings {
 		if v, ok := values[key]; ok {
-			l.accept(key, s, v)
 			s.remembered, s.newest = true, v.Version
 		}
 	}
@@ -184,52 +186,27 @@ func (l *Live) Refresh(ctx context.Context) error {
 	}
 	for key, s := range l.settings {
 		v, present := values[key]
-		switch {
-		case present && v.Version != 0 && v.Version < s.newest:
-			lost = append(lost, key) // the store was restored to an earlier state
-		case present:
-			l.accept(key, s, v)
-		case s.known || s.remembered:
-			if s.value.Text != Unset {
-				lost = append(lost, key)
-			}
-		case initialized:
-			l.accept(key, s, Value{Text: Unset})
+		if present && v.Version != 0 && v.Version < s.newest { // the store was restored to an earlier state
+			lost = append(lost, key)
+		} else if !present && (s.known || s.remembered) && s.value.Text != Unset {
+			lost = append(lost, key)
 		}
 	}
+	l.acceptAll(func(key string, s *setting) (Value, bool) {
+		v, present := values[key]
+		switch {
+		case slices.Contains(lost, key):
+			return v, false
+		case present:
+			return v, true
+		}
+		return Value{Text: Unset}, initialized && !s.known && !s.remembered
+	})
 	l.updateMissing()
 	l.updateRefused(values)
 	l.lastRead.Store(asked.UnixMilli())
 	l.logLost(lost)
 	return l.save(ctx)
-}
-
-// accept makes v the setting's value if it is valid, and otherwise logs once that it was refused.
-func (l *Live) accept(key string, s *setting, v Value) {
-	raw := v.Text
-	if s.known && s.value == v || s.refused != nil && *s.refused == raw {
-		return
-	}
-	err := errors.New("it moves money: set another value instead of unsetting it")
-	switch {
-	case raw != Unset:
-		err = s.apply(raw)
-	case s.known && s.value.Text == Unset: // Unset with another version
-		err = nil
-	case !s.chosen || !s.known && !s.remembered:
-		s.reset()
-		err = nil
-	}
-	if err != nil {
-		s.refused = &raw
-		l.log.Error("configuration value refused, the last good one stays", "key", key, "error", err)
-		return
-	}
-	if s.known && s.value.Text != raw {
-		l.log.Info("configuration changed", "key", key)
-	}
-	s.value, s.newest, s.known, s.refused = v, v.Version, true, nil
-	l.unsaved[key] = v
 }
 
 // logLost logs once what the store has lost, and once that it has it again.

@@ -23,8 +23,9 @@ var count atomic.Int64
 
 // Open returns a migrated, empty database that is dropped when the test ends. It needs
 // MALL_TEST_POSTGRES_URL, a superuser's DSN, which `go run ./deploy/mall test` sets, also for plain
-// `go test` (shell.go); without it the test fails, or is skipped under -short. With MALL_TEST_PGBOUNCER_URL, the DSN of a PgBouncer in
-// front of the same server, the test uses its database through that.
+// `go test` (shell.go); without it the test fails, or is skipped under -short. With
+// MALL_TEST_PGBOUNCER_URL, the DSN of a PgBouncer in front of the same server, the test uses its
+// database through that.
 func Open(t testing.TB, sets ...postgres.Migrations) *gorm.DB {
 	t.Helper()
 	server := os.Getenv("MALL_TEST_POSTGRES_URL")
