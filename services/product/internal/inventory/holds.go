@@ -78,7 +78,9 @@ func (s *Service) Hold(ctx context.Context, r HoldRequest) (HoldResult, error) {
 		// Each order ends once, so this comes to an end.
 		buyer.Ended = append(buyer.Ended, ended...)
 		for _, own := range refusal.Own {
-			buyer.Unpaid = append(buyer.Unpaid, own.OwnUnits)
+			if !slices.Contains(buyer.Unpaid, own.OwnUnits) { // the gate takes as many entries as a shopper can have
+				buyer.Unpaid = append(buyer.Unpaid, own.OwnUnits)
+			}
 		}
 	}
 }
