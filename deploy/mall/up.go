@@ -153,7 +153,7 @@ func (m *mall) welcome(ctx context.Context) {
 	}
 	say("  logs   %s", filepath.Join(m.at.Home, "log"))
 	say("  next   go run ./deploy/mall status | logs <process> -f | kill <process> | doctor")
-	say("  stop   Ctrl-C or go run ./deploy/mall down (--purge also deletes the data)")
+	say("  stop   go run ./deploy/mall down (--purge also deletes the data), or Ctrl-C where up runs in a terminal")
 }
 
 // detach leaves the mall to a supervisor in a session of its own, and watches it until

@@ -27,6 +27,10 @@ const (
 )
 
 func main() {
+	if len(os.Args) > 1 { // --help, or a mistake
+		fmt.Fprintln(os.Stderr, "seed takes no arguments: it adds demo products and accounts to the running mall")
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
