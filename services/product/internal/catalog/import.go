@@ -7,8 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"daprmall.dev/services/kit/money"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/text"
 	"daprmall.dev/services/product/internal/inventory"
 )
 
@@ -75,6 +78,31 @@ func (r *ImportRow) checkSKU(seen map[string]int) {
 		seen[r.SKU] = r.Line
 	}
 	r.refuse(bad...)
+}
+
+// checkLengths refuses a row with a text that is longer than that of a product may be. Other rules wait until it is
+// known whether the product exists.
+func (r *ImportRow) checkLengths(imp Import) {
+	c := &r.Params.Change
+	if c.Name != nil {
+		c.Name = new(strings.TrimSpace(*c.Name))
+	}
+	if c.Category != nil {
+		c.Category = new(categoryPath(*c.Category))
+	}
+	if !c.overlong() {
+		return
+	}
+	_, err := Restore(Attributes{Name: "-", Price: money.Of(0, imp.Currency)}).apply(*c, imp.CreatedAt)
+	r.refuse(fieldsOf(err)...)
+}
+
+// overlong reports whether a text is longer than its rule allows.
+func (c Change) overlong() bool {
+	over := func(text string, rule text.Rule) bool { return utf8.RuneCountInString(text) > rule.Most }
+	return over(value(c.Name), nameRule) || over(value(c.Description), descriptionRule) ||
+		over(value(c.Category), categoryRule) || over(value(c.ImageURL), imageRule) || over(c.PriceText, priceRule) ||
+		slices.ContainsFunc(value(c.Pictures), func(p Picture) bool { return over(p.URL, imageRule) || over(p.Alt, altRule) })
 }
 
 // maxProblems and maxField bound what a report says of one row: files name fields as they like.

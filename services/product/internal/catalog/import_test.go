@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"io"
 	"strings"
 	"testing"
 
@@ -63,6 +64,43 @@ func TestWhatARowDoesToAProduct(t *testing.T) {
 		}
 		if made != nil && found != nil && (made.Attributes().Version != 2 || made.Attributes().Description == "") {
 			t.Errorf("%s: %+v", what, made.Attributes())
+		}
+	}
+}
+
+// A row with a text that no product may have is refused before it is stored, in the words of the rule.
+func TestOverlongTextsAreNotStored(t *testing.T) {
+	long := func(n int) *string { return new(strings.Repeat("茶", n)) }
+	for what, c := range map[string]struct {
+		params Change
+		want   string
+	}{
+		"name":        {Change{Name: long(201)}, "name must have at most 200 characters"},
+		"description": {Change{Description: long(10_001)}, "description must have at most 10000 characters"},
+		"category":    {Change{Category: long(256)}, "category must have at most 255 characters"},
+		"image":       {Change{ImageURL: long(2049)}, "image_url must have at most 2048 characters"},
+		"price":       {Change{PriceText: strings.Repeat("0", 41)}, "price must be an amount of CNY like 12.99"},
+		"picture": {Change{Pictures: &[]Picture{{URL: "/" + *long(2048)}}},
+			"pictures.url must have at most 2048 characters"},
+		"alternative text": {Change{Pictures: &[]Picture{{URL: "/a.jpg", Alt: *long(251)}}},
+			"pictures.alt must have at most 250 characters"},
+		"what may be": {Change{Name: long(200), Description: long(10_000), Category: new("a" + strings.Repeat("/", 300)),
+			PriceText: "1", Pictures: &[]Picture{{URL: "/a.jpg", Alt: *long(250)}}}, ""},
+		"what Decide refuses": {Change{Name: new(""), PriceText: "1,50"}, ""},
+	} {
+		next := checked(Import{Currency: "CNY"}, func() ([]ImportRow, error) {
+			return []ImportRow{{Line: 2, SKU: "A", Params: ImportParams{Change: c.params}}}, io.EOF
+		})
+		rows, _ := next()
+		got := ""
+		if r := rows[0]; r.Outcome == Refused {
+			got = r.Problems[0].Field + " " + r.Problems[0].Message
+			if !r.Params.empty() {
+				t.Errorf("%s: it would be stored", what)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", what, got, c.want)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func (m *Importer) Start(ctx context.Context, by Actor, file ImportFile, dryRun 
 	}
 	imp := Import{ID: id, SellerID: by.UserID, Format: file.Format, DryRun: dryRun, Currency: m.currency(),
 		Ignored: file.Ignored, CreatedAt: m.now()}
-	if err := m.store.StartImport(ctx, imp, checked(file.Next)); err != nil {
+	if err := m.store.StartImport(ctx, imp, checked(imp, file.Next)); err != nil {
 		return Import{}, err
 	}
 	select {
@@ -88,8 +88,9 @@ func (m *Importer) Start(ctx context.Context, by Actor, file ImportFile, dryRun 
 	return m.store.Import(ctx, by.UserID, id)
 }
 
-// checked returns the rows of a file with what is wrong with their skus, and refuses a file with too many rows or none.
-func checked(next func() ([]ImportRow, error)) func() ([]ImportRow, error) {
+// checked returns the rows of a file with what is wrong with their skus and with texts that are too long to be stored,
+// and refuses a file with too many rows or none.
+func checked(imp Import, next func() ([]ImportRow, error)) func() ([]ImportRow, error) {
 	seen, count := map[string]int{}, 0
 	return func() ([]ImportRow, error) {
 		rows, err := next()
@@ -106,6 +107,7 @@ func checked(next func() ([]ImportRow, error)) func() ([]ImportRow, error) {
 		}
 		for i := range rows {
 			rows[i].checkSKU(seen)
+			rows[i].checkLengths(imp)
 		}
 		return rows, err
 	}

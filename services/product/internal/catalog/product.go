@@ -226,7 +226,7 @@ func (p *Product) readPrice(text string) []problem.Field {
 	}
 	currency := p.attributes.Price.Currency
 	amount, err := money.ParseDecimal(text, currency)
-	if err != nil {
+	if err != nil || len(priceRule.Check("price", text)) > 0 {
 		return []problem.Field{{Field: "price", Message: "must be an amount of " + currency + " like " +
 			money.Of(1299, currency).Decimal()}}
 	}
@@ -252,6 +252,7 @@ var (
 	skuRule         = text.Rule{Most: 100}
 	nameRule        = text.Rule{Required: true, Most: 200}
 	descriptionRule = text.Rule{Most: 10_000, Lines: true}
+	priceRule       = text.Rule{Most: 40} // of the text: the largest price has 14 characters
 )
 
 func (p *Product) check() []problem.Field {

@@ -17,7 +17,7 @@ import (
 	"daprmall.dev/services/product/internal/catalog"
 )
 
-// pieceRows is about how many rows one call of Next returns.
+// pieceRows is how many rows one call of Next returns at most.
 const pieceRows = 200
 
 // dialect is a kind of CSV file.
@@ -106,38 +106,58 @@ type csvRows struct {
 	header  []string
 	columns columns
 	dialect dialect
+	records int                 // that were read
+	ready   []catalog.ImportRow // that were not returned
+	ended   bool
 }
 
+// maxRecords is how many rows a file may have: products, further pictures of them, and variable products.
+const maxRecords = 5 * catalog.MaxImportRows
+
+// next returns at most pieceRows rows.
 func (c *csvRows) next() ([]catalog.ImportRow, error) {
-	var rows []catalog.ImportRow
-	for len(rows) < pieceRows {
-		cells, err := c.csv.Read()
-		var wrong *csv.ParseError
-		switch {
-		case errors.Is(err, io.EOF):
-			return append(rows, c.dialect.end()...), io.EOF
-		case errors.As(err, &wrong):
-			rows = append(rows, refused(wrong.StartLine, "", "is not CSV: "+wrong.Err.Error()))
-			continue
-		case err != nil:
+	for len(c.ready) < pieceRows && !c.ended {
+		rows, err := c.read()
+		if c.ended = errors.Is(err, io.EOF); err != nil && !c.ended {
 			return nil, err
 		}
-		line, _ := c.csv.FieldPos(0)
-		if strings.TrimSpace(strings.Join(cells, "")) == "" {
-			continue
-		}
-		if len(cells) != len(c.header) {
-			rows = append(rows, refused(line, "", fmt.Sprintf("has %d cells, but the header row has %d", len(cells),
-				len(c.header))))
-			continue
-		}
-		if column := unreadable(c.header, cells); column != "" {
-			rows = append(rows, refused(line, column, "must be UTF-8 without NUL"))
-			continue
-		}
-		rows = append(rows, c.dialect.read(record{line, cells, c.columns})...)
+		c.ready = append(c.ready, rows...)
+	}
+	n := min(pieceRows, len(c.ready))
+	rows := c.ready[:n]
+	if c.ready = c.ready[n:]; c.ended && len(c.ready) == 0 {
+		return rows, io.EOF
 	}
 	return rows, nil
+}
+
+// read reads a record, and returns the rows that end with it. With io.EOF it returns the last ones.
+func (c *csvRows) read() ([]catalog.ImportRow, error) {
+	cells, err := c.csv.Read()
+	if c.records++; c.records > maxRecords && !errors.Is(err, io.EOF) {
+		return nil, problem.New(problem.TooLarge, "body_too_large", "The file has more than %d rows. Split it.", maxRecords)
+	}
+	var wrong *csv.ParseError
+	switch {
+	case errors.Is(err, io.EOF):
+		return c.dialect.end(), io.EOF
+	case errors.As(err, &wrong):
+		return []catalog.ImportRow{refused(wrong.StartLine, "", "is not CSV: "+wrong.Err.Error())}, nil
+	case err != nil:
+		return nil, err
+	}
+	line, _ := c.csv.FieldPos(0)
+	if strings.TrimSpace(strings.Join(cells, "")) == "" {
+		return nil, nil
+	}
+	if len(cells) != len(c.header) {
+		return []catalog.ImportRow{refused(line, "", fmt.Sprintf("has %d cells, but the header row has %d", len(cells),
+			len(c.header)))}, nil
+	}
+	if column := unreadable(c.header, cells); column != "" {
+		return []catalog.ImportRow{refused(line, column, "must be UTF-8 without NUL")}, nil
+	}
+	return c.dialect.read(record{line, cells, c.columns}), nil
 }
 
 // unreadable names the column of the first cell that cannot be kept, "" if there is none.
@@ -224,8 +244,11 @@ type record struct {
 	columns columns
 }
 
-// text is the trimmed text of a cell, "" without the column.
-func (r record) text(name string) string {
+// text is the text of a cell, "" without the column.
+func (r record) text(name string) string { return bounded(r.whole(name), maxCell) }
+
+// whole is the trimmed text of a cell of any length.
+func (r record) whole(name string) string {
 	if i, ok := r.columns[name]; ok {
 		return strings.TrimSpace(r.cells[i])
 	}

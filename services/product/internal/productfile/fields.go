@@ -28,16 +28,31 @@ func setStock(row *catalog.ImportRow, text string) {
 // maxPictures is how many pictures of a product are read.
 const maxPictures = 10
 
-// pictures are those with these addresses, each once.
-func pictures(all ...catalog.Picture) *[]catalog.Picture {
-	kept := []catalog.Picture{}
-	for _, p := range all {
-		same := func(k catalog.Picture) bool { return k.URL == p.URL }
-		if p.URL != "" && len(kept) < maxPictures && !slices.ContainsFunc(kept, same) {
-			kept = append(kept, p)
-		}
+// addPicture adds a picture, unless there are enough or one has its address.
+func addPicture(kept []catalog.Picture, p catalog.Picture) []catalog.Picture {
+	p.URL = bounded(p.URL, maxCell)
+	same := func(k catalog.Picture) bool { return k.URL == p.URL }
+	if p.URL == "" || len(kept) == maxPictures || slices.ContainsFunc(kept, same) {
+		return kept
 	}
-	return &kept
+	return append(kept, p)
+}
+
+// The longest texts that are kept, in bytes. What is longer no product may have.
+const (
+	maxCell        = 4096
+	maxDescription = 40_000
+)
+
+// overlong stands for texts that are not kept. It breaks the rules of each field, so that their rows are refused.
+var overlong = strings.Repeat("x", maxDescription+1)
+
+// bounded is a text, or if it has more bytes than that, one with one more: all variants of a product have its texts.
+func bounded(text string, most int) string {
+	if len(text) > most {
+		return overlong[:most+1]
+	}
+	return text
 }
 
 func fault(row *catalog.ImportRow, field, message string) {

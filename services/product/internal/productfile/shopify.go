@@ -1,7 +1,7 @@
 package productfile
 
 import (
-	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -37,9 +37,13 @@ type shopify struct {
 	title    string
 	hidden   bool // not published
 	variants []catalog.ImportRow
-	images   []string // of the variants
-	pictures []catalog.Picture
+	images   []string          // of the variants
+	pictures []catalog.Picture // the first ones
+	alts     map[string]string // of all pictures, by address
 }
+
+// maxVariants is how many variants a product may have.
+const maxVariants = 2000
 
 func (s *shopify) read(r record) (done []catalog.ImportRow) {
 	handle, options := r.text("handle"), s.options(r)
@@ -48,9 +52,16 @@ func (s *shopify) read(r record) (done []catalog.ImportRow) {
 		done = s.end()
 		s.begin(r)
 	}
-	s.pictures = append(s.pictures, catalog.Picture{URL: r.text("image"), Alt: r.text("alt")})
+	picture := catalog.Picture{URL: r.text("image"), Alt: r.text("alt")}
+	s.pictures = addPicture(s.pictures, picture)
+	if _, again := s.alts[picture.URL]; !again {
+		s.alts[picture.URL] = picture.Alt
+	}
 	if more && r.text("sku") == "" && r.text("price") == "" && len(options) == 0 {
 		return done // the row has only a picture
+	}
+	if len(s.variants) == maxVariants {
+		return append(done, refused(r.line, "handle", "has more than "+strconv.Itoa(maxVariants)+" variants"))
 	}
 	// an apostrophe keeps a spreadsheet from reading the sku as a number
 	row := catalog.ImportRow{Line: r.line, SKU: strings.TrimPrefix(r.text("sku"), "'"), Params: s.first}
@@ -71,7 +82,7 @@ func (s *shopify) read(r record) (done []catalog.ImportRow) {
 	}
 	s.variants, s.images = append(s.variants, row), append(s.images, r.text("variant image"))
 	if r.columns.has("image") || r.columns.has("variant image") {
-		s.variants[len(s.variants)-1].Params.Pictures = pictures() // until all are known
+		s.variants[len(s.variants)-1].Params.Pictures = &[]catalog.Picture{} // until all are known
 	}
 	return done
 }
@@ -80,11 +91,11 @@ func (s *shopify) read(r record) (done []catalog.ImportRow) {
 func (s *shopify) end() []catalog.ImportRow {
 	for i := range s.variants {
 		if p := &s.variants[i].Params; p.Pictures != nil {
-			own := catalog.Picture{URL: s.images[i]}
-			if n := slices.IndexFunc(s.pictures, func(p catalog.Picture) bool { return p.URL == own.URL }); n >= 0 {
-				own = s.pictures[n] // with its alternative text
+			own := addPicture([]catalog.Picture{}, catalog.Picture{URL: s.images[i], Alt: s.alts[s.images[i]]})
+			for _, picture := range s.pictures {
+				own = addPicture(own, picture)
 			}
-			p.Pictures = pictures(append([]catalog.Picture{own}, s.pictures...)...)
+			p.Pictures = &own
 		}
 	}
 	done := s.variants
@@ -94,10 +105,10 @@ func (s *shopify) end() []catalog.ImportRow {
 
 // begin remembers what all variants of a product have in common.
 func (s *shopify) begin(r record) {
-	*s = shopify{handle: r.text("handle"), title: r.text("title")}
+	*s = shopify{handle: r.text("handle"), title: r.text("title"), alts: map[string]string{}}
 	s.first.Name = r.given("title")
-	if body := r.given("body"); body != nil {
-		text := PlainText(*body)
+	if r.columns.has("body") {
+		text := bounded(PlainText(r.whole("body")), maxDescription)
 		s.first.Description = &text
 	}
 	if category := r.text("type"); category != "" {

@@ -2,6 +2,7 @@ package productfile
 
 import (
 	"html"
+	"iter"
 	"strings"
 
 	"daprmall.dev/services/product/internal/catalog"
@@ -37,7 +38,7 @@ type wooParent struct {
 }
 
 func (w *woo) read(r record) []catalog.ImportRow {
-	row := catalog.ImportRow{Line: r.line, SKU: w.text(r, "sku")}
+	row := catalog.ImportRow{Line: r.line, SKU: bounded(w.text(r, "sku"), maxCell)}
 	row.Params.Change = w.change(r)
 	kind := strings.ToLower(r.text("type"))
 	is := func(word string) bool {
@@ -86,7 +87,7 @@ func (w *woo) end() []catalog.ImportRow { return nil }
 func (w *woo) change(r record) catalog.Change {
 	c := catalog.Change{}
 	if name := r.given("name"); name != nil {
-		*name = html.UnescapeString(w.text(r, "name"))
+		*name = bounded(html.UnescapeString(w.text(r, "name")), maxCell)
 		c.Name = name
 	}
 	if r.columns.has("description") || r.columns.has("short") {
@@ -95,21 +96,22 @@ func (w *woo) change(r record) catalog.Change {
 			text = w.text(r, "short")
 		}
 		text = PlainText(strings.ReplaceAll(text, `\n`, "\n")) // so WooCommerce writes line breaks
-		c.Description = &text
+		c.Description = new(bounded(text, maxDescription))
 	}
 	if r.columns.has("categories") {
 		first := ""
-		if all := list(w.text(r, "categories")); len(all) > 0 {
-			first = html.UnescapeString(all[0])
+		for category := range list(w.text(r, "categories")) {
+			first = bounded(html.UnescapeString(category), maxCell)
+			break
 		}
 		c.Category = &first
 	}
 	if r.columns.has("images") {
-		var all []catalog.Picture
-		for _, url := range list(r.text("images")) {
-			all = append(all, catalog.Picture{URL: url})
+		all := []catalog.Picture{}
+		for url := range list(r.whole("images")) {
+			all = addPicture(all, catalog.Picture{URL: url})
 		}
-		c.Pictures = pictures(all...)
+		c.Pictures = &all
 	}
 	if one, known := yes(r.text("individually")); known && r.columns.has("individually") {
 		c.MaxPerOrder = &catalog.Maximum{}
@@ -135,7 +137,7 @@ func inherit(p *catalog.ImportParams, from catalog.ImportParams) {
 
 // text is a cell without the apostrophe that WooCommerce puts before what a spreadsheet could take for a formula.
 func (w *woo) text(r record, name string) string {
-	text := r.text(name)
+	text := r.whole(name)
 	if rest, ok := strings.CutPrefix(text, "'"); ok && rest != "" && strings.ContainsRune("=+-@", rune(rest[0])) {
 		return rest
 	}
@@ -143,13 +145,13 @@ func (w *woo) text(r record, name string) string {
 }
 
 // list splits a cell with several values. A comma in one of them has a backslash before it.
-func list(cell string) []string {
+func list(cell string) iter.Seq[string] {
 	const comma = "\x00"
-	var values []string
-	for v := range strings.SplitSeq(strings.ReplaceAll(cell, `\,`, comma), ",") {
-		if v = strings.TrimSpace(strings.ReplaceAll(v, comma, ",")); v != "" {
-			values = append(values, v)
+	return func(yield func(string) bool) {
+		for v := range strings.SplitSeq(strings.ReplaceAll(cell, `\,`, comma), ",") {
+			if v = strings.TrimSpace(strings.ReplaceAll(v, comma, ",")); v != "" && !yield(v) {
+				return
+			}
 		}
 	}
-	return values
 }

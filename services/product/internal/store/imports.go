@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -127,8 +128,11 @@ func (s *Store) StartImport(ctx context.Context, imp catalog.Import, next func()
 		if res.RowsAffected == 0 {
 			return s.importRunning(ctx, seller)
 		}
+		if err := dropReports(tx, seller); err != nil {
+			return err
+		}
 		began = true
-		total, refused, err := insertLines(tx, id, read)
+		total, refused, err := insertLines(ctx, tx, id, read)
 		if err != nil {
 			return err
 		}
@@ -151,29 +155,71 @@ func (s *Store) importRunning(ctx context.Context, seller int64) error {
 	return catalog.ImportRunning(formatID(running))
 }
 
-func insertLines(tx *gorm.DB, id int64, next func() ([]catalog.ImportRow, error)) (total, refused int, err error) {
+const (
+	// keepReports is how many reports of finished imports a seller has when the next import begins.
+	keepReports = 20
+	// mostDropped bounds how many older ones the beginning of an import removes.
+	mostDropped = 5
+)
+
+// dropReports removes older reports of a seller.
+func dropReports(tx *gorm.DB, seller int64) error {
+	var old []int64
+	err := tx.Raw(`SELECT id FROM imports WHERE seller_id = ? AND finished_at IS NOT NULL ORDER BY created_at DESC, id DESC
+		OFFSET ? LIMIT ?`, seller, keepReports, mostDropped).Scan(&old).Error
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	for _, remove := range []string{"DELETE FROM import_rows WHERE import_id = ANY(?::bigint[])",
+		"DELETE FROM imports WHERE id = ANY(?::bigint[])"} {
+		if err := tx.Exec(remove, postgres.Array(old)).Error; err != nil {
+			return fmt.Errorf("remove old reports of imports: %w", err)
+		}
+	}
+	return nil
+}
+
+// lineChunk is how many rows one statement inserts: PostgreSQL takes 65,535 parameters.
+const lineChunk = 500
+
+func insertLines(
+	ctx context.Context, tx *gorm.DB, id int64, next func() ([]catalog.ImportRow, error),
+) (total, refused int, err error) {
 	for more := true; more; {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
 		rows, err := next()
 		if more = !errors.Is(err, io.EOF); more && err != nil {
 			return 0, 0, err
 		}
-		lines := make([]lineRow, len(rows))
-		for i, r := range rows {
-			if lines[i], err = lineRowOf(id, r); err != nil {
+		for chunk := range slices.Chunk(rows, lineChunk) {
+			n, err := insertChunk(tx, id, chunk)
+			if err != nil {
 				return 0, 0, err
 			}
-			if r.Outcome == catalog.Refused {
-				refused++
-			}
+			refused += n
 		}
-		if len(lines) > 0 {
-			if err := tx.Create(&lines).Error; err != nil {
-				return 0, 0, fmt.Errorf("insert rows of an import: %w", err)
-			}
-		}
-		total += len(lines)
+		total += len(rows)
 	}
 	return total, refused, nil
+}
+
+// insertChunk inserts rows by one statement, and returns how many of them are refused.
+func insertChunk(tx *gorm.DB, id int64, rows []catalog.ImportRow) (refused int, err error) {
+	lines := make([]lineRow, len(rows))
+	for i, r := range rows {
+		if lines[i], err = lineRowOf(id, r); err != nil {
+			return 0, err
+		}
+		if r.Outcome == catalog.Refused {
+			refused++
+		}
+	}
+	if err := tx.Create(&lines).Error; err != nil {
+		return 0, fmt.Errorf("insert rows of an import: %w", err)
+	}
+	return refused, nil
 }
 
 // Import implements catalog.ImportStore.

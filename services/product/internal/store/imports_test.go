@@ -312,3 +312,56 @@ func TestAnImportSaysWhetherStockIsTracked(t *testing.T) {
 		t.Errorf("untracked after another import: %v, %+v", got, imp.Totals)
 	}
 }
+
+// A reader may return more rows at once than one statement takes.
+func TestAPieceOfAFileMayHaveManyRows(t *testing.T) {
+	s := open(t)
+	rows := cups(10_000)
+	file := catalog.ImportFile{Format: "shopify", Ignored: []string{}, Next: func() ([]catalog.ImportRow, error) {
+		return rows, io.EOF
+	}}
+	imp, err := s.importer().Start(ctx, seller, file, true)
+	must(t, err)
+	if imp.Totals.Rows != len(rows) {
+		t.Errorf("%d rows are stored, want %d", imp.Totals.Rows, len(rows))
+	}
+}
+
+func TestAFileIsNotReadOnForACallerWhoHasLeft(t *testing.T) {
+	s := open(t)
+	gone, leave := context.WithCancel(ctx)
+	pieces := 0
+	file := catalog.ImportFile{Format: "shopify", Ignored: []string{}, Next: func() ([]catalog.ImportRow, error) {
+		pieces++
+		leave()
+		return nil, nil
+	}}
+	_, err := s.importer().Start(gone, seller, file, true)
+	if !errors.Is(err, context.Canceled) || pieces != 1 {
+		t.Errorf("%d pieces were read, then %v", pieces, err)
+	}
+}
+
+func TestASellerKeepsTheNewestReports(t *testing.T) {
+	s := open(t)
+	refused := []catalog.ImportRow{fileRow(2, "", "x", "1")}
+	other := s.begin(t, catalog.Actor{UserID: "6", Seller: true}, refused, false)
+	var all []catalog.Import
+	for range keepReports + 3 {
+		all = append(all, s.begin(t, seller, refused, false))
+	}
+	for i, imp := range all {
+		_, err := s.importer().Get(ctx, seller, imp.ID)
+		if gone := problem.KindOf(err) == problem.NotFound; gone != (i < 2) { // the newest began after the last removal
+			t.Errorf("report %d: %v", i, err)
+		}
+	}
+	if _, err := s.importer().Get(ctx, catalog.Actor{UserID: "6", Seller: true}, other.ID); err != nil {
+		t.Errorf("another seller's report: %v", err)
+	}
+	var rows int
+	must(t, s.db.Raw("SELECT count(*) FROM import_rows").Scan(&rows).Error)
+	if rows != keepReports+2 {
+		t.Errorf("%d rows are left, want %d", rows, keepReports+2)
+	}
+}
