@@ -112,3 +112,22 @@ func TestAProductHasABoundedNumberOfVariantsAndPictures(t *testing.T) {
 		t.Errorf("%d rows are taken and %d refused (%v), want %d and %d", taken, refused, err, maxVariants, more)
 	}
 }
+
+func TestRowsHaveABoundedNumberOfCells(t *testing.T) {
+	const header = "Handle,Title,Variant Price\n"
+	for what, text := range map[string]string{"a row": header + strings.Repeat(",", 1<<22),
+		"a row with line breaks": header + strings.Repeat("\"\n\",", 1<<20),
+		"the header":             header[:len(header)-1] + strings.Repeat(",", 1<<22)} {
+		f, err := CSV(strings.NewReader(text))
+		for err == nil {
+			_, err = f.Next()
+		}
+		if problem.KindOf(err) != problem.Invalid || !strings.Contains(err.Error(), "200000 separators") {
+			t.Errorf("%s of many cells: %v", what, err)
+		}
+	}
+	texts := header + strings.Repeat("tea,\""+strings.Repeat(";", 10_000)+"\",1\n", 100)
+	if err := pieces(t, texts, func([]catalog.ImportRow) {}); err != nil {
+		t.Errorf("many rows of few cells: %v", err)
+	}
+}

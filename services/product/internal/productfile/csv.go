@@ -31,7 +31,8 @@ type dialect interface {
 // CSV reads a file with a header row: which columns it has tells which dialect it is. Cells are separated by commas,
 // semicolons or tabs.
 func CSV(from io.Reader) (catalog.ImportFile, error) {
-	text := bufio.NewReaderSize(from, maxHeader)
+	cells := &cellReader{from: from}
+	text := bufio.NewReaderSize(cells, maxHeader)
 	r := csv.NewReader(text)
 	start, err := text.Peek(maxHeader)
 	if err != nil && !errors.Is(err, io.EOF) && len(start) == 0 {
@@ -63,7 +64,7 @@ func CSV(from io.Reader) (catalog.ImportFile, error) {
 		return catalog.ImportFile{}, badFile("has a header row that is neither Shopify's (Handle, Title, Variant SKU, " +
 			"Variant Price, …) nor WooCommerce's (SKU, Name, Regular price, …)")
 	}
-	rows := csvRows{csv: r, header: header, columns: columns, dialect: d}
+	rows := csvRows{csv: r, cells: cells, header: header, columns: columns, dialect: d}
 	return catalog.ImportFile{Format: format, Ignored: columns.ignored(header), Next: rows.next}, nil
 }
 
@@ -88,11 +89,14 @@ func badFile(message string) error {
 	return problem.Validation(problem.Field{Field: "file", Message: message})
 }
 
+// separators are what cells may be separated by.
+const separators = ",;\t"
+
 // separator is what the header row has most of.
 func separator(start []byte) rune {
 	line, _, _ := bytes.Cut(start, []byte("\n"))
 	best := ','
-	for _, c := range ";\t" {
+	for _, c := range separators {
 		if bytes.Count(line, []byte(string(c))) > bytes.Count(line, []byte(string(best))) {
 			best = c
 		}
@@ -103,6 +107,7 @@ func separator(start []byte) rune {
 // csvRows reads the rows after the header.
 type csvRows struct {
 	csv     *csv.Reader
+	cells   *cellReader
 	header  []string
 	columns columns
 	dialect dialect
@@ -134,6 +139,7 @@ func (c *csvRows) next() ([]catalog.ImportRow, error) {
 // read reads a record, and returns the rows that end with it. With io.EOF it returns the last ones.
 func (c *csvRows) read() ([]catalog.ImportRow, error) {
 	cells, err := c.csv.Read()
+	c.cells.seen = 0
 	if c.records++; c.records > maxRecords && !errors.Is(err, io.EOF) {
 		return nil, problem.New(problem.TooLarge, "body_too_large", "The file has more than %d rows. Split it.", maxRecords)
 	}
