@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"net/http"
@@ -79,7 +80,8 @@ func backup(t *testing.T, db *sql.DB) (restore func()) {
 	}
 	tables := strings.Fields(list)
 	copies := "DROP SCHEMA IF EXISTS backup CASCADE; CREATE SCHEMA backup;"
-	back := "TRUNCATE " + strings.Join(tables, ", ") + ";"
+	all := strings.Join(tables, ", ")
+	back := "TRUNCATE " + all + ";"
 	for _, name := range tables {
 		// What triggers would do is in the backup, as it is in that of pg_dump, which makes triggers last.
 		back = fmt.Sprintf("ALTER TABLE public.%s DISABLE TRIGGER USER; ", name) + back
@@ -93,6 +95,24 @@ func backup(t *testing.T, db *sql.DB) (restore func()) {
 	t.Cleanup(func() { _, _ = db.Exec("DROP SCHEMA IF EXISTS backup CASCADE") }) //nolint:noctx // the test's has ended
 	return func() {
 		t.Helper()
-		exec("BEGIN; " + back + " COMMIT")
+		if err := eventually(ctx, 30*time.Second, func() error { return restoreTables(ctx, db, all, back) }); err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+// restoreTables waits for no lock: a wait could end in a deadlock with a transaction of the service.
+func restoreTables(ctx context.Context, db *sql.DB, tables, statements string) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing is left to undo after the commit
+	if _, err := tx.ExecContext(ctx, "LOCK TABLE "+tables+" IN ACCESS EXCLUSIVE MODE NOWAIT"); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, statements); err != nil {
+		return fmt.Errorf("%w\n%s", err, statements)
+	}
+	return tx.Commit()
 }
