@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"daprmall.dev/services/kit/bulk"
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -91,6 +92,9 @@ func operation(s *Schemas, r Route, refusal Object) Object {
 	op := Object{{"operationId", r.Name}, {"summary", r.Says}}
 	if r.Callers != nil {
 		op = append(op, Member{"x-callers", r.Callers})
+	}
+	if r.Shared {
+		op = append(op, Member{"x-bulk", bulk.Path}) // several calls may come in one invocation of this route
 	}
 	if r.User {
 		security := []Object{{{"user", []string{}}}}

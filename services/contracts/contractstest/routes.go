@@ -24,6 +24,7 @@ type Route struct {
 	Callers      []string // nil: every app
 	User         bool     // it carries the user's token
 	UserOptional bool     // … but earlier versions of the caller send none
+	Shared       bool     // several calls of it may share an invocation (kit/bulk)
 	Query        []Param
 	Status       int
 	In, Out      any      // examples of the bodies, nil for none
@@ -47,6 +48,7 @@ func Routes() []Route {
 		{
 			Service: "order", Name: "createOrder", Method: http.MethodPost, Path: orderv1.PathCreate,
 			Callers: []string{"checkout"}, User: true, Status: http.StatusOK,
+			Shared: true,
 			Says: "Creates the order of a checkout, with its event. Idempotent by order id: a repeat answers the order as it " +
 				"is now.",
 			In: orderv1.CreateRequest{OrderID: "7001", Address: address, Shipping: 1000, Currency: "CNY", FromCart: true,
@@ -88,6 +90,7 @@ func Routes() []Route {
 		}, {
 			Service: "product", Name: "holdStock", Method: http.MethodPost, Path: productv1.PathHold,
 			Callers: []string{"checkout"}, User: true, UserOptional: true, Status: http.StatusOK,
+			Shared: true,
 			Says: "Holds all lines of an order or none, and prices them. Idempotent by order id; sold out is an answer. " +
 				"Without a token nothing bounds what the shopper holds.",
 			Query: []Param{{productv1.QueryMaxUnits,
@@ -98,8 +101,9 @@ func Routes() []Route {
 		}, {
 			Service: "product", Name: "getProducts", Method: http.MethodPost, Path: productv1.PathGet,
 			Callers: []string{"cart", "checkout"}, Status: http.StatusOK,
-			Says: "Products as they are now, at most 200; those not on sale are missing.",
-			In:   productv1.GetRequest{IDs: []string{"501"}},
+			Shared: true,
+			Says:   "Products as they are now, at most 200; those not on sale are missing.",
+			In:     productv1.GetRequest{IDs: []string{"501"}},
 			Out: productv1.GetAnswer{Products: []productv1.Product{{ID: "501", SellerID: "5", Name: "Teapot", Price: 12900,
 				Currency: "CNY", Available: 100, MaxPerOrder: 5}}},
 		}, {

@@ -9,12 +9,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"daprmall.dev/services/contracts"
+	"daprmall.dev/services/kit/bulk"
 	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/inbox"
@@ -149,6 +151,7 @@ func check(t *testing.T, s *server.Server, r Route) {
 			t.Errorf("%s without a token: %d %s, want 401", name, status, answer)
 		}
 	}
+	checkShared(t, s, r, caller, body)
 	for _, caller := range append([]string{caller}, r.Callers...) {
 		status, answer := ask(s, r, caller, token(""), body)
 		if status != r.Status {
@@ -172,17 +175,46 @@ func check(t *testing.T, s *server.Server, r Route) {
 	}
 }
 
-func ask(s *server.Server, r Route, caller, token, body string) (int, []byte) {
-	req := httptest.NewRequest(r.Method, r.Path, strings.NewReader(body))
-	q := req.URL.Query()
+// checkShared makes the call in an invocation that has room for several.
+func checkShared(t *testing.T, s *server.Server, r Route, caller, body string) {
+	t.Helper()
+	if !r.Shared {
+		return
+	}
+	call := httptest.NewRequest(r.Method, r.url(), strings.NewReader(body))
+	call.Header.Set("Authorization", "Bearer "+token(""))
+	var invocation strings.Builder
+	if err := call.Write(&invocation); err != nil {
+		t.Fatal(err)
+	}
+	req := httptest.NewRequest(http.MethodPost, bulk.Path, strings.NewReader(invocation.String()))
+	rec := httptest.NewRecorder()
+	s.ServeHTTP(rec, asCaller(req, caller))
+	if want := fmt.Sprintf("HTTP/1.1 %d ", r.Status); !strings.HasPrefix(rec.Body.String(), want) {
+		t.Errorf("%s %s in bulk: %d %s, want %q", r.Method, r.Path, rec.Code, rec.Body, want)
+	}
+}
+
+// url is the route's path with an example of each parameter.
+func (r Route) url() string {
+	q := url.Values{}
 	for _, p := range r.Query {
 		q.Set(p.Name, p.Example)
 	}
-	req.URL.RawQuery = q.Encode()
+	return (&url.URL{Path: r.Path, RawQuery: q.Encode()}).String()
+}
+
+// asCaller adds what the sidecar of a service adds to the call of an app, "" for no app.
+func asCaller(req *http.Request, caller string) *http.Request {
 	req.Header.Set("dapr-api-token", "contract")
 	if caller != "" {
 		req.Header.Set("dapr-caller-app-id", caller)
 	}
+	return req
+}
+
+func ask(s *server.Server, r Route, caller, token, body string) (int, []byte) {
+	req := asCaller(httptest.NewRequest(r.Method, r.url(), strings.NewReader(body)), caller)
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}

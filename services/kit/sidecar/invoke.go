@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/grpc/backoff"
 
+	"daprmall.dev/services/kit/bulk"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/telemetry"
@@ -35,6 +36,8 @@ type Request struct {
 	Out    any    // where the JSON answer goes, nil to ignore it
 	// System omits the user's token: the peer sees only which app calls.
 	System bool
+	// Shared: calls that wait at the same time share an invocation. The peer must have named the route (server.InBulk).
+	Shared bool
 }
 
 // Invoke calls a peer and forwards the user's token and the trace. A refusal by the peer keeps its kind and code. The
@@ -160,6 +163,9 @@ func (c *Client) send(ctx context.Context, r Request, body []byte) (*http.Respon
 	var reader io.Reader
 	if body != nil {
 		reader = bytes.NewReader(body) // sets Content-Length: without it daprd treats the call as a stream
+	}
+	if r.Shared {
+		ctx = bulk.Share(ctx)
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, c.base+"/v1.0/invoke/"+r.App+"/method"+r.Path, reader)
 	if err != nil {

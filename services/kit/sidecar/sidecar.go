@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"daprmall.dev/services/kit/bulk"
 	"daprmall.dev/services/kit/config"
 )
 
@@ -54,8 +55,8 @@ func New(env config.Env) (*Client, error) {
 	return &Client{
 		env:  env,
 		base: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(env.DaprHTTPPort)),
-		http: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 256,
-			IdleConnTimeout: 90 * time.Second}},
+		http: &http.Client{Transport: bulk.New(&http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 256,
+			IdleConnTimeout: 90 * time.Second})},
 		grpc:     dapr.NewClientWithConnection(conn),
 		breakers: NewBreakers(),
 	}, nil

@@ -16,11 +16,15 @@ type Catalogue struct{ dapr *sidecar.Client }
 // NewCatalogue makes the client.
 func NewCatalogue(dapr *sidecar.Client) Catalogue { return Catalogue{dapr} }
 
+// maxShared is how many products a call may ask for that shares an invocation: answers of several large ones would be
+// larger than what a sidecar passes on.
+const maxShared = 10
+
 // Products implements cart.Catalogue.
 func (c Catalogue) Products(ctx context.Context, ids []string) (map[string]cart.Product, error) {
 	var answer productv1.GetAnswer
 	err := c.dapr.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, Path: productv1.PathGet,
-		In: productv1.GetRequest{IDs: ids}, Out: &answer, System: true})
+		In: productv1.GetRequest{IDs: ids}, Out: &answer, System: true, Shared: len(ids) <= maxShared})
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (p Peers) Hold(ctx context.Context, orderID string, items []checkout.Item, 
 	}
 	var answer productv1.HoldAnswer
 	err := p.dapr.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, In: in, Out: &answer,
-		Path: bounded(productv1.PathHold, productv1.QueryMaxUnits, maxUnits)})
+		Shared: true, Path: bounded(productv1.PathHold, productv1.QueryMaxUnits, maxUnits)})
 	if err != nil {
 		return checkout.HoldResult{}, err
 	}
@@ -136,7 +136,8 @@ func (p Peers) Place(ctx context.Context, r checkout.Record, lines []checkout.Li
 		in.Lines[i] = orderv1.CreateLine{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price,
 			Quantity: l.Quantity}
 	}
-	return p.order(ctx, http.MethodPost, bounded(orderv1.PathCreate, orderv1.QueryMaxOpen, maxOpen), in)
+	return p.order(ctx, sidecar.Request{Method: http.MethodPost, In: in, Shared: true,
+		Path: bounded(orderv1.PathCreate, orderv1.QueryMaxOpen, maxOpen)})
 }
 
 // Fence implements checkout.Orders.
@@ -160,19 +161,20 @@ func (p Peers) AwaitsPayment(ctx context.Context, orderID string) (due time.Time
 
 // Show implements checkout.Orders.
 func (p Peers) Show(ctx context.Context, orderID string) (checkout.Order, error) {
-	return p.order(ctx, http.MethodGet, "/v1/orders/"+orderID, nil)
+	return p.order(ctx, sidecar.Request{Method: http.MethodGet, Path: "/v1/orders/" + orderID})
 }
 
 // ChangeAddress implements checkout.Orders.
 func (p Peers) ChangeAddress(ctx context.Context, orderID string, address checkout.PostalAddress) (checkout.Order,
 	error) {
-	return p.order(ctx, http.MethodPost, orderv1.PathAddress,
-		orderv1.AddressRequest{OrderID: orderID, Address: orderv1.Address(address)})
+	return p.order(ctx, sidecar.Request{Method: http.MethodPost, Path: orderv1.PathAddress,
+		In: orderv1.AddressRequest{OrderID: orderID, Address: orderv1.Address(address)}})
 }
 
 // order calls a route that answers with an order, and returns the JSON unchanged: checkout does not read it.
-func (p Peers) order(ctx context.Context, method, path string, in any) (checkout.Order, error) {
+func (p Peers) order(ctx context.Context, r sidecar.Request) (checkout.Order, error) {
 	var out json.RawMessage
-	err := p.dapr.Invoke(ctx, sidecar.Request{App: "order", Method: method, Path: path, In: in, Out: &out})
+	r.App, r.Out = "order", &out
+	err := p.dapr.Invoke(ctx, r)
 	return checkout.Order(out), err
 }

@@ -28,6 +28,8 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 
 	// checkout, for its user: creates the order of a checkout. Idempotent by order id.
 	s.POST(orderv1.PathCreate, server.Callers("checkout"), s.SignedIn, server.Handle(h.create))
+	// checkout: several of these calls in one invocation.
+	s.InBulk(server.Callers("checkout"), orderv1.PathCreate)
 	// checkout, for its user: another address while the order awaits payment.
 	s.POST(orderv1.PathAddress, server.Callers("checkout"), s.SignedIn, server.Handle(h.address))
 	// product, for an admin: ends an unpaid order whose stock an operator releases.

@@ -73,6 +73,8 @@ func Routes(
 	s.POST(productv1.PathRelease, server.Callers("checkout"), server.Handle(h.release))
 	// cart, checkout: the present state of these products; those not for sale are missing.
 	s.POST(productv1.PathGet, server.Callers("cart", "checkout"), server.Handle(h.products))
+	// cart, checkout: several of these calls in one invocation.
+	s.InBulk(server.Callers("cart", "checkout"), productv1.PathHold, productv1.PathGet)
 
 	// Events; each safe to repeat and in any order. Those of orders lock the stock of the products that they name.
 	in.LockFirst(h.lockStock)

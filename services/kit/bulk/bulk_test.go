@@ -1,0 +1,312 @@
+package bulk
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"daprmall.dev/services/kit/problem"
+)
+
+// testApp is an app behind a sidecar. Its first call waits until release is closed, so that others wait meanwhile.
+type testApp struct {
+	routes  []string // that take part in bulk; nil: the app does not know bulk
+	release chan struct{}
+	refuse  int // the status by which the sidecar answers every invocation with several calls
+
+	mu          sync.Mutex
+	invocations []string
+	calls       []string
+}
+
+func (a *testApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := strings.TrimPrefix(r.URL.Path, "/v1.0/invoke/order/method")
+	a.mu.Lock()
+	first := len(a.invocations) == 0
+	a.invocations = append(a.invocations, path)
+	a.mu.Unlock()
+	if first {
+		<-a.release
+	}
+	r.Header.Set("Dapr-Caller-App-Id", "checkout") // as the sidecar does
+	r.URL.Path = path
+	switch {
+	case path != Path:
+		a.call(w, r)
+	case a.refuse != 0:
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(a.refuse)
+		_, _ = io.WriteString(w, `{"errorCode":"ERR_DIRECT_INVOKE"}`)
+	case a.routes == nil:
+		w.WriteHeader(http.StatusNotFound)
+	default:
+		body, _ := io.ReadAll(r.Body)
+		out, err := Handle(http.HandlerFunc(a.call), r, body, func(_, path string) bool { return slices.Contains(a.routes, path) })
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", ContentType)
+		_, _ = w.Write(out)
+	}
+}
+
+// call answers with what it was asked, by the status that the query names.
+func (a *testApp) call(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	got := fmt.Sprintf("%s %s?%s %s token=%s caller=%s key=%s", r.Method, r.URL.Path, r.URL.RawQuery, body,
+		r.Header.Get("Authorization"), strings.Join(r.Header.Values("Dapr-Caller-App-Id"), "+"),
+		r.Header.Get("Mall-Caller-Key"))
+	a.mu.Lock()
+	a.calls = append(a.calls, got)
+	a.mu.Unlock()
+	if status := r.URL.Query().Get("status"); status != "" {
+		w.Header().Set("Retry-After", "3")
+		code := 0
+		_, _ = fmt.Sscan(status, &code)
+		w.WriteHeader(code)
+		if code == http.StatusNoContent {
+			return
+		}
+	}
+	_, _ = io.WriteString(w, got)
+}
+
+// RoundTrip calls the app as its sidecar does.
+func (a *testApp) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, r)
+	return w.Result(), r.Context().Err()
+}
+
+// result is what a call returned.
+type result struct {
+	status int
+	body   string
+	err    error
+}
+
+// crowd calls the paths of the app, each with a body and a user of its own. All but the first one wait together.
+func crowd(t *testing.T, app *testApp, paths ...string) []result {
+	t.Helper()
+	app.release = make(chan struct{})
+	transport := New(app)
+	results := make([]result, len(paths))
+	var wg sync.WaitGroup
+	for i, path := range paths {
+		wg.Go(func() {
+			results[i] = call(t, t.Context(), transport, path, fmt.Sprint("body", i), fmt.Sprint("user", i))
+		})
+		synctest.Wait()
+	}
+	close(app.release)
+	wg.Wait()
+	return results
+}
+
+func call(t *testing.T, ctx context.Context, transport *Transport, path, body, user string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(Share(ctx), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://daprd:3500/v1.0/invoke/order/method"+path,
+		strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return result{}
+	}
+	req.Header.Set("Dapr-Api-Token", "secret")
+	req.Header.Set("Mall-Caller-Key", "key")
+	req.Header.Set("Authorization", user)
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		return result{err: err}
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	return result{res.StatusCode, res.Header.Get("Retry-After") + "|" + string(raw), err}
+}
+
+// A lone call goes as it is. Those that wait meanwhile share an invocation; each has its own headers, query, body and
+// response.
+func TestCallsShareAnInvocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := &testApp{routes: []string{"/holds", "/orders"}}
+		got := crowd(t, app, "/holds", "/holds?status=409", "/orders?a=%2F%20", "/holds?status=204", "/orders?status=503")
+		if fmt.Sprint(app.invocations) != "[/holds /bulk]" {
+			t.Errorf("invocations %v, want the first call and one for the others", app.invocations)
+		}
+		answer := func(i int, path string) string {
+			return fmt.Sprintf("POST %s body%d token=user%d caller=checkout key=key", path, i, i)
+		}
+		want := []result{{200, "|" + answer(0, "/holds?"), nil}, {409, "3|" + answer(1, "/holds?status=409"), nil},
+			{200, "|" + answer(2, "/orders?a=%2F%20"), nil}, {204, "3|", nil},
+			{503, "3|" + answer(4, "/orders?status=503"), nil}}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Errorf("call %d: %+v\nwant %+v", i, got[i], want[i])
+			}
+		}
+	})
+}
+
+// A call that cannot share goes alone: its app is older, its route does not take part, or it is large.
+func TestCallsThatGoAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		app   *testApp
+		paths []string
+		want  string
+	}{
+		"an older app": {&testApp{}, []string{"/holds", "/holds", "/holds"}, "[/bulk /holds /holds /holds]"},
+		"another route": {&testApp{routes: []string{"/holds"}}, []string{"/holds", "/orders", "/holds"},
+			"[/bulk /holds /orders]"},
+		"one that waits alone": {&testApp{routes: []string{"/holds"}}, []string{"/holds", "/holds"}, "[/holds /holds]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for i, r := range crowd(t, c.app, c.paths...) {
+					if r.err != nil || r.status != 200 || !strings.Contains(r.body, fmt.Sprint("body", i)) {
+						t.Errorf("call %d: %+v", i, r)
+					}
+				}
+				slices.Sort(c.app.invocations)
+				if got := fmt.Sprint(c.app.invocations); got != c.want {
+					t.Errorf("invocations %s, want %s", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// A large call, and one that is not marked, wait for nobody.
+func TestCallsThatDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := &testApp{routes: []string{"/holds"}, release: make(chan struct{})}
+		transport := New(app)
+		var wg sync.WaitGroup
+		wg.Go(func() { call(t, t.Context(), transport, "/holds", "first", "a") })
+		synctest.Wait()
+		if r := call(t, t.Context(), transport, "/holds", strings.Repeat("x", maxBody+1), "b"); r.status != 200 {
+			t.Errorf("a large call: %+v", r)
+		}
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost,
+			"http://daprd:3500/v1.0/invoke/order/method/holds", nil)
+		if res, err := transport.RoundTrip(req); err != nil || res.StatusCode != 200 {
+			t.Errorf("a call that is not marked: %v, %v", res, err)
+		}
+		close(app.release)
+		wg.Wait()
+	})
+}
+
+// An older app is not asked again and again.
+func TestAnOlderAppIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := &testApp{release: make(chan struct{})}
+		close(app.release)
+		a := New(app).app("http://daprd:3500/v1.0/invoke/order/method", "order")
+		var reqs []*http.Request
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.root+"/holds", strings.NewReader("x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			reqs = append(reqs, req)
+		}
+		for _, c := range []struct {
+			after time.Duration
+			want  int // invocations
+		}{{0, 3}, {forgetAfter / 2, 2}, {forgetAfter, 3}} {
+			time.Sleep(c.after)
+			app.invocations = nil
+			a.send(reqs)
+			if len(app.invocations) != c.want {
+				t.Errorf("%s later: %v, want %d invocations", c.after, app.invocations, c.want)
+			}
+		}
+	})
+}
+
+// What refuses the whole invocation refuses each of its calls.
+func TestARefusedInvocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := crowd(t, &testApp{routes: []string{"/holds"}, refuse: 500}, "/holds", "/holds", "/holds")
+		for _, r := range got[1:] {
+			if want := (result{500, `7|{"errorCode":"ERR_DIRECT_INVOKE"}`, nil}); r != want {
+				t.Errorf("%+v, want %+v", r, want)
+			}
+		}
+	})
+}
+
+// A caller that gives up does not end the call of another one.
+func TestACallerGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := &testApp{routes: []string{"/holds"}, release: make(chan struct{})}
+		transport := New(app)
+		var wg sync.WaitGroup
+		wg.Go(func() { call(t, t.Context(), transport, "/holds", "first", "a") })
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		wg.Go(func() {
+			if r := call(t, ctx, transport, "/holds", "second", "b"); r.err == nil {
+				t.Errorf("%+v, want an error", r)
+			}
+		})
+		wg.Go(func() {
+			if r := call(t, t.Context(), transport, "/holds", "third", "c"); r.err != nil || r.status != 200 {
+				t.Errorf("%+v", r)
+			}
+		})
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		close(app.release)
+		wg.Wait()
+		if len(app.calls) != 2 {
+			t.Errorf("calls %v, want two", app.calls)
+		}
+	})
+}
+
+func TestInvocationsThatCannotBeRead(t *testing.T) {
+	one := "POST /holds HTTP/1.1\r\nHost: order\r\nContent-Length: 2\r\n\r\n{}"
+	for name, body := range map[string]string{
+		"no HTTP":      "{}",
+		"a cut head":   one[:30],
+		"a cut body":   one[:len(one)-1],
+		"a cut call":   one + one[:10],
+		"too many":     strings.Repeat(one, maxCalls+1),
+		"a bad length": strings.Replace(one, "2", "-2", 1),
+	} {
+		ran := false
+		h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran = true })
+		_, err := Handle(h, httptest.NewRequest(http.MethodPost, Path, nil), []byte(body),
+			func(string, string) bool { return true })
+		if problem.KindOf(err) != problem.BadRequest || ran {
+			t.Errorf("%s: %v, a call ran: %v", name, err, ran)
+		}
+	}
+}
+
+// A handler's panic is that of the invocation, as net/http expects it.
+func TestAPanicIsThatOfTheInvocation(t *testing.T) {
+	defer func() {
+		if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // a panic, not an error
+			t.Errorf("panic %v", p)
+		}
+	}()
+	_, _ = Handle(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
+		httptest.NewRequest(http.MethodPost, Path, nil), []byte("POST /holds HTTP/1.1\r\nHost: order\r\n\r\n"),
+		func(string, string) bool { return true })
+	t.Error("no panic")
+}
