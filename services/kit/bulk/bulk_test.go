@@ -49,7 +49,8 @@ func (a *testApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 	default:
 		body, _ := io.ReadAll(r.Body)
-		out, err := Handle(http.HandlerFunc(a.call), r, body, func(_, path string) bool { return slices.Contains(a.routes, path) })
+		out, err := Handle(http.HandlerFunc(a.call), r, body,
+			func(_, path string) bool { return slices.Contains(a.routes, path) })
 		if err != nil {
 			w.WriteHeader(http.StatusBadRequest)
 			return

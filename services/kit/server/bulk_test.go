@@ -34,10 +34,11 @@ func TestCallsInBulkPassTheChecksOfTheirRoutes(t *testing.T) {
 		return "POST " + path + " HTTP/1.1\r\nHost: order\r\n" + strings.Join(append(headers,
 			fmt.Sprint("Content-Length: ", len(body))), "\r\n") + "\r\n\r\n" + body
 	}
-	body := call("/holds", `{"id":"1"}`, "traceparent: "+trace) + call("/holds", `{"di":"2"}`) + call("/orders", `{"id":"3"}`) +
-		call("/secret", `{}`) + call("/holds", `{"id":"5"}`, "Dapr-Caller-App-Id: product", "Dapr-Api-Token: none")
+	body := call("/holds", `{"id":"1"}`, "traceparent: "+trace) + call("/holds", `{"di":"2"}`) +
+		call("/orders", `{"id":"3"}`) + call("/secret", `{}`) + call("/holds", `{"id":"5"}`, "Dapr-Caller-App-Id: product", "Dapr-Api-Token: none")
 	for caller, want := range map[string][]string{
-		"checkout": {"200 OK", `"id":"1","trace":"0123456789abcdef0123456789abcdef"`, "422 ", "401 ", "421 ", "200 OK", `"id":"5"`},
+		"checkout": {"200 OK", `"id":"1","trace":"0123456789abcdef0123456789abcdef"`, "422 ", "401 ", "421 ", "200 OK",
+			`"id":"5"`},
 		"cart":     {"403 ", "403 ", "403 ", "421 ", "403 "},
 	} {
 		key := map[string]string{"checkout": "c-key", "cart": "k-key"}[caller]
