@@ -39,7 +39,7 @@ func TestCallsInBulkPassTheChecksOfTheirRoutes(t *testing.T) {
 	for caller, want := range map[string][]string{
 		"checkout": {"200 OK", `"id":"1","trace":"0123456789abcdef0123456789abcdef"`, "422 ", "401 ", "421 ", "200 OK",
 			`"id":"5"`},
-		"cart":     {"403 ", "403 ", "403 ", "421 ", "403 "},
+		"cart": {"403 ", "403 ", "403 ", "421 ", "403 "},
 	} {
 		key := map[string]string{"checkout": "c-key", "cart": "k-key"}[caller]
 		a := d.ask(http.MethodPost, "/bulk", body, "dapr-caller-app-id: "+caller, "Mall-Caller-Key: "+key)
