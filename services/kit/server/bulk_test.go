@@ -35,7 +35,8 @@ func TestCallsInBulkPassTheChecksOfTheirRoutes(t *testing.T) {
 			fmt.Sprint("Content-Length: ", len(body))), "\r\n") + "\r\n\r\n" + body
 	}
 	body := call("/holds", `{"id":"1"}`, "traceparent: "+trace) + call("/holds", `{"di":"2"}`) +
-		call("/orders", `{"id":"3"}`) + call("/secret", `{}`) + call("/holds", `{"id":"5"}`, "Dapr-Caller-App-Id: product", "Dapr-Api-Token: none")
+		call("/orders", `{"id":"3"}`) + call("/secret", `{}`) +
+		call("/holds", `{"id":"5"}`, "Dapr-Caller-App-Id: product", "Dapr-Api-Token: none")
 	for caller, want := range map[string][]string{
 		"checkout": {"200 OK", `"id":"1","trace":"0123456789abcdef0123456789abcdef"`, "422 ", "401 ", "421 ", "200 OK",
 			`"id":"5"`},
