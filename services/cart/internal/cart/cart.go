@@ -32,6 +32,15 @@ type Cart struct {
 	Applied []string `json:"applied"`
 }
 
+// productIDs are the products in the cart.
+func (c *Cart) productIDs() []string {
+	ids := make([]string, len(c.Lines))
+	for i, l := range c.Lines {
+		ids[i] = l.ProductID
+	}
+	return ids
+}
+
 func (c *Cart) find(productID string) int {
 	return slices.IndexFunc(c.Lines, func(l Line) bool { return l.ProductID == productID })
 }

@@ -96,18 +96,18 @@ func TestLinesSayTheirState(t *testing.T) {
 	price := func(n int64) *int64 { return &n }
 	for what, c := range map[string]struct {
 		line Line
-		now  map[string]Product
+		now  products
 		want State
 	}{
-		"as it was":        {Line{Price: price(100)}, map[string]Product{"1": {Price: 100, Available: 2}}, Available},
-		"price not known":  {Line{}, map[string]Product{"1": {Price: 100, Available: 2}}, Available},
-		"dearer":           {Line{Price: price(100)}, map[string]Product{"1": {Price: 120, Available: 2}}, PriceChanged},
-		"cheaper":          {Line{Price: price(100)}, map[string]Product{"1": {Price: 80, Available: 2}}, PriceChanged},
-		"no longer free":   {Line{Price: price(0)}, map[string]Product{"1": {Price: 80, Available: 2}}, PriceChanged},
-		"dearer and fewer": {Line{Price: price(100)}, map[string]Product{"1": {Price: 120, Available: 1}}, FewerLeft},
-		"too many": {Line{Price: price(100)}, map[string]Product{"1": {Price: 100, Available: 9, MaxPerOrder: 1}},
+		"as it was":        {Line{Price: price(100)}, products{"1": {Price: 100, Available: 2}}, Available},
+		"price not known":  {Line{}, products{"1": {Price: 100, Available: 2}}, Available},
+		"dearer":           {Line{Price: price(100)}, products{"1": {Price: 120, Available: 2}}, PriceChanged},
+		"cheaper":          {Line{Price: price(100)}, products{"1": {Price: 80, Available: 2}}, PriceChanged},
+		"no longer free":   {Line{Price: price(0)}, products{"1": {Price: 80, Available: 2}}, PriceChanged},
+		"dearer and fewer": {Line{Price: price(100)}, products{"1": {Price: 120, Available: 1}}, FewerLeft},
+		"too many": {Line{Price: price(100)}, products{"1": {Price: 100, Available: 9, MaxPerOrder: 1}},
 			TooMany},
-		"sold out": {Line{Price: price(100)}, map[string]Product{"1": {Price: 100}}, SoldOut},
+		"sold out": {Line{Price: price(100)}, products{"1": {Price: 100}}, SoldOut},
 		"gone":     {Line{Price: price(100), Name: "Gone"}, nil, NotForSale},
 	} {
 		c.line.ProductID, c.line.Quantity = "1", 2

@@ -2,6 +2,7 @@ package cart
 
 import (
 	"context"
+	"slices"
 
 	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/money"
@@ -11,8 +12,8 @@ import (
 // Store keeps carts.
 type Store interface {
 	Load(ctx context.Context, userID string) (Cart, error)
-	// Change loads, changes and stores a cart, and starts again if another change came between. change must have no other
-	// effect.
+	// Change loads, changes and stores a cart, and starts again if another change came between. change may read, but must
+	// have no other effect.
 	Change(ctx context.Context, userID string, change func(c *Cart) error) (Cart, error)
 }
 
@@ -164,51 +165,69 @@ func (s *Service) Take(ctx context.Context, userID, orderID string, lines []Line
 	return err
 }
 
-// changeWithProduct changes a cart with the data of a product, which must be on sale.
+// changeWithProduct changes a cart with the data of a product, which must be on sale. One question asks the catalogue
+// about it and about all that is in the cart.
 func (s *Service) changeWithProduct(ctx context.Context, userID, productID string,
-	change func(c *Cart, p Product) error) (View,
-	error) {
-	products, err := s.catalogue.Products(ctx, []string{productID})
+	change func(c *Cart, p Product) error) (View, error) {
+	known := products{}
+	c, err := s.store.Change(ctx, userID, func(c *Cart) error {
+		needed := c.productIDs()
+		if !slices.Contains(needed, productID) {
+			needed = append(needed, productID)
+		}
+		if err := known.learn(ctx, s.catalogue, needed); err != nil {
+			return err
+		}
+		p := known[productID]
+		if p == nil {
+			return problem.NewNotFound("product")
+		}
+		return change(c, *p)
+	})
 	if err != nil {
 		return View{}, err
 	}
-	p, ok := products[productID]
-	if !ok {
-		return View{}, problem.NewNotFound("product")
+	return s.render(c, known)
+}
+
+// products are those that the catalogue was asked about: nil if one is not on sale.
+type products map[string]*Product
+
+// learn asks the catalogue about those products that are not among them yet.
+func (known products) learn(ctx context.Context, catalogue Catalogue, ids []string) error {
+	ids = slices.DeleteFunc(ids, func(id string) bool { _, asked := known[id]; return asked })
+	if len(ids) == 0 {
+		return nil
 	}
-	c, err := s.store.Change(ctx, userID, func(c *Cart) error { return change(c, p) })
+	found, err := catalogue.Products(ctx, ids)
 	if err != nil {
-		return View{}, err
+		return err
 	}
-	if len(c.Lines) == 1 && c.Lines[0].ProductID == productID { // its price was read a moment ago
-		return s.render(c, products)
+	for _, id := range ids {
+		known[id] = nil
+		if p, ok := found[id]; ok {
+			known[id] = &p
+		}
 	}
-	return s.view(ctx, c)
+	return nil
 }
 
 func (s *Service) view(ctx context.Context, c Cart) (View, error) {
-	ids := make([]string, len(c.Lines))
-	for i, l := range c.Lines {
-		ids[i] = l.ProductID
+	known := products{}
+	if err := known.learn(ctx, s.catalogue, c.productIDs()); err != nil {
+		return View{}, err
 	}
-	products := map[string]Product{}
-	if len(ids) > 0 {
-		var err error
-		if products, err = s.catalogue.Products(ctx, ids); err != nil {
-			return View{}, err
-		}
-	}
-	return s.render(c, products)
+	return s.render(c, known)
 }
 
-func (s *Service) render(c Cart, products map[string]Product) (View, error) {
+func (s *Service) render(c Cart, known products) (View, error) {
 	v := View{Items: []ViewLine{}, Currency: s.currency()}
 	total := money.Of(0, v.Currency)
 	for _, l := range c.Lines {
 		line := ViewLine{ProductID: l.ProductID, Quantity: l.Quantity, Name: l.Name, Available: new(int64),
 			State: NotForSale, SeenPrice: l.Price}
-		if p, ok := products[l.ProductID]; ok {
-			line.Name, line.Price, line.Available, line.State = p.Name, p.Price, &p.Available, l.state(p)
+		if p := known[l.ProductID]; p != nil {
+			line.Name, line.Price, line.Available, line.State = p.Name, p.Price, &p.Available, l.state(*p)
 			line.MaxPerOrder = p.MaxPerOrder
 			if p.Untracked {
 				line.Available = nil

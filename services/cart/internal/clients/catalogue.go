@@ -18,7 +18,7 @@ func NewCatalogue(dapr *sidecar.Client) Catalogue { return Catalogue{dapr} }
 
 // maxShared is how many products a call may ask for that shares an invocation: answers of several large ones would be
 // larger than what a sidecar passes on.
-const maxShared = 10
+const maxShared = 50
 
 // Products implements cart.Catalogue.
 func (c Catalogue) Products(ctx context.Context, ids []string) (map[string]cart.Product, error) {
