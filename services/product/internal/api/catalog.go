@@ -203,13 +203,13 @@ func (h handler) products(c *gin.Context) error {
 	if len(in.IDs) > maxLines {
 		return problem.Validation(problem.Field{Field: "ids", Message: "must have at most 200 entries"})
 	}
-	views, err := h.catalog.Views(c.Request.Context(), in.IDs)
+	offers, err := h.catalog.Offers(c.Request.Context(), in.IDs)
 	if err != nil {
 		return err
 	}
 	out := productv1.GetAnswer{Products: []productv1.Product{}}
-	for _, v := range views {
-		if !v.OnSale() {
+	for _, v := range offers {
+		if !v.OnSale {
 			continue
 		}
 		available := v.Available

@@ -42,6 +42,18 @@ type View struct {
 // OnSale reports whether shoppers can buy the product.
 func (v View) OnSale() bool { return !v.Deleted && !v.Closed }
 
+// Offer is what a cart needs to know of a product.
+type Offer struct {
+	ID          string
+	SellerID    string
+	Name        string
+	Price       money.Money
+	MaxPerOrder int64 // the most units that one order may have; 0: no maximum
+	Untracked   bool  // never sold out
+	OnSale      bool
+	Available   int64
+}
+
 // Actor is the user who asks for a change.
 type Actor struct {
 	UserID string

@@ -75,9 +75,9 @@ func (s *Service) Get(ctx context.Context, id string) (View, error) {
 	return v, err
 }
 
-// Views returns those of the products that exist, removed ones included.
-func (s *Service) Views(ctx context.Context, ids []string) ([]View, error) {
-	return s.store.Views(ctx, ids)
+// Offers returns those of the products that exist, removed ones included.
+func (s *Service) Offers(ctx context.Context, ids []string) ([]Offer, error) {
+	return s.store.Offers(ctx, ids)
 }
 
 // CreateOnce is Create, once per key.

@@ -12,10 +12,10 @@ type Store interface {
 	Search(ctx context.Context, q Query) (Page, error)
 	// Get returns one product that was not removed, or Missing.
 	Get(ctx context.Context, id string) (View, error)
-	// Views returns those of the products that exist, removed ones included, by one query.
-	Views(ctx context.Context, ids []string) ([]View, error)
-	// ViewsFor is Views with what unpaid orders of a shopper have reserved of the products, by the same query; "" is no
-	// shopper.
+	// Offers returns those of the products that exist, each once, removed ones included.
+	Offers(ctx context.Context, ids []string) ([]Offer, error)
+	// ViewsFor returns those of the products that exist, removed ones included, with what unpaid orders of a shopper have
+	// reserved of them, by one query; "" is no shopper.
 	ViewsFor(ctx context.Context, shopperID string, ids []string) ([]View, []inventory.OwnUnits, error)
 	// BySKU returns the product of a seller with a sku that was not removed, or Missing.
 	BySKU(ctx context.Context, sellerID, sku string) (View, error)

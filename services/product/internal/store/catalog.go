@@ -98,8 +98,8 @@ func one(db *gorm.DB) (catalog.View, error) {
 	return r.view(), nil
 }
 
-// Views returns those of the products that exist, removed ones included.
-func (s *Store) Views(ctx context.Context, ids []string) ([]catalog.View, error) {
+// views returns those of the products that exist, removed ones included.
+func (s *Store) views(ctx context.Context, ids []string) ([]catalog.View, error) {
 	var rows []row
 	err := postgres.DB(ctx, s.db).Raw(selectView+"WHERE p.id = ANY(?::bigint[])", idArray(ids)).Scan(&rows).Error
 	if err != nil {

@@ -20,7 +20,7 @@ const reservedFor = `(SELECT jsonb_object_agg(r.order_id, r.quantity) FROM reser
 func (s *Store) ViewsFor(ctx context.Context, shopperID string, ids []string) ([]catalog.View, []inventory.OwnUnits,
 	error) {
 	if shopperID == "" {
-		views, err := s.Views(ctx, ids)
+		views, err := s.views(ctx, ids)
 		return views, nil, err
 	}
 	shopper, err := parseID(shopperID)

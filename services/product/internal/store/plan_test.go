@@ -75,7 +75,7 @@ func TestNoStatementReadsTheWholeLedger(t *testing.T) {
 	must(t, err)
 	_, err = s.catalog.Get(ctx, "1002")
 	must(t, err)
-	_, err = s.store.Views(ctx, []string{"1001", "1002", "1003"})
+	_, err = s.store.Offers(ctx, []string{"1001", "1002", "1003"})
 	must(t, err)
 	_, _, err = s.store.ViewsFor(ctx, "42", []string{"1001", "1002", "1003"})
 	must(t, err)

@@ -36,12 +36,15 @@ type Store struct {
 	db       *gorm.DB
 	events   Events
 	syncGate func([]inventory.Apply)
+	offers   offers
 }
 
 // New makes a store. syncGate is called with stock after its commit, never before, and not at all if the process dies
 // in between.
 func New(db *gorm.DB, events Events, syncGate func([]inventory.Apply)) *Store {
-	return &Store{db: db, events: events, syncGate: syncGate}
+	s := &Store{db: db, events: events, syncGate: syncGate}
+	s.offers = s.newOffers()
+	return s
 }
 
 var (
