@@ -150,6 +150,7 @@ func TestWhatFreesASlot(t *testing.T) {
 // read the open orders of all shoppers later, when there are many.
 func TestAnEarlyPlanReadsOnlyTheShoppersOrders(t *testing.T) {
 	db, orders := openWith(t, time.Hour, 0)
+	const count = `EXECUTE count_open ('[{"shopper": 7, "most": 50}, {"shopper": 1008, "most": 50}]')`
 	err := postgres.InTx(t.Context(), db, func(ctx context.Context, tx *gorm.DB) error {
 		run := func(statements ...string) (err error) {
 			for _, sql := range statements {
@@ -158,8 +159,9 @@ func TestAnEarlyPlanReadsOnlyTheShoppersOrders(t *testing.T) {
 			return err
 		}
 		if err := run("SET LOCAL plan_cache_mode = force_generic_plan",
-			`PREPARE count_open (bigint, bigint) AS WITH cap AS MATERIALIZED (SELECT $1 AS most, $2 AS shopper) SELECT `+
-				store.CountOpen, "EXECUTE count_open (50, 7)"); err != nil {
+			`PREPARE count_open (jsonb) AS WITH wish AS MATERIALIZED (
+				SELECT most, shopper FROM jsonb_to_recordset($1) AS w(shopper bigint, most bigint)
+			) SELECT * FROM wish, `+store.CountOpen, count); err != nil {
 			return err
 		}
 		if _, err := orders.Place(ctx, draft("1", "7")); err != nil {
@@ -167,7 +169,7 @@ func TestAnEarlyPlanReadsOnlyTheShoppersOrders(t *testing.T) {
 		}
 		if err := run(`INSERT INTO orders SELECT (jsonb_populate_record(o, jsonb_build_object('id', 1000 + n, 'user_id',
 				1000 + n, 'open_slot', n % 50))).* FROM orders o, generate_series(1, 3000) n`,
-			"EXECUTE count_open (50, 7)", "DEALLOCATE count_open"); err != nil {
+			count, "DEALLOCATE count_open"); err != nil {
 			return err
 		}
 		var read int

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -149,6 +150,18 @@ func (s *Store) save(ctx context.Context, tx *gorm.DB, changed []orderRow, histo
 		s.out.Notify(ctx, outgoing...)
 	}
 	return nil
+}
+
+func marshalAll(parts ...any) ([]any, error) {
+	out := make([]any, len(parts))
+	for i, part := range parts {
+		text, err := json.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = string(text)
+	}
+	return out, nil
 }
 
 // dropRepeatedRefunds drops requests for refunds that exist already.
