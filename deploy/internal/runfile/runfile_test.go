@@ -17,7 +17,7 @@ func TestTheRepositorysRunFileIsRead(t *testing.T) {
 		if a.ID == "api-gateway" || a.ID == "product" { // files of products
 			maxBody = "20Mi"
 		}
-		if a.Protocol != "h2c" || !a.HealthCheck || a.Threshold != 2 || a.Listen != "127.0.0.1" || a.MaxBody != maxBody {
+		if a.Protocol != "h2c" || !a.HealthCheck || a.Threshold != 3 || a.Listen != "127.0.0.1" || a.MaxBody != maxBody {
 			t.Errorf("%s: lacks the common settings: %+v", a.ID, a)
 		}
 		pkg, err := a.Package()
