@@ -30,8 +30,7 @@ type Group[In, Out any] struct {
 
 	mu      sync.Mutex
 	waiting []*call[In, Out]
-	workers int
-	overdue *time.Timer // runs while calls wait
+	workers int // whose batches are not overdue
 }
 
 type call[In, Out any] struct {
@@ -40,8 +39,8 @@ type call[In, Out any] struct {
 	done chan Result[Out]
 }
 
-// New makes a group. run does the work of up to most calls, and returns as many results in the same order. If a batch
-// takes longer than patience, those who wait start another one beside it.
+// New makes a group. run does the work of up to most calls, and returns as many results in the same order. A batch that
+// takes longer than patience is overdue: those who wait start another one beside it, and later calls start at once.
 func New[In, Out any](most int, patience time.Duration, run func(all []In) []Result[Out]) *Group[In, Out] {
 	return &Group[In, Out]{most: most, patience: patience, run: run}
 }
@@ -52,11 +51,8 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	c := &call[In, Out]{ctx: ctx, in: in, done: make(chan Result[Out], 1)}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, c)
-	switch {
-	case g.workers == 0 || len(g.waiting) >= g.most:
+	if g.workers == 0 || len(g.waiting) >= g.most {
 		g.startWorker()
-	case len(g.waiting) == 1:
-		g.overdue = time.AfterFunc(g.patience, g.relieve)
 	}
 	g.mu.Unlock()
 	select {
@@ -68,10 +64,11 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	}
 }
 
-// relieve starts another batch for those that have waited too long.
+// relieve replaces a worker whose batch is overdue.
 func (g *Group[In, Out]) relieve() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.workers--
 	if len(g.waiting) > 0 {
 		g.startWorker()
 	}
@@ -83,7 +80,7 @@ func (g *Group[In, Out]) startWorker() {
 	go g.work()
 }
 
-// work runs batches until nobody waits.
+// work runs batches until nobody waits, or one is overdue.
 func (g *Group[In, Out]) work() {
 	for {
 		calls := g.take()
@@ -94,9 +91,14 @@ func (g *Group[In, Out]) work() {
 		for i, c := range calls {
 			ins[i] = c.in
 		}
+		overdue := time.AfterFunc(g.patience, g.relieve)
 		results := g.runAll(ins)
+		inTime := overdue.Stop()
 		for i, c := range calls {
 			c.done <- results[i]
+		}
+		if !inTime {
+			return
 		}
 	}
 }
@@ -118,16 +120,9 @@ func (g *Group[In, Out]) take() []*call[In, Out] {
 		}
 		g.waiting = g.waiting[1:]
 	}
-	if g.overdue != nil {
-		g.overdue.Stop()
-		g.overdue = nil
-	}
-	switch {
-	case len(calls) == 0:
+	if len(calls) == 0 {
 		g.workers--
 		g.waiting = nil
-	case len(g.waiting) > 0:
-		g.overdue = time.AfterFunc(g.patience, g.relieve)
 	}
 	return calls
 }

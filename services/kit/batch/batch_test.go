@@ -72,8 +72,8 @@ func TestCallsThatWaitShareABatch(t *testing.T) {
 			t.Errorf("batches %s", got)
 		}
 		synctest.Wait()
-		if g.workers != 0 || g.overdue != nil || g.waiting != nil {
-			t.Errorf("after the last call %d workers, a timer %v and %d calls are left", g.workers, g.overdue, len(g.waiting))
+		if g.workers != 0 || g.waiting != nil {
+			t.Errorf("after the last call %d workers and %d calls are left", g.workers, len(g.waiting))
 		}
 	})
 }
@@ -119,8 +119,17 @@ func TestASlowBatchIsOvertaken(t *testing.T) {
 		if got := r.begun(); got != "[[1] [2 3] [4]]" {
 			t.Errorf("batches %s after the second one", got)
 		}
+		time.Sleep(time.Second)
+		do(t, g, &wg, 5)
+		if got := r.begun(); got != "[[1] [2 3] [4] [5]]" {
+			t.Errorf("batches %s: a call waits for batches that are all overdue", got)
+		}
 		close(r.release)
 		wg.Wait()
+		synctest.Wait()
+		if g.workers != 0 || g.waiting != nil {
+			t.Errorf("after the last call %d workers and %d calls are left", g.workers, len(g.waiting))
+		}
 	})
 }
 
