@@ -34,7 +34,7 @@ var replaced = map[string]string{
 	`deaf`:                               "stalled",
 	`letGo`:                              "releaseLease",
 	`problem\.(Busy|Missing)`:            "problem.NewUnavailable, problem.NewNotFound",
-	`postgres\.(Away|Again)`:             "postgres.IsUnavailable, postgres.RetryIdempotent",
+	`postgres\.(Away|Again)`:             "postgres.IsUnavailable, postgres.Exec",
 	`internal/(peers|books|place|shop)`:  "internal/clients, audit, layout, apiclient",
 }
 

@@ -98,30 +98,26 @@ type row struct {
 	Body        []byte
 }
 
+var claimKey, finishKey = ClaimPart("true"), FinishPart("true")
+
 const columns = "effect_id, fingerprint, record, lease_until > now() AS running, status, etag, body"
 
 // Seen implements keyed.Runner.
 func (s *Store) Seen(ctx context.Context, user, key string) (bool, error) {
-	var seen bool
-	err := postgres.DB(ctx, s.db).Raw("SELECT EXISTS (SELECT 1 FROM idempotency_keys WHERE user_id = ? AND key = ?)", user,
-		key).Scan(&seen).Error
+	_, seen, err := postgres.One(ctx, s.db, func(one *int32) []any { return []any{one} },
+		"SELECT 1 FROM idempotency_keys WHERE user_id = ? AND key = ?", user, key)
 	return seen, err
 }
 
 // claim claims a key, in the transaction of ctx if there is one: for run if the key is new, else for another run with
 // the effect id of the key. A key that was claimed with run's effect id already belongs to run.
 func (s *Store) claim(ctx context.Context, run keyed.Run) (keyed.Run, *keyed.Answer, error) {
-	claimed := false
 	// One statement for a new key, as almost every key is.
-	err := postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error {
-		res := db.Exec(ClaimPart("true"), ClaimArgs(run)...)
-		claimed = res.RowsAffected == 1
-		return res.Error
-	})
+	claimed, err := postgres.Exec(ctx, s.db, claimKey, ClaimArgs(run)...)
 	if err != nil {
 		return run, nil, fmt.Errorf("claim idempotency key: %w", err)
 	}
-	if claimed {
+	if claimed == 1 {
 		return run, nil, nil
 	}
 	var now keyed.Run
@@ -169,18 +165,16 @@ func (s *Store) store(ctx context.Context, run keyed.Run, a keyed.Answer) error 
 	if !keyed.Kept(a.Status) {
 		return s.release(ctx, run)
 	}
-	return postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error { // a broken connection would leave the key taken
-		return db.Exec(FinishPart("true"), FinishArgs(run, a)...).Error
-	})
+	_, err := postgres.Exec(ctx, s.db, finishKey, FinishArgs(run, a)...)
+	return err
 }
 
 // release ends a run without storing an answer, so that the next try runs at once, with the same effect id. It does
 // nothing to a key that has another effect id.
 func (s *Store) release(ctx context.Context, run keyed.Run) error {
-	return postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error {
-		return db.Exec("UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? AND effect_id = ? AND "+
-			"status IS NULL", run.User, run.Key, run.EffectID).Error
-	})
+	_, err := postgres.Exec(ctx, s.db, "UPDATE idempotency_keys SET lease_until = now() WHERE user_id = ? AND key = ? "+
+		"AND effect_id = ? AND status IS NULL", run.User, run.Key, run.EffectID)
+	return err
 }
 
 // PurgeUser empties records and answers of a deleted account: they may contain personal data. The keys and effect ids

@@ -47,6 +47,9 @@ func Open(ctx context.Context, dsns func() []string) (*gorm.DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	DefaultPool.set(pool)
+	if err := db.Use(&writes{}); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	for {
 		err = pool.PingContext(ctx)
 		if err == nil {
@@ -146,20 +149,6 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(ctx context.Context, tx *gor
 		case <-ctx.Done():
 			return err
 		case <-time.After(rand.N(time.Duration(try) * 20 * time.Millisecond)):
-		}
-	}
-}
-
-// RetryIdempotent runs a statement that may be repeated without harm, in the transaction of ctx or by itself, and again
-// if the connection broke, whatever its outcome.
-func RetryIdempotent(ctx context.Context, db *gorm.DB, fn func(db *gorm.DB) error) error {
-	if s, ok := ctx.Value(key(db)).(*txState); ok {
-		return fn(s.tx)
-	}
-	for try := 1; ; try++ {
-		err := fn(db.WithContext(ctx))
-		if err == nil || try == 3 || !IsUnavailable(err) || ctx.Err() != nil {
-			return err
 		}
 	}
 }

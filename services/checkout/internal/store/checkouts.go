@@ -67,19 +67,14 @@ func (s *Checkouts) Begin(ctx context.Context, run keyed.Run, r checkout.Record,
 		args = slices.Concat([]any{run.User, since, known}, args, []any{run.User, since, known})
 	}
 	args = append(args, string(items), r.ExpectedTotal, string(address))
-	begun := false
-	err = postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error {
-		res := db.Exec(statement, args...)
-		begun = res.RowsAffected == 1
-		return res.Error
-	})
+	begun, err := postgres.Exec(ctx, s.db, statement, args...)
 	if postgres.IsUnique(err, "checkouts_taking_a_cart") {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("begin checkout %s: %w", run.EffectID, err)
 	}
-	return begun, nil
+	return begun == 1, nil
 }
 
 // CartTaker implements checkout.Records.
@@ -169,8 +164,7 @@ func (s *Checkouts) End(ctx context.Context, run keyed.Run, a keyed.Answer) erro
 		state, refusal = "refused", problem.CodeOf(a.Refusal)
 	}
 	args := append(idempotency.FinishArgs(run, a), state, refusal, a.Refusal == nil)
-	err := postgres.RetryIdempotent(ctx, s.db, func(db *gorm.DB) error { return db.Exec(end, args...).Error })
-	if err != nil {
+	if _, err := postgres.Exec(ctx, s.db, end, args...); err != nil {
 		return fmt.Errorf("end checkout %s: %w", run.EffectID, err)
 	}
 	return nil

@@ -4,7 +4,6 @@ package store
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"time"
 
@@ -76,14 +75,17 @@ func (s *Store) ownAddress(ctx context.Context, userID, id string) *gorm.DB {
 
 // Find implements checkout.Addresses.
 func (s *Store) Find(ctx context.Context, userID, id string) (checkout.Address, error) {
-	var r addressRow
-	err := s.ownAddress(ctx, userID, id).Take(&r).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return checkout.Address{}, problem.NewNotFound("address")
-	}
+	r, found, err := postgres.One(ctx, s.db, func(r *addressRow) []any {
+		return []any{&r.Recipient, &r.Phone, &r.Street, &r.City, &r.State, &r.Country, &r.PostalCode}
+	}, `SELECT recipient, phone, street, city, state, country, postal_code FROM addresses
+		WHERE id = ? AND user_id = ? AND removed_at IS NULL`, id, userID)
 	if err != nil {
 		return checkout.Address{}, fmt.Errorf("read address: %w", err)
 	}
+	if !found {
+		return checkout.Address{}, problem.NewNotFound("address")
+	}
+	r.ID, r.UserID = id, userID
 	return r.address(), nil
 }
 

@@ -51,9 +51,9 @@ func (*Provider) HostsCards() bool { return false }
 // Create implements payment.Provider.
 func (p *Provider) Create(ctx context.Context, ref string, amount int64, currency string) (string, error) {
 	id := "sbx_" + ref
-	err := p.db.WithContext(ctx).Exec(
+	_, err := postgres.Exec(ctx, p.db,
 		"INSERT INTO charges (id, ref, amount, currency, state) VALUES (?, ?, ?, ?, 'created') ON CONFLICT (ref) DO NOTHING",
-		id, ref, amount, currency).Error
+		id, ref, amount, currency)
 	return id, err
 }
 
@@ -70,11 +70,11 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 	case Slow:
 		set, args = "state = 'processing', ready_at = now() + make_interval(secs => ?)", []any{slowFor.Seconds()}
 	}
-	var now state
-	res := p.db.WithContext(ctx).Raw("UPDATE charges SET "+set+
-		" WHERE id = ? AND state = 'created' RETURNING ref, state, failure_code", append(args, id)...).Scan(&now)
-	if res.Error != nil {
-		return payment.Outcome{}, res.Error
+	now, confirmed, err := postgres.One(ctx, p.db, func(s *state) []any { return []any{&s.Ref, &s.State, &s.FailureCode} },
+		"UPDATE charges SET "+set+" WHERE id = ? AND state = 'created' RETURNING ref, state, failure_code",
+		append(args, id)...)
+	if err != nil {
+		return payment.Outcome{}, err
 	}
 	switch card.Number {
 	case Unanswered:
@@ -87,7 +87,7 @@ func (p *Provider) Confirm(ctx context.Context, id string, card payment.Card) (p
 		}
 		return p.Get(ctx, id)
 	}
-	if res.RowsAffected == 0 { // it was confirmed or cancelled before
+	if !confirmed { // it was confirmed or cancelled before
 		return p.Get(ctx, id)
 	}
 	return now.outcome(), nil

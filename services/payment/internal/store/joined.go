@@ -38,22 +38,19 @@ var startNew = `WITH k AS (
 func (s *Store) StartNew(ctx context.Context, p payment.Payment, run keyed.Run) (*payment.Payment, error) {
 	args := append(idempotency.ClaimArgs(run), p.OrderID, p.UserID, p.OrderID, p.UserID,
 		p.ID, p.Provider, p.Card.Brand, p.Card.Last4, p.CreatedAt, p.UpdatedAt)
-	var kept struct {
-		Amount, Version int64
-		Currency        string
-		Now             time.Time
-	}
-	res := s.db.WithContext(ctx).Raw(startNew, args...).Scan(&kept)
+	kept, found, err := postgres.One(ctx, s.db, func(kept *payment.Payment) []any {
+		return []any{&kept.Amount, &kept.Currency, &kept.Started.BillVersion, &kept.Started.At}
+	}, startNew, args...)
 	switch {
-	case postgres.IsUnique(res.Error, ""), postgres.Undone(res.Error): // another attempt is under way; Start tries again
+	case postgres.IsUnique(err, ""), postgres.Undone(err): // another attempt is under way; Start tries again
 		return nil, nil
-	case res.Error != nil:
-		return nil, fmt.Errorf("start payment %s: %w", p.ID, res.Error)
-	case res.RowsAffected == 0:
+	case err != nil:
+		return nil, fmt.Errorf("start payment %s: %w", p.ID, err)
+	case !found:
 		return nil, nil
 	}
-	p.Amount, p.Currency = kept.Amount, kept.Currency
-	p.Started = payment.Started{BillVersion: kept.Version, At: kept.Now, ReadAt: time.Now()}
+	p.Amount, p.Currency, p.Started = kept.Amount, kept.Currency, kept.Started
+	p.Started.ReadAt = time.Now()
 	return &p, nil
 }
 
@@ -82,11 +79,11 @@ func (s *Store) SettleNew(ctx context.Context, p payment.Payment, run keyed.Run,
 	args := slices.Concat([]any{p.OrderID, p.Started.BillVersion, p.Card.Brand, p.Card.Last4, p.UpdatedAt, p.ID, version,
 		p.OrderID},
 		idempotency.FinishArgs(run, answer), []any{rows})
-	res := s.db.WithContext(ctx).Exec(settleNew, args...)
-	if res.Error != nil {
-		return false, fmt.Errorf("settle payment %s: %w", p.ID, res.Error)
+	settled, err := postgres.Exec(ctx, s.db, settleNew, args...)
+	if err != nil {
+		return false, fmt.Errorf("settle payment %s: %w", p.ID, err)
 	}
-	if res.RowsAffected == 0 {
+	if settled == 0 {
 		return false, nil
 	}
 	s.out.Notify(ctx, event)

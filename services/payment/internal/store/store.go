@@ -123,12 +123,12 @@ const underWay = "status NOT IN ('succeeded', 'failed', 'cancelled', 'refunded')
 
 // Opened implements payment.Store.
 func (s *Store) Opened(ctx context.Context, id, providerID string) (bool, error) {
-	res := s.db.WithContext(ctx).Exec("UPDATE payments SET provider_id = ? WHERE id = ? AND "+underWay+
+	kept, err := postgres.Exec(ctx, s.db, "UPDATE payments SET provider_id = ? WHERE id = ? AND "+underWay+
 		" AND provider_id IN ('', ?)", providerID, id, providerID)
-	if res.Error != nil {
-		return false, fmt.Errorf("keep provider id of payment %s: %w", id, res.Error)
+	if err != nil {
+		return false, fmt.Errorf("keep provider id of payment %s: %w", id, err)
 	}
-	return res.RowsAffected == 1, nil
+	return kept == 1, nil
 }
 
 // Abandon implements payment.Store.
