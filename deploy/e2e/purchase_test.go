@@ -149,6 +149,7 @@ func TestAFlashSaleSellsExactlyItsStock(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	calls, invocations := callsOfCheckout(t)
 	var mu sync.Mutex
 	outcomes := map[string]int{}
 	var sold []struct {
@@ -190,6 +191,12 @@ func TestAFlashSaleSellsExactlyItsStock(t *testing.T) {
 	if len(sold) != stock || outcomes["409 sold_out"] != shoppers-stock {
 		t.Fatalf("outcomes %v, want %d sold and the rest sold out", outcomes, stock)
 	}
+	nowCalls, nowInvocations := callsOfCheckout(t)
+	calls, invocations = nowCalls-calls, nowInvocations-invocations
+	t.Logf("%.0f calls of product and order shared %.0f invocations", calls, invocations)
+	if calls < shoppers+stock || invocations >= calls {
+		t.Errorf("%.0f calls needed %.0f invocations, want calls that share them", calls, invocations)
+	}
 	for _, s := range sold {
 		if a, err := s.c.Pay(t.Context(), apiclient.Key(), s.id, apiclient.CardGood); err != nil ||
 			a.Status != http.StatusCreated {
@@ -229,4 +236,10 @@ func TestCancellingAnOrderReleasesItsStock(t *testing.T) {
 		t.Error(err)
 	}
 	audit(t)
+}
+
+// callsOfCheckout are checkout's calls of product and order that may share invocations, and those invocations.
+func callsOfCheckout(t *testing.T) (calls, invocations float64) {
+	t.Helper()
+	return metric(t, "checkout", "mall_calls_per_invocation_sum"), metric(t, "checkout", "mall_calls_per_invocation_count")
 }
