@@ -26,7 +26,7 @@ type Result[Out any] struct {
 type Group[In, Out any] struct {
 	most     int
 	patience time.Duration
-	run      func(all []In) []Result[Out]
+	run      func(all []In, done func(i int, r Result[Out]))
 
 	mu      sync.Mutex
 	waiting []*call[In, Out]
@@ -42,6 +42,23 @@ type call[In, Out any] struct {
 // New makes a group. run does the work of up to most calls, and returns as many results in the same order. A batch that
 // takes longer than patience is overdue: those who wait start another one beside it, and later calls start at once.
 func New[In, Out any](most int, patience time.Duration, run func(all []In) []Result[Out]) *Group[In, Out] {
+	return NewStream(most, patience, func(all []In, done func(i int, r Result[Out])) {
+		results := run(all)
+		for i := range all {
+			if i < len(results) {
+				done(i, results[i])
+			} else {
+				done(i, Result[Out]{Err: errShort})
+			}
+		}
+	})
+}
+
+// NewStream makes a group whose calls end one by one: run says by done, once each, what became of them, in any order.
+// The next batch begins when run returns. If it returns before the last call is done, it must keep a goroutine that
+// will say so.
+func NewStream[In, Out any](most int, patience time.Duration, run func(all []In, done func(i int,
+	r Result[Out]))) *Group[In, Out] {
 	return &Group[In, Out]{most: most, patience: patience, run: run}
 }
 
@@ -92,12 +109,13 @@ func (g *Group[In, Out]) work() {
 			ins[i] = c.in
 		}
 		overdue := time.AfterFunc(g.patience, g.relieve)
-		results := g.runAll(ins)
-		inTime := overdue.Stop()
-		for i, c := range calls {
-			c.done <- results[i]
-		}
-		if !inTime {
+		g.runAll(ins, func(i int, r Result[Out]) {
+			select {
+			case calls[i].done <- r:
+			default: // it has a result
+			}
+		})
+		if !overdue.Stop() {
 			return
 		}
 	}
@@ -129,17 +147,15 @@ func (g *Group[In, Out]) take() []*call[In, Out] {
 
 var errShort = errors.New("a batch returned too few results")
 
-// runAll makes a panic the error of every call: their goroutines would wait for ever.
-func (g *Group[In, Out]) runAll(ins []In) (results []Result[Out]) {
+// runAll makes a panic the error of every call that has no result: its goroutine would wait for ever.
+func (g *Group[In, Out]) runAll(ins []In, done func(i int, r Result[Out])) {
 	defer func() {
-		err := errShort
 		if p := recover(); p != nil {
 			slog.Error("panic in a batch", "panic", p, "stack", string(debug.Stack()))
-			results, err = nil, fmt.Errorf("panic in a batch: %v", p)
-		}
-		for len(results) < len(ins) {
-			results = append(results, Result[Out]{Err: err})
+			for i := range ins {
+				done(i, Result[Out]{Err: fmt.Errorf("panic in a batch: %v", p)})
+			}
 		}
 	}()
-	return g.run(ins)
+	g.run(ins, done)
 }

@@ -195,3 +195,47 @@ func TestEveryCallGetsItsResult(t *testing.T) {
 		t.Errorf("%d calls ran, want 10000", ran.Load())
 	}
 }
+
+// Results are handed out as they come, and the next batch begins when run returns, before the last result.
+func TestResultsAreHandedOutOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var batches [][]int
+		begin, last := make(chan struct{}), make(chan struct{})
+		g := NewStream(10, time.Minute, func(all []int, done func(int, Result[string])) {
+			batches = append(batches, slices.Clone(all))
+			<-begin
+			done(len(all)-1, Result[string]{Value: "first"})
+			go func() {
+				<-last
+				for i := range len(all) - 1 {
+					done(i, Result[string]{Value: "later"})
+				}
+			}()
+		})
+		var mu sync.Mutex
+		got := map[int]string{}
+		results := func() string {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			return fmt.Sprint(got)
+		}
+		for n := range 4 {
+			go func() {
+				v, _ := g.Do(t.Context(), n)
+				mu.Lock()
+				defer mu.Unlock()
+				got[n] = v
+			}()
+			synctest.Wait()
+		}
+		close(begin)
+		if r := results(); r != "map[0:first 3:first]" || fmt.Sprint(batches) != "[[0] [1 2 3]]" || g.workers != 0 {
+			t.Errorf("results %s of batches %v, %d workers", r, batches, g.workers)
+		}
+		close(last)
+		if r := results(); r != "map[0:first 1:later 2:later 3:first]" {
+			t.Errorf("results %s", r)
+		}
+	})
+}

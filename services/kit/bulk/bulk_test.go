@@ -13,80 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"daprmall.dev/services/kit/batch"
 	"daprmall.dev/services/kit/problem"
 )
-
-// testApp is an app behind a sidecar. Its first call waits until release is closed, so that others wait meanwhile.
-type testApp struct {
-	routes  []string // that take part in bulk; nil: the app does not know bulk
-	release chan struct{}
-	refuse  int // the status by which the sidecar answers every invocation with several calls
-
-	mu          sync.Mutex
-	invocations []string
-	calls       []string
-}
-
-func (a *testApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := strings.TrimPrefix(r.URL.Path, "/v1.0/invoke/order/method")
-	a.mu.Lock()
-	first := len(a.invocations) == 0
-	a.invocations = append(a.invocations, path)
-	a.mu.Unlock()
-	if first {
-		<-a.release
-	}
-	r.Header.Set("Dapr-Caller-App-Id", "checkout") // as the sidecar does
-	r.URL.Path = path
-	switch {
-	case path != Path:
-		a.call(w, r)
-	case a.refuse != 0:
-		w.Header().Set("Retry-After", "7")
-		w.WriteHeader(a.refuse)
-		_, _ = io.WriteString(w, `{"errorCode":"ERR_DIRECT_INVOKE"}`)
-	case a.routes == nil:
-		w.WriteHeader(http.StatusNotFound)
-	default:
-		body, _ := io.ReadAll(r.Body)
-		out, err := Handle(http.HandlerFunc(a.call), r, body,
-			func(_, path string) bool { return slices.Contains(a.routes, path) })
-		if err != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		w.Header().Set("Content-Type", ContentType)
-		_, _ = w.Write(out)
-	}
-}
-
-// call answers with what it was asked, by the status that the query names.
-func (a *testApp) call(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	got := fmt.Sprintf("%s %s?%s %s token=%s caller=%s key=%s", r.Method, r.URL.Path, r.URL.RawQuery, body,
-		r.Header.Get("Authorization"), strings.Join(r.Header.Values("Dapr-Caller-App-Id"), "+"),
-		r.Header.Get("Mall-Caller-Key"))
-	a.mu.Lock()
-	a.calls = append(a.calls, got)
-	a.mu.Unlock()
-	if status := r.URL.Query().Get("status"); status != "" {
-		w.Header().Set("Retry-After", "3")
-		code := 0
-		_, _ = fmt.Sscan(status, &code)
-		w.WriteHeader(code)
-		if code == http.StatusNoContent {
-			return
-		}
-	}
-	_, _ = io.WriteString(w, got)
-}
-
-// RoundTrip calls the app as its sidecar does.
-func (a *testApp) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	a.ServeHTTP(w, r)
-	return w.Result(), r.Context().Err()
-}
 
 // result is what a call returned.
 type result struct {
@@ -199,9 +128,11 @@ func TestCallsThatDoNotWait(t *testing.T) {
 		}
 		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost,
 			"http://daprd:3500/v1.0/invoke/order/method/holds", nil)
-		if res, err := transport.RoundTrip(req); err != nil || res.StatusCode != 200 {
+		res, err := transport.RoundTrip(req)
+		if err != nil || res.StatusCode != 200 {
 			t.Errorf("a call that is not marked: %v, %v", res, err)
 		}
+		_ = res.Body.Close()
 		close(app.release)
 		wg.Wait()
 	})
@@ -229,7 +160,7 @@ func TestAnOlderAppIsRemembered(t *testing.T) {
 		}{{0, 3}, {forgetAfter / 2, 2}, {forgetAfter, 3}} {
 			time.Sleep(c.after)
 			app.invocations = nil
-			a.send(reqs)
+			a.send(reqs, func(_ int, r batch.Result[*http.Response]) { _ = r.Value.Body.Close() })
 			if len(app.invocations) != c.want {
 				t.Errorf("%s later: %v, want %d invocations", c.after, app.invocations, c.want)
 			}
@@ -289,25 +220,81 @@ func TestInvocationsThatCannotBeRead(t *testing.T) {
 		"too many":     strings.Repeat(one, maxCalls+1),
 		"a bad length": strings.Replace(one, "2", "-2", 1),
 	} {
-		ran := false
-		h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran = true })
-		_, err := Handle(h, httptest.NewRequest(http.MethodPost, Path, nil), []byte(body),
-			func(string, string) bool { return true })
-		if problem.KindOf(err) != problem.BadRequest || ran {
-			t.Errorf("%s: %v, a call ran: %v", name, err, ran)
+		calls, err := Read(httptest.NewRequest(http.MethodPost, Path, nil), []byte(body))
+		if problem.KindOf(err) != problem.BadRequest || calls != nil {
+			t.Errorf("%s: %v, %d calls", name, err, len(calls))
 		}
 	}
 }
 
-// A handler's panic is that of the invocation, as net/http expects it.
+// A handler's panic is that of the invocation, as net/http expects it, but the other calls have their responses.
 func TestAPanicIsThatOfTheInvocation(t *testing.T) {
+	w := httptest.NewRecorder()
 	defer func() {
 		if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // a panic, not an error
 			t.Errorf("panic %v", p)
 		}
+		if n := strings.Count(w.Body.String(), "HTTP/1.1 200 OK"); n != 2 {
+			t.Errorf("%d responses, want two: %s", n, w.Body)
+		}
 	}()
-	_, _ = Handle(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
-		httptest.NewRequest(http.MethodPost, Path, nil), []byte("POST /holds HTTP/1.1\r\nHost: order\r\n\r\n"),
-		func(string, string) bool { return true })
+	const call = "POST /%s HTTP/1.1\r\nHost: order\r\n\r\n"
+	calls, err := Read(httptest.NewRequest(http.MethodPost, Path, nil),
+		[]byte(fmt.Sprintf(call, "good")+fmt.Sprintf(call, "bad")+fmt.Sprintf(call, "good")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	Handle(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/bad" {
+			panic(http.ErrAbortHandler)
+		}
+	}), w, calls, func(string, string) bool { return true })
 	t.Error("no panic")
+}
+
+// A slow call delays no other one: those of its invocation are answered, and the next invocation begins.
+func TestASlowCallDelaysNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := &testApp{routes: []string{"/holds"}, release: make(chan struct{}), slow: make(chan struct{})}
+		transport := New(app)
+		var mu sync.Mutex
+		answered := ""
+		ask := func(name, path string) {
+			go func() {
+				r := call(t, t.Context(), transport, path, name, "a")
+				mu.Lock()
+				defer mu.Unlock()
+				answered += fmt.Sprintf("%s:%d ", name, r.status)
+			}()
+			synctest.Wait()
+		}
+		ask("1", "/holds")
+		ask("2", "/holds?slow")
+		ask("3", "/holds")
+		close(app.release)
+		synctest.Wait()
+		ask("4", "/holds")
+		mu.Lock()
+		before := answered
+		mu.Unlock()
+		close(app.slow)
+		synctest.Wait()
+		if before != "1:200 3:200 4:200 " || answered != before+"2:200 " {
+			t.Errorf("answered %q, and after the slow call %q", before, answered)
+		}
+		if got := fmt.Sprint(app.invocations); got != "[/holds /bulk /holds]" {
+			t.Errorf("invocations %s", got)
+		}
+	})
+}
+
+// An invocation that breaks fails those calls that have no response yet.
+func TestABrokenInvocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := &testApp{routes: []string{"/holds"}}
+		got := crowd(t, app, "/holds", "/holds", "/holds?cut")
+		if got[1].err != nil || got[1].status != 200 || got[2].err == nil {
+			t.Errorf("%+v", got)
+		}
+	})
 }

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strconv"
-	"sync"
 
 	"daprmall.dev/services/kit/problem"
 )
@@ -16,16 +16,15 @@ import (
 // ofInvocation are headers of the invocation, which its calls have in common.
 var ofInvocation = []string{"Dapr-Api-Token", "Dapr-Caller-App-Id", "Mall-Caller-Key"}
 
-// Handle runs the calls in an invocation's body by h, all at the same time, and returns their responses. allowed says
-// which routes take part: a call of another one is answered with 421 (Misdirected Request, RFC 9110, 15.5.20), and the
-// caller sends it alone. An error is a refusal of the whole invocation.
-func Handle(h http.Handler, invocation *http.Request, body []byte, allowed func(method, path string) bool) ([]byte,
-	error) {
-	var calls []*http.Request
+// numberHeader is the number of a call in its invocation, from 0: responses come in the order in which they are ready.
+const numberHeader = "Mall-Call"
+
+// Read reads the calls of an invocation from its body.
+func Read(invocation *http.Request, body []byte) (calls []*http.Request, err error) {
 	for r := bufio.NewReader(bytes.NewReader(body)); ; {
 		c, err := readCall(invocation, r)
 		if errors.Is(err, io.EOF) {
-			break
+			return calls, nil
 		}
 		if err != nil {
 			return nil, problem.Wrap(err, problem.BadRequest, "bad_request", "The calls cannot be read.")
@@ -34,29 +33,64 @@ func Handle(h http.Handler, invocation *http.Request, body []byte, allowed func(
 			return nil, problem.New(problem.BadRequest, "bad_request", "At most %d calls can share an invocation.", maxCalls)
 		}
 	}
-	responses := make([]response, len(calls))
-	var wg sync.WaitGroup
-	for i, c := range calls {
-		responses[i].header = http.Header{}
+}
+
+// Handle runs calls by h, all at the same time, and writes each response when it is ready. allowed says which routes
+// take part: a call of another one is answered with 421 (Misdirected Request, RFC 9110, 15.5.20), and the caller sends
+// it alone.
+func Handle(h http.Handler, w http.ResponseWriter, calls []*http.Request, allowed func(method, path string) bool) {
+	w.Header().Set("Content-Type", ContentType)
+	ready := make(chan *response, len(calls))
+	for _, c := range calls {
+		r := &response{header: http.Header{}, number: c.Header.Get(numberHeader)}
 		if !allowed(c.Method, c.URL.Path) {
-			responses[i].WriteHeader(http.StatusMisdirectedRequest)
+			r.WriteHeader(http.StatusMisdirectedRequest)
+			ready <- r
 			continue
 		}
-		wg.Go(func() {
-			defer func() { responses[i].panicked = recover() }()
-			h.ServeHTTP(&responses[i], c)
-		})
+		go func() {
+			defer func() {
+				r.panicked = recover()
+				ready <- r
+			}()
+			h.ServeHTTP(r, c)
+		}()
 	}
-	wg.Wait()
 	var out bytes.Buffer
-	for i := range responses {
-		if p := responses[i].panicked; p != nil {
-			panic(p) // as it would in the goroutine of a call that came alone
+	var panicked any
+	for left := len(calls); left > 0; {
+		for r := <-ready; r != nil; r = next(ready) {
+			if left--; r.panicked != nil {
+				panicked = r.panicked
+				continue
+			}
+			r.write(&out)
 		}
-		responses[i].write(&out)
+		_, _ = out.WriteTo(w) // a caller that left gets nothing
+		if left > 0 {
+			_ = http.NewResponseController(w).Flush()
+		}
 	}
-	return out.Bytes(), nil
+	if panicked != nil {
+		panic(panicked) // as it would in the goroutine of a call that came alone; the others have their responses
+	}
 }
+
+// next returns another response that is ready, or will be in a moment; nil if there is none.
+func next(ready <-chan *response) *response {
+	for range yields {
+		select {
+		case r := <-ready:
+			return r
+		default:
+			runtime.Gosched()
+		}
+	}
+	return nil
+}
+
+// yields is how often others may run before responses are sent.
+const yields = 4
 
 // readCall reads the next call; io.EOF: there is none.
 func readCall(invocation *http.Request, r *bufio.Reader) (*http.Request, error) {
@@ -88,6 +122,7 @@ type response struct {
 	status int
 	body   bytes.Buffer
 
+	number   string // of the call
 	panicked any
 }
 
@@ -107,6 +142,7 @@ func (r *response) Write(b []byte) (int, error) {
 func (r *response) write(w *bytes.Buffer) {
 	r.WriteHeader(http.StatusOK)
 	w.WriteString("HTTP/1.1 " + strconv.Itoa(r.status) + " " + http.StatusText(r.status) + "\r\n")
+	r.header.Set(numberHeader, r.number)
 	r.header.Set("Content-Length", strconv.Itoa(r.body.Len()))
 	_ = r.header.Write(w) // into memory
 	w.WriteString("\r\n")

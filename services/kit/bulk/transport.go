@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -32,8 +33,9 @@ const (
 	maxCalls    = 32
 	maxBody     = 64 << 10 // of a call that may share; a larger one goes alone
 	maxHeader   = 16 << 10
-	maxAnswer   = 8 << 20 // of an invocation, in bytes
-	patience    = 10 * time.Millisecond
+	maxAnswer   = 8 << 20 // of a call, in bytes
+	maxStream   = time.Minute
+	patience    = 20 * time.Millisecond
 	forgetAfter = 30 * time.Second // an app that is older than this package is asked again after that
 )
 
@@ -103,42 +105,48 @@ func (t *Transport) app(root, name string) *app {
 	a := t.apps[root]
 	if a == nil {
 		a = &app{base: t.base, root: root, name: name}
-		a.calls = batch.New(maxCalls, patience, a.send)
+		a.calls = batch.NewStream(maxCalls, patience, a.send)
 		t.apps[root] = a
 	}
 	return a
 }
 
-// send sends calls together, or each alone if there is only one or the app does not take several.
-func (a *app) send(calls []*http.Request) []batch.Result[*http.Response] {
+// deliver hands out the response to a call.
+type deliver = func(i int, r batch.Result[*http.Response])
+
+// send sends calls together, or each alone if there is only one or the app does not take several. It returns when the
+// app has answered the first one.
+func (a *app) send(calls []*http.Request, done deliver) {
 	callsPerInvocation.WithLabelValues(a.name).Observe(float64(len(calls)))
 	if len(calls) == 1 || a.goAlone() {
-		return a.eachAlone(calls)
+		a.eachAlone(calls, done)
+		return
 	}
-	raw, res, err := a.together(calls)
+	res, err := a.invoke(calls)
 	switch {
 	case err != nil:
-		return all(calls, func() (*http.Response, error) { return nil, err })
+		for i := range calls {
+			done(i, batch.Result[*http.Response]{Err: err})
+		}
 	case res.StatusCode == http.StatusNotFound:
+		_ = res.Body.Close()
 		a.mu.Lock()
 		a.alone = time.Now().Add(forgetAfter)
 		a.mu.Unlock()
-		return a.eachAlone(calls)
+		a.eachAlone(calls, done)
 	case res.Header.Get("Content-Type") != ContentType: // a refusal of all, or an error of the sidecar
-		return all(calls, func() (*http.Response, error) {
+		raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+		_ = res.Body.Close()
+		for i := range calls {
 			each := *res
 			each.Header, each.Body = res.Header.Clone(), io.NopCloser(bytes.NewReader(raw))
-			return &each, nil
-		})
-	}
-	reader := bufio.NewReader(bytes.NewReader(raw))
-	results := all(calls, func() (*http.Response, error) { return readResponse(reader) })
-	for i, r := range results {
-		if r.Err == nil && r.Value.StatusCode == http.StatusMisdirectedRequest {
-			results[i].Value, results[i].Err = a.base.RoundTrip(calls[i])
+			done(i, batch.Result[*http.Response]{Value: &each, Err: err})
 		}
+	default:
+		first := make(chan struct{})
+		go a.receive(calls, res.Body, sync.OnceFunc(func() { close(first) }), done)
+		<-first
 	}
-	return results
 }
 
 func (a *app) goAlone() bool {
@@ -147,49 +155,40 @@ func (a *app) goAlone() bool {
 	return time.Now().Before(a.alone)
 }
 
-func (a *app) eachAlone(calls []*http.Request) []batch.Result[*http.Response] {
-	results := make([]batch.Result[*http.Response], len(calls))
+func (a *app) eachAlone(calls []*http.Request, done deliver) {
 	var wg sync.WaitGroup
 	for i, c := range calls {
-		if i == len(calls)-1 {
-			results[i].Value, results[i].Err = a.base.RoundTrip(c)
-			break
-		}
-		wg.Go(func() { results[i].Value, results[i].Err = a.base.RoundTrip(c) })
+		wg.Go(func() {
+			res, err := a.base.RoundTrip(c)
+			done(i, batch.Result[*http.Response]{Value: res, Err: err})
+		})
 	}
 	wg.Wait()
-	return results
 }
 
-func all(calls []*http.Request, answer func() (*http.Response, error)) []batch.Result[*http.Response] {
-	results := make([]batch.Result[*http.Response], len(calls))
-	for i := range calls {
-		results[i].Value, results[i].Err = answer()
-	}
-	return results
-}
-
-// together sends one invocation, which waits as long as the most patient of its calls.
-func (a *app) together(calls []*http.Request) (raw []byte, res *http.Response, err error) {
+// invoke sends one invocation. It waits for the beginning of the response as long as the most patient of its calls, and
+// then for the rest as long as the app needs, up to maxStream: to cancel an invocation while the sidecar writes its
+// answer can end the sidecar (dapr/dapr#10371). Callers wait for their own call, no longer than they want to.
+func (a *app) invoke(calls []*http.Request) (*http.Response, error) {
 	var body bytes.Buffer
 	var last time.Time
-	for _, c := range calls {
-		if err := a.write(&body, c); err != nil {
-			return nil, nil, err
-		}
+	for i, c := range calls {
 		deadline, bounded := c.Context().Deadline()
 		if !bounded {
-			return nil, nil, errors.New("a call that shares an invocation has no deadline")
+			return nil, errors.New("a call that shares an invocation has no deadline")
 		}
 		if deadline.After(last) {
 			last = deadline
 		}
+		if err := a.write(&body, i, c); err != nil {
+			return nil, err
+		}
 	}
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(calls[0].Context()), last)
-	defer cancel()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(calls[0].Context()))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.root+Path, &body)
 	if err != nil {
-		return nil, nil, err
+		cancel()
+		return nil, err
 	}
 	for _, name := range ofInvocation {
 		if value := calls[0].Header.Get(name); value != "" {
@@ -197,20 +196,66 @@ func (a *app) together(calls []*http.Request) (raw []byte, res *http.Response, e
 		}
 	}
 	req.Header.Set("Content-Type", ContentType)
-	if res, err = a.base.RoundTrip(req); err != nil {
-		return nil, nil, err
+	late := time.AfterFunc(time.Until(last), cancel)
+	res, err := a.base.RoundTrip(req)
+	if err != nil {
+		late.Stop()
+		cancel()
+		return nil, err
 	}
-	defer func() { _ = res.Body.Close() }()
-	raw, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	return raw, res, err
+	late.Reset(maxStream)
+	res.Body = endingBody{res.Body, func() { late.Stop(); cancel() }}
+	return res, nil
+}
+
+// endingBody ends an invocation when its response was read.
+type endingBody struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b endingBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
+}
+
+// receive hands out the responses as they come, and an error to each call that gets none.
+func (a *app) receive(calls []*http.Request, body io.ReadCloser, first func(), done deliver) {
+	defer func() { _ = body.Close() }()
+	defer first()
+	reader := bufio.NewReader(body)
+	missing := map[int]bool{}
+	for i := range calls {
+		missing[i] = true
+	}
+	for len(missing) > 0 {
+		i, res, err := readResponse(reader)
+		if err == nil && !missing[i] {
+			err = fmt.Errorf("%s answered call %d, which waits for no response", a.name, i)
+		}
+		if err != nil {
+			for i := range missing {
+				done(i, batch.Result[*http.Response]{Err: err})
+			}
+			return
+		}
+		delete(missing, i)
+		if res.StatusCode == http.StatusMisdirectedRequest {
+			go func() { a.eachAlone(calls[i:i+1], func(_ int, r batch.Result[*http.Response]) { done(i, r) }) }()
+		} else {
+			done(i, batch.Result[*http.Response]{Value: res})
+		}
+		first()
+	}
 }
 
 // write writes a call without what is of the invocation.
-func (a *app) write(w io.Writer, call *http.Request) error {
+func (a *app) write(w io.Writer, number int, call *http.Request) error {
 	c := call.Clone(call.Context())
 	for _, name := range ofInvocation {
 		c.Header.Del(name)
 	}
+	c.Header.Set(numberHeader, strconv.Itoa(number))
 	c.Header["User-Agent"] = nil // none, not that of Go
 	prefix := "/v1.0/invoke/" + a.name + "/method"
 	c.URL.Path, c.URL.RawPath = strings.TrimPrefix(c.URL.Path, prefix), strings.TrimPrefix(c.URL.RawPath, prefix)
@@ -228,16 +273,19 @@ func (a *app) write(w io.Writer, call *http.Request) error {
 	return nil
 }
 
-// readResponse reads the next response, with its body.
-func readResponse(r *bufio.Reader) (*http.Response, error) {
-	res, err := http.ReadResponse(r, nil)
-	if err != nil {
-		return nil, fmt.Errorf("read the response of a call: %w", err)
+// readResponse reads the next response, with its body and the number of its call.
+func readResponse(r *bufio.Reader) (number int, res *http.Response, err error) {
+	if res, err = http.ReadResponse(r, nil); err != nil {
+		return 0, nil, fmt.Errorf("read the response to a call: %w", err)
 	}
-	body, err := io.ReadAll(res.Body)
+	if number, err = strconv.Atoi(res.Header.Get(numberHeader)); err != nil {
+		return 0, nil, fmt.Errorf("read the response to a call: its number: %w", err)
+	}
+	res.Header.Del(numberHeader)
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return nil, fmt.Errorf("read the response of a call: %w", err)
+		return 0, nil, fmt.Errorf("read the response to a call: %w", err)
 	}
 	res.Body = io.NopCloser(bytes.NewReader(body))
-	return res, nil
+	return number, res, nil
 }

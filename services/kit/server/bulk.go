@@ -19,11 +19,11 @@ func (s *Server) InBulk(callers gin.HandlerFunc, paths ...string) {
 		if err != nil {
 			return err
 		}
-		responses, err := bulk.Handle(s, c.Request, body, allowed)
+		calls, err := bulk.Read(c.Request, body)
 		if err != nil {
 			return err
 		}
-		c.Data(http.StatusOK, bulk.ContentType, responses)
+		bulk.Handle(s, c.Writer, calls, allowed)
 		return nil
 	}))
 }
