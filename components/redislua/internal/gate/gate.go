@@ -73,19 +73,20 @@ type operation func(g *Gate, ctx context.Context, data []byte) (any, error)
 
 func operations() map[string]operation {
 	return map[string]operation{
-		"hold":    typed((*Gate).Hold),
-		"unhold":  typed((*Gate).Unhold),
-		"apply":   typed((*Gate).Apply),
-		"due":     typed((*Gate).Due),
-		"holds":   typed((*Gate).Holds),
-		"extend":  typed((*Gate).Extend),
-		"held":    typed((*Gate).Held),
-		"inspect": typed((*Gate).Inspect),
-		"run_id":  typed((*Gate).RunID),
-		"lock":    typed((*Gate).Lock),
-		"limit":   typed((*Gate).Limit),
-		"attempt": typed((*Gate).Attempt),
-		"settle":  typed((*Gate).Settle),
+		"hold":      typed((*Gate).Hold),
+		"hold_many": typed((*Gate).HoldMany),
+		"unhold":    typed((*Gate).Unhold),
+		"apply":     typed((*Gate).Apply),
+		"due":       typed((*Gate).Due),
+		"holds":     typed((*Gate).Holds),
+		"extend":    typed((*Gate).Extend),
+		"held":      typed((*Gate).Held),
+		"inspect":   typed((*Gate).Inspect),
+		"run_id":    typed((*Gate).RunID),
+		"lock":      typed((*Gate).Lock),
+		"limit":     typed((*Gate).Limit),
+		"attempt":   typed((*Gate).Attempt),
+		"settle":    typed((*Gate).Settle),
 	}
 }
 

@@ -57,6 +57,17 @@ func oneOrder(t *testing.T, g *Gate) {
 		{"hold", `{"order_id":"2","ttl_ms":60000,"lines":[{"product_id":"7","quantity":3},{"product_id":"8","quantity":1}]}`,
 			`{"status":"sold_out","shortages":[{"product_id":"7","available":2},` +
 				`{"product_id":"8","available":0}],"missing":[]}`},
+		{"hold_many", `{"holds":[{"order_id":"2","ttl_ms":60000,"lines":[{"product_id":"7","quantity":2}]},` +
+			`{"order_id":"2","ttl_ms":60000,"lines":[{"product_id":"7","quantity":2}]},` +
+			`{"order_id":"3","ttl_ms":60000,"lines":[{"product_id":"7","quantity":1}]},` +
+			`{"order_id":"1","ttl_ms":60000,"lines":[{"product_id":"7","quantity":9}]},` +
+			`{"order_id":"4","ttl_ms":60000,"lines":[{"product_id":"9","quantity":1}]},` +
+			`{"order_id":"5","ttl_ms":60000,"lines":[]}]}`,
+			`{"holds":[{"status":"held","shortages":[],"missing":[]},{"status":"held","shortages":[],"missing":[]},` +
+				`{"status":"sold_out","shortages":[{"product_id":"7","available":0}],"missing":[]},` +
+				`{"status":"failed","shortages":[],"missing":[]},{"status":"missing","shortages":[],"missing":["9"]},` +
+				`{"status":"failed","shortages":[],"missing":[]}]}`},
+		{"unhold", `{"order_id":"2"}`, `{"status":"released"}`},
 		{"inspect", `{"product_ids":["7","9"]}`,
 			`{"items":[{"product_id":"7","present":true,"base":5,"version":1,"held":3,"available":2,"orders":{"1":3}},` +
 				`{"product_id":"9","present":false,"base":0,"version":0,"held":0,"available":0,"orders":{}}]}`},
@@ -192,6 +203,9 @@ func TestMalformedInputIsRefused(t *testing.T) {
 		{"hold", `{"order_id":"` + long + `","ttl_ms":1,"lines":[{"product_id":"7","quantity":1}]}`},
 		{"hold", `{"order_id":"1","ttl_ms":1,"lines":[{"product_id":"7","quantity":1}],"more":1}`},
 		{"hold", `{"order_id":"1","ttl_ms":1,"lines":[{"product_id":"7","quantity":1}]} {}`},
+		{"hold_many", `{}`}, {"hold_many", `{"holds":[` + strings.Repeat(`{},`, 64) + `{}]}`},
+		{"hold_many", `{"holds":[{"lines":[` + strings.Repeat(`{},`, 256) + `{}]}]}`},
+		{"hold_many", `{"holds":[{"more":1}]}`},
 		{"unhold", `{}`}, {"extend", `{"order_id":"1"}`}, {"due", `{}`}, {"due", `{"limit":100000}`},
 		{"held", `{"limit":-1}`},
 		{"apply", `{"items":[]}`}, {"apply", `{"items":[{"product_id":"7","version":1}]}`},

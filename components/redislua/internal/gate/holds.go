@@ -31,53 +31,6 @@ type OwnUnits struct {
 	InGate    bool   `json:"in_gate"`
 }
 
-// Hold takes all lines of an order or nothing, once per order id. Several lines of one product are added up.
-func (g *Gate) Hold(ctx context.Context, in HoldIn) (HoldOut, error) {
-	lines := sum(in.Lines)
-	keys := []string{keyDue, keyOpen, prefixOrder + in.OrderID}
-	ledger, err := in.ledger()
-	if err != nil {
-		return HoldOut{}, err
-	}
-	args := []any{in.OrderID, in.TTL, in.ShopperID, in.MaxUnits, ledger}
-	for _, l := range lines {
-		keys = append(keys, prefixProduct+l.ProductID)
-		args = append(args, l.ProductID, l.Quantity)
-	}
-	if in.ShopperID != "" {
-		for _, l := range lines {
-			keys = append(keys, prefixShopper+in.ShopperID+":"+l.ProductID)
-		}
-	}
-	res, err := g.hold.Run(ctx, g.rdb, keys, args...).Slice()
-	if err != nil {
-		return HoldOut{}, fmt.Errorf("hold.lua: %w", err)
-	}
-	out := HoldOut{Status: text(res[0]), Shortages: []Shortage{}, Missing: []string{}}
-	switch out.Status {
-	case "conflict":
-		return HoldOut{}, invalid("order %s already holds other lines", in.OrderID)
-	case "missing":
-		for _, id := range res[1:] {
-			out.Missing = append(out.Missing, text(id))
-		}
-	case "sold_out", "too_many":
-		for _, entry := range res[1:] {
-			short, ok := entry.([]any)
-			if !ok || len(short) < 2 {
-				return HoldOut{}, fmt.Errorf("hold.lua returned %T", entry)
-			}
-			id := text(short[0])
-			out.Shortages = append(out.Shortages, Shortage{ProductID: id, Available: number(short[1])})
-			for i := 2; i+2 < len(short); i += 3 {
-				out.Own = append(out.Own, OwnUnits{ProductID: id, OrderID: text(short[i]), Quantity: number(short[i+1]),
-					InGate: number(short[i+2]) == 1})
-			}
-		}
-	}
-	return out, nil
-}
-
 // sum merges lines of the same product and sorts them by product.
 func sum(lines []Line) []Line {
 	total := make(map[string]int64, len(lines))

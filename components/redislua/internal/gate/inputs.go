@@ -9,6 +9,8 @@ import (
 // These limits keep a call small and every number exact: Lua's numbers are doubles.
 const (
 	maxLines    = 200
+	maxHolds    = 64  // of one call
+	maxHeld     = 256 // lines of all of them
 	maxItems    = 1000
 	maxRecorded = 5000
 	maxQuantity = 1_000_000_000
@@ -151,6 +153,26 @@ func (in HoldIn) checkShopper() error {
 		if err := checkID("ended", id); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// HoldManyIn asks for several holds, each as HoldIn alone.
+type HoldManyIn struct {
+	Holds []HoldIn `json:"holds"`
+}
+
+// check bounds the call. One malformed hold fails alone.
+func (in HoldManyIn) check() error {
+	if len(in.Holds) < 1 || len(in.Holds) > maxHolds {
+		return invalid("holds must have 1 to %d entries", maxHolds)
+	}
+	lines := 0
+	for _, h := range in.Holds {
+		lines += len(h.Lines)
+	}
+	if lines > maxHeld {
+		return invalid("holds must have at most %d lines together", maxHeld)
 	}
 	return nil
 }

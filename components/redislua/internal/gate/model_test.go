@@ -40,52 +40,104 @@ func TestGateFollowsTheModel(t *testing.T) {
 		lowered := map[string]bool{}
 
 		rt.Repeat(map[string]func(*rapid.T){
-			"hold":   func(rt *rapid.T) { stepHold(rt, g, m, products, orders) },
-			"unhold": func(rt *rapid.T) { stepUnhold(rt, g, m, orders) },
-			"apply":  func(rt *rapid.T) { stepApply(rt, g, m, lowered, products, orders) },
-			"":       func(rt *rapid.T) { compare(rt, g, m, lowered, products) },
+			"hold":      func(rt *rapid.T) { stepHold(rt, g, m, products, orders) },
+			"hold many": func(rt *rapid.T) { stepHoldMany(rt, g, m, products, orders) },
+			"unhold":    func(rt *rapid.T) { stepUnhold(rt, g, m, orders) },
+			"apply":     func(rt *rapid.T) { stepApply(rt, g, m, lowered, products, orders) },
+			"":          func(rt *rapid.T) { compare(rt, g, m, lowered, products) },
 		})
 	})
 }
 
 func stepHold(rt *rapid.T, g *Gate, m *model, products, orders []string) {
-	order := rapid.SampledFrom(orders).Draw(rt, "order")
+	in := drawHold(rt, products, orders)
+	want := m.hold(in)
+	got, err := g.Hold(rt.Context(), in)
+	if (want.status == "refused") != (err != nil) || (err == nil && got.Status != want.status) {
+		rt.Fatalf("hold %+v: %+v, %v, want %s", in, got, err, want.status)
+	}
+	want.compare(rt, got)
+}
+
+// stepHoldMany: many holds in one call are the same as one after the other.
+func stepHoldMany(rt *rapid.T, g *Gate, m *model, products, orders []string) {
+	var in HoldManyIn
+	var want []answer
+	for range rapid.IntRange(1, 8).Draw(rt, "holds") {
+		h := drawHold(rt, products, orders)
+		if rapid.IntRange(0, 9).Draw(rt, "malformed") == 0 {
+			h.Lines = append(h.Lines, Line{ProductID: products[0]})
+			in.Holds, want = append(in.Holds, h), append(want, answer{status: "refused"})
+			continue
+		}
+		in.Holds, want = append(in.Holds, h), append(want, m.hold(h))
+	}
+	if rapid.IntRange(0, 9).Draw(rt, "forgetful") == 0 {
+		if err := g.rdb.ScriptFlush(rt.Context()).Err(); err != nil {
+			rt.Fatal(err)
+		}
+	}
+	got, err := g.HoldMany(rt.Context(), in)
+	if err != nil || len(got.Holds) != len(want) {
+		rt.Fatalf("hold %+v: %+v, %v", in, got, err)
+	}
+	for i, w := range want {
+		if w.status == "refused" {
+			w.status = failed
+		}
+		if got.Holds[i].Status != w.status {
+			rt.Fatalf("hold %d of %+v: %+v, want %s", i, in, got.Holds[i], w.status)
+		}
+		w.compare(rt, got.Holds[i])
+	}
+}
+
+func drawHold(rt *rapid.T, products, orders []string) HoldIn {
 	lines := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) Line {
 		return Line{ProductID: rapid.SampledFrom(products).Draw(rt, "product"),
 			Quantity: rapid.Int64Range(1, 5).Draw(rt, "quantity")}
 	}), 1, 4).Draw(rt, "lines")
+	return HoldIn{OrderID: rapid.SampledFrom(orders).Draw(rt, "order"), TTL: 60000, Lines: lines}
+}
 
-	want, wanted := "held", map[string]int64{}
-	for _, l := range lines {
-		wanted[l.ProductID] += l.Quantity
+// answer is what the model says to a hold: left of each product, and wanted.
+type answer struct {
+	status       string
+	left, wanted map[string]int64
+}
+
+func (a answer) compare(rt *rapid.T, got HoldOut) {
+	for _, s := range got.Shortages {
+		if left := a.left[s.ProductID]; s.Available != left || a.wanted[s.ProductID] <= left {
+			rt.Fatalf("shortage %+v, want %d left of %d wanted", s, left, a.wanted[s.ProductID])
+		}
 	}
-	open, known := m.holds[order]
+}
+
+func (m *model) hold(in HoldIn) answer {
+	a := answer{status: "held", left: map[string]int64{}, wanted: map[string]int64{}}
+	for _, l := range in.Lines {
+		a.wanted[l.ProductID] += l.Quantity
+		a.left[l.ProductID] = max(m.base[l.ProductID]-m.held(l.ProductID), 0)
+	}
+	open, known := m.holds[in.OrderID]
 	switch {
-	case known && fmt.Sprint(open) != fmt.Sprint(wanted):
-		want = "refused"
+	case known && fmt.Sprint(open) != fmt.Sprint(a.wanted):
+		a.status = "refused"
 	case known:
 	default:
-		for p, q := range wanted {
+		for p, q := range a.wanted {
 			if _, ok := m.base[p]; !ok {
-				want = "missing"
-			} else if want == "held" && m.base[p]-m.held(p) < q {
-				want = "sold_out"
+				a.status = "missing"
+			} else if a.status == "held" && m.base[p]-m.held(p) < q {
+				a.status = "sold_out"
 			}
 		}
-		if want == "held" {
-			m.holds[order] = wanted
+		if a.status == "held" {
+			m.holds[in.OrderID] = a.wanted
 		}
 	}
-
-	got, err := g.Hold(rt.Context(), HoldIn{OrderID: order, TTL: 60000, Lines: lines})
-	if (want == "refused") != (err != nil) || (err == nil && got.Status != want) {
-		rt.Fatalf("hold %s %v: %+v, %v, want %s", order, lines, got, err, want)
-	}
-	for _, s := range got.Shortages {
-		if left := max(m.base[s.ProductID]-m.held(s.ProductID), 0); s.Available != left || wanted[s.ProductID] <= left {
-			rt.Fatalf("shortage %+v, want %d left of %d wanted", s, left, wanted[s.ProductID])
-		}
-	}
+	return a
 }
 
 func stepUnhold(rt *rapid.T, g *Gate, m *model, orders []string) {

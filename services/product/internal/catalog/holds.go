@@ -67,30 +67,30 @@ func (s *Service) price(ctx context.Context, shopperID string, lines []inventory
 	for i, l := range lines {
 		ids[i] = l.ProductID
 	}
-	views, unpaid, err := s.store.ViewsFor(ctx, shopperID, ids)
+	offers, unpaid, err := s.store.OffersFor(ctx, shopperID, ids)
 	if err != nil {
 		return PricedHold{}, nil, err
 	}
-	viewOf := make(map[string]View, len(views))
-	for _, v := range views {
-		viewOf[v.ID] = v
+	offerOf := make(map[string]Offer, len(offers))
+	for _, o := range offers {
+		offerOf[o.ID] = o
 	}
 	priced := PricedHold{Status: inventory.Held}
 	var removed []string
 	var tooMany []inventory.Shortage
 	for _, l := range lines {
-		v, ok := viewOf[l.ProductID]
+		o, ok := offerOf[l.ProductID]
 		switch {
-		case !ok || !v.OnSale():
+		case !ok || !o.OnSale:
 			removed = append(removed, l.ProductID)
-		case v.MaxPerOrder > 0 && l.Quantity > v.MaxPerOrder:
-			tooMany = append(tooMany, inventory.Shortage{ProductID: l.ProductID, Available: v.MaxPerOrder})
+		case o.MaxPerOrder > 0 && l.Quantity > o.MaxPerOrder:
+			tooMany = append(tooMany, inventory.Shortage{ProductID: l.ProductID, Available: o.MaxPerOrder})
 		}
-		if !v.Untracked {
+		if !o.Untracked {
 			priced.tracked = append(priced.tracked, l)
 		}
 		priced.Lines = append(priced.Lines, PricedLine{
-			Line: l, SellerID: v.SellerID, Name: v.Name, Price: v.Price.Amount, Currency: v.Price.Currency,
+			Line: l, SellerID: o.SellerID, Name: o.Name, Price: o.Price.Amount, Currency: o.Price.Currency,
 		})
 	}
 	switch {

@@ -42,7 +42,7 @@ type View struct {
 // OnSale reports whether shoppers can buy the product.
 func (v View) OnSale() bool { return !v.Deleted && !v.Closed }
 
-// Offer is what a cart needs to know of a product.
+// Offer is what a cart and a hold need to know of a product.
 type Offer struct {
 	ID          string
 	SellerID    string

@@ -14,9 +14,9 @@ type Store interface {
 	Get(ctx context.Context, id string) (View, error)
 	// Offers returns those of the products that exist, each once, removed ones included.
 	Offers(ctx context.Context, ids []string) ([]Offer, error)
-	// ViewsFor returns those of the products that exist, removed ones included, with what unpaid orders of a shopper have
-	// reserved of them, by one query; "" is no shopper.
-	ViewsFor(ctx context.Context, shopperID string, ids []string) ([]View, []inventory.OwnUnits, error)
+	// OffersFor is Offers with what unpaid orders of a shopper have reserved of the products, by the same query; "" is no
+	// shopper.
+	OffersFor(ctx context.Context, shopperID string, ids []string) ([]Offer, []inventory.OwnUnits, error)
 	// BySKU returns the product of a seller with a sku that was not removed, or Missing.
 	BySKU(ctx context.Context, sellerID, sku string) (View, error)
 	// Create stores a product and opens its ledger. A second run with the same id returns what the first one stored. It

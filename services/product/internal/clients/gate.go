@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"daprmall.dev/services/kit/batch"
 	"daprmall.dev/services/product/internal/inventory"
 )
 
@@ -29,10 +31,17 @@ type Binder interface {
 type Gate struct {
 	dapr  Binder
 	owner string // names this process as the owner of locks
+
+	holds  *batch.Group[holdCall, holdAnswer]
+	single atomic.Int64 // until when holds are not sent together, in Unix nanoseconds
 }
 
 // NewGate makes a gate.
-func NewGate(dapr Binder) *Gate { return &Gate{dapr: dapr, owner: rand.Text()} }
+func NewGate(dapr Binder) *Gate {
+	g := &Gate{dapr: dapr, owner: rand.Text()}
+	g.holds = batch.New(mostHolds, holdPatience, g.holdTogether)
+	return g
+}
 
 var _ inventory.Gate = (*Gate)(nil)
 
@@ -45,81 +54,6 @@ func (g *Gate) call(ctx context.Context, operation string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, gateTimeout)
 	defer cancel()
 	return g.dapr.Bind(ctx, binding, operation, in, out)
-}
-
-type holdIn struct {
-	OrderID   string     `json:"order_id"`
-	TTL       int64      `json:"ttl_ms"`
-	Lines     []line     `json:"lines"`
-	ShopperID string     `json:"shopper_id,omitempty"`
-	MaxUnits  int64      `json:"max_units,omitempty"`
-	Unpaid    []reserved `json:"unpaid,omitempty"`
-	Ended     []string   `json:"ended,omitempty"`
-}
-
-type reserved struct {
-	OrderID   string `json:"order_id"`
-	ProductID string `json:"product_id"`
-	Quantity  int64  `json:"quantity"`
-}
-
-// Hold takes all lines or none.
-func (g *Gate) Hold(
-	ctx context.Context, id string, lines []inventory.Line, ttl time.Duration,
-) (inventory.GateHold, error) {
-	return g.HoldFor(ctx, inventory.Buyer{}, id, lines, ttl)
-}
-
-// HoldFor takes all lines or none, for a shopper. A component of an earlier version knows no shoppers: then nothing
-// bounds what they hold.
-func (g *Gate) HoldFor(
-	ctx context.Context, b inventory.Buyer, id string, lines []inventory.Line, ttl time.Duration,
-) (inventory.GateHold, error) {
-	in := holdIn{OrderID: id, TTL: ttl.Milliseconds()}
-	for _, l := range lines {
-		in.Lines = append(in.Lines, line(l))
-	}
-	if b.ID == "" {
-		return g.hold(ctx, in)
-	}
-	bounded := in
-	bounded.ShopperID, bounded.MaxUnits, bounded.Ended = b.ID, b.MaxUnits, b.Ended
-	for _, u := range b.Unpaid {
-		bounded.Unpaid = append(bounded.Unpaid, reserved{OrderID: u.OrderID, ProductID: u.ProductID, Quantity: u.Quantity})
-	}
-	held, err := g.hold(ctx, bounded)
-	// A component's refusal reaches the app as text only.
-	if err != nil && strings.Contains(err.Error(), `unknown field "shopper_id"`) {
-		return g.hold(ctx, in)
-	}
-	return held, err
-}
-
-func (g *Gate) hold(ctx context.Context, in holdIn) (inventory.GateHold, error) {
-	var out struct {
-		Status    string `json:"status"`
-		Shortages []struct {
-			ProductID string `json:"product_id"`
-			Available int64  `json:"available"`
-		} `json:"shortages"`
-		Own []struct {
-			reserved
-			InGate bool `json:"in_gate"`
-		} `json:"own"`
-		Missing []string `json:"missing"`
-	}
-	if err := g.call(ctx, "hold", in, &out); err != nil {
-		return inventory.GateHold{}, err
-	}
-	v := inventory.GateHold{Status: out.Status, Missing: out.Missing}
-	for _, s := range out.Shortages {
-		v.Shortages = append(v.Shortages, inventory.Shortage(s))
-	}
-	for _, o := range out.Own {
-		v.Own = append(v.Own, inventory.GateOwn{InGate: o.InGate, OwnUnits: inventory.OwnUnits{ProductID: o.ProductID,
-			OrderID: o.OrderID, Quantity: o.Quantity}})
-	}
-	return v, nil
 }
 
 type orderIn struct {

@@ -94,7 +94,9 @@ func TestTheGateUsesTheBindingsOperations(t *testing.T) {
 			func(g *Gate) (any, error) { return g.Lock(ctx, "k", 500*time.Millisecond) }, true},
 	} {
 		w := &fakeBinding{answer: c.answer}
-		got, err := c.call(&Gate{dapr: w, owner: "me"})
+		g := NewGate(w)
+		g.owner = "me"
+		got, err := c.call(g)
 		if err != nil || w.operation != c.operation || w.said != c.said {
 			t.Errorf("%s: sent %s %s, %v, want %s", c.operation, w.operation, w.said, err, c.said)
 		}
@@ -102,7 +104,7 @@ func TestTheGateUsesTheBindingsOperations(t *testing.T) {
 			t.Errorf("%s: decoded %+v, want %+v", c.operation, got, c.want)
 		}
 		w.err = errors.New("down")
-		if _, err := c.call(&Gate{dapr: w, owner: "me"}); !errors.Is(err, w.err) {
+		if _, err := c.call(g); !errors.Is(err, w.err) {
 			t.Errorf("%s with the gate down: %v", c.operation, err)
 		}
 	}
@@ -169,7 +171,7 @@ func TestALargeApplyIsSplit(t *testing.T) {
 		)
 	}
 	s := &limitedBinding{bases: map[string]int64{}, recorded: map[string]map[string]bool{}}
-	if err := (&Gate{dapr: s}).Apply(t.Context(), items); err != nil {
+	if err := NewGate(s).Apply(t.Context(), items); err != nil {
 		t.Fatal(err)
 	}
 	for _, it := range items {
@@ -218,7 +220,7 @@ func (b *oldBinding) Bind(_ context.Context, _, _ string, in, out any) error {
 // While an older component runs beside product, shoppers can buy, without a bound.
 func TestAnOldComponentHoldsWithoutABound(t *testing.T) {
 	b := &oldBinding{}
-	held, err := (&Gate{dapr: b}).HoldFor(t.Context(), inventory.Buyer{ID: "5", MaxUnits: 9}, "1",
+	held, err := NewGate(b).HoldFor(t.Context(), inventory.Buyer{ID: "5", MaxUnits: 9}, "1",
 		[]inventory.Line{{ProductID: "7", Quantity: 2}}, time.Minute)
 	if err != nil || held.Status != inventory.Held || len(b.said) != 2 {
 		t.Errorf("%+v, %v after %v; want held by a second call", held, err, b.said)

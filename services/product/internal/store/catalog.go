@@ -98,20 +98,6 @@ func one(db *gorm.DB) (catalog.View, error) {
 	return r.view(), nil
 }
 
-// views returns those of the products that exist, removed ones included.
-func (s *Store) views(ctx context.Context, ids []string) ([]catalog.View, error) {
-	var rows []row
-	err := postgres.DB(ctx, s.db).Raw(selectView+"WHERE p.id = ANY(?::bigint[])", idArray(ids)).Scan(&rows).Error
-	if err != nil {
-		return nil, fmt.Errorf("read products: %w", err)
-	}
-	views := make([]catalog.View, len(rows))
-	for i, r := range rows {
-		views[i] = r.view()
-	}
-	return views, nil
-}
-
 // How a product is inserted, with the arguments of insertArgs.
 const (
 	insertColumns = `id, seller_id, sku, name, description, category, image_url, pictures, price, currency,

@@ -117,7 +117,7 @@ func TestParallelHoldsOfOneShopperStayWithinTheBound(t *testing.T) {
 	for i := range 50 {
 		wg.Go(func() {
 			order := fmt.Sprint(1000 + i)
-			_, unpaid, err := s.store.ViewsFor(ctx, me, []string{id})
+			_, unpaid, err := s.store.OffersFor(ctx, me, []string{id})
 			if err != nil {
 				t.Error(err)
 				return

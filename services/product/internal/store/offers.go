@@ -14,10 +14,12 @@ import (
 	"daprmall.dev/services/product/internal/catalog"
 )
 
-const selectOffers = `SELECT p.id, p.seller_id, p.name, p.price, p.currency, coalesce(p.max_per_order, 0),
+const selectOffer = `SELECT p.id, p.seller_id, p.name, p.price, p.currency, coalesce(p.max_per_order, 0),
 	p.deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM closed_sellers c WHERE c.seller_id = p.seller_id),
 	s.on_hand - s.reserved, NOT s.tracked
-	FROM products p JOIN stock s ON s.product_id = p.id WHERE p.id = ANY(?::bigint[])`
+	FROM products p JOIN stock s ON s.product_id = p.id `
+
+const selectOffers = selectOffer + "WHERE p.id = ANY(?::bigint[])"
 
 const (
 	maxQuestions  = 32 // that share a query
@@ -84,10 +86,11 @@ func (s *Store) readOffers(ctx context.Context, ids []string) (found map[string]
 	return found, nil
 }
 
-func scanOffer(rows *sql.Rows) (o catalog.Offer, err error) {
+func scanOffer(rows *sql.Rows, more ...any) (o catalog.Offer, err error) {
 	var id, seller, price int64
 	var currency string
-	err = rows.Scan(&id, &seller, &o.Name, &price, &currency, &o.MaxPerOrder, &o.OnSale, &o.Available, &o.Untracked)
+	err = rows.Scan(append([]any{&id, &seller, &o.Name, &price, &currency, &o.MaxPerOrder, &o.OnSale, &o.Available,
+		&o.Untracked}, more...)...)
 	o.ID, o.SellerID, o.Price = formatID(id), formatID(seller), money.Of(price, currency)
 	return o, err
 }

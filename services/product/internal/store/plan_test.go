@@ -77,7 +77,7 @@ func TestNoStatementReadsTheWholeLedger(t *testing.T) {
 	must(t, err)
 	_, err = s.store.Offers(ctx, []string{"1001", "1002", "1003"})
 	must(t, err)
-	_, _, err = s.store.ViewsFor(ctx, "42", []string{"1001", "1002", "1003"})
+	_, _, err = s.store.OffersFor(ctx, "42", []string{"1001", "1002", "1003"})
 	must(t, err)
 	_, err = s.store.UnpaidUnits(ctx, "42", []string{"1001", "1002"})
 	must(t, err)

@@ -12,6 +12,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"daprmall.dev/services/kit/batch"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres"
 	"daprmall.dev/services/product/internal/catalog"
@@ -37,6 +38,7 @@ type Store struct {
 	events   Events
 	syncGate func([]inventory.Apply)
 	offers   offers
+	held     *batch.Group[heldQuestion, heldAnswer]
 }
 
 // New makes a store. syncGate is called with stock after its commit, never before, and not at all if the process dies
@@ -44,6 +46,7 @@ type Store struct {
 func New(db *gorm.DB, events Events, syncGate func([]inventory.Apply)) *Store {
 	s := &Store{db: db, events: events, syncGate: syncGate}
 	s.offers = s.newOffers()
+	s.held = s.newHeld()
 	return s
 }
 

@@ -23,6 +23,7 @@ func GateSuite(t *testing.T, open func(t *testing.T) Bench) {
 	for name, test := range map[string]func(t *testing.T, b Bench){
 		"an order is held once, whole or not at all": testHold,
 		"a repeat of a hold":                         testRepeat,
+		"holds at the same time":                     testCrowd,
 		"applies in any order":                       testApply,
 		"a restored ledger":                          testInsteadOf,
 		"what an apply records":                      testRecorded,
