@@ -24,6 +24,9 @@ const (
 	mostTogether    = 64
 	patience        = 50 * time.Millisecond // then a statement that waits for a lock is overtaken
 	togetherTimeout = 5 * time.Second
+	// lockPatience is how long one order may wait for a lock, while the others of its statement wait for it. It is shorter
+	// than PostgreSQL's deadlock_timeout.
+	lockPatience = 100 * time.Millisecond
 )
 
 // maxRaces bounds how often Create tries again because other orders of the shopper were placed meanwhile. Each of them
@@ -165,10 +168,12 @@ const countOpen = `LATERAL (
 // of two would fail by the unique index. An order without a slot under a cap is not placed, and its id is fenced:
 // checkout releases its stock, so that another run must not place it.
 //
-// Ids are claimed in their order, so that two such statements do not wait for each other. No plan depends on the
-// arguments: PostgreSQL plans the statement once per connection.
+// Ids are claimed in their order, so that two such statements do not wait for each other. The time-out for locks is set
+// before the first is claimed, until the end of the transaction. No plan depends on the arguments: PostgreSQL plans the
+// statement once per connection.
 const insertOrders = `WITH wish AS MATERIALIZED (
 		SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::bigint[]) AS w(id, shopper, most)
+		WHERE set_config('lock_timeout', ?, true) <> ''
 	), mine AS (
 		SELECT id, most, open, oldest, taken, 1 + floor(random() * most)::bigint AS guess FROM wish, ` + countOpen + `
 	), slot AS (
@@ -222,7 +227,12 @@ func (s *Store) insert(ctx context.Context, orders ...newOrder) (res []inserted,
 	if err != nil {
 		return nil, err
 	}
-	args = append([]any{postgres.Array(ids), postgres.Array(shoppers), postgres.Array(most)}, append(args, outgoing)...)
+	forLocks := "0" // for ever
+	if len(orders) > 1 {
+		forLocks = strconv.FormatInt(lockPatience.Milliseconds(), 10)
+	}
+	args = append([]any{postgres.Array(ids), postgres.Array(shoppers), postgres.Array(most), forLocks},
+		append(args, outgoing)...)
 	err = orderArchive.WithLive(ctx, s.db, ids, func(ctx context.Context) error {
 		byID, err := insertRows(postgres.DB(ctx, s.db), args)
 		if err != nil {

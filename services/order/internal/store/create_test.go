@@ -129,6 +129,30 @@ func TestWhatAStatementDoesWithOrders(t *testing.T) {
 	}
 }
 
+// An order whose id another transaction holds delays the others of its statement for a moment only.
+func TestAnOrderThatWaitsForALockGoesAlone(t *testing.T) {
+	db, orders := open(t)
+	blocker := db.Begin()
+	if err := blocker.Exec("INSERT INTO order_ids (order_id, fenced) VALUES (102, true)").Error; err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(db, outbox.New(db, "order", nil, slog.Default()))
+	got := s.PlaceTogether(t.Context(), draft("101", "11"), draft("102", "12"), draft("103", "13"))
+	if want := []string{"alone", "alone", "alone"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	var waiting sync.WaitGroup
+	var err error
+	waiting.Go(func() { _, err = orders.Place(t.Context(), draft("102", "12")) })
+	waitForLock(t, db)
+	if rollback := blocker.Rollback().Error; rollback != nil {
+		t.Fatal(rollback)
+	}
+	if waiting.Wait(); err != nil {
+		t.Errorf("alone it waits for the lock: %v", err)
+	}
+}
+
 // Whatever arrives together, each order gets the answer that it would get alone.
 func TestACrowdGetsTheAnswersOfSingleOrders(t *testing.T) {
 	for seed := range uint64(6) {
