@@ -76,6 +76,8 @@ func (p *paying) beginNew(ctx context.Context, run keyed.Run) (bool, error) {
 
 func (p *paying) begin(ctx context.Context, run keyed.Run) (err error) {
 	p.attempt, p.resumed, err = p.Start(ctx, run.EffectID, run.User, p.OrderID, p.Card)
+	// An attempt of the first run was written by beginNew, whose answer got lost: no card was sent.
+	p.resumed = p.resumed && !run.Fresh
 	return err
 }
 
