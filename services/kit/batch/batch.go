@@ -30,7 +30,9 @@ type Group[In, Out any] struct {
 
 	mu      sync.Mutex
 	waiting []*call[In, Out]
-	workers int // whose batches are not overdue
+	workers int
+	began   time.Time   // the last batch; if that is overdue, all are
+	relief  *time.Timer // runs while calls wait: a lone call needs none
 }
 
 type call[In, Out any] struct {
@@ -68,8 +70,10 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	c := &call[In, Out]{ctx: ctx, in: in, done: make(chan Result[Out], 1)}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, c)
-	if g.workers == 0 || len(g.waiting) >= g.most {
+	if g.workers == 0 || len(g.waiting) >= g.most || time.Since(g.began) >= g.patience {
 		g.startWorker()
+	} else if g.relief == nil {
+		g.relief = time.AfterFunc(g.patience-time.Since(g.began), g.relieve)
 	}
 	g.mu.Unlock()
 	select {
@@ -81,11 +85,11 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	}
 }
 
-// relieve replaces a worker whose batch is overdue.
+// relieve starts another batch for those that wait for one that is overdue.
 func (g *Group[In, Out]) relieve() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.workers--
+	g.relief = nil
 	if len(g.waiting) > 0 {
 		g.startWorker()
 	}
@@ -94,10 +98,11 @@ func (g *Group[In, Out]) relieve() {
 // startWorker needs the lock.
 func (g *Group[In, Out]) startWorker() {
 	g.workers++
+	g.began = time.Now()
 	go g.work()
 }
 
-// work runs batches until nobody waits, or one is overdue.
+// work runs batches until nobody waits.
 func (g *Group[In, Out]) work() {
 	for {
 		calls := g.take()
@@ -108,16 +113,12 @@ func (g *Group[In, Out]) work() {
 		for i, c := range calls {
 			ins[i] = c.in
 		}
-		overdue := time.AfterFunc(g.patience, g.relieve)
 		g.runAll(ins, func(i int, r Result[Out]) {
 			select {
 			case calls[i].done <- r:
 			default: // it has a result
 			}
 		})
-		if !overdue.Stop() {
-			return
-		}
 	}
 }
 
@@ -138,9 +139,17 @@ func (g *Group[In, Out]) take() []*call[In, Out] {
 		}
 		g.waiting = g.waiting[1:]
 	}
-	if len(calls) == 0 {
+	g.began = time.Now()
+	if g.relief != nil {
+		g.relief.Stop()
+		g.relief = nil
+	}
+	switch {
+	case len(calls) == 0:
 		g.workers--
 		g.waiting = nil
+	case len(g.waiting) > 0:
+		g.relief = time.AfterFunc(g.patience, g.relieve)
 	}
 	return calls
 }

@@ -72,7 +72,7 @@ func TestCallsThatWaitShareABatch(t *testing.T) {
 			t.Errorf("batches %s", got)
 		}
 		synctest.Wait()
-		if g.workers != 0 || g.waiting != nil {
+		if g.workers != 0 || g.waiting != nil || g.relief != nil {
 			t.Errorf("after the last call %d workers and %d calls are left", g.workers, len(g.waiting))
 		}
 	})
@@ -127,7 +127,7 @@ func TestASlowBatchIsOvertaken(t *testing.T) {
 		close(r.release)
 		wg.Wait()
 		synctest.Wait()
-		if g.workers != 0 || g.waiting != nil {
+		if g.workers != 0 || g.waiting != nil || g.relief != nil {
 			t.Errorf("after the last call %d workers and %d calls are left", g.workers, len(g.waiting))
 		}
 	})
