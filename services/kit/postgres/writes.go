@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -140,8 +141,9 @@ const pluginName = "daprmall:writes"
 
 // writes are the shared transactions of a database. It is a plugin of GORM to be found by the database.
 type writes struct {
-	pool  *sql.DB
-	group *batch.Group[*statement, written]
+	pool     *sql.DB
+	group    *batch.Group[*statement, written]
+	underWay atomic.Int64
 }
 
 // Name implements gorm.Plugin.
@@ -158,6 +160,10 @@ func (w *writes) Initialize(db *gorm.DB) (err error) {
 var errShared = errors.New("the shared transaction failed")
 
 func (w *writes) do(s *statement) (written, error) {
+	defer w.underWay.Add(-1)
+	if w.underWay.Add(1) == 1 {
+		return w.alone(s) // without the goroutine of a batch, whose stack has to grow first
+	}
 	out, err := w.group.Do(s.ctx, s)
 	return w.orAlone(s, out, err)
 }
