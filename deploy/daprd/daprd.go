@@ -1,8 +1,8 @@
 // Package daprd finds Dapr's sidecar, or builds it: Dapr's own, from the Go module proxy,
 // with only the components that components.txt names. With all of them a sidecar is three
-// times as large, in memory and on disk. Two things are changed: the SQLite name resolver
-// remembers its answers (names, ADR 9), and an answer that is cut off does not end the
-// process (_dapr/writer.patch, ADR 25).
+// times as large, in memory and on disk. Three things are changed: the SQLite name resolver
+// remembers its answers (names, ADR 9), an answer that is cut off does not end the process
+// (_dapr/writer.patch, ADR 25), and no timer wakes a sidecar that waits for events (ticker.patch).
 //
 // daprd.mod and daprd.sum are Dapr's go.mod and go.sum of that version, with one
 // replacement, so that the build is checked against known sums. They have names of
@@ -47,6 +47,8 @@ var (
 	resolverFile []byte
 	//go:embed _dapr/writer.patch
 	writerPatch []byte
+	//go:embed _dapr/ticker.patch
+	tickerPatch []byte
 )
 
 // added are our files, by their place in Dapr's source.
@@ -210,8 +212,10 @@ func prepare(ctx context.Context, source, work string) error {
 			return err
 		}
 	}
-	if err := patch(ctx, filepath.Join(work, "src"), writerPatch); err != nil {
-		return err
+	for _, diff := range [][]byte{writerPatch, tickerPatch} {
+		if err := patch(ctx, filepath.Join(work, "src"), diff); err != nil {
+			return err
+		}
 	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(work, "src", "go.mod"), modFile, 0o644),
@@ -285,7 +289,7 @@ func Components() []string {
 func binaryPath(cache string) string {
 	h := sha256.New()
 	for _, part := range [][]byte{[]byte(Version), []byte(strings.Join(Components(), ",")), modFile, sumFile,
-		namesFile, resolverFile, writerPatch, []byte(ldflags), []byte(runtime.GOOS + "/" + runtime.GOARCH)} {
+		namesFile, resolverFile, writerPatch, tickerPatch, []byte(ldflags), []byte(runtime.GOOS + "/" + runtime.GOARCH)} {
 		h.Write(bytes.TrimSpace(part))
 		h.Write([]byte{0})
 	}
