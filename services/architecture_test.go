@@ -140,7 +140,8 @@ var domains = map[string]map[string][]string{
 }
 
 // pure are packages of the kit that need only the standard library and one another; a domain may use them.
-var pure = []string{module + "kit/money", module + "kit/problem", module + "kit/text", module + "kit/idempotency/keyed"}
+var pure = []string{module + "kit/money", module + "kit/problem", module + "kit/text", module + "kit/turns",
+	module + "kit/idempotency/keyed"}
 
 // A service's domain needs only the standard library and the pure packages of the kit.
 func TestDomainsImportOnlyPurePackages(t *testing.T) {

@@ -12,12 +12,15 @@ import (
 	"daprmall.dev/services/cart/internal/cart"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/sidecar"
+	"daprmall.dev/services/kit/turns"
 )
 
 const (
 	component = "carts"
 	keepFor   = 180 * 24 * time.Hour // an abandoned cart expires half a year after its last change
 	maxTries  = 20
+	// waitAtMost is how long a change waits for others of the same cart. Gateway and checkout wait longer than this.
+	waitAtMost = 3 * time.Second
 )
 
 // Documents is what the store needs of the sidecar.
@@ -27,10 +30,13 @@ type Documents interface {
 }
 
 // Store implements cart.Store with Dapr state.
-type Store struct{ docs Documents }
+type Store struct {
+	docs  Documents
+	turns *turns.Turns // one change of a cart at a time: changes at the same time would repeat each other
+}
 
 // New makes a store.
-func New(docs Documents) *Store { return &Store{docs} }
+func New(docs Documents) *Store { return &Store{docs, turns.New(1)} }
 
 // Load implements cart.Store.
 func (s *Store) Load(ctx context.Context, userID string) (cart.Cart, error) {
@@ -52,6 +58,13 @@ func (s *Store) load(ctx context.Context, userID string) (cart.Cart, sidecar.Doc
 
 // Change implements cart.Store.
 func (s *Store) Change(ctx context.Context, userID string, change func(c *cart.Cart) error) (cart.Cart, error) {
+	waiting, cancel := context.WithTimeout(ctx, waitAtMost)
+	defer cancel()
+	done, err := s.turns.Take(waiting, userID)
+	if err != nil {
+		return cart.Cart{}, busy(err)
+	}
+	defer done()
 	for try := range maxTries {
 		c, doc, err := s.load(ctx, userID)
 		if err != nil {
@@ -74,8 +87,12 @@ func (s *Store) Change(ctx context.Context, userID string, change func(c *cart.C
 		case <-time.After(rand.N(time.Duration(try+1) * 3 * time.Millisecond)):
 		}
 	}
-	// The cart's own user caused this; as a failure it would open the breaker for everybody.
-	return cart.Cart{}, problem.Wrap(sidecar.ErrStale, problem.Unavailable, sidecar.CodeOverloaded,
-		"The cart is being changed by many requests at once.").
-		After(time.Second)
+	return cart.Cart{}, busy(sidecar.ErrStale)
+}
+
+// busy refuses a change because of others of the same cart. Its own user caused them: counted as a failure they would
+// open the breaker for everybody.
+func busy(err error) error {
+	return problem.Wrap(err, problem.Unavailable, sidecar.CodeOverloaded,
+		"The cart is being changed by many requests at once.").After(time.Second)
 }

@@ -11,6 +11,7 @@ import (
 
 	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/kit/turns"
 )
 
 // Order is the placed order as the order service answers it; the caller gets it unchanged.
@@ -78,16 +79,20 @@ type Service struct {
 	orders    Orders
 	shipping  func() Shipping
 	caps      func() Caps
-	turns     turns
+	turns     *turns.Turns
 	currency  func() string
 	log       *slog.Logger
 }
+
+// maxRunning is how many checkouts of one shopper a process runs at the same time; more wait. Each holds stock until it
+// is placed or refused: hundreds at once, of which few can be placed, would leave nothing for others meanwhile.
+const maxRunning = 4
 
 // NewService connects the use cases with what they need.
 func NewService(addresses Addresses, records Records, keys keyed.Runner, cart Cart, stock Stock, orders Orders,
 	shipping func() Shipping, caps func() Caps, currency func() string, log *slog.Logger) *Service {
 	return &Service{addresses: addresses, records: records, keys: keys, cart: cart, stock: stock, orders: orders,
-		shipping: shipping, caps: caps, currency: currency, log: log}
+		shipping: shipping, caps: caps, turns: turns.New(maxRunning), currency: currency, log: log}
 }
 
 // Currency is the mall's present one.
@@ -139,7 +144,7 @@ const surelyAloneFor = 15 * time.Second
 // run may still have placed the order: see refuse.
 func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) {
 	began := time.Now()
-	done, err := s.turns.take(ctx, r.UserID)
+	done, err := s.turns.Take(ctx, r.UserID)
 	if err != nil {
 		return nil, problem.Wrap(err, problem.Unavailable, "unavailable", "You have too many checkouts at once.").
 			After(time.Second)

@@ -1,4 +1,4 @@
-package checkout
+package turns
 
 import (
 	"context"
@@ -7,14 +7,15 @@ import (
 	"testing"
 )
 
-// Few checkouts of one shopper run at the same time, and each gets its turn. They delay nobody else.
-func TestCheckoutsOfAShopperTakeTurns(t *testing.T) {
-	var turns turns
+// Little work of one owner runs at the same time, and each gets its turn. It delays nobody else.
+func TestTheWorkOfAnOwnerTakesTurns(t *testing.T) {
+	const maxRunning = 4
+	turns := New(maxRunning)
 	var running, most, ran atomic.Int64
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			done, err := turns.take(t.Context(), "7")
+			done, err := turns.Take(t.Context(), "7")
 			if err != nil {
 				t.Error(err)
 				return
@@ -32,21 +33,21 @@ func TestCheckoutsOfAShopperTakeTurns(t *testing.T) {
 		t.Errorf("%d ran, at most %d at once; want 50 and %d", ran.Load(), most.Load(), maxRunning)
 	}
 	for range maxRunning {
-		if _, err := turns.take(t.Context(), "7"); err != nil {
+		if _, err := turns.Take(t.Context(), "7"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := turns.take(ended, "7"); err == nil {
+	if _, err := turns.Take(ended, "7"); err == nil {
 		t.Error("a request that has ended got a turn")
 	}
-	done, err := turns.take(t.Context(), "8")
+	done, err := turns.Take(t.Context(), "8")
 	if err != nil {
-		t.Errorf("another shopper: %v", err)
+		t.Errorf("another owner: %v", err)
 	}
 	done()
 	if len(turns.running) != 1 {
-		t.Errorf("%d shoppers are remembered, want the one who is running", len(turns.running))
+		t.Errorf("%d owners are remembered, want the one who is running", len(turns.running))
 	}
 }
