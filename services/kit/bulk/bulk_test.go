@@ -33,7 +33,7 @@ func crowd(t *testing.T, app *testApp, paths ...string) []result {
 	var wg sync.WaitGroup
 	for i, path := range paths {
 		wg.Go(func() {
-			results[i] = call(t, t.Context(), transport, path, fmt.Sprint("body", i), fmt.Sprint("user", i))
+			results[i] = call(t.Context(), t, transport, path, fmt.Sprint("body", i), fmt.Sprint("user", i))
 		})
 		synctest.Wait()
 	}
@@ -42,7 +42,7 @@ func crowd(t *testing.T, app *testApp, paths ...string) []result {
 	return results
 }
 
-func call(t *testing.T, ctx context.Context, transport *Transport, path, body, user string) result {
+func call(ctx context.Context, t *testing.T, transport *Transport, path, body, user string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(Share(ctx), 10*time.Second)
 	defer cancel()
@@ -121,9 +121,9 @@ func TestCallsThatDoNotWait(t *testing.T) {
 		app := &testApp{routes: []string{"/holds"}, release: make(chan struct{})}
 		transport := New(app)
 		var wg sync.WaitGroup
-		wg.Go(func() { call(t, t.Context(), transport, "/holds", "first", "a") })
+		wg.Go(func() { call(t.Context(), t, transport, "/holds", "first", "a") })
 		synctest.Wait()
-		if r := call(t, t.Context(), transport, "/holds", strings.Repeat("x", maxBody+1), "b"); r.status != 200 {
+		if r := call(t.Context(), t, transport, "/holds", strings.Repeat("x", maxBody+1), "b"); r.status != 200 {
 			t.Errorf("a large call: %+v", r)
 		}
 		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost,
@@ -158,7 +158,7 @@ func TestAnOlderAppIsRemembered(t *testing.T) {
 			after time.Duration
 			want  int // invocations
 		}{{0, 3}, {forgetAfter / 2, 2}, {forgetAfter, 3}} {
-			time.Sleep(c.after)
+			time.Sleep(c.after) //nolint:forbidigo // in a synctest bubble
 			app.invocations = nil
 			a.send(reqs, func(_ int, r batch.Result[*http.Response]) { _ = r.Value.Body.Close() })
 			if len(app.invocations) != c.want {
@@ -186,16 +186,16 @@ func TestACallerGivesUp(t *testing.T) {
 		app := &testApp{routes: []string{"/holds"}, release: make(chan struct{})}
 		transport := New(app)
 		var wg sync.WaitGroup
-		wg.Go(func() { call(t, t.Context(), transport, "/holds", "first", "a") })
+		wg.Go(func() { call(t.Context(), t, transport, "/holds", "first", "a") })
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		wg.Go(func() {
-			if r := call(t, ctx, transport, "/holds", "second", "b"); r.err == nil {
+			if r := call(ctx, t, transport, "/holds", "second", "b"); r.err == nil {
 				t.Errorf("%+v, want an error", r)
 			}
 		})
 		wg.Go(func() {
-			if r := call(t, t.Context(), transport, "/holds", "third", "c"); r.err != nil || r.status != 200 {
+			if r := call(t.Context(), t, transport, "/holds", "third", "c"); r.err != nil || r.status != 200 {
 				t.Errorf("%+v", r)
 			}
 		})
@@ -261,7 +261,7 @@ func TestASlowCallDelaysNobody(t *testing.T) {
 		answered := ""
 		ask := func(name, path string) {
 			go func() {
-				r := call(t, t.Context(), transport, path, name, "a")
+				r := call(t.Context(), t, transport, path, name, "a")
 				mu.Lock()
 				defer mu.Unlock()
 				answered += fmt.Sprintf("%s:%d ", name, r.status)

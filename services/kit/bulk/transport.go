@@ -105,7 +105,7 @@ func (t *Transport) app(root, name string) *app {
 	a := t.apps[root]
 	if a == nil {
 		a = &app{base: t.base, root: root, name: name}
-		a.calls = batch.NewStream(maxCalls, patience, a.send)
+		a.calls = batch.NewStream(maxCalls, patience, a.send) //nolint:bodyclose // each caller closes its own
 		t.apps[root] = a
 	}
 	return a
@@ -159,7 +159,7 @@ func (a *app) eachAlone(calls []*http.Request, done deliver) {
 	var wg sync.WaitGroup
 	for i, c := range calls {
 		wg.Go(func() {
-			res, err := a.base.RoundTrip(c)
+			res, err := a.base.RoundTrip(c) //nolint:bodyclose // its caller closes it
 			done(i, batch.Result[*http.Response]{Value: res, Err: err})
 		})
 	}
@@ -229,7 +229,7 @@ func (a *app) receive(calls []*http.Request, body io.ReadCloser, first func(), d
 		missing[i] = true
 	}
 	for len(missing) > 0 {
-		i, res, err := readResponse(reader)
+		i, res, err := readResponse(reader) //nolint:bodyclose // it is in memory
 		if err == nil && !missing[i] {
 			err = fmt.Errorf("%s answered call %d, which waits for no response", a.name, i)
 		}

@@ -51,7 +51,7 @@ func TestCallsInBulkPassTheChecksOfTheirRoutes(t *testing.T) {
 		a := d.ask(http.MethodPost, "/bulk", body, "dapr-caller-app-id: "+caller, "Mall-Caller-Key: "+key)
 		reader := bufio.NewReader(strings.NewReader(a.body))
 		for range want {
-			res, err := http.ReadResponse(reader, nil)
+			res, err := http.ReadResponse(reader, nil) //nolint:bodyclose // it is in memory
 			if err != nil {
 				t.Fatalf("%s: %d, %v, %s", caller, a.status, err, a.body)
 			}

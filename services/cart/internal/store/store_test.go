@@ -74,7 +74,8 @@ func TestChangesOfACartTakeTurns(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if c, err := s.Load(t.Context(), "7"); err != nil || len(c.Lines) != 1 || c.Lines[0].Quantity != 100 || docs.stale > 0 {
+	c, err := s.Load(t.Context(), "7")
+	if err != nil || len(c.Lines) != 1 || c.Lines[0].Quantity != 100 || docs.stale > 0 {
 		t.Errorf("the cart has %+v, %v; %d saves were refused", c.Lines, err, docs.stale)
 	}
 }
