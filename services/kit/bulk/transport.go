@@ -43,9 +43,6 @@ var callsPerInvocation = promauto.NewHistogramVec(prometheus.HistogramOpts{Name:
 	Help:    "Calls of another app that shared an invocation of the sidecar.",
 	Buckets: []float64{1, 2, 4, 8, 16, maxCalls}}, []string{"app"})
 
-// Metrics are for a process that has a registry of its own.
-func Metrics() []prometheus.Collector { return []prometheus.Collector{callsPerInvocation} }
-
 type shareKey struct{}
 
 // Share marks the requests of a context: each may share an invocation with others. Their route must be one of those

@@ -37,16 +37,15 @@ type Store struct {
 	db       *gorm.DB
 	events   Events
 	syncGate func([]inventory.Apply)
-	offers   offers
-	held     *batch.Group[heldQuestion, heldAnswer]
+
+	questions *batch.Group[offersQuestion, offersAnswer]
 }
 
 // New makes a store. syncGate is called with stock after its commit, never before, and not at all if the process dies
 // in between.
 func New(db *gorm.DB, events Events, syncGate func([]inventory.Apply)) *Store {
 	s := &Store{db: db, events: events, syncGate: syncGate}
-	s.offers = s.newOffers()
-	s.held = s.newHeld()
+	s.questions = s.newQuestions()
 	return s
 }
 
