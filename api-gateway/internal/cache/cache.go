@@ -75,20 +75,23 @@ func New[A any](most int, size func(A) int, now func() time.Time) *Cache[A] {
 type Fetch[A any] func() (answer A, keep bool, err error)
 
 // Get returns an answer that was asked for within freshFor, fetching it if need be. Who asks for the same at the same
-// time waits for one fetch, which goes on when they leave.
+// time waits for one fetch, which goes on when they leave. An answer that is asked for in the last quarter of freshFor
+// is fetched again meanwhile, so that a crowd never waits for it.
 func (c *Cache[A]) Get(ctx context.Context, k Key, freshFor time.Duration, fetch Fetch[A]) (A, Result, error) {
 	c.mu.Lock()
-	if e, ok := c.entries.Get(k); ok && c.now().Sub(e.at) < freshFor {
-		c.mu.Unlock()
-		return e.answer, Kept, nil
-	}
+	e, ok := c.entries.Get(k)
+	age := c.now().Sub(e.at)
+	fresh := ok && age < freshFor
 	f := c.flights[k]
-	if f == nil {
+	if f == nil && (!fresh || age >= freshFor*3/4) {
 		f = &flight[A]{done: make(chan struct{})}
 		c.flights[k] = f
 		go c.fly(k, f, fetch)
 	}
 	c.mu.Unlock()
+	if fresh {
+		return e.answer, Kept, nil
+	}
 	select {
 	case <-f.done:
 		return f.answer, f.result, f.err

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -41,13 +42,38 @@ func TestAnAnswerIsKeptForAMoment(t *testing.T) {
 	for _, step := range []struct {
 		after time.Duration
 		want  string
-	}{{0, "answer 1 fetched"}, {999 * time.Millisecond, "answer 1 kept"}, {time.Millisecond, "answer 2 fetched"},
-		{999 * time.Millisecond, "answer 2 kept"}} {
+	}{{0, "answer 1 fetched"}, {749 * time.Millisecond, "answer 1 kept"}, {251 * time.Millisecond, "answer 2 fetched"},
+		{749 * time.Millisecond, "answer 2 kept"}} {
 		clock.advance(step.after)
 		if a, result := get(t, c, page, &asked, nil); fmt.Sprint(a, " ", result) != step.want {
 			t.Errorf("%s %s, want %s", a, result, step.want)
 		}
 	}
+}
+
+// Before an answer gets too old it is fetched again, once, while those who ask still get it. If that fails, the next
+// one who asks tries again.
+func TestAnAnswerThatIsAskedForIsFetchedAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, clock := open(1000)
+		var asked int
+		down := errors.New("down")
+		for i, step := range []struct {
+			after time.Duration
+			err   error
+			want  string // and the number of questions so far
+		}{
+			{0, nil, "answer 1 fetched 1"}, {750 * time.Millisecond, nil, "answer 1 kept 2"}, {0, nil, "answer 2 kept 2"},
+			{750 * time.Millisecond, down, "answer 2 kept 3"}, {0, nil, "answer 2 kept 4"}, {0, nil, "answer 4 kept 4"},
+		} {
+			clock.advance(step.after)
+			a, result := get(t, c, page, &asked, step.err)
+			synctest.Wait()
+			if got := fmt.Sprint(a, " ", result, " ", asked); got != step.want {
+				t.Errorf("step %d: %s, want %s", i, got, step.want)
+			}
+		}
+	})
 }
 
 // While the service cannot be asked an answer is given for MaxAge, and no longer.
