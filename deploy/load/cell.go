@@ -175,6 +175,11 @@ func (r result) line() string {
 	if r.Others > quiet {
 		s += fmt.Sprintf("\n      not quiet: other processes took %.0f%% of this machine", 100*r.Others)
 	}
+	return s + r.failures()
+}
+
+// failures is a line for each reason.
+func (r result) failures() (s string) {
 	for _, why := range slices.Sorted(maps.Keys(r.Errors)) {
 		s += fmt.Sprintf("\n      %d × %s", r.Errors[why], why)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -18,13 +19,42 @@ func TestOnlyLoopbackAddressesAreAllowed(t *testing.T) {
 
 func TestOptionsAreBounded(t *testing.T) {
 	for _, args := range [][]string{{"--seconds", "61"}, {"--seconds", "0"}, {"--shoppers", "0"}, {"--shoppers", "257"},
-		{"--shoppers", "x"}, {"--rate", "-1"}, {"--rate", "10001"}, {"--scenario", "attack"}} {
+		{"--shoppers", "x"}, {"--rate", "-1"}, {"--rate", "10001"}, {"--scenario", "attack"},
+		{"--soak", "4"}, {"--soak", "61"}, {"--soak", "10", "--json"}, {"--soak", "10", "--shoppers", "1,64"}} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("parse(%v) was accepted", args)
 		}
 	}
 	if o, err := parse(nil); err != nil || len(o.scenarios) != len(scenarios) || len(o.shoppers) != 3 || o.seconds != 5 {
 		t.Errorf("parse() = %+v, %v", o, err)
+	}
+}
+
+func TestASoakIsAMixOfMinutes(t *testing.T) {
+	o, err := parse([]string{"--soak", "10"})
+	if err != nil || o.soak != 10 || len(o.scenarios) != 1 || o.scenarios[0].name != "mix" || o.seconds != 60 {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// A process grows if it holds a tenth more at the end than after the beginning; stores may hold more data.
+func TestWhatGrowsIsNamed(t *testing.T) {
+	var samples []map[string]held
+	for minute := range 10 {
+		n := float64(minute)
+		samples = append(samples, map[string]held{
+			"steady":    {pid: 1, memory: 100 * mega, goroutines: 100 + 10*float64(minute%2), sockets: 50},
+			"leaks":     {pid: 2, memory: 100*mega + n*10*mega, goroutines: 100 + 20*n, sockets: 50 + 10*n},
+			"warms up":  {pid: 3, memory: min(n, 3) * 50 * mega, goroutines: 1},
+			"small":     {pid: 4, memory: 10*mega + n*mega/2, goroutines: 5 + n, sockets: n},
+			"postgres":  {pid: 5, memory: 100*mega + n*20*mega, sockets: 50 + 10*n},
+			"restarted": {pid: minute},
+		})
+	}
+	want := "[leaks: 140 → 180 MB leaks: 180 → 260 goroutines leaks: 90 → 130 sockets postgres: 90 → 130 sockets " +
+		"restarted was restarted]"
+	if got := fmt.Sprint(grown(samples)); got != want {
+		t.Errorf("%s\nwant %s", got, want)
 	}
 }
 

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,7 @@ type options struct {
 	shoppers  []int
 	seconds   int
 	rate      int // requests a second; 0: as many as the shoppers can
+	soak      int // minutes; 0: each cell once
 	json      bool
 	where     bool
 }
@@ -56,16 +58,26 @@ func parse(args []string) (options, error) {
 		names = append(names, s.name)
 	}
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
-	which := f.String("scenario", strings.Join(names, ","), "scenarios, separated by commas")
-	crowd := f.String("shoppers", "1,16,64", "numbers of concurrent shoppers, separated by commas")
+	which := f.String("scenario", "", "scenarios, separated by commas: "+strings.Join(names, ",")+
+		" (default all, of a soak mix)")
+	crowd := f.String("shoppers", "", "numbers of concurrent shoppers, separated by commas (default 1,16,64, of a soak 64)")
 	var o options
 	f.IntVar(&o.seconds, "seconds", 5, "duration per scenario and number of shoppers, at most "+strconv.Itoa(mostSeconds))
 	f.IntVar(&o.rate, "rate", 0, "maximum requests a second, to compare scenarios at an equal rate (0: no limit)")
+	f.IntVar(&o.soak, "soak", 0, fmt.Sprintf("minutes, %d to %d: repeat minute by minute, and fail if memory, goroutines "+
+		"or connections grow", leastMinutes, mostMinutes))
 	f.BoolVar(&o.json, "json", false, "one line of JSON per result")
 	f.BoolVar(&o.where, "where", false, "also show the CPU time of each process")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	if o.soak != 0 {
+		if o.soak < leastMinutes || o.soak > mostMinutes || o.json || o.where {
+			return o, fmt.Errorf("--soak %d: want %d to %d, without --json and --where", o.soak, leastMinutes, mostMinutes)
+		}
+		*which, *crowd, o.seconds = cmp.Or(*which, "mix"), cmp.Or(*crowd, "64"), mostSeconds
+	}
+	*which, *crowd = cmp.Or(*which, strings.Join(names, ",")), cmp.Or(*crowd, "1,16,64")
 	for _, name := range strings.Split(*which, ",") {
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 		if i < 0 {
@@ -79,6 +91,9 @@ func parse(args []string) (options, error) {
 			return o, fmt.Errorf("--shoppers %q: want 1 to %d", n, mostShoppers)
 		}
 		o.shoppers = append(o.shoppers, v)
+	}
+	if o.soak != 0 && len(o.shoppers) > 1 {
+		return o, fmt.Errorf("--shoppers %s: a soak has one number of shoppers", *crowd)
 	}
 	if o.seconds < 1 || o.seconds > mostSeconds {
 		return o, fmt.Errorf("--seconds %d: want 1 to %d", o.seconds, mostSeconds)
@@ -121,7 +136,7 @@ func run(ctx context.Context, args []string) (err error) {
 	// Whatever happens, it ends: preparation and draining have bounds of their own.
 	cells := len(o.scenarios) * len(o.shoppers)
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(cells)*(time.Duration(o.seconds)*time.Second+2*drainFor)+
-		3*time.Minute)
+		3*time.Minute+soakFor(o.soak))
 	defer cancel()
 	drain, err := audit.NewDrain(m)
 	if err != nil {
@@ -150,6 +165,9 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	l.introduce(ctx, say)
+	if o.soak != 0 {
+		return l.soak(ctx, m, o, say)
+	}
 	enc := json.NewEncoder(os.Stdout)
 	say(head)
 	hops := map[int]result{} // by shoppers

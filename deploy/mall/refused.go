@@ -1,29 +1,19 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"daprmall.dev/deploy/internal/metrics"
+	"daprmall.dev/deploy/internal/running"
 	"daprmall.dev/services/contracts"
 )
 
 // heardWithin is how long a setting that was set waits for whom it concerns to read it: they read every three or four
 // seconds.
 const heardWithin = 8 * time.Second
-
-// metricsURL is where an app serves its metrics: the gateway on a port of its own.
-func (a stateApp) metricsURL() string {
-	if port := a.Ports["operator"]; port != 0 {
-		return fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
-	}
-	return a.URL + "/metrics"
-}
 
 // readersOfSetting returns the running apps that may read a setting, by their names as processes.
 func (s state) readersOfSetting(key string) (names []string) {
@@ -46,7 +36,7 @@ func whoRefuses(ctx context.Context, s state, key string, since time.Time) (by s
 	waiting := s.readersOfSetting(key)
 	_ = until(ctx, func() bool { // everybody is asked, so that one who does not read hides no other's refusal
 		waiting = slices.DeleteFunc(waiting, func(name string) bool {
-			refuses, read, there := readMetrics(ctx, s.Apps[name].metricsURL(), key, since)
+			refuses, read, there := readMetrics(ctx, running.MetricsPage(s.Apps[name].Ports), key, since)
 			if read && refuses && by == "" {
 				by = name
 			}
@@ -60,21 +50,13 @@ func whoRefuses(ctx context.Context, s state, key string, since time.Time) (by s
 // readMetrics reports whether an app refuses the value of a setting that was in the store at a time, and whether it has
 // read it.
 func readMetrics(ctx context.Context, url, key string, since time.Time) (refuses, read, there bool) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false, false, false
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false, false, false
-	}
-	defer res.Body.Close() //nolint:errcheck // read only
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), "mall_settings_read_timestamp_seconds "); ok {
-			at, err := strconv.ParseFloat(value, 64)
-			read = err == nil && at > float64(since.UnixMilli())/1000
+	err := metrics.Read(ctx, url, func(series string, value float64) {
+		switch series {
+		case "mall_settings_read_timestamp_seconds":
+			read = value > float64(since.UnixMilli())/1000
+		case `mall_setting_refused{key="` + key + `"}`:
+			refuses = true
 		}
-		refuses = refuses || strings.HasPrefix(lines.Text(), `mall_setting_refused{key="`+key+`"}`)
-	}
-	return refuses, read, true
+	})
+	return refuses && err == nil, read && err == nil, err == nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,12 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"daprmall.dev/deploy/internal/layout"
+	"daprmall.dev/deploy/internal/metrics"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/secrets"
 	"daprmall.dev/services/contracts"
@@ -138,23 +137,13 @@ func (r rotation) spread(ctx context.Context, done string) error {
 }
 
 // readSince reports whether a service has read a secret since a time, by its metrics.
-func readSince(ctx context.Context, url, secret string, since time.Time) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
-	if err != nil {
-		return false
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	defer res.Body.Close() //nolint:errcheck // read only
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), `mall_secret_read_timestamp_seconds{secret="`+secret+`"} `); ok {
-			at, err := strconv.ParseFloat(value, 64)
-			return err == nil && at > float64(since.UnixMilli())/1000
+func readSince(ctx context.Context, url, secret string, since time.Time) (read bool) {
+	err := metrics.Read(ctx, url+"/metrics", func(series string, value float64) {
+		if series == `mall_secret_read_timestamp_seconds{secret="`+secret+`"}` {
+			read = value > float64(since.UnixMilli())/1000
 		}
-	}
-	return false
+	})
+	return read && err == nil
 }
 
 func until(ctx context.Context, done func() bool) error {

@@ -57,6 +57,21 @@ func memory(pid int) int64 {
 	return kb << 10
 }
 
+// Sockets is how many connections and listeners a process and its descendants hold.
+func Sockets(pid int) int {
+	total := 0
+	for _, p := range append(Descendants(pid), pid) {
+		dir := fmt.Sprintf("/proc/%d/fd", p)
+		files, _ := os.ReadDir(dir) // none: it has ended
+		for _, f := range files {
+			if to, err := os.Readlink(filepath.Join(dir, f.Name())); err == nil && strings.HasPrefix(to, "socket:") {
+				total++
+			}
+		}
+	}
+	return total
+}
+
 func kilobytes(pid int, file, key string) (int64, bool) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if err != nil {

@@ -37,6 +37,9 @@ func Memory(pid int) int64 {
 	return kb << 10
 }
 
+// Sockets is not known on this system.
+func Sockets(int) int { return 0 }
+
 // Descendants are not looked for here.
 func Descendants(int) []int { return nil }
 

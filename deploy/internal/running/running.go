@@ -2,6 +2,7 @@
 package running
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,11 +19,29 @@ type Mall struct {
 		Password string `json:"password"`
 	} `json:"redis"`
 	Apps map[string]struct {
-		ID       string `json:"id"`
-		URL      string `json:"url"`
-		AppToken string `json:"app_api_token"`
+		ID       string         `json:"id"`
+		URL      string         `json:"url"`
+		Ports    map[string]int `json:"ports"`
+		AppToken string         `json:"app_api_token"`
 	} `json:"apps"`
 }
+
+// MetricsPages are the addresses at which processes serve metrics, by their names: the apps, and their sidecars.
+func (m Mall) MetricsPages() map[string]string {
+	pages := map[string]string{}
+	for name, a := range m.Apps {
+		pages[name] = MetricsPage(a.Ports)
+		pages[name+"-daprd"] = page(a.Ports["dapr_metrics"])
+	}
+	return pages
+}
+
+// MetricsPage is where an app with these ports serves its metrics: the gateway on a port of its own.
+func MetricsPage(ports map[string]int) string {
+	return page(cmp.Or(ports["operator"], ports["app"]))
+}
+
+func page(port int) string { return fmt.Sprintf("http://127.0.0.1:%d/metrics", port) }
 
 // Find reads the file that MALL_STATE names; the runner sets it for its tools.
 func Find() (Mall, error) {
