@@ -60,7 +60,8 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
 	which := f.String("scenario", "", "scenarios, separated by commas: "+strings.Join(names, ",")+
 		" (default all, of a soak mix)")
-	crowd := f.String("shoppers", "", "numbers of concurrent shoppers, separated by commas (default 1,16,64, of a soak 64)")
+	crowd := f.String("shoppers", "", "numbers of concurrent shoppers, separated by commas (default 1,16,64, of a soak "+
+		"64)")
 	var o options
 	f.IntVar(&o.seconds, "seconds", 5, "duration per scenario and number of shoppers, at most "+strconv.Itoa(mostSeconds))
 	f.IntVar(&o.rate, "rate", 0, "maximum requests a second, to compare scenarios at an equal rate (0: no limit)")
