@@ -123,7 +123,7 @@ func deleteBrokerEvents(t *testing.T, producer *sql.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	redisDo(t, "DEL", "mall.orders", "mall.payments", "mall.stock", "mall.users")
+	redisDo(t, "DEL", "mall-orders", "mall-payments", "mall-stock", "mall-users")
 }
 
 // Redis loses all data during a sale: the gate is rebuilt, nothing is oversold, and the remaining units can be bought.

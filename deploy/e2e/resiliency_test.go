@@ -306,7 +306,7 @@ func TestHangingComponentsAffectOnlyTheirUsers(t *testing.T) {
 		"carts":        {"cart", http.MethodGet, "/v1.0/state/carts/nobody", nil},
 		"config-order": {"order", http.MethodGet, "/v1.0/configuration/config-order?key=order.payment_timeout", nil},
 		// Redis may accept the event in the end, but no service handles its type.
-		"events":    {"order", http.MethodPost, "/v1.0/publish/events/mall.orders", map[string]any{}},
+		"events":    {"order", http.MethodPost, "/v1.0/publish/events/mall-orders", map[string]any{}},
 		"redis-lua": lua,
 	} {
 		wg.Go(func() {

@@ -60,7 +60,7 @@ func clean(at layout.Layout, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	last := func(r proc.Record) bool { return r.Name == "postgres" || r.Name == "redis" }
+	last := func(r proc.Record) bool { return slices.Contains(servers, r.Name) }
 	slices.SortStableFunc(left, func(a, b proc.Record) int {
 		switch {
 		case last(a) == last(b):
@@ -97,14 +97,14 @@ func purgeHome(at layout.Layout) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"postgres", "redis"} {
+	for _, name := range servers {
 		if dir := user.DataDir(at.Home, name, layout.Hash(at.Home)); filepath.Dir(dir) != at.Home {
 			if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
 				return err
 			}
 		}
 	}
-	for _, name := range []string{"bin", "log", "run", "resources", "config", "sock", "mail", "postgres", "redis", "test",
+	for _, name := range []string{"bin", "log", "run", "resources", "config", "sock", "mail", "postgres", "redis", "kafka", "rocketmq", "test",
 		"e2e", "e2e.lock",
 		"secrets.json", "settings.json", "runner.json", "names.db", "names.db-shm", "names.db-wal"} {
 		if err := os.RemoveAll(filepath.Join(at.Home, name)); err != nil {

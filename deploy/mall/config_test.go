@@ -61,7 +61,7 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 	at := testLayout(t)
 	const setting = "gateway.rate.anonymous"
 	defer do("DEL", setting)
-	for _, wrong := range [][]string{{"mall.orders", "1"}, {"mall:{mall}:product:1", "1"},
+	for _, wrong := range [][]string{{"mall-orders", "1"}, {"mall:{mall}:product:1", "1"},
 		{"gateway.rate.anonymus", "1/1"},
 		{"nonsense", "1"}, {"order.payment_timeout", "soon"}, {setting, "1/1||7"}} {
 		if err := configTry(t.Context(), c, at, state{}, append([]string{setting, "2/2"}, wrong...)); err == nil {
@@ -71,7 +71,7 @@ func TestConfigChangesNothingButSettings(t *testing.T) {
 			t.Fatalf("set %v: something was written", wrong)
 		}
 	}
-	for _, key := range []string{"mall.orders", "nonsense", "mall.currency", "payment.provider", settings.Initialized} {
+	for _, key := range []string{"mall-orders", "nonsense", "mall.currency", "payment.provider", settings.Initialized} {
 		if err := configUnset(t.Context(), c, at, key); err == nil {
 			t.Errorf("unset %s was accepted", key)
 		}

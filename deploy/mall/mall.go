@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"daprmall.dev/deploy/internal/broker"
 	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/names"
 	"daprmall.dev/deploy/internal/postgres"
@@ -43,6 +44,9 @@ type mall struct {
 	daprd string
 	redis string // address
 	pg    string // how the superuser reaches PostgreSQL
+	// kafka or rocketmq
+	broker     broker.Server // nil: not ours, or Redis Streams
+	brokerAddr string
 }
 
 func newMall(ctx context.Context, at layout.Layout, o options, out io.Writer) (*mall, error) {
@@ -71,7 +75,7 @@ func (m *mall) start(ctx context.Context) error {
 	if err := m.portsFree(); err != nil {
 		return err
 	}
-	err := steps.Go(ctx, m.findSidecar, m.compile, m.startRedis, m.startPostgres)
+	err := steps.Go(ctx, m.findSidecar, m.compile, m.startRedis, m.startPostgres, m.startBroker)
 	if err != nil {
 		return err
 	}
@@ -248,7 +252,12 @@ func (m *mall) ownPostgres(ctx context.Context, s *steps.Step) error {
 }
 
 func (m *mall) render() error {
-	v := render.Values{Redis: m.redis, Home: m.at.Home, Events: m.own.EventsTokens}
+	v := render.Values{Addresses: map[string]string{render.Redis: m.redis}, Home: m.at.Home, Events: m.own.EventsTokens}
+	overlay := ""
+	if m.o.broker != broker.Redis {
+		v.Addresses[broker.Default] = m.brokerAddr
+		overlay = filepath.Join(m.at.Root, "components", string(m.o.broker))
+	}
 	var sources []string
 	for _, a := range m.apps {
 		for _, dir := range a.Resources {
@@ -257,7 +266,7 @@ func (m *mall) render() error {
 			}
 		}
 	}
-	if err := render.Dirs(sources, filepath.Join(m.at.Home, "resources"), v); err != nil {
+	if err := render.Dirs(sources, overlay, filepath.Join(m.at.Home, "resources"), v); err != nil {
 		return err
 	}
 	var configs []string
@@ -266,7 +275,7 @@ func (m *mall) render() error {
 			configs = append(configs, dir)
 		}
 	}
-	if err := render.Dirs(configs, filepath.Join(m.at.Home, "config"), v); err != nil {
+	if err := render.Dirs(configs, "", filepath.Join(m.at.Home, "config"), v); err != nil {
 		return err
 	}
 	return names.Reset(filepath.Join(m.at.Home, "names.db"))
@@ -275,7 +284,7 @@ func (m *mall) render() error {
 func (m *mall) startApps() error {
 	for _, a := range m.apps {
 		c := appProcesses{at: m.at, app: a, own: m.own, daprd: m.daprd, redis: m.redis, redisPW: m.store.RedisPassword(),
-			lua: slices.Contains(m.lua, a.ID)}
+			lua: slices.Contains(m.lua, a.ID), broker: m.o.broker, topics: m.topics}
 		// A private folder for each sidecar: it waits for every socket it finds.
 		if err := os.RemoveAll(c.sockets()); err != nil {
 			return err
@@ -294,7 +303,7 @@ func (m *mall) startApps() error {
 
 // stop takes everything down: what serves people first, what keeps data last.
 func (m *mall) stop() {
-	m.sup.StopAll([]string{"component"}, []string{"redis", "postgres"})
+	m.sup.StopAll([]string{"component"}, []string{"broker"}, []string{"redis", "postgres"})
 	for _, a := range m.apps {
 		_ = os.RemoveAll(filepath.Join(m.at.Sockets, a.Name()))
 	}
@@ -311,6 +320,11 @@ func (m *mall) portsFree() error {
 	}
 	if m.needs("postgres") && os.Getenv("MALL_POSTGRES_URL") == "" {
 		want[m.at.PostgresPort()] = "postgres"
+	}
+	if m.ownBroker() {
+		for what, port := range m.newBroker("", "").Ports() {
+			want[port] = what
+		}
 	}
 	for _, a := range m.apps {
 		for what, port := range a.Ports() {

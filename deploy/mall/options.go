@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"daprmall.dev/deploy/internal/broker"
 )
 
 // options are what up was asked for; a detached supervisor gets them as arguments.
@@ -17,6 +19,7 @@ type options struct {
 	replicas map[string]int
 	noBuild  bool
 	install  bool // apt-get may install what nothing else brings
+	broker   broker.Kind
 	patience time.Duration
 }
 
@@ -24,6 +27,11 @@ type options struct {
 func (o *options) flags(f *pflag.FlagSet) {
 	f.BoolVarP(&o.detach, "detach", "d", false, "run in the background, and return when the mall is ready")
 	f.StringSliceVar(&o.only, "only", fields(os.Getenv("MALL_ONLY")), "only these services, with the servers they need")
+	o.broker = broker.Redis
+	if name := os.Getenv("MALL_BROKER"); name != "" {
+		o.broker = broker.Kind(name)
+	}
+	f.Var(&o.broker, "broker", "what carries the events: redis, kafka or rocketmq (MALL_BROKER)")
 	f.StringToIntVar(&o.replicas, "replicas", nil, "number of processes per service, such as order=2,product=2")
 	f.BoolVar(&o.noBuild, "no-build", false, "do not build, start the programs built before")
 	f.DurationVar(&o.patience, "patience", 2*time.Minute, "how long to wait until the mall is ready")
@@ -57,7 +65,7 @@ func (o options) args() []string {
 	if o.install {
 		out = append(out, "--install")
 	}
-	return append(out, "--patience", o.patience.String())
+	return append(out, "--broker", string(o.broker), "--patience", o.patience.String())
 }
 
 // wants reports whether a process was asked for: everything was, if nothing was named.

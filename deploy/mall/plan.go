@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"daprmall.dev/deploy/internal/broker"
 	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/runfile"
 	"daprmall.dev/deploy/internal/secrets"
@@ -38,6 +39,9 @@ func plan(at layout.Layout, o options) ([]runfile.App, error) {
 		return nil, err
 	}
 	known := []string{"postgres", "redis"}
+	if o.broker != broker.Redis {
+		known = append(known, string(o.broker))
+	}
 	for _, a := range all {
 		known = append(known, a.ID)
 	}
@@ -66,6 +70,8 @@ type appProcesses struct {
 	redis   string // address
 	redisPW string
 	lua     bool
+	broker  broker.Kind
+	topics  func(ctx context.Context) error // waits until the broker has them
 }
 
 func (c appProcesses) sockets() string { return filepath.Join(c.at.Sockets, c.app.Name()) }
@@ -107,7 +113,7 @@ func (c appProcesses) sidecar() supervise.Spec {
 		"--max-body-size", a.MaxBody, "--read-buffer-size", a.ReadBuffer,
 		"--dapr-graceful-shutdown-seconds", "10",
 	}
-	if a.HealthCheck {
+	if a.HealthCheck && c.broker.ChecksHealth() {
 		args = append(args, "--enable-app-health-check", "--app-health-check-path", a.HealthPath,
 			"--app-health-probe-interval", strconv.Itoa(a.ProbeInterval), "--app-health-probe-timeout",
 			strconv.Itoa(a.ProbeTimeout),
@@ -123,8 +129,8 @@ func (c appProcesses) sidecar() supervise.Spec {
 		Log:  c.at.Log(name),
 		Port: a.DaprHTTP, Ports: ports, Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 15 * time.Second,
 		Before: func(ctx context.Context) error {
-			if !c.lua {
-				return nil
+			if err := c.topics(ctx); err != nil || !c.lua {
+				return err
 			}
 			return waitSocket(ctx, filepath.Join(c.sockets(), luaSocket), 20*time.Second)
 		}}

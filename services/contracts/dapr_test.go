@@ -20,8 +20,11 @@ func daprFiles(t *testing.T) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{
 		"../../dapr-config/subscriptions.yaml": fill(t, subscriptions, contracts.Services),
-		"../../dapr-config/resiliency.yaml":    resiliency(t),
-		"../../dapr.yaml":                      runFile(t),
+		// RocketMQ has a component of its own for what is received.
+		"../../components/rocketmq/subscriptions.yaml": bytes.ReplaceAll(fill(t, subscriptions, contracts.Services),
+			[]byte("pubsubname: events\n"), []byte("pubsubname: events-in\n")),
+		"../../dapr-config/resiliency.yaml": resiliency(t),
+		"../../dapr.yaml":                   runFile(t),
 	}
 	for _, s := range contracts.Services {
 		files["../../dapr-config/"+s.Name+".yaml"] = fill(t, configuration, s)
@@ -36,7 +39,7 @@ func daprFiles(t *testing.T) map[string][]byte {
 // When a service is removed, its sidecar's files must be removed, too.
 func TestEverySidecarFileHasAService(t *testing.T) {
 	files := daprFiles(t)
-	for _, pattern := range []string{"../../dapr-config/*.yaml", "../../components/local/*.yaml"} {
+	for _, pattern := range []string{"../../dapr-config/*.yaml", "../../components/*/*.yaml"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %v", pattern, err)
@@ -165,7 +168,7 @@ const apps = `{{range $i, $s := .}}  - appID: {{.Name}}
 func fill(t *testing.T, text string, data any) []byte {
 	t.Helper()
 	functions := template.FuncMap{
-		"short": func(topic string) string { return strings.TrimPrefix(topic, "mall.") },
+		"short": func(topic string) string { return strings.TrimPrefix(topic, "mall-") },
 		"path":  func() string { return server.EventsPath("") },
 		"add":   func(a, b int) int { return a + b },
 	}
@@ -217,8 +220,13 @@ func components(t *testing.T) map[string][]byte {
 		case strings.HasPrefix(c, "config-"): // the whole file is generated
 		case c == "secrets": // loaded by every sidecar
 			files[file] = text
+		case strings.HasSuffix(file, "subscriptions.yaml"): // the whole file is generated
+		case c == "events" && strings.Contains(file, "rocketmq"):
+			files[file] = eventScopes(t, text, publishes, nothing)
 		case c == "events":
-			files[file] = eventScopes(t, text)
+			files[file] = eventScopes(t, text, publishes, follows)
+		case c == "events-in":
+			files[file] = eventScopes(t, text, nothing, follows)
 		default:
 			files[file] = scopes(t, text, contracts.Loading(c))
 		}
@@ -239,16 +247,23 @@ func scopes(t *testing.T, text []byte, services []string) []byte {
 	return replace(t, text, `^scopes: .*\n`, "scopes: ["+strings.Join(services, ", ")+"]\n")
 }
 
+// The topics that a component may be used for.
+var (
+	publishes = contracts.Service.Publishes
+	follows   = contracts.Service.Follows
+	nothing   = func(contracts.Service) []string { return nil }
+)
+
 // eventScopes replaces the lists of who may publish and receive what. Both lists name every service that loads the
 // component: a service that is not listed may do everything.
-func eventScopes(t *testing.T, text []byte) []byte {
+func eventScopes(t *testing.T, text []byte, publishes, follows func(contracts.Service) []string) []byte {
 	t.Helper()
 	var all, publish, hear []string
 	for _, s := range contracts.Services {
 		if s.UsesEvents() {
 			all = append(all, s.Name)
-			publish = append(publish, s.Name+"="+strings.Join(s.Publishes(), ","))
-			hear = append(hear, s.Name+"="+strings.Join(s.Follows(), ","))
+			publish = append(publish, s.Name+"="+strings.Join(publishes(s), ","))
+			hear = append(hear, s.Name+"="+strings.Join(follows(s), ","))
 		}
 	}
 	for name, list := range map[string][]string{"publishingScopes": publish, "subscriptionScopes": hear} {

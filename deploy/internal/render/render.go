@@ -9,34 +9,52 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
+// Redis is the address of the mall's Redis at its default place.
+const Redis = "127.0.0.1:8581"
+
 const (
-	defaultRedis = "127.0.0.1:8581"
-	defaultHome  = ".mall/"
+	defaultHome = ".mall/"
 	// eventsPath is where services receive events, followed by a token that only a service and its sidecar know.
 	eventsPath = "/events"
 )
 
 // Values are what takes the place of the defaults.
 type Values struct {
-	Redis string // host:port
-	Home  string // the mall's home directory
+	Addresses map[string]string // host:port, by the one at the default place
+	Home      string            // the mall's home directory
 	// Events are the tokens in the paths of events, by app; a subscription has one app.
 	Events map[string]string
 }
 
 // Dirs renders every YAML file of the source directories into one directory, which is
-// emptied first: a file that left the repository must leave the mall.
-func Dirs(sources []string, into string, v Values) error {
+// emptied first: a file that left the repository must leave the mall. A file of the directory overlay, "" for none,
+// takes the place of one with its name.
+func Dirs(sources []string, overlay, into string, v Values) error {
 	if err := os.RemoveAll(into); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(into, 0o700); err != nil {
 		return err
+	}
+	replaced := map[string]bool{}
+	if overlay != "" {
+		files, err := filepath.Glob(filepath.Join(overlay, "*.yaml"))
+		if err != nil {
+			return err
+		}
+		if len(files) == 0 {
+			return fmt.Errorf("no YAML files in %s", overlay)
+		}
+		for _, file := range files {
+			replaced[filepath.Base(file)] = true
+		}
+		sources = append(slices.Clone(sources), overlay)
 	}
 	for _, dir := range sources {
 		files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
@@ -47,6 +65,9 @@ func Dirs(sources []string, into string, v Values) error {
 			return fmt.Errorf("no YAML files in %s", dir)
 		}
 		for _, file := range files {
+			if replaced[filepath.Base(file)] && dir != overlay {
+				continue
+			}
 			if err := File(file, filepath.Join(into, filepath.Base(file)), v); err != nil {
 				return err
 			}
@@ -102,9 +123,9 @@ func render(raw []byte, v Values) ([]byte, error) {
 // replace touches whole values only, so that nothing is replaced by accident.
 func replace(n *yaml.Node, v Values) {
 	if n.Kind == yaml.ScalarNode {
-		switch {
-		case n.Value == defaultRedis:
-			n.Value = v.Redis
+		switch addr, known := v.Addresses[n.Value]; {
+		case known:
+			n.Value = addr
 		case strings.HasPrefix(n.Value, defaultHome):
 			n.Value = filepath.Join(v.Home, strings.TrimPrefix(n.Value, defaultHome))
 		}

@@ -1,8 +1,12 @@
 package render
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"daprmall.dev/deploy/internal/broker"
 )
 
 func TestOnlyWholeValuesAreReplaced(t *testing.T) {
@@ -12,7 +16,7 @@ c: "see 127.0.0.1:8581 and .mall/ here" # .mall/x
 ---
 d: [127.0.0.1:8581, x]
 `
-	out, err := render([]byte(in), Values{Redis: "redis:1", Home: "/h"})
+	out, err := render([]byte(in), Values{Addresses: map[string]string{Redis: "redis:1"}, Home: "/h"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,16 +32,32 @@ d: ['redis:1', x]
 }
 
 func TestTheRepositorysFilesCanBeRendered(t *testing.T) {
-	dir := t.TempDir() + "/out"
-	if err := Dirs([]string{"../../../components/local", "../../../dapr-config"}, dir,
-		Values{Redis: "r:1", Home: "/h"}); err != nil {
-		t.Fatal(err)
+	sources := []string{"../../../components/local", "../../../dapr-config"}
+	for overlay, want := range map[string]map[string]string{
+		"":                          {"events.yaml": "pubsub.redis", "subscriptions.yaml": "pubsubname: events\n"},
+		"../../../components/kafka": {"events.yaml": "broker:1", "subscriptions.yaml": "pubsubname: events\n"},
+		"../../../components/rocketmq": {"events.yaml": "broker:1", "events-in.yaml": "broker:1",
+			"subscriptions.yaml": "pubsubname: events-in\n"},
+	} {
+		dir := t.TempDir() + "/out"
+		if err := Dirs(sources, overlay, dir, Values{Home: "/h", Addresses: map[string]string{Redis: "redis:1",
+			broker.Default: "broker:1"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := Dirs([]string{dir}, "", dir+"2", Values{}); err != nil {
+			t.Fatalf("the rendered files cannot be parsed: %v", err)
+		}
+		for name, part := range want {
+			if raw, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(raw), part) {
+				t.Errorf("with %q, %s has no %q (%v)", overlay, name, part, err)
+			}
+		}
 	}
-	if err := Dirs([]string{dir}, dir+"2", Values{}); err != nil {
-		t.Fatalf("the rendered files cannot be parsed: %v", err)
-	}
-	if err := Dirs([]string{t.TempDir()}, dir, Values{}); err == nil || !strings.Contains(err.Error(), "no YAML files") {
-		t.Errorf("an empty source: %v, want an error", err)
+	for _, overlay := range []string{"", t.TempDir()} {
+		err := Dirs([]string{t.TempDir()}, overlay, t.TempDir(), Values{})
+		if err == nil || !strings.Contains(err.Error(), "no YAML files") {
+			t.Errorf("an empty source: %v, want an error", err)
+		}
 	}
 }
 

@@ -20,6 +20,8 @@ const (
 	redisPackage     = "redis-server"
 	pgBouncerPackage = "pgbouncer"
 	npmPackage       = "npm"
+	javaPackage      = "default-jre-headless"
+	mavenPackage     = "maven"
 )
 
 // byApt installs a package where that is allowed, unless it has been done.

@@ -234,7 +234,7 @@ func versionOf(ctx context.Context, path string, args ...string) (string, error)
 		return "", fmt.Errorf("%s: %w: %s", path, err, strings.TrimSpace(string(out)))
 	}
 	for _, word := range strings.Fields(string(out)) {
-		word = strings.TrimPrefix(word, "v=")
+		word = strings.Trim(strings.TrimPrefix(word, "v="), `"`)
 		if Major(word) > 0 && strings.Contains(word, ".") {
 			return word, nil
 		}

@@ -4,7 +4,7 @@ package orderv1
 import "time"
 
 // Topic carries every event of an order, keyed by its id.
-const Topic = "mall.orders"
+const Topic = "mall-orders"
 
 // Event types.
 const (

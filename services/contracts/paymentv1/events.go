@@ -4,7 +4,7 @@ package paymentv1
 import "time"
 
 // Topic carries every event of a bill, keyed by the order's id.
-const Topic = "mall.payments"
+const Topic = "mall-payments"
 
 // Event types.
 const (

@@ -5,7 +5,7 @@ package stockv1
 import "time"
 
 // Topic carries stock events, keyed by the order's id.
-const Topic = "mall.stock"
+const Topic = "mall-stock"
 
 // TypeRejected is the type of Rejected.
 const TypeRejected = "mall.stock.rejected.v1"

@@ -4,7 +4,7 @@ package userv1
 import "time"
 
 // Topic carries every event of an account, keyed by its id.
-const Topic = "mall.users"
+const Topic = "mall-users"
 
 // Event types.
 const (

@@ -122,7 +122,7 @@ func (p *producer) add(from, to int) {
 	p.t.Helper()
 	err := postgres.InTx(p.t.Context(), p.db, func(ctx context.Context, _ *gorm.DB) error {
 		for n := from; n <= to; n++ {
-			e := outbox.Event{Topic: "mall.orders", Type: kind, Key: fmt.Sprint(n), Version: 1, Data: fact{n}}
+			e := outbox.Event{Topic: "mall-orders", Type: kind, Key: fmt.Sprint(n), Version: 1, Data: fact{n}}
 			if err := p.out.Add(ctx, e); err != nil {
 				return err
 			}

@@ -364,7 +364,7 @@ func TestEventsOfABatchKeepTheirTraces(t *testing.T) {
 		first()
 		var added []outbox.Event
 		for _, e := range events {
-			added = append(added, outbox.Event{Topic: "mall.orders", Type: "mall.order.paid.v1", Key: strconv.Itoa(e.N),
+			added = append(added, outbox.Event{Topic: "mall-orders", Type: "mall.order.paid.v1", Key: strconv.Itoa(e.N),
 				Version: 2, Data: e})
 		}
 		return out.Add(ctx, added...)

@@ -64,7 +64,7 @@ type fact struct {
 }
 
 func event(n int) Event {
-	return Event{Topic: "mall.orders", Type: "mall.order.placed.v1", Key: "k", Version: int64(n), Data: fact{n}}
+	return Event{Topic: "mall-orders", Type: "mall.order.placed.v1", Key: "k", Version: int64(n), Data: fact{n}}
 }
 
 // add commits events, each in its own transaction.

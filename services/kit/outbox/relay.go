@@ -140,8 +140,10 @@ func (o *Outbox) publish(ctx context.Context) (int, error) {
 	txCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
 	err := o.db.WithContext(txCtx).Transaction(func(tx *gorm.DB) error {
-		err := tx.Raw(`SELECT seq, id, topic, key, payload, created_at, pos IS NOT NULL AS has_position FROM outbox WHERE `+
-			publishable+`
+		// A replica from before ADR 14 writes topics with a dot.
+		err := tx.Raw(`SELECT seq, id, translate(topic, '.', '-') AS topic, key, payload, created_at,
+				pos IS NOT NULL AS has_position
+			FROM outbox WHERE `+publishable+`
 			ORDER BY seq LIMIT ? FOR UPDATE SKIP LOCKED`, batch).Scan(&rows).Error
 		if err != nil || len(rows) == 0 {
 			return err

@@ -104,14 +104,14 @@ func TestRefusedEventsArePublishedAgain(t *testing.T) {
 func TestAFailingTopicDoesNotDelayOthers(t *testing.T) {
 	o, db, b := open(t)
 	b.before = func(topic string, _ []sidecar.Entry) (map[string]bool, error) {
-		if topic == "mall.stock" {
+		if topic == "mall-stock" {
 			return nil, errDown
 		}
 		return nil, nil
 	}
 	err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
 		e := event(1)
-		e.Topic = "mall.stock"
+		e.Topic = "mall-stock"
 		return o.Add(ctx, e, event(2))
 	})
 	if err != nil {
@@ -120,7 +120,7 @@ func TestAFailingTopicDoesNotDelayOthers(t *testing.T) {
 	if _, err := o.publish(t.Context()); !errors.Is(err, errDown) {
 		t.Errorf("publish: %v, want the broker's error", err)
 	}
-	if n := count(t, db, "published_at IS NULL AND topic = 'mall.stock'"); n != 1 ||
+	if n := count(t, db, "published_at IS NULL AND topic = 'mall-stock'"); n != 1 ||
 		count(t, db, "published_at IS NULL") != 1 {
 		t.Errorf("unpublished: %d of the failing topic, %d in all; want 1 and 1", n, count(t, db, "published_at IS NULL"))
 	}

@@ -48,7 +48,7 @@ func TestDeliveredEventsAreAcknowledged(t *testing.T) {
 			t.Errorf("%s event: %d %s, want it acknowledged", id, a.status, a.body)
 		}
 	}
-	many := fmt.Sprintf(`{"id":"b","pubsubname":"events","topic":"mall.orders","type":"com.dapr.event.sent.bulk",
+	many := fmt.Sprintf(`{"id":"b","pubsubname":"events","topic":"mall-orders","type":"com.dapr.event.sent.bulk",
 		"entries":[
 		{"entryId":"1","event":%s,"contentType":"application/cloudevents+json"},
 		{"entryId":"2","event":%s},{"entryId":"3","event":"nonsense"}]}`, event("third", 1), event("fourth", 0))
@@ -105,7 +105,7 @@ func TestTheFeedIsOnlyForItsConsumers(t *testing.T) {
 	db := postgrestest.Open(t, outbox.Migrations)
 	out := outbox.New(db, "order", nil, slog.New(slog.DiscardHandler))
 	err := postgres.InTx(t.Context(), db, func(ctx context.Context, _ *gorm.DB) error {
-		return out.Add(ctx, outbox.Event{Topic: "mall.orders", Type: "mall.order.placed.v1", Key: "1", Version: 1,
+		return out.Add(ctx, outbox.Event{Topic: "mall-orders", Type: "mall.order.placed.v1", Key: "1", Version: 1,
 			Data: fact{1}})
 	})
 	if err != nil {

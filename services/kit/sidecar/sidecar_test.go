@@ -89,7 +89,7 @@ func TestPublishReportsRefusedEntries(t *testing.T) {
 		{nil, status.Error(codes.Unavailable, "broker is down"), true},
 	} {
 		d.refused, d.err = step.refused, step.err
-		refused, err := c.Publish(t.Context(), "mall.orders", entries)
+		refused, err := c.Publish(t.Context(), "mall-orders", entries)
 		if (err != nil) != step.fails {
 			t.Errorf("%+v: %v", step, err)
 		}
@@ -103,7 +103,7 @@ func TestPublishReportsRefusedEntries(t *testing.T) {
 		}
 	}
 	p := d.published
-	if p.GetPubsubName() != "events" || p.GetTopic() != "mall.orders" || len(p.GetEntries()) != 3 || len(d.token) == 0 ||
+	if p.GetPubsubName() != "events" || p.GetTopic() != "mall-orders" || len(p.GetEntries()) != 3 || len(d.token) == 0 ||
 		d.token[0] != "secret" {
 		t.Fatalf("published %v with token %v", p, d.token)
 	}
