@@ -69,7 +69,7 @@ type Place struct {
 	Java string // program
 	Jars string // directory
 	Dir  string // data, configuration and logs
-	Port int    // the first of ten
+	Port int    // the first of nine
 	User source.User
 }
 

@@ -43,7 +43,7 @@ func Find() (Layout, error) {
 	}
 	base := DefaultBase
 	if s := os.Getenv("MALL_PORT_BASE"); s != "" {
-		// The furthest port is 511 above the base, replicas add to that.
+		// The furthest port is 510 above the base, replicas add to that.
 		if base, err = strconv.Atoi(s); err != nil || base < 1024 || base > 64000 {
 			return Layout{}, fmt.Errorf("MALL_PORT_BASE=%q: want a port from 1024 to 64000", s)
 		}
@@ -64,7 +64,7 @@ func (p Layout) PostgresPort() int { return p.Base + 500 }
 // RedisPort is the port of this mall's private Redis.
 func (p Layout) RedisPort() int { return p.Base + 501 }
 
-// BrokerPort is the first of ten ports of this mall's Kafka or RocketMQ.
+// BrokerPort is the first of nine ports of this mall's Kafka or RocketMQ.
 func (p Layout) BrokerPort() int { return p.Base + 502 }
 
 // Bin is the directory of built programs.

@@ -32,27 +32,25 @@ var (
 )
 
 // CatchUp reads every producer's feed from where it was last read, and handles the events older than age that the inbox
-// does not have. It returns their number. If there were any, it restarts a sidecar that has delivered nothing for a
-// while.
+// does not have. It returns their number. If there are some in two rounds, and the broker delivers nothing of that
+// producer, it has the sidecar restarted.
 func (in *Inbox) CatchUp(ctx context.Context, age time.Duration) (handled int) {
 	types := map[string][]string{}
 	for _, h := range in.handlers {
 		types[h.source] = append(types[h.source], h.eventType)
 	}
-	undelivered := false // by the broker
 	for source := range types {
 		f := feed{source, types[source]}
 		n, backlog, err := in.readFeed(ctx, f, age)
 		handled += n
-		undelivered = undelivered || n > 0 && !backlog
+		if n > 0 && !backlog {
+			in.notePossibleStall(ctx, source)
+		}
 		in.updateMetrics(ctx, f, err)
 	}
 	if handled > 0 {
 		repaired.Add(float64(handled))
 		in.log.Warn("events were missing and came from the feed", "count", handled)
-	}
-	if undelivered {
-		in.restartStalledSidecar(ctx)
 	}
 	return handled
 }

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -51,8 +50,9 @@ type Inbox struct {
 	lockFirst   func(ctx context.Context, events []outbox.CloudEvent) error
 	now         func() time.Time
 	started     time.Time
-	lastPush    atomic.Int64 // unix nanoseconds of the last delivery by the broker
-	lastRestart time.Time    // of the sidecar, last
+	pushed      sync.Map             // producer → time.Time of the last delivery by the broker
+	missed      map[string]time.Time // producer → when the feed had events that the broker had not delivered, first
+	lastRestart time.Time            // of the sidecar, last
 
 	mu      sync.Mutex
 	waiting []*delivery
@@ -62,7 +62,7 @@ type Inbox struct {
 // New makes an inbox without handlers.
 func New(db *gorm.DB, dapr Sidecar, log *slog.Logger) *Inbox {
 	return &Inbox{CatchUpEvery: keys.CatchUpEvery.Standard, db: db, dapr: dapr, log: log, owner: uuid.NewString(),
-		now: time.Now, started: time.Now()}
+		now: time.Now, started: time.Now(), missed: map[string]time.Time{}}
 }
 
 // Handled returns the types that are handled, each with the app that publishes it.
@@ -77,7 +77,6 @@ func (in *Inbox) Handled() map[string]string {
 // Receive handles events that the broker delivers. It returns when each was handled or parked; an event's error means
 // that neither succeeded. Events that arrive while others are being handled wait, and then share one transaction.
 func (in *Inbox) Receive(ctx context.Context, bodies ...[]byte) []error {
-	in.lastPush.Store(in.now().UnixNano())
 	outcomes := make([]error, len(bodies))
 	deliveries := make([]*delivery, len(bodies))
 	for i, body := range bodies {
@@ -88,6 +87,7 @@ func (in *Inbox) Receive(ctx context.Context, bodies ...[]byte) []error {
 			outcomes[i] = in.park(context.WithoutCancel(ctx), bad, err)
 			continue
 		}
+		in.pushed.Store(e.Source, in.now())
 		if _, ok := in.handler(e.Type); ok { // other types of the topic are for other services
 			deliveries[i] = &delivery{event: e, raw: body, via: "push", done: make(chan error, 1)}
 		}

@@ -18,7 +18,7 @@ const (
 	retryEvery   = 500 * time.Millisecond
 	feedAge      = 10 * time.Second // the feed is not asked for younger events: the broker probably still delivers them
 	leaseFor     = feedAge          // how long a replica may read a feed alone; a killed one is replaced in the next round
-	stalledAfter = 60 * time.Second // how long a sidecar may deliver nothing while the feed has events
+	stalledAfter = 30 * time.Second // how long a sidecar may deliver nothing while the feed has events
 	restartPause = 5 * time.Minute  // between two restarts of the sidecar
 	retention    = 30 * 24 * time.Hour
 )
@@ -46,7 +46,7 @@ var (
 	})
 	stalledRestarts = promauto.NewCounter(prometheus.CounterOpts{
 		Name: "mall_inbox_stalled_total",
-		Help: "Times the sidecar was restarted because it delivered nothing.",
+		Help: "Times the sidecar was restarted because it delivered nothing of a producer.",
 	})
 )
 
@@ -59,6 +59,9 @@ func (in *Inbox) Run(ctx context.Context) {
 		if first {
 			first = false
 			return feedAge
+		}
+		if in.missedLately() {
+			return min(feedAge, in.CatchUpEvery())
 		}
 		return in.CatchUpEvery()
 	}
@@ -133,24 +136,36 @@ func (in *Inbox) retryOne(ctx context.Context) (bool, error) {
 	return true, e
 }
 
-// restartStalledSidecar restarts a sidecar whose subscription has stalled: it has delivered nothing for stalledAfter
-// while the feed had events.
-func (in *Inbox) restartStalledSidecar(ctx context.Context) {
-	quietSince := in.started
-	if last := time.Unix(0, in.lastPush.Load()); last.After(quietSince) {
-		quietSince = last
+// notePossibleStall restarts the sidecar if its subscription to a producer's events has stalled: in two rounds the feed
+// had events that should have come, none came in between, and none for stalledAfter. A single lost event is no stall.
+func (in *Inbox) notePossibleStall(ctx context.Context, source string) {
+	now, quietSince := in.now(), in.started
+	if last, ok := in.pushed.Load(source); ok && last.(time.Time).After(quietSince) { //nolint:errcheck // only times
+		quietSince = last.(time.Time) //nolint:errcheck // only times
 	}
-	now := in.now()
+	if first, again := in.missed[source]; !again || first.Before(quietSince) {
+		in.missed[source] = now // rounds follow at once now
+		return
+	}
 	if now.Sub(quietSince) < stalledAfter || now.Sub(in.lastRestart) < restartPause {
 		return
 	}
 	in.lastRestart = now
+	clear(in.missed)
 	stalledRestarts.Inc()
-	in.log.Error(
-		"the sidecar delivers nothing while the feed has events: restarting it", "quiet_for",
-		now.Sub(quietSince).Round(time.Second).String(),
-	)
+	in.log.Error("the sidecar delivers nothing of a producer whose feed has events: restarting it", "source", source,
+		"quiet_for", now.Sub(quietSince).Round(time.Second).String())
 	if err := in.dapr.Shutdown(ctx); err != nil {
 		in.log.Error("sidecar not restarted", "error", err)
 	}
+}
+
+// missedLately reports whether the feed has had events that the broker had not delivered within the last minute.
+func (in *Inbox) missedLately() bool {
+	for _, first := range in.missed {
+		if in.now().Sub(first) < time.Minute {
+			return true
+		}
+	}
+	return false
 }

@@ -186,8 +186,9 @@ func TestAProducerThatIsDownIsAskedAgain(t *testing.T) {
 	}
 }
 
-// A sidecar has stalled if it delivered nothing for a minute while the feed had events. It is restarted, at most once
-// in five minutes.
+// A subscription has stalled if the feed had a producer's events in two rounds that the broker had not delivered, and
+// the broker delivered nothing of that producer for half a minute. Then the sidecar is restarted, at most once in five
+// minutes. Until that is clear, the rounds follow each other sooner.
 func TestAStalledSidecarIsRestarted(t *testing.T) {
 	in, order, p := openFollower(t)
 	now := in.started
@@ -199,14 +200,19 @@ func TestAStalledSidecarIsRestarted(t *testing.T) {
 		push  bool // the broker delivers an event
 		lose  bool // the broker loses an event
 		want  int  // number of restarts until now
+		soon  bool // the next round comes sooner
 	}{
-		{"it has just started", 30 * time.Second, false, true, 0},
-		{"a minute, but nothing was lost", 31 * time.Second, false, false, 0},
-		{"a minute, and something was lost", time.Second, false, true, 1},
-		{"it was restarted just now", 2 * time.Minute, false, true, 1},
-		{"five minutes later it is still stalled", 3 * time.Minute, false, true, 2},
-		{"it delivers again", 6 * time.Minute, true, false, 2},
-		{"one event is lost, others come", 30 * time.Second, false, true, 2},
+		{"the feed is read from its start", 10 * time.Second, false, true, 0, false},
+		{"one event is lost", 10 * time.Second, false, true, 0, true},
+		{"half a minute after the start nothing is lost", 11 * time.Second, false, false, 0, true},
+		{"but a second event is", time.Second, false, true, 1, false},
+		{"it was restarted just now", 2 * time.Minute, false, true, 1, true},
+		{"and again something was lost", time.Minute, false, true, 1, false},
+		{"five minutes later it is still stalled", 2 * time.Minute, false, true, 2, false},
+		{"it delivers again", 6 * time.Minute, true, false, 2, false},
+		{"one event is lost", time.Minute, false, true, 2, true},
+		{"others come", 10 * time.Second, true, false, 2, true},
+		{"one event is lost again", 40 * time.Second, false, true, 2, true},
 	} {
 		now = now.Add(step.after)
 		if step.push || step.lose {
@@ -221,6 +227,9 @@ func TestAStalledSidecarIsRestarted(t *testing.T) {
 		}
 		if p.shutdowns != step.want {
 			t.Errorf("%s: %d restarts, want %d", step.why, p.shutdowns, step.want)
+		}
+		if in.missedLately() != step.soon {
+			t.Errorf("%s: the next round comes sooner: %t, want %t", step.why, !step.soon, step.soon)
 		}
 	}
 }

@@ -1,0 +1,348 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"cmp"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"daprmall.dev/deploy/internal/apiclient"
+	"daprmall.dev/deploy/internal/broker"
+)
+
+// The tests of this file are what the mall needs of every broker. MALL_BROKER says which one carries the events of the
+// mall under test.
+
+var carrier = broker.Kind(cmp.Or(os.Getenv("MALL_BROKER"), string(broker.Redis)))
+
+// reached are consumers with the types that each handles of an order that was paid.
+var reached = map[string][]string{
+	"product": {"mall.order.placed.v1", "mall.order.paid.v1"},
+	"payment": {"mall.order.placed.v1"},
+	"order":   {"mall.payment.succeeded.v1"},
+}
+
+// patron is a shopper who buys the same product again and again.
+type patron struct {
+	me      *apiclient.Client
+	address string
+	product string
+}
+
+func newPatron(t *testing.T, of string) patron {
+	t.Helper()
+	me, address := shopper(t)
+	return patron{me, address, product(t, of, 300, 100_000).ID}
+}
+
+// buy buys and pays, however long that takes.
+func (p patron) buy(t *testing.T) (orderID string) {
+	t.Helper()
+	var o apiclient.Order
+	key, pay := apiclient.Key(), apiclient.Key()
+	err := eventually(t.Context(), waitFor, func() error {
+		a, err := p.me.Buy(t.Context(), key, p.address, apiclient.Line{ProductID: p.product, Quantity: 1})
+		if err == nil && a.Status != http.StatusCreated {
+			err = fmt.Errorf("checkout: %s", a)
+		}
+		if err != nil {
+			return err
+		}
+		if err := a.Into(&o); err != nil {
+			return err
+		}
+		if a, err = p.me.Pay(t.Context(), pay, o.ID, apiclient.CardGood); err == nil && a.Status != http.StatusCreated {
+			err = fmt.Errorf("payment: %s", a)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.ID
+}
+
+// cameBy returns how an event of an order reached a consumer: push or feed, "" if it has not.
+func cameBy(t *testing.T, consumer *sql.DB, orderID, eventType string) string {
+	t.Helper()
+	var via string
+	err := consumer.QueryRowContext(t.Context(), "SELECT via FROM inbox WHERE key = $1 AND type = $2 AND status = 'done'",
+		orderID, eventType).Scan(&via)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		t.Logf("inbox: %v", err)
+	}
+	return via
+}
+
+// delivers buys until the broker, and not the feed, has brought all events of an order to all its consumers.
+func (p patron) delivers(t *testing.T, when string) {
+	t.Helper()
+	began := time.Now()
+	missing := ""
+	err := eventually(t.Context(), 3*time.Minute, func() error {
+		id := p.buy(t)
+		return eventually(t.Context(), 8*time.Second, func() error {
+			missing = ""
+			for service, types := range reached {
+				for _, eventType := range types {
+					if via := cameBy(t, database(t, service), id, eventType); via != "push" {
+						missing += fmt.Sprintf("%s has %s by %q; ", service, eventType, via)
+					}
+				}
+			}
+			if missing != "" {
+				return errors.New(missing)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Errorf("%s: %v", when, err)
+	}
+	t.Logf("%s: delivers after %s", when, time.Since(began).Round(10*time.Millisecond))
+}
+
+// The first events of a new broker are delivered, not skipped until the feed brings them.
+func TestBrokerDeliversItsFirstEvents(t *testing.T) {
+	rows, err := database(t, "user").QueryContext(t.Context(), `SELECT id, key FROM outbox
+		WHERE type = 'mall.user.roles-changed.v1' ORDER BY seq LIMIT 2`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close() //nolint:errcheck // read only
+	n := 0
+	for ; rows.Next(); n++ {
+		var id, key string
+		if err := rows.Scan(&id, &key); err != nil {
+			t.Fatal(err)
+		}
+		var via string
+		if err := database(t, "auth").QueryRowContext(t.Context(), "SELECT via FROM inbox WHERE id = $1",
+			id).Scan(&via); err != nil || via != "push" {
+			t.Errorf("the first event about user %s came by %q, %v", key, via, err)
+		}
+	}
+	if err := rows.Err(); err != nil || n == 0 {
+		t.Errorf("%d events, %v", n, err)
+	}
+}
+
+// Events keep the ids that their producers gave them, although RocketMQ wraps them in events of its own. Where the
+// broker keeps the order of a key, the events of one order come in their order; elsewhere the mall does without.
+func TestBrokerKeepsIDsAndOrder(t *testing.T) {
+	p := newPatron(t, "Identified tea")
+	var ids []string
+	for range 20 {
+		ids = append(ids, p.buy(t))
+	}
+	p.delivers(t, "at first")
+	keys := strings.Join(ids, ",")
+	err := eventually(t.Context(), waitFor, func() error {
+		n, err := number(t.Context(), database(t, "product"), `SELECT count(*) FROM inbox WHERE status = 'done' AND
+			key = ANY(string_to_array($1, ',')) AND type IN ('mall.order.placed.v1', 'mall.order.paid.v1')`, keys)
+		if err == nil && n != 40 {
+			err = fmt.Errorf("product has %d events of 20 orders, want 40", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const all = "SELECT coalesce(string_agg(id, ',' ORDER BY id), '') FROM %s WHERE key = ANY(string_to_array($1, ',')) AND " +
+		"type IN ('mall.order.placed.v1', 'mall.order.paid.v1')"
+	var sent, got string
+	err = errors.Join(
+		database(t, "order").QueryRowContext(t.Context(), fmt.Sprintf(all, "outbox"), keys).Scan(&sent),
+		database(t, "product").QueryRowContext(t.Context(), fmt.Sprintf(all, "inbox"), keys).Scan(&got))
+	if err != nil || sent != got {
+		t.Errorf("product has other events than order sent (%v):\n%s\n%s", err, got, sent)
+	}
+	early, err := number(t.Context(), database(t, "product"), `SELECT count(*) FROM inbox paid JOIN inbox placed USING (key)
+		WHERE key = ANY(string_to_array($1, ',')) AND paid.type = 'mall.order.paid.v1' AND
+			placed.type = 'mall.order.placed.v1' AND paid.via = 'push' AND placed.via = 'push' AND
+			paid.received_at < placed.received_at`, keys)
+	if err != nil || carrier == broker.Kafka && early > 0 {
+		t.Errorf("%d orders were paid before they were placed, %v", early, err)
+	}
+}
+
+// After a kill -9 of the broker, of a producer's sidecar, of a consumer's, and of a consumer, the broker delivers again:
+// none of its subscriptions stays dead.
+func TestBrokerDeliversAfterKills(t *testing.T) {
+	p := newPatron(t, "Lasting tea")
+	p.delivers(t, "before")
+	for _, victim := range []string{string(carrier), "order-daprd", "product-daprd", "product"} {
+		kill(t, victim)
+		p.delivers(t, "after kill -9 of "+victim)
+	}
+	auditPatiently(t)
+}
+
+// While the broker is away orders are placed and paid. What could not be published is published later, although the
+// first publish after the return may fail, too.
+func TestBrokerGetsWhatCouldNotBePublished(t *testing.T) {
+	if carrier == broker.Redis {
+		t.Skip("without Redis nothing is sold: TestNothingIsLostWhenEveryProcessIsKilled")
+	}
+	p := newPatron(t, "Patient tea")
+	heal := down(t, string(carrier))
+	id := p.buy(t)
+	unpublished, err := number(t.Context(), database(t, "order"),
+		"SELECT count(*) FROM outbox WHERE key = $1 AND published_at IS NULL", id)
+	if err != nil || unpublished == 0 {
+		t.Errorf("%d events wait for the broker, %v", unpublished, err)
+	}
+	heal()
+	err = eventually(t.Context(), 2*time.Minute, func() error {
+		n, err := number(t.Context(), database(t, "order"),
+			"SELECT count(*) FROM outbox WHERE key = $1 AND published_at IS NULL", id)
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d events are not published", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	p.delivers(t, "after the broker's absence")
+	auditPatiently(t)
+}
+
+// The broker loses everything it had, its topics and offsets too. It delivers again, and the feed brings what it lost.
+func TestBrokerLosesEverything(t *testing.T) {
+	p := newPatron(t, "Forgotten tea")
+	heal := down(t, string(carrier), "product-daprd")
+	var ids []string
+	if carrier == broker.Redis { // nothing is sold without it; what it lost is the stream
+		heal()
+		heal = down(t, "product-daprd")
+	}
+	for range 3 {
+		ids = append(ids, p.buy(t))
+	}
+	if carrier == broker.Redis {
+		deleteBrokerEvents(t, database(t, "order"))
+	} else {
+		wipe(t, carrier)
+	}
+	heal()
+	for _, id := range ids {
+		waitOrder(t, p.me, id, "paid")
+	}
+	p.delivers(t, "after it lost everything")
+	auditPatiently(t)
+}
+
+// wipe deletes the data of a broker that is down.
+func wipe(t *testing.T, k broker.Kind) {
+	t.Helper()
+	dir := brokerDirectory(t, k)
+	for _, part := range map[broker.Kind][]string{broker.Kafka: {"data"}, broker.RocketMQ: {"store"}}[k] {
+		if err := os.RemoveAll(filepath.Join(dir, part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// brokerDirectory is where the runner keeps a broker.
+func brokerDirectory(t *testing.T, k broker.Kind) string {
+	t.Helper()
+	dirs, err := filepath.Glob("/var/lib/mall-*/" + string(k))
+	if own := home(string(k)); err == nil {
+		if _, e := os.Stat(own); e == nil {
+			return own
+		}
+	}
+	if err != nil || len(dirs) != 1 {
+		t.Fatalf("no directory of %s: %v, %v", k, dirs, err)
+	}
+	return dirs[0]
+}
+
+// An event that cannot be handled is parked with its reason, and the others flow.
+func TestBrokerIsNotHeldUpByABadEvent(t *testing.T) {
+	p := newPatron(t, "Unspoiled tea")
+	order := mallUnderTest(t).Apps["order"]
+	id := "bad-" + apiclient.Key()
+	a := raw(t, http.MethodPost, order.sidecar("/v1.0/publish/events/mall-orders?metadata.partitionKey=1"),
+		map[string]any{"specversion": "1.0", "id": id, "source": "order", "type": "mall.order.paid.v1", "subject": "1",
+			"datacontenttype": "application/json", "data": map[string]any{"order_id": []string{"nonsense"}}},
+		map[string]string{"dapr-api-token": order.DaprToken, "Content-Type": "application/cloudevents+json"})
+	if a.Status >= 300 {
+		t.Fatalf("publish: %s", a)
+	}
+	inbox := database(t, "product")
+	err := eventually(t.Context(), waitFor, func() error {
+		n, err := number(t.Context(), inbox, "SELECT count(*) FROM inbox WHERE id = $1 AND status = 'parked'", id)
+		if err == nil && n != 1 {
+			err = fmt.Errorf("%d are parked", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	p.delivers(t, "beside a bad event")
+	for _, service := range []string{"product", "cart", "payment"} {
+		if n, err := number(t.Context(), database(t, service), "SELECT count(*) FROM inbox WHERE id = $1 AND "+
+			"status = 'parked'", id); err == nil && n == 1 {
+			mustMall(t, "events", "drop", id, "--reason", "sent by a test", service)
+		}
+	}
+}
+
+// A subscription that delivers nothing, while its sidecar says that all is well, is noticed by its consumer, which has
+// its sidecar restarted. Nothing is lost meanwhile.
+func TestBrokerStalledSubscriptionIsRestarted(t *testing.T) {
+	p := newPatron(t, "Unheard tea")
+	p.delivers(t, "before")
+	file := home("resources", "subscriptions.yaml")
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.WriteFile(file, whole, 0o600) })
+	var rest []string
+	for _, doc := range strings.Split(string(whole), "\n---\n") {
+		if !strings.Contains(doc, "name: product-orders") {
+			rest = append(rest, doc)
+		}
+	}
+	if err := os.WriteFile(file, []byte(strings.Join(rest, "\n---\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	restarted := metric(t, "product", "mall_inbox_stalled_total")
+	kill(t, "product-daprd")
+	if err := os.WriteFile(file, whole, 0o600); err != nil { // for its next start
+		t.Fatal(err)
+	}
+	began := time.Now()
+	err = eventually(t.Context(), 2*time.Minute, func() error {
+		id := p.buy(t)
+		if metric(t, "product", "mall_inbox_stalled_total") > restarted {
+			return nil
+		}
+		if via := cameBy(t, database(t, "product"), id, "mall.order.placed.v1"); via == "push" {
+			return fmt.Errorf("order %s was delivered", id)
+		}
+		time.Sleep(time.Second) //nolint:forbidigo // one purchase a second
+		return errors.New("not noticed")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("noticed after %s", time.Since(began).Round(time.Second))
+	if err := eventually(t.Context(), waitFor, func() error { return ready(t) }); err != nil {
+		t.Fatal(err)
+	}
+	p.delivers(t, "after the restart")
+	auditPatiently(t)
+}
