@@ -3,112 +3,23 @@
 package e2e
 
 import (
-	"cmp"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"daprmall.dev/deploy/internal/apiclient"
 	"daprmall.dev/deploy/internal/broker"
+	"daprmall.dev/services/contracts/orderv1"
 )
 
 // The tests of this file are what the mall needs of every broker. MALL_BROKER says which one carries the events of the
 // mall under test.
-
-var carrier = broker.Kind(cmp.Or(os.Getenv("MALL_BROKER"), string(broker.Redis)))
-
-// reached are consumers with the types that each handles of an order that was paid.
-var reached = map[string][]string{
-	"product": {"mall.order.placed.v1", "mall.order.paid.v1"},
-	"payment": {"mall.order.placed.v1"},
-	"order":   {"mall.payment.succeeded.v1"},
-}
-
-// patron is a shopper who buys the same product again and again.
-type patron struct {
-	me      *apiclient.Client
-	address string
-	product string
-}
-
-func newPatron(t *testing.T, of string) patron {
-	t.Helper()
-	me, address := shopper(t)
-	return patron{me, address, product(t, of, 300, 100_000).ID}
-}
-
-// buy buys and pays, however long that takes.
-func (p patron) buy(t *testing.T) (orderID string) {
-	t.Helper()
-	var o apiclient.Order
-	key, pay := apiclient.Key(), apiclient.Key()
-	err := eventually(t.Context(), waitFor, func() error {
-		a, err := p.me.Buy(t.Context(), key, p.address, apiclient.Line{ProductID: p.product, Quantity: 1})
-		if err == nil && a.Status != http.StatusCreated {
-			err = fmt.Errorf("checkout: %s", a)
-		}
-		if err != nil {
-			return err
-		}
-		if err := a.Into(&o); err != nil {
-			return err
-		}
-		if a, err = p.me.Pay(t.Context(), pay, o.ID, apiclient.CardGood); err == nil && a.Status != http.StatusCreated {
-			err = fmt.Errorf("payment: %s", a)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o.ID
-}
-
-// cameBy returns how an event of an order reached a consumer: push or feed, "" if it has not.
-func cameBy(t *testing.T, consumer *sql.DB, orderID, eventType string) string {
-	t.Helper()
-	var via string
-	err := consumer.QueryRowContext(t.Context(), "SELECT via FROM inbox WHERE key = $1 AND type = $2 AND status = 'done'",
-		orderID, eventType).Scan(&via)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		t.Logf("inbox: %v", err)
-	}
-	return via
-}
-
-// delivers buys until the broker, and not the feed, has brought all events of an order to all its consumers.
-func (p patron) delivers(t *testing.T, when string) {
-	t.Helper()
-	began := time.Now()
-	missing := ""
-	err := eventually(t.Context(), 3*time.Minute, func() error {
-		id := p.buy(t)
-		return eventually(t.Context(), 8*time.Second, func() error {
-			missing = ""
-			for service, types := range reached {
-				for _, eventType := range types {
-					if via := cameBy(t, database(t, service), id, eventType); via != "push" {
-						missing += fmt.Sprintf("%s has %s by %q; ", service, eventType, via)
-					}
-				}
-			}
-			if missing != "" {
-				return errors.New(missing)
-			}
-			return nil
-		})
-	})
-	if err != nil {
-		t.Errorf("%s: %v", when, err)
-	}
-	t.Logf("%s: delivers after %s", when, time.Since(began).Round(10*time.Millisecond))
-}
 
 // The first events of a new broker are delivered, not skipped until the feed brings them.
 func TestBrokerDeliversItsFirstEvents(t *testing.T) {
@@ -241,30 +152,43 @@ func TestBrokerLosesEverything(t *testing.T) {
 	auditPatiently(t)
 }
 
-// wipe deletes the data of a broker that is down.
-func wipe(t *testing.T, k broker.Kind) {
-	t.Helper()
-	dir := brokerDirectory(t, k)
-	for _, part := range map[broker.Kind][]string{broker.Kafka: {"data"}, broker.RocketMQ: {"store"}}[k] {
-		if err := os.RemoveAll(filepath.Join(dir, part)); err != nil {
-			t.Fatal(err)
+// Kafka lost its newest events, so that the offset that a consumer has committed is beyond the end. The consumer gets
+// what is there, once more, and what comes.
+func TestBrokerOffsetBeyondTheEnd(t *testing.T) {
+	if carrier != broker.Kafka {
+		t.Skip("only Kafka keeps offsets that can be beyond the end")
+	}
+	p := newPatron(t, "Rewound tea")
+	admin := kafkaAdmin(t)
+	heal := down(t, "product-daprd")
+	var offsets kadm.Offsets
+	ends, err := admin.ListEndOffsets(t.Context(), orderv1.Topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends.Each(func(o kadm.ListedOffset) {
+		offsets.Add(kadm.Offset{Topic: o.Topic, Partition: o.Partition, At: o.Offset + 1000, LeaderEpoch: -1})
+	})
+	err = eventually(t.Context(), waitFor, func() error { // while the group still has its dead member, it is refused
+		_, err := admin.CommitOffsets(t.Context(), "product", offsets)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := p.buy(t)
+	heal()
+	p.delivers(t, "with an offset beyond the end")
+	err = eventually(t.Context(), waitFor, func() error {
+		if via := cameBy(t, database(t, "product"), id, "mall.order.paid.v1"); via == "" {
+			return fmt.Errorf("order %s has not come", id)
 		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
-}
-
-// brokerDirectory is where the runner keeps a broker.
-func brokerDirectory(t *testing.T, k broker.Kind) string {
-	t.Helper()
-	dirs, err := filepath.Glob("/var/lib/mall-*/" + string(k))
-	if own := home(string(k)); err == nil {
-		if _, e := os.Stat(own); e == nil {
-			return own
-		}
-	}
-	if err != nil || len(dirs) != 1 {
-		t.Fatalf("no directory of %s: %v, %v", k, dirs, err)
-	}
-	return dirs[0]
+	auditPatiently(t)
 }
 
 // An event that cannot be handled is parked with its reason, and the others flow.

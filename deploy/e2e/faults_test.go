@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"daprmall.dev/deploy/internal/apiclient"
+	"daprmall.dev/deploy/internal/broker"
 	"daprmall.dev/services/contracts"
 )
 
@@ -23,8 +24,12 @@ func victims() (all []string) {
 	for _, s := range contracts.Services {
 		all = append(all, s.Name)
 	}
-	return append(all, "order-daprd", "product-daprd", "payment-daprd", "checkout-daprd", "api-gateway-daprd",
+	all = append(all, "order-daprd", "product-daprd", "payment-daprd", "checkout-daprd", "api-gateway-daprd",
 		"product-redislua", "redis", "postgres")
+	if carrier != broker.Redis {
+		all = append(all, string(carrier))
+	}
+	return all
 }
 
 // kill sends SIGKILL and waits until the process is back and the whole mall is ready.

@@ -110,7 +110,8 @@ func TestTheFeedDeliversWhatTheBrokerLost(t *testing.T) {
 	auditPatiently(t)
 }
 
-// deleteBrokerEvents waits until a producer has published all its events, then deletes every event from the broker.
+// deleteBrokerEvents waits until a producer has published all its events, then deletes every event from the broker. The
+// runner is stopped meanwhile (down).
 func deleteBrokerEvents(t *testing.T, producer *sql.DB) {
 	t.Helper()
 	err := eventually(t.Context(), waitFor, func() error {
@@ -123,7 +124,7 @@ func deleteBrokerEvents(t *testing.T, producer *sql.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	redisDo(t, "DEL", "mall-orders", "mall-payments", "mall-stock", "mall-users")
+	emptyBroker(t)
 }
 
 // Redis loses all data during a sale: the gate is rebuilt, nothing is oversold, and the remaining units can be bought.

@@ -176,7 +176,7 @@ func secretsCommand() *cobra.Command {
 // testCommand takes the flags of go test as they are.
 func testCommand() *cobra.Command {
 	c := &cobra.Command{DisableFlagParsing: true,
-		Use:   "test [-short] [-run pattern] [-race=false] [--pgbouncer] [--install] [packages] | --shell [command]",
+		Use:   "test [-short] [-run pattern] [-race=false] [--pgbouncer] [--brokers] [--install] [packages] | --shell [command]",
 		Short: "Check format, vet and lint, run all tests and the end-to-end tests; with packages, only theirs",
 		Long: "Check format, vet and lint, run all tests and the end-to-end tests; with packages, only their tests.\n\n" +
 			"  -short       only quick tests, no end-to-end tests\n" +
@@ -184,6 +184,7 @@ func testCommand() *cobra.Command {
 			"  -race=false  without the race detector, for a quick look\n" +
 			"  --shell      a shell (or run the command) in which plain go test finds its servers\n" +
 			"  --pgbouncer  through PgBouncer\n" +
+			"  --brokers    the end-to-end tests on Redis Streams, Kafka and RocketMQ, one after the other\n" +
 			"  --install    allow apt-get to install a missing server, if it cannot be obtained otherwise"}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if slices.ContainsFunc(args, func(a string) bool { return a == "-h" || a == "--help" }) {

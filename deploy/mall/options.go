@@ -27,10 +27,7 @@ type options struct {
 func (o *options) flags(f *pflag.FlagSet) {
 	f.BoolVarP(&o.detach, "detach", "d", false, "run in the background, and return when the mall is ready")
 	f.StringSliceVar(&o.only, "only", fields(os.Getenv("MALL_ONLY")), "only these services, with the servers they need")
-	o.broker = broker.Redis
-	if name := os.Getenv("MALL_BROKER"); name != "" {
-		o.broker = broker.Kind(name)
-	}
+	o.broker = broker.Chosen()
 	f.Var(&o.broker, "broker", "what carries the events: redis, kafka or rocketmq (MALL_BROKER)")
 	f.StringToIntVar(&o.replicas, "replicas", nil, "number of processes per service, such as order=2,product=2")
 	f.BoolVar(&o.noBuild, "no-build", false, "do not build, start the programs built before")

@@ -38,6 +38,9 @@ func plan(at layout.Layout, o options) ([]runfile.App, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.broker.Set(string(o.broker)); err != nil { // the environment is not checked as a flag is
+		return nil, err
+	}
 	known := []string{"postgres", "redis"}
 	if o.broker != broker.Redis {
 		known = append(known, string(o.broker))

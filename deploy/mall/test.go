@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"daprmall.dev/deploy/internal/broker"
 	"daprmall.dev/deploy/internal/gotest"
 	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/proc"
@@ -39,7 +40,7 @@ var valued = []string{"-bench", "-benchtime", "-count", "-cpu", "-parallel", "-r
 // only their tests.
 func test(ctx context.Context, at layout.Layout, args []string) error {
 	began := time.Now()
-	short, pooled := false, false
+	short, pooled, all := false, false, false
 	install := installByEnvironment()
 	var flags, packages, shell []string
 	for i := 0; i < len(args); i++ {
@@ -48,6 +49,8 @@ func test(ctx context.Context, at layout.Layout, args []string) error {
 			short = true
 		case a == "--pgbouncer":
 			pooled = true
+		case a == "--brokers":
+			all = true
 		case a == "--install":
 			install = true
 		case a == "--shell":
@@ -74,6 +77,9 @@ func test(ctx context.Context, at layout.Layout, args []string) error {
 	if shell != nil {
 		return t.withServers(ctx, func(s testServices) error { return t.shell(s.env, shell) })
 	}
+	if all {
+		packages = append(packages, "./deploy/e2e")
+	}
 	whole := len(packages) == 0 && len(flags) == 0 && !pooled
 	if whole {
 		t.check(ctx, "gofmt", t.gofmt)
@@ -87,8 +93,17 @@ func test(ctx context.Context, at layout.Layout, args []string) error {
 	if len(packages) > 0 || !e2e || whole {
 		t.unit(ctx, packages, flags)
 	}
-	if e2e && ctx.Err() == nil {
-		t.endToEnd(ctx, flags)
+	switch {
+	case !e2e:
+	case all:
+		for _, kind := range broker.Kinds {
+			t.endToEnd(ctx, kind, flags)
+		}
+	case whole:
+		t.endToEnd(ctx, broker.Redis, flags)
+		t.onKafka(ctx)
+	default:
+		t.endToEnd(ctx, broker.Chosen(), flags)
 	}
 	if ctx.Err() != nil {
 		t.failed = append(t.failed, "interrupted")

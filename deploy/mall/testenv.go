@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"daprmall.dev/deploy/internal/broker"
 	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/pgbouncer"
 	"daprmall.dev/deploy/internal/postgres"
@@ -259,9 +260,22 @@ func raceWorks(ctx context.Context) bool {
 	return enabled == "1" && err == nil
 }
 
+// onKafka runs the tests of brokers once more, on Kafka, where it can be started.
+func (t *tests) onKafka(ctx context.Context) {
+	if err := source.LookJava(ctx, t.install); err != nil && os.Getenv(broker.Kafka.Variable()) == "" {
+		fmt.Printf("  - no tests on Kafka: %v\n", err)
+		t.count.Skipped++
+		return
+	}
+	t.endToEnd(ctx, broker.Kafka, []string{"-run", "^TestBroker|^TestEveryEventType"})
+}
+
 // endToEnd runs deploy/e2e. Those tests start their own mall with this very program (MALL_BIN), in a home and on free
 // ports of their own, so that two copies can test at once; whatever they leave is taken down.
-func (t *tests) endToEnd(ctx context.Context, flags []string) {
+func (t *tests) endToEnd(ctx context.Context, kind broker.Kind, flags []string) {
+	if ctx.Err() != nil {
+		return
+	}
 	home := filepath.Join(t.at.Home, "e2e")
 	if err := os.MkdirAll(t.at.Home, 0o755); err != nil {
 		t.fail("end-to-end", err)
@@ -284,9 +298,9 @@ func (t *tests) endToEnd(ctx context.Context, flags []string) {
 		t.fail("end-to-end", err)
 		return
 	}
-	env := append(without(os.Environ(), "MALL_ONLY", "MALL_SEED"), "MALL_HOME="+home,
+	env := append(without(os.Environ(), "MALL_ONLY", "MALL_SEED", "MALL_BROKER"), "MALL_HOME="+home,
 		fmt.Sprintf("MALL_PORT_BASE=%d", base),
-		"MALL_CACHE="+t.at.Cache, "MALL_BIN="+self, "MALL_E2E=1", fmt.Sprintf("MALL_INSTALL=%t", t.install))
+		"MALL_CACHE="+t.at.Cache, "MALL_BIN="+self, "MALL_E2E=1", "MALL_BROKER="+string(kind), fmt.Sprintf("MALL_INSTALL=%t", t.install))
 	takeDown := func(args ...string) {
 		cmd := exec.Command(self, append([]string{"down"}, args...)...)
 		cmd.Dir, cmd.Env = t.at.Root, env
@@ -296,7 +310,7 @@ func (t *tests) endToEnd(ctx context.Context, flags []string) {
 	}
 	takeDown("--purge")
 	before := t.count.Failed
-	fmt.Printf("  end-to-end tests, on their own mall (MALL_HOME=%s MALL_PORT_BASE=%d)\n", home, base)
+	fmt.Printf("  end-to-end tests on %s, on their own mall (MALL_HOME=%s MALL_PORT_BASE=%d)\n", kind, home, base)
 	t.gotest(ctx, true, endToEndArgs(flags), env)
 	if t.count.Failed > before {
 		takeDown()

@@ -3,8 +3,10 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -26,6 +28,9 @@ const (
 
 // Kinds are all brokers.
 var Kinds = []Kind{Redis, Kafka, RocketMQ}
+
+// Chosen is the broker that MALL_BROKER names, Redis if it names none.
+func Chosen() Kind { return cmp.Or(Kind(os.Getenv("MALL_BROKER")), Redis) }
 
 // String, Set and Type make it a flag.
 func (k *Kind) String() string { return string(*k) }

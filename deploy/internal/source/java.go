@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,6 +36,16 @@ func installedJava(ctx context.Context) (Found, error) {
 		return Found{}, fmt.Errorf("%s is %s, want %d or newer", path, version, oldestJava)
 	}
 	return Found{Path: path, Version: version, From: Installed}, nil
+}
+
+// LookJava returns why neither a Java runtime and Maven are here nor apt-get may install them; nil if they can be had.
+func LookJava(ctx context.Context, install bool) error {
+	_, noJava := installedJava(ctx)
+	_, noMaven := installedMaven(ctx)
+	if missing := errors.Join(noJava, noMaven); missing != nil && !(install && aptWorks(mavenPackage) == nil) {
+		return missing
+	}
+	return nil
 }
 
 // Jars returns a directory with what a Maven project needs at run time. Maven fetches it once per machine and text of
