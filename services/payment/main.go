@@ -40,7 +40,7 @@ func run(ctx context.Context) error {
 	a.Server.Check(health.Check())
 	api.Routes(a.Server, a.Inbox, a.Outbox, a.Idempotency, payments)
 	a.Every("settle", time.Second, payments.SettleDue)
-	a.Every("refund", 500*time.Millisecond, payments.RefundDue)
+	a.Every("refund", time.Second, payments.RefundDue)
 	a.Every("health", 10*time.Second, health.Update)
 	a.Every("archive", archive.Every, func(ctx context.Context) error {
 		return paymentStore.Archive(ctx, cfg.archiveAfter())

@@ -54,6 +54,9 @@ type Inbox struct {
 	missed      map[string]time.Time // producer → when the feed had events that the broker had not delivered, first
 	lastRestart time.Time            // of the sidecar, last
 
+	parkedOne chan struct{} // wakes the retries
+	anyParked bool          // used by the retries only
+
 	mu      sync.Mutex
 	waiting []*delivery
 	working bool
@@ -62,7 +65,8 @@ type Inbox struct {
 // New makes an inbox without handlers.
 func New(db *gorm.DB, dapr Sidecar, log *slog.Logger) *Inbox {
 	return &Inbox{CatchUpEvery: keys.CatchUpEvery.Standard, db: db, dapr: dapr, log: log, owner: uuid.NewString(),
-		now: time.Now, started: time.Now(), missed: map[string]time.Time{}}
+		now: time.Now, started: time.Now(), missed: map[string]time.Time{},
+		parkedOne: make(chan struct{}, 1)}
 }
 
 // Handled returns the types that are handled, each with the app that publishes it.
@@ -143,6 +147,10 @@ func (in *Inbox) park(ctx context.Context, d delivery, why error) error {
 		return fmt.Errorf("park event %s: %w", e.ID, errors.Join(err, why))
 	}
 	parkedTotal.Inc()
+	select {
+	case in.parkedOne <- struct{}{}:
+	default: // it is awake
+	}
 	return nil
 }
 

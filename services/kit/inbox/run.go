@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	retryEvery   = 500 * time.Millisecond
-	feedAge      = 10 * time.Second // the feed is not asked for younger events: the broker probably still delivers them
-	leaseFor     = feedAge          // how long a replica may read a feed alone; a killed one is replaced in the next round
-	stalledAfter = 30 * time.Second // how long a sidecar may deliver nothing while the feed has events
-	restartPause = 5 * time.Minute  // between two restarts of the sidecar
+	retryEvery   = 500 * time.Millisecond // while events are parked
+	lookEvery    = 2 * time.Second        // while none are: another replica may park one
+	feedAge      = 10 * time.Second       // the feed is not asked for younger events: the broker probably still delivers them
+	leaseFor     = feedAge                // how long a replica may read a feed alone; a killed one is replaced in the next round
+	stalledAfter = 30 * time.Second       // how long a sidecar may deliver nothing while the feed has events
+	restartPause = 5 * time.Minute        // between two restarts of the sidecar
 	retention    = 30 * 24 * time.Hour
 )
 
@@ -68,9 +69,16 @@ func (in *Inbox) Run(ctx context.Context) {
 	feed := func(ctx context.Context) error { in.CatchUp(ctx, feedAge); return nil }
 	purge := func(ctx context.Context) error { return purgeHandled.Run(ctx, in.db) }
 	worker.Run(ctx,
-		worker.Loop{Name: "inbox retry", Log: in.log, Every: worker.Pause(retryEvery), Work: in.retryDue},
+		worker.Loop{Name: "inbox retry", Log: in.log, Every: in.retryPause, Wake: in.parkedOne, Work: in.retryDue},
 		worker.Loop{Name: "inbox feed", Log: in.log, Every: untilFeed, Work: feed},
 		worker.Loop{Name: "inbox purge", Log: in.log, Every: worker.Pause(time.Hour), Work: purge})
+}
+
+func (in *Inbox) retryPause() time.Duration {
+	if in.anyParked {
+		return retryEvery
+	}
+	return lookEvery
 }
 
 // retryDue tries every parked event whose time has come. Usually there is none, and one query on a small index shows
@@ -83,6 +91,7 @@ func (in *Inbox) retryDue(ctx context.Context) error {
 		return err
 	}
 	parkedNow.Set(float64(parked.All))
+	in.anyParked = parked.All > 0
 	for range parked.Due {
 		if found, err := in.retryOne(ctx); err != nil || !found {
 			return err

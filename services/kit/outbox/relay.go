@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	pollEvery      = 500 * time.Millisecond // finds events of a crashed replica when nothing wakes the relay
-	publishRetry   = time.Second            // the pause after a failure of the broker
-	coalesceWindow = 15 * time.Millisecond  // commits within this time share a batch
-	positionAge    = time.Second            // usually publishing gives an event its position; older events get it without
-	batch          = 200                    // events that one transaction publishes
-	positionBatch  = 1000                   // events that one statement gives positions without publishing them
-	sendTimeout    = 10 * time.Second       // for one topic's events
-	publishTimeout = 20 * time.Second       // for locking, sending and marking a batch
-	retention      = 14 * 24 * time.Hour    // how long published events are kept for the feed
-	purgeBatch     = 10_000                 // events that one statement of the purge examines
+	pollEvery      = 2 * time.Second       // finds events of a crashed replica when nothing wakes the relay
+	publishRetry   = time.Second           // the pause after a failure of the broker
+	coalesceWindow = 15 * time.Millisecond // commits within this time share a batch
+	positionAge    = time.Second           // usually publishing gives an event its position; older events get it without
+	batch          = 200                   // events that one transaction publishes
+	positionBatch  = 1000                  // events that one statement gives positions without publishing them
+	sendTimeout    = 10 * time.Second      // for one topic's events
+	publishTimeout = 20 * time.Second      // for locking, sending and marking a batch
+	retention      = 14 * 24 * time.Hour   // how long published events are kept for the feed
+	purgeBatch     = 10_000                // events that one statement of the purge examines
 )
 
 var (

@@ -32,6 +32,7 @@ type keyRow struct {
 	ActivatedAt *time.Time
 	RetiredAt   *time.Time
 	RevokedAt   *time.Time
+	Now         time.Time // of the database; not a column
 }
 
 // Keys implements signing.Store.
@@ -39,14 +40,16 @@ func (s *Keys) Keys(ctx context.Context) (signing.Keys, error) { return s.read(p
 
 func (s *Keys) read(tx *gorm.DB) (signing.Keys, error) {
 	var keys signing.Keys
-	var err error
-	if keys.Now, err = databaseNow(tx); err != nil {
-		return keys, err
-	}
 	var rows []keyRow
-	if err := tx.Raw("SELECT * FROM signing_keys ORDER BY created_at, kid").Scan(&rows).Error; err != nil {
+	err := tx.Raw("SELECT *, statement_timestamp() AS now FROM signing_keys ORDER BY created_at, kid").Scan(&rows).Error
+	if err != nil {
 		return keys, fmt.Errorf("read signing keys: %w", err)
 	}
+	if len(rows) == 0 {
+		keys.Now, err = databaseNow(tx)
+		return keys, err
+	}
+	keys.Now = rows[0].Now.UTC()
 	for _, r := range rows {
 		k := signing.Key{Kid: r.Kid, Wrap: r.Wrap, Created: r.CreatedAt.UTC(), Activated: from(r.ActivatedAt),
 			Retired: from(r.RetiredAt), Revoked: from(r.RevokedAt)}
