@@ -21,6 +21,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"daprmall.dev/deploy/internal/apiclient"
+	"daprmall.dev/deploy/internal/broker"
 	"daprmall.dev/deploy/internal/runfile"
 )
 
@@ -283,7 +284,7 @@ type componentCall struct {
 	body              any
 }
 
-// Redis and the redislua component hang. Calls that need them are refused after the component's timeout; all others
+// Redis, the redislua component and the broker hang. Calls that need them are refused after the component's timeout; all others
 // work. The gate's breaker opens, so that calls do not queue, and closes when Redis is back.
 func TestHangingComponentsAffectOnlyTheirUsers(t *testing.T) {
 	rules := readResiliency(t)
@@ -300,12 +301,16 @@ func TestHangingComponentsAffectOnlyTheirUsers(t *testing.T) {
 		}
 		return a, time.Since(began)
 	}
-	heal := hang(t, "redis", "product-redislua")
+	hung := []string{"redis", "product-redislua"}
+	if carrier != broker.Redis {
+		hung = append(hung, string(carrier))
+	}
+	heal := hang(t, hung...)
 	var wg sync.WaitGroup
 	for component, e := range map[string]componentCall{
 		"carts":        {"cart", http.MethodGet, "/v1.0/state/carts/nobody", nil},
 		"config-order": {"order", http.MethodGet, "/v1.0/configuration/config-order?key=order.payment_timeout", nil},
-		// Redis may accept the event in the end, but no service handles its type.
+		// The broker may accept the event in the end, but no service handles its type.
 		"events":    {"order", http.MethodPost, "/v1.0/publish/events/mall-orders", map[string]any{}},
 		"redis-lua": lua,
 	} {
