@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -221,52 +220,4 @@ func TestBrokerIsNotHeldUpByABadEvent(t *testing.T) {
 			mustMall(t, "events", "drop", id, "--reason", "sent by a test", service)
 		}
 	}
-}
-
-// A subscription that delivers nothing, while its sidecar says that all is well, is noticed by its consumer, which has
-// its sidecar restarted. Nothing is lost meanwhile.
-func TestBrokerStalledSubscriptionIsRestarted(t *testing.T) {
-	p := newPatron(t, "Unheard tea")
-	p.delivers(t, "before")
-	file := home("resources", "subscriptions.yaml")
-	whole, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.WriteFile(file, whole, 0o600) })
-	var rest []string
-	for _, doc := range strings.Split(string(whole), "\n---\n") {
-		if !strings.Contains(doc, "name: product-orders") {
-			rest = append(rest, doc)
-		}
-	}
-	if err := os.WriteFile(file, []byte(strings.Join(rest, "\n---\n")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	restarted := metric(t, "product", "mall_inbox_stalled_total")
-	kill(t, "product-daprd")
-	if err := os.WriteFile(file, whole, 0o600); err != nil { // for its next start
-		t.Fatal(err)
-	}
-	began := time.Now()
-	err = eventually(t.Context(), 2*time.Minute, func() error {
-		id := p.buy(t)
-		if metric(t, "product", "mall_inbox_stalled_total") > restarted {
-			return nil
-		}
-		if via := cameBy(t, database(t, "product"), id, "mall.order.placed.v1"); via == "push" {
-			return fmt.Errorf("order %s was delivered", id)
-		}
-		time.Sleep(time.Second) //nolint:forbidigo // one purchase a second
-		return errors.New("not noticed")
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("noticed after %s", time.Since(began).Round(time.Second))
-	if err := eventually(t.Context(), waitFor, func() error { return ready(t) }); err != nil {
-		t.Fatal(err)
-	}
-	p.delivers(t, "after the restart")
-	auditPatiently(t)
 }

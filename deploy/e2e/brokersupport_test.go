@@ -3,12 +3,14 @@
 package e2e
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,11 +50,11 @@ func newPatron(t *testing.T, of string) patron {
 	return patron{me, address, product(t, of, 300, 100_000).ID}
 }
 
-// buy buys and pays, however long that takes.
-func (p patron) buy(t *testing.T) (orderID string) {
+// place places an order, however long that takes.
+func (p patron) place(t *testing.T) (orderID string) {
 	t.Helper()
 	var o apiclient.Order
-	key, pay := apiclient.Key(), apiclient.Key()
+	key := apiclient.Key()
 	err := eventually(t.Context(), waitFor, func() error {
 		a, err := p.me.Buy(t.Context(), key, p.address, apiclient.Line{ProductID: p.product, Quantity: 1})
 		if err == nil && a.Status != http.StatusCreated {
@@ -61,10 +63,21 @@ func (p patron) buy(t *testing.T) (orderID string) {
 		if err != nil {
 			return err
 		}
-		if err := a.Into(&o); err != nil {
-			return err
-		}
-		if a, err = p.me.Pay(t.Context(), pay, o.ID, apiclient.CardGood); err == nil && a.Status != http.StatusCreated {
+		return a.Into(&o)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.ID
+}
+
+// pay pays an order, however long that takes.
+func (p patron) pay(t *testing.T, orderID string) {
+	t.Helper()
+	key := apiclient.Key()
+	err := eventually(t.Context(), waitFor, func() error {
+		a, err := p.me.Pay(t.Context(), key, orderID, apiclient.CardGood)
+		if err == nil && a.Status != http.StatusCreated {
 			err = fmt.Errorf("payment: %s", a)
 		}
 		return err
@@ -72,7 +85,13 @@ func (p patron) buy(t *testing.T) (orderID string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o.ID
+}
+
+func (p patron) buy(t *testing.T) (orderID string) {
+	t.Helper()
+	orderID = p.place(t)
+	p.pay(t, orderID)
+	return orderID
 }
 
 // cameBy returns how an event of an order reached a consumer: push or feed, "" if it has not.
@@ -190,4 +209,34 @@ func brokerDirectory(t *testing.T, k broker.Kind) string {
 		t.Fatalf("no directory of %s: %v, %v", k, dirs, err)
 	}
 	return dirs[0]
+}
+
+// daprdSwitch names an environment variable with a directory: a sidecar whose app has a file there checks its app's
+// health, which none does on RocketMQ otherwise.
+const daprdSwitch = "MALL_E2E_HEALTH_CHECKS"
+
+// switchHealthChecks puts a script in front of the sidecar that adds the flags.
+func switchHealthChecks(ctx context.Context) (remove func(), err error) {
+	dir, err := os.MkdirTemp("", "mall-e2e-")
+	if err != nil {
+		return nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	out, err := mall(ctx, "daprd")
+	if err != nil {
+		return remove, fmt.Errorf("%w\n%s", err, out)
+	}
+	lines := strings.Split(out, "\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return !strings.HasPrefix(l, "/") }) // others tell of progress
+	if len(lines) != 1 {
+		return remove, fmt.Errorf("mall daprd printed %q", out)
+	}
+	script := "#!/bin/sh\nif [ \"$1\" = --app-id ] && [ -e \"" + dir + "/$2\" ]; then\n" +
+		"  set -- \"$@\" --enable-app-health-check --app-health-check-path /healthz --app-health-probe-interval 1 " +
+		"--app-health-probe-timeout 500 --app-health-threshold 2\nfi\nexec \"" + lines[0] + "\" \"$@\"\n"
+	file := filepath.Join(dir, "daprd")
+	if err := os.WriteFile(file, []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+		return remove, err
+	}
+	return remove, errors.Join(os.Setenv("MALL_DAPRD", file), os.Setenv(daprdSwitch, dir))
 }

@@ -77,7 +77,7 @@ func leaksIn(file string, words map[string]string) (found []string) {
 	// The logs of databases and the supervisor are for people, all others for programs. In a sidecar two loggers do not
 	// follow its format: those of its Redis library and of its shutdown.
 	name, _, _ := strings.Cut(filepath.Base(file), ".")
-	plain := slices.Contains([]string{"postgres", "redis", "supervisor"}, name)
+	plain := slices.Contains([]string{"postgres", "redis", "kafka", "rocketmq", "rocketmq-names", "supervisor"}, name)
 	foreign := func(line string) bool {
 		return strings.HasSuffix(name, "-daprd") &&
 			(strings.HasPrefix(line, "redis: ") || strings.HasPrefix(line, `time="`))

@@ -22,6 +22,7 @@ import (
 	validator "github.com/pb33f/libopenapi-validator"
 
 	"daprmall.dev/deploy/internal/apiclient"
+	"daprmall.dev/deploy/internal/broker"
 	"daprmall.dev/deploy/internal/secrets"
 )
 
@@ -44,6 +45,14 @@ func run(m *testing.M) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Minute)
 	defer cancel()
+	if carrier == broker.RocketMQ {
+		remove, err := switchHealthChecks(ctx)
+		if err != nil {
+			fmt.Println("e2e:", err)
+			return 1
+		}
+		defer remove()
+	}
 	if err := open(ctx); err != nil {
 		fmt.Println("e2e: the mall did not start:", err)
 		return 1
