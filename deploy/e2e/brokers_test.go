@@ -56,7 +56,7 @@ func TestBrokerKeepsIDsAndOrder(t *testing.T) {
 	p.delivers(t, "at first")
 	keys := strings.Join(ids, ",")
 	err := eventually(t.Context(), waitFor, func() error {
-		n, err := number(t.Context(), database(t, "product"), `SELECT count(*) FROM inbox WHERE status = 'done' AND
+		n, err := number(t.Context(), p.inboxes["product"], `SELECT count(*) FROM inbox WHERE status = 'done' AND
 			key = ANY(string_to_array($1, ',')) AND type IN ('mall.order.placed.v1', 'mall.order.paid.v1')`, keys)
 		if err == nil && n != 40 {
 			err = fmt.Errorf("product has %d events of 20 orders, want 40", n)
@@ -111,8 +111,9 @@ func TestBrokerGetsWhatCouldNotBePublished(t *testing.T) {
 		t.Errorf("%d events wait for the broker, %v", unpublished, err)
 	}
 	heal()
+	ledger := database(t, "order")
 	err = eventually(t.Context(), 2*time.Minute, func() error {
-		n, err := number(t.Context(), database(t, "order"),
+		n, err := number(t.Context(), ledger,
 			"SELECT count(*) FROM outbox WHERE key = $1 AND published_at IS NULL", id)
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%d events are not published", n)
@@ -129,14 +130,15 @@ func TestBrokerGetsWhatCouldNotBePublished(t *testing.T) {
 // The broker loses everything it had, its topics and offsets too. It delivers again, and the feed brings what it lost.
 func TestBrokerLosesEverything(t *testing.T) {
 	p := newPatron(t, "Forgotten tea")
-	heal := down(t, string(carrier), "product-daprd")
-	var ids []string
-	if carrier == broker.Redis { // nothing is sold without it; what it lost is the stream
-		heal()
+	ids := p.unpaid(t, 3)
+	heal := func() {}
+	if carrier == broker.Redis { // nothing is sold without it; what it loses are the streams
 		heal = down(t, "product-daprd")
+	} else {
+		heal = down(t, string(carrier), "product-daprd")
 	}
-	for range 3 {
-		ids = append(ids, p.buy(t))
+	for _, id := range ids {
+		p.pay(t, id)
 	}
 	if carrier == broker.Redis {
 		deleteBrokerEvents(t, database(t, "order"))
@@ -159,6 +161,7 @@ func TestBrokerOffsetBeyondTheEnd(t *testing.T) {
 	}
 	p := newPatron(t, "Rewound tea")
 	admin := kafkaAdmin(t)
+	id := p.place(t)
 	heal := down(t, "product-daprd")
 	var offsets kadm.Offsets
 	ends, err := admin.ListEndOffsets(t.Context(), orderv1.Topic)
@@ -175,11 +178,11 @@ func TestBrokerOffsetBeyondTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := p.buy(t)
+	p.pay(t, id)
 	heal()
 	p.delivers(t, "with an offset beyond the end")
 	err = eventually(t.Context(), waitFor, func() error {
-		if via := cameBy(t, database(t, "product"), id, "mall.order.paid.v1"); via == "" {
+		if via := cameBy(t, p.inboxes["product"], id, "mall.order.paid.v1"); via == "" {
 			return fmt.Errorf("order %s has not come", id)
 		}
 		return nil

@@ -42,12 +42,17 @@ type patron struct {
 	me      *apiclient.Client
 	address string
 	product string
+	inboxes map[string]*sql.DB // of those that are reached
 }
 
 func newPatron(t *testing.T, of string) patron {
 	t.Helper()
 	me, address := shopper(t)
-	return patron{me, address, product(t, of, 300, 100_000).ID}
+	inboxes := map[string]*sql.DB{}
+	for service := range reached {
+		inboxes[service] = database(t, service)
+	}
+	return patron{me, address, product(t, of, 300, 100_000).ID, inboxes}
 }
 
 // place places an order, however long that takes.
@@ -117,7 +122,7 @@ func (p patron) delivers(t *testing.T, when string) {
 			missing = ""
 			for service, types := range reached {
 				for _, eventType := range types {
-					if via := cameBy(t, database(t, service), id, eventType); via != "push" {
+					if via := cameBy(t, p.inboxes[service], id, eventType); via != "push" {
 						missing += fmt.Sprintf("%s has %s by %q; ", service, eventType, via)
 					}
 				}

@@ -67,8 +67,9 @@ func TestAnotherBrokerTakesOver(t *testing.T) {
 		}
 		m.must(t, "down")
 		m.must(t, "up", "--detach", "--broker", string(next))
+		inbox := m.database(t, "product")
 		err = eventually(t.Context(), waitFor, func() error {
-			n, err := number(t.Context(), m.database(t, "product"), `SELECT count(*) FROM inbox WHERE status = 'done' AND
+			n, err := number(t.Context(), inbox, `SELECT count(*) FROM inbox WHERE status = 'done' AND
 				type = 'mall.order.paid.v1' AND key = ANY(string_to_array($1, ','))`, strings.Join(ids, ","))
 			if err == nil && n != int64(len(ids)) {
 				err = fmt.Errorf("product knows of %d paid orders, want %d", n, len(ids))

@@ -37,6 +37,8 @@ type result struct {
 	Deliveries int                `json:"event_deliveries"`
 	Drained    float64            `json:"drained_after_seconds"`
 	Undrained  int                `json:"deliveries_not_made"`
+	EventP50   float64            `json:"event_p50_ms,omitempty"` // from its commit to its consumer's transaction
+	EventP99   float64            `json:"event_p99_ms,omitempty"`
 	Errors     map[string]int     `json:"errors"`
 	where      string
 }
@@ -106,6 +108,15 @@ func (l *load) run(ctx context.Context, sc scenario, n int) (result, error) {
 		r.Drained = time.Since(at).Seconds()
 	}
 	cost := used(l.pids).minus(before)
+	if sc.events {
+		events, err := l.drain.Latencies(ctx)
+		if err != nil {
+			return r, err
+		}
+		if len(events) > 0 {
+			r.EventP50, r.EventP99 = quantile(events, .5), quantile(events, .99)
+		}
+	}
 	r.Successes = len(took)
 	if r.Successes == 0 {
 		return r, nil
@@ -152,7 +163,7 @@ func (r *result) inHops(hop result) {
 }
 
 const head = "  scenario    shoppers     ok/s   hops    p50 ms   p95 ms   p99 ms   core-ms per success: machine  " +
-	"  mall  generator  in hops   events drained after"
+	"  mall  generator  in hops   events drained after; from commit to consumer"
 
 // hops writes a number of hops, - if it is not known.
 func hops(n float64) string {
@@ -165,7 +176,7 @@ func hops(n float64) string {
 func (r result) line() string {
 	events := ""
 	if r.Deliveries > 0 {
-		events = fmt.Sprintf("%d in %.1f s", r.Deliveries, r.Drained)
+		events = fmt.Sprintf("%d in %.1f s; %.0f ms, p99 %.0f", r.Deliveries, r.Drained, r.EventP50, r.EventP99)
 	}
 	if r.Undrained > 0 {
 		events += fmt.Sprintf(", %d NOT", r.Undrained)

@@ -20,7 +20,8 @@ func TestOnlyLoopbackAddressesAreAllowed(t *testing.T) {
 func TestOptionsAreBounded(t *testing.T) {
 	for _, args := range [][]string{{"--seconds", "61"}, {"--seconds", "0"}, {"--shoppers", "0"}, {"--shoppers", "257"},
 		{"--shoppers", "x"}, {"--rate", "-1"}, {"--rate", "10001"}, {"--scenario", "attack"},
-		{"--soak", "4"}, {"--soak", "61"}, {"--soak", "10", "--json"}, {"--soak", "10", "--shoppers", "1,64"}} {
+		{"--soak", "4"}, {"--soak", "61"}, {"--soak", "10", "--json"}, {"--soak", "10", "--shoppers", "1,64"},
+		{"--events", "-1"}, {"--events", "200001"}} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("parse(%v) was accepted", args)
 		}

@@ -39,6 +39,7 @@ type options struct {
 	seconds   int
 	rate      int // requests a second; 0: as many as the shoppers can
 	soak      int // minutes; 0: each cell once
+	events    int // that are published at once; 0: scenarios instead
 	json      bool
 	where     bool
 }
@@ -67,6 +68,8 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.rate, "rate", 0, "maximum requests a second, to compare scenarios at an equal rate (0: no limit)")
 	f.IntVar(&o.soak, "soak", 0, fmt.Sprintf("minutes, %d to %d: repeat minute by minute, and fail if memory, goroutines "+
 		"or connections grow", leastMinutes, mostMinutes))
+	f.IntVar(&o.events, "events", 0, fmt.Sprintf("instead of scenarios: publish so many copies of events at once, at most %d, "+
+		"on a mall that is purged afterwards", mostEvents))
 	f.BoolVar(&o.json, "json", false, "one line of JSON per result")
 	f.BoolVar(&o.where, "where", false, "also show the CPU time of each process")
 	if err := f.Parse(args); err != nil {
@@ -92,6 +95,9 @@ func parse(args []string) (options, error) {
 			return o, fmt.Errorf("--shoppers %q: want 1 to %d", n, mostShoppers)
 		}
 		o.shoppers = append(o.shoppers, v)
+	}
+	if o.events < 0 || o.events > mostEvents {
+		return o, fmt.Errorf("--events %d: want 1 to %d", o.events, mostEvents)
 	}
 	if o.soak != 0 && len(o.shoppers) > 1 {
 		return o, fmt.Errorf("--shoppers %s: a soak has one number of shoppers", *crowd)
@@ -137,7 +143,7 @@ func run(ctx context.Context, args []string) (err error) {
 	// Whatever happens, it ends: preparation and draining have bounds of their own.
 	cells := len(o.scenarios) * len(o.shoppers)
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(cells)*(time.Duration(o.seconds)*time.Second+2*drainFor)+
-		3*time.Minute+soakFor(o.soak))
+		15*time.Minute+soakFor(o.soak))
 	defer cancel()
 	drain, err := audit.NewDrain(m)
 	if err != nil {
@@ -166,6 +172,9 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	l.introduce(ctx, say)
+	if o.events != 0 {
+		return l.events(ctx, m, o.events, say)
+	}
 	if o.soak != 0 {
 		return l.soak(ctx, m, o, say)
 	}

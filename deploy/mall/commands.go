@@ -176,7 +176,8 @@ func secretsCommand() *cobra.Command {
 // testCommand takes the flags of go test as they are.
 func testCommand() *cobra.Command {
 	c := &cobra.Command{DisableFlagParsing: true,
-		Use:   "test [-short] [-run pattern] [-race=false] [--pgbouncer] [--brokers] [--install] [packages] | --shell [command]",
+		Use: "test [-short] [-run pattern] [-race=false] [--pgbouncer] [--brokers] [--install] [packages] | " +
+			"--shell [command]",
 		Short: "Check format, vet and lint, run all tests and the end-to-end tests; with packages, only theirs",
 		Long: "Check format, vet and lint, run all tests and the end-to-end tests; with packages, only their tests.\n\n" +
 			"  -short       only quick tests, no end-to-end tests\n" +

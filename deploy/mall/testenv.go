@@ -300,7 +300,8 @@ func (t *tests) endToEnd(ctx context.Context, kind broker.Kind, flags []string) 
 	}
 	env := append(without(os.Environ(), "MALL_ONLY", "MALL_SEED", "MALL_BROKER"), "MALL_HOME="+home,
 		fmt.Sprintf("MALL_PORT_BASE=%d", base),
-		"MALL_CACHE="+t.at.Cache, "MALL_BIN="+self, "MALL_E2E=1", "MALL_BROKER="+string(kind), fmt.Sprintf("MALL_INSTALL=%t", t.install))
+		"MALL_CACHE="+t.at.Cache, "MALL_BIN="+self, "MALL_E2E=1", "MALL_BROKER="+string(kind),
+		fmt.Sprintf("MALL_INSTALL=%t", t.install))
 	takeDown := func(args ...string) {
 		cmd := exec.Command(self, append([]string{"down"}, args...)...)
 		cmd.Dir, cmd.Env = t.at.Root, env

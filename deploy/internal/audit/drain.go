@@ -112,6 +112,46 @@ func (d *Drain) Wait(ctx context.Context, timeout time.Duration) (pending, expec
 	}
 }
 
+// Latencies returns how long after its commit each event since the mark reached a consumer through the broker, sorted.
+func (d *Drain) Latencies(ctx context.Context) (took []time.Duration, err error) {
+	sent := map[string]time.Time{}
+	for _, name := range contracts.Producers() {
+		if err := moments(ctx, d.dbs[name], "SELECT id, created_at FROM outbox WHERE seq > $1", d.since[name],
+			func(id string, at time.Time) { sent[id] = at }); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	for _, name := range contracts.Consumers() {
+		if err := moments(ctx, d.dbs[name], "SELECT id, received_at FROM inbox WHERE received_at > $1 AND via = 'push'", d.from,
+			func(id string, at time.Time) {
+				if began, known := sent[id]; known {
+					took = append(took, at.Sub(began))
+				}
+			}); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	slices.Sort(took)
+	return took, nil
+}
+
+func moments(ctx context.Context, db *sql.DB, query string, arg any, row func(id string, at time.Time)) error {
+	rows, err := db.QueryContext(ctx, query, arg)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // Err is asked below
+	for rows.Next() {
+		var id string
+		var at time.Time
+		if err := rows.Scan(&id, &at); err != nil {
+			return err
+		}
+		row(id, at)
+	}
+	return rows.Err()
+}
+
 func count(ctx context.Context, db *sql.DB, query string, arg any, row func(typ string, n, late int)) error {
 	rows, err := db.QueryContext(ctx, query, arg)
 	if err != nil {

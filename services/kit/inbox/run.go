@@ -17,8 +17,8 @@ import (
 const (
 	retryEvery   = 500 * time.Millisecond // while events are parked
 	lookEvery    = 2 * time.Second        // while none are: another replica may park one
-	feedAge      = 10 * time.Second       // the feed is not asked for younger events: the broker probably still delivers them
-	leaseFor     = feedAge                // how long a replica may read a feed alone; a killed one is replaced in the next round
+	feedAge      = 10 * time.Second       // younger events are not read: the broker probably still delivers them
+	leaseFor     = feedAge                // how long a replica may read a feed alone; then another one may
 	stalledAfter = 30 * time.Second       // how long a sidecar may deliver nothing while the feed has events
 	restartPause = 5 * time.Minute        // between two restarts of the sidecar
 	retention    = 30 * 24 * time.Hour
