@@ -218,9 +218,9 @@ func TestBrokerIsNotHeldUpByABadEvent(t *testing.T) {
 	}
 	p.delivers(t, "beside a bad event")
 	for _, service := range []string{"product", "cart", "payment"} {
-		if n, err := number(t.Context(), database(t, service), "SELECT count(*) FROM inbox WHERE id = $1 AND "+
-			"status = 'parked'", id); err == nil && n == 1 {
-			mustMall(t, "events", "drop", id, "--reason", "sent by a test", service)
+		// No service sent it: the audit would say so.
+		if _, err := database(t, service).ExecContext(t.Context(), "DELETE FROM inbox WHERE id = $1", id); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -284,8 +284,8 @@ type componentCall struct {
 	body              any
 }
 
-// Redis, the redislua component and the broker hang. Calls that need them are refused after the component's timeout; all others
-// work. The gate's breaker opens, so that calls do not queue, and closes when Redis is back.
+// Redis, the redislua component and the broker hang. Calls that need them are refused after the component's timeout;
+// all others work. The gate's breaker opens, so that calls do not queue, and closes when Redis is back.
 func TestHangingComponentsAffectOnlyTheirUsers(t *testing.T) {
 	rules := readResiliency(t)
 	apps := mallUnderTest(t).first()

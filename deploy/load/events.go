@@ -77,7 +77,8 @@ func (l *load) events(ctx context.Context, m running.Mall, n int, say func(strin
 		if err != nil {
 			return err
 		}
-		rate, err = perSecond(ctx, db, "SELECT received_at AS at FROM inbox WHERE via = 'push' ORDER BY received_at DESC LIMIT $1", n)
+		rate, err = perSecond(ctx, db, `SELECT received_at AS at FROM inbox WHERE via = 'push'
+			ORDER BY received_at DESC LIMIT $1`, n)
 		_ = db.Close()
 		if err != nil {
 			return err

@@ -68,8 +68,8 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.rate, "rate", 0, "maximum requests a second, to compare scenarios at an equal rate (0: no limit)")
 	f.IntVar(&o.soak, "soak", 0, fmt.Sprintf("minutes, %d to %d: repeat minute by minute, and fail if memory, goroutines "+
 		"or connections grow", leastMinutes, mostMinutes))
-	f.IntVar(&o.events, "events", 0, fmt.Sprintf("instead of scenarios: publish so many copies of events at once, at most %d, "+
-		"on a mall that is purged afterwards", mostEvents))
+	f.IntVar(&o.events, "events", 0, fmt.Sprintf("instead of scenarios: publish so many copies of events at once, at "+
+		"most %d, on a mall that is purged afterwards", mostEvents))
 	f.BoolVar(&o.json, "json", false, "one line of JSON per result")
 	f.BoolVar(&o.where, "where", false, "also show the CPU time of each process")
 	if err := f.Parse(args); err != nil {

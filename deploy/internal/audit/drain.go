@@ -122,7 +122,8 @@ func (d *Drain) Latencies(ctx context.Context) (took []time.Duration, err error)
 		}
 	}
 	for _, name := range contracts.Consumers() {
-		if err := moments(ctx, d.dbs[name], "SELECT id, received_at FROM inbox WHERE received_at > $1 AND via = 'push'", d.from,
+		const pushed = "SELECT id, received_at FROM inbox WHERE received_at > $1 AND via = 'push'"
+		if err := moments(ctx, d.dbs[name], pushed, d.from,
 			func(id string, at time.Time) {
 				if began, known := sent[id]; known {
 					took = append(took, at.Sub(began))

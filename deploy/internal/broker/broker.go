@@ -81,7 +81,8 @@ type Place struct {
 // Bring finds what a broker needs, fetching it if need be.
 func Bring(ctx context.Context, m source.Machine, k Kind) (java source.Found, jars string, err error) {
 	if java, err = source.Java(ctx, m); err != nil {
-		return java, "", fmt.Errorf("no Java runtime for %s: %w\ninstall one, or set %s to a running %s", k, err, k.Variable(), k)
+		return java, "", fmt.Errorf("no Java runtime for %s: %w\ninstall one, or set %s to a running %s", k, err,
+			k.Variable(), k)
 	}
 	pom := kafkaPOM
 	if k == RocketMQ {

@@ -42,7 +42,8 @@ func (k kafka) Prepare(log func(string) string) ([]supervise.Spec, error) {
 	}
 	logs := "-Dlog4j2.configurationFile=file:" + logging
 	s := k.process("kafka", log("kafka"), k.Ports(), "kafka.Kafka "+conf,
-		"-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:MaxDirectMemorySize=64m", "-XX:ReservedCodeCacheSize=64m", "-Xss512k", logs)
+		"-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:MaxDirectMemorySize=64m", "-XX:ReservedCodeCacheSize=64m",
+		"-Xss512k", logs)
 	format := k.process("kafka", log("kafka"), nil,
 		"kafka.tools.StorageTool format --ignore-formatted -t "+clusterID+" -c "+conf,
 		"-Xmx96m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", logs)

@@ -43,7 +43,8 @@ func (r rocketmq) Prepare(log func(string) string) ([]supervise.Spec, error) {
 	}
 	fill := strings.NewReplacer("NAMES_PORT", strconv.Itoa(r.Port), "NAMES", r.Addr(), "DIR", r.Dir,
 		"BROKER_PORT", strconv.Itoa(r.Port+rocketBroker), "HA_PORT", strconv.Itoa(r.Port+rocketHA))
-	for name, text := range map[string]string{"names.conf": rocketNames, "broker.conf": rocketConf, "logback.xml": logback} {
+	for name, text := range map[string]string{"names.conf": rocketNames, "broker.conf": rocketConf,
+		"logback.xml": logback} {
 		if err := r.User.Write(filepath.Join(r.Dir, name), []byte(fill.Replace(text))); err != nil {
 			return nil, err
 		}
