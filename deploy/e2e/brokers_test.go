@@ -66,8 +66,8 @@ func TestBrokerKeepsIDsAndOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const all = "SELECT coalesce(string_agg(id, ',' ORDER BY id), '') FROM %s WHERE key = ANY(string_to_array($1, ',')) AND " +
-		"type IN ('mall.order.placed.v1', 'mall.order.paid.v1')"
+	const all = `SELECT coalesce(string_agg(id, ',' ORDER BY id), '') FROM %s
+		WHERE key = ANY(string_to_array($1, ',')) AND type IN ('mall.order.placed.v1', 'mall.order.paid.v1')`
 	var sent, got string
 	err = errors.Join(
 		database(t, "order").QueryRowContext(t.Context(), fmt.Sprintf(all, "outbox"), keys).Scan(&sent),
@@ -75,7 +75,7 @@ func TestBrokerKeepsIDsAndOrder(t *testing.T) {
 	if err != nil || sent != got {
 		t.Errorf("product has other events than order sent (%v):\n%s\n%s", err, got, sent)
 	}
-	early, err := number(t.Context(), database(t, "product"), `SELECT count(*) FROM inbox paid JOIN inbox placed USING (key)
+	early, err := number(t.Context(), p.inboxes["product"], `SELECT count(*) FROM inbox paid JOIN inbox placed USING (key)
 		WHERE key = ANY(string_to_array($1, ',')) AND paid.type = 'mall.order.paid.v1' AND
 			placed.type = 'mall.order.placed.v1' AND paid.via = 'push' AND placed.via = 'push' AND
 			paid.received_at < placed.received_at`, keys)
@@ -84,8 +84,8 @@ func TestBrokerKeepsIDsAndOrder(t *testing.T) {
 	}
 }
 
-// After a kill -9 of the broker, of a producer's sidecar, of a consumer's, and of a consumer, the broker delivers again:
-// none of its subscriptions stays dead.
+// After a kill -9 of the broker, of a producer's sidecar, of a consumer's, and of a consumer, the broker delivers
+// again: none of its subscriptions stays dead.
 func TestBrokerDeliversAfterKills(t *testing.T) {
 	p := newPatron(t, "Lasting tea")
 	p.delivers(t, "before")
@@ -131,12 +131,11 @@ func TestBrokerGetsWhatCouldNotBePublished(t *testing.T) {
 func TestBrokerLosesEverything(t *testing.T) {
 	p := newPatron(t, "Forgotten tea")
 	ids := p.unpaid(t, 3)
-	heal := func() {}
-	if carrier == broker.Redis { // nothing is sold without it; what it loses are the streams
-		heal = down(t, "product-daprd")
-	} else {
-		heal = down(t, string(carrier), "product-daprd")
+	gone := []string{"product-daprd"}
+	if carrier != broker.Redis { // without it nothing is sold: it loses only the streams
+		gone = append(gone, string(carrier))
 	}
+	heal := down(t, gone...)
 	for _, id := range ids {
 		p.pay(t, id)
 	}

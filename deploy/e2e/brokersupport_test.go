@@ -240,7 +240,7 @@ func switchHealthChecks(ctx context.Context) (remove func(), err error) {
 		"  set -- \"$@\" --enable-app-health-check --app-health-check-path /healthz --app-health-probe-interval 1 " +
 		"--app-health-probe-timeout 500 --app-health-threshold 2\nfi\nexec \"" + lines[0] + "\" \"$@\"\n"
 	file := filepath.Join(dir, "daprd")
-	if err := os.WriteFile(file, []byte(script), 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(file, []byte(script), 0o700); err != nil {
 		return remove, err
 	}
 	return remove, errors.Join(os.Setenv("MALL_DAPRD", file), os.Setenv(daprdSwitch, dir))

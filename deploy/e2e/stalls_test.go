@@ -60,7 +60,7 @@ func (p patron) noticed(t *testing.T, service string, restarts float64, how stri
 			return nil
 		}
 		p.buy(t)
-		time.Sleep(time.Second) //nolint:forbidigo // one purchase a second
+		time.Sleep(time.Second) // one purchase a second
 		return errors.New("not noticed")
 	})
 	if err != nil {
@@ -173,7 +173,7 @@ func TestRocketMQSubscriptionsThatEnd(t *testing.T) {
 		heal := hang(t, "product")
 		for _, id := range ids { // more events than its sidecar has workers, and for longer than it takes to notice
 			p.pay(t, id)
-			time.Sleep(300 * time.Millisecond) //nolint:forbidigo // three payments a second
+			time.Sleep(300 * time.Millisecond) // three payments a second
 		}
 		heal()
 		p.noticed(t, "product", 0, "with a health check")

@@ -51,7 +51,7 @@ func (k kafka) Prepare(log func(string) string) ([]supervise.Spec, error) {
 		if _, err := os.Stat(filepath.Join(k.Dir, "data", "meta.properties")); err == nil {
 			return nil
 		}
-		cmd := exec.CommandContext(ctx, format.Path, format.Args...) //nolint:gosec // java, on our own arguments
+		cmd := exec.CommandContext(ctx, format.Path, format.Args...)
 		cmd.Dir, cmd.Env = format.Dir, format.Env
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: format.User}
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -58,11 +58,10 @@ func Jars(ctx context.Context, m Machine, name string, pom []byte) (dir string, 
 			return fmt.Errorf("no Maven to fetch %s with: %w", name, err)
 		}
 		project := filepath.Join(tmp, "pom.xml")
-		if err := os.WriteFile(project, pom, 0o644); err != nil { //nolint:gosec // nothing secret
+		if err := os.WriteFile(project, pom, 0o644); err != nil {
 			return err
 		}
 		m.Report.Note("fetching %s by Maven", name)
-		//nolint:gosec // mvn of the PATH, on our own project
 		cmd := exec.CommandContext(ctx, mvn.Path, "-q", "-B", "-f", project, "dependency:copy-dependencies",
 			"-DincludeScope=runtime", "-DoutputDirectory="+tmp)
 		if out, err := cmd.CombinedOutput(); err != nil {

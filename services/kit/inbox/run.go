@@ -149,8 +149,8 @@ func (in *Inbox) retryOne(ctx context.Context) (bool, error) {
 // had events that should have come, none came in between, and none for stalledAfter. A single lost event is no stall.
 func (in *Inbox) notePossibleStall(ctx context.Context, source string) {
 	now, quietSince := in.now(), in.started
-	if last, ok := in.pushed.Load(source); ok && last.(time.Time).After(quietSince) { //nolint:errcheck // only times
-		quietSince = last.(time.Time) //nolint:errcheck // only times
+	if last, ok := in.pushed.Load(source); ok && last.(time.Time).After(quietSince) {
+		quietSince = last.(time.Time)
 	}
 	if first, again := in.missed[source]; !again || first.Before(quietSince) {
 		in.missed[source] = now // rounds follow at once now
