@@ -77,6 +77,8 @@ func database(t *testing.T, service string) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// No connection is kept: a test that opens a database whenever it looks would use all that PostgreSQL has.
+	db.SetMaxIdleConns(-1)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
