@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"daprmall.dev/api-gateway/internal/edge"
 	"daprmall.dev/api-gateway/internal/limit"
 	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/kit/bulk"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/web"
@@ -49,6 +51,7 @@ type mall struct {
 	seen     []*http.Request  // the requests that it received
 	seenMu   sync.Mutex
 	bodies   []string
+	shared   atomic.Int64 // invocations with several calls
 }
 
 type keys struct {
@@ -80,13 +83,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 	if change != nil {
 		change(m)
 	}
-	side := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		m.seenMu.Lock()
-		m.seen, m.bodies = append(m.seen, r), append(m.bodies, string(body))
-		m.seenMu.Unlock()
-		m.answer(w, r)
-	}))
+	side := httptest.NewServer(http.HandlerFunc(m.invoke))
 	t.Cleanup(side.Close)
 
 	log := slog.New(slog.NewJSONHandler(locked{m}, nil))
@@ -145,6 +142,30 @@ func open(t *testing.T, change func(*mall)) *mall {
 	m.front.Start()
 	t.Cleanup(m.front.Close)
 	return m
+}
+
+// invoke is the fake sidecar with the app behind it: of calls that share an invocation it answers each.
+func (m *mall) invoke(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	root, shared := strings.CutSuffix(r.URL.Path, bulk.Path)
+	if !shared {
+		m.seenMu.Lock()
+		m.seen, m.bodies = append(m.seen, r), append(m.bodies, string(body))
+		m.seenMu.Unlock()
+		m.answer(w, r)
+		return
+	}
+	m.shared.Add(1)
+	calls, err := bulk.Read(r, body)
+	if err != nil {
+		m.t.Errorf("an invocation with several calls: %v", err)
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	for _, c := range calls {
+		c.URL.Path = root + c.URL.Path
+	}
+	bulk.Handle(http.HandlerFunc(m.invoke), w, calls, func(string, string) bool { return true })
 }
 
 // metrics reads the gateway's metrics.

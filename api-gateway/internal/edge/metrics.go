@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"daprmall.dev/services/kit/bulk"
 	"daprmall.dev/services/kit/sidecar"
 	"daprmall.dev/services/kit/web"
 )
@@ -31,6 +32,7 @@ type Metrics struct {
 func NewMetrics() *Metrics {
 	r := prometheus.NewRegistry()
 	r.MustRegister(sidecar.BreakerMetrics()...)
+	r.MustRegister(bulk.Metrics()...)
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	f := promauto.With(r)
 	return &Metrics{

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"daprmall.dev/services/kit/bulk"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/sidecar"
@@ -33,6 +34,10 @@ var (
 		"Retry-After", "Idempotent-Replayed", "Www-Authenticate"}
 )
 
+// mostInBulk bounds the body and the token of a request that shares an invocation: large ones of one client must not
+// make the invocation of others too large.
+const mostInBulk = 16 << 10
+
 // errClientLeft means that the client disconnected before it had the whole answer.
 var errClientLeft = errors.New("client went away")
 
@@ -50,13 +55,13 @@ type Proxy struct {
 func NewProxy(base, daprToken string, key func(app string) string, dapr func(app, errorCode string)) *Proxy {
 	return &Proxy{breakers: sidecar.NewBreakers(), base: base + "/v1.0/invoke/", token: daprToken, callerKey: key,
 		countDaprError: dapr,
-		transport: &http.Transport{
+		transport: bulk.New(&http.Transport{
 			MaxIdleConnsPerHost: 256, // all requests go to one host; with Go's default of 2 most would open a connection
 			IdleConnTimeout:     90 * time.Second,
 			DisableCompression:  true, // both ends are on this machine
 			ReadBufferSize:      16 << 10,
 			WriteBufferSize:     16 << 10,
-		}}
+		})}
 }
 
 // call is a request that has passed the checks.
@@ -298,6 +303,9 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 	var body io.Reader
 	if len(c.body) > 0 {
 		body = bytes.NewReader(c.body) // in one piece and with its length: Dapr streams a body of unknown length
+	}
+	if c.route.Bulk && r.URL.RawQuery == "" && len(c.body) <= mostInBulk && len(r.Header.Get("Authorization")) <= mostInBulk {
+		ctx = bulk.Share(ctx)
 	}
 	//nolint:gosec // the host is this process's sidecar, and the app is the route's
 	req, err := http.NewRequestWithContext(ctx, c.route.Method, target, body)

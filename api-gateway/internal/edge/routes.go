@@ -50,6 +50,7 @@ type Route struct {
 	Rate         RateClass
 	Headers      []string // request headers that are forwarded besides the usual ones
 	Shared       bool     // the answer is the same for everybody, and kept for a moment
+	Bulk         bool     // requests that wait at the same time share an invocation (kit/bulk)
 	File         *File    // set if the body is not JSON
 }
 
@@ -111,7 +112,7 @@ func Routes() []Route {
 		// cart
 		{Method: "GET", Path: "/v1/cart", App: "cart", Access: Customer},
 		{Method: "DELETE", Path: "/v1/cart", App: "cart", Access: Customer},
-		{Method: "POST", Path: "/v1/cart/items", App: "cart", Access: Customer, Key: KeyOptional},
+		{Method: "POST", Path: "/v1/cart/items", App: "cart", Access: Customer, Key: KeyOptional, Bulk: true},
 		{Method: "PUT", Path: "/v1/cart/items/{product_id}", App: "cart", Access: Customer},
 		{Method: "DELETE", Path: "/v1/cart/items/{product_id}", App: "cart", Access: Customer},
 
@@ -124,7 +125,7 @@ func Routes() []Route {
 		{Method: "PUT", Path: "/v1/addresses/{id}", App: "checkout", Access: Customer},
 		{Method: "DELETE", Path: "/v1/addresses/{id}", App: "checkout", Access: Customer},
 		{Method: "POST", Path: "/v1/checkout/quote", App: "checkout", Access: Customer, Key: KeyOptional},
-		{Method: "POST", Path: "/v1/checkout", App: "checkout", Access: Customer, Key: KeyRequired},
+		{Method: "POST", Path: "/v1/checkout", App: "checkout", Access: Customer, Key: KeyRequired, Bulk: true},
 
 		// orders: an order's new address comes from the address book, which checkout owns
 		{Method: "GET", Path: "/v1/orders", App: "order", Access: Customer},
@@ -133,7 +134,7 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/orders/{id}/cancel", App: "order", Access: Customer, Key: KeyOptional},
 
 		// payments
-		{Method: "POST", Path: "/v1/payments", App: "payment", Access: Customer, Key: KeyRequired, Rate: RateCard},
+		{Method: "POST", Path: "/v1/payments", App: "payment", Access: Customer, Key: KeyRequired, Rate: RateCard, Bulk: true},
 		{Method: "GET", Path: "/v1/payments/{id}", App: "payment", Access: Customer},
 		{Method: "POST", Path: "/v1/payments/{id}/cancel", App: "payment", Access: Customer, Key: KeyOptional},
 		{Method: "POST", Path: "/v1/sandbox/payments/{id}/confirm", App: "payment", Access: Customer},

@@ -37,6 +37,8 @@ func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *c
 	s.GET(cartv1.PathGet, server.Callers("checkout"), s.SignedIn, server.Handle(h.get))
 	// checkout, for its user: what the event of an order does, before the event. Safe to repeat.
 	s.POST(cartv1.PathTake, server.Callers("checkout"), s.SignedIn, server.Handle(h.take))
+	// gateway, assistant: several of these requests in one invocation.
+	s.InBulk(server.Callers("api-gateway", "assistant"), "/v1/cart/items")
 
 	// Events. Detached because carts are kept in Redis: each document remembers the orders that were applied to it.
 	inbox.OnDetached(in, "order", orderv1.TypePlaced, h.OnOrderPlaced)

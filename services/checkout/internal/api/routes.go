@@ -41,6 +41,8 @@ func Routes(
 	s.POST("/v1/checkout", gateway, s.SignedIn, s.WithSettings, server.Handle(h.checkOut))
 	// shopper: changes the address of an order that awaits payment.
 	s.PUT("/v1/orders/:id/address", gateway, s.SignedIn, server.Handle(h.changeAddress))
+	// gateway, assistant: several of these requests in one invocation.
+	s.InBulk(gateway, "/v1/checkout")
 
 	// Events. Detached because it locks rows that no key of the batch names.
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)

@@ -27,6 +27,8 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	s.POST("/v1/sandbox/payments/:id/confirm", server.Callers("api-gateway"), s.SignedIn, server.Handle(h.confirm))
 	// the provider: something has changed. Signed; safe to repeat, in any order.
 	s.POST("/v1/webhooks/stripe", server.Callers("api-gateway"), server.Handle(h.notice))
+	// gateway, assistant: several of these requests in one invocation.
+	s.InBulk(server.Callers("api-gateway", "assistant"), "/v1/payments")
 
 	// Events; each safe to repeat and in any order.
 	inbox.OnAll(in, "order", orderv1.TypePlaced, h.OnOrderPlaced)
