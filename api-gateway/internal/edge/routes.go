@@ -134,7 +134,8 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/orders/{id}/cancel", App: "order", Access: Customer, Key: KeyOptional},
 
 		// payments
-		{Method: "POST", Path: "/v1/payments", App: "payment", Access: Customer, Key: KeyRequired, Rate: RateCard, Bulk: true},
+		{Method: "POST", Path: "/v1/payments", App: "payment", Access: Customer, Key: KeyRequired, Rate: RateCard,
+			Bulk: true},
 		{Method: "GET", Path: "/v1/payments/{id}", App: "payment", Access: Customer},
 		{Method: "POST", Path: "/v1/payments/{id}/cancel", App: "payment", Access: Customer, Key: KeyOptional},
 		{Method: "POST", Path: "/v1/sandbox/payments/{id}/confirm", App: "payment", Access: Customer},
