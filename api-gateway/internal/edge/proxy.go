@@ -304,7 +304,7 @@ func (p *Proxy) request(ctx context.Context, r *http.Request, c call) (*http.Req
 	if len(c.body) > 0 {
 		body = bytes.NewReader(c.body) // in one piece and with its length: Dapr streams a body of unknown length
 	}
-	if c.route.Bulk && r.URL.RawQuery == "" && len(c.body) <= mostInBulk && len(r.Header.Get("Authorization")) <= mostInBulk {
+	if c.route.Bulk && r.URL.RawQuery == "" && max(len(c.body), len(r.Header.Get("Authorization"))) <= mostInBulk {
 		ctx = bulk.Share(ctx)
 	}
 	//nolint:gosec // the host is this process's sidecar, and the app is the route's
