@@ -42,7 +42,7 @@ func TestACrowdSharesInvocations(t *testing.T) {
 	}
 	left, leave := context.WithCancel(t.Context())
 	all.Go(func() {
-		req, err := http.NewRequestWithContext(left, "POST", m.front.URL+"/v1/checkout", strings.NewReader(`{}`))
+		req, err := http.NewRequestWithContext(left, http.MethodPost, m.front.URL+"/v1/checkout", strings.NewReader(`{}`))
 		if err != nil {
 			t.Error(err)
 			return
