@@ -20,9 +20,7 @@ func daprFiles(t *testing.T) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{
 		"../../dapr-config/subscriptions.yaml": fill(t, subscriptions, contracts.Services),
-		// RocketMQ has a component of its own for what is received.
-		"../../components/rocketmq/subscriptions.yaml": bytes.ReplaceAll(fill(t, subscriptions, contracts.Services),
-			[]byte("pubsubname: events\n"), []byte("pubsubname: events-in\n")),
+		"../../components/rocketmq/subscriptions.yaml": rocketSubscriptions(fill(t, subscriptions, contracts.Services)),
 		"../../dapr-config/resiliency.yaml": resiliency(t),
 		"../../dapr.yaml":                   runFile(t),
 	}
@@ -143,6 +141,13 @@ spec:
     maxAwaitDurationMs: 40
 scopes: [{{$s.Name}}]
 {{end}}{{end}}`
+
+// rocketSubscriptions are subscriptions by the component that receives. A sidecar handles 20 messages of RocketMQ at a
+// time, so that a batch never has more: one of 64 would always wait for its time-out.
+func rocketSubscriptions(all []byte) []byte {
+	all = bytes.ReplaceAll(all, []byte("pubsubname: events\n"), []byte("pubsubname: events-in\n"))
+	return bytes.ReplaceAll(all, []byte("maxMessagesCount: 64\n"), []byte("maxMessagesCount: 16\n"))
+}
 
 const apps = `{{range $i, $s := .}}  - appID: {{.Name}}
     appDirPath: .
