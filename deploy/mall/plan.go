@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -38,6 +39,7 @@ func plan(at layout.Layout, o options) ([]runfile.App, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.broker = cmp.Or(o.broker, broker.Redis)
 	if err := o.broker.Set(string(o.broker)); err != nil { // the environment is not checked as a flag is
 		return nil, err
 	}
