@@ -19,10 +19,10 @@ import (
 func daprFiles(t *testing.T) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{
-		"../../dapr-config/subscriptions.yaml": fill(t, subscriptions, contracts.Services),
+		"../../dapr-config/subscriptions.yaml":         fill(t, subscriptions, contracts.Services),
 		"../../components/rocketmq/subscriptions.yaml": rocketSubscriptions(fill(t, subscriptions, contracts.Services)),
-		"../../dapr-config/resiliency.yaml": resiliency(t),
-		"../../dapr.yaml":                   runFile(t),
+		"../../dapr-config/resiliency.yaml":            resiliency(t),
+		"../../dapr.yaml":                              runFile(t),
 	}
 	for _, s := range contracts.Services {
 		files["../../dapr-config/"+s.Name+".yaml"] = fill(t, configuration, s)
