@@ -30,9 +30,9 @@ func callers(t *testing.T, owner member) []caller {
 		{name: "anonymous"},
 		{"the customer", owner.Token, []string{"customer"}, true},
 		{"another customer", other.Token, []string{"customer"}, false},
-		{"the seller", seller.Token, []string{"customer", "seller"}, true},
-		{"another seller", rival.Token, []string{"customer", "seller"}, false},
-		{"an admin", admin.Token, []string{"customer", "admin"}, false},
+		{"the seller", bearer(t, seller), []string{"customer", "seller"}, true},
+		{"another seller", bearer(t, rival), []string{"customer", "seller"}, false},
+		{"an admin", bearer(t, admin), []string{"customer", "admin"}, false},
 		{"a banned customer", banned.Token, nil, false},
 	}
 	for name, token := range forgeries(t, owner) {

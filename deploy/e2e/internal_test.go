@@ -109,7 +109,7 @@ func TestCallsThroughASidecarsInternalPortNeedTheCallersKey(t *testing.T) {
 		for way, call := range internalPort(t, apps[p.app]) {
 			ask := func(caller, key string) apiclient.Answer {
 				t.Helper()
-				headers := map[string]string{"Authorization": "Bearer " + admin.Token}
+				headers := map[string]string{"Authorization": "Bearer " + bearer(t, admin)}
 				if caller != "" {
 					headers["dapr-caller-app-id"] = caller
 				}

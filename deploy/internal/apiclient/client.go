@@ -21,6 +21,8 @@ type Client struct {
 	Base  string // http://127.0.0.1:8080
 	HTTP  *http.Client
 	Token string
+	// Renew returns the token of now, if set: for a client that is used longer than a token is good.
+	Renew func(ctx context.Context) (token string, err error)
 	// Seen is called with every answer, if set: the end-to-end tests hold each against openapi.yaml.
 	Seen func(req *http.Request, body []byte, a Answer)
 }
@@ -34,8 +36,16 @@ func New(base string) *Client {
 // As returns the same client with another token.
 func (c *Client) As(token string) *Client {
 	other := *c
-	other.Token = token
+	other.Token, other.Renew = token, nil
 	return &other
+}
+
+// Bearer returns the token that Do sends, "" for an anonymous client.
+func (c *Client) Bearer(ctx context.Context) (string, error) {
+	if c.Renew != nil {
+		return c.Renew(ctx)
+	}
+	return c.Token, nil
 }
 
 // Answer is what came back.
@@ -88,8 +98,12 @@ func (c *Client) Do(ctx context.Context, method, path string, body any, headers 
 	if raw != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.Token)
+	token, err := c.Bearer(ctx)
+	if err != nil {
+		return Answer{}, fmt.Errorf("renew the token: %w", err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
