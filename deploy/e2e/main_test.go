@@ -165,8 +165,8 @@ func stayIn(c *apiclient.Client, email string) {
 			return token, nil
 		}
 		again, err := visitor.SignIn(ctx, email)
-		if err != nil { // it is good for another ten minutes
-			return token, nil //nolint:nilerr // a part of the mall may be down in a test
+		if err != nil { // a part of the mall may be down in a test; it is good for another ten minutes
+			return token, nil
 		}
 		token, since = again.Token, time.Now()
 		return token, nil
