@@ -91,13 +91,7 @@ func (p *pair) log() string {
 // the other.
 func startPair(t *testing.T, timeout time.Duration) *pair {
 	t.Helper()
-	binary := os.Getenv("MALL_TEST_DAPRD")
-	if binary == "" {
-		if testing.Short() {
-			t.Skip("needs a sidecar: go run ./deploy/mall test ./deploy/daprd/...")
-		}
-		t.Fatal("MALL_TEST_DAPRD is not set: run this with `go run ./deploy/mall test ./deploy/daprd/...`")
-	}
+	binary := daprdProgram(t)
 	dir := t.TempDir()
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -140,7 +134,19 @@ func startPair(t *testing.T, timeout time.Duration) *pair {
 	}
 }
 
-func start(t *testing.T, binary, dir, id, appPort string) *pair {
+func daprdProgram(t testing.TB) string {
+	t.Helper()
+	binary := os.Getenv("MALL_TEST_DAPRD")
+	if binary == "" && testing.Short() {
+		t.Skip("needs a sidecar: go run ./deploy/mall test ./deploy/daprd/...")
+	}
+	if binary == "" {
+		t.Fatal("MALL_TEST_DAPRD is not set: run this with `go run ./deploy/mall test ./deploy/daprd/...`")
+	}
+	return binary
+}
+
+func start(t testing.TB, binary, dir, id, appPort string) *pair {
 	t.Helper()
 	ports := freePorts(t, 4)
 	p := &pair{address: net.JoinHostPort("127.0.0.1", ports[0]), ended: make(chan error, 1),
@@ -176,7 +182,7 @@ func start(t *testing.T, binary, dir, id, appPort string) *pair {
 	return p
 }
 
-func freePorts(t *testing.T, n int) []string {
+func freePorts(t testing.TB, n int) []string {
 	t.Helper()
 	var ports []string
 	for len(ports) < n {

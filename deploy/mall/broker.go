@@ -23,9 +23,9 @@ func (m *mall) ownBroker() bool {
 	return m.o.broker != broker.Redis && os.Getenv(m.o.broker.Variable()) == "" && m.needs(string(m.o.broker))
 }
 
-func (m *mall) newBroker(java, jars string) broker.Server {
+func (m *mall) newBroker(runtime broker.Runtime) broker.Server {
 	name := string(m.o.broker)
-	return broker.New(m.o.broker, broker.Place{Java: java, Jars: jars, Port: m.at.BrokerPort(), User: m.user,
+	return broker.New(m.o.broker, broker.Place{Runtime: runtime, Port: m.at.BrokerPort(), User: m.user,
 		Dir: m.user.DataDir(m.at.Home, name, layout.Hash(m.at.Home))})
 }
 
@@ -41,11 +41,11 @@ func (m *mall) startBroker(ctx context.Context) error {
 		if m.brokerAddr != "" {
 			s.Note("at %s (%s)", m.brokerAddr, kind.Variable())
 		} else {
-			java, jars, err := broker.Bring(ctx, m.machine(s), kind)
+			runtime, err := broker.Bring(ctx, m.machine(s), kind)
 			if err != nil {
 				return err
 			}
-			m.broker = m.newBroker(java.Path, jars)
+			m.broker = m.newBroker(runtime)
 			specs, err := m.broker.Prepare(m.at.Log)
 			if err != nil {
 				return err
@@ -54,7 +54,7 @@ func (m *mall) startBroker(ctx context.Context) error {
 				m.sup.Start(spec)
 			}
 			m.brokerAddr = m.broker.Addr()
-			s.Note("%s at %s, Java %s", kind, m.brokerAddr, java.Version)
+			s.Note("%s at %s, %s", kind, m.brokerAddr, runtime)
 		}
 		if err := m.topics(ctx); err != nil {
 			return fmt.Errorf("%w\n%s", err, m.lastWords(string(kind)))

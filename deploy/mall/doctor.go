@@ -34,7 +34,8 @@ func doctor(ctx context.Context, at layout.Layout, _ []string) error {
 	running := r.Alive()
 	list = append(list, checkSidecar(ctx, at), checkPostgres(ctx, at), checkRedis(ctx, at))
 	if k := broker.Chosen(); k != broker.Redis && os.Getenv(k.Variable()) == "" {
-		list = append(list, checkJava(ctx, k))
+		found, err := broker.Look(ctx, k)
+		list = append(list, server(string(k), found, err))
 	}
 	if running {
 		list = append(list, finding{what: "mall", got: fmt.Sprintf("running, supervisor pid %d", r.PID)})
@@ -126,15 +127,6 @@ func checkSidecar(ctx context.Context, at layout.Layout) finding {
 		f.cure, f.warning = "install Dapr "+daprd.Version+", or set GOPROXY to a proxy that can be reached", true
 	}
 	return f
-}
-
-// checkJava looks for what the broker needs that MALL_BROKER names.
-func checkJava(ctx context.Context, k broker.Kind) finding {
-	if err := source.LookJava(ctx, false); err != nil {
-		return finding{what: string(k), got: err.Error(),
-			cure: "install a Java runtime (17 or newer) and Maven, or set " + k.Variable() + " to a running " + string(k)}
-	}
-	return finding{what: string(k), got: "a Java runtime and Maven are here"}
 }
 
 // checkPostgres looks where up will look; data that are there already want the version that wrote them.

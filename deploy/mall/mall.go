@@ -322,7 +322,7 @@ func (m *mall) portsFree() error {
 		want[m.at.PostgresPort()] = "postgres"
 	}
 	if m.ownBroker() {
-		for what, port := range m.newBroker("", "").Ports() {
+		for what, port := range m.newBroker(broker.Runtime{}).Ports() {
 			want[port] = what
 		}
 	}

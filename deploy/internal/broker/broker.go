@@ -71,29 +71,46 @@ type Server interface {
 
 // Place is where a broker is started.
 type Place struct {
-	Java string // program
-	Jars string // directory
+	Runtime
 	Dir  string // data, configuration and logs
 	Port int    // the first of nine
 	User source.User
 }
 
-// Bring finds what a broker needs, fetching it if need be.
-func Bring(ctx context.Context, m source.Machine, k Kind) (java source.Found, jars string, err error) {
-	if java, err = source.Java(ctx, m); err != nil {
-		return java, "", fmt.Errorf("no Java runtime for %s: %w\ninstall one, or set %s to a running %s", k, err,
-			k.Variable(), k)
+// Runtime is what runs a broker's Java programs.
+type Runtime struct {
+	found source.Found
+	jars  string // directory
+	image image  // of the container that has java and jars
+}
+
+// String is for people.
+func (r Runtime) String() string {
+	if r.found.From == source.Container {
+		return r.image.name + ", Docker " + r.found.Version
 	}
+	return "Java " + r.found.Version
+}
+
+func distribution(k Kind) source.Broker {
 	pom := kafkaPOM
 	if k == RocketMQ {
 		pom = rocketPOM
 	}
-	jars, err = source.Jars(ctx, m, string(k), pom)
-	if err != nil {
-		err = fmt.Errorf("%w\nor set %s to a running %s", err, k.Variable(), k)
-	}
-	return java, jars, err
+	return source.Broker{Name: string(k), POM: pom, Image: images[k].name}
 }
+
+// Bring finds what runs a broker, fetching it if need be.
+func Bring(ctx context.Context, m source.Machine, k Kind) (Runtime, error) {
+	found, jars, err := distribution(k).Bring(ctx, m)
+	if found.From == source.Container {
+		jars = images[k].jars
+	}
+	return Runtime{found, jars, images[k]}, err
+}
+
+// Look returns what Bring would find, and fetches nothing.
+func Look(ctx context.Context, k Kind) (source.Found, error) { return distribution(k).Look(ctx) }
 
 // New makes a server.
 func New(k Kind, p Place) Server {
@@ -112,10 +129,15 @@ func Topics(ctx context.Context, k Kind, addr string, own bool, topics []string)
 	return kafkaTopics(ctx, addr, topics)
 }
 
-// process is a Java process of a broker.
-func (p Place) process(name, log string, ports map[string]int, main string, args ...string) supervise.Spec {
-	return supervise.Spec{Name: name, Kind: "broker", Path: p.Java,
-		Args: append(args, append([]string{"-cp", filepath.Join(p.Jars, "*")}, strings.Fields(main)...)...),
-		Dir:  p.Dir, Env: []string{"PATH=/usr/bin:/bin", "LC_ALL=C", "HOME=" + p.Dir}, Log: log, User: p.User.Credential(),
-		Port: ports[name], Ports: ports, Stop: syscall.SIGTERM, Orphan: syscall.SIGTERM, Patience: 20 * time.Second}
+// process is a Java process of a broker. Options are for its java from version 9 on: older ones refuse them.
+func (p Place) process(name, log string, ports map[string]int, options, main string, args ...string) supervise.Spec {
+	s := supervise.Spec{Name: name, Kind: "broker", Path: p.found.Path,
+		Args: append(args, append([]string{"-cp", filepath.Join(p.jars, "*")}, strings.Fields(main)...)...),
+		Dir:  p.Dir, Env: []string{"PATH=/usr/bin:/bin", "LC_ALL=C", "HOME=" + p.Dir, "JDK_JAVA_OPTIONS=" + options},
+		Log: log, User: p.User.Credential(), Port: ports[name], Ports: ports,
+		Stop: syscall.SIGTERM, Orphan: syscall.SIGTERM, Patience: 20 * time.Second}
+	if p.found.From == source.Container {
+		return p.contain(s)
+	}
+	return s
 }

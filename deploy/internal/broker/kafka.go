@@ -3,14 +3,11 @@ package broker
 import (
 	"context"
 	_ "embed"
-	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"daprmall.dev/deploy/internal/supervise"
 )
@@ -41,23 +38,23 @@ func (k kafka) Prepare(log func(string) string) ([]supervise.Spec, error) {
 		return nil, err
 	}
 	logs := "-Dlog4j2.configurationFile=file:" + logging
-	s := k.process("kafka", log("kafka"), k.Ports(), "kafka.Kafka "+conf,
+	s := k.process("kafka", log("kafka"), k.Ports(), "", "kafka.Kafka "+conf,
 		"-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:MaxDirectMemorySize=64m", "-XX:ReservedCodeCacheSize=64m",
 		"-Xss512k", logs)
-	format := k.process("kafka", log("kafka"), nil,
+	format := k.process("kafka-format", log("kafka"), nil, "",
 		"kafka.tools.StorageTool format --ignore-formatted -t "+clusterID+" -c "+conf,
 		"-Xmx96m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", logs)
+	clear := s.Before
 	s.Before = func(ctx context.Context) error {
+		if clear != nil {
+			if err := clear(ctx); err != nil {
+				return err
+			}
+		}
 		if _, err := os.Stat(filepath.Join(k.Dir, "data", "meta.properties")); err == nil {
 			return nil
 		}
-		cmd := exec.CommandContext(ctx, format.Path, format.Args...)
-		cmd.Dir, cmd.Env = format.Dir, format.Env
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: format.User}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("format Kafka's storage: %w: %s", err, strings.TrimSpace(string(out)))
-		}
-		return nil
+		return run(ctx, format)
 	}
 	return []supervise.Spec{s}, nil
 }

@@ -52,7 +52,7 @@ func (r rocketmq) Prepare(log func(string) string) ([]supervise.Spec, error) {
 	ports := r.Ports()
 	one := func(name, main, conf string, limits ...string) supervise.Spec {
 		mine := map[string]int{name: ports[name]}
-		return r.process(name, log(name), mine, main+" -c "+filepath.Join(r.Dir, conf), append(limits, r.flags()...)...)
+		return r.process(name, log(name), mine, rocketOptions(), main+" -c "+filepath.Join(r.Dir, conf), append(limits, r.flags()...)...)
 	}
 	return []supervise.Spec{
 		one("rocketmq-names", "org.apache.rocketmq.namesrv.NamesrvStartup", "names.conf", "-Xms32m", "-Xmx64m"),
@@ -61,17 +61,21 @@ func (r rocketmq) Prepare(log func(string) string) ([]supervise.Spec, error) {
 	}, nil
 }
 
-// flags open what RocketMQ reaches into from Java 16 on.
 func (r rocketmq) flags() []string {
-	flags := []string{"-XX:+UseSerialGC", "-Duser.home=" + r.Dir, "-Drocketmq.home.dir=" + r.Dir,
+	return []string{"-XX:+UseSerialGC", "-Duser.home=" + r.Dir, "-Drocketmq.home.dir=" + r.Dir,
 		"-Drmq.logback.configurationFile=" + filepath.Join(r.Dir, "logback.xml"), "-Dtls.server.mode=disabled"}
+}
+
+// rocketOptions open what RocketMQ reaches into from Java 16 on.
+func rocketOptions() string {
+	var options []string
 	for _, p := range []string{"jdk.internal.ref", "sun.nio.ch"} {
-		flags = append(flags, "--add-exports=java.base/"+p+"=ALL-UNNAMED")
+		options = append(options, "--add-exports=java.base/"+p+"=ALL-UNNAMED")
 	}
 	for _, p := range []string{"java.nio", "sun.nio.ch", "java.lang", "jdk.internal.ref"} {
-		flags = append(flags, "--add-opens=java.base/"+p+"=ALL-UNNAMED")
+		options = append(options, "--add-opens=java.base/"+p+"=ALL-UNNAMED")
 	}
-	return flags
+	return strings.Join(options, " ")
 }
 
 const rocketNames = `listenPort=NAMES_PORT

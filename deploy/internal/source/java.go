@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,11 +13,6 @@ import (
 
 // oldestJava runs Kafka 4 and RocketMQ 5.
 const oldestJava = 17
-
-// Java finds the java of a Java runtime, or installs Debian's where that is allowed.
-func Java(ctx context.Context, m Machine) (Found, error) {
-	return m.byApt(javaPackage, installedJava)(ctx)
-}
 
 func installedJava(ctx context.Context) (Found, error) {
 	path, err := exec.LookPath("java")
@@ -36,16 +30,6 @@ func installedJava(ctx context.Context) (Found, error) {
 		return Found{}, fmt.Errorf("%s is %s, want %d or newer", path, version, oldestJava)
 	}
 	return Found{Path: path, Version: version, From: Installed}, nil
-}
-
-// LookJava returns why neither a Java runtime and Maven are here nor apt-get may install them; nil if they can be had.
-func LookJava(ctx context.Context, install bool) error {
-	_, noJava := installedJava(ctx)
-	_, noMaven := installedMaven(ctx)
-	if missing := errors.Join(noJava, noMaven); missing != nil && !(install && aptWorks(mavenPackage) == nil) {
-		return missing
-	}
-	return nil
 }
 
 // Jars returns a directory with what a Maven project needs at run time. Maven fetches it once per machine and text of

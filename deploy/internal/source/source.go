@@ -56,24 +56,24 @@ type server struct {
 	name    string
 	forced  string // names one source
 	address string // names a running server
+	order   []string
 }
 
 var (
-	postgres = server{"PostgreSQL", "MALL_POSTGRES", "MALL_POSTGRES_URL"}
-	redis    = server{"Redis", "MALL_REDIS", "MALL_REDIS_ADDR"}
+	postgres = server{"PostgreSQL", "MALL_POSTGRES", "MALL_POSTGRES_URL", []string{Installed, Embedded, Apt}}
+	redis    = server{"Redis", "MALL_REDIS", "MALL_REDIS_ADDR", postgres.order}
 )
 
 type finder func(ctx context.Context) (Found, error)
 
 // first tries sources in order; forced narrows them to one. The error says what the user can do.
 func (s server) first(ctx context.Context, sources map[string]finder) (Found, error) {
-	order := []string{Installed, Embedded, Apt}
 	forced := os.Getenv(s.forced)
 	if forced != "" {
 		find := sources[forced]
 		if find == nil {
 			return Found{}, fmt.Errorf("%s=%s: want one of %s, or unset %s to try them all", s.forced, forced,
-				strings.Join(order, ", "), s.forced)
+				strings.Join(s.order, ", "), s.forced)
 		}
 		found, err := find(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -83,7 +83,7 @@ func (s server) first(ctx context.Context, sources map[string]finder) (Found, er
 		return found, err
 	}
 	var errs []error
-	for _, kind := range order {
+	for _, kind := range s.order {
 		found, err := sources[kind](ctx)
 		if err == nil {
 			return found, nil

@@ -41,6 +41,11 @@ func (s *Supervisor) launch(ctx context.Context, p *process, name string, socket
 	cmd.Dir, cmd.Env = p.spec.Dir, p.spec.Env
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.spec.User}
+	if p.spec.HoldInput { // Wait closes it
+		if _, err := cmd.StdinPipe(); err != nil {
+			return nil, err
+		}
+	}
 	r := &run{began: time.Now(), ready: make(chan struct{}), ended: make(chan struct{})}
 	dead := make(chan struct{})
 	listens := func() {}

@@ -34,6 +34,8 @@ type Spec struct {
 	Patience     time.Duration
 	// Before runs ahead of every start; an error counts as a death.
 	Before func(context.Context) error
+	// HoldInput keeps its standard input open as long as we live; others have none.
+	HoldInput bool
 	// Handover is how long a new process may take to listen while the old one still serves (services/kit/handover).
 	// 0: a restart ends the old one first.
 	Handover time.Duration
