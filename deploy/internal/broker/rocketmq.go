@@ -52,7 +52,8 @@ func (r rocketmq) Prepare(log func(string) string) ([]supervise.Spec, error) {
 	ports := r.Ports()
 	one := func(name, main, conf string, limits ...string) supervise.Spec {
 		mine := map[string]int{name: ports[name]}
-		return r.process(name, log(name), mine, rocketOptions(), main+" -c "+filepath.Join(r.Dir, conf), append(limits, r.flags()...)...)
+		return r.process(name, log(name), mine, rocketOptions(), main+" -c "+filepath.Join(r.Dir, conf),
+			append(limits, r.flags()...)...)
 	}
 	return []supervise.Spec{
 		one("rocketmq-names", "org.apache.rocketmq.namesrv.NamesrvStartup", "names.conf", "-Xms32m", "-Xmx64m"),
