@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"daprmall.dev/services/kit/batch"
 	"daprmall.dev/services/kit/bulk"
 	"daprmall.dev/services/kit/config"
 )
@@ -38,6 +39,7 @@ type Client struct {
 	grpc     dapr.Client
 	peerKeys map[string]string // by the app that is called
 	breakers *Breakers
+	loads    *batch.Group[load, Document]
 	mailing  sync.Mutex // see SendMail
 }
 
@@ -52,14 +54,16 @@ func New(env config.Env) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sidecar: %w", err)
 	}
-	return &Client{
+	c := &Client{
 		env:  env,
 		base: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(env.DaprHTTPPort)),
 		http: &http.Client{Transport: bulk.New(&http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 256,
 			IdleConnTimeout: 90 * time.Second})},
 		grpc:     dapr.NewClientWithConnection(conn),
 		breakers: NewBreakers(),
-	}, nil
+	}
+	c.loads = batch.NewStream(maxLoads, loadPatience, c.loadAll)
+	return c, nil
 }
 
 // UsePeerKeys reads the keys by which this service proves its app id to others (identity.CallerKeyHeader; secret

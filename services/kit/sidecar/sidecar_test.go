@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"daprmall.dev/services/kit/batch"
 	"daprmall.dev/services/kit/problem"
 )
 
@@ -26,6 +29,8 @@ type daprd struct {
 	saved     *pb.SaveStateRequest
 	state     *pb.GetStateResponse
 	token     []string
+	bulk      func(keys []string) []*pb.BulkStateItem // reads several
+	reads     [][]string
 }
 
 func (d *daprd) note(ctx context.Context) error {
@@ -48,8 +53,14 @@ func (d *daprd) SaveState(ctx context.Context, r *pb.SaveStateRequest) (*emptypb
 	return &emptypb.Empty{}, d.note(ctx)
 }
 
-func (d *daprd) GetState(ctx context.Context, _ *pb.GetStateRequest) (*pb.GetStateResponse, error) {
+func (d *daprd) GetState(ctx context.Context, r *pb.GetStateRequest) (*pb.GetStateResponse, error) {
+	d.reads = append(d.reads, []string{r.GetKey()})
 	return d.state, d.note(ctx)
+}
+
+func (d *daprd) GetBulkState(ctx context.Context, r *pb.GetBulkStateRequest) (*pb.GetBulkStateResponse, error) {
+	d.reads = append(d.reads, r.GetKeys())
+	return &pb.GetBulkStateResponse{Items: d.bulk(r.GetKeys())}, d.note(ctx)
 }
 
 func (d *daprd) InvokeBinding(ctx context.Context, r *pb.InvokeBindingRequest) (*pb.InvokeBindingResponse, error) {
@@ -216,4 +227,48 @@ func TestShutdownSucceedsWithoutAnAnswer(t *testing.T) {
 			t.Errorf("%s: %v", code, err)
 		}
 	}
+}
+
+// Reads that wait for another one share a request. Each has its own document; one that fails is read alone.
+func TestReadsThatWaitShareARequest(t *testing.T) {
+	c, d := fake(t)
+	d.state = &pb.GetStateResponse{Data: []byte("alone")}
+	d.bulk = func(keys []string) (items []*pb.BulkStateItem) {
+		for _, k := range keys {
+			item := &pb.BulkStateItem{Key: k, Data: []byte("shared " + k), Etag: k}
+			if k == "bad" {
+				item = &pb.BulkStateItem{Key: k, Error: "no"}
+			}
+			items = append(items, item)
+		}
+		return items
+	}
+	keys := []string{"a", "b", "a", "bad"}
+	all := make([]load, len(keys))
+	for i, key := range keys {
+		all[i] = load{t.Context(), "carts", key}
+	}
+	got := make([]string, len(keys))
+	var wg sync.WaitGroup
+	wg.Add(len(keys))
+	c.loadAll(all, func(i int, r batch.Result[Document]) {
+		defer wg.Done()
+		if r.Err != nil || r.Value.Key != keys[i] {
+			t.Errorf("%s: %+v", keys[i], r)
+		}
+		got[i] = string(r.Value.Value)
+	})
+	wg.Wait()
+	if want := []string{"shared a", "shared b", "shared a", "alone"}; !slices.Equal(got, want) {
+		t.Errorf("read %q, want %q", got, want)
+	}
+	if len(d.reads) != 2 || !slices.Equal(d.reads[0], []string{"a", "b", "bad"}) {
+		t.Errorf("requests for %q, want one for three documents, and the one that failed", d.reads)
+	}
+	d.err = status.Error(codes.Unavailable, "the store is down")
+	c.loadAll(all[:2], func(i int, r batch.Result[Document]) {
+		if problem.KindOf(r.Err) != problem.Unavailable {
+			t.Errorf("%s of a store that is down: %+v", keys[i], r)
+		}
+	})
 }

@@ -24,15 +24,6 @@ type Document struct {
 // ErrStale says that a document changed since it was read.
 var ErrStale = problem.New(problem.Conflict, "stale", "The document changed meanwhile.")
 
-// Load reads a document; one that does not exist has no value and no ETag.
-func (c *Client) Load(ctx context.Context, store, key string) (Document, error) {
-	item, err := c.grpc.GetStateWithConsistency(ctx, store, key, nil, dapr.StateConsistencyStrong)
-	if err != nil {
-		return Document{}, classify(err, "state %s", store)
-	}
-	return Document{Key: key, Value: item.Value, ETag: item.Etag}, nil
-}
-
 // existsAlready is part of the error of Dapr's Redis store for a document without an ETag that exists already: its
 // script refuses, nothing is written, and Dapr has no code for it (components-contrib, state/redis). No other failure
 // mentions a script.
