@@ -32,7 +32,7 @@ func commands() *cobra.Command {
 		configCommand(), keysCommand(), secretsCommand(),
 		command("first-admin", "Print the one-time secret that makes the first admin", cobra.NoArgs, firstAdmin),
 		command("doctor", "Check what is missing on this machine, and how to get it", cobra.NoArgs, doctor),
-		importCommand(),
+		importCommand(), imagesCommand(),
 		testCommand(),
 		passedOn("audit", "Check that orders, stock and payments agree; flags: audit -h"),
 		passedOn("events", "Show and repair events; commands: events help"),

@@ -34,7 +34,8 @@ type About struct {
 	Created                               time.Time
 }
 
-func (a About) labels() map[string]string {
+// Labels are how an image says it.
+func (a About) Labels() map[string]string {
 	return map[string]string{
 		"org.opencontainers.image.title":       a.Title,
 		"org.opencontainers.image.description": a.Description,
@@ -87,7 +88,7 @@ func withConfig(img v1.Image, p Platform, about About, created v1.Time) *v1.Conf
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = p.OS, p.Arch, created
-	config.Config = v1.Config{User: User, Entrypoint: []string{Program}, WorkingDir: "/", Labels: about.labels()}
+	config.Config = v1.Config{User: User, Entrypoint: []string{Program}, WorkingDir: "/", Labels: about.Labels()}
 	return config
 }
 

@@ -17,7 +17,7 @@ func WriteSBOM(to io.Writer, program string, about About) error {
 		return fmt.Errorf("%s: %w", program, err)
 	}
 	bom := cdx.NewBOM()
-	bom.Metadata = &cdx.Metadata{Timestamp: about.labels()["org.opencontainers.image.created"],
+	bom.Metadata = &cdx.Metadata{Timestamp: about.Labels()["org.opencontainers.image.created"],
 		Component: &cdx.Component{Type: cdx.ComponentTypeApplication, Name: about.Title, Version: about.Version,
 			Description: about.Description, BOMRef: about.Title,
 			Licenses: &cdx.Licenses{{License: &cdx.License{ID: "Apache-2.0"}}}}}

@@ -36,7 +36,7 @@ func (b Broker) Bring(ctx context.Context, m Machine) (found Found, jars string,
 			return java, err
 		},
 		Container: func(ctx context.Context) (Found, error) {
-			engine, err := runningEngine(ctx)
+			engine, err := Engine(ctx)
 			if err == nil {
 				err = pull(ctx, m, engine.Path, b.Image)
 			}
@@ -55,12 +55,12 @@ func (b Broker) Look(ctx context.Context) (Found, error) {
 			}
 			return lookApt(javaPackage, installedJava)(ctx)
 		},
-		Container: runningEngine,
+		Container: Engine,
 	})
 }
 
-// runningEngine finds Docker where its engine answers.
-func runningEngine(ctx context.Context) (Found, error) {
+// Engine finds Docker if its engine answers.
+func Engine(ctx context.Context) (Found, error) {
 	path, err := exec.LookPath("docker")
 	if err != nil {
 		return Found{}, err
