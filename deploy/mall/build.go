@@ -45,10 +45,11 @@ func build(ctx context.Context, at layout.Layout, dirs []string, s *steps.Step) 
 }
 
 // goBuild compiles and returns what the compiler had to say. Progress, if wanted, is the
-// number of packages compiled so far. Without tables for debuggers, linking takes half as long. Gin's MessagePack, which
-// nobody asks for, would make each program 6 MB larger.
+// number of packages compiled so far. Without tables for debuggers, linking takes half as long. Gin's MessagePack,
+// which nobody asks for, would make each program 6 MB larger.
 func goBuild(ctx context.Context, at layout.Layout, dirs []string, progress func(int)) (string, error) {
-	args := []string{"build", "-v", "-tags=nomsgpack", "-ldflags=-s -w", "-o", filepath.Join(at.Home, "bin") + string(filepath.Separator)}
+	args := []string{"build", "-v", "-tags=nomsgpack", "-ldflags=-s -w", "-o",
+		filepath.Join(at.Home, "bin") + string(filepath.Separator)}
 	for _, dir := range dirs {
 		args = append(args, "./"+filepath.ToSlash(dir))
 	}

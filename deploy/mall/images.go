@@ -33,7 +33,8 @@ type imaging struct {
 func imagesCommand() *cobra.Command {
 	var o imaging
 	c := &cobra.Command{Use: "images", Short: "Make a container image of each service, with Docker or as OCI archives",
-		Args: cobra.NoArgs, Example: "  images\n  images --archives --platforms linux/amd64,linux/arm64\n  images --only order,cart"}
+		Args: cobra.NoArgs, Example: "  images\n  images --archives --platforms linux/amd64,linux/arm64\n" +
+			"  images --only order,cart"}
 	f := c.Flags()
 	f.StringSliceVar(&o.only, "only", nil, "only these programs")
 	f.StringSliceVar(&o.platforms, "platforms", []string{image.Here().String()}, "for archives: what they are for")
@@ -138,7 +139,8 @@ func dockerBuild(ctx context.Context, at layout.Layout, docker string, about ima
 }
 
 // archive makes an OCI archive, and a bill of materials of each platform's program beside it.
-func (o imaging) archive(ctx context.Context, at layout.Layout, about image.About, name, dir string, s *steps.Step) error {
+func (o imaging) archive(ctx context.Context, at layout.Layout, about image.About, name, dir string,
+	s *steps.Step) error {
 	out := o.out
 	if out == "" {
 		out = filepath.Join(at.Home, "images")

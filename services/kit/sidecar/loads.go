@@ -13,7 +13,7 @@ import (
 const (
 	maxLoads     = 32 // documents that are read together
 	loadPatience = 20 * time.Millisecond
-	// loadTimeout ends a shared read of which each caller may have given up; it is above the stores' own (resiliency.yaml).
+	// loadTimeout ends a shared read that every caller may have given up; it is above the stores' own (resiliency.yaml).
 	loadTimeout = 5 * time.Second
 )
 
