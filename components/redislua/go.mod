@@ -5,6 +5,7 @@ go 1.26.6
 require (
 	github.com/dapr/dapr v1.18.0
 	github.com/redis/go-redis/v9 v9.23.0
+	golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d
 	google.golang.org/grpc v1.85.0
 	pgregory.net/rapid v1.3.0
 )

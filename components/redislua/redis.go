@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	_ "golang.org/x/crypto/x509roots/fallback" // whom to trust in an image that has no such list
 )
 
 // Settings for reaching Redis. They have the names that Dapr's own Redis components use in their metadata.
@@ -24,7 +25,7 @@ const (
 	sentinelUsername = "sentinelUsername"
 	sentinelPassword = "sentinelPassword"
 	enableTLS        = "enableTLS"     // true or false
-	tlsCA            = "tlsCA"         // a PEM file; empty: the system's authorities
+	tlsCA            = "tlsCA"         // a PEM file; empty: the system's authorities, or Mozilla's
 	tlsServerName    = "tlsServerName" // the name that the certificate must have; empty: the host
 	tlsClientCert    = "clientCert"    // PEM files, for servers that require client certificates
 	tlsClientKey     = "clientKey"

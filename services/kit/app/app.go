@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+	_ "golang.org/x/crypto/x509roots/fallback" // whom to trust in an image that has no such list
 	"gorm.io/gorm"
 
 	"daprmall.dev/services/kit/config"
