@@ -44,6 +44,9 @@ func New() *Hasher {
 	return h
 }
 
+// Memory is what as many hashes as run at a time allocate, and as many before them, in bytes.
+func Memory() int64 { return 2 * int64(runtime.GOMAXPROCS(0)) * memory << 10 }
+
 func (h *Hasher) enter(ctx context.Context) error {
 	timer := time.NewTimer(waitFor)
 	defer timer.Stop()
