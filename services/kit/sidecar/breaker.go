@@ -56,19 +56,35 @@ var errFailed = errors.New("failed")
 // Allow admits a call of an app's route (method and pattern, without ids), or refuses it with Unavailable because too
 // many have failed. The caller reports by done whether the call failed.
 func (b *Breakers) Allow(app, route string) (done func(failed bool), err error) {
-	end, err := b.get(app, route).Allow()
+	breaker := b.get(app, route)
+	if breaker.State() == gobreaker.StateClosed {
+		return func(failed bool) { record(breaker, failed) }, nil
+	}
+	end, err := breaker.Allow()
 	if err != nil {
 		breakerRefused.WithLabelValues(app, route).Inc()
 		return nil, problem.NewUnavailable(fmt.Errorf("%s %s: %w", app, route, err), breakerPause,
 			"A part of the mall does not work right now.")
 	}
-	return func(failed bool) {
-		if failed {
-			end(errFailed)
-			return
-		}
-		end(nil)
-	}, nil
+	return func(failed bool) { end(outcome(failed)) }, nil
+}
+
+// record counts a call of a closed breaker when it ends. The library counts a call when it begins, and forgets one that
+// takes longer than the window: an app that hangs would never open it.
+func record(breaker *gobreaker.TwoStepCircuitBreaker[any], failed bool) {
+	if breaker.State() != gobreaker.StateClosed { // it tells nothing about the time after
+		return
+	}
+	if end, err := breaker.Allow(); err == nil {
+		end(outcome(failed))
+	}
+}
+
+func outcome(failed bool) error {
+	if failed {
+		return errFailed
+	}
+	return nil
 }
 
 func (b *Breakers) get(app, route string) *gobreaker.TwoStepCircuitBreaker[any] {

@@ -33,6 +33,39 @@ func never(int) bool        { return false }
 func everyOther(i int) bool { return i%2 == 1 }
 func everyThird(i int) bool { return i%3 == 0 }
 
+// Calls that take longer than the window count when they end. One that began before the breaker opened says nothing
+// about the time after it.
+func TestABreakerCountsCallsThatTakeLongerThanItsWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBreakers()
+		var slow []func(bool)
+		for range breakerRequests + 1 {
+			done, err := b.Allow("payment", "POST /a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			slow = append(slow, done)
+		}
+		later(2 * breakerWindow)
+		for _, done := range slow[1:] {
+			done(true)
+		}
+		if n := calls(b, "payment", "POST /a", 1, never); n != 0 {
+			t.Error("after many calls that took long and failed, the breaker is closed")
+		}
+		later(breakerPause + time.Second)
+		probe, err := b.Allow("payment", "POST /a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow[0](true) // it began when the breaker was closed
+		probe(false)
+		if n := calls(b, "payment", "POST /a", 10, never); n != 10 {
+			t.Errorf("after an old failure and a probe that went well %d of 10 calls go through", n)
+		}
+	})
+}
+
 // A breaker opens when half of enough calls fail. After a pause it lets a few through, and opens again or closes
 // depending on their results.
 func TestABreakerHasThreeStates(t *testing.T) {
