@@ -26,7 +26,7 @@ func (g *Guard) Authenticate(ctx context.Context, token string) (identity.User, 
 	if err != nil {
 		return identity.User{}, err
 	}
-	revoked, err := g.Revoked.IsRevoked(user)
+	revoked, err := g.Revoked.IsRevoked(ctx, user)
 	if err != nil {
 		return identity.User{}, err
 	}

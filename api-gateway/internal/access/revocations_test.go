@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"daprmall.dev/services/contracts/authv1"
@@ -26,7 +29,7 @@ func TestAStaleRevocationListMakesTheGatewayUnavailable(t *testing.T) {
 
 	check := func(what string, wantVoid bool, want problem.Kind) {
 		t.Helper()
-		if void, err := r.IsRevoked(u); void != wantVoid || problem.KindOf(err) != want {
+		if void, err := r.IsRevoked(t.Context(), u); void != wantVoid || problem.KindOf(err) != want {
 			t.Errorf("%s: void %v, %v; want %v, %q", what, void, err, wantVoid, want)
 		}
 	}
@@ -87,7 +90,7 @@ func TestARevocationListIsReadToItsLastPage(t *testing.T) {
 	if err := r.refresh(t.Context()); err == nil || r.Ready(t.Context()) == nil {
 		t.Errorf("the list counts as complete without its last page: %v", err)
 	}
-	if _, err := r.IsRevoked(last); problem.KindOf(err) != problem.Unavailable {
+	if _, err := r.IsRevoked(t.Context(), last); problem.KindOf(err) != problem.Unavailable {
 		t.Errorf("accepted with an incomplete list: %v", err)
 	}
 	lost = "none"
@@ -96,7 +99,7 @@ func TestARevocationListIsReadToItsLastPage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if void, err := r.IsRevoked(last); !void || err != nil {
+	if void, err := r.IsRevoked(t.Context(), last); !void || err != nil {
 		t.Errorf("void %v, %v; want void: the last page says so", void, err)
 	}
 	if !since[3].IsZero() || !since[len(since)-1].Equal(now) {
@@ -118,8 +121,73 @@ func TestTokensOfARemovedKeyAreVoid(t *testing.T) {
 		if err := r.refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if void, err := r.IsRevoked(identity.User{ID: "7", Session: "1", Key: "k1"}); void != c.void || err != nil {
+		if void, err := r.IsRevoked(t.Context(), identity.User{ID: "7", Session: "1", Key: "k1"}); void != c.void || err != nil {
 			t.Errorf("keys %v: void %v, %v; want %v", c.keys, void, err, c.void)
 		}
 	}
+}
+
+// An idle gateway reads the list less often. Whoever asks then waits for a new one, so that a revocation meanwhile
+// holds; when auth does not answer, the wait ends and the usual rule applies.
+func TestAnIdleGatewayReadsTheListWhenItIsNeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reads atomic.Int64
+		var answer atomic.Pointer[authv1.Revocations] // nil: auth is down
+		answer.Store(&authv1.Revocations{})
+		r := NewRevocations(func(context.Context, time.Time, string) (authv1.Revocations, error) {
+			reads.Add(1)
+			time.Sleep(time.Millisecond) //nolint:forbidigo // synctest: nobody waits
+			if a := answer.Load(); a != nil {
+				return *a, nil
+			}
+			return authv1.Revocations{}, errors.New("auth is down")
+		}, slog.New(slog.DiscardHandler))
+		ctx, stop := context.WithCancel(t.Context())
+		var run sync.WaitGroup
+		run.Go(func() { r.Run(ctx) })
+		defer run.Wait()
+		defer stop()
+		later := func(d time.Duration) { time.Sleep(d); synctest.Wait() } //nolint:forbidigo // synctest
+		u := identity.User{ID: "7", Session: "s1", IssuedAt: time.Now().UnixMilli()}
+
+		later(time.Minute)
+		if n := reads.Load(); n > 14 {
+			t.Errorf("an idle gateway reads %d times a minute", n)
+		}
+		later(3 * time.Second)
+		answer.Store(&authv1.Revocations{Items: []authv1.Revocation{{Kind: authv1.KindUser, Subject: "7",
+			NotBefore: time.Now().UnixMilli(), ExpiresAt: time.Now().Add(time.Hour)}}})
+		var together sync.WaitGroup
+		for range 3 {
+			together.Go(func() {
+				if void, err := r.IsRevoked(t.Context(), u); !void || err != nil {
+					t.Errorf("revoked while nobody asked: %v, %v", void, err)
+				}
+			})
+		}
+		together.Wait()
+		before := reads.Load()
+		for range 10 {
+			if void, _ := r.IsRevoked(t.Context(), u); !void {
+				t.Error("it is forgotten")
+			}
+			later(500 * time.Millisecond)
+		}
+		if n := reads.Load() - before; n < 9 || n > 11 {
+			t.Errorf("%d reads in 5 s of use, want 10", n)
+		}
+
+		later(20 * time.Second)
+		answer.Store(nil)
+		began := time.Now()
+		other := identity.User{ID: "8", Session: "s2", IssuedAt: time.Now().UnixMilli()}
+		for range 2 {
+			if void, err := r.IsRevoked(t.Context(), other); void || err != nil {
+				t.Errorf("the list is %s old: %v, %v", r.Age(), void, err)
+			}
+		}
+		if took := time.Since(began); took > pollTimeout {
+			t.Errorf("two requests waited for %s for an auth that is down", took)
+		}
+	})
 }
