@@ -126,7 +126,7 @@ func (c appProcesses) sidecar() supervise.Spec {
 	}
 	env := []string{"PATH=/usr/bin:/bin", "DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID],
 		"APP_API_TOKEN=" + c.own.AppTokens[a.ID],
-		"DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "DAPR_HOST_IP=127.0.0.1", threads(), "GOMEMLIMIT=150MiB", "GOGC=300"}
+		"DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "DAPR_HOST_IP=127.0.0.1", threads(), "GOMEMLIMIT=150MiB", "GOGC=200"}
 	ports := a.Ports()
 	delete(ports, "app")
 	delete(ports, "operator")

@@ -98,7 +98,7 @@ func (i Instance) Spec(name, log string) supervise.Spec {
 		"listen_addresses":        "127.0.0.1",
 		"unix_socket_directories": "",
 		"max_connections":         "300",
-		"shared_buffers":          "128MB",
+		"shared_buffers":          "64MB",
 		"fsync":                   "on",
 		"jit":                     "off",
 		// Concurrent commits share a write to disk; with few transactions none waits. Microseconds.
