@@ -110,6 +110,7 @@ func TestARevocationListIsReadToItsLastPage(t *testing.T) {
 // Tokens of a key that auth removed from its list are rejected after the next poll. A list without keys changes
 // nothing.
 func TestTokensOfARemovedKeyAreVoid(t *testing.T) {
+	user := identity.User{ID: "7", Session: "1", Key: "k1"}
 	answer := authv1.Revocations{Now: time.Now()}
 	r := NewRevocations(func(context.Context, time.Time, string) (authv1.Revocations, error) { return answer, nil },
 		slog.New(slog.DiscardHandler))
@@ -121,7 +122,7 @@ func TestTokensOfARemovedKeyAreVoid(t *testing.T) {
 		if err := r.refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if void, err := r.IsRevoked(t.Context(), identity.User{ID: "7", Session: "1", Key: "k1"}); void != c.void || err != nil {
+		if void, err := r.IsRevoked(t.Context(), user); void != c.void || err != nil {
 			t.Errorf("keys %v: void %v, %v; want %v", c.keys, void, err, c.void)
 		}
 	}
