@@ -39,7 +39,7 @@ type Revocations struct {
 	mu       sync.RWMutex
 	users    map[string]revocation
 	sessions map[string]revocation
-	keys     []string      // ids of the signing keys whose tokens are valid; nil: auth of an older version does not list them
+	keys     []string      // ids of the signing keys whose tokens are valid; nil: an older auth does not list them
 	polled   time.Time     // when the last successful poll began; zero: never
 	purged   time.Time     // when expired revocations were last dropped
 	since    time.Time     // where the next poll continues, on auth's clock; used only by Run's goroutine
