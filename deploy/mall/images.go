@@ -117,7 +117,7 @@ func commit(ctx context.Context, root string) (revision string, when time.Time, 
 	return revision, when, err
 }
 
-// dockerBuild runs the Dockerfile. BuildKit is needed for its arguments; engines before 23 do not choose it themselves.
+// dockerBuild runs the Dockerfile.
 func dockerBuild(ctx context.Context, at layout.Layout, docker string, about image.About, name, tag string,
 	s *steps.Step) error {
 	reference := imagePrefix + name + ":" + tag
@@ -129,7 +129,7 @@ func dockerBuild(ctx context.Context, at layout.Layout, docker string, about ima
 	}
 	cmd := exec.CommandContext(ctx, docker, append(args, ".")...)
 	cmd.Dir = at.Root
-	cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=1", fmt.Sprintf("SOURCE_DATE_EPOCH=%d", about.Created.Unix()))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("SOURCE_DATE_EPOCH=%d", about.Created.Unix()))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("docker build %s: %w\n%s", reference, err, out)
 	}

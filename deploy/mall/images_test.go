@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"daprmall.dev/deploy/internal/image"
+	"daprmall.dev/deploy/internal/layout"
 )
 
 // Docker builds the same programs, with the same flags and the same user, as the archives have.
@@ -42,5 +44,43 @@ func TestTheDockerfileBuildsWhatTheArchivesHave(t *testing.T) {
 	slices.Sort(dirs)
 	if !slices.Equal(built, dirs) {
 		t.Errorf("the Dockerfile builds %v, the archives have %v", built, dirs)
+	}
+}
+
+// The archive of a service is the same bytes when it is made again, small, and says what it was made of.
+func TestTheArchiveOfAServiceIsReproducible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles a service")
+	}
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made [][]byte
+	for range 2 {
+		out := t.TempDir()
+		o := imaging{only: []string{"cart"}, platforms: []string{image.Here().String()}, tag: "1.0.0", archives: true, out: out}
+		if err := images(t.Context(), layout.Layout{Root: root, Home: out}, o); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(filepath.Join(out, "cart.tar"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, raw)
+		bills, err := filepath.Glob(filepath.Join(out, "cart-linux-*.cdx.json"))
+		if err != nil || len(bills) != 1 {
+			t.Fatalf("bills of materials: %v, %v", bills, err)
+		}
+		bill, err := os.ReadFile(bills[0])
+		if err != nil || !strings.Contains(string(bill), "pkg:golang/github.com/dapr/go-sdk@") {
+			t.Errorf("the bill of materials lacks the Dapr SDK, %v", err)
+		}
+	}
+	if !bytes.Equal(made[0], made[1]) {
+		t.Error("two archives of the same source differ")
+	}
+	if len(made[0]) > 30_000_000 {
+		t.Errorf("the archive has %d bytes", len(made[0]))
 	}
 }
