@@ -32,6 +32,7 @@ func BenchmarkDaprsOutbox(b *testing.B) {
 const writers = 64
 
 func daprsOutbox(b *testing.B, k broker.Kind) {
+	b.Helper()
 	addr := os.Getenv(k.Variable())
 	if k == broker.Redis {
 		addr = os.Getenv("MALL_TEST_REDIS_ADDR")
@@ -73,8 +74,13 @@ func daprsOutbox(b *testing.B, k broker.Kind) {
 		if err != nil {
 			return err
 		}
-		resp, err := http.Post("http://"+sidecar.address+"/v1.0/state/store/transaction", "application/json",
-			bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost,
+			"http://"+sidecar.address+"/v1.0/state/store/transaction", bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			return err
 		}
@@ -128,6 +134,7 @@ func warmUp(b *testing.B, commit func(n int) error, received <-chan time.Duratio
 }
 
 func outboxResources(b *testing.B, dir string, k broker.Kind, addr, topic string) {
+	b.Helper()
 	settings := map[broker.Kind]map[string]string{
 		broker.Redis: {"redisHost": addr, "concurrency": "64", "queueDepth": "256"},
 		broker.Kafka: {"brokers": addr, "authType": "none", "version": "4.1.0", "consumerGroup": "outbox",

@@ -149,6 +149,12 @@ func (o imaging) archive(ctx context.Context, at layout.Layout, about image.Abou
 		return err
 	}
 	made := map[image.Platform]v1.Image{}
+	var programs []string
+	defer func() { // the layers read them until the archive is written
+		for _, program := range programs {
+			_ = os.Remove(program)
+		}
+	}()
 	for _, text := range o.platforms {
 		p, err := image.ParsePlatform(text)
 		if err != nil {
@@ -157,6 +163,7 @@ func (o imaging) archive(ctx context.Context, at layout.Layout, about image.Abou
 		s.Note("compiling for %s", p)
 		file := filepath.Join(out, name+"-"+strings.ReplaceAll(text, "/", "-"))
 		program := file + ".bin"
+		programs = append(programs, program)
 		if err := image.Build(ctx, at.Root, "./"+dir, program, p); err != nil {
 			return err
 		}
@@ -167,7 +174,6 @@ func (o imaging) archive(ctx context.Context, at layout.Layout, about image.Abou
 		if err != nil {
 			return err
 		}
-		defer os.Remove(program) //nolint:errcheck // the layer reads it once more
 	}
 	file := filepath.Join(out, name+".tar")
 	if err := image.WriteArchive(file, imagePrefix+name+":"+o.tag, image.Index(made)); err != nil {

@@ -24,6 +24,7 @@ func TestABrokerInAContainerLivesAndEndsWithItsClient(t *testing.T) {
 }
 
 func livesInAContainer(t *testing.T, k Kind) {
+	t.Helper()
 	t.Setenv("MALL_"+strings.ToUpper(string(k)), source.Container)
 	runtime, err := Bring(t.Context(), source.Machine{Report: silent{}}, k)
 	if err != nil {

@@ -115,7 +115,7 @@ func layerOf(program string) (v1.Layer, error) {
 
 // Index joins the images of a program, one per platform.
 func Index(images map[Platform]v1.Image) v1.ImageIndex {
-	var index v1.ImageIndex = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, p := range sorted(images) {
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: images[p],
 			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: p.OS, Architecture: p.Arch}}})
