@@ -59,7 +59,8 @@ func TestTheArchiveOfAServiceIsReproducible(t *testing.T) {
 	var made [][]byte
 	for range 2 {
 		out := t.TempDir()
-		o := imaging{only: []string{"cart"}, platforms: []string{image.Here().String()}, tag: "1.0.0", archives: true, out: out}
+		o := imaging{only: []string{"cart"}, platforms: []string{image.Here().String()}, tag: "1.0.0", archives: true,
+			out: out}
 		if err := images(t.Context(), layout.Layout{Root: root, Home: out}, o); err != nil {
 			t.Fatal(err)
 		}
