@@ -37,11 +37,14 @@ func imagesCommand() *cobra.Command {
 			"  images --only order,cart"}
 	f := c.Flags()
 	f.StringSliceVar(&o.only, "only", nil, "only these programs")
-	f.StringSliceVar(&o.platforms, "platforms", []string{image.Here().String()}, "for archives: what they are for")
+	f.StringSliceVar(&o.platforms, "platforms", []string{image.Here().String()}, "what archives are for")
 	f.StringVar(&o.tag, "tag", "dev", "the images' tag")
 	f.BoolVar(&o.archives, "archives", false, "make OCI archives although Docker's engine runs")
 	f.StringVar(&o.out, "out", "", "the archives' directory (default: images, in MALL_HOME)")
-	c.RunE = here(func(ctx context.Context, at layout.Layout, _ []string) error { return images(ctx, at, o) })
+	c.RunE = here(func(ctx context.Context, at layout.Layout, _ []string) error {
+		o.archives = o.archives || f.Changed("platforms") || f.Changed("out") // Docker makes them for itself
+		return images(ctx, at, o)
+	})
 	return c
 }
 
@@ -72,13 +75,13 @@ func images(ctx context.Context, at layout.Layout, o imaging) error {
 	if len(o.only) > 0 {
 		names = o.only
 	}
-	revision, at0, err := commit(ctx, at.Root)
+	revision, committed, err := commit(ctx, at.Root)
 	if err != nil {
 		return err
 	}
 	describe := func(name string) image.About {
 		return image.About{Title: imagePrefix + name, Description: "A part of a shopping mall on Dapr: " + name,
-			Version: o.tag, Revision: revision, Created: at0}
+			Version: o.tag, Revision: revision, Created: committed}
 	}
 	board := steps.New(ctx, os.Stdout)
 	engine, noEngine := source.Engine(ctx)
