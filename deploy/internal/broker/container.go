@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/supervise"
@@ -55,15 +56,29 @@ func (p Place) contain(s supervise.Spec) supervise.Spec {
 	docker := s.Path
 	s.Args, s.Env, s.User = append(args, s.Args...), dockerEnv(), nil
 	s.HoldInput = true
-	s.Before = func(ctx context.Context) error { // the engine may not have removed the last one yet
+	s.Before = func(ctx context.Context) error { return removed(ctx, docker, name) }
+	return s
+}
+
+// removed returns when a container is gone. The engine may be removing it already: then that ends soon.
+func removed(ctx context.Context, docker, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
 		cmd := exec.CommandContext(ctx, docker, "rm", "--force", "--volumes", name)
-		cmd.Env = s.Env
-		if out, err := cmd.CombinedOutput(); err != nil && !strings.Contains(string(out), "No such container") {
+		cmd.Env = dockerEnv()
+		out, err := cmd.CombinedOutput()
+		switch {
+		case err == nil, strings.Contains(string(out), "No such container"):
+			return nil
+		case ctx.Err() != nil || !strings.Contains(string(out), "already in progress"):
 			return fmt.Errorf("remove the container %s: %w: %s", name, err, strings.TrimSpace(string(out)))
 		}
-		return nil
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	return s
 }
 
 func containerName(dir, process string) string { return "mall-" + layout.Hash(dir) + "-" + process }
