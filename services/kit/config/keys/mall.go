@@ -18,7 +18,7 @@ var (
 		"how old finished orders, bills, reservations and ledger entries are when they are archived")
 	CatchUpEvery = Duration("mall.catch_up_every", "30s", time.Second, 5*time.Minute,
 		"how often a service compares the feeds of others with the events it has")
-	MaxConnections = Int("database.max_connections", "6", 2, 500,
+	MaxConnections = Int("database.max_connections", "10", 2, 500,
 		"connections of each replica of each service; PostgreSQL's own default is 100 in all")
 	ConnectionLifetime = Duration("database.connection_lifetime", "1h", time.Minute, day,
 		"after which a connection is closed")
