@@ -19,7 +19,7 @@ import (
 )
 
 // memoryLimit is far above what the service needs without hashes, in bytes.
-const memoryLimit = 32 << 20
+const memoryLimit = 16 << 20
 
 func main() { app.Main(run) }
 
