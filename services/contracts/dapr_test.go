@@ -25,7 +25,8 @@ func daprFiles(t *testing.T) map[string][]byte {
 		"../../dapr.yaml":                              runFile(t),
 	}
 	for _, s := range contracts.Services {
-		files["../../dapr-config/"+s.Name+".yaml"] = fill(t, configuration, s)
+		files["../../dapr-config/"+s.Name+".yaml"] = sidecarConfiguration(t, s, onOneMachine)
+		files["../../dapr-config/mtls/"+s.Name+".yaml"] = sidecarConfiguration(t, s, withMTLS)
 		files["../../components/local/config-"+s.Name+".yaml"] = fill(t, settingsStore, s)
 	}
 	for name, text := range components(t) {
@@ -37,7 +38,8 @@ func daprFiles(t *testing.T) map[string][]byte {
 // When a service is removed, its sidecar's files must be removed, too.
 func TestEverySidecarFileHasAService(t *testing.T) {
 	files := daprFiles(t)
-	for _, pattern := range []string{"../../dapr-config/*.yaml", "../../components/*/*.yaml"} {
+	for _, pattern := range []string{"../../dapr-config/*.yaml", "../../dapr-config/*/*.yaml",
+		"../../components/*/*.yaml"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %v", pattern, err)
@@ -49,50 +51,6 @@ func TestEverySidecarFileHasAService(t *testing.T) {
 		}
 	}
 }
-
-const configuration = `# Configuration of the sidecar of {{.Name}}. Tracing is off; metrics are limited to those in use.
-# Generated from the template in services/contracts: go test ./services/contracts -update
-apiVersion: dapr.io/v1alpha1
-kind: Configuration
-metadata:
-  name: {{.Name}}
-spec:
-  tracing:
-    samplingRate: "0"
-  metrics:
-    enabled: true
-    http:
-      # By default every path makes its own series, and our paths contain ids.
-      increasedCardinality: false
-  logging:
-    apiLogging:
-      enabled: false
-  features:
-    # A sidecar must not restart because a file was changed.
-    - name: HotReload
-      enabled: false
-  nameResolution:
-    component: sqlite
-    version: v1
-    configuration:
-      connectionString: .mall/names.db
-      # The default clean-up deletes valid rows, and ends the sidecar after an hour.
-      cleanupInterval: "0s"
-      # A row is valid for 30 s and renewed every updateInterval − timeout. With the default
-      # timeout of 1 s a row expires if a busy machine renews it a second late.
-      updateInterval: "30s"
-      timeout: "10s"
-      # All sidecars start at once and write to one database, which only one can lock at a time.
-      busyTimeout: "15s"
-  secrets:
-    scopes:
-      - storeName: secrets
-        defaultAccess: deny
-        allowedSecrets:
-{{- range .AllowedSecrets}}
-          - {{.}}
-{{- end}}
-`
 
 const settingsStore = `# The configuration store of {{.Name}}: plain Redis strings, changed with ` +
 	"`mall config set`" + `. The sidecar signs in as a

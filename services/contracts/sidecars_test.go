@@ -1,0 +1,148 @@
+package contracts_test
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"testing"
+
+	"daprmall.dev/services/contracts"
+	"daprmall.dev/services/contracts/contractstest"
+	"daprmall.dev/services/kit/bulk"
+)
+
+// Where a sidecar runs.
+const (
+	onOneMachine = "one machine"
+	withMTLS     = "one machine, mtls"
+	onKubernetes = "kubernetes"
+)
+
+const configuration = `# Configuration of the sidecar of {{.Name}}. Tracing is off; metrics are limited to those in use.
+# Generated from the template in services/contracts: go test ./services/contracts -update
+apiVersion: dapr.io/v1alpha1
+kind: Configuration
+metadata:
+  name: {{.Name}}
+spec:
+  tracing:
+    samplingRate: "0"
+  metrics:
+    enabled: true
+    http:
+      # By default every path makes its own series, and our paths contain ids.
+      increasedCardinality: false
+  logging:
+    apiLogging:
+      enabled: false
+  features:
+    # A sidecar must not restart because a file was changed.
+    - name: HotReload
+      enabled: false
+{{- if ne .Where "kubernetes"}}
+  nameResolution:
+    component: sqlite
+    version: v1
+    configuration:
+      connectionString: .mall/names.db
+      # The default clean-up deletes valid rows, and ends the sidecar after an hour.
+      cleanupInterval: "0s"
+      # A row is valid for 30 s and renewed every updateInterval − timeout. With the default
+      # timeout of 1 s a row expires if a busy machine renews it a second late.
+      updateInterval: "30s"
+      timeout: "10s"
+      # All sidecars start at once and write to one database, which only one can lock at a time.
+      busyTimeout: "15s"
+{{- end}}
+  secrets:
+    scopes:
+      - storeName: secrets
+        defaultAccess: deny
+        allowedSecrets:
+{{- range .AllowedSecrets}}
+          - {{.}}
+{{- end}}
+{{- if eq .Where "kubernetes"}}
+      # The store that every sidecar has there would give what its component needs, too.
+      - storeName: kubernetes
+        defaultAccess: deny
+{{- end}}
+{{- if ne .Where "one machine"}}
+  # Which calls of other apps this sidecar lets in, by the identity of mTLS. The routes come from
+  # services/contracts/contractstest, as server.Callers is tested to. Dapr compares beginnings: /internal/orders admits
+  # also what is below it, and the service's own check refuses that.
+  accessControl:
+    defaultAction: deny
+    trustDomain: public
+{{- if .Policies}}
+    policies:
+{{- range .Policies}}
+      - appId: {{.Caller}}
+        defaultAction: deny
+        trustDomain: public
+        namespace: {{$.Namespace}}
+        operations:
+{{- range .Operations}}
+          - name: {{.Path}}
+            httpVerb: [{{.Verbs}}]
+            action: allow
+{{- end}}
+{{- end}}
+{{- end}}
+{{- end}}
+`
+
+// sidecarConfiguration returns the configuration of a service's sidecar.
+func sidecarConfiguration(t *testing.T, s contracts.Service, where string) []byte {
+	t.Helper()
+	namespace := "default"
+	if where == onKubernetes {
+		namespace = "{{ .Release.Namespace }}"
+	}
+	return fill(t, configuration, struct {
+		contracts.Service
+		Where, Namespace string
+		Policies         []policy
+	}{s, where, namespace, policies(s)})
+}
+
+// policy is what one caller may call.
+type policy struct {
+	Caller     string
+	Operations []operation
+}
+
+type operation struct{ Path, Verbs string }
+
+// policies are the calls that a service's sidecar lets in: the public routes for the gateway, the routes between
+// services for their callers.
+func policies(s contracts.Service) (all []policy) {
+	if s.Edge {
+		return nil
+	}
+	for _, caller := range contracts.Services {
+		if caller.Name == s.Name {
+			continue
+		}
+		var allowed []operation
+		shared := false
+		if caller.Edge {
+			allowed = append(allowed, operation{"/v1/**", `"*"`})
+			shared = true
+		}
+		for _, r := range contractstest.RoutesOf(s.Name) {
+			if r.Callers == nil || slices.Contains(r.Callers, caller.Name) {
+				allowed = append(allowed, operation{r.Path, r.Method})
+				shared = shared || r.Shared
+			}
+		}
+		if shared {
+			allowed = append(allowed, operation{bulk.Path, http.MethodPost})
+		}
+		if len(allowed) > 0 {
+			slices.SortFunc(allowed, func(a, b operation) int { return cmp.Compare(a.Path, b.Path) })
+			all = append(all, policy{caller.Name, allowed})
+		}
+	}
+	return all
+}
