@@ -240,8 +240,8 @@ func (t *tests) tool(ctx context.Context, name string, args ...string) error {
 }
 
 // gotest runs packages and reads what they say. More than exit status 1 (a pattern
-// that matches nothing, say) is a failure of its own.
-func (t *tests) gotest(ctx context.Context, live bool, args, env []string) {
+// that matches nothing, say) is a failure of its own. Of tests of a mall that runs, with logs, each is shown.
+func (t *tests) gotest(ctx context.Context, logs string, args, env []string) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
 	cmd.Dir = t.at.Root
 	cmd.Env = env
@@ -256,7 +256,7 @@ func (t *tests) gotest(ctx context.Context, live bool, args, env []string) {
 		t.fail("go test", err)
 		return
 	}
-	r := gotest.Reader{Out: os.Stdout, Live: live, Quiet: 10 * time.Second,
+	r := gotest.Reader{Out: os.Stdout, Live: logs != "", Logs: logs, Quiet: 10 * time.Second,
 		Compiling: func() []string { return compiling(proc.Commands(cmd.Process.Pid)) },
 		Short:     func(s string) string { return strings.TrimPrefix(s, "daprmall.dev/") }}
 	count, failed, err := r.Read(out)

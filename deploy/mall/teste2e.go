@@ -79,7 +79,7 @@ func (t *tests) endToEnd(ctx context.Context, kind broker.Kind, flags []string) 
 	takeDown("--purge")
 	before := t.count.Failed
 	fmt.Printf("  end-to-end tests on %s, on their own mall (MALL_HOME=%s MALL_PORT_BASE=%d)\n", kind, home, base)
-	t.gotest(ctx, true, endToEndArgs(flags), env)
+	t.gotest(ctx, filepath.Join(home, "log"), endToEndArgs(flags), env)
 	if t.count.Failed > before {
 		takeDown()
 		t.board.Say("  logs of the tests' mall: %s", filepath.Join(home, "log"))

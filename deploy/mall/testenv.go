@@ -101,7 +101,7 @@ func (t *tests) packages(ctx context.Context, s testServices, packages, flags []
 		t.board.Say("  ! without the race detector: it needs a C compiler")
 	}
 	if !t.pooled {
-		t.gotest(ctx, false, append(append(args, flags...), packages...), s.env)
+		t.gotest(ctx, "", append(append(args, flags...), packages...), s.env)
 	}
 	if whole := len(flags) == 0 && len(packages) == len(t.patterns()); whole && !t.short && !t.pooled {
 		packages = pooledPackages
@@ -125,7 +125,7 @@ func (t *tests) packages(ctx context.Context, s testServices, packages, flags []
 		return
 	}
 	fmt.Println("  through PgBouncer, in transaction mode")
-	t.gotest(ctx, false, append(append(args, flags...), packages...), append(s.env, "MALL_TEST_PGBOUNCER_URL="+url))
+	t.gotest(ctx, "", append(append(args, flags...), packages...), append(s.env, "MALL_TEST_PGBOUNCER_URL="+url))
 }
 
 func (t *tests) machine(at layout.Layout, s *steps.Step) source.Machine {

@@ -54,6 +54,8 @@ type Reader struct {
 	Live bool
 	// Quiet is how long there may be no output before progress is shown. 0: no limit.
 	Quiet time.Duration
+	// Logs is the directory of the logs in which to look for the requests that a failing test names; "" for none.
+	Logs string
 	// Compiling names what is compiled now; may be nil.
 	Compiling func() []string
 
@@ -242,6 +244,7 @@ func (r *Reader) show(p *pkg, e event, failed []string) {
 	for _, test := range failed {
 		lines = append(lines, p.output[test]...)
 	}
+	lines = append(lines, traced(r.Logs, lines)...)
 	lines = append(lines, p.output[""]...)
 	for _, l := range lines {
 		_, _ = fmt.Fprint(r.Out, "      "+l)

@@ -2,6 +2,8 @@ package gotest
 
 import (
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +36,32 @@ not an event
 	}
 	if got, want := strings.Join(failed, ", "), "broken, a TestOne/sub2, died TestRunning"; got != want {
 		t.Errorf("failed: %s, want %s", got, want)
+	}
+}
+
+// What the logs say about the request that a failing test names is shown with it.
+func TestLogsOfAFailedRequestAreShown(t *testing.T) {
+	const id = "0123456789abcdef0123456789abcdef"
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"order.log": `{"trace":"` + id + `","msg":"here"}` + "\n" + `{"trace":"other"}` + "\n", "notes.txt": id} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := `{"Action":"output","Package":"a","Test":"TestOne","Output":"503 {\"trace_id\":\"` + id + `\"}\n"}
+{"Action":"fail","Package":"a","Test":"TestOne"}
+{"Action":"fail","Package":"a"}
+`
+	var out strings.Builder
+	r := Reader{Out: &out, Short: func(s string) string { return s }, Logs: dir}
+	if _, _, err := r.Read(strings.NewReader(run)); err != nil {
+		t.Fatal(err)
+	}
+	shown := strings.SplitN(out.String(), "\n", 2)[1]
+	want := `      503 {"trace_id":"` + id + `"}` + "\n" + `      order.log: {"trace":"` + id + `","msg":"here"}` + "\n"
+	if shown != want {
+		t.Errorf("shown:\n%s\nwant:\n%s", shown, want)
 	}
 }
 

@@ -49,7 +49,7 @@ type Inbox struct {
 	handlers    []handler // in the order in which they were added
 	lockFirst   func(ctx context.Context, events []outbox.CloudEvent) error
 	now         func() time.Time
-	started     time.Time
+	awake       awake
 	pushed      sync.Map             // producer → time.Time of the last delivery by the broker
 	missed      map[string]time.Time // producer → when the feed had events that the broker had not delivered, first
 	lastRestart time.Time            // of the sidecar, last
@@ -65,7 +65,7 @@ type Inbox struct {
 // New makes an inbox without handlers.
 func New(db *gorm.DB, dapr Sidecar, log *slog.Logger) *Inbox {
 	return &Inbox{CatchUpEvery: keys.CatchUpEvery.Standard, db: db, dapr: dapr, log: log, owner: uuid.NewString(),
-		now: time.Now, started: time.Now(), missed: map[string]time.Time{},
+		now: time.Now, awake: awake{last: time.Now(), since: time.Now()}, missed: map[string]time.Time{},
 		parkedOne: make(chan struct{}, 1)}
 }
 

@@ -84,6 +84,7 @@ func (in *Inbox) retryPause() time.Duration {
 // retryDue tries every parked event whose time has come. Usually there is none, and one query on a small index shows
 // it.
 func (in *Inbox) retryDue(ctx context.Context) error {
+	in.awake.note(in.now())
 	var parked struct{ All, Due int64 }
 	err := in.db.WithContext(ctx).Raw(`SELECT count(*) AS all, count(*) FILTER (WHERE next_try_at <= now()) AS due
 		FROM inbox WHERE status = 'parked'`).Scan(&parked).Error
@@ -146,9 +147,10 @@ func (in *Inbox) retryOne(ctx context.Context) (bool, error) {
 }
 
 // notePossibleStall restarts the sidecar if its subscription to a producer's events has stalled: in two rounds the feed
-// had events that should have come, none came in between, and none for stalledAfter. A single lost event is no stall.
+// had events that should have come, none came in between, and none for stalledAfter. A single lost event is no stall,
+// and neither is silence while this process stood still.
 func (in *Inbox) notePossibleStall(ctx context.Context, source string) {
-	now, quietSince := in.now(), in.started
+	now, quietSince := in.now(), in.awake.start()
 	if last, ok := in.pushed.Load(source); ok && last.(time.Time).After(quietSince) {
 		quietSince = last.(time.Time)
 	}

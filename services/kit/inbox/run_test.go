@@ -191,7 +191,7 @@ func TestAProducerThatIsDownIsAskedAgain(t *testing.T) {
 // minutes. Until that is clear, the rounds follow each other sooner.
 func TestAStalledSidecarIsRestarted(t *testing.T) {
 	in, order, p := openFollower(t)
-	now := in.started
+	now := in.awake.since
 	in.now = func() time.Time { return now }
 	added := 0
 	for _, step := range []struct {
@@ -232,6 +232,32 @@ func TestAStalledSidecarIsRestarted(t *testing.T) {
 			t.Errorf("%s: the next round comes sooner: %t, want %t", step.why, !step.soon, step.soon)
 		}
 	}
+}
+
+// A process that stood still heard nothing meanwhile: when it goes on, the events that the feed has by then do not say
+// that its sidecar has stalled.
+func TestNoSidecarIsRestartedBecauseItsAppStoodStill(t *testing.T) {
+	in, order, p := openFollower(t)
+	now := in.awake.since
+	in.now = func() time.Time { return now }
+	added := 0
+	lose := func(after time.Duration, restarts int) {
+		now = now.Add(after)
+		added++
+		order.add(added, added)
+		if err := in.retryDue(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := in.CatchUp(t.Context(), 0); n != 1 || p.shutdowns != restarts {
+			t.Errorf("after %s: the feed delivered %d, %d restarts, want %d", after, n, p.shutdowns, restarts)
+		}
+	}
+	lose(time.Second, 0) // the feed is read from its start
+	lose(time.Minute, 0) // it stood still
+	for range 7 {
+		lose(4*time.Second, 0)
+	}
+	lose(4*time.Second, 1) // it has run for more than half a minute now
 }
 
 // Run retries parked events, and ends with its context.
