@@ -14,8 +14,8 @@ const atMost = 8
 
 var traceID = regexp.MustCompile(`"trace_id":"([0-9a-f]{32})"`)
 
-// traced returns what the logs of a directory say about the requests whose trace ids the lines have: an answer tells the
-// caller little, and the logs are gone when a test machine is.
+// traced returns what the logs of a directory say about the requests whose trace ids the lines have: an answer tells
+// its caller little, and the logs go with a test machine.
 func traced(dir string, lines []string) (found []string) {
 	if dir == "" {
 		return nil
