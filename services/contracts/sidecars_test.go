@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"daprmall.dev/services/contracts"
@@ -69,8 +70,9 @@ spec:
 {{- end}}
 {{- if ne .Where "one machine"}}
   # Which calls of other apps this sidecar lets in, by the identity of mTLS. The routes come from
-  # services/contracts/contractstest, as server.Callers is tested to. Dapr compares beginnings: /internal/orders admits
-  # also what is below it, and the service's own check refuses that.
+  # services/contracts/contractstest, as server.Callers is tested to. Dapr takes the first operation that is the
+  # beginning of a path, with its methods only. /internal/orders therefore admits also what is below it, by the methods
+  # of both, and the service's own check refuses what it does not list.
   accessControl:
     defaultAction: deny
     trustDomain: public
@@ -140,9 +142,33 @@ func policies(s contracts.Service) (all []policy) {
 			allowed = append(allowed, operation{bulk.Path, http.MethodPost})
 		}
 		if len(allowed) > 0 {
-			slices.SortFunc(allowed, func(a, b operation) int { return cmp.Compare(a.Path, b.Path) })
-			all = append(all, policy{caller.Name, allowed})
+			all = append(all, policy{caller.Name, merged(allowed)})
 		}
 	}
 	return all
+}
+
+// merged gives each path once, with its methods and those of the paths below it, which Dapr does not look at.
+func merged(operations []operation) (all []operation) {
+	for _, o := range operations {
+		var verbs []string
+		for _, other := range operations {
+			if other.Path == o.Path || strings.HasPrefix(other.Path, o.Path+"/") {
+				verbs = append(verbs, other.Verbs)
+			}
+		}
+		slices.Sort(verbs)
+		all = append(all, operation{o.Path, strings.Join(slices.Compact(verbs), ", ")})
+	}
+	slices.SortFunc(all, func(a, b operation) int { return cmp.Compare(a.Path, b.Path) })
+	return slices.Compact(all)
+}
+
+// A method below another operation of the same caller is admitted by that one.
+func TestOperationsAdmitWhatIsBelowThem(t *testing.T) {
+	got := merged([]operation{{"/cart/take", "POST"}, {"/cart", "GET"}, {"/carts", "PUT"}, {"/cart", "HEAD"}})
+	want := []operation{{"/cart", "GET, HEAD, POST"}, {"/cart/take", "POST"}, {"/carts", "PUT"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("operations %v, want %v", got, want)
+	}
 }
