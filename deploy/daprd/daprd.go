@@ -10,7 +10,6 @@
 package daprd
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -26,7 +25,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // Version is the Dapr that is built. An installed one may be any of the same minor.
@@ -114,7 +112,17 @@ func version(ctx context.Context, path string) (string, error) {
 // Build builds the sidecar, once per machine and recipe. Progress is told as the number
 // of packages compiled so far.
 func Build(ctx context.Context, cache string, progress func(packages int)) (Binary, error) {
-	dir := filepath.Dir(binaryPath(cache))
+	return build(ctx, cache, program{"daprd", binaryPath(cache), [][]byte{writerPatch, tickerPatch}}, progress)
+}
+
+// program is one of those in Dapr's directory cmd.
+type program struct {
+	name, path string
+	patches    [][]byte
+}
+
+func build(ctx context.Context, cache string, p program, progress func(packages int)) (Binary, error) {
+	dir := filepath.Dir(p.path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Binary{}, err
 	}
@@ -123,12 +131,12 @@ func Build(ctx context.Context, cache string, progress func(packages int)) (Bina
 		return Binary{}, err
 	}
 	defer unlock()
-	built := Binary{binaryPath(cache), Version, FromSource}
+	built := Binary{p.path, Version, FromSource}
 	if isFile(built.Path) { // by another mall, while we waited
 		built.From = "built earlier"
 		return built, nil
 	}
-	work, err := os.MkdirTemp(cache, "daprd-build-")
+	work, err := os.MkdirTemp(cache, p.name+"-build-")
 	if err != nil {
 		return Binary{}, err
 	}
@@ -137,13 +145,13 @@ func Build(ctx context.Context, cache string, progress func(packages int)) (Bina
 	if err != nil {
 		return Binary{}, err
 	}
-	if err := prepare(ctx, source, work); err != nil {
+	if err := prepare(ctx, source, work, p.patches); err != nil {
 		return Binary{}, err
 	}
-	if err := compile(ctx, work, progress); err != nil {
+	if err := compile(ctx, work, p.name, progress); err != nil {
 		return Binary{}, err
 	}
-	return built, os.Rename(filepath.Join(work, "daprd"), built.Path)
+	return built, os.Rename(filepath.Join(work, p.name), built.Path)
 }
 
 // download brings Dapr's module into the module cache. It is named with its version on
@@ -167,9 +175,9 @@ const moduleSum = "h1:iVTqJHRfJlUfiSyhJH4c1mJZ+4PH3cf/QwJcAJL2ROo="
 
 // prepare copies what is compiled, and leaves out the components nobody named. The
 // module cache itself is read-only, and an overlay may not change files in it.
-func prepare(ctx context.Context, source, work string) error {
+func prepare(ctx context.Context, source, work string, patches [][]byte) error {
 	wanted := Components()
-	for _, part := range []string{"cmd/daprd", "charts", "pkg", "utils"} {
+	for _, part := range []string{"cmd/daprd", "cmd/sentry", "charts", "pkg", "utils"} {
 		err := filepath.WalkDir(filepath.Join(source, part), func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return err
@@ -212,7 +220,7 @@ func prepare(ctx context.Context, source, work string) error {
 			return err
 		}
 	}
-	for _, diff := range [][]byte{writerPatch, tickerPatch} {
+	for _, diff := range patches {
 		if err := patch(ctx, filepath.Join(work, "src"), diff); err != nil {
 			return err
 		}
@@ -235,44 +243,6 @@ func patch(ctx context.Context, dir string, diff []byte) error {
 	return nil
 }
 
-const ldflags = "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=" + Version
-
-func compile(ctx context.Context, work string, progress func(int)) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-modfile="+filepath.Join(work, "daprd.mod"),
-		"-tags", "allcomponents", "-ldflags", ldflags, "-o", filepath.Join(work, "daprd"), "./cmd/daprd")
-	cmd.Dir = filepath.Join(work, "src")
-	cmd.Env = environment()
-	out, err := cmd.StderrPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	packages := 0
-	var last []string
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		line := lines.Text()
-		if !strings.ContainsAny(line, " \t") { // -v names a package per line; the rest are words
-			packages++
-			progress(packages)
-			continue
-		}
-		last = append(last, line)
-		last = last[max(0, len(last)-20):]
-	}
-	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("build daprd: %w\n%s", err, strings.Join(last, "\n"))
-	}
-	return nil
-}
-
-// environment keeps the user's Go settings (proxy, cache, toolchain) but not what would
-// change the build: our workspace, and flags meant for other modules.
-func environment() []string {
-	return append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false", "CGO_ENABLED=0")
-}
-
 // Components are the registrations this project's sidecar is built with.
 func Components() []string {
 	var out []string
@@ -287,32 +257,15 @@ func Components() []string {
 
 // binaryPath depends on everything that goes into the build, so a changed recipe is a new file.
 func binaryPath(cache string) string {
+	return pathOf(cache, "daprd", []byte(Version), []byte(strings.Join(Components(), ",")), modFile, sumFile,
+		namesFile, resolverFile, writerPatch, tickerPatch, []byte(ldflags), []byte(runtime.GOOS+"/"+runtime.GOARCH))
+}
+
+func pathOf(cache, name string, inputs ...[]byte) string {
 	h := sha256.New()
-	for _, part := range [][]byte{[]byte(Version), []byte(strings.Join(Components(), ",")), modFile, sumFile,
-		namesFile, resolverFile, writerPatch, tickerPatch, []byte(ldflags), []byte(runtime.GOOS + "/" + runtime.GOARCH)} {
+	for _, part := range inputs {
 		h.Write(bytes.TrimSpace(part))
 		h.Write([]byte{0})
 	}
-	return filepath.Join(cache, "daprd-"+Version+"-"+hex.EncodeToString(h.Sum(nil)[:6]), "daprd")
-}
-
-// lock waits for other malls that build the same thing.
-func lock(ctx context.Context, path string) (func(), error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	locked := make(chan error, 1)
-	go func() { locked <- syscall.Flock(int(f.Fd()), syscall.LOCK_EX) }()
-	select {
-	case err := <-locked:
-		return func() { _ = f.Close() }, err
-	case <-ctx.Done():
-		return nil, ctx.Err() // the file stays open until we exit, which is soon
-	}
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
+	return filepath.Join(cache, name+"-"+Version+"-"+hex.EncodeToString(h.Sum(nil)[:6]), name)
 }

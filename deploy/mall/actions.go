@@ -105,7 +105,7 @@ func purgeHome(at layout.Layout) error {
 		}
 	}
 	for _, name := range []string{"bin", "log", "run", "resources", "config", "sock", "mail", "postgres", "redis", "kafka",
-		"rocketmq", "test",
+		"rocketmq", "sentry", "test",
 		"e2e", "e2e.lock",
 		"secrets.json", "settings.json", "runner.json", "names.db", "names.db-shm", "names.db-wal"} {
 		if err := os.RemoveAll(filepath.Join(at.Home, name)); err != nil {

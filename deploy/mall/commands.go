@@ -70,7 +70,7 @@ func upCommand(name string) *cobra.Command {
 	var o options
 	do := up
 	c := &cobra.Command{Use: name, Short: "Start all services (or some) and keep them running until Ctrl-C",
-		Args: cobra.NoArgs, Example: "  up --detach\n  up --broker kafka\n" +
+		Args: cobra.NoArgs, Example: "  up --detach\n  up --broker kafka\n  up --mtls\n" +
 			"  up --only order,product\n  up --replicas order=2,product=2"}
 	if name == "supervise" { // what a detached supervisor runs
 		do, c.Hidden = superviseDetached, true

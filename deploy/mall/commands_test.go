@@ -54,7 +54,7 @@ func TestCommandsHaveSingularAliases(t *testing.T) {
 func TestOptionsArePassedToTheSupervisor(t *testing.T) {
 	t.Setenv("MALL_ONLY", "")
 	asked := []string{"--only", "order,product", "--replicas", "order=2,product=3", "--no-build", "--install",
-		"--patience", "3m0s"}
+		"--mtls", "--patience", "3m0s"}
 	o, err := parseOptions(asked)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestOptionsArePassedToTheSupervisor(t *testing.T) {
 	}
 	if !slices.Equal(again.only, []string{"order", "product"}) || again.replicas["order"] != 2 ||
 		again.replicas["product"] != 3 ||
-		!again.noBuild || !again.install || again.patience != o.patience {
+		!again.noBuild || !again.install || !again.mtls || again.patience != o.patience {
 		t.Errorf("%v became %+v", asked, again)
 	}
 	t.Setenv("MALL_ONLY", "cart, user")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"daprmall.dev/deploy/internal/broker"
@@ -22,6 +20,7 @@ import (
 	"daprmall.dev/deploy/internal/render"
 	"daprmall.dev/deploy/internal/runfile"
 	"daprmall.dev/deploy/internal/secrets"
+	"daprmall.dev/deploy/internal/sentry"
 	"daprmall.dev/deploy/internal/source"
 	"daprmall.dev/deploy/internal/steps"
 	"daprmall.dev/deploy/internal/supervise"
@@ -47,6 +46,7 @@ type mall struct {
 	// kafka or rocketmq
 	broker     broker.Server // nil: not ours, or Redis Streams
 	brokerAddr string
+	sentry     *sentry.Instance // nil without mTLS
 }
 
 func newMall(ctx context.Context, at layout.Layout, o options, out io.Writer) (*mall, error) {
@@ -75,7 +75,7 @@ func (m *mall) start(ctx context.Context) error {
 	if err := m.portsFree(); err != nil {
 		return err
 	}
-	err := steps.Go(ctx, m.findSidecar, m.compile, m.startRedis, m.startPostgres, m.startBroker)
+	err := steps.Go(ctx, m.startDapr, m.compile, m.startRedis, m.startPostgres, m.startBroker)
 	if err != nil {
 		return err
 	}
@@ -101,16 +101,6 @@ func (m *mall) start(ctx context.Context) error {
 		return err
 	}
 	return m.seed(ctx)
-}
-
-func (m *mall) findSidecar(ctx context.Context) error {
-	if len(m.apps) == 0 {
-		return nil
-	}
-	return m.board.Do(ctx, "daprd", func(s *steps.Step) (err error) {
-		m.daprd, err = sidecar(ctx, m.at, s)
-		return err
-	})
 }
 
 func (m *mall) compile(ctx context.Context) error {
@@ -271,7 +261,11 @@ func (m *mall) render() error {
 	}
 	var configs []string
 	for _, a := range m.apps {
-		if dir := filepath.Dir(a.ConfigFile); !slices.Contains(configs, dir) {
+		dir := filepath.Dir(a.ConfigFile)
+		if m.sentry != nil {
+			dir = filepath.Join(dir, "mtls")
+		}
+		if !slices.Contains(configs, dir) {
 			configs = append(configs, dir)
 		}
 	}
@@ -284,7 +278,8 @@ func (m *mall) render() error {
 func (m *mall) startApps() error {
 	for _, a := range m.apps {
 		c := appProcesses{at: m.at, app: a, own: m.own, daprd: m.daprd, redis: m.redis, redisPW: m.store.RedisPassword(),
-			lua: slices.Contains(m.lua, a.ID), broker: m.o.broker, topics: m.topics}
+			lua: slices.Contains(m.lua, a.ID), broker: m.o.broker, topics: m.topics,
+			sentry: m.sentry}
 		// A private folder for each sidecar: it waits for every socket it finds.
 		if err := os.RemoveAll(c.sockets()); err != nil {
 			return err
@@ -295,59 +290,21 @@ func (m *mall) startApps() error {
 		if c.lua {
 			m.sup.Start(c.component())
 		}
+		sidecar, err := c.sidecar()
+		if err != nil {
+			return err
+		}
 		m.sup.Start(c.process())
-		m.sup.Start(c.sidecar())
+		m.sup.Start(sidecar)
 	}
 	return nil
 }
 
 // stop takes everything down: what serves people first, what keeps data last.
 func (m *mall) stop() {
-	m.sup.StopAll([]string{"component"}, []string{"broker"}, []string{"redis", "postgres"})
+	m.sup.StopAll([]string{"component"}, []string{"broker", sentry.Name}, []string{"redis", "postgres"})
 	for _, a := range m.apps {
 		_ = os.RemoveAll(filepath.Join(m.at.Sockets, a.Name()))
 	}
 	_ = os.Remove(m.at.StateFile())
-}
-
-const shownPorts = 4
-
-// portsFree returns an error that names all ports in use by others.
-func (m *mall) portsFree() error {
-	want := map[int]string{}
-	if m.needs("redis") && os.Getenv("MALL_REDIS_ADDR") == "" {
-		want[m.at.RedisPort()] = "redis"
-	}
-	if m.needs("postgres") && os.Getenv("MALL_POSTGRES_URL") == "" {
-		want[m.at.PostgresPort()] = "postgres"
-	}
-	if m.ownBroker() {
-		for what, port := range m.newBroker(broker.Runtime{}).Ports() {
-			want[port] = what
-		}
-	}
-	for _, a := range m.apps {
-		for what, port := range a.Ports() {
-			want[port] = a.Name() + " " + what
-		}
-	}
-	var taken []string
-	for port, who := range want {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			taken = append(taken, fmt.Sprintf("%d (%s)", port, who))
-			continue
-		}
-		_ = l.Close()
-	}
-	if len(taken) == 0 {
-		return nil
-	}
-	slices.Sort(taken)
-	if more := len(taken) - shownPorts; more > 0 {
-		taken = append(taken[:shownPorts], fmt.Sprintf("and %d more: by another mall, it seems", more))
-	}
-	return fmt.Errorf("these ports are in use: %s.\nStop the programs that use them, or choose other ports: "+
-		"MALL_PORT_BASE=%d",
-		strings.Join(taken, ", "), m.at.Base+1000)
 }

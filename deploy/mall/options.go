@@ -20,6 +20,7 @@ type options struct {
 	noBuild  bool
 	install  bool // apt-get may install what nothing else brings
 	broker   broker.Kind
+	mtls     bool // sidecars have certificates and access control lists
 	patience time.Duration
 }
 
@@ -29,6 +30,8 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.only, "only", fields(os.Getenv("MALL_ONLY")), "only these services, with the servers they need")
 	o.broker = broker.Chosen()
 	f.Var(&o.broker, "broker", "what carries the events: redis, kafka or rocketmq (MALL_BROKER)")
+	f.BoolVar(&o.mtls, "mtls", mtlsChosen(),
+		"mutual TLS and access control lists between the sidecars, with Dapr's sentry (MALL_MTLS=1)")
 	f.StringToIntVar(&o.replicas, "replicas", nil, "number of processes per service, such as order=2,product=2")
 	f.BoolVar(&o.noBuild, "no-build", false, "do not build, start the programs built before")
 	f.DurationVar(&o.patience, "patience", 2*time.Minute, "how long to wait until the mall is ready")
@@ -62,7 +65,7 @@ func (o options) args() []string {
 	if o.install {
 		out = append(out, "--install")
 	}
-	return append(out, "--broker", string(o.broker), "--patience", o.patience.String())
+	return append(out, fmt.Sprintf("--mtls=%t", o.mtls), "--broker", string(o.broker), "--patience", o.patience.String())
 }
 
 // wants reports whether a process was asked for: everything was, if nothing was named.

@@ -17,6 +17,7 @@ import (
 	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/runfile"
 	"daprmall.dev/deploy/internal/secrets"
+	"daprmall.dev/deploy/internal/sentry"
 	"daprmall.dev/deploy/internal/supervise"
 )
 
@@ -41,6 +42,9 @@ func plan(at layout.Layout, o options) ([]runfile.App, error) {
 	}
 	o.broker = cmp.Or(o.broker, broker.Redis)
 	if err := o.broker.Set(string(o.broker)); err != nil { // the environment is not checked as a flag is
+		return nil, err
+	}
+	if _, err := mtlsByEnvironment(); err != nil {
 		return nil, err
 	}
 	known := []string{"postgres", "redis"}
@@ -77,6 +81,7 @@ type appProcesses struct {
 	lua     bool
 	broker  broker.Kind
 	topics  func(ctx context.Context) error // waits until the broker has them
+	sentry  *sentry.Instance                // nil without mTLS
 }
 
 func (c appProcesses) sockets() string { return filepath.Join(c.at.Sockets, c.app.Name()) }
@@ -101,7 +106,7 @@ func (c appProcesses) component() supervise.Spec {
 		}}
 }
 
-func (c appProcesses) sidecar() supervise.Spec {
+func (c appProcesses) sidecar() (supervise.Spec, error) {
 	a := c.app
 	name := a.Name() + "-daprd"
 	args := []string{
@@ -127,6 +132,13 @@ func (c appProcesses) sidecar() supervise.Spec {
 	env := []string{"PATH=/usr/bin:/bin", "DAPR_API_TOKEN=" + c.own.DaprTokens[a.ID],
 		"APP_API_TOKEN=" + c.own.AppTokens[a.ID],
 		"DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), "DAPR_HOST_IP=127.0.0.1", threads(), "GOMEMLIMIT=150MiB", "GOGC=200"}
+	if c.sentry != nil {
+		flags, variables, err := c.sentry.Sidecar(a.ID)
+		if err != nil {
+			return supervise.Spec{}, err
+		}
+		args, env = append(args, flags...), append(env, variables...)
+	}
 	ports := a.Ports()
 	delete(ports, "app")
 	delete(ports, "operator")
@@ -134,11 +146,14 @@ func (c appProcesses) sidecar() supervise.Spec {
 		Log:  c.at.Log(name),
 		Port: a.DaprHTTP, Ports: ports, Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 15 * time.Second,
 		Before: func(ctx context.Context) error {
+			if err := waitSentry(ctx, c.sentry); err != nil {
+				return err
+			}
 			if err := c.topics(ctx); err != nil || !c.lua {
 				return err
 			}
 			return waitSocket(ctx, filepath.Join(c.sockets(), luaSocket), 20*time.Second)
-		}}
+		}}, nil
 }
 
 // process is the app itself: it gets its ports and tokens, and nothing else of ours.

@@ -76,7 +76,8 @@ func (m *mall) notReady(ctx context.Context, client *http.Client, a runfile.App)
 	// A sidecar that could not register its name works, but no other finds it.
 	peer := m.peerOf(a)
 	url = fmt.Sprintf("http://127.0.0.1:%d/v1.0/invoke/%s/method%s", peer.DaprHTTP, a.ID, a.HealthPath)
-	if reason := m.probe(ctx, client, url, m.own.DaprTokens[peer.ID]); reason != "" {
+	reason := m.probe(ctx, client, url, m.own.DaprTokens[peer.ID])
+	if reason != "" && !(m.sentry != nil && strings.Contains(reason, refusedByList)) {
 		return "not reachable from " + peer.Name() + ": " + reason
 	}
 	return ""
@@ -105,7 +106,7 @@ func (m *mall) probe(ctx context.Context, client *http.Client, url, token string
 		return "not listening"
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 400))
 	if resp.StatusCode/100 == 2 {
 		return ""
 	}

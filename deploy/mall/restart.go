@@ -12,6 +12,7 @@ import (
 	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/runfile"
+	"daprmall.dev/deploy/internal/sentry"
 )
 
 // restart restarts a service, built anew, or another process, or the whole mall, and returns when it is ready again.
@@ -84,6 +85,11 @@ func (m *mall) restart(ctx context.Context, name string) error {
 		}
 		if name == "redis" { // whose absence no app's probe sees
 			if err := redis.Wait(ctx, m.redis, m.store.RedisPassword()); err != nil {
+				return err
+			}
+		}
+		if name == sentry.Name { // without which running sidecars do well
+			if err := waitSentry(ctx, m.sentry); err != nil {
 				return err
 			}
 		}

@@ -78,7 +78,11 @@ func (t *tests) endToEnd(ctx context.Context, kind broker.Kind, flags []string) 
 	}
 	takeDown("--purge")
 	before := t.count.Failed
-	fmt.Printf("  end-to-end tests on %s, on their own mall (MALL_HOME=%s MALL_PORT_BASE=%d)\n", kind, home, base)
+	on := string(kind)
+	if mtlsChosen() {
+		on += " with mTLS"
+	}
+	fmt.Printf("  end-to-end tests on %s, on their own mall (MALL_HOME=%s MALL_PORT_BASE=%d)\n", on, home, base)
 	t.gotest(ctx, filepath.Join(home, "log"), endToEndArgs(flags), env)
 	if t.count.Failed > before {
 		takeDown()

@@ -58,6 +58,12 @@ func Find() (Layout, error) {
 // Shift moves a port of dapr.yaml to this mall's range.
 func (p Layout) Shift(port int) int { return port + p.Base - DefaultBase }
 
+// SentryPort and SentryHealthPort are those of the certificate authority, below PostgreSQL's.
+func (p Layout) SentryPort() int { return p.Base + 498 }
+
+// SentryHealthPort is where it reports that it is ready.
+func (p Layout) SentryHealthPort() int { return p.Base + 499 }
+
 // PostgresPort and RedisPort follow the base like every other port.
 func (p Layout) PostgresPort() int { return p.Base + 500 }
 
