@@ -132,7 +132,10 @@ func policies(s contracts.Service) (all []policy) {
 			allowed = append(allowed, operation{"/v1/**", `"*"`})
 			shared = true
 		}
-		for _, r := range contractstest.RoutesOf(s.Name) {
+		for _, r := range slices.Concat(contractstest.RoutesOf(s.Name), contractstest.PublicCalls()) {
+			if r.Service != s.Name {
+				continue
+			}
 			if r.Callers == nil || slices.Contains(r.Callers, caller.Name) {
 				allowed = append(allowed, operation{r.Path, r.Method})
 				shared = shared || r.Shared
