@@ -29,6 +29,9 @@ func victims() (all []string) {
 	if carrier != broker.Redis {
 		all = append(all, string(carrier))
 	}
+	if mtls {
+		all = append(all, "sentry")
+	}
 	return all
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dapr/dapr/pkg/proto/common/v1"
 	dapr "github.com/dapr/dapr/pkg/proto/internals/v1"
+	sentry "github.com/dapr/dapr/pkg/proto/sentry/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -23,11 +24,10 @@ import (
 type sidecarCall func(method, path string, body any, headers map[string]string) (apiclient.Answer, error)
 
 // internalPort returns both ways to call an app through its sidecar's internal port, as any program on the machine can:
-// the port needs no token and accepts any header.
-func internalPort(t *testing.T, a appAccess) map[string]sidecarCall {
+// the port needs no token and accepts any header. With mTLS it needs a certificate.
+func internalPort(t *testing.T, a appAccess, how grpc.DialOption) map[string]sidecarCall {
 	t.Helper()
-	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", a.Ports["dapr_internal"]),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", a.Ports["dapr_internal"]), how)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,12 +101,27 @@ func callInPieces(ctx context.Context, side dapr.ServiceInvocationClient, req *d
 
 // Without mutual TLS a sidecar's internal port serves every local program, whatever caller it claims to be. No route of
 // any service accepts such a call, in either of the two ways. With the caller's key the same call is accepted, so it
-// was refused only because of the missing key.
+// was refused only because of the missing key. With mutual TLS the port serves only who has a certificate, and that of a
+// caller does not replace its key.
 func TestCallsThroughASidecarsInternalPortNeedTheCallersKey(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	keys := secretStore(t)
+	plain := grpc.WithTransportCredentials(insecure.NewCredentials())
 	for _, p := range internalRoutes(t) {
-		for way, call := range internalPort(t, apps[p.app]) {
+		how := plain
+		if mtls {
+			for way, call := range internalPort(t, apps[p.app], plain) {
+				if a, err := call(p.method, p.path, map[string]any{}, nil); err == nil {
+					t.Errorf("%s %s %s of %s without a certificate: %s, want no connection", way, p.method, p.path, p.app, a)
+				}
+			}
+			own, err := certificate(t, p.callers[0], sentryToken(t, p.callers[0]), sentry.SignCertificateRequest_JWKS)
+			if err != nil {
+				t.Fatal(err)
+			}
+			how = tlsOption(t, own)
+		}
+		for way, call := range internalPort(t, apps[p.app], how) {
 			ask := func(caller, key string) apiclient.Answer {
 				t.Helper()
 				headers := map[string]string{"Authorization": "Bearer " + bearer(t, admin)}
