@@ -2,7 +2,8 @@
 // with only the components that components.txt names. With all of them a sidecar is three
 // times as large, in memory and on disk. Three things are changed: the SQLite name resolver
 // remembers its answers (names, ADR 9), an answer that is cut off does not end the process
-// (_dapr/writer.patch, ADR 25), and no timer wakes a sidecar that waits for events (ticker.patch).
+// (_dapr/writer.patch, ADR 25), and no timer wakes a sidecar that waits for events (ticker.patch). Dapr's certificate
+// authority is built in the same way (Sentry).
 //
 // daprd.mod and daprd.sum are Dapr's go.mod and go.sum of that version, with one
 // replacement, so that the build is checked against known sums. They have names of

@@ -101,8 +101,8 @@ func callInPieces(ctx context.Context, side dapr.ServiceInvocationClient, req *d
 
 // Without mutual TLS a sidecar's internal port serves every local program, whatever caller it claims to be. No route of
 // any service accepts such a call, in either of the two ways. With the caller's key the same call is accepted, so it
-// was refused only because of the missing key. With mutual TLS the port serves only who has a certificate, and that of a
-// caller does not replace its key.
+// was refused only because of the missing key. With mutual TLS the port serves only who has a certificate, and that of
+// a caller does not replace its key.
 func TestCallsThroughASidecarsInternalPortNeedTheCallersKey(t *testing.T) {
 	apps := mallUnderTest(t).first()
 	keys := secretStore(t)

@@ -75,8 +75,8 @@ func tlsOption(t *testing.T, own ...tls.Certificate) grpc.DialOption {
 }
 
 // certificate asks sentry for the certificate of an app.
-func certificate(t *testing.T, id, token string, validator sentry.SignCertificateRequest_TokenValidator) (tls.Certificate,
-	error) {
+func certificate(t *testing.T, id, token string,
+	validator sentry.SignCertificateRequest_TokenValidator) (tls.Certificate, error) {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

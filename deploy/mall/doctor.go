@@ -204,6 +204,9 @@ func checkPorts(at layout.Layout) finding {
 		return finding{what: "dapr.yaml", got: err.Error(), cure: "mend dapr.yaml"}
 	}
 	ports := []int{at.PostgresPort(), at.RedisPort()}
+	if mtlsChosen() {
+		ports = append(ports, at.SentryPort(), at.SentryHealthPort())
+	}
 	for _, a := range apps {
 		for _, p := range a.Ports() {
 			ports = append(ports, p)

@@ -32,8 +32,8 @@ func mtlsByEnvironment() (bool, error) {
 	return chosen, nil
 }
 
-// startDapr finds or builds the sidecar and, with mTLS, starts sentry. One after the other, because both are made of the
-// same packages.
+// startDapr finds or builds the sidecar and, with mTLS, starts sentry. One after the other, because both are made of
+// the same packages.
 func (m *mall) startDapr(ctx context.Context) error {
 	if len(m.apps) == 0 {
 		return nil

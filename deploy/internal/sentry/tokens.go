@@ -10,8 +10,8 @@ import (
 )
 
 // writeTokens writes the token by which the sidecar of each app proves its id to sentry, and returns the key set that
-// verifies them. The key that signs them is forgotten: nobody can make one more. Tokens do not expire, because a sidecar
-// renews its certificate every twelve hours by the same one; those of an earlier start are refused.
+// verifies them. The key that signs them is forgotten: nobody can make one more. Tokens do not expire, because a
+// sidecar renews its certificate every twelve hours by the same one; those of an earlier start are refused.
 func writeTokens(dir string, apps []string) (keySet []byte, err error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
