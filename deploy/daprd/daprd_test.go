@@ -19,9 +19,12 @@ func TestComponentsAreNames(t *testing.T) {
 }
 
 func TestAChangedBuildInputGivesAnotherBinary(t *testing.T) {
-	before := binaryPath("/cache")
-	modFile = append(modFile, "\n// changed"...)
-	if after := binaryPath("/cache"); after == before {
-		t.Errorf("path %s stays the same after a change of daprd.mod", after)
+	for name, path := range map[string]func(string) string{"daprd": binaryPath, "sentry": sentryPath} {
+		before, unchanged := path("/cache"), modFile
+		modFile = append(slices.Clone(modFile), "\n// changed"...)
+		if after := path("/cache"); after == before || !strings.HasSuffix(after, "/"+name) {
+			t.Errorf("path %s becomes %s after a change of daprd.mod", before, after)
+		}
+		modFile = unchanged
 	}
 }
