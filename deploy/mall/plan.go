@@ -15,6 +15,7 @@ import (
 
 	"daprmall.dev/deploy/internal/broker"
 	"daprmall.dev/deploy/internal/layout"
+	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/runfile"
 	"daprmall.dev/deploy/internal/secrets"
 	"daprmall.dev/deploy/internal/sentry"
@@ -28,10 +29,6 @@ const (
 	luaComponent = "redis-lua"
 	luaSocket    = "redislua.sock"
 )
-
-// luaOperations bounds what the component does for an app: the gateway limits sign-ins and must not reach the stock
-// gate. What is not named here may use everything.
-var luaOperations = map[string]string{"api-gateway": "limit,attempt,settle"}
 
 // plan says which apps to start: those of dapr.yaml that were asked for, moved to this
 // mall's ports, in as many copies as asked for.
@@ -93,7 +90,7 @@ func (c appProcesses) component() supervise.Spec {
 	return supervise.Spec{Name: name, Kind: "component", Path: c.at.Bin(luaProgram), Dir: c.at.Home, Log: c.at.Log(name),
 		Env: []string{"APP_INSTANCE=" + c.app.Name(), "REDISLUA_SOCKET=" + socket, "REDISLUA_REDIS_ADDR=" + c.redis,
 			"REDISLUA_REDIS_PASSWORD=" + c.redisPW,
-			"REDISLUA_OPERATIONS=" + luaOperations[c.app.ID],
+			"REDISLUA_OPERATIONS=" + redis.ScriptsOf(c.app.ID),
 			"DAPR_COMPONENT_SOCKETS_FOLDER=" + c.sockets(), "DAPR_COMPONENTS_SOCKETS_FOLDER=" + c.sockets(), threads(),
 			"GOMEMLIMIT=64MiB", "GOGC=300"},
 		Stop: syscall.SIGTERM, Orphan: syscall.SIGKILL, Patience: 5 * time.Second,

@@ -74,14 +74,29 @@ appender.stderr.layout.pattern=%d{ISO8601} %p %c: %m%n
 status=error
 `
 
-// properties keeps the node small, and quick to return: with a session of 3 s a node that was killed registers again
-// after 7 to 9 s, with the usual 9 s after 13.
 func (k kafka) properties() string {
-	return strings.NewReplacer("ADDR", k.Addr(), "CONTROLLER_AT", net.JoinHostPort("127.0.0.1", strconv.Itoa(k.Port+1)),
-		"DATA", filepath.Join(k.Dir, "data")).Replace(`process.roles=broker,controller
+	return kafkaProperties(k.Addr(), k.Addr(), net.JoinHostPort("127.0.0.1", strconv.Itoa(k.Port+1)),
+		filepath.Join(k.Dir, "data"))
+}
+
+// KafkaFiles are the configuration of a Kafka in a container of its own, by their names: server.properties and
+// log4j2.properties. It is one node, which clients find at addr.
+func KafkaFiles(addr, data string) (map[string]string, error) {
+	_, port, err := net.SplitHostPort(addr)
+	return map[string]string{
+		"server.properties": kafkaProperties(":"+port, addr, "127.0.0.1:9093", data),
+		"log4j2.properties": log4j,
+	}, err
+}
+
+// kafkaProperties keeps the node small, and quick to return: with a session of 3 s a node that was killed registers
+// again after 7 to 9 s, with the usual 9 s after 13.
+func kafkaProperties(listen, addr, controller, data string) string {
+	return strings.NewReplacer("LISTEN", listen, "ADDR", addr, "CONTROLLER_AT", controller,
+		"DATA", data).Replace(`process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@CONTROLLER_AT
-listeners=PLAINTEXT://ADDR,CONTROLLER://CONTROLLER_AT
+listeners=PLAINTEXT://LISTEN,CONTROLLER://CONTROLLER_AT
 advertised.listeners=PLAINTEXT://ADDR
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER

@@ -2,6 +2,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 type Instance struct {
 	Binary   string
 	Dir      string
+	Bind     string // where it listens; "" for this machine only
 	Port     int
 	Password string
 	Users    []SettingsReader
@@ -31,8 +33,13 @@ func (i Instance) Prepare() error {
 	if err := i.User.MakeDir(i.Dir); err != nil {
 		return err
 	}
+	return i.User.Write(filepath.Join(i.Dir, "redis.conf"), []byte(i.Config()))
+}
+
+// Config is its configuration file.
+func (i Instance) Config() string {
 	lines := []string{
-		"bind 127.0.0.1",
+		"bind " + cmp.Or(i.Bind, "127.0.0.1"),
 		"port " + strconv.Itoa(i.Port),
 		"dir " + strconv.Quote(i.Dir),
 		i.requirePass(),
@@ -47,7 +54,7 @@ func (i Instance) Prepare() error {
 	for _, u := range i.Users {
 		lines = append(lines, "user "+strings.Join(u.rules(), " "))
 	}
-	return i.User.Write(filepath.Join(i.Dir, "redis.conf"), []byte(strings.Join(lines, "\n")+"\n"))
+	return strings.Join(lines, "\n") + "\n"
 }
 
 // requirePass leaves a server for tests open: it lives for minutes and holds nothing.

@@ -30,6 +30,11 @@ type Values struct {
 	Home      string            // the mall's home directory
 	// Events are the tokens in the paths of events, by app; a subscription has one app.
 	Events map[string]string
+	// App limits the files to what the sidecar of one app loads; "" for those of all.
+	App string
+	// Names is the address of an app's sidecar with {appid} for the app, where a name server knows it, such as
+	// {appid}:50002. It takes the place of the database of addresses on one machine.
+	Names string
 }
 
 // Dirs renders every YAML file of the source directories into one directory, which is
@@ -86,6 +91,9 @@ func File(from, to string, v Values) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", from, err)
 	}
+	if len(out) == 0 { // all of it is for other apps
+		return nil
+	}
 	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -105,13 +113,22 @@ func render(raw []byte, v Values) ([]byte, error) {
 		var doc yaml.Node
 		err := dec.Decode(&doc)
 		if errors.Is(err, io.EOF) {
-			return out.Bytes(), enc.Close()
+			if out.Len() == 0 { // an encoder without documents cannot be closed
+				return nil, nil
+			}
+			err = enc.Close()
+			return out.Bytes(), err
 		}
 		if err != nil {
 			return nil, err
 		}
+		if loads, err := loadedBy(&doc, v.App); err != nil {
+			return nil, err
+		} else if !loads {
+			continue
+		}
 		replace(&doc, v)
-		if err := deliver(&doc, v.Events); err != nil {
+		if err := errors.Join(deliver(&doc, v.Events), resolve(&doc, v.Names)); err != nil {
 			return nil, err
 		}
 		if err := enc.Encode(&doc); err != nil {
@@ -133,6 +150,39 @@ func replace(n *yaml.Node, v Values) {
 	for _, child := range n.Content {
 		replace(child, v)
 	}
+}
+
+// loadedBy reports whether the sidecar of an app reads a document; without an app that is every document. A sidecar has
+// one Configuration, which has the name of its app.
+func loadedBy(doc *yaml.Node, app string) (bool, error) {
+	if app == "" {
+		return true, nil
+	}
+	var d struct {
+		Kind     string
+		Metadata struct{ Name string }
+		Scopes   []string
+	}
+	if err := doc.Decode(&d); err != nil {
+		return false, err
+	}
+	if d.Kind == "Configuration" {
+		return d.Metadata.Name == app, nil
+	}
+	return len(d.Scopes) == 0 || slices.Contains(d.Scopes, app), nil
+}
+
+// resolve has a Configuration find other sidecars by an address that is made of the app's name.
+func resolve(doc *yaml.Node, format string) error {
+	if kind := find(doc.Content[0], "kind"); kind == nil || kind.Value != "Configuration" || format == "" {
+		return nil
+	}
+	resolution := find(doc.Content[0], "spec", "nameResolution")
+	if resolution == nil {
+		return errors.New("the configuration has no nameResolution")
+	}
+	return resolution.Encode(map[string]any{"component": "nameformat", "version": "v1",
+		"configuration": map[string]string{"format": format}})
 }
 
 // deliver puts the token of a subscription's app into the path on which it delivers.
