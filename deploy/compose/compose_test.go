@@ -55,15 +55,16 @@ const apps = `{{range .}}
       APP_HOST: 0.0.0.0
       OPERATOR_PORT: "8099"
       PICTURES_DIR: /pictures
+      GOMEMLIMIT: 200MiB
     volumes:
       - mall:/mall:ro
       - ../seed/pictures:/pictures:ro # of the demo products
 {{- else}}
-    environment: {<<: *app-environment, APP_ID: {{.ID}}, APP_INSTANCE: {{.ID}}}
+    environment: {<<: *app-environment, APP_ID: {{.ID}}, APP_INSTANCE: {{.ID}}{{if .Large}}, GOMEMLIMIT: 200MiB{{end}}}
     volumes: ["mall:/mall:ro"]
 {{- end}}
 {{- if .Large}}
-    mem_limit: 256m # files of products
+    mem_limit: 256m # {{.Large}}
 {{- end}}
     depends_on: &{{.ID}}-needs
       {{.ID}}-pod: {condition: service_started, restart: true}
@@ -141,7 +142,8 @@ const apps = `{{range .}}
 // app is what the template is filled with.
 type app struct {
 	runfile.App
-	Edge, Lua, Mail, Outside, Large bool
+	Edge, Lua, Mail, Outside bool
+	Large                    string // why it needs more memory than others
 }
 
 func generated(t *testing.T) string {
@@ -157,8 +159,15 @@ func generated(t *testing.T) string {
 			t.Fatalf("%s is in dapr.yaml and not in services/contracts", a.ID)
 		}
 		mail := slices.Contains(s.Components, "mail")
+		large := ""
+		switch {
+		case a.MaxBody != "4Mi":
+			large = "files of products"
+		case slices.Contains(s.Secrets, "first-admin"):
+			large = "passwords are hashed with 19 MiB each"
+		}
 		all = append(all, app{App: a, Edge: s.Edge, Lua: containers.HasComponent(a.ID), Mail: mail,
-			Outside: s.Edge || mail || slices.Contains(s.Secrets, "stripe"), Large: a.MaxBody != "4Mi"})
+			Outside: s.Edge || mail || slices.Contains(s.Secrets, "stripe"), Large: large})
 	}
 	var out bytes.Buffer
 	functions := template.FuncMap{"user": containers.User, "sidecar": containers.Sidecar, "component": containers.Component}

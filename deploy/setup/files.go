@@ -122,8 +122,9 @@ func (v volume) app(m containers.Mall, app string) error {
 	}
 	for container, variables := range files {
 		variables = maps.Clone(variables)
-		// As on one machine, where a score of processes share the cores (docs/performance.md).
-		variables["GOMAXPROCS"] = strconv.Itoa(max(1, runtime.NumCPU()/2))
+		// As on one machine, where a score of processes share the cores (docs/performance.md). The limits of memory are
+		// for at most four: user hashes as many passwords at a time.
+		variables["GOMAXPROCS"] = strconv.Itoa(min(4, max(1, runtime.NumCPU()/2)))
 		if err := v.write(container, "env", environment(variables)); err != nil {
 			return err
 		}
