@@ -170,7 +170,8 @@ func generated(t *testing.T) string {
 			Outside: s.Edge || mail || slices.Contains(s.Secrets, "stripe"), Large: large})
 	}
 	var out bytes.Buffer
-	functions := template.FuncMap{"user": containers.User, "sidecar": containers.Sidecar, "component": containers.Component}
+	functions := template.FuncMap{"user": containers.User, "sidecar": containers.Sidecar,
+		"component": containers.Component}
 	if err := template.Must(template.New("").Funcs(functions).Parse(apps)).Execute(&out, all); err != nil {
 		t.Fatal(err)
 	}

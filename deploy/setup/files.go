@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"daprmall.dev/deploy/internal/containers"
 	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/secrets"
+	"daprmall.dev/services/contracts"
 )
 
 func filesCommand() *cobra.Command {
@@ -138,7 +140,11 @@ func (v volume) app(m containers.Mall, app string) error {
 	if err := m.SidecarFiles(app, next, filepath.Join(v.home, sidecar)); err != nil {
 		return fmt.Errorf("%s: %w", sidecar, err)
 	}
-	return v.replace(sidecar, next)
+	if err := v.replace(sidecar, next); err != nil || !slices.Contains(contracts.Loading("mail"), app) {
+		return err
+	}
+	// The volume of mail is mounted here (render keeps the path of .mall/mail below home).
+	return os.MkdirAll(filepath.Join(v.home, sidecar, "mail"), 0o750)
 }
 
 // replace makes a sidecar's directory have the files of another, besides env and mail.

@@ -1,6 +1,6 @@
-// Command setup prepares a mall that runs in containers, and is in each of them: it writes secrets and Dapr's files into
-// the mall's volume, makes databases and topics, starts programs with the secrets they need, and asks whether they are
-// healthy. Containers without a shell have no other program for that.
+// Command setup prepares a mall that runs in containers, and is in each of them: it writes secrets and Dapr's files
+// into the mall's volume, makes databases and topics, starts programs with the secrets they need, and asks whether they
+// are healthy. Containers without a shell have no other program for that.
 package main
 
 import (
