@@ -32,6 +32,6 @@ func commands() *cobra.Command {
 	root := &cobra.Command{Use: "setup", Short: "Prepare a mall that runs in containers",
 		SilenceUsage: true, SilenceErrors: true}
 	root.AddCommand(filesCommand(), serversCommand(), firstAdminCommand(),
-		runCommand(), healthyCommand(), podCommand())
+		runCommand(), healthyCommand(), podCommand(), kubernetesCommand())
 	return root
 }

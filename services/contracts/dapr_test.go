@@ -2,6 +2,7 @@ package contracts_test
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -29,9 +30,8 @@ func daprFiles(t *testing.T) map[string][]byte {
 		files["../../dapr-config/mtls/"+s.Name+".yaml"] = sidecarConfiguration(t, s, withMTLS)
 		files["../../components/local/config-"+s.Name+".yaml"] = fill(t, settingsStore, s)
 	}
-	for name, text := range components(t) {
-		files[name] = text
-	}
+	maps.Copy(files, components(t))
+	maps.Copy(files, chartFiles(t))
 	return files
 }
 
@@ -39,7 +39,7 @@ func daprFiles(t *testing.T) map[string][]byte {
 func TestEverySidecarFileHasAService(t *testing.T) {
 	files := daprFiles(t)
 	for _, pattern := range []string{"../../dapr-config/*.yaml", "../../dapr-config/*/*.yaml",
-		"../../components/*/*.yaml"} {
+		"../../components/*/*.yaml", chart + "*.yaml", chart + "*/*.yaml", chart + "*/*/*.yaml"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %v", pattern, err)
@@ -133,6 +133,7 @@ func fill(t *testing.T, text string, data any) []byte {
 	functions := template.FuncMap{
 		"short": func(topic string) string { return strings.TrimPrefix(topic, "mall-") },
 		"path":  func() string { return server.EventsPath("") },
+		"list":  func(items []string) string { return "[" + strings.Join(items, ", ") + "]" },
 		"add":   func(a, b int) int { return a + b },
 	}
 	var out bytes.Buffer
@@ -172,7 +173,6 @@ func components(t *testing.T) map[string][]byte {
 		t.Fatalf("no components: %v", err)
 	}
 	files := map[string][]byte{}
-	name := regexp.MustCompile(`(?m)^metadata:\n  name: (\S+)\n`)
 	for _, file := range found {
 		text := read(t, file)
 		component := name.FindSubmatch(text)

@@ -63,11 +63,6 @@ spec:
 {{- range .AllowedSecrets}}
           - {{.}}
 {{- end}}
-{{- if eq .Where "kubernetes"}}
-      # The store that every sidecar has there would give what its component needs, too.
-      - storeName: kubernetes
-        defaultAccess: deny
-{{- end}}
 {{- if ne .Where "one machine"}}
   # Which calls of other apps this sidecar lets in, by the identity of mTLS. The routes come from
   # services/contracts/contractstest, as server.Callers is tested to. Dapr takes the first operation that is the

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"crypto/tls"
 	"sync"
 	"time"
 
@@ -19,8 +20,15 @@ var quiet = sync.OnceFunc(logging.Disable)
 
 // Open returns a client that connects when it is asked something, and says at once when nobody answers: who can wait
 // does so with Wait. An empty password signs in nowhere.
-func Open(addr, password string) *Client {
+func Open(addr, password string) *Client { return open(addr, password, nil) }
+
+// OpenTLS is Open for a server that a public authority vouches for.
+func OpenTLS(addr, password string) *Client {
+	return open(addr, password, &tls.Config{MinVersion: tls.VersionTLS12})
+}
+
+func open(addr, password string, secure *tls.Config) *Client {
 	quiet()
-	return redis.NewClient(&redis.Options{Addr: addr, Password: password, DisableIdentity: true,
+	return redis.NewClient(&redis.Options{Addr: addr, Password: password, DisableIdentity: true, TLSConfig: secure,
 		MaxRetries: -1, DialerRetries: 1, DialTimeout: 3 * time.Second, ReadTimeout: 10 * time.Second})
 }

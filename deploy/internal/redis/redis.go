@@ -75,21 +75,22 @@ func (i Instance) Spec(name, log string) supervise.Spec {
 
 // Wait returns when Redis answers, which after a crash is after it has read its log.
 func Wait(ctx context.Context, addr, password string) error {
+	c := Open(addr, password)
+	defer c.Close() //nolint:errcheck // nothing was written
+	return WaitFor(ctx, c)
+}
+
+// WaitFor is Wait with a client.
+func WaitFor(ctx context.Context, c *Client) error {
 	for {
-		err := ping(ctx, addr, password)
+		err := c.Ping(ctx).Err()
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("redis at %s does not answer", addr), err)
+			return errors.Join(fmt.Errorf("redis at %s does not answer", c.Options().Addr), err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-func ping(ctx context.Context, addr, password string) error {
-	c := Open(addr, password)
-	defer c.Close() //nolint:errcheck // nothing was written
-	return c.Ping(ctx).Err()
 }

@@ -52,6 +52,12 @@ func Load(home string, apps []string) (Store, Own, error) {
 	if err := readJSON(ownPath(home), &own); err != nil {
 		return nil, own, err
 	}
+	Complete(store, &own, apps)
+	return store, own, errors.Join(Save(home, store), writeJSON(ownPath(home), own))
+}
+
+// Complete adds what is missing. What exists stays.
+func Complete(store Store, own *Own, apps []string) {
 	store.fill()
 	store.callerKeys(apps)
 	for _, app := range apps {
@@ -76,7 +82,6 @@ func Load(home string, apps []string) (Store, Own, error) {
 		store["stripe"] = map[string]string{"api_key": key, "webhook_secret": os.Getenv("MALL_STRIPE_WEBHOOK_SECRET"),
 			"publishable_key": os.Getenv("MALL_STRIPE_PUBLISHABLE_KEY"), "api_url": os.Getenv("MALL_STRIPE_API_URL")}
 	}
-	return store, own, errors.Join(Save(home, store), writeJSON(ownPath(home), own))
 }
 
 // Save writes secrets.json.
