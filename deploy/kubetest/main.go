@@ -1,0 +1,62 @@
+// Command kubetest runs inside a cluster beside a mall, for go run ./deploy/mall kube-test: it shops until it is told to
+// stop, and audits the books.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"daprmall.dev/deploy/internal/audit"
+	"daprmall.dev/deploy/internal/running"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "kubetest:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errors.New("kubetest shop [-shoppers N] | audit")
+	}
+	m, err := running.Find()
+	if err != nil {
+		return err
+	}
+	f := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	switch args[0] {
+	case "shop":
+		shoppers := f.Int("shoppers", 8, "how many shop at once")
+		if err := f.Parse(args[1:]); err != nil {
+			return err
+		}
+		return shop(ctx, m, os.Getenv("FIRST_ADMIN"), *shoppers)
+	case "audit":
+		if err := f.Parse(args[1:]); err != nil {
+			return err
+		}
+		r, err := audit.Settled(ctx, m, 2*time.Minute)
+		if err != nil {
+			return err
+		}
+		if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
+			return err
+		}
+		if !r.Balanced {
+			return errors.New("the books do not balance")
+		}
+		return nil
+	}
+	return fmt.Errorf("there is no %s", args[0])
+}
