@@ -51,10 +51,11 @@ func imagesCommand() *cobra.Command {
 // imagePrefix comes before the name of a program in that of its image.
 const imagePrefix = "daprmall/"
 
-// packages are what images are made of: the directory of each program, by its name. Setup and seed are for malls that
-// run in containers.
+// packages are what images are made of: the directory of each program, by its name. Setup, seed and kubetest are for
+// malls that run in containers.
 func packages() map[string]string {
-	all := map[string]string{luaProgram: luaDirectory, "setup": "deploy/setup", "seed": "deploy/seed"}
+	all := map[string]string{luaProgram: luaDirectory, "setup": "deploy/setup", "seed": "deploy/seed",
+		"kubetest": "deploy/kubetest"}
 	for _, s := range contracts.Services {
 		all[s.Name] = s.Dir()
 	}
