@@ -1,5 +1,5 @@
-// Command kubetest runs inside a cluster beside a mall, for go run ./deploy/mall kube-test: it shops until it is told to
-// stop, and audits the books.
+// Command kubetest runs inside a cluster beside a mall, for go run ./deploy/mall kube-test: it shops until it is told
+// to stop, and audits the books.
 package main
 
 import (

@@ -28,8 +28,9 @@ func (t *kubeTest) makeState(ctx context.Context) error {
 		}
 		m.Databases[name] = secret["dsn"]
 	}
-	password, err := t.ns.Kubectl(ctx, "get", "deployment/product", "-o", "jsonpath={.spec.template.spec.initContainers[0]"+
-		`.env[?(@.name=="REDISLUA_REDIS_PASSWORD")].valueFrom.secretKeyRef.name}`)
+	password, err := t.ns.Kubectl(ctx, "get", "deployment/product", "-o",
+		"jsonpath={.spec.template.spec.initContainers[0]"+
+			`.env[?(@.name=="REDISLUA_REDIS_PASSWORD")].valueFrom.secretKeyRef.name}`)
 	if err != nil {
 		return err
 	}
@@ -50,14 +51,16 @@ func (t *kubeTest) makeState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return t.ns.Apply(ctx, map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "kube-test"},
+	return t.ns.Apply(ctx, map[string]any{"apiVersion": "v1", "kind": "Secret",
+		"metadata":   map[string]any{"name": "kube-test"},
 		"stringData": map[string]string{"state.json": string(raw), "first-admin": admin["secret"]}})
 }
 
-// pod runs deploy/kubetest. It has the labels of setup, whose network policy lets it reach the stores.
+// pod runs deploy/kubetest.
 func (t *kubeTest) pod(name string, args ...string) any {
 	secure := map[string]any{"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true,
-		"capabilities": map[string]any{"drop": []string{"ALL"}}, "seccompProfile": map[string]string{"type": "RuntimeDefault"}}
+		"capabilities":   map[string]any{"drop": []string{"ALL"}},
+		"seccompProfile": map[string]string{"type": "RuntimeDefault"}}
 	return map[string]any{"apiVersion": "v1", "kind": "Pod",
 		"metadata": map[string]any{"name": name, "labels": map[string]string{"app.kubernetes.io/part-of": "kube-test"}},
 		"spec": map[string]any{"restartPolicy": "Never", "automountServiceAccountToken": false,

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -249,7 +247,8 @@ func (t *kubeTest) withoutFailure(ctx context.Context, s *steps.Step, flags ...s
 	met, err := t.during(ctx, func() error { return t.helm(ctx, flags...) })
 	s.Note("%d purchases; %d of %d requests failed", met.Purchases, met.Failed, met.Requests)
 	if err == nil && met.Failed > 0 {
-		err = fmt.Errorf("%d requests failed\n%s", met.Failed, strings.Join(met.Examples[min(before, len(met.Examples)):], "\n"))
+		err = fmt.Errorf("%d requests failed\n%s", met.Failed,
+			strings.Join(met.Examples[min(before, len(met.Examples)):], "\n"))
 	}
 	return errors.Join(err, t.nothingLost(met))
 }
@@ -281,54 +280,4 @@ func (t *kubeTest) pods(ctx context.Context, app string) (names []string, err er
 		return nil, fmt.Errorf("%s has no pod", app)
 	}
 	return names, nil
-}
-
-// stopShopping lets the purchases end that have begun.
-func (t *kubeTest) stopShopping(ctx context.Context, s *steps.Step) error {
-	if _, err := t.ns.Kubectl(ctx, "delete", "pod", shopper, "--wait", "--timeout=2m"); err != nil {
-		return err
-	}
-	n := t.counted()
-	s.Note("%d purchases in all, %d of %d requests failed, %d purchases lost", n.Purchases, n.Failed, n.Requests, n.Lost)
-	return t.nothingLost(n)
-}
-
-// audit compares the books where the databases are.
-func (t *kubeTest) audit(ctx context.Context, s *steps.Step) error {
-	if err := t.ns.Apply(ctx, t.pod(auditor, "audit")); err != nil {
-		return err
-	}
-	for deadline := time.Now().Add(4 * time.Minute); ; {
-		phase, err := t.ns.Kubectl(ctx, "get", "pod", auditor, "-o", "jsonpath={.status.phase}")
-		if err != nil {
-			return err
-		}
-		switch {
-		case phase == "Succeeded":
-			s.Note("the books balance")
-			return nil
-		case phase == "Failed", time.Now().After(deadline):
-			out, _ := t.ns.Kubectl(ctx, "logs", auditor)
-			return fmt.Errorf("the audit %s: %.4000s", strconv.Quote(phase), out)
-		}
-		time.Sleep(time.Second)
-	}
-}
-
-// uninstall leaves the Secrets, and volumes of stores.
-func (t *kubeTest) uninstall(ctx context.Context, s *steps.Step) error {
-	if _, err := t.ns.Helm(ctx, "uninstall", release, "--wait", "--timeout", "5m"); err != nil {
-		return err
-	}
-	out, err := t.ns.Kubectl(ctx, "get",
-		"deployments,statefulsets,services,jobs,components.dapr.io,configurations.dapr.io,subscriptions.dapr.io,"+
-			"resiliencies.dapr.io,networkpolicies,poddisruptionbudgets", "-o", "name")
-	left := slices.DeleteFunc(strings.Fields(out), func(name string) bool {
-		return strings.HasSuffix(name, "-dapr") // of Dapr's operator, which follows
-	})
-	if err == nil && len(left) > 0 {
-		err = fmt.Errorf("%s are left", strings.Join(left, ", "))
-	}
-	s.Note("only the Secrets are left")
-	return err
 }

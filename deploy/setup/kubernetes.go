@@ -17,7 +17,8 @@ const kubernetesWithin = 9 * time.Minute
 
 func kubernetesCommand() *cobra.Command {
 	c := &cobra.Command{Use: "kubernetes", Short: "Prepare the mall of a namespace, as its Helm chart asks by variables"}
-	step := func(use, short string, do func(context.Context, *kubernetes.Client, kubernetes.Mall, kubernetes.Places) error) {
+	step := func(use, short string,
+		do func(context.Context, *kubernetes.Client, kubernetes.Mall, kubernetes.Places) error) {
 		c.AddCommand(&cobra.Command{Use: use, Short: short, Args: cobra.NoArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
 				ctx, cancel := context.WithTimeout(c.Context(), kubernetesWithin)

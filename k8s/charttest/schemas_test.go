@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// checker returns a function that finds what is wrong with the manifests of a file. Its schemas come from the sources of
-// Kubernetes, Dapr and the Gateway API.
+// checker returns a function that finds what is wrong with the manifests of a file. Its schemas come from the sources
+// of Kubernetes, Dapr and the Gateway API.
 func checker(t *testing.T) func(name, manifests string) []string {
 	t.Helper()
 	dir := t.TempDir()

@@ -20,7 +20,7 @@ func chartFiles(t *testing.T) map[string][]byte {
 	files := map[string][]byte{
 		chart + "services.yaml":                   fill(t, chartServices, servicesOfChart()),
 		chart + "common/resiliency.yaml":          resource(t, resiliency(t)),
-		chart + "common/secrets.yaml":             []byte(generated + chartSecretStore),
+		chart + "common/secrets.yaml":             []byte(generated + chartStore),
 		chart + "events/redis/subscriptions.yaml": resource(t, fill(t, subscriptions, contracts.Services)),
 		chart + "mail/file/mail.yaml":             resource(t, read(t, "../../components/local/mail.yaml")),
 		chart + "mail/smtp/mail.yaml":             resource(t, read(t, "../../components/smtp/mail.yaml")),
@@ -87,7 +87,7 @@ func resource(t *testing.T, text []byte) []byte {
 	return append([]byte(generated), text...)
 }
 
-const chartSecretStore = `apiVersion: dapr.io/v1alpha1
+const chartStore = `apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata:
   name: secrets

@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -108,7 +107,8 @@ func TestAnUpgradeKeepsWhatIsSecret(t *testing.T) {
 	if before.Store.DatabasePassword("order") != after.Store.DatabasePassword("order") {
 		t.Error("the password of a database changed")
 	}
-	if dsn := string(api.secrets["order-db"].Data["dsn"]); !strings.Contains(dsn, "@db.example.org:5432/order?sslmode=require") {
+	dsn := string(api.secrets["order-db"].Data["dsn"])
+	if !strings.Contains(dsn, "@db.example.org:5432/order?sslmode=require") {
 		t.Errorf("order reaches its database by %s", dsn)
 	}
 	if before.Own.AppTokens["order"] != after.Own.AppTokens["order"] {
@@ -122,7 +122,7 @@ func TestAnUpgradeKeepsWhatIsSecret(t *testing.T) {
 // A Secret that somebody else made stays as it is, and its database is theirs.
 func TestForeignSecretsStay(t *testing.T) {
 	api, c := newCluster(t)
-	const dsn = "postgres://theirs:secret@db.example.org/shop"
+	const dsn = "postgres://db.example.org/shop?user=theirs"
 	foreign := Secret{Data: map[string][]byte{"dsn": []byte(dsn)}}
 	foreign.Metadata.Name = "order-db"
 	api.secrets["order-db"] = foreign
@@ -141,7 +141,7 @@ func TestForeignSecretsStay(t *testing.T) {
 func TestARefusalIsAnError(t *testing.T) {
 	_, c := newCluster(t)
 	c.token = "wrong"
-	if _, err := Load(context.Background(), c); err == nil || !strings.Contains(err.Error(), "403") {
+	if _, err := Load(t.Context(), c); err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("%v, want a refusal", err)
 	}
 }

@@ -89,8 +89,8 @@ func (m Mall) prepareDatabases(ctx context.Context, v vault, p Places) error {
 }
 
 // errEmptied says that a store lost its settings and the chart has none to give back.
-var errEmptied = errors.New("the configuration store is empty, but services remember settings, so this mall is not new: " +
-	"give all settings that it had as values (settings), above all the gateway's, and upgrade")
+var errEmptied = errors.New("the configuration store is empty, but services remember settings, so this mall is not " +
+	"new: give all settings that it had as values (settings), above all the gateway's, and upgrade")
 
 func (m Mall) prepareRedis(ctx context.Context, v vault, p Places) error {
 	password, err := value(ctx, v, p.RedisSecret, "password")
