@@ -54,6 +54,13 @@ spec:
       timeout: "10s"
       # All sidecars start at once and write to one database, which only one can lock at a time.
       busyTimeout: "15s"
+{{- else}}
+  # Services of ours with one address each, in place of Dapr's, whose pods callers look up at most every 30 s.
+  nameResolution:
+    component: kubernetes
+    version: v1
+    configuration:
+      template: {{.Address}}
 {{- end}}
   secrets:
     scopes:
@@ -92,15 +99,16 @@ spec:
 // sidecarConfiguration returns the configuration of a service's sidecar.
 func sidecarConfiguration(t *testing.T, s contracts.Service, where string) []byte {
 	t.Helper()
-	namespace := "default"
+	namespace, address := "default", ""
 	if where == onKubernetes {
 		namespace = "{{ .Release.Namespace }}"
+		address = `{{ "{{.ID}}-sidecar.{{.Namespace}}.svc:{{.Port}}" | quote }}`
 	}
 	return fill(t, configuration, struct {
 		contracts.Service
-		Where, Namespace string
-		Policies         []policy
-	}{s, where, namespace, policies(s)})
+		Where, Namespace, Address string
+		Policies                  []policy
+	}{s, where, namespace, address, policies(s)})
 }
 
 // policy is what one caller may call.
