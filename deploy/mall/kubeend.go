@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,10 +49,9 @@ func (t *kubeTest) uninstall(ctx context.Context, s *steps.Step) error {
 	}
 	out, err := t.ns.Kubectl(ctx, "get",
 		"deployments,statefulsets,services,jobs,components.dapr.io,configurations.dapr.io,subscriptions.dapr.io,"+
-			"resiliencies.dapr.io,networkpolicies,poddisruptionbudgets", "-o", "name")
-	left := slices.DeleteFunc(strings.Fields(out), func(name string) bool {
-		return strings.HasSuffix(name, "-dapr") // of Dapr's operator, which follows
-	})
+			"resiliencies.dapr.io,networkpolicies,poddisruptionbudgets,serviceaccounts,roles,rolebindings",
+		"-l", "app.kubernetes.io/part-of=mall", "-o", "name")
+	left := strings.Fields(out)
 	if err == nil && len(left) > 0 {
 		err = fmt.Errorf("%s are left", strings.Join(left, ", "))
 	}
