@@ -11,8 +11,10 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
@@ -123,6 +125,16 @@ func Index(images map[Platform]v1.Image) v1.ImageIndex {
 	return index
 }
 
+// fullName is the name by which containerd, and so a node of Kubernetes, looks for an image: daprmall/order:1 is
+// docker.io/daprmall/order:1.
+func fullName(reference string) (string, error) {
+	parsed, err := name.ParseReference(reference)
+	if err != nil {
+		return "", err
+	}
+	return strings.Replace(parsed.Name(), name.DefaultRegistry, "docker.io", 1), nil
+}
+
 // WriteArchive writes an OCI archive, which docker load, podman load, ctr images import and skopeo read. With one
 // platform it contains that image, so that older engines can read it.
 func WriteArchive(file, reference string, index v1.ImageIndex) (err error) {
@@ -135,8 +147,12 @@ func WriteArchive(file, reference string, index v1.ImageIndex) (err error) {
 	if err != nil {
 		return err
 	}
+	full, err := fullName(reference)
+	if err != nil {
+		return err
+	}
 	named := layout.WithAnnotations(map[string]string{
-		"org.opencontainers.image.ref.name": reference, "io.containerd.image.name": reference})
+		"org.opencontainers.image.ref.name": reference, "io.containerd.image.name": full})
 	manifest, err := index.IndexManifest()
 	if err != nil {
 		return err

@@ -113,6 +113,24 @@ func TestAnArchiveIsTheSameAndCanBeLoaded(t *testing.T) {
 	}
 }
 
+// An archive says the full name, so that a node that imports it finds it under the name that a pod asks for.
+func TestAnArchiveSaysTheFullName(t *testing.T) {
+	images := map[Platform]v1.Image{Here(): made(t, hello(t, Here()), Here())}
+	for reference, want := range map[string]string{
+		"daprmall/hello:1": "docker.io/daprmall/hello:1", "ghcr.io/me/daprmall/hello:1": "ghcr.io/me/daprmall/hello:1",
+		"localhost:5000/hello:1": "localhost:5000/hello:1",
+	} {
+		file := filepath.Join(t.TempDir(), "hello.tar")
+		if err := WriteArchive(file, reference, Index(images)); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("tar", "-xOf", file, "index.json").Output()
+		if err != nil || !strings.Contains(string(out), `"io.containerd.image.name": "`+want+`"`) {
+			t.Errorf("%s: no name %s in %s, %v", reference, want, out, err)
+		}
+	}
+}
+
 // The bill of materials has the modules of a program with their versions.
 func TestTheBillOfMaterialsNamesEveryModule(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "audit")
