@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -316,6 +317,43 @@ func TestComposeReadsTheFile(t *testing.T) {
 		"--quiet").CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("docker compose config: %v: %s", err, out)
+	}
+}
+
+// Alerts and the dashboard ask for metrics that the programs have.
+func TestAlertsAndDashboardNameRealMetrics(t *testing.T) {
+	real := map[string]bool{}
+	name := regexp.MustCompile(`"(mall_[a-z_]+)"`)
+	for _, dir := range []string{"services", "api-gateway"} {
+		err := filepath.WalkDir(filepath.Join("..", "..", dir), func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() || filepath.Ext(path) != ".go" {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, found := range name.FindAllStringSubmatch(string(text), -1) {
+				real[found[1]] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"alerts.yaml", "dashboard.json"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "k8s", "mall", "monitoring", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := regexp.MustCompile(`\bmall_[a-z_]+`).FindAllString(string(text), -1)
+		if len(asked) < 10 {
+			t.Errorf("%s asks for %v only", file, asked)
+		}
+		for _, metric := range asked {
+			series := regexp.MustCompile(`_(bucket|count|sum)$`).ReplaceAllString(metric, "")
+			if !real[metric] && !real[series] {
+				t.Errorf("%s asks for %s, which no program has", file, metric)
+			}
+		}
 	}
 }
 

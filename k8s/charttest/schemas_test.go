@@ -15,15 +15,16 @@ import (
 )
 
 // checker returns a function that finds what is wrong with the manifests of a file. Its schemas come from the sources
-// of Kubernetes, Dapr and the Gateway API.
+// of Kubernetes, Dapr, the Gateway API and the Prometheus operator.
 func checker(t *testing.T) func(name, manifests string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	builtIn(t, dir)
 	custom(t, dir, dapr, "charts/dapr/crds/*.yaml")
 	custom(t, dir, gatewayAPI, "config/crd/standard/*.yaml")
+	custom(t, dir, prometheusOperator, "example/prometheus-operator-crd/*.yaml")
 	v, err := validator.New([]string{dir + "/{{.ResourceKind}}-{{.ResourceAPIVersion}}.json"},
-		validator.Opts{Strict: true, SkipKinds: map[string]struct{}{"PodMonitor": {}}})
+		validator.Opts{Strict: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +43,8 @@ const (
 	kubernetes = "k8s.io/kubernetes@v1.37.2"
 	dapr       = "github.com/dapr/dapr@v1.18.3"
 	gatewayAPI = "sigs.k8s.io/gateway-api@v1.6.0"
+
+	prometheusOperator = "github.com/prometheus-operator/prometheus-operator@v0.92.1"
 )
 
 type object = map[string]any
