@@ -57,3 +57,13 @@ func TestAPasswordHasOneForm(t *testing.T) {
 		t.Errorf("an older hash does not match its password: %v", err)
 	}
 }
+
+// What a sign-in costs in processor time (docs/kubernetes.md).
+func BenchmarkHash(b *testing.B) {
+	h := New()
+	for b.Loop() {
+		if _, err := h.Hash(b.Context(), "correct horse"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
