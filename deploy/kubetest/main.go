@@ -1,5 +1,5 @@
 // Command kubetest runs inside a cluster beside a mall, for go run ./deploy/mall kube-test: it shops until it is told
-// to stop, and audits the books.
+// to stop, audits the books, and tries which addresses it can reach.
 package main
 
 import (
@@ -28,7 +28,10 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("kubetest shop [-shoppers N] | audit")
+		return errors.New("kubetest shop [-shoppers N] | audit | reach ADDRESS...")
+	}
+	if args[0] == "reach" {
+		return reach(ctx, args[1:], os.Stdout)
 	}
 	m, err := running.Find()
 	if err != nil {

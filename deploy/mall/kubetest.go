@@ -50,7 +50,7 @@ const (
 func kubeTestCommand() *cobra.Command {
 	var t kubeTest
 	c := &cobra.Command{Use: "kube-test", Args: cobra.NoArgs,
-		Short: "Install the chart on a cluster, shop, delete pods, upgrade, scale, rotate a key, attack, audit, uninstall",
+		Short: "Install the chart on a cluster, shop, try its policies, break and change it, attack, audit, uninstall",
 		Long: "It needs kubectl and helm 3, a cluster with Dapr, and images that the cluster can pull or has: those of " +
 			"`images`. It makes a namespace and deletes it at the end.",
 		Example: "  kube-test --repository registry.example.org/daprmall --tag 1.2.3\n" +
@@ -84,8 +84,9 @@ func (t *kubeTest) run(ctx context.Context) error {
 		work func(context.Context, *steps.Step) error
 	}{
 		{"install", t.install}, {"shop", func(_ context.Context, s *steps.Step) error { return t.shop(shopping, s) }},
-		{"fault", t.deletePods}, {"upgrade", t.upgrade}, {"scale", t.scale}, {"rotate", t.rotate}, {"attack", t.attack},
-		{"stop", t.stopShopping}, {"audit", t.audit}, {"uninstall", t.uninstall},
+		{"isolate", t.isolate}, {"fault", t.deletePods}, {"upgrade", t.upgrade}, {"scale", t.scale},
+		{"rotate", t.rotate}, {"attack", t.attack}, {"stop", t.stopShopping}, {"audit", t.audit},
+		{"uninstall", t.uninstall},
 	} {
 		if t.keep && do.name == "uninstall" {
 			return nil
