@@ -1,13 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"daprmall.dev/deploy/internal/kubectl"
 	"daprmall.dev/deploy/internal/layout"
 	"daprmall.dev/deploy/internal/steps"
-	"daprmall.dev/services/contracts"
 )
 
 // kubeTest is a test of the chart on a real cluster.
@@ -26,17 +24,12 @@ type kubeTest struct {
 	values     []string
 	repository string
 	tag        string
+	from       struct{ repository, tag string } // of the version before
 	keep       bool
 	board      *steps.Progress
 
 	mu      sync.Mutex
 	shopped shopped
-}
-
-// shopped is what deploy/kubetest has counted.
-type shopped struct {
-	Purchases, Requests, Failed, Lost int
-	Examples                          []string
 }
 
 const (
@@ -51,9 +44,11 @@ func kubeTestCommand() *cobra.Command {
 	var t kubeTest
 	c := &cobra.Command{Use: "kube-test", Args: cobra.NoArgs,
 		Short: "Install the chart on a cluster, shop, try its policies, break and change it, attack, audit, uninstall",
-		Long: "It needs kubectl and helm 3, a cluster with Dapr, and images that the cluster can pull or has: those of " +
+		Long: "It deletes pods, upgrades, rolls back, scales, rotates a key, and calls what services must not call. " +
+			"It needs kubectl and helm 3, a cluster with Dapr, and images that the cluster can pull or has: those of " +
 			"`images`. It makes a namespace and deletes it at the end.",
 		Example: "  kube-test --repository registry.example.org/daprmall --tag 1.2.3\n" +
+			"  kube-test --tag 1.2.3 --from-tag 1.2.2\n" +
 			"  kube-test --values my-stores.yaml --keep"}
 	f := c.Flags()
 	f.StringVar(&t.ns.Context, "context", "", "of kubectl's configuration (default: the current one)")
@@ -61,9 +56,13 @@ func kubeTestCommand() *cobra.Command {
 	f.StringSliceVar(&t.values, "values", nil, "files of values, for example where the stores are")
 	f.StringVar(&t.repository, "repository", "daprmall", "of the images")
 	f.StringVar(&t.tag, "tag", "dev", "of the images")
+	f.StringVar(&t.from.tag, "from-tag", "", "of older images, to install and to upgrade from (default: --tag)")
+	f.StringVar(&t.from.repository, "from-repository", "", "of older images (default: --repository)")
 	f.BoolVar(&t.keep, "keep", false, "leave everything at the end")
 	c.RunE = here(func(ctx context.Context, at layout.Layout, _ []string) error {
 		t.at, t.board = at, steps.New(ctx, os.Stdout)
+		t.from.tag = cmp.Or(t.from.tag, t.tag)
+		t.from.repository = cmp.Or(t.from.repository, t.repository)
 		return t.run(ctx)
 	})
 	return c
@@ -84,9 +83,9 @@ func (t *kubeTest) run(ctx context.Context) error {
 		work func(context.Context, *steps.Step) error
 	}{
 		{"install", t.install}, {"shop", func(_ context.Context, s *steps.Step) error { return t.shop(shopping, s) }},
-		{"isolate", t.isolate}, {"fault", t.deletePods}, {"upgrade", t.upgrade}, {"scale", t.scale},
-		{"rotate", t.rotate}, {"attack", t.attack}, {"stop", t.stopShopping}, {"audit", t.audit},
-		{"uninstall", t.uninstall},
+		{"isolate", t.isolate}, {"fault", t.deletePods}, {"upgrade", t.upgrade}, {"roll back", t.rollBack},
+		{"upgrade", t.upgrade}, {"scale", t.scale}, {"rotate", t.rotate}, {"attack", t.attack},
+		{"stop", t.stopShopping}, {"audit", t.audit}, {"uninstall", t.uninstall},
 	} {
 		if t.keep && do.name == "uninstall" {
 			return nil
@@ -125,160 +124,11 @@ func (t *kubeTest) helm(ctx context.Context, more ...string) error {
 
 func (t *kubeTest) install(ctx context.Context, s *steps.Step) error {
 	began := time.Now()
-	if err := t.helm(ctx); err != nil {
+	if err := t.helm(ctx, "--set", "images.repository="+t.from.repository, "--set", "images.tag="+t.from.tag); err != nil {
 		pods, _ := t.ns.Kubectl(ctx, "get", "pods", "-o", "wide")
 		events, _ := t.ns.Kubectl(ctx, "get", "events", "--field-selector", "type=Warning")
 		return fmt.Errorf("%w\n%s\n%s", err, pods, events)
 	}
 	s.Note("all pods are ready after %s", time.Since(began).Round(time.Second))
 	return nil
-}
-
-// counted is the count of now.
-func (t *kubeTest) counted() shopped {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.shopped
-}
-
-// shop starts the shoppers and returns once some have bought. They shop until stopShopping.
-func (t *kubeTest) shop(ctx context.Context, s *steps.Step) error {
-	if err := t.makeState(ctx); err != nil {
-		return err
-	}
-	if err := t.ns.Apply(ctx, t.pod(shopper, "shop")); err != nil {
-		return err
-	}
-	if _, err := t.ns.Kubectl(ctx, "wait", "pod/"+shopper, "--for=condition=Ready", "--timeout=2m"); err != nil {
-		return err
-	}
-	go func() {
-		_ = t.ns.Follow(ctx, shopper, func(line string) {
-			var now shopped
-			if json.Unmarshal([]byte(line), &now) == nil {
-				t.mu.Lock()
-				t.shopped = now
-				t.mu.Unlock()
-			}
-		})
-	}()
-	for deadline := time.Now().Add(time.Minute); ; {
-		if n := t.counted(); n.Purchases >= 20 {
-			s.Note("%d purchases, %d of %d requests failed", n.Purchases, n.Failed, n.Requests)
-			if n.Failed > 0 {
-				return errors.New(strings.Join(n.Examples, "\n"))
-			}
-			return nil
-		}
-		if time.Now().After(deadline) || ctx.Err() != nil {
-			out, _ := t.ns.Kubectl(ctx, "logs", shopper)
-			return fmt.Errorf("nobody buys anything: %s", out)
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-}
-
-// during does something while people shop, and returns what they met from its start until a while after it.
-func (t *kubeTest) during(ctx context.Context, do func() error) (met shopped, err error) {
-	before := t.counted()
-	if err := do(); err != nil {
-		return met, err
-	}
-	for wait := t.counted().Purchases + 50; t.counted().Purchases < wait; { // it goes on
-		if err := ctx.Err(); err != nil {
-			return met, err
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-	after := t.counted()
-	return shopped{after.Purchases - before.Purchases, after.Requests - before.Requests, after.Failed - before.Failed,
-		after.Lost - before.Lost, after.Examples}, nil
-}
-
-// deletePods deletes a pod of each service without warning, one service after the other.
-func (t *kubeTest) deletePods(ctx context.Context, s *steps.Step) error {
-	met, err := t.during(ctx, func() error {
-		for _, svc := range contracts.Services {
-			names, err := t.pods(ctx, svc.Name)
-			if err != nil {
-				return err
-			}
-			if _, err := t.ns.Kubectl(ctx, "delete", "pod", names[0], "--grace-period=0", "--force"); err != nil {
-				return err
-			}
-			if _, err := t.ns.Kubectl(ctx, "rollout", "status", "deployment/"+svc.Name, "--timeout="+readyWithin); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	s.Note("%d purchases; %d of %d requests failed once, %d purchases lost", met.Purchases, met.Failed, met.Requests,
-		met.Lost)
-	return errors.Join(err, t.nothingLost(met))
-}
-
-func (t *kubeTest) nothingLost(met shopped) error {
-	if met.Lost > 0 {
-		return fmt.Errorf("%d purchases were lost\n%s", met.Lost, strings.Join(met.Examples, "\n"))
-	}
-	return nil
-}
-
-// upgrade replaces every pod by helm; no request may fail.
-func (t *kubeTest) upgrade(ctx context.Context, s *steps.Step) error {
-	return t.withoutFailure(ctx, s, "--set", "podAnnotations.kube-test=upgraded")
-}
-
-// scale gives order and product a third replica; no request may fail.
-func (t *kubeTest) scale(ctx context.Context, s *steps.Step) error {
-	err := t.withoutFailure(ctx, s, "--set", "podAnnotations.kube-test=upgraded", "--set", "services.order.replicas=3",
-		"--set", "services.product.replicas=3")
-	for _, app := range []string{"order", "product"} {
-		names, failed := t.pods(ctx, app)
-		if failed == nil && len(names) != 3 {
-			failed = fmt.Errorf("%s has %d pods, want 3", app, len(names))
-		}
-		err = errors.Join(err, failed)
-	}
-	return err
-}
-
-func (t *kubeTest) withoutFailure(ctx context.Context, s *steps.Step, flags ...string) error {
-	before := len(t.counted().Examples)
-	met, err := t.during(ctx, func() error { return t.helm(ctx, flags...) })
-	s.Note("%d purchases; %d of %d requests failed", met.Purchases, met.Failed, met.Requests)
-	if err == nil && met.Failed > 0 {
-		err = fmt.Errorf("%d requests failed\n%s", met.Failed,
-			strings.Join(met.Examples[min(before, len(met.Examples)):], "\n"))
-	}
-	return errors.Join(err, t.nothingLost(met))
-}
-
-// pods are the names of a service's pods that run.
-func (t *kubeTest) pods(ctx context.Context, app string) (names []string, err error) {
-	out, err := t.ns.Kubectl(ctx, "get", "pods", "-l", "app.kubernetes.io/name="+app, "-o", "json")
-	if err != nil {
-		return nil, err
-	}
-	var list struct {
-		Items []struct {
-			Metadata struct {
-				Name              string
-				DeletionTimestamp *time.Time
-			}
-			Status struct{ Phase string }
-		}
-	}
-	if err := json.Unmarshal([]byte(out), &list); err != nil {
-		return nil, err
-	}
-	for _, p := range list.Items {
-		if p.Metadata.DeletionTimestamp == nil && p.Status.Phase == "Running" {
-			names = append(names, p.Metadata.Name)
-		}
-	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("%s has no pod", app)
-	}
-	return names, nil
 }

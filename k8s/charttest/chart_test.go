@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/lint"
 	"helm.sh/helm/v3/pkg/lint/support"
+	"sigs.k8s.io/yaml"
 )
 
 const directory = "../mall"
@@ -58,6 +60,33 @@ func render(c *chart.Chart, values chartutil.Values) (map[string]string, error) 
 		return strings.TrimSpace(text) == "" || !strings.HasSuffix(name, ".yaml")
 	})
 	return out, err
+}
+
+// A store that restarts fails requests, and one without a volume loses its data.
+func TestANewVersionDoesNotRestartTheStores(t *testing.T) {
+	stores := func(version string) (specs []any) {
+		t.Helper()
+		c := load(t)
+		c.Metadata.Version, c.Metadata.AppVersion = version, version
+		out, err := render(c, chartutil.Values{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range strings.Split(out["mall/templates/stores.yaml"], "\n---\n") {
+			var o object
+			if err := yaml.Unmarshal([]byte(text), &o); err != nil {
+				t.Fatal(err)
+			}
+			if o["kind"] == "StatefulSet" {
+				specs = append(specs, o["spec"])
+			}
+		}
+		return specs
+	}
+	before, after := stores("1.0.0"), stores("1.1.0")
+	if len(before) != 2 || !reflect.DeepEqual(before, after) {
+		t.Errorf("a new version changes the stores from\n%v\nto\n%v", before, after)
+	}
 }
 
 func TestTheChartHasNoLint(t *testing.T) {

@@ -1,7 +1,12 @@
-{{/* Labels of everything. */}}
-{{- define "mall.labels" -}}
+{{/* Labels that stay the same in every version. */}}
+{{- define "mall.steadyLabels" -}}
 app.kubernetes.io/part-of: mall
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* Labels of everything. */}}
+{{- define "mall.labels" -}}
+{{ include "mall.steadyLabels" . }}
 app.kubernetes.io/version: {{ include "mall.tag" . | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
