@@ -17,9 +17,6 @@ import (
 	"daprmall.dev/deploy/internal/running"
 )
 
-// maxShown bounds the findings printed per book; --json has them all.
-const maxShown = 20
-
 var errViolated = errors.New("the books do not balance")
 
 func main() {
@@ -60,40 +57,10 @@ func run(args []string, out io.Writer) error {
 		enc.SetIndent("", "  ")
 		err = enc.Encode(r)
 	} else {
-		printReport(out, r)
+		r.Print(out)
 	}
 	if err == nil && !r.Balanced {
 		err = errViolated
 	}
 	return err
-}
-
-func printReport(out io.Writer, r *audit.Report) {
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
-	for _, b := range r.Books {
-		mark := map[string]string{"balanced": "✓", "in flight": "…", "violated": "✗"}[b.Verdict]
-		say("%s %s %-17s %s", mark, b.ID, b.Title, b.Verdict)
-		for _, l := range b.Looked {
-			say("      %s", l)
-		}
-		for _, level := range []audit.Level{audit.Violation, audit.Parked, audit.InFlight} {
-			n := 0
-			for _, f := range b.Findings {
-				if f.Level != level {
-					continue
-				}
-				if n++; n <= maxShown {
-					say("    %s: %s: %s (%s)", f.Level, f.Subject, f.Detail, f.Rule)
-				}
-			}
-			if n > maxShown {
-				say("    … and %d more %s (--json has all)", n-maxShown, level)
-			}
-		}
-	}
-	verdict := "The books balance"
-	if !r.Balanced {
-		verdict = "The books do not balance"
-	}
-	say("%s (%s).", verdict, r.Took.Round(time.Millisecond))
 }

@@ -1,10 +1,9 @@
 // Command kubetest runs inside a cluster beside a mall, for go run ./deploy/mall kube-test: it shops until it is told
-// to stop, audits the books, and tries which addresses it can reach.
+// to stop, audits the books, also for kube-audit, and tries which addresses it can reach.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -53,9 +52,7 @@ func run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
-			return err
-		}
+		r.Print(os.Stdout)
 		if !r.Balanced {
 			return errors.New("the books do not balance")
 		}

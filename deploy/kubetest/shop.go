@@ -38,11 +38,9 @@ func (c *count) failed(what string, a apiclient.Answer, err error) {
 	c.example(fmt.Sprintf("%s %s: %s %v", time.Now().UTC().Format("15:04:05.000"), what, a, err))
 }
 
-// example keeps the first few.
+// example keeps the last few.
 func (c *count) example(text string) {
-	if len(c.Examples) < 12 {
-		c.Examples = append(c.Examples, text)
-	}
+	c.Examples = append(c.Examples[max(0, len(c.Examples)-11):], text)
 }
 
 // shop buys until ctx ends, then lets purchases end and prints the count.
@@ -112,11 +110,16 @@ func shopkeeper(ctx context.Context, visitor *apiclient.Client, secret string) (
 // shopper buys one thing after the other. A purchase that has begun is brought to its end.
 func (c *count) shopper(ctx context.Context, visitor *apiclient.Client, i int, product string) {
 	end := context.WithoutCancel(ctx)
-	email := fmt.Sprintf("shopper-%d-%s@mall.test", i, apiclient.Key())
-	me, err := visitor.SignUp(end, email)
-	if err != nil {
-		c.failed("sign up", apiclient.Answer{}, err)
-		return
+	var me *apiclient.Client
+	var email string
+	for me == nil {
+		email = fmt.Sprintf("shopper-%d-%s@mall.test", i, apiclient.Key())
+		account, err := visitor.SignUp(end, email)
+		if err == nil {
+			me = account
+		} else if c.failed("sign up", apiclient.Answer{}, err); pause(ctx) != nil {
+			return
+		}
 	}
 	signedIn := time.Now()
 	address, err := me.Address(end, "Wuhan")

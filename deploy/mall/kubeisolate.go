@@ -184,13 +184,3 @@ func (p probe) result(ctx context.Context) (map[string]bool, error) {
 	_, err = p.in.Kubectl(ctx, "delete", "pod", p.name, "--wait=false")
 	return open, err
 }
-
-// admit opens the stores to the pods of the test, which audit them.
-func (t *kubeTest) admit(ctx context.Context) error {
-	return t.ns.Apply(ctx, map[string]any{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-		"metadata": map[string]any{"name": "kube-test"}, "spec": map[string]any{"policyTypes": []string{"Ingress"},
-			"podSelector": map[string]any{"matchExpressions": []any{map[string]any{"key": "app.kubernetes.io/name",
-				"operator": "In", "values": []string{"postgres", "redis"}}}},
-			"ingress": []any{map[string]any{"from": []any{map[string]any{"podSelector": map[string]any{
-				"matchLabels": map[string]string{partOf: "kube-test"}}}}}}}})
-}

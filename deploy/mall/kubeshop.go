@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +30,8 @@ func (t *kubeTest) shop(ctx context.Context, s *steps.Step) error {
 	if err := t.makeState(ctx); err != nil {
 		return err
 	}
-	if err := t.ns.Apply(ctx, t.pod(shopper, "shop")); err != nil {
+	outside := map[string]string{"app.kubernetes.io/part-of": "kube-test"}
+	if err := t.ns.Apply(ctx, t.pod(shopper, outside, "shop", "-shoppers", strconv.Itoa(t.shoppers))); err != nil {
 		return err
 	}
 	if _, err := t.ns.Kubectl(ctx, "wait", "pod/"+shopper, "--for=condition=Ready", "--timeout=2m"); err != nil {
@@ -80,12 +82,11 @@ func (t *kubeTest) during(ctx context.Context, do func() error) (met shopped, er
 
 // withoutFailure makes a change during which no request may fail.
 func (t *kubeTest) withoutFailure(ctx context.Context, s *steps.Step, change func() error) error {
-	before := len(t.counted().Examples)
 	met, err := t.during(ctx, change)
 	s.Note("%d purchases; %d of %d requests failed", met.Purchases, met.Failed, met.Requests)
 	if err == nil && met.Failed > 0 {
 		err = fmt.Errorf("%d requests failed\n%s", met.Failed,
-			strings.Join(met.Examples[min(before, len(met.Examples)):], "\n"))
+			strings.Join(met.Examples[max(0, len(met.Examples)-met.Failed):], "\n"))
 	}
 	return errors.Join(err, t.nothingLost(met))
 }

@@ -25,6 +25,7 @@ type kubeTest struct {
 	repository string
 	tag        string
 	from       struct{ repository, tag string } // of the version before
+	shoppers   int
 	keep       bool
 	board      *steps.Progress
 
@@ -58,6 +59,7 @@ func kubeTestCommand() *cobra.Command {
 	f.StringVar(&t.tag, "tag", "dev", "of the images")
 	f.StringVar(&t.from.tag, "from-tag", "", "of older images, to install and to upgrade from (default: --tag)")
 	f.StringVar(&t.from.repository, "from-repository", "", "of older images (default: --repository)")
+	f.IntVar(&t.shoppers, "shoppers", 8, "how many shop at once; fewer for a small or busy cluster")
 	f.BoolVar(&t.keep, "keep", false, "leave everything at the end")
 	c.RunE = here(func(ctx context.Context, at layout.Layout, _ []string) error {
 		t.at, t.board = at, steps.New(ctx, os.Stdout)
