@@ -77,7 +77,7 @@ func TestWhoReachesTheGateway(t *testing.T) {
 
 // Some clusters have DNS on each node, and the API server has addresses of any kind.
 func TestDNSAndTheAPIServerAreReachedWhereverTheyAre(t *testing.T) {
-	for _, name := range []string{"api-gateway", "order", "setup"} {
+	for _, name := range []string{"api-gateway", "order", "operations"} {
 		anywhere := []any{}
 		for _, rule := range policyOf(t, name, "").Spec.Egress {
 			for _, port := range rule.Ports {
