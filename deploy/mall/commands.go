@@ -4,13 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
 	"daprmall.dev/deploy/internal/layout"
-	"daprmall.dev/deploy/internal/redis"
-	"daprmall.dev/services/kit/config/keys"
 
 	"github.com/spf13/cobra"
 )
@@ -108,43 +105,6 @@ func logsCommand() *cobra.Command {
 	return c
 }
 
-func configCommand() *cobra.Command {
-	type change = func(ctx context.Context, c *redis.Client, at layout.Layout, s state, args []string) error
-	setting := func(use, short string, args cobra.PositionalArgs, do change) *cobra.Command {
-		return &cobra.Command{Use: use, Short: short, Args: args, ValidArgsFunction: settingNames, RunE: here(onStore(do))}
-	}
-	c := &cobra.Command{Use: "config", Short: "Show and change the settings of the running mall", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(
-		setting("list", "Show every setting with the value in force", cobra.NoArgs,
-			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, _ []string) error {
-				return configList(ctx, c, at, os.Stdout)
-			}),
-		setting("get <key>", "Print the value of a setting", cobra.ExactArgs(1),
-			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, args []string) error {
-				return configGet(ctx, c, at, args[0])
-			}),
-		setting("set <key> <value, or @file> [<key> <value>]...", "Change settings; running services read them",
-			pairs, configTry),
-		setting("unset <key>", "Reset a setting to its default", cobra.ExactArgs(1),
-			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, args []string) error {
-				return configUnset(ctx, c, at, args[0])
-			}),
-		setting("restore", "Write back settings that the store has lost", cobra.NoArgs,
-			func(ctx context.Context, c *redis.Client, at layout.Layout, _ state, _ []string) error {
-				return configRestore(ctx, c, at)
-			}))
-	return c
-}
-
-// pairs accepts keys that each have a value.
-func pairs(c *cobra.Command, args []string) error {
-	if len(args) == 0 || len(args)%2 != 0 {
-		return cobra.MinimumNArgs(len(args)+1)(c, args)
-	}
-	return nil
-}
-
 func keysCommand() *cobra.Command {
 	list := func(ctx context.Context, at layout.Layout, _ []string) error {
 		return changeKeys(ctx, at, http.MethodGet, "")
@@ -209,15 +169,4 @@ func processes(c *cobra.Command, args []string, _ string) ([]string, cobra.Shell
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return logNames(at), cobra.ShellCompDirectiveNoFileComp
-}
-
-// settingNames complete the key of a setting, where one is due; values may be files.
-func settingNames(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
-	if len(args)%2 == 1 {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	for _, k := range keys.All() {
-		names = append(names, k.Name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

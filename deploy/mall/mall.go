@@ -158,21 +158,6 @@ func (m *mall) setRedisUsers(ctx context.Context) error {
 	return redis.SetUsers(ctx, c, redis.SettingsReaders(m.store.SettingsReaders()))
 }
 
-// prepareSettings comes before the first app: one that finds an empty store must know whether it is a new one.
-func (m *mall) prepareSettings(ctx context.Context) error {
-	if m.redis == "" || m.pg == "" { // one alone cannot tell a new mall from an old one
-		return nil
-	}
-	c := redis.Open(m.redis, m.store.RedisPassword())
-	defer c.Close() //nolint:errcheck // every command has been answered
-	_, err := prepareSettings(ctx, c, m.at, func() (bool, error) { return m.used(ctx) })
-	if errors.Is(err, errEmptied) && len(m.apps) == 0 { // the cure: the servers alone, to set them
-		m.board.Say("  ! %v", err)
-		return nil
-	}
-	return err
-}
-
 func (m *mall) startPostgres(ctx context.Context) error {
 	if !m.needs("postgres") {
 		return nil

@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"daprmall.dev/deploy/internal/layout"
-	"daprmall.dev/services/contracts"
 )
 
 // state is what other commands need to know of a running mall.
@@ -38,11 +37,8 @@ type stateApp struct {
 func (m *mall) writeState() error {
 	s := state{Home: m.at.Home, PortBase: m.at.Base, Gateway: fmt.Sprintf("http://127.0.0.1:%d", m.at.Base),
 		Postgres:  m.pg,
-		Databases: map[string]string{}, Redis: stateRedis{m.redis, m.store.RedisPassword()}, Daprd: m.daprd,
+		Databases: m.store.Databases(), Redis: stateRedis{m.redis, m.store.RedisPassword()}, Daprd: m.daprd,
 		Apps: map[string]stateApp{}, Up: m.o.args()}
-	for _, name := range contracts.Databases() {
-		s.Databases[name] = m.store.DSN(name)
-	}
 	for _, a := range m.apps {
 		s.Apps[a.Name()] = stateApp{a.ID, fmt.Sprintf("http://127.0.0.1:%d", a.Port), a.Ports(), m.own.AppTokens[a.ID],
 			m.own.DaprTokens[a.ID]}

@@ -36,7 +36,7 @@ func filesCommand() *cobra.Command {
 }
 
 func (v *volume) flags(c *cobra.Command) {
-	c.Flags().StringVar(&v.home, "home", "/mall", "where the mall's volume is mounted")
+	c.Flags().StringVar(&v.home, "home", home, "where the mall's volume is mounted")
 	c.Flags().Var(&v.broker, "broker", "what carries the events: redis or kafka")
 }
 
@@ -228,12 +228,12 @@ func giveAway(data string) error {
 }
 
 func firstAdminCommand() *cobra.Command {
-	var home string
+	v := volume{}
 	c := &cobra.Command{Use: "first-admin", Args: cobra.NoArgs,
 		Short: "Print the one-time secret that makes the first admin"}
-	c.Flags().StringVar(&home, "home", "/mall", "where the mall's volume is mounted")
+	c.Flags().StringVar(&v.home, "home", home, "where the mall's volume is mounted")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		store, err := secrets.Read(volume{home: home}.private())
+		store, err := secrets.Read(v.private())
 		if err == nil {
 			_, err = fmt.Fprintln(c.OutOrStdout(), store.FirstAdmin())
 		}

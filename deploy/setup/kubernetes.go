@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"daprmall.dev/deploy/internal/kubernetes"
+	"daprmall.dev/deploy/internal/settings"
 )
 
 // kubernetesWithin is how long stores of a cluster may take: their volumes and images come from elsewhere.
@@ -23,15 +24,7 @@ func kubernetesCommand() *cobra.Command {
 			RunE: func(c *cobra.Command, _ []string) error {
 				ctx, cancel := context.WithTimeout(c.Context(), kubernetesWithin)
 				defer cancel()
-				p, err := places()
-				if err != nil {
-					return err
-				}
-				client, err := kubernetes.InCluster(os.Getenv("NAMESPACE"))
-				if err != nil {
-					return err
-				}
-				m, err := kubernetes.Load(ctx, client)
+				client, m, p, err := namespace(ctx)
 				if err != nil {
 					return err
 				}
@@ -62,5 +55,5 @@ func places() (p kubernetes.Places, err error) {
 	if err := json.Unmarshal([]byte(os.Getenv("SETTINGS")), &p.Settings); err != nil {
 		return p, fmt.Errorf("SETTINGS: %w", err)
 	}
-	return p, kubernetes.CheckSettings(p.Settings)
+	return p, settings.CheckAll(p.Settings)
 }

@@ -11,13 +11,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// metricsPort is where a pod serves its app's metrics.
+const metricsPort = ":9464"
+
 func podCommand() *cobra.Command {
 	var listen, metrics string
 	c := &cobra.Command{Use: "pod", Args: cobra.NoArgs,
 		Short: "Hold the network that an app and its sidecar share, until the end, and pass on the app's metrics",
 		Long: "Hold the network that an app and its sidecar share, until the end: if one of the two held it, the other " +
 			"would have no network after a restart. The app listens on loopback; this passes on its metrics and nothing else."}
-	c.Flags().StringVar(&listen, "listen", ":9464", "where to serve /metrics")
+	c.Flags().StringVar(&listen, "listen", metricsPort, "where to serve /metrics")
 	c.Flags().StringVar(&metrics, "metrics", "http://127.0.0.1:8080/metrics", "the app's metrics")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		at, err := url.Parse(metrics)

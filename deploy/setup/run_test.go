@@ -12,15 +12,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"daprmall.dev/deploy/internal/operate"
 )
 
 // TestMain lets the test program be this program.
 func TestMain(m *testing.M) {
 	if os.Getenv("SETUP_TEST_RUN") != "" {
-		if err := run(os.Args[1:]); err != nil {
-			_, _ = os.Stderr.WriteString(err.Error())
-			os.Exit(1)
-		}
+		operate.Main(commands())
 		os.Exit(0)
 	}
 	os.Exit(m.Run())

@@ -32,16 +32,16 @@ func serversCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return prepareServers(ctx, m)
+		return v.prepareServers(ctx, m)
 	}
 	return c
 }
 
-func prepareServers(ctx context.Context, m containers.Mall) error {
+func (v volume) prepareServers(ctx context.Context, m containers.Mall) error {
 	if err := prepareDatabases(ctx, m); err != nil {
 		return fmt.Errorf("PostgreSQL: %w", err)
 	}
-	if err := prepareRedis(ctx, m); err != nil {
+	if err := v.prepareRedis(ctx, m); err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
 	if m.BrokerAddr == "" { // Redis Streams make theirs
@@ -67,31 +67,26 @@ func prepareDatabases(ctx context.Context, m containers.Mall) error {
 	return postgres.Databases(ctx, admin.String(), passwords)
 }
 
-// errEmptied is as in deploy/mall: the gateway, which remembers nothing, would go on without its settings.
-var errEmptied = errors.New("the configuration store is empty, but services remember settings, so this mall is not " +
-	"new. Set all settings again, above all the gateway's, then " + settings.Initialized + " to yes, and start it again")
-
-// prepareRedis makes the users, also of a server that started before there was an app of its name, and marks the store
-// of a new mall as one that is not empty by a loss.
-func prepareRedis(ctx context.Context, m containers.Mall) error {
+// prepareRedis makes the users, also of a server that started before there was an app of its name, and gives a store
+// that lost settings those of the record.
+func (v volume) prepareRedis(ctx context.Context, m containers.Mall) error {
 	if err := redis.Wait(ctx, redisAddr, m.Store.RedisPassword()); err != nil {
 		return err
 	}
-	c := redis.Open(redisAddr, m.Store.RedisPassword())
-	defer c.Close() //nolint:errcheck // every command has been answered
-	if err := redis.SetUsers(ctx, c, redis.SettingsReaders(m.Store.SettingsReaders())); err != nil {
+	store := v.settings(m.Store)
+	defer store.Redis.Close() //nolint:errcheck // every command has been answered
+	if err := redis.SetUsers(ctx, store.Redis, redis.SettingsReaders(m.Store.SettingsReaders())); err != nil {
 		return err
 	}
-	n, err := c.Exists(ctx, settings.Initialized).Result()
-	if err != nil || n > 0 {
-		return err
+	restored, err := store.Prepare(ctx, nil, func() (bool, error) {
+		return postgres.AnyHasRows(ctx, "settings", m.Store.Databases())
+	})
+	for _, key := range restored {
+		fmt.Println("written back:", key)
 	}
-	for _, name := range contracts.Databases() {
-		if has, err := postgres.HasRows(ctx, m.Store.DSN(name), "settings"); err != nil {
-			return err
-		} else if has {
-			return errEmptied
-		}
+	if errors.Is(err, settings.ErrEmptied) {
+		err = fmt.Errorf("%w. Set all settings again with `docker compose run --rm setup config set`, above all the "+
+			"gateway's, then %s to yes, and start it again", err, settings.Initialized)
 	}
-	return c.SetNX(ctx, settings.Initialized, time.Now().UTC().Format(time.RFC3339), 0).Err()
+	return err
 }

@@ -11,7 +11,9 @@ import (
 
 	"daprmall.dev/deploy/internal/broker"
 	"daprmall.dev/deploy/internal/containers"
+	"daprmall.dev/deploy/internal/redis"
 	"daprmall.dev/deploy/internal/secrets"
+	"daprmall.dev/deploy/internal/settings"
 	"daprmall.dev/services/contracts"
 )
 
@@ -35,6 +37,13 @@ type volume struct {
 }
 
 func (v volume) private() string { return filepath.Join(v.home, "private") }
+
+// settings opens the configuration store, whose record is beside the secrets.
+func (v volume) settings(store secrets.Store) settings.Store {
+	file := filepath.Join(v.private(), "settings")
+	return settings.Store{Redis: redis.Open(redisAddr, store.RedisPassword()),
+		Record: settings.Record{File: file + ".json", Lock: file + ".lock"}}
+}
 
 // load reads the mall's secrets and makes those that are missing.
 func (v volume) load() (containers.Mall, error) {

@@ -37,6 +37,9 @@ type gateProductRow struct {
 // readGate reads the gate and, from the same Redis, the setting order.cancel_grace in seconds.
 func readGate(ctx context.Context, m running.Mall) (*gateFacts, float64, error) {
 	c := redis.Open(m.Redis.Addr, m.Redis.Password)
+	if m.Redis.TLS {
+		c = redis.OpenTLS(m.Redis.Addr, m.Redis.Password)
+	}
 	defer c.Close() //nolint:errcheck // every command has been answered
 	return scanGate(ctx, c)
 }

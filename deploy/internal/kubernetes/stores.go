@@ -7,15 +7,13 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
-	"time"
 
 	"daprmall.dev/deploy/internal/broker"
 	"daprmall.dev/deploy/internal/postgres"
 	"daprmall.dev/deploy/internal/redis"
+	"daprmall.dev/deploy/internal/running"
 	"daprmall.dev/deploy/internal/settings"
 	"daprmall.dev/services/contracts"
-	"daprmall.dev/services/kit/config/keys"
 )
 
 // Places is where the stores are, as the chart's values have it.
@@ -88,90 +86,45 @@ func (m Mall) prepareDatabases(ctx context.Context, v vault, p Places) error {
 	return postgres.Databases(ctx, admin.String(), passwords)
 }
 
-// errEmptied says that a store lost its settings and the chart has none to give back.
-var errEmptied = errors.New("the configuration store is empty, but services remember settings, so this mall is not " +
-	"new: give all settings that it had as values (settings), above all the gateway's, and upgrade")
+// Running is what commands need of a mall that runs.
+func (m Mall) Running(ctx context.Context, v vault, p Places) (r running.Mall, err error) {
+	r.Databases, r.Redis.Addr, r.Redis.TLS = m.Store.Databases(), p.Redis, p.RedisTLS
+	r.Redis.Password, err = value(ctx, v, p.RedisSecret, "password")
+	return r, err
+}
+
+// Settings opens the configuration store. What the chart has are values, so this program keeps no record.
+func (m Mall) Settings(ctx context.Context, v vault, p Places) (s settings.Store, err error) {
+	password, err := value(ctx, v, p.RedisSecret, "password")
+	if err != nil {
+		return s, err
+	}
+	if s.Redis = redis.Open(p.Redis, password); p.RedisTLS {
+		s.Redis = redis.OpenTLS(p.Redis, password)
+	}
+	return s, nil
+}
 
 func (m Mall) prepareRedis(ctx context.Context, v vault, p Places) error {
-	password, err := value(ctx, v, p.RedisSecret, "password")
+	store, err := m.Settings(ctx, v, p)
 	if err != nil {
 		return err
 	}
-	c := redis.Open(p.Redis, password)
-	if p.RedisTLS {
-		c = redis.OpenTLS(p.Redis, password)
-	}
-	defer c.Close() //nolint:errcheck // every command has been answered
-	if err := redis.WaitFor(ctx, c); err != nil {
+	defer store.Redis.Close() //nolint:errcheck // every command has been answered
+	if err := redis.WaitFor(ctx, store.Redis); err != nil {
 		return err
 	}
 	// A Redis from outside has no file with them.
-	if err := redis.SetUsers(ctx, c, redis.SettingsReaders(m.Store.SettingsReaders())); err != nil {
+	if err := redis.SetUsers(ctx, store.Redis, redis.SettingsReaders(m.Store.SettingsReaders())); err != nil {
 		return err
 	}
-	initialized, err := c.Exists(ctx, settings.Initialized).Result()
-	if err != nil {
-		return err
+	ours := m.Store.Databases()
+	maps.DeleteFunc(ours, func(name, _ string) bool { return !slices.Contains(m.databases(), name) })
+	_, err = store.Prepare(ctx, p.Settings, func() (bool, error) { return postgres.AnyHasRows(ctx, "settings", ours) })
+	if errors.Is(err, settings.ErrEmptied) {
+		err = fmt.Errorf("%w: give all settings that it had as values (settings), above all the gateway's, and upgrade", err)
 	}
-	if initialized == 0 && len(p.Settings) == 0 {
-		used, err := m.used(ctx)
-		if err != nil {
-			return err
-		}
-		if used {
-			return errEmptied
-		}
-	}
-	// The mark comes last: until then services know that an absent setting may have been lost.
-	for _, name := range slices.Sorted(maps.Keys(p.Settings)) {
-		if err := set(ctx, c, name, p.Settings[name]); err != nil {
-			return fmt.Errorf("setting %s: %w", name, err)
-		}
-	}
-	return c.SetNX(ctx, settings.Initialized, time.Now().UTC().Format(time.RFC3339), 0).Err()
-}
-
-// used reports whether a service remembers settings.
-func (m Mall) used(ctx context.Context) (bool, error) {
-	for _, name := range m.databases() {
-		if has, err := postgres.HasRows(ctx, m.Store.DSN(name), "settings"); err != nil || has {
-			return has, err
-		}
-	}
-	return false, nil
-}
-
-// set gives a setting another value, with a version above that of the one before.
-func set(ctx context.Context, c *redis.Client, name, text string) error {
-	raw, err := c.Get(ctx, name).Result()
-	if err != nil && !errors.Is(err, redis.ErrNil) {
-		return err
-	}
-	now := settings.Parse(raw)
-	if err == nil && now.Text == text {
-		return nil
-	}
-	return c.Set(ctx, name, settings.Value{Text: text, Version: max(time.Now().UnixMilli(), now.Version+1)}.String(),
-		0).Err()
-}
-
-// CheckSettings refuses settings that do not exist or cannot be meant.
-func CheckSettings(all map[string]string) error {
-	var wrong []error
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		known, ok := keys.Find(name)
-		switch {
-		case !ok:
-			wrong = append(wrong, fmt.Errorf("%s is not a setting", name))
-		case strings.Contains(all[name], settings.Separator):
-			wrong = append(wrong, fmt.Errorf("%s: a value must not contain %s", name, settings.Separator))
-		default:
-			if err := known.Check(all[name]); err != nil {
-				wrong = append(wrong, fmt.Errorf("%s=%s: %w (%s)", name, all[name], err, known.Form))
-			}
-		}
-	}
-	return errors.Join(wrong...)
+	return err
 }
 
 func value(ctx context.Context, v vault, secret, key string) (string, error) {

@@ -120,8 +120,17 @@ func names(ctx context.Context, db *sql.DB, query string) (map[string]bool, erro
 	return out, rows.Err()
 }
 
-// HasRows reports whether a table exists and has rows.
-func HasRows(ctx context.Context, dsn, table string) (bool, error) {
+// AnyHasRows reports whether a table exists and has rows in one of the databases, which are given by name.
+func AnyHasRows(ctx context.Context, table string, dsns map[string]string) (bool, error) {
+	for _, dsn := range dsns {
+		if has, err := hasRows(ctx, table, dsn); err != nil || has {
+			return has, err
+		}
+	}
+	return false, nil
+}
+
+func hasRows(ctx context.Context, table, dsn string) (bool, error) {
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return false, err

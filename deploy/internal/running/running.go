@@ -3,6 +3,7 @@ package running
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ type Mall struct {
 	Redis     struct {
 		Addr     string `json:"addr"`
 		Password string `json:"password"`
+		TLS      bool   `json:"tls,omitempty"`
 	} `json:"redis"`
 	Apps map[string]struct {
 		ID       string         `json:"id"`
@@ -42,6 +44,9 @@ func MetricsPage(ports map[string]int) string {
 }
 
 func page(port int) string { return fmt.Sprintf("http://127.0.0.1:%d/metrics", port) }
+
+// FindHere is Find for the commands of package operate.
+func FindHere(context.Context) (Mall, error) { return Find() }
 
 // Find reads the file that MALL_STATE names; the runner sets it for its tools.
 func Find() (Mall, error) {

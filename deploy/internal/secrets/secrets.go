@@ -149,6 +149,15 @@ func (s Store) DatabasePassword(name string) string {
 // DSN is how a service reaches its database.
 func (s Store) DSN(name string) string { return s[name+"-db"]["dsn"] }
 
+// Databases is how services reach their databases, by name.
+func (s Store) Databases() map[string]string {
+	all := map[string]string{}
+	for _, name := range contracts.Databases() {
+		all[name] = s.DSN(name)
+	}
+	return all
+}
+
 // FirstAdmin is the one-time secret that makes the first admin.
 func (s Store) FirstAdmin() string { return s[nameAdmin]["secret"] }
 

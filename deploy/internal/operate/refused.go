@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"context"
@@ -7,44 +7,58 @@ import (
 	"time"
 
 	"daprmall.dev/deploy/internal/metrics"
-	"daprmall.dev/deploy/internal/running"
 	"daprmall.dev/services/contracts"
 )
+
+// Reader is a running app that reads settings.
+type Reader struct {
+	Name    string // as a process
+	App     string
+	Metrics string // the address of its page
+}
 
 // heardWithin is how long a setting that was set waits for whom it concerns to read it: they read every three or four
 // seconds.
 const heardWithin = 8 * time.Second
 
-// readersOfSetting returns the running apps that may read a setting, by their names as processes.
-func (s state) readersOfSetting(key string) (names []string) {
+// readersOf returns the apps that may read a setting, in the order of their names.
+func (c Config) readersOf(key string) (of []Reader) {
 	service, _, _ := strings.Cut(key, ".")
-	for name, app := range s.Apps {
-		of, _ := contracts.Find(app.ID)
-		if of.SettingsPrefix() == service || service == "mall" || service == "database" {
-			names = append(names, name)
+	for _, r := range c.Readers {
+		app, _ := contracts.Find(r.App)
+		if app.SettingsPrefix() == service || service == "mall" || service == "database" {
+			of = append(of, r)
 		}
 	}
-	slices.Sort(names)
-	return names
+	slices.SortFunc(of, func(a, b Reader) int { return strings.Compare(a.Name, b.Name) })
+	return of
 }
 
 // whoRefuses waits until the apps have read the store since a time, and names the first that cannot use a setting's
 // value. Who is not there, or does not read in time, has no opinion.
-func whoRefuses(ctx context.Context, s state, key string, since time.Time) (by string) {
+func (c Config) whoRefuses(ctx context.Context, key string, since time.Time) (by string) {
 	ctx, cancel := context.WithTimeout(ctx, heardWithin)
 	defer cancel()
-	waiting := s.readersOfSetting(key)
-	_ = until(ctx, func() bool { // everybody is asked, so that one who does not read hides no other's refusal
-		waiting = slices.DeleteFunc(waiting, func(name string) bool {
-			refuses, read, there := readMetrics(ctx, running.MetricsPage(s.Apps[name].Ports), key, since)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for waiting := c.readersOf(key); ; {
+		// Everybody is asked, so that one who does not read hides no other's refusal.
+		waiting = slices.DeleteFunc(waiting, func(r Reader) bool {
+			refuses, read, there := readMetrics(ctx, r.Metrics, key, since)
 			if read && refuses && by == "" {
-				by = name
+				by = r.Name
 			}
 			return read || !there
 		})
-		return by != "" || len(waiting) == 0
-	})
-	return by
+		if by != "" || len(waiting) == 0 {
+			return by
+		}
+		select {
+		case <-ctx.Done():
+			return by
+		case <-tick.C:
+		}
+	}
 }
 
 // readMetrics reports whether an app refuses the value of a setting that was in the store at a time, and whether it has

@@ -1,11 +1,9 @@
-package main
+package operate
 
 import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +14,7 @@ import (
 // A value that its service refuses is not kept: a gateway that started with it would serve nobody.
 func TestARefusedSettingIsReverted(t *testing.T) {
 	c, do := testRedis(t)
-	at := testLayout(t)
+	at := testConfig(t, c)
 	const good, bad = "gateway.max_in_flight", "gateway.policy"
 	defer do("DEL", good, bad)
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -35,29 +33,15 @@ func TestARefusedSettingIsReverted(t *testing.T) {
 		_, _ = fmt.Fprintf(w, "mall_settings_read_timestamp_seconds %g\n", float64(read.UnixMilli())/1000)
 	}))
 	defer stalled.Close()
-	port := func(s *httptest.Server) map[string]int {
-		t.Helper()
-		where, err := url.Parse(s.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, err := strconv.Atoi(where.Port())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return map[string]int{"operator": n}
-	}
-	s := state{Apps: map[string]stateApp{
-		"api-gateway":   {ID: "api-gateway", URL: "http://127.0.0.1:1", Ports: port(stalled)},
-		"api-gateway-2": {ID: "api-gateway", URL: "http://127.0.0.1:1", Ports: port(gateway)},
-		"order":         {ID: "order", URL: "http://127.0.0.1:1"}}}
+	at.Readers = []Reader{{"api-gateway", "api-gateway", stalled.URL}, {"api-gateway-2", "api-gateway", gateway.URL},
+		{"order", "order", "http://127.0.0.1:1"}}
 	for _, before := range []string{settings.Unset, "5"} {
 		if before != settings.Unset {
-			if err := configTry(t.Context(), c, at, s, []string{bad, before}); err != nil {
+			if err := at.Set(t.Context(), []string{bad, before}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		err := configTry(t.Context(), c, at, s, []string{bad, "nonsense", good, "7"})
+		err := at.Set(t.Context(), []string{bad, "nonsense", good, "7"})
 		if err == nil || !strings.Contains(err.Error(), "api-gateway-2 cannot use this value of "+bad) {
 			t.Errorf("set an invalid value: %v", err)
 		}

@@ -1,8 +1,9 @@
-package main
+package events
 
 import (
 	"database/sql"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 )
 
 // inboxes returns the tool with one database in the place of every service's.
-func inboxes(t *testing.T) (*tool, *sql.DB) {
+func inboxes(t *testing.T) (*tool, *sql.DB, *strings.Builder) {
 	t.Helper()
 	server := os.Getenv("MALL_TEST_POSTGRES_URL")
 	if server == "" {
@@ -46,7 +47,7 @@ func inboxes(t *testing.T) (*tool, *sql.DB) {
 	db := open(t, u.String())
 	for _, kit := range []string{"inbox", "outbox"} {
 		// in the order of their names
-		files, err := filepath.Glob(filepath.Join("..", "..", "services", "kit", kit, "migrations", "*.sql"))
+		files, err := filepath.Glob(filepath.Join("..", "..", "..", "services", "kit", kit, "migrations", "*.sql"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("migrations of %s: %v, %v", kit, files, err)
 		}
@@ -64,16 +65,13 @@ func inboxes(t *testing.T) (*tool, *sql.DB) {
 		('e3', 'order', 'mall.order.placed.v1', '7', 'done', 'push', 1, '', NULL)`)
 	run(db, `INSERT INTO outbox (id, topic, type, key, aggregate_version, payload)
 		VALUES ('e1', 't', 'mall.order.placed.v1', '5', 1, '{}')`)
-	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tl := &tool{mall: running.Mall{Databases: map[string]string{}}, out: out}
+	var out strings.Builder
+	tl := &tool{mall: running.Mall{Databases: map[string]string{}}, out: &out}
 	for _, service := range contracts.Databases() {
 		tl.mall.Databases[service] = u.String()
 	}
-	t.Cleanup(func() { tl.close(); _ = out.Close() })
-	return tl, db
+	t.Cleanup(tl.close)
+	return tl, db, &out
 }
 
 func open(t *testing.T, dsn string) *sql.DB {
@@ -87,7 +85,7 @@ func open(t *testing.T, dsn string) *sql.DB {
 }
 
 func TestParkedEventsCanBeRetriedAndDropped(t *testing.T) {
-	tl, db := inboxes(t)
+	tl, db, out := inboxes(t)
 	ctx := t.Context()
 	row := func(id string) (status, reason string, due bool) {
 		t.Helper()
@@ -139,13 +137,10 @@ func TestParkedEventsCanBeRetriedAndDropped(t *testing.T) {
 	if err := tl.counts(ctx); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(tl.out.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := out.String()
 	for _, want := range []string{"says mall.order.placed.v1", "not published yet", "dropped mall.order.placed.v1",
 		"ordered by hand", "cart  e2", "3 tries", "events parked"} {
-		if !strings.Contains(string(text), want) {
+		if !strings.Contains(text, want) {
 			t.Errorf("the output lacks %q:\n%s", want, text)
 		}
 	}
@@ -155,7 +150,7 @@ func TestParkedEventsCanBeRetriedAndDropped(t *testing.T) {
 }
 
 func TestMovingCursors(t *testing.T) {
-	tl, db := inboxes(t)
+	tl, db, out := inboxes(t)
 	ctx := t.Context()
 	_, err := db.ExecContext(ctx, `UPDATE outbox SET pos = 5; UPDATE outbox_head SET pos = 5, purged_through = 4;
 		INSERT INTO inbox_positions (source, type, pos, event_id, read_at, gone_pos, gone_at) VALUES
@@ -175,12 +170,9 @@ func TestMovingCursors(t *testing.T) {
 	if err := tl.cursors(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(tl.out.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := out.String()
 	lines := map[string]string{}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		if f := strings.Fields(line); len(f) > 3 && f[0] == "cart" {
 			lines[f[2]] = line
 		}
@@ -202,5 +194,13 @@ func TestMovingCursors(t *testing.T) {
 		count(*) FILTER (WHERE source = 'user' AND pos = 4 AND gone_at IS NULL) FROM inbox_positions`).Scan(&left, &moved)
 	if err != nil || left > 0 || moved != 1 {
 		t.Errorf("%d cursors of order were not moved, %d of user were, %v", left, moved, err)
+	}
+}
+
+// A command that does not exist is refused, with those that do.
+func TestAnUnknownCommandIsRefused(t *testing.T) {
+	err := Run(t.Context(), running.Mall{}, []string{"dorp"}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "dorp") || !strings.Contains(err.Error(), "events parked") {
+		t.Errorf("%v, want the commands", err)
 	}
 }
