@@ -139,3 +139,21 @@ func TestMistakesInValuesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// The pod that can read all Secrets is there only on request.
+func TestTheCommandsAreOnRequest(t *testing.T) {
+	for values, want := range map[string]bool{"{}": false, "commands: true": true} {
+		v, err := chartutil.ReadValues([]byte(values))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := render(load(t), v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := out["mall/templates/setup.yaml"]
+		if got := strings.Contains(text, "name: commands"); got != want || text == "" {
+			t.Errorf("with the values %s: the pod is there: %v", values, got)
+		}
+	}
+}
