@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -44,6 +45,24 @@ func TestTheDockerfileBuildsWhatTheArchivesHave(t *testing.T) {
 	slices.Sort(dirs)
 	if !slices.Equal(built, dirs) {
 		t.Errorf("the Dockerfile builds %v, the archives have %v", built, dirs)
+	}
+}
+
+// An image has no list of authorities: a program that speaks TLS to a store brings Mozilla's.
+func TestProgramsInImagesKnowWhomToTrust(t *testing.T) {
+	for name, dir := range packages() {
+		if name == "api-gateway" || name == "seed" { // they reach a sidecar and the gateway, without TLS
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./"+dir)
+		cmd.Dir = filepath.Join("..", "..")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(strings.Fields(string(out)), "golang.org/x/crypto/x509roots/fallback") {
+			t.Errorf("%s trusts nobody", name)
+		}
 	}
 }
 
