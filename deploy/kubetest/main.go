@@ -27,7 +27,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("kubetest shop [-shoppers N] | audit | reach ADDRESS...")
+		return errors.New("kubetest shop [-shoppers N] | audit | reach ADDRESS, or several")
 	}
 	if args[0] == "reach" {
 		return reach(ctx, args[1:], os.Stdout)
