@@ -16,6 +16,7 @@ import (
 	"daprmall.dev/api-gateway/internal/access"
 	"daprmall.dev/api-gateway/internal/edge"
 	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/api-gateway/internal/orderstream"
 	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/handover"
 	"daprmall.dev/services/kit/identity"
@@ -71,6 +72,8 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("pictures: %w", err)
 	}
 	revoked := access.NewRevocations(revocationSource(dapr), log)
+	orders := orderstream.New(orderSource(dapr), cfg.maxStreams, log)
+	context.AfterFunc(ctx, orders.End)
 	deps := edge.Deps{
 		Guard: &access.Guard{Verify: identity.NewVerifier(dapr.Keys).Verify, Revoked: revoked, Policy: cfg.policy},
 		Proxy: edge.NewProxy(fmt.Sprintf("http://127.0.0.1:%d", env.DaprHTTPPort), env.DaprAPIToken, dapr.PeerKey,
@@ -88,6 +91,7 @@ func run(ctx context.Context) error {
 			Answers:   limit.NewAnswers(),
 		},
 		Shared:  edge.NewShared(cfg.keepFor),
+		Orders:  orders,
 		Metrics: metrics, TrustedProxies: cfg.proxies, MissingSettings: live.Missing, OpenAPI: openAPI, OpenAPIJSON: contract,
 		Pictures: shown,
 		Checks: []web.Check{
@@ -105,6 +109,8 @@ func run(ctx context.Context) error {
 	metrics.Register(config.Metrics(live))
 	metrics.Gauge("mall_gateway_shared_answers_bytes", "Size of the answers that are kept for everybody.",
 		func() float64 { return float64(deps.Shared.Bytes()) })
+	metrics.Gauge("mall_gateway_order_streams", "Open event streams of orders.",
+		func() float64 { return float64(orders.Streams()) })
 	metrics.Gauge("mall_gateway_in_flight", "Requests being served.",
 		func() float64 { return float64(deps.Limits.Admission.InFlight()) })
 

@@ -25,6 +25,7 @@ type settings struct {
 	declinedAt  func() limit.RateLimit // gateway.rate.declined_address: declined cards from an address
 	proxies     func() []netip.Prefix  // gateway.trusted_proxies: networks whose X-Forwarded-For is trusted
 	keepFor     func() time.Duration   // gateway.keep_for: how long answers for everybody are good
+	maxStreams  func() int64           // gateway.max_streams: event streams of orders
 	maxInFlight func() int64           // gateway.max_in_flight: beyond it requests get 503 at once
 }
 
@@ -51,6 +52,7 @@ func declareSettings(live *config.Live, policyRefused func()) (settings, error) 
 		declinedAt:  config.Of(live, keys.RateDeclinedAt),
 		proxies:     config.Setting(live, keys.TrustedProxies.Name, nil, edge.ParseProxies, config.Required),
 		keepFor:     config.Of(live, keys.KeepFor),
+		maxStreams:  config.Of(live, keys.MaxStreams),
 		maxInFlight: config.Of(live, keys.MaxInFlight),
 	}, nil
 }

@@ -9,7 +9,9 @@ import (
 
 	"daprmall.dev/api-gateway/internal/access"
 	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/api-gateway/internal/orderstream"
 	"daprmall.dev/services/contracts/authv1"
+	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/sidecar"
 )
@@ -34,6 +36,24 @@ func revocationSource(dapr *sidecar.Client) access.Source {
 		var list authv1.Revocations
 		err := dapr.Invoke(ctx, sidecar.Request{App: "auth", Method: http.MethodGet, Path: path, Out: &list, System: true})
 		return list, err
+	}
+}
+
+// orderSource reads what open streams of orders tell: a history for its user, changes as the gateway itself.
+func orderSource(dapr *sidecar.Client) orderstream.Source {
+	return orderstream.Source{
+		History: func(ctx context.Context, orderID string) (orderv1.History, error) {
+			var history orderv1.History
+			err := dapr.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodPost, Path: orderv1.PathHistory,
+				In: orderv1.GetRequest{OrderID: orderID}, Out: &history})
+			return history, err
+		},
+		Changes: func(ctx context.Context, after string) (orderv1.Changes, error) {
+			var changes orderv1.Changes
+			err := dapr.Invoke(ctx, sidecar.Request{App: "order", Method: http.MethodPost, Path: orderv1.PathChanges,
+				In: orderv1.ChangesRequest{After: after}, Out: &changes, System: true})
+			return changes, err
+		},
 	}
 }
 

@@ -61,7 +61,7 @@ p, customer, /v1/addresses(/{id})?, GET|POST|PUT|DELETE
 p, anonymous, /v1/countries/{code}, GET
 p, anonymous, /v1/currency, GET
 p, customer, /v1/checkout(/quote)?, POST
-p, customer, /v1/orders(/{id})?, GET
+p, customer, /v1/orders(/{id}(/events)?)?, GET
 p, customer, /v1/orders/{id}/address, PUT
 p, customer, /v1/orders/{id}/cancel, POST
 p, customer, /v1/payments(/{id}/cancel)?, POST

@@ -19,6 +19,7 @@ var (
 	errMethodNotAllowed = errors.New("method not allowed")
 	errURLTooLong       = errors.New("address too long")
 	errHeadersTooLarge  = errors.New("headers too large")
+	errNotAcceptable    = errors.New("the client does not accept an event stream")
 )
 
 // mediaTypeError refuses a body that is of none of these types.
@@ -71,6 +72,9 @@ func problemDocument(err error, trace string) (problem.Document, time.Duration) 
 	case errors.Is(err, errHeadersTooLarge):
 		return problem.NewDocument(http.StatusRequestHeaderFieldsTooLarge, "headers_too_large",
 			"The headers are larger than 12 KiB, or those that are passed on than 4 KiB.", trace), 0
+	case errors.Is(err, errNotAcceptable):
+		return problem.NewDocument(http.StatusNotAcceptable, "not_acceptable",
+			"The answer is an event stream: send Accept: text/event-stream, or none.", trace), 0
 	case errors.As(err, &media):
 		return problem.NewDocument(http.StatusUnsupportedMediaType, "unsupported_media_type",
 			"Send the body as "+strings.Join(media, " or ")+", in UTF-8.", trace), 0

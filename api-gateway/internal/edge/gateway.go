@@ -16,6 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/api-gateway/internal/orderstream"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/web"
@@ -55,6 +56,7 @@ type Deps struct {
 	Proxy           *Proxy
 	Limits          Limits
 	Shared          *Shared
+	Orders          *orderstream.Hub // streams of orders
 	Metrics         *Metrics
 	TrustedProxies  func() []netip.Prefix // whose X-Forwarded-For is trusted
 	MissingSettings func() []string       // settings that are not known
@@ -76,7 +78,7 @@ func Handler(log *slog.Logger, deps Deps) http.Handler {
 	e.Use(g.needSettings, g.shedLoad)
 	for _, route := range Routes() {
 		e.Handle(route.Method, ginPattern(route.Path), g.serve(route))
-		if route.Method == http.MethodGet {
+		if route.Method == http.MethodGet && !route.Stream {
 			e.HEAD(ginPattern(route.Path), g.serve(route)) // net/http drops the body of a HEAD answer
 		}
 	}
@@ -98,14 +100,14 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 	client := clientKey(clientAddr(r, g.TrustedProxies()))
 	request := call{route: route, header: http.Header{}, stream: g.enterStream(client)}
 
-	var roles []string
+	var user identity.User
 	if route.Access == Anyone {
 		if err := g.rateLimit(g.Limits.Addresses, "address", client); err != nil {
 			return err
 		}
 	} else {
-		user, err := g.Guard.Authenticate(ctx, bearer(r.Header))
-		if err != nil {
+		var err error
+		if user, err = g.Guard.Authenticate(ctx, bearer(r.Header)); err != nil {
 			// Failed authentication is limited by address; a signed-in user is limited by id, because many users may share an
 			// address.
 			if limited := g.rateLimit(g.Limits.Addresses, "address", client); limited != nil {
@@ -116,10 +118,10 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 		if err := g.rateLimit(g.Limits.Users, "user", user.ID); err != nil {
 			return err
 		}
-		roles, request.user = user.Roles, user.ID
+		request.user = user.ID
 		request.header.Set("Authorization", "Bearer "+bearer(r.Header))
 	}
-	if !g.Guard.Allows(route.Method, route.Path, roles) {
+	if !g.Guard.Allows(route.Method, route.Path, user.Roles) {
 		if route.Access == Anyone {
 			return problem.New(problem.Unauthenticated, "unauthenticated", "This is closed to visitors at the moment.")
 		}
@@ -131,6 +133,9 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 	}
 	if err := checkQuery(r.URL.RawQuery); err != nil {
 		return err
+	}
+	if route.Stream {
+		return g.streamOrder(c, user)
 	}
 	if route.Shared && g.Shared.KeepFor() > 0 && !g.wantsFresh(r) {
 		return g.serveShared(c, request)
@@ -260,7 +265,11 @@ func (g *Gateway) observe(c *gin.Context) {
 	defer func() {
 		took := time.Since(start)
 		method, route := web.RouteLabels(c)
-		g.Metrics.observe(method, route, c.Writer.Status(), took)
+		answered := took
+		if began := c.GetTime(streamBegan); !began.IsZero() {
+			answered = began.Sub(start)
+		}
+		g.Metrics.observe(method, route, c.Writer.Status(), answered)
 		if !unlogged[route] {
 			g.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request", slog.String("method", method),
 				slog.String("route", route),
@@ -270,6 +279,12 @@ func (g *Gateway) observe(c *gin.Context) {
 	}()
 	c.Next()
 }
+
+// streamBegan is the key of the time at which an event stream began: it may last for minutes, and the metrics are about
+// how long a client waits.
+const streamBegan = "mall.stream"
+
+func streamBegins(c *gin.Context) { c.Set(streamBegan, time.Now()) }
 
 // unlogged routes are polled every few seconds by supervisors.
 var unlogged = map[string]bool{"/healthz": true, "/readyz": true}

@@ -22,6 +22,7 @@ import (
 	"daprmall.dev/api-gateway/internal/access"
 	"daprmall.dev/api-gateway/internal/edge"
 	"daprmall.dev/api-gateway/internal/limit"
+	"daprmall.dev/api-gateway/internal/orderstream"
 	"daprmall.dev/services/contracts/authv1"
 	"daprmall.dev/services/kit/bulk"
 	"daprmall.dev/services/kit/identity"
@@ -48,7 +49,9 @@ type mall struct {
 	authDown bool
 	missing  []string         // settings that are not known
 	answer   http.HandlerFunc // the fake sidecar
-	seen     []*http.Request  // the requests that it received
+	orders   orderstream.Source
+	hub      *orderstream.Hub
+	seen     []*http.Request // the requests that it received
 	seenMu   sync.Mutex
 	bodies   []string
 	shared   atomic.Int64 // invocations with several calls
@@ -107,6 +110,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 	})
 	m.admitted = limit.NewAdmission(func() int64 { return m.inFlight })
 	fast := func() limit.RateLimit { return limit.RateLimit{PerSecond: 10, Burst: 10} }
+	m.hub = orderstream.New(m.orders, func() int64 { return m.inFlight }, log)
 	m.front = httptest.NewUnstartedServer(edge.Handler(log, edge.Deps{
 		Guard: &access.Guard{Verify: verifier.Verify, Revoked: revoked, Policy: func() *access.Policy { return m.policy }},
 		Proxy: edge.NewProxy(side.URL, "dapr-token", func(app string) string { return "key of " + app }, metrics.DaprError),
@@ -123,6 +127,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 			Streams:    limit.NewShares(func() int64 { return m.inFlight }),
 			Answers:    limit.NewAnswers(),
 		},
+		Orders:  m.hub,
 		Shared:  edge.NewShared(func() time.Duration { return m.keepFor }),
 		Metrics: metrics, TrustedProxies: func() []netip.Prefix { return m.proxies },
 		MissingSettings: func() []string { return m.missing },

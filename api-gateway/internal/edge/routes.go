@@ -51,6 +51,7 @@ type Route struct {
 	Headers      []string // request headers that are forwarded besides the usual ones
 	Shared       bool     // the answer is the same for everybody, and kept for a moment
 	Bulk         bool     // requests that wait at the same time share an invocation (kit/bulk)
+	Stream       bool     // an event stream, which the gateway writes itself
 	File         *File    // set if the body is not JSON
 }
 
@@ -130,6 +131,7 @@ func Routes() []Route {
 		// orders: an order's new address comes from the address book, which checkout owns
 		{Method: "GET", Path: "/v1/orders", App: "order", Access: Customer},
 		{Method: "GET", Path: "/v1/orders/{id}", App: "order", Access: Customer, Also: admins},
+		{Method: "GET", Path: "/v1/orders/{id}/events", App: "order", Access: Customer, Stream: true},
 		{Method: "PUT", Path: "/v1/orders/{id}/address", App: "checkout", Access: Customer},
 		{Method: "POST", Path: "/v1/orders/{id}/cancel", App: "order", Access: Customer, Key: KeyOptional},
 

@@ -114,7 +114,11 @@ func (c *Client) Do(ctx context.Context, method, path string, body any, headers 
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer := Answer{Status: res.StatusCode, Header: res.Header}
-	if answer.Body, err = io.ReadAll(res.Body); err != nil {
+	read := io.ReadAll
+	if res.Header.Get("Content-Type") == eventStream { // it may never end
+		read = firstEvent
+	}
+	if answer.Body, err = read(res.Body); err != nil {
 		return answer, err
 	}
 	if c.Seen != nil {

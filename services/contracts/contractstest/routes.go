@@ -88,6 +88,23 @@ func Routes() []Route {
 				orderv1.Change{Status: "cancelled", At: noon, Reason: orderv1.ReasonByOperator}),
 			Refusals: []string{"forbidden", "not_found", "order_not_cancellable"},
 		}, {
+			Service: "order", Name: "getOrderHistory", Method: http.MethodPost, Path: orderv1.PathHistory,
+			Callers: []string{"api-gateway"}, User: true, Status: http.StatusOK,
+			Says: "What the user's own order has been so far, with the cursor from which on listOrderChanges has what " +
+				"follows.",
+			In: orderv1.GetRequest{OrderID: "7001"},
+			Out: orderv1.History{Next: "1000", Items: []orderv1.Change{{Status: "awaiting_payment", At: noon},
+				{Status: "cancelled", At: noon, Reason: orderv1.ReasonByOperator}}},
+			Refusals: []string{"not_found"},
+		}, {
+			Service: "order", Name: "listOrderChanges", Method: http.MethodPost, Path: orderv1.PathChanges,
+			Callers: []string{"api-gateway"}, Status: http.StatusOK,
+			Says: "New entries of the histories of all orders since the answer that gave the cursor. Some may come again. " +
+				"lost: the cursor is not of this database, or too much has changed since; read the histories again.",
+			In: orderv1.ChangesRequest{After: "1"},
+			Out: orderv1.Changes{Next: "1000", Items: []orderv1.OrderChange{{OrderID: "7001", Position: 1,
+				Status: "cancelled", At: noon, Reason: orderv1.ReasonByOperator}}},
+		}, {
 			Service: "product", Name: "holdStock", Method: http.MethodPost, Path: productv1.PathHold,
 			Callers: []string{"checkout"}, User: true, UserOptional: true, Status: http.StatusOK,
 			Shared: true,

@@ -9,6 +9,8 @@ const (
 	PathGet     = "/internal/orders/get"     // payment, as itself: what has to be paid
 	PathCancel  = "/internal/orders/cancel"  // product, with an admin's token: cancels an unpaid order
 	PathAddress = "/internal/orders/address" // checkout, with the user's token: changes the address
+	PathHistory = "/internal/orders/history" // api-gateway, with the user's token: the states of the user's own order
+	PathChanges = "/internal/orders/changes" // api-gateway, as itself: what has changed in all orders
 )
 
 // Address is the copy of an address that an order keeps.
@@ -118,4 +120,32 @@ type Change struct {
 	Status string    `json:"status"`
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason,omitempty"`
+}
+
+// History is what an own order has been so far. Changes after Next has what follows.
+type History struct {
+	Items []Change `json:"items"` // the first is at position 0
+	Next  string   `json:"next"`
+}
+
+// ChangesRequest asks for what has changed since the answer whose next is After.
+type ChangesRequest struct {
+	After string `json:"after"`
+}
+
+// Changes are new entries of histories, by order and position. Some may come again. An order's first entry does not
+// come. With Lost, After is not of this database, or too much has changed since: read the histories again.
+type Changes struct {
+	Items []OrderChange `json:"items"`
+	Next  string        `json:"next"`
+	Lost  bool          `json:"lost"`
+}
+
+// OrderChange is an entry at a position of an order's history.
+type OrderChange struct {
+	OrderID  string    `json:"order_id"`
+	Position int       `json:"position"`
+	Status   string    `json:"status"`
+	At       time.Time `json:"at"`
+	Reason   string    `json:"reason,omitempty"`
 }

@@ -69,6 +69,8 @@ var (
 		"how long products, lists and categories are answered without asking; 0s: never"))
 	MaxInFlight = required(Int("gateway.max_in_flight", "512", 1, 100_000,
 		"requests under way; beyond it they get 503 at once"))
+	MaxStreams = required(Int("gateway.max_streams", "4096", 0, 100_000,
+		"event streams of orders that are open at a time; beyond it they get 503"))
 )
 
 // All lists every setting by its name.
@@ -81,7 +83,7 @@ func All() []Entry {
 		PaymentProvider.entry(), VerifyAtSignUp.entry(), MailLink.entry(), GatewayPolicy.entry(), RateAnonymous.entry(),
 		RateUser.entry(), RateSignIn.entry(), RateAccount.entry(), RatePlace.entry(), RateDeclined.entry(),
 		RateDeclinedAt.entry(), TrustedProxies.entry(),
-		MaxInFlight.entry(), KeepFor.entry()}
+		MaxInFlight.entry(), MaxStreams.entry(), KeepFor.entry()}
 	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

@@ -46,6 +46,7 @@ func TestOrderKeepsItsContract(t *testing.T) {
 		{Name: "cancelOrder", Code: "forbidden", As: "43"},
 		{Name: "cancelOrder", Code: "not_found", In: orderv1.CancelRequest{OrderID: "7003", EffectID: "9001"}},
 		{Name: "cancelOrder", Code: "order_not_cancellable", In: orderv1.CancelRequest{OrderID: "7001", EffectID: "9002"}},
+		{Name: "getOrderHistory", Code: "not_found", As: "43"},
 		{Name: "changeOrderAddress", Code: "not_found", In: unknown},
 		{Name: "changeOrderAddress", Code: "order_not_changeable"}, // the example of cancelOrder has cancelled it
 	}, contractstest.FeedRefusals(t, func(sql string) error { return db.Exec(sql).Error })...)...)

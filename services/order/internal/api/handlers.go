@@ -225,7 +225,7 @@ func view(o *order.Order) orderv1.Order {
 		}
 	}
 	for i, c := range s.History {
-		v.History[i] = orderv1.Change{Status: string(c.Status), At: c.At, Reason: string(c.Reason)}
+		v.History[i] = change(c)
 	}
 	return v
 }

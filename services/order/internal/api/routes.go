@@ -38,6 +38,10 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	s.POST(orderv1.PathFence, server.Callers("product", "checkout"), server.Handle(h.fence))
 	// payment: what has to be paid, if the event that opens the bill has not arrived yet.
 	s.POST(orderv1.PathGet, server.Callers("payment"), server.Handle(h.payable))
+	// api-gateway, for its user: the states of an own order, for a stream of them.
+	s.POST(orderv1.PathHistory, server.Callers("api-gateway"), s.SignedIn, server.Handle(h.history))
+	// api-gateway: what has changed in all orders since its last call, for all its streams.
+	s.POST(orderv1.PathChanges, server.Callers("api-gateway"), server.Handle(h.changes))
 
 	// Events; each safe to repeat and in any order. An event that names an unknown order is parked and tried again.
 	inbox.OnAll(in, "payment", paymentv1.TypeSucceeded, h.OnPaymentSucceeded)

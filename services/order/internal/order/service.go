@@ -24,6 +24,10 @@ type Store interface {
 	RefundRequests(ctx context.Context, id ID) ([]RefundRequest, error)
 	// List returns a user's orders, newest first, those older than before ("" for all).
 	List(ctx context.Context, userID string, status Status, before ID, limit int) ([]*Order, error)
+	// Changes returns at most limit entries of histories that transactions have written which the cursor after does not
+	// cover. Cursor returns one that covers all transactions that have ended.
+	Changes(ctx context.Context, after string, limit int) (Changes, error)
+	Cursor(ctx context.Context) (string, error)
 	// AnonymizeBuyer removes name, phone and street from all orders of a deleted account.
 	AnonymizeBuyer(ctx context.Context, userID string) error
 	// Fence reports whether an order exists; if not, it can never be created afterwards.

@@ -32,7 +32,9 @@ func TestNoStatementReadsAllOrders(t *testing.T) {
 				now(), now(), now(), 2
 				FROM generate_series(?::bigint, ?) i`,
 			`INSERT INTO %sorder_lines SELECT i, 1, 11, 3, 'tea', 100, 1 FROM generate_series(?::bigint, ?) i`,
-			`INSERT INTO %sorder_history SELECT i, 1, 'paid', '', now() FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %sorder_history (order_id, position, status, reason, at)
+				SELECT i, 1, 'paid', '', now() FROM generate_series(?::bigint, ?) i`,
+
 			`INSERT INTO %sorder_ids (order_id) SELECT i FROM generate_series(?::bigint, ?) i`,
 			`INSERT INTO %sorder_refunds SELECT 'p' || i, i, 'cancelled', now() FROM generate_series(?::bigint, ?, 10) i`,
 		} {
@@ -92,6 +94,13 @@ func TestNoStatementReadsAllOrders(t *testing.T) {
 				}
 			}
 			return nil
+		},
+		"follow": func() error {
+			cursor, err := s.Cursor(ctx)
+			if err == nil {
+				_, err = orders.Changes(ctx, cursor)
+			}
+			return err
 		},
 		"fence":     func() error { _, err := orders.Fence(ctx, "102"); return err },
 		"deadlines": func() error { _, err := orders.CancelDue(ctx); return err },
