@@ -92,6 +92,7 @@ func run(ctx context.Context) error {
 		},
 		Shared:  edge.NewShared(cfg.keepFor),
 		Orders:  orders,
+		Origins: cfg.origins,
 		Metrics: metrics, TrustedProxies: cfg.proxies, MissingSettings: live.Missing, OpenAPI: openAPI, OpenAPIJSON: contract,
 		Pictures: shown,
 		Checks: []web.Check{

@@ -24,6 +24,7 @@ type settings struct {
 	declined    func() limit.RateLimit // gateway.rate.declined: declined cards of a user
 	declinedAt  func() limit.RateLimit // gateway.rate.declined_address: declined cards from an address
 	proxies     func() []netip.Prefix  // gateway.trusted_proxies: networks whose X-Forwarded-For is trusted
+	origins     func() *edge.Origins   // gateway.allowed_origins: whose pages may call from a browser
 	keepFor     func() time.Duration   // gateway.keep_for: how long answers for everybody are good
 	maxStreams  func() int64           // gateway.max_streams: event streams of orders
 	maxInFlight func() int64           // gateway.max_in_flight: beyond it requests get 503 at once
@@ -32,6 +33,10 @@ type settings struct {
 // declareSettings declares the settings; policyRefused is called for each policy that is not valid.
 func declareSettings(live *config.Live, policyRefused func()) (settings, error) {
 	defaultPolicy, err := access.NewPolicy(access.DefaultPolicy, routeKeys())
+	if err != nil {
+		return settings{}, err
+	}
+	noOrigins, err := edge.ParseOrigins("")
 	if err != nil {
 		return settings{}, err
 	}
@@ -51,6 +56,7 @@ func declareSettings(live *config.Live, policyRefused func()) (settings, error) 
 		declined:    config.Of(live, keys.RateDeclined),
 		declinedAt:  config.Of(live, keys.RateDeclinedAt),
 		proxies:     config.Setting(live, keys.TrustedProxies.Name, nil, edge.ParseProxies, config.Required),
+		origins:     config.Setting(live, keys.AllowedOrigins.Name, noOrigins, edge.ParseOrigins, config.Required),
 		keepFor:     config.Of(live, keys.KeepFor),
 		maxStreams:  config.Of(live, keys.MaxStreams),
 		maxInFlight: config.Of(live, keys.MaxInFlight),

@@ -57,6 +57,7 @@ type Deps struct {
 	Limits          Limits
 	Shared          *Shared
 	Orders          *orderstream.Hub // streams of orders
+	Origins         func() *Origins  // whose pages may call from a browser
 	Metrics         *Metrics
 	TrustedProxies  func() []netip.Prefix // whose X-Forwarded-For is trusted
 	MissingSettings func() []string       // settings that are not known
@@ -71,7 +72,8 @@ type Deps struct {
 func Handler(log *slog.Logger, deps Deps) http.Handler {
 	g := &Gateway{Deps: deps, log: log}
 	e := web.NewEngine()
-	e.Use(web.Trace, g.observe, web.Recover(log, g.refuse), g.boundUnread, setSecurityHeaders, g.refuseTooLarge)
+	e.Use(web.Trace, g.observe, web.Recover(log, g.refuse), g.boundUnread, setSecurityHeaders, g.allowOrigins,
+		g.refuseTooLarge)
 	e.NoRoute(func(c *gin.Context) { g.refuse(c, problem.NewNotFound("address")) })
 	e.NoMethod(func(c *gin.Context) { g.refuse(c, errMethodNotAllowed) })
 	g.ownRoutes(e)
@@ -159,6 +161,11 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 	}
 	if request.body, err = g.readBody(c, client, route.File); err != nil {
 		return err
+	}
+	if route.Cookie != CookieNone {
+		if err := g.useCookie(c, &request); err != nil {
+			return err
+		}
 	}
 	leave, ok := g.Limits.Admission.Enter()
 	if !ok {

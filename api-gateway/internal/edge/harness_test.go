@@ -49,6 +49,7 @@ type mall struct {
 	authDown bool
 	missing  []string         // settings that are not known
 	answer   http.HandlerFunc // the fake sidecar
+	origins  string           // whose pages may call
 	orders   orderstream.Source
 	hub      *orderstream.Hub
 	seen     []*http.Request // the requests that it received
@@ -110,6 +111,10 @@ func open(t *testing.T, change func(*mall)) *mall {
 	})
 	m.admitted = limit.NewAdmission(func() int64 { return m.inFlight })
 	fast := func() limit.RateLimit { return limit.RateLimit{PerSecond: 10, Burst: 10} }
+	origins, err := edge.ParseOrigins(m.origins)
+	if err != nil {
+		t.Fatal(err)
+	}
 	m.hub = orderstream.New(m.orders, func() int64 { return m.inFlight }, log)
 	m.front = httptest.NewUnstartedServer(edge.Handler(log, edge.Deps{
 		Guard: &access.Guard{Verify: verifier.Verify, Revoked: revoked, Policy: func() *access.Policy { return m.policy }},
@@ -128,6 +133,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 			Answers:    limit.NewAnswers(),
 		},
 		Orders:  m.hub,
+		Origins: func() *edge.Origins { return origins },
 		Shared:  edge.NewShared(func() time.Duration { return m.keepFor }),
 		Metrics: metrics, TrustedProxies: func() []netip.Prefix { return m.proxies },
 		MissingSettings: func() []string { return m.missing },

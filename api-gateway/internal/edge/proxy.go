@@ -73,6 +73,7 @@ type call struct {
 	header http.Header // set by the route's rules; forwarded headers are added
 	slot   *slot
 	stream func() (leave func(), err error) // admits one more event stream of the client
+	change func(answer) answer              // changes the answer for the client; nil: it stays
 	told   func(call, answer)               // is told the answer of a write before the client is; nil for a read
 }
 
@@ -132,6 +133,9 @@ func (p *Proxy) Forward(w http.ResponseWriter, r *http.Request, c call) error {
 	case <-r.Context().Done():
 		return fmt.Errorf("%w: %w", errClientLeft, r.Context().Err())
 	case a := <-answered:
+		if c.change != nil {
+			a = c.change(a)
+		}
 		return a.write(w, r, c)
 	}
 }

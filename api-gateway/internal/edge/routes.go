@@ -48,11 +48,12 @@ type Route struct {
 	Also         []string // roles besides Access that the default policy allows
 	Key          KeyRule
 	Rate         RateClass
-	Headers      []string // request headers that are forwarded besides the usual ones
-	Shared       bool     // the answer is the same for everybody, and kept for a moment
-	Bulk         bool     // requests that wait at the same time share an invocation (kit/bulk)
-	Stream       bool     // an event stream, which the gateway writes itself
-	File         *File    // set if the body is not JSON
+	Headers      []string  // request headers that are forwarded besides the usual ones
+	Shared       bool      // the answer is the same for everybody, and kept for a moment
+	Bulk         bool      // requests that wait at the same time share an invocation (kit/bulk)
+	Cookie       CookieUse // what it does with the cookie of a session
+	Stream       bool      // an event stream, which the gateway writes itself
+	File         *File     // set if the body is not JSON
 }
 
 // File says what file a route takes as its body. It is larger than a JSON body may be, and takes longer.
@@ -82,10 +83,10 @@ func Routes() []Route {
 	return []Route{
 		// accounts
 		{Method: "POST", Path: "/v1/users", App: "user", Access: Anyone, Rate: RateAddress},
-		{Method: "POST", Path: "/v1/sessions", App: "auth", Access: Anyone, Rate: RateSignIn},
-		{Method: "POST", Path: "/v1/sessions/refresh", App: "auth", Access: Anyone},
+		{Method: "POST", Path: "/v1/sessions", App: "auth", Access: Anyone, Rate: RateSignIn, Cookie: CookieSets},
+		{Method: "POST", Path: "/v1/sessions/refresh", App: "auth", Access: Anyone, Cookie: CookieReads},
 		{Method: "GET", Path: "/v1/sessions", App: "auth", Access: Customer},
-		{Method: "DELETE", Path: "/v1/sessions/current", App: "auth", Access: Customer},
+		{Method: "DELETE", Path: "/v1/sessions/current", App: "auth", Access: Customer, Cookie: CookieEnds},
 		{Method: "DELETE", Path: "/v1/sessions/{id}", App: "auth", Access: Customer},
 		{Method: "POST", Path: "/v1/password-resets", App: "user", Access: Anyone, Rate: RateAddress},
 		{Method: "POST", Path: "/v1/password-resets/confirm", App: "user", Access: Anyone, Rate: RateAddress},

@@ -65,6 +65,8 @@ var (
 	RatePlace      = limit("gateway.rate.place", "0.05/10", "failed sign-ins to an account from one place")
 	TrustedProxies = text("gateway.trusted_proxies", "networks or addresses, with commas",
 		"whose X-Forwarded-For is believed")
+	AllowedOrigins = text("gateway.allowed_origins", "origins, with commas",
+		"whose pages may call the API from a browser and use the cookie of a session; besides the gateway's own")
 	KeepFor = required(durationOrZero("gateway.keep_for", "1s", 50*time.Millisecond, 5*time.Second,
 		"how long products, lists and categories are answered without asking; 0s: never"))
 	MaxInFlight = required(Int("gateway.max_in_flight", "512", 1, 100_000,
@@ -82,7 +84,7 @@ func All() []Entry {
 		AccessTTL.entry(), RefreshTTL.entry(), SessionTTL.entry(), KeyRotation.entry(), PaymentReturnURL.entry(),
 		PaymentProvider.entry(), VerifyAtSignUp.entry(), MailLink.entry(), GatewayPolicy.entry(), RateAnonymous.entry(),
 		RateUser.entry(), RateSignIn.entry(), RateAccount.entry(), RatePlace.entry(), RateDeclined.entry(),
-		RateDeclinedAt.entry(), TrustedProxies.entry(),
+		RateDeclinedAt.entry(), TrustedProxies.entry(), AllowedOrigins.entry(),
 		MaxInFlight.entry(), MaxStreams.entry(), KeepFor.entry()}
 	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return all
