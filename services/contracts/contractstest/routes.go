@@ -40,6 +40,9 @@ func Package(service string) string { return service + "v1" }
 var address = orderv1.Address{Recipient: "Li Lei", Phone: "+86 27 8888 8888", Street: "1 Luoyu Road", City: "Wuhan",
 	State: "Hubei", Country: "CN", PostalCode: "430070"}
 
+// image is the address of a picture.
+const image = "https://images.example.com/teapot.jpg"
+
 // Routes are all routes between services, ordered so that the examples can be called one after the other: each finds
 // what the earlier ones created.
 func Routes() []Route {
@@ -53,7 +56,7 @@ func Routes() []Route {
 				"is now.",
 			In: orderv1.CreateRequest{OrderID: "7001", Address: address, Shipping: 1000, Currency: "CNY", FromCart: true,
 				Lines: []orderv1.CreateLine{
-					{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Quantity: 2},
+					{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Quantity: 2, ImageURL: image},
 					{ProductID: "502", SellerID: "6", Name: "茶杯", Price: 4500, Quantity: 1}}},
 			Query: []Param{{orderv1.QueryMaxOpen, "how many unpaid orders the user may have, with this one; 0: any number",
 				"50"}},
@@ -114,7 +117,8 @@ func Routes() []Route {
 				"how many units of one product the user may have in running checkouts and unpaid orders; 0: any number", "1000"}},
 			In: productv1.HoldRequest{OrderID: "7001", Lines: []productv1.Line{{ProductID: "501", Quantity: 2}}},
 			Out: productv1.HoldAnswer{Status: productv1.Held, Shortages: []productv1.Shortage{}, Lines: []productv1.PricedLine{
-				{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Currency: "CNY", Quantity: 2}}},
+				{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Currency: "CNY", Quantity: 2,
+					ImageURL: image}}},
 		}, {
 			Service: "product", Name: "getProducts", Method: http.MethodPost, Path: productv1.PathGet,
 			Callers: []string{"cart", "checkout"}, Status: http.StatusOK,
@@ -122,7 +126,7 @@ func Routes() []Route {
 			Says:   "Products as they are now, at most 200; those not on sale are missing.",
 			In:     productv1.GetRequest{IDs: []string{"501"}},
 			Out: productv1.GetAnswer{Products: []productv1.Product{{ID: "501", SellerID: "5", Name: "Teapot", Price: 12900,
-				Currency: "CNY", Available: 100, MaxPerOrder: 5}}},
+				Currency: "CNY", Available: 100, MaxPerOrder: 5, ImageURL: image}}},
 		}, {
 			Service: "product", Name: "releaseStock", Method: http.MethodPost, Path: productv1.PathRelease,
 			Callers: []string{"checkout"}, Status: http.StatusNoContent,
@@ -198,7 +202,7 @@ func order(history ...orderv1.Change) orderv1.Order {
 	return orderv1.Order{ID: "7001", Status: "awaiting_payment", Address: address, Subtotal: 30300, Shipping: 1000,
 		Total: 31300, Currency: "CNY",
 		PaymentDueAt: noon.Add(15 * time.Minute), CreatedAt: noon, UpdatedAt: noon, History: history, Lines: []orderv1.Line{
-			{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Quantity: 2, LineTotal: 25800},
+			{ProductID: "501", SellerID: "5", Name: "Teapot", Price: 12900, Quantity: 2, LineTotal: 25800, ImageURL: image},
 			{ProductID: "502", SellerID: "6", Name: "茶杯", Price: 4500, Quantity: 1, LineTotal: 4500}}}
 }
 

@@ -31,6 +31,7 @@ type CreateLine struct {
 	Name      string `json:"name"`
 	Price     int64  `json:"price"`
 	Quantity  int64  `json:"quantity"`
+	ImageURL  string `json:"image_url,omitempty"`
 }
 
 // CreateRequest places an order for the user of the token. It is idempotent by order id: a repeat answers the order as
@@ -113,6 +114,7 @@ type Line struct {
 	Price     int64  `json:"price"`
 	Quantity  int64  `json:"quantity"`
 	LineTotal int64  `json:"line_total"`
+	ImageURL  string `json:"image_url,omitempty"`
 }
 
 // Change is one step of an order's history.

@@ -69,7 +69,12 @@ type PricedLine struct {
 	Price     int64  `json:"price"`
 	Currency  string `json:"currency"`
 	Quantity  int64  `json:"quantity"`
+	ImageURL  string `json:"image_url,omitempty"` // of the main picture; none if it is longer than MaxOrderedImage
 }
+
+// MaxOrderedImage is the length of the longest address of a picture that an order keeps, in bytes. A list of orders has
+// many of them, and long addresses are usually valid for a short time only.
+const MaxOrderedImage = 512
 
 // Shortage says what is left of a product or, of TooMany, how many units one order may have.
 type Shortage struct {
@@ -100,6 +105,7 @@ type Product struct {
 	Price       int64  `json:"price"`
 	Currency    string `json:"currency"`
 	Available   int64  `json:"available"`
+	ImageURL    string `json:"image_url,omitempty"`     // of the main picture
 	Untracked   bool   `json:"untracked,omitempty"`     // never sold out; available is then the largest quantity
 	MaxPerOrder int64  `json:"max_per_order,omitempty"` // the most units that one order may have; 0: no maximum
 }

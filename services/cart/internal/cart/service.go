@@ -24,6 +24,7 @@ type Product struct {
 	Price     int64
 	Currency  string
 	Available int64 // very many if Untracked
+	ImageURL  string
 
 	Untracked   bool  // never sold out
 	MaxPerOrder int64 // the most units that one order may have; 0: no maximum
@@ -47,8 +48,8 @@ func NewService(store Store, catalogue Catalogue, keys keyed.Runner, currency fu
 	return &Service{store: store, catalogue: catalogue, keys: keys, currency: currency}
 }
 
-// ViewLine is a line with the product's present price. A product that is no longer sold has price 0 and nothing
-// available.
+// ViewLine is a line with the product's present price and picture. A product that is no longer sold has price 0, no
+// picture, and nothing available.
 type ViewLine struct {
 	ProductID string `json:"product_id"`
 	Quantity  int64  `json:"quantity"`
@@ -56,6 +57,7 @@ type ViewLine struct {
 	Price     int64  `json:"price"`
 	Available *int64 `json:"available"` // nil: not tracked
 	LineTotal int64  `json:"line_total"`
+	ImageURL  string `json:"image_url,omitempty"`
 	State     State  `json:"state"`
 	SeenPrice *int64 `json:"seen_price,omitempty"` // when the shopper added it or set its quantity; nil: not known
 
@@ -228,7 +230,7 @@ func (s *Service) render(c Cart, known products) (View, error) {
 			State: NotForSale, SeenPrice: l.Price}
 		if p := known[l.ProductID]; p != nil {
 			line.Name, line.Price, line.Available, line.State = p.Name, p.Price, &p.Available, l.state(*p)
-			line.MaxPerOrder = p.MaxPerOrder
+			line.MaxPerOrder, line.ImageURL = p.MaxPerOrder, p.ImageURL
 			if p.Untracked {
 				line.Available = nil
 			}

@@ -18,7 +18,7 @@ func NewCatalogue(dapr *sidecar.Client) Catalogue { return Catalogue{dapr} }
 
 // maxShared is how many products a call may ask for that shares an invocation: answers of several large ones would be
 // larger than what a sidecar passes on.
-const maxShared = 50
+const maxShared = 32
 
 // Products implements cart.Catalogue.
 func (c Catalogue) Products(ctx context.Context, ids []string) (map[string]cart.Product, error) {
@@ -31,7 +31,7 @@ func (c Catalogue) Products(ctx context.Context, ids []string) (map[string]cart.
 	products := make(map[string]cart.Product, len(answer.Products))
 	for _, p := range answer.Products {
 		products[p.ID] = cart.Product{ID: p.ID, Name: p.Name, Price: p.Price, Currency: p.Currency, Available: p.Available,
-			Untracked: p.Untracked, MaxPerOrder: p.MaxPerOrder}
+			Untracked: p.Untracked, MaxPerOrder: p.MaxPerOrder, ImageURL: p.ImageURL}
 	}
 	return products, nil
 }

@@ -96,6 +96,7 @@ type quoteLine struct {
 	LineTotal int64  `json:"line_total"`
 	Available *int64 `json:"available"` // null: not tracked
 	SeenPrice *int64 `json:"seen_price,omitempty"`
+	ImageURL  string `json:"image_url,omitempty"`
 }
 
 type quoteBody struct {
@@ -130,7 +131,7 @@ func quoteAnswer(q checkout.Quote) (keyed.Answer, error) {
 		Total: q.Totals.Total, Currency: q.Totals.Currency}
 	for i, l := range q.Lines {
 		out.Lines[i] = quoteLine{l.ProductID, l.SellerID, l.Name, l.Price, l.Quantity, l.Price * l.Quantity, &l.Available,
-			l.SeenPrice}
+			l.SeenPrice, l.ImageURL}
 		if l.Untracked {
 			out.Lines[i].Available = nil
 		}

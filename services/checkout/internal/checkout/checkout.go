@@ -157,6 +157,7 @@ type Line struct {
 	Price     int64
 	Currency  string
 	Quantity  int64
+	ImageURL  string // of the main picture, "" for none
 	Available int64  // in quotes only
 	SeenPrice *int64 // in quotes only
 

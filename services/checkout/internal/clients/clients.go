@@ -4,8 +4,10 @@ package clients
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"daprmall.dev/services/contracts/cartv1"
 	"daprmall.dev/services/contracts/orderv1"
 	"daprmall.dev/services/contracts/productv1"
+	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/sidecar"
 )
 
@@ -45,6 +48,10 @@ func (p Peers) Take(ctx context.Context, orderID string, items []checkout.Item) 
 	return p.dapr.Invoke(ctx, sidecar.Request{App: "cart", Method: http.MethodPost, Path: cartv1.PathTake, In: in})
 }
 
+// maxShared is how many lines a hold may have that shares an invocation: answers of several large ones would be larger
+// than what a sidecar passes on.
+const maxShared = 50
+
 // Hold implements checkout.Stock. The user's token says for whom the stock is held.
 func (p Peers) Hold(ctx context.Context, orderID string, items []checkout.Item, maxUnits int64) (
 	checkout.HoldResult, error) {
@@ -54,7 +61,7 @@ func (p Peers) Hold(ctx context.Context, orderID string, items []checkout.Item, 
 	}
 	var answer productv1.HoldAnswer
 	err := p.dapr.Invoke(ctx, sidecar.Request{App: "product", Method: http.MethodPost, In: in, Out: &answer,
-		Shared: true, Path: bounded(productv1.PathHold, productv1.QueryMaxUnits, maxUnits)})
+		Shared: len(items) <= maxShared, Path: bounded(productv1.PathHold, productv1.QueryMaxUnits, maxUnits)})
 	if err != nil {
 		return checkout.HoldResult{}, err
 	}
@@ -63,7 +70,7 @@ func (p Peers) Hold(ctx context.Context, orderID string, items []checkout.Item, 
 	case productv1.Held:
 		for _, l := range answer.Lines {
 			held.Lines = append(held.Lines, checkout.Line{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name,
-				Price: l.Price, Currency: l.Currency, Quantity: l.Quantity})
+				Price: l.Price, Currency: l.Currency, Quantity: l.Quantity, ImageURL: l.ImageURL})
 		}
 		return held, nil
 	case productv1.SoldOut, productv1.Unavailable, productv1.TooMany, productv1.HeldByOwn, productv1.TooManyHeld:
@@ -118,7 +125,7 @@ func (p Peers) Products(ctx context.Context, items []checkout.Item) ([]checkout.
 	for _, it := range items {
 		if pr, ok := known[it.ProductID]; ok {
 			lines = append(lines, checkout.Line{ProductID: pr.ID, SellerID: pr.SellerID, Name: pr.Name, Price: pr.Price,
-				Currency: pr.Currency,
+				Currency: pr.Currency, ImageURL: pr.ImageURL,
 				Quantity: it.Quantity, Available: pr.Available, Untracked: pr.Untracked, MaxPerOrder: pr.MaxPerOrder,
 				SeenPrice: it.SeenPrice})
 		}
@@ -134,10 +141,27 @@ func (p Peers) Place(ctx context.Context, r checkout.Record, lines []checkout.Li
 		Lines: make([]orderv1.CreateLine, len(lines))}
 	for i, l := range lines {
 		in.Lines[i] = orderv1.CreateLine{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name, Price: l.Price,
-			Quantity: l.Quantity}
+			Quantity: l.Quantity, ImageURL: l.ImageURL}
 	}
-	return p.order(ctx, sidecar.Request{Method: http.MethodPost, In: in, Shared: true,
-		Path: bounded(orderv1.PathCreate, orderv1.QueryMaxOpen, maxOpen)})
+	place := func() (checkout.Order, error) {
+		return p.order(ctx, sidecar.Request{Method: http.MethodPost, In: in, Shared: true,
+			Path: bounded(orderv1.PathCreate, orderv1.QueryMaxOpen, maxOpen)})
+	}
+	placed, err := place()
+	if knowsNoImages(err) {
+		for i := range in.Lines {
+			in.Lines[i].ImageURL = ""
+		}
+		return place()
+	}
+	return placed, err
+}
+
+// knowsNoImages reports whether order refused a field that an earlier version does not know.
+func knowsNoImages(err error) bool {
+	refusal, ok := errors.AsType[*problem.Error](err)
+	return ok && refusal.Kind == problem.Invalid && slices.ContainsFunc(refusal.Fields,
+		func(f problem.Field) bool { return f.Field == "image_url" })
 }
 
 // Fence implements checkout.Orders.

@@ -30,6 +30,8 @@ type handler struct {
 	keys   *idempotency.Store
 }
 
+var errNoStatus = problem.Validation(problem.Field{Field: "status", Message: "is not a status of these orders"})
+
 func (h handler) list(c *gin.Context) error {
 	if err := web.OnlyQuery(c, "status", "page_size", "page_token"); err != nil {
 		return err
@@ -42,7 +44,7 @@ func (h handler) list(c *gin.Context) error {
 	status := order.Status(raw)
 	if given &&
 		!slices.Contains([]order.Status{order.AwaitingPayment, order.Paid, order.Cancelled, order.Refunded}, status) {
-		return problem.Validation(problem.Field{Field: "status", Message: "is not a status of an order"})
+		return errNoStatus
 	}
 	before, err := page.After(c)
 	if err != nil {
@@ -104,6 +106,7 @@ func (h handler) create(c *gin.Context) error {
 			Name:      l.Name,
 			Price:     l.Price,
 			Quantity:  l.Quantity,
+			ImageURL:  l.ImageURL,
 		}
 	}
 	o, err := h.orders.Place(
@@ -211,21 +214,27 @@ func view(o *order.Order) orderv1.Order {
 		CancelReason: string(s.CancelReason),
 		CreatedAt:    s.CreatedAt,
 		UpdatedAt:    s.UpdatedAt,
-		Lines:        make([]orderv1.Line, len(s.Lines)),
+		Lines:        linesOf(s.Lines),
 		History:      make([]orderv1.Change, len(s.History)),
 	}
-	for i, l := range s.Lines {
-		v.Lines[i] = orderv1.Line{
+	for i, c := range s.History {
+		v.History[i] = change(c)
+	}
+	return v
+}
+
+func linesOf(lines []order.Line) []orderv1.Line {
+	out := make([]orderv1.Line, len(lines))
+	for i, l := range lines {
+		out[i] = orderv1.Line{
 			ProductID: l.ProductID,
 			SellerID:  l.SellerID,
 			Name:      l.Name,
 			Price:     l.Price,
 			Quantity:  l.Quantity,
 			LineTotal: l.Total(),
+			ImageURL:  l.ImageURL,
 		}
 	}
-	for i, c := range s.History {
-		v.History[i] = change(c)
-	}
-	return v
+	return out
 }

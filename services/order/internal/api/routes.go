@@ -26,6 +26,9 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	// shopper: ends an order nobody has paid for. 409 once it is paid or cancelled.
 	v1.POST("/:id/cancel", server.Handle(h.cancel))
 
+	// seller: what was sold of the own products and has been paid, newest order first, with the address to send it to.
+	s.GET("/v1/seller/orders", server.Callers("api-gateway"), s.SignedIn, server.Handle(h.listSold))
+
 	// checkout, for its user: creates the order of a checkout. Idempotent by order id.
 	s.POST(orderv1.PathCreate, server.Callers("checkout"), s.SignedIn, server.Handle(h.create))
 	// checkout: several of these calls in one invocation.

@@ -46,6 +46,7 @@ type Line struct {
 	Name      string
 	Price     int64
 	Quantity  int64
+	ImageURL  string // of the main picture, "" for none
 }
 
 // Total is the price of the line.

@@ -28,6 +28,9 @@ type Store interface {
 	// cover. Cursor returns one that covers all transactions that have ended.
 	Changes(ctx context.Context, after string, limit int) (Changes, error)
 	Cursor(ctx context.Context) (string, error)
+	// ListSold returns the orders with lines of a seller that have been paid, newest first, those older than before (""
+	// for all).
+	ListSold(ctx context.Context, sellerID string, status Status, before ID, limit int) ([]*Order, error)
 	// AnonymizeBuyer removes name, phone and street from all orders of a deleted account.
 	AnonymizeBuyer(ctx context.Context, userID string) error
 	// Fence reports whether an order exists; if not, it can never be created afterwards.

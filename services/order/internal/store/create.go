@@ -193,8 +193,8 @@ const insertOrders = `WITH wish AS MATERIALIZED (
 		from_cart, payment_due_at, cancel_reason, cancelled_by, payment_id, created_at, updated_at, version, number
 		FROM placed JOIN jsonb_populate_recordset(NULL::orders, ?::jsonb) USING (id)
 	), l AS (
-		INSERT INTO order_lines (order_id, position, product_id, seller_id, name, price, quantity)
-		SELECT order_id, position, product_id, seller_id, name, price, quantity
+		INSERT INTO order_lines (order_id, position, product_id, seller_id, name, price, quantity, image_url)
+		SELECT order_id, position, product_id, seller_id, name, price, quantity, image_url
 		FROM jsonb_populate_recordset(NULL::order_lines, ?::jsonb) WHERE order_id IN (SELECT id FROM placed)
 	), h AS (
 		INSERT INTO order_history (order_id, position, status, reason, at)

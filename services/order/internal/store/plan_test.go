@@ -27,14 +27,13 @@ func TestNoStatementReadsAllOrders(t *testing.T) {
 		for _, sql := range []string{
 			`INSERT INTO %sorders (id, user_id, status, recipient, phone, street, city, state, country, postal_code, subtotal,
 				shipping, total, currency,
-				from_cart, payment_due_at, created_at, updated_at, version)
+				from_cart, payment_due_at, payment_id, created_at, updated_at, version)
 				SELECT i, 1000 + i %% 5000, 'paid', 'Li', '', '1 Road', 'Wuhan', 'Hubei', 'CN', '430000', 100, 0, 100, 'CNY', false,
-				now(), now(), now(), 2
+				now(), 'p' || i, now(), now(), 2
 				FROM generate_series(?::bigint, ?) i`,
-			`INSERT INTO %sorder_lines SELECT i, 1, 11, 3, 'tea', 100, 1 FROM generate_series(?::bigint, ?) i`,
+			`INSERT INTO %sorder_lines SELECT i, 1, 11, 1000 + i %% 500, 'tea', 100, 1 FROM generate_series(?::bigint, ?) i`,
 			`INSERT INTO %sorder_history (order_id, position, status, reason, at)
 				SELECT i, 1, 'paid', '', now() FROM generate_series(?::bigint, ?) i`,
-
 			`INSERT INTO %sorder_ids (order_id) SELECT i FROM generate_series(?::bigint, ?) i`,
 			`INSERT INTO %sorder_refunds SELECT 'p' || i, i, 'cancelled', now() FROM generate_series(?::bigint, ?, 10) i`,
 		} {
@@ -65,6 +64,11 @@ func TestNoStatementReadsAllOrders(t *testing.T) {
 			for _, status := range []order.Status{"", "paid"} {
 				if _, err := orders.List(ctx, "1007", status, order.ID(strconv.FormatInt(young+9000, 10)), 20); err != nil {
 					return err
+				}
+			}
+			for _, before := range []order.ID{"", order.ID(strconv.FormatInt(young+9000, 10))} {
+				if sold, err := orders.ListSold(ctx, "1003", order.Paid, before, 20); err != nil || len(sold) != 20 {
+					return fmt.Errorf("%d orders were sold: %w", len(sold), err)
 				}
 			}
 			_, err := orders.Show(ctx, "100", me)

@@ -45,6 +45,7 @@ type lineRow struct {
 	Name      string `json:"name"`
 	Price     int64  `json:"price"`
 	Quantity  int64  `json:"quantity"`
+	ImageURL  string `json:"image_url"`
 }
 
 type historyRow struct {
@@ -79,7 +80,7 @@ func toLineRows(s order.Snapshot) []lineRow {
 	rows := make([]lineRow, len(s.Lines))
 	for i, l := range s.Lines {
 		rows[i] = lineRow{OrderID: string(s.ID), Position: i, ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name,
-			Price: l.Price, Quantity: l.Quantity}
+			Price: l.Price, Quantity: l.Quantity, ImageURL: l.ImageURL}
 	}
 	return rows
 }
@@ -102,6 +103,7 @@ type partRow struct {
 	Name      string
 	Price     int64
 	Quantity  int64
+	ImageURL  string `gorm:"column:image_url"`
 	Status    string
 	Reason    string
 	At        *time.Time
@@ -115,7 +117,8 @@ func fromRows(rows []orderRow, parts []partRow) []*order.Order {
 				order.HistoryEntry{Status: order.Status(p.Status), At: p.At.UTC(), Reason: order.Reason(p.Reason)})
 		} else {
 			linesOf[p.OrderID] = append(linesOf[p.OrderID],
-				order.Line{ProductID: p.ProductID, SellerID: p.SellerID, Name: p.Name, Price: p.Price, Quantity: p.Quantity})
+				order.Line{ProductID: p.ProductID, SellerID: p.SellerID, Name: p.Name, Price: p.Price, Quantity: p.Quantity,
+					ImageURL: p.ImageURL})
 		}
 	}
 	orders := make([]*order.Order, len(rows))

@@ -113,10 +113,10 @@ func withParts(db *gorm.DB, prefix string, rows []orderRow) ([]*order.Order, err
 	}
 	all := postgres.Array(keys)
 	var parts []partRow
-	err := db.Raw(`SELECT order_id, position, product_id, seller_id, name, price, quantity, '' AS status, '' AS reason,
-		NULL::timestamptz AS at
+	err := db.Raw(`SELECT order_id, position, product_id, seller_id, name, price, quantity, image_url, '' AS status,
+		'' AS reason, NULL::timestamptz AS at
 			FROM `+prefix+`order_lines WHERE order_id = ANY(?::bigint[])
-		UNION ALL SELECT order_id, position, 0, 0, '', 0, 0, status, reason, at FROM `+prefix+`order_history
+		UNION ALL SELECT order_id, position, 0, 0, '', 0, 0, '', status, reason, at FROM `+prefix+`order_history
 		WHERE order_id = ANY(?::bigint[])
 		ORDER BY order_id, position`, all, all).Scan(&parts).Error
 	if err != nil {
