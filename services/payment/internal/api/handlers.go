@@ -9,7 +9,9 @@ import (
 
 	"daprmall.dev/services/kit/idempotency"
 	"daprmall.dev/services/kit/idempotency/keyed"
+	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/page"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
 	"daprmall.dev/services/kit/web"
@@ -88,6 +90,32 @@ func (h handler) show(c *gin.Context) error {
 		return err
 	}
 	c.JSON(http.StatusOK, viewOf(p))
+	return nil
+}
+
+func (h handler) listOfOrder(c *gin.Context) error {
+	id, err := web.ID(c, "id", "order")
+	if err != nil {
+		return err
+	}
+	if err := web.OnlyQuery(c, "page_size", "page_token"); err != nil {
+		return err
+	}
+	size, err := page.Size(c)
+	if err != nil {
+		return err
+	}
+	before, err := page.After(c)
+	if err != nil {
+		return err
+	}
+	u := web.User(c)
+	found, err := h.payments.ListOfOrder(c.Request.Context(), id,
+		payment.Viewer{UserID: u.ID, Admin: u.Is(identity.Admin)}, before, size+1)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, page.ByID(found, size, func(p *payment.Payment) string { return p.ID }, viewOf))
 	return nil
 }
 

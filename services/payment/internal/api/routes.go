@@ -23,6 +23,8 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	// shopper: cancels a payment that is under way. 409 if it is not.
 	v1.POST("/:id/cancel", server.Handle(h.cancel))
 
+	// shopper or admin: the payments of one order, newest first.
+	s.GET("/v1/orders/:id/payments", server.Callers("api-gateway"), s.SignedIn, server.Handle(h.listOfOrder))
 	// shopper: answers the bank's challenge for a card of the sandbox. 404 for a payment of any other provider.
 	s.POST("/v1/sandbox/payments/:id/confirm", server.Callers("api-gateway"), s.SignedIn, server.Handle(h.confirm))
 	// the provider: something has changed. Signed; safe to repeat, in any order.

@@ -39,6 +39,8 @@ type Store interface {
 	// returns the attempt as it is now.
 	Abandon(ctx context.Context, id, why string) (*Payment, error)
 	Find(ctx context.Context, id string) (*Payment, error)
+	// ListOfOrder returns the attempts to pay an order, newest first, those older than before ("" for all).
+	ListOfOrder(ctx context.Context, orderID, before string, limit int) ([]*Payment, error)
 	// Settle applies an outcome to an attempt, and of a success also pays the bill and writes the event, in one
 	// transaction.
 	Settle(ctx context.Context, id string, o Outcome) (*Payment, error)

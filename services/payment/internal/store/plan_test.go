@@ -83,6 +83,11 @@ func TestNoStatementReadsAllPayments(t *testing.T) {
 			d.pay("2", b, "4242424242424242")
 			d.line.failCreate = false
 			d.pay("2", b, sandbox.Declines)
+			for _, before := range []string{"", "2"} {
+				if _, err := d.ListOfOrder(ctx, "101", payment.Viewer{UserID: "7"}, before, 20); err != nil {
+					return err
+				}
+			}
 			return nil
 		}},
 		{"settle", func() error {
