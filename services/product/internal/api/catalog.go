@@ -218,7 +218,7 @@ func (h handler) products(c *gin.Context) error {
 		}
 		out.Products = append(out.Products, productv1.Product{ID: v.ID, SellerID: v.SellerID, Name: v.Name,
 			Price: v.Price.Amount, Currency: v.Price.Currency, Available: available, Untracked: v.Untracked,
-			MaxPerOrder: v.MaxPerOrder})
+			MaxPerOrder: v.MaxPerOrder, ImageURL: v.ImageURL})
 	}
 	c.JSON(http.StatusOK, out)
 	return nil

@@ -49,7 +49,7 @@ func (h handler) list(c *gin.Context) error {
 	return nil
 }
 
-// adminBody is a product as admins see it.
+// adminBody is a product as admins and its seller see it.
 type adminBody struct {
 	productBody
 	State string `json:"state"`
@@ -84,16 +84,27 @@ func (h handler) adminList(c *gin.Context) error {
 	if sku != "" && sellerID == "" {
 		return problem.Validation(problem.Field{Field: "sku", Message: "needs a seller_id"})
 	}
+	return h.writeList(c, catalog.ListFilter{SellerID: sellerID, SKU: sku})
+}
+
+func (h handler) ownList(c *gin.Context) error {
+	if err := web.OnlyQuery(c, "page_size", "page_token"); err != nil {
+		return err
+	}
+	return h.writeList(c, catalog.ListFilter{SellerID: actor(c).UserID, Kept: true})
+}
+
+// writeList writes the page of a list that the query asks for.
+func (h handler) writeList(c *gin.Context, f catalog.ListFilter) error {
 	size, err := page.Size(c)
 	if err != nil {
 		return err
 	}
-	after, err := page.After(c)
-	if err != nil {
+	if f.After, err = page.After(c); err != nil {
 		return err
 	}
-	found, err := h.catalog.List(c.Request.Context(),
-		catalog.ListFilter{SellerID: sellerID, SKU: sku, After: after, Limit: size + 1})
+	f.Limit = size + 1
+	found, err := h.catalog.List(c.Request.Context(), f)
 	if err != nil {
 		return err
 	}

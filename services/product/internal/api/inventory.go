@@ -45,8 +45,12 @@ func (h handler) hold(c *gin.Context) error {
 	}
 	out := productv1.HoldAnswer{Status: res.Status, Lines: []productv1.PricedLine{}, Shortages: []productv1.Shortage{}}
 	for _, l := range res.Lines {
-		out.Lines = append(out.Lines, productv1.PricedLine{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name,
-			Price: l.Price, Currency: l.Currency, Quantity: l.Quantity})
+		line := productv1.PricedLine{ProductID: l.ProductID, SellerID: l.SellerID, Name: l.Name,
+			Price: l.Price, Currency: l.Currency, Quantity: l.Quantity}
+		if len(l.ImageURL) <= productv1.MaxOrderedImage {
+			line.ImageURL = l.ImageURL
+		}
+		out.Lines = append(out.Lines, line)
 	}
 	for _, s := range res.Shortages {
 		out.Shortages = append(out.Shortages, productv1.Shortage(s))

@@ -59,10 +59,16 @@ func Routes(
 	s.DELETE("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.remove))
 	// its seller, admin: 409 if it would remove what orders hold or have reserved.
 	s.POST("/v1/products/:id/stock", gateway, s.SignedIn, server.Handle(h.adjust))
+	// its seller, admin: the ledger of its stock, newest entry first.
+	s.GET("/v1/products/:id/stock", gateway, s.SignedIn, server.Handle(h.ledger))
+	// seller: the own products, also those that are sold out or not on sale.
+	s.GET("/v1/seller/products", gateway, s.SignedIn, server.Handle(h.ownList))
 	// admin: products, or those of a seller, also those that are not on sale.
 	s.GET("/v1/admin/products", gateway, s.SignedIn, server.Handle(h.adminList))
 	// admin: who holds stock, in running checkouts and unpaid orders.
 	s.GET("/v1/admin/holds", gateway, s.SignedIn, server.Handle(h.listHolds))
+	// admin: what the ledger has recorded of an order.
+	s.GET("/v1/admin/orders/:id/stock", gateway, s.SignedIn, server.Handle(h.stockOfOrder))
 	// admin: releases what an order holds; an unpaid order is cancelled.
 	s.POST("/v1/admin/holds/:id/release", gateway, s.SignedIn, server.Handle(h.releaseHold))
 

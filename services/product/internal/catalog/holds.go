@@ -17,6 +17,7 @@ type PricedLine struct {
 	Name     string
 	Price    int64
 	Currency string
+	ImageURL string
 }
 
 // PricedHold is the answer to a hold: priced lines, or what is short.
@@ -91,6 +92,7 @@ func (s *Service) price(ctx context.Context, shopperID string, lines []inventory
 		}
 		priced.Lines = append(priced.Lines, PricedLine{
 			Line: l, SellerID: o.SellerID, Name: o.Name, Price: o.Price.Amount, Currency: o.Price.Currency,
+			ImageURL: o.ImageURL,
 		})
 	}
 	switch {

@@ -52,6 +52,7 @@ type Offer struct {
 	Untracked   bool  // never sold out
 	OnSale      bool
 	Available   int64
+	ImageURL    string // of the main picture, "" for none
 }
 
 // Actor is the user who asks for a change.

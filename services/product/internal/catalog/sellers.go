@@ -16,14 +16,15 @@ func (s *Service) ApplySeller(ctx context.Context, userID string) error {
 	})
 }
 
-// ListFilter says which products an admin sees; "" is no filter.
+// ListFilter says which products an admin or their seller sees; "" is no filter.
 type ListFilter struct {
 	SellerID, SKU string // with a SKU only the product that has it now
+	Kept          bool   // only products that were not removed
 	After         string // the id of the last product of the page before
 	Limit         int
 }
 
-// List returns products for an admin, by id. Also those that are not on sale.
+// List returns products for an admin or their seller, by id. Also those that are not on sale.
 func (s *Service) List(ctx context.Context, f ListFilter) ([]View, error) {
 	return s.store.List(ctx, f)
 }

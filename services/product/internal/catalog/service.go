@@ -16,6 +16,8 @@ type Inventory interface {
 	Hold(ctx context.Context, r inventory.HoldRequest) (inventory.HoldResult, error)
 	// Adjust changes stock by hand.
 	Adjust(ctx context.Context, a inventory.Adjustment) (inventory.Stock, error)
+	// Ledger returns the entries of a product's ledger, newest first, those before a version of the stock (0 for all).
+	Ledger(ctx context.Context, productID string, before int64, limit int) ([]inventory.Entry, error)
 }
 
 // IDs makes the ids of products.
@@ -127,13 +129,27 @@ func (s *Service) AdjustStock(ctx context.Context, by Actor, a inventory.Adjustm
 	if err := a.Validate(); err != nil { // a malformed request is refused as such also for a product of somebody else
 		return inventory.Stock{}, err
 	}
-	v, err := s.store.Get(ctx, a.ProductID)
-	if err != nil {
-		return inventory.Stock{}, err
-	}
-	if err := Restore(v.Attributes).mayTouch(by); err != nil {
+	if err := s.mayTouch(ctx, a.ProductID, by); err != nil {
 		return inventory.Stock{}, err
 	}
 	a.Actor = by.UserID
 	return s.inventory.Adjust(ctx, a)
+}
+
+// Ledger returns the entries of a product's ledger to its seller and to admins, newest first, those before a version of
+// the stock (0 for all).
+func (s *Service) Ledger(ctx context.Context, id string, by Actor, before int64, limit int) ([]inventory.Entry, error) {
+	if err := s.mayTouch(ctx, id, by); err != nil {
+		return nil, err
+	}
+	return s.inventory.Ledger(ctx, id, before, limit)
+}
+
+// mayTouch admits the seller of a product and admins.
+func (s *Service) mayTouch(ctx context.Context, id string, by Actor) error {
+	v, err := s.store.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	return Restore(v.Attributes).mayTouch(by)
 }

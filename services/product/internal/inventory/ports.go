@@ -22,8 +22,12 @@ type Store interface {
 	StockSnapshot(ctx context.Context, productIDs, holdIDs []string) ([]Stock, map[string]bool, error)
 	// UnpaidUnits returns what unpaid orders of a shopper have reserved of these products, in the order of order ids.
 	UnpaidUnits(ctx context.Context, shopperID string, productIDs []string) ([]UnpaidUnits, error)
+	// StockOfOrder returns what the ledger has recorded of an order.
+	StockOfOrder(ctx context.Context, orderID string) (RecordedOrder, error)
 	// UnpaidHolds returns reservations of unpaid orders that pass the filter, by order and product.
 	UnpaidHolds(ctx context.Context, f HoldFilter) ([]OpenHold, error)
+	// Ledger returns the entries of a product's ledger, newest first, those before a version of the stock (0 for all).
+	Ledger(ctx context.Context, productID string, before int64, limit int) ([]Entry, error)
 	// StockIDs pages through all products with stock, in id order.
 	StockIDs(ctx context.Context, after string, limit int) ([]string, error)
 }

@@ -22,6 +22,11 @@ func NewService(store Store, gate Gate, ttl func() time.Duration, metrics Metric
 	return &Service{store: store, gate: gate, holdTTL: ttl, metrics: metrics, rebuilds: newRebuilds(store, gate, metrics)}
 }
 
+// Ledger returns the entries of a product's ledger, newest first, those before a version of the stock (0 for all).
+func (s *Service) Ledger(ctx context.Context, productID string, before int64, limit int) ([]Entry, error) {
+	return s.store.Ledger(ctx, productID, before, limit)
+}
+
 // Lock locks the stock of products in the order of their ids, in the transaction of ctx. A transaction with events of
 // several types must call it first, for all of them: two transactions that lock type by type could deadlock.
 func (s *Service) Lock(ctx context.Context, productIDs ...string) error {

@@ -74,6 +74,7 @@ type Entry struct {
 	OnHandDelta   int64
 	ReservedDelta int64
 	After         Stock
+	At            time.Time // when it was written; zero before
 }
 
 // Kind names why stock changed.

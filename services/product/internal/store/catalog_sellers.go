@@ -53,6 +53,9 @@ func (s *Store) List(ctx context.Context, f catalog.ListFilter) ([]catalog.View,
 	if f.SKU != "" {
 		w.and("p.sku = ? AND p.deleted_at IS NULL", f.SKU)
 	}
+	if f.Kept {
+		w.and("p.deleted_at IS NULL")
+	}
 	if f.After != "" {
 		w.and("p.id > ?::bigint", f.After)
 	}

@@ -19,7 +19,7 @@ import (
 
 const selectOffer = `SELECT p.id, p.seller_id, p.name, p.price, p.currency, coalesce(p.max_per_order, 0),
 	p.deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM closed_sellers c WHERE c.seller_id = p.seller_id),
-	s.on_hand - s.reserved, NOT s.tracked
+	s.on_hand - s.reserved, NOT s.tracked, p.image_url
 	FROM products p JOIN stock s ON s.product_id = p.id `
 
 // selectOffersFor reads the products of pairs of a shopper and a product, with what unpaid orders of these shoppers
@@ -158,7 +158,7 @@ func scanOffer(rows *sql.Rows, more ...any) (o catalog.Offer, err error) {
 	var id, seller, price int64
 	var currency string
 	err = rows.Scan(append([]any{&id, &seller, &o.Name, &price, &currency, &o.MaxPerOrder, &o.OnSale, &o.Available,
-		&o.Untracked}, more...)...)
+		&o.Untracked, &o.ImageURL}, more...)...)
 	o.ID, o.SellerID, o.Price = formatID(id), formatID(seller), money.Of(price, currency)
 	return o, err
 }

@@ -21,6 +21,11 @@ func TestPicturesAreStored(t *testing.T) {
 		must(t, err)
 		page, err := s.catalog.Search(ctx, catalog.Query{PageSize: 1})
 		must(t, err)
+		offers, err := s.catalog.Offers(ctx, []string{id})
+		must(t, err)
+		if main := append(want, catalog.Picture{})[0].URL; len(offers) != 1 || offers[0].ImageURL != main {
+			t.Errorf("%s: the offer is %+v, want the picture %q", when, offers, main)
+		}
 		if !slices.Equal(v.Pictures, want) || !slices.Equal(page.Items[0].Pictures, want[:listed]) {
 			t.Errorf("%s: %v, in the list %v; want %v", when, v.Pictures, page.Items[0].Pictures, want)
 		}

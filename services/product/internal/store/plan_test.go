@@ -84,6 +84,10 @@ func TestNoStatementReadsTheWholeLedger(t *testing.T) {
 	for _, f := range []inventory.HoldFilter{{}, {OrderID: "20001"}, {ProductID: "1001"}, {ShopperID: "42"},
 		{AfterOrder: "20001", AfterProduct: "1001"}} {
 		f.Limit = 20
+		_, err = s.store.StockOfOrder(ctx, "100")
+		must(t, err)
+		_, err = s.store.Ledger(ctx, "1001", 3, 20)
+		must(t, err)
 		_, err = s.store.UnpaidHolds(ctx, f)
 		must(t, err)
 	}
