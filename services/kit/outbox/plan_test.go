@@ -34,6 +34,7 @@ func TestALargeOutboxIsReadThroughItsIndexes(t *testing.T) {
 			[]string{"Index Scan outbox", "Index Scan outbox", "Seq Scan outbox_head"}, 502},
 		{"what waits for the broker", "SELECT EXISTS (SELECT 1 FROM outbox WHERE " + publishable + ")", nil,
 			[]string{"Index Scan outbox"}, 10},
+		{"the events of an aggregate", ofKey, []any{"77", "t"}, []string{"Index Scan outbox"}, 2},
 		{"retention", purgePiece, []any{retention.Seconds(), 0, purgeBatch},
 			[]string{"Index Scan outbox", "Index Scan outbox", "Seq Scan outbox_head"}, 2*purgeBatch + 1},
 	} {
