@@ -13,6 +13,7 @@ import (
 	"daprmall.dev/services/kit/idempotency/keyed"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
+	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/page"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/server"
@@ -28,6 +29,7 @@ var refusedByCap = promauto.NewCounter(prometheus.CounterOpts{
 type handler struct {
 	orders *order.Service
 	keys   *idempotency.Store
+	out    *outbox.Outbox
 }
 
 var errNoStatus = problem.Validation(problem.Field{Field: "status", Message: "is not a status of these orders"})
@@ -143,7 +145,7 @@ func (h handler) address(c *gin.Context) error {
 
 func (h handler) cancelForOperator(c *gin.Context) error {
 	if !web.User(c).Is(identity.Admin) {
-		return problem.New(problem.Forbidden, "forbidden", "Only an admin may do this.")
+		return errNotAdmin
 	}
 	var in orderv1.CancelRequest
 	if err := web.Bind(c, &in); err != nil {

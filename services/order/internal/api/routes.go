@@ -16,7 +16,7 @@ import (
 
 // Routes adds all routes and event handlers of order.
 func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store, orders *order.Service) {
-	h := handler{orders, keys}
+	h := handler{orders, keys, out}
 
 	v1 := s.Group("/v1/orders", server.Callers("api-gateway", "assistant", "checkout"), s.SignedIn)
 	// shopper: their orders, newest first; with ?status= only those with that status.
@@ -28,6 +28,9 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 
 	// seller: what was sold of the own products and has been paid, newest order first, with the address to send it to.
 	s.GET("/v1/seller/orders", server.Callers("api-gateway"), s.SignedIn, server.Handle(h.listSold))
+
+	// admin: one order with the events that order has written about it.
+	s.GET("/v1/admin/orders/:id", server.Callers("api-gateway"), s.SignedIn, server.Handle(h.showToAdmin))
 
 	// checkout, for its user: creates the order of a checkout. Idempotent by order id.
 	s.POST(orderv1.PathCreate, server.Callers("checkout"), s.SignedIn, server.Handle(h.create))
