@@ -33,7 +33,8 @@ func TestASellerListsTheOwnProducts(t *testing.T) {
 	}
 	var got []string
 	for token := ""; ; {
-		a := d.ask("api-gateway", http.MethodGet, "/v1/seller/products?page_size=1"+token, "", "Authorization", "Bearer "+mine)
+		a := d.ask("api-gateway", http.MethodGet, "/v1/seller/products?page_size=1"+token, "", "Authorization",
+			"Bearer "+mine)
 		if a.status != http.StatusOK {
 			t.Fatalf("list: %d %v", a.status, a.body)
 		}
