@@ -50,7 +50,7 @@ func newTargets(t *testing.T) (targets, member) {
 func (s targets) path(op operation, me member) string {
 	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order,
 		"/v1/payments": s.payment, "/v1/sandbox/payments": s.payment, "/v1/admin": me.id, "/v1/sessions": s.session}
-	if strings.HasPrefix(op.Path, "/v1/admin/holds") {
+	if strings.HasPrefix(op.Path, "/v1/admin/holds") || strings.HasPrefix(op.Path, "/v1/admin/orders") {
 		return strings.ReplaceAll(op.Path, "{id}", s.order)
 	}
 	if strings.Contains(op.Path, "{sku}") {

@@ -62,6 +62,7 @@ p, anonymous, /v1/countries/{code}, GET
 p, anonymous, /v1/currency, GET
 p, customer, /v1/checkout(/quote)?, POST
 p, customer, /v1/orders(/{id}(/events)?)?, GET
+p, customer, /v1/orders/{id}/payments, GET
 p, customer, /v1/orders/{id}/address, PUT
 p, customer, /v1/orders/{id}/cancel, POST
 p, customer, /v1/payments(/{id}/cancel)?, POST
@@ -73,10 +74,12 @@ p, seller, /v1/products/by-sku/{sku}, GET|PUT
 p, seller, /v1/products/import, POST
 p, seller, /v1/products/imports/{id}, GET
 p, seller, /v1/products/{id}, PATCH|DELETE
-p, seller, /v1/products/{id}/stock, POST
+p, seller, /v1/products/{id}/stock, GET|POST
+p, seller, /v1/seller/(orders|products), GET
 p, admin, /v1/products/{id}, PATCH|DELETE
-p, admin, /v1/products/{id}/stock, POST
+p, admin, /v1/products/{id}/stock, GET|POST
 p, admin, /v1/admin/products, GET
+p, admin, /v1/admin/orders/{id}(/stock)?, GET
 p, admin, /v1/admin/holds, GET
 p, admin, /v1/admin/holds/{id}/release, POST
 p, admin, /v1/admin/users, GET

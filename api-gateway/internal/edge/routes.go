@@ -108,6 +108,8 @@ func Routes() []Route {
 		{Method: "POST", Path: "/v1/products/import", App: "product", Access: Seller, File: productFile},
 		{Method: "GET", Path: "/v1/products/imports/{id}", App: "product", Access: Seller},
 		{Method: "PATCH", Path: "/v1/products/{id}", App: "product", Access: Seller, Also: admins},
+		{Method: "GET", Path: "/v1/seller/products", App: "product", Access: Seller},
+		{Method: "GET", Path: "/v1/products/{id}/stock", App: "product", Access: Seller, Also: admins},
 		{Method: "POST", Path: "/v1/products/{id}/stock", App: "product", Access: Seller, Also: admins, Key: KeyOptional},
 		{Method: "DELETE", Path: "/v1/products/{id}", App: "product", Access: Seller, Also: admins},
 
@@ -133,6 +135,8 @@ func Routes() []Route {
 		{Method: "GET", Path: "/v1/orders", App: "order", Access: Customer},
 		{Method: "GET", Path: "/v1/orders/{id}", App: "order", Access: Customer, Also: admins},
 		{Method: "GET", Path: "/v1/orders/{id}/events", App: "order", Access: Customer, Stream: true},
+		{Method: "GET", Path: "/v1/orders/{id}/payments", App: "payment", Access: Customer, Also: admins},
+		{Method: "GET", Path: "/v1/seller/orders", App: "order", Access: Seller},
 		{Method: "PUT", Path: "/v1/orders/{id}/address", App: "checkout", Access: Customer},
 		{Method: "POST", Path: "/v1/orders/{id}/cancel", App: "order", Access: Customer, Key: KeyOptional},
 
@@ -147,6 +151,8 @@ func Routes() []Route {
 
 		// admin
 		{Method: "GET", Path: "/v1/admin/products", App: "product", Access: Admin},
+		{Method: "GET", Path: "/v1/admin/orders/{id}", App: "order", Access: Admin},
+		{Method: "GET", Path: "/v1/admin/orders/{id}/stock", App: "product", Access: Admin},
 		{Method: "GET", Path: "/v1/admin/holds", App: "product", Access: Admin},
 		{Method: "POST", Path: "/v1/admin/holds/{id}/release", App: "product", Access: Admin, Key: KeyOptional},
 		{Method: "GET", Path: "/v1/admin/users", App: "user", Access: Admin},
