@@ -1,0 +1,44 @@
+import { createBrowserRouter, type RouteObject } from 'react-router'
+import { Layout } from './layout'
+import { RouteError } from './errors'
+import { SignedIn } from './signed-in'
+
+/** Pages are loaded when they are visited first. */
+const page = (load: () => Promise<{ default: React.ComponentType }>): Pick<RouteObject, 'lazy'> => ({
+  lazy: async () => ({ Component: (await load()).default }),
+})
+
+export const router = createBrowserRouter([
+  {
+    path: '/',
+    Component: Layout,
+    HydrateFallback: () => null,
+    ErrorBoundary: RouteError,
+    children: [
+      {
+        ErrorBoundary: RouteError,
+        children: [
+          { index: true, ...page(() => import('../pages/home')) },
+          { path: 'products', ...page(() => import('../pages/products')) },
+          { path: 'products/:id', ...page(() => import('../pages/product')) },
+          { path: 'cart', ...page(() => import('../pages/cart')) },
+          { path: 'sign-in', ...page(() => import('../pages/sign-in')) },
+          { path: 'sign-up', ...page(() => import('../pages/sign-up')) },
+          { path: 'reset-password', ...page(() => import('../pages/reset-password')) },
+          { path: 'verify-email', ...page(() => import('../pages/verify-email')) },
+          {
+            Component: SignedIn,
+            children: [
+              { path: 'checkout', ...page(() => import('../pages/checkout')) },
+              { path: 'orders', ...page(() => import('../pages/orders')) },
+              { path: 'orders/:id', ...page(() => import('../pages/order')) },
+              { path: 'account', ...page(() => import('../pages/account')) },
+              { path: 'account/addresses', ...page(() => import('../pages/addresses')) },
+            ],
+          },
+          { path: '*', ...page(() => import('../pages/not-found')) },
+        ],
+      },
+    ],
+  },
+])

@@ -1,0 +1,33 @@
+import type { ButtonHTMLAttributes } from 'react'
+import { Link, type LinkProps } from 'react-router'
+
+type Look = 'primary' | 'plain' | 'danger' | 'link'
+
+const base =
+  'inline-flex min-h-11 items-center justify-center gap-2 rounded-lg px-4 py-2 font-medium transition-colors disabled:cursor-not-allowed disabled:opacity-50'
+const looks: Record<Look, string> = {
+  primary: 'bg-brand-700 text-white hover:bg-brand-800',
+  plain: 'border border-slate-300 bg-white text-slate-900 hover:bg-slate-100',
+  danger: 'border border-red-300 bg-white text-red-800 hover:bg-red-50',
+  link: 'min-h-0 px-0 py-0 text-brand-700 underline underline-offset-2 hover:text-brand-800',
+}
+
+type Props = ButtonHTMLAttributes<HTMLButtonElement> & { look?: Look; busy?: boolean }
+
+/** A button. While busy it says so, stays focusable and does nothing. */
+export function Button({ look = 'primary', busy = false, className = '', onClick, type = 'button', ...rest }: Props) {
+  return (
+    <button
+      {...rest}
+      type={type}
+      aria-busy={busy || undefined}
+      aria-disabled={busy || undefined}
+      onClick={busy ? (e) => e.preventDefault() : onClick}
+      className={`${base} ${looks[look]} ${busy ? 'cursor-progress opacity-70' : ''} ${className}`}
+    />
+  )
+}
+
+export function LinkButton({ look = 'primary', className = '', ...rest }: LinkProps & { look?: Look; className?: string }) {
+  return <Link {...rest} className={`${base} ${looks[look]} ${className}`} />
+}
