@@ -104,6 +104,12 @@ export async function signIn(email: string, password: string): Promise<void> {
   tabs.postMessage('in')
 }
 
+/** Ends the session here and in the other tabs, after the mall has ended it. */
+export function forgetSession() {
+  drop()
+  tabs.postMessage('out')
+}
+
 export async function signOut(): Promise<void> {
   const current = token?.value
   if (current) {
@@ -114,6 +120,5 @@ export async function signOut(): Promise<void> {
     })
     if (!response.ok && response.status !== 401) throw await toApiError(response)
   }
-  drop()
-  tabs.postMessage('out')
+  forgetSession()
 }
