@@ -17,6 +17,8 @@ import (
 	"daprmall.dev/api-gateway/internal/edge"
 	"daprmall.dev/api-gateway/internal/limit"
 	"daprmall.dev/api-gateway/internal/orderstream"
+	"daprmall.dev/api-gateway/internal/storefront"
+	built "daprmall.dev/api-gateway/storefront"
 	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/handover"
 	"daprmall.dev/services/kit/identity"
@@ -71,6 +73,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("pictures: %w", err)
 	}
+	shop, err := storefront.New(built.Files())
+	if err != nil {
+		return fmt.Errorf("storefront: %w", err)
+	}
 	revoked := access.NewRevocations(revocationSource(dapr), log)
 	orders := orderstream.New(orderSource(dapr), cfg.maxStreams, log)
 	context.AfterFunc(ctx, orders.End)
@@ -94,7 +100,7 @@ func run(ctx context.Context) error {
 		Orders:  orders,
 		Origins: cfg.origins,
 		Metrics: metrics, TrustedProxies: cfg.proxies, MissingSettings: live.Missing, OpenAPI: openAPI, OpenAPIJSON: contract,
-		Pictures: shown,
+		Pictures: shown, Shop: shop,
 		Checks: []web.Check{
 			{Name: "sidecar", Ask: dapr.Ready},
 			{Name: "revocations", Ask: revoked.Ready},

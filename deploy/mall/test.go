@@ -87,6 +87,7 @@ func test(ctx context.Context, at layout.Layout, args []string) error {
 		t.check(ctx, "lint", t.lint)
 		t.check(ctx, "go client", t.goClient)
 		t.check(ctx, "ts client", t.typeScriptClient)
+		t.check(ctx, "storefront", t.shop)
 		t.check(ctx, "chart", t.chart)
 	}
 	e2e := (whole && !short && t.hasE2E()) || slices.ContainsFunc(packages, isE2E)

@@ -5,13 +5,14 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"daprmall.dev/api-gateway/internal/accept"
 )
 
 // leastCompressed is the size from which an answer is compressed, in bytes: a smaller one takes one packet anyway.
@@ -68,33 +69,16 @@ func negotiate(h http.Header, r *http.Request, size int) *coding {
 	return chooseCoding(r.Header.Values("Accept-Encoding"))
 }
 
-// chooseCoding returns the coding with the greatest weight in Accept-Encoding (RFC 9110, section 12.5.3), nil for none.
-func chooseCoding(accepted []string) (best *coding) {
-	weights := map[string]float64{}
-	for _, header := range accepted {
-		for part := range strings.SplitSeq(header, ",") {
-			name, parameter, _ := strings.Cut(part, ";")
-			weight := 1.0
-			if q, ok := strings.CutPrefix(strings.TrimSpace(parameter), "q="); ok {
-				var err error
-				if weight, err = strconv.ParseFloat(q, 64); err != nil {
-					weight = 0
-				}
-			}
-			weights[strings.ToLower(strings.TrimSpace(name))] = weight
-		}
+// chooseCoding returns the coding that a client likes best, nil for none.
+func chooseCoding(accepted []string) *coding {
+	var names []string
+	for _, c := range codings {
+		names = append(names, c.name)
 	}
-	greatest := 0.0
-	for i, c := range codings {
-		weight, named := weights[c.name]
-		if !named {
-			weight = weights["*"]
-		}
-		if weight > greatest {
-			best, greatest = &codings[i], weight
-		}
+	if i := slices.Index(names, accept.Encoding(accepted, names)); i >= 0 {
+		return &codings[i]
 	}
-	return best
+	return nil
 }
 
 type encoder interface {

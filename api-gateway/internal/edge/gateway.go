@@ -17,6 +17,7 @@ import (
 
 	"daprmall.dev/api-gateway/internal/limit"
 	"daprmall.dev/api-gateway/internal/orderstream"
+	"daprmall.dev/api-gateway/internal/storefront"
 	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/web"
@@ -65,6 +66,7 @@ type Deps struct {
 	OpenAPI         []byte
 	OpenAPIJSON     []byte
 	Pictures        fs.FS // <name>.svg; nil: there are none
+	Shop            *storefront.Site
 }
 
 // Handler builds the gateway's HTTP handler. Middlewares apply to the routes that are added after them: the gateway's
@@ -74,7 +76,7 @@ func Handler(log *slog.Logger, deps Deps) http.Handler {
 	e := web.NewEngine()
 	e.Use(web.Trace, g.observe, web.Recover(log, g.refuse), g.boundUnread, setSecurityHeaders, g.allowOrigins,
 		g.refuseTooLarge)
-	e.NoRoute(func(c *gin.Context) { g.refuse(c, problem.NewNotFound("address")) })
+	e.NoRoute(g.notForAnyone)
 	e.NoMethod(func(c *gin.Context) { g.refuse(c, errMethodNotAllowed) })
 	g.ownRoutes(e)
 	e.Use(g.needSettings, g.shedLoad)

@@ -23,6 +23,7 @@ import (
 	"daprmall.dev/api-gateway/internal/edge"
 	"daprmall.dev/api-gateway/internal/limit"
 	"daprmall.dev/api-gateway/internal/orderstream"
+	"daprmall.dev/api-gateway/internal/storefront"
 	"daprmall.dev/services/contracts/authv1"
 	"daprmall.dev/services/kit/bulk"
 	"daprmall.dev/services/kit/identity"
@@ -116,6 +117,16 @@ func open(t *testing.T, change func(*mall)) *mall {
 		t.Fatal(err)
 	}
 	m.hub = orderstream.New(m.orders, func() int64 { return m.inFlight }, log)
+	shop, err := storefront.New(fstest.MapFS{
+		"index.html":         {Data: []byte("<!doctype html><title>Shop</title>" + strings.Repeat(" ", 2000))},
+		"index.html.br":      {Data: []byte("brotli page")},
+		"index.html.gz":      {Data: []byte("gzip page")},
+		"assets/main-abc.js": {Data: []byte("let shop")},
+		"favicon.svg":        {Data: []byte("<svg/>")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	m.front = httptest.NewUnstartedServer(edge.Handler(log, edge.Deps{
 		Guard: &access.Guard{Verify: verifier.Verify, Revoked: revoked, Policy: func() *access.Policy { return m.policy }},
 		Proxy: edge.NewProxy(side.URL, "dapr-token", func(app string) string { return "key of " + app }, metrics.DaprError),
@@ -138,6 +149,7 @@ func open(t *testing.T, change func(*mall)) *mall {
 		Metrics: metrics, TrustedProxies: func() []netip.Prefix { return m.proxies },
 		MissingSettings: func() []string { return m.missing },
 		OpenAPI:         []byte("openapi: 3.1.0\n"), OpenAPIJSON: []byte(`{"openapi":"3.1.0"}`),
+		Shop:     shop,
 		Pictures: fstest.MapFS{"teapot.svg": {Data: []byte("<svg/>")}, "notes.txt": {Data: []byte("not a picture")}},
 		Checks: []web.Check{
 			{Name: "revocations", Ask: revoked.Ready},

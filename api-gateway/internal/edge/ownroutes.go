@@ -43,10 +43,7 @@ func (g *Gateway) ownRoutes(e *gin.Engine) {
 	// anyone: pictures of products.
 	show("/pictures/:name", g.picture)
 
-	// anyone: links to the documentation.
-	show("/", func(c *gin.Context) {
-		c.JSON(http.StatusOK, gin.H{"name": "mall", "docs": "/docs/", "openapi": "/openapi.yaml"})
-	})
+	g.shopRoutes(show)
 }
 
 // Content security policies. The documentation page needs its own scripts and styles, some of them inline; neither

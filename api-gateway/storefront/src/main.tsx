@@ -7,7 +7,6 @@ import { retryDelay, startSession, worthRetry } from './api/queries'
 import { router } from './app/routes'
 import './app.css'
 import { startI18n } from './i18n'
-import { Toasts } from './ui/toast'
 
 const queries = new QueryClient({ defaultOptions: { queries: { retry: worthRetry, retryDelay, networkMode: 'always' }, mutations: { networkMode: 'always' } } })
 
@@ -17,9 +16,7 @@ void startSession()
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <QueryClientProvider client={queries}>
-      <Toasts>
-        <RouterProvider router={router} />
-      </Toasts>
+      <RouterProvider router={router} />
     </QueryClientProvider>
   </StrictMode>,
 )

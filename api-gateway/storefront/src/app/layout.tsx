@@ -9,7 +9,7 @@ import { choose, languages, type Language } from '../i18n'
 import { useGuestLines } from '../lib/cart'
 import { useOnline } from '../lib/online'
 import { Notice, useErrorText } from '../ui/notice'
-import { useToast } from '../ui/toast'
+import { Toasts, useToast } from '../ui/toast'
 
 export function Layout() {
   const { t } = useTranslation()
@@ -22,7 +22,7 @@ export function Layout() {
     else main.current?.focus() // screen readers go on from the new page
   }, [pathname])
   return (
-    <>
+    <Toasts>
       <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-white focus:p-3">{t('shop.skip')}</a>
       <Header />
       <Progress />
@@ -32,7 +32,7 @@ export function Layout() {
       </main>
       <Footer />
       <ScrollRestoration />
-    </>
+    </Toasts>
   )
 }
 

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, useParams } from 'react-router'
 import { api, body, type Order as OrderT } from '../api/client'
@@ -21,13 +21,19 @@ import NotFound from './not-found'
 export default function Order() {
   const { id = '' } = useParams()
   const queries = useQueryClient()
-  const { data, error, refetch } = useQuery(orderQuery(id))
+  const [polling, setPolling] = useState(true)
+  const { data, error, refetch } = useQuery({
+    ...orderQuery(id),
+    // Without the stream the page asks, so that it shows the truth all the same.
+    refetchInterval: ({ state }) => (polling && state.data?.status === 'awaiting_payment' ? 2000 : false),
+  })
   // A paid order may still be refunded; what is cancelled or refunded stays so.
   const open = data?.status === 'awaiting_payment' || data?.status === 'paid'
   const live = useLiveOrder(id, open, () => {
     void queries.invalidateQueries({ queryKey: orderQuery(id).queryKey })
     void queries.invalidateQueries({ queryKey: ['mine', 'payments', id] })
   })
+  useEffect(() => setPolling(live !== 'live'), [live])
   if (isCode(error, 'not_found', 'bad_request')) return <NotFound />
   if (error && !data) return <ErrorNotice error={error} retry={() => void refetch()} />
   if (!data) return <Placeholder className="h-96" />

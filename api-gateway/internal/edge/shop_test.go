@@ -1,0 +1,111 @@
+package edge_test
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"daprmall.dev/api-gateway/internal/storefront"
+)
+
+// ask sends a request with headers; it does not follow redirects and decompresses nothing.
+func (m *mall) ask(t *testing.T, method, path string, header map[string]string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, m.front.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
+	transport := &http.Transport{DisableCompression: true}
+	defer transport.CloseIdleConnections()
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close() //nolint:errcheck // read
+	var b strings.Builder
+	if _, err := io.Copy(&b, res.Body); err != nil {
+		t.Fatal(err)
+	}
+	return res, b.String()
+}
+
+const html = "text/html,application/xhtml+xml,*/*;q=0.8"
+
+func TestBrowsersGetTheShop(t *testing.T) {
+	m := open(t, nil)
+	for path, status := range map[string]int{
+		"/": 200, "/products": 200, "/products/71": 200, "/orders/71?x=1": 200, "/sign-in": 200, "/nothing": 404, "/v2/x": 404,
+	} {
+		res, body := m.ask(t, "GET", path, map[string]string{"Accept": html})
+		if res.StatusCode != status || !strings.Contains(body, "<title>Shop") ||
+			res.Header.Get("Content-Security-Policy") != storefront.Policy || res.Header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s: %d %.40q %v, want the page with %d", path, res.StatusCode, body, res.Header, status)
+		}
+	}
+	for _, path := range []string{"/v1/nothing", "/v1/orders/71", "/internal/orders", "/openapi.yaml", "/docs/", "/healthz"} {
+		if res, body := m.ask(t, "GET", path, map[string]string{"Accept": html}); strings.Contains(body, "<title>Shop") {
+			t.Errorf("%s: %d, the page of the shop", path, res.StatusCode)
+		}
+	}
+	for _, path := range []string{"/products", "/nothing"} {
+		if res, body := m.ask(t, "GET", path, nil); res.StatusCode != 404 || !strings.Contains(body, "not_found") {
+			t.Errorf("%s for a program: %d %s", path, res.StatusCode, body)
+		}
+	}
+	if res, body := m.ask(t, "GET", "/", nil); !strings.Contains(body, `"openapi"`) || res.Header.Get("Vary") != "Accept" {
+		t.Errorf("/ for a program: %s %v", body, res.Header)
+	}
+}
+
+func TestFilesOfTheShopAreKeptAndCompressed(t *testing.T) {
+	m := open(t, nil)
+	res, body := m.ask(t, "GET", "/assets/main-abc.js", nil)
+	if body != "let shop" || !strings.Contains(res.Header.Get("Cache-Control"), "immutable") ||
+		!strings.HasPrefix(res.Header.Get("Content-Type"), "text/javascript") {
+		t.Errorf("an asset: %q %v", body, res.Header)
+	}
+	if res, body := m.ask(t, "GET", "/assets/gone.js", map[string]string{"Accept": html}); res.StatusCode != 404 ||
+		!strings.Contains(body, "not_found") {
+		t.Errorf("an asset that is gone: %d %q, want a problem: a page would be run as a script", res.StatusCode, body)
+	}
+	for encoding, want := range map[string]string{"gzip": "gzip page", "gzip, br": "brotli page", "br;q=0": "<!doctype"} {
+		res, body := m.ask(t, "GET", "/", map[string]string{"Accept": html, "Accept-Encoding": encoding})
+		if !strings.HasPrefix(body, want) || !slices.Contains(res.Header.Values("Vary"), "Accept-Encoding") {
+			t.Errorf("Accept-Encoding %s: %.20q %v", encoding, body, res.Header)
+		}
+		again, _ := m.ask(t, "GET", "/", map[string]string{"Accept": html, "Accept-Encoding": encoding,
+			"If-None-Match": res.Header.Get("ETag")})
+		if again.StatusCode != http.StatusNotModified {
+			t.Errorf("Accept-Encoding %s, not changed: %d", encoding, again.StatusCode)
+		}
+	}
+	if res, body := m.ask(t, "GET", "/config.json", nil); body != `{"api":""}` || res.Header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("config: %q %v", body, res.Header)
+	}
+}
+
+// The gateway knows the pages that the shop has.
+func TestTheGatewayKnowsTheShopsPages(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "..", "storefront", "src", "app", "routes.tsx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pages []string
+	for _, found := range regexp.MustCompile(`path: '([a-z-]+)[/\w:-]*'`).FindAllStringSubmatch(string(raw), -1) {
+		pages = append(pages, found[1])
+	}
+	slices.Sort(pages)
+	pages = slices.Compact(pages)
+	known := slices.Sorted(slices.Values(storefront.Pages))
+	if !slices.Equal(pages, known) {
+		t.Errorf("the gateway knows the pages %v, the shop has %v", known, pages)
+	}
+}
