@@ -5,6 +5,7 @@ go 1.26.6
 require (
 	daprmall.dev/services v0.0.0
 	github.com/CycloneDX/cyclonedx-go v0.11.0
+	github.com/andybalholm/brotli v1.2.0
 	github.com/apache/rocketmq-client-go/v2 v2.1.2
 	github.com/dapr/dapr v1.18.0
 	github.com/fsnotify/fsnotify v1.9.0
@@ -29,7 +30,6 @@ require (
 )
 
 require (
-	github.com/andybalholm/brotli v1.2.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/bmatcuk/doublestar/v4 v4.10.0 // indirect
 	github.com/bwmarrin/snowflake v0.3.0 // indirect

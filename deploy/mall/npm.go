@@ -81,7 +81,7 @@ func copyTree(from, to string) error {
 		switch {
 		case err != nil:
 			return err
-		case e.IsDir() && slices.Contains(made, e.Name()):
+		case e.IsDir() && path != from && slices.Contains(made, e.Name()):
 			return fs.SkipDir
 		case e.IsDir():
 			return os.MkdirAll(filepath.Join(to, relative), 0o755)

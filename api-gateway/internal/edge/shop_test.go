@@ -50,7 +50,8 @@ func TestBrowsersGetTheShop(t *testing.T) {
 			t.Errorf("%s: %d %.40q %v, want the page with %d", path, res.StatusCode, body, res.Header, status)
 		}
 	}
-	for _, path := range []string{"/v1/nothing", "/v1/orders/71", "/internal/orders", "/openapi.yaml", "/docs/", "/healthz"} {
+	for _, path := range []string{"/v1/nothing", "/v1/orders/71", "/internal/orders", "/openapi.yaml", "/docs/",
+		"/healthz"} {
 		if res, body := m.ask(t, "GET", path, map[string]string{"Accept": html}); strings.Contains(body, "<title>Shop") {
 			t.Errorf("%s: %d, the page of the shop", path, res.StatusCode)
 		}
@@ -87,7 +88,8 @@ func TestFilesOfTheShopAreKeptAndCompressed(t *testing.T) {
 			t.Errorf("Accept-Encoding %s, not changed: %d", encoding, again.StatusCode)
 		}
 	}
-	if res, body := m.ask(t, "GET", "/config.json", nil); body != `{"api":""}` || res.Header.Get("Cache-Control") != "no-cache" {
+	if res, body := m.ask(t, "GET", "/config.json", nil); body != `{"api":""}` ||
+		res.Header.Get("Cache-Control") != "no-cache" {
 		t.Errorf("config: %q %v", body, res.Header)
 	}
 }

@@ -95,7 +95,8 @@ func (s *Site) File(w http.ResponseWriter, r *http.Request) {
 	write(w, r, s.files[strings.TrimPrefix(r.URL.Path, "/")], caching, http.StatusOK)
 }
 
-// Page serves the page, with a status that tells crawlers whether the shop has the address. Browsers ask each time whether it has changed, so that a new version is seen at once.
+// Page serves the page, with a status that tells crawlers whether the shop has the address. Browsers ask each time
+// whether it has changed, so that a new version is seen at once.
 func (s *Site) Page(w http.ResponseWriter, r *http.Request, status int) {
 	w.Header().Set("Content-Security-Policy", Policy)
 	write(w, r, s.files[index], "no-cache", status)
