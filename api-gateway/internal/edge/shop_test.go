@@ -42,7 +42,8 @@ const html = "text/html,application/xhtml+xml,*/*;q=0.8"
 func TestBrowsersGetTheShop(t *testing.T) {
 	m := open(t, nil)
 	for path, status := range map[string]int{
-		"/": 200, "/products": 200, "/products/71": 200, "/orders/71?x=1": 200, "/sign-in": 200, "/nothing": 404, "/v2/x": 404,
+		"/": 200, "/products": 200, "/products/71": 200, "/orders/71?x=1": 200, "/sign-in": 200,
+		"/nothing": 404, "/v2/x": 404,
 	} {
 		res, body := m.ask(t, "GET", path, map[string]string{"Accept": html})
 		if res.StatusCode != status || !strings.Contains(body, "<title>Shop") ||
@@ -61,7 +62,8 @@ func TestBrowsersGetTheShop(t *testing.T) {
 			t.Errorf("%s for a program: %d %s", path, res.StatusCode, body)
 		}
 	}
-	if res, body := m.ask(t, "GET", "/", nil); !strings.Contains(body, `"openapi"`) || res.Header.Get("Vary") != "Accept" {
+	if res, body := m.ask(t, "GET", "/", nil); !strings.Contains(body, `"openapi"`) ||
+		res.Header.Get("Vary") != "Accept" {
 		t.Errorf("/ for a program: %s %v", body, res.Header)
 	}
 }
@@ -77,7 +79,8 @@ func TestFilesOfTheShopAreKeptAndCompressed(t *testing.T) {
 		!strings.Contains(body, "not_found") {
 		t.Errorf("an asset that is gone: %d %q, want a problem: a page would be run as a script", res.StatusCode, body)
 	}
-	for encoding, want := range map[string]string{"gzip": "gzip page", "gzip, br": "brotli page", "br;q=0": "<!doctype"} {
+	for encoding, want := range map[string]string{"gzip": "gzip page", "gzip, br": "brotli page",
+		"br;q=0": "<!doctype"} {
 		res, body := m.ask(t, "GET", "/", map[string]string{"Accept": html, "Accept-Encoding": encoding})
 		if !strings.HasPrefix(body, want) || !slices.Contains(res.Header.Values("Vary"), "Accept-Encoding") {
 			t.Errorf("Accept-Encoding %s: %.20q %v", encoding, body, res.Header)
