@@ -373,6 +373,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/seller/products": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** My products, also those that are sold out or not on sale */
+        get: operations["listOwnProducts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/products/{id}/stock": {
         parameters: {
             query?: never;
@@ -380,7 +397,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** The ledger of a product's stock, newest entry first */
+        get: operations["listStockChanges"];
         put?: never;
         /** Add stock or take it out */
         post: operations["adjustStock"];
@@ -588,6 +606,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/orders/{id}/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The payments of an order, newest first
+         * @description Also those that were declined or cancelled. A page that is loaded again finds the payment that is under way here. Only the owner of the
+         *     order sees `next_action`.
+         */
+        get: operations["listPaymentsOfOrder"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/seller/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was sold of my products
+         * @description The orders that have been paid, the newest order first, with the own lines alone. An order appears here when it is paid, which may be
+         *     a quarter of an hour after a newer one. Send the lines of those that are `paid` to their `address`. A `cancelled` or `refunded` one had
+         *     been paid, but its stock was missing: it has no address.
+         */
+        get: operations["listSold"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orders/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The states of an order, as they come
+         * @description Server-Sent Events. Each event has an entry of the order's `history` as its `data` (JSON), and an `id`. The stream begins with
+         *     the entries that the order has, or with those after `Last-Event-ID`, and each new one follows within a second. A comment comes
+         *     at least every 15 s.
+         *
+         *     The stream ends after `refunded`, which no other status follows; 204 says that the client has everything. It also
+         *     ends when the access token does, and when the gateway restarts: open it again after `retry`, with a new token if necessary. A
+         *     browser's `EventSource` sends no token; read the stream with `fetch`. A user has at most ten streams (429).
+         */
+        get: operations["streamOrder"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/orders/{id}/address": {
         parameters: {
             query?: never;
@@ -726,6 +813,47 @@ export interface paths {
         };
         /** Products, also those that are not on sale */
         get: operations["listAllProducts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/orders/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why an order is as it is
+         * @description The order with its user, and the events that order has written about it in the last 14 days, each with the trace id of its cause.
+         *     `GET /v1/orders/{id}/payments` has its payments, `GET /v1/admin/orders/{id}/stock` its stock.
+         */
+        get: operations["getOrderAsAdmin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/orders/{id}/stock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the ledger has recorded of an order
+         * @description Its reservations. There are none before the event of the order has arrived, and for an id that is not an order's.
+         */
+        get: operations["getStockOfOrder"];
         put?: never;
         post?: never;
         delete?: never;
@@ -898,7 +1026,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Links to the API */
+        /**
+         * Links to the API
+         * @description Clients that accept HTML get the web shop.
+         */
         get: operations["index"];
         put?: never;
         post?: never;
@@ -988,7 +1119,15 @@ export interface components {
         };
         SignInForbiddenProblem: components["schemas"]["Problem"] & {
             /** @enum {string} */
-            code?: "banned";
+            code?: "banned" | "cross_origin";
+        };
+        CrossOriginProblem: components["schemas"]["Problem"] & {
+            /** @enum {string} */
+            code?: "cross_origin";
+        };
+        SignOutForbiddenProblem: components["schemas"]["Problem"] & {
+            /** @enum {string} */
+            code?: "forbidden" | "cross_origin";
         };
         RefreshSessionUnauthenticatedProblem: components["schemas"]["Problem"] & {
             /** @enum {string} */
@@ -1322,7 +1461,8 @@ export interface components {
             password: string;
         };
         RefreshRequest: {
-            refresh_token: string;
+            /** @description Absent only with X-Mall-Session: the cookie has it. */
+            refresh_token?: string;
         };
         Session: {
             access_token: string;
@@ -1330,7 +1470,8 @@ export interface components {
             token_type: "Bearer";
             /** @description Seconds. */
             expires_in: number;
-            refresh_token: string;
+            /** @description Absent only if the request asked for a cookie (X-Mall-Session). */
+            refresh_token?: string;
             /** @description Seconds. */
             refresh_expires_in: number;
         };
@@ -1552,6 +1693,29 @@ export interface components {
             reserved: number;
             available: number;
         };
+        /** @description A change of a product's stock, with the stock after it. */
+        StockEntry: {
+            /** @description Of the stock; each change makes the next one. */
+            version: number;
+            /**
+             * @description initial: the product was created. adjust: by hand. reserve, deduct, release: an order was placed, paid, cancelled.
+             * @enum {string}
+             */
+            kind: "initial" | "adjust" | "reserve" | "deduct" | "release";
+            on_hand_delta: number;
+            reserved_delta: number;
+            on_hand: number;
+            reserved: number;
+            order_id?: components["schemas"]["Id"];
+            /** @description Who made a change by hand. */
+            user_id?: components["schemas"]["Id"];
+            reason?: string;
+            at: components["schemas"]["Time"];
+        };
+        StockEntryList: {
+            items: components["schemas"]["StockEntry"][];
+            next_page_token: components["schemas"]["NextPageToken"];
+        };
         CartLine: {
             product_id: components["schemas"]["Id"];
             quantity: components["schemas"]["Quantity"];
@@ -1569,6 +1733,11 @@ export interface components {
             state: "available" | "price_changed" | "fewer_left" | "too_many" | "sold_out" | "not_for_sale";
             /** @description The price when the product was added or its quantity was set. */
             seen_price?: components["schemas"]["Amount"];
+            /**
+             * Format: uri-reference
+             * @description The main picture that the product has now, if it is on sale and has one.
+             */
+            image_url?: string;
         };
         Cart: {
             items: components["schemas"]["CartLine"][];
@@ -1699,6 +1868,11 @@ export interface components {
             price: components["schemas"]["Amount"];
             quantity: number;
             line_total: components["schemas"]["Amount"];
+            /**
+             * Format: uri-reference
+             * @description The main picture that the product had when it was ordered, if any. Addresses of more than 512 bytes are left out.
+             */
+            image_url?: string;
         };
         QuoteLine: {
             product_id: components["schemas"]["Id"];
@@ -1711,6 +1885,11 @@ export interface components {
             available?: number | null;
             /** @description The price that the shopper was shown before, if the cart or the request knows it. */
             seen_price?: components["schemas"]["Amount"];
+            /**
+             * Format: uri-reference
+             * @description The main picture that the product has now, if any.
+             */
+            image_url?: string;
         };
         Quote: {
             lines: components["schemas"]["QuoteLine"][];
@@ -1721,17 +1900,17 @@ export interface components {
         };
         /** @enum {string} */
         OrderStatus: "awaiting_payment" | "paid" | "cancelled" | "refunded";
+        /** @enum {string} */
+        CancelReason: "cancelled_by_shopper" | "cancelled_by_operator" | "payment_timeout" | "out_of_stock";
         /**
-         * @example cancelled_by_shopper
-         * @example cancelled_by_operator
-         * @example payment_timeout
-         * @example out_of_stock
+         * @description Why the order was cancelled, or that its money was returned.
+         * @enum {string}
          */
-        CancelReason: string;
+        StatusReason: "cancelled_by_shopper" | "cancelled_by_operator" | "payment_timeout" | "out_of_stock" | "money_returned";
         StatusChange: {
             status: components["schemas"]["OrderStatus"];
             at: components["schemas"]["Time"];
-            reason?: components["schemas"]["CancelReason"];
+            reason?: components["schemas"]["StatusReason"];
         };
         Order: {
             id: components["schemas"]["Id"];
@@ -1748,8 +1927,75 @@ export interface components {
             updated_at: components["schemas"]["Time"];
             history: components["schemas"]["StatusChange"][];
         };
+        AdminOrder: {
+            id: components["schemas"]["Id"];
+            status: components["schemas"]["OrderStatus"];
+            lines: components["schemas"]["OrderLine"][];
+            address: components["schemas"]["OrderAddress"];
+            subtotal: components["schemas"]["Amount"];
+            shipping: components["schemas"]["Amount"];
+            total: components["schemas"]["Amount"];
+            currency: components["schemas"]["Currency"];
+            payment_due_at: components["schemas"]["Time"];
+            cancel_reason?: components["schemas"]["CancelReason"];
+            created_at: components["schemas"]["Time"];
+            updated_at: components["schemas"]["Time"];
+            history: components["schemas"]["StatusChange"][];
+            user_id: components["schemas"]["Id"];
+            /** @description Of the payment that made it paid. */
+            payment_id?: components["schemas"]["Id"];
+            events: components["schemas"]["OrderEvent"][];
+        };
+        /** @description An event that order has written. */
+        OrderEvent: {
+            id: string;
+            /** @example mall.order.placed.v1 */
+            type: string;
+            /** @description Of the order after the change. */
+            aggregate_version: number;
+            /** @description Of the request or event that caused it. */
+            trace_id?: string;
+            created_at: components["schemas"]["Time"];
+            /**
+             * Format: date-time
+             * @description null: the broker has not accepted it yet.
+             */
+            published_at: string | null;
+        };
+        StockOfOrder: {
+            reservations: components["schemas"]["Reservation"][];
+            /**
+             * Format: date-time
+             * @description When the stock was found missing; null if it was not.
+             */
+            rejected_at: string | null;
+        };
+        Reservation: {
+            product_id: components["schemas"]["Id"];
+            quantity: number;
+            /** @enum {string} */
+            state: "reserved" | "deducted" | "released";
+            /** @description false: nothing was taken from the stock. */
+            stock_tracked: boolean;
+            created_at: components["schemas"]["Time"];
+            updated_at: components["schemas"]["Time"];
+        };
         OrderList: {
             items: components["schemas"]["Order"][];
+            next_page_token: components["schemas"]["NextPageToken"];
+        };
+        /** @enum {string} */
+        SoldStatus: "paid" | "cancelled" | "refunded";
+        /** @description What a seller sees of an order. */
+        Sold: {
+            order_id: components["schemas"]["Id"];
+            status: components["schemas"]["SoldStatus"];
+            paid_at: components["schemas"]["Time"];
+            lines: components["schemas"]["OrderLine"][];
+            address?: components["schemas"]["OrderAddress"];
+        };
+        SoldList: {
+            items: components["schemas"]["Sold"][];
             next_page_token: components["schemas"]["NextPageToken"];
         };
         OrderAddressChange: {
@@ -1787,8 +2033,18 @@ export interface components {
             status: "processing" | "requires_action" | "succeeded" | "failed" | "cancelled" | "refunded";
             card?: components["schemas"]["CardShown"];
             next_action?: components["schemas"]["NextAction"];
-            failure_code?: string;
+            failure_code?: components["schemas"]["FailureCode"];
             created_at: components["schemas"]["Time"];
+        };
+        /**
+         * @description Why a payment failed or was cancelled. card_declined, insufficient_funds and authentication_failed: by the card's bank. interrupted and
+         *     provider_unavailable: the provider did not get it, pay again. action_expired: the shopper did not do what next_action says in time.
+         * @enum {string}
+         */
+        FailureCode: "card_declined" | "insufficient_funds" | "authentication_failed" | "action_expired" | "interrupted" | "provider_unavailable" | "currency_not_supported";
+        PaymentList: {
+            items: components["schemas"]["Payment"][];
+            next_page_token: components["schemas"]["NextPageToken"];
         };
         /**
          * @description What the shopper must do if status is requires_action. redirect_to_url: open redirect_url. use_stripe_sdk: pass client_secret to Stripe.js (handleNextAction).
@@ -2076,6 +2332,8 @@ export interface components {
         };
     };
     parameters: {
+        /** @description cookie: the refresh token is in a cookie that scripts cannot read, and not in the JSON. For pages in a browser, of this origin or an allowed one. */
+        SessionMode: "cookie";
         /** @description A whole number of minor units (1299), or with a point an amount with the currency's decimals (12.99). */
         MinPrice: string;
         /** @description A whole number of minor units (1299), or with a point an amount with the currency's decimals (12.99). */
@@ -2191,7 +2449,10 @@ export interface operations {
     signIn: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description cookie: the refresh token is in a cookie that scripts cannot read, and not in the JSON. For pages in a browser, of this origin or an allowed one. */
+                "X-Mall-Session"?: components["parameters"]["SessionMode"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2242,7 +2503,10 @@ export interface operations {
     refreshSession: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description cookie: the refresh token is in a cookie that scripts cannot read, and not in the JSON. For pages in a browser, of this origin or an allowed one. */
+                "X-Mall-Session"?: components["parameters"]["SessionMode"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2271,6 +2535,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["RefreshSessionUnauthenticatedProblem"];
                 };
             };
+            /** @description The cookie was asked for by a page of another origin. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["CrossOriginProblem"];
+                };
+            };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["Unsupported"];
             422: components["responses"]["Invalid"];
@@ -2284,7 +2557,10 @@ export interface operations {
     signOut: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description cookie: the refresh token is in a cookie that scripts cannot read, and not in the JSON. For pages in a browser, of this origin or an allowed one. */
+                "X-Mall-Session"?: components["parameters"]["SessionMode"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2299,7 +2575,15 @@ export interface operations {
             };
             400: components["responses"]["BadQuery"];
             401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
+            /** @description Refused; code says why. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["SignOutForbiddenProblem"];
+                };
+            };
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -3168,6 +3452,75 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listOwnProducts: {
+        parameters: {
+            query?: {
+                page_size?: components["parameters"]["PageSize"];
+                /** @description next_page_token of the previous page. */
+                page_token?: components["parameters"]["PageToken"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of products, by id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminProductList"];
+                };
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listStockChanges: {
+        parameters: {
+            query?: {
+                page_size?: components["parameters"]["PageSize"];
+                /** @description next_page_token of the previous page. */
+                page_token?: components["parameters"]["PageToken"];
+            };
+            header?: never;
+            path: {
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StockEntryList"];
+                };
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
     adjustStock: {
         parameters: {
             query?: never;
@@ -3901,6 +4254,129 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listPaymentsOfOrder: {
+        parameters: {
+            query?: {
+                page_size?: components["parameters"]["PageSize"];
+                /** @description next_page_token of the previous page. */
+                page_token?: components["parameters"]["PageToken"];
+            };
+            header?: never;
+            path: {
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of payments. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentList"];
+                };
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listSold: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["SoldStatus"];
+                page_size?: components["parameters"]["PageSize"];
+                /** @description next_page_token of the previous page. */
+                page_token?: components["parameters"]["PageToken"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of orders. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SoldList"];
+                };
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    streamOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last event that the client has. An unknown one is as good as none. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The client has all entries, and no other can follow. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description The client does not accept an event stream. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        code?: "not_acceptable";
+                    };
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
     changeOrderAddress: {
         parameters: {
             query?: never;
@@ -4298,6 +4774,68 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getOrderAsAdmin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The order with its events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminOrder"];
+                };
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getStockOfOrder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The reservations. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StockOfOrder"];
+                };
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -78,8 +78,13 @@ export function accessToken(): Promise<string | undefined> {
     set({ status: 'signed-out' })
     return Promise.resolve(undefined)
   }
-  refreshing ??= refresh().finally(() => (refreshing = undefined))
+  // One tab at a time: each gets the newest cookie.
+  refreshing ??= oneTab().finally(() => (refreshing = undefined))
   return refreshing
+}
+
+async function oneTab(): Promise<string | undefined> {
+  return await navigator.locks.request('mall.refresh', refresh)
 }
 
 async function refresh(): Promise<string | undefined> {
