@@ -63,8 +63,8 @@ func TestLinesShowPictures(t *testing.T) {
 	}
 }
 
-// Whoever loads a page again in the middle of a payment finds it: the payment that waits for the shopper, and those that
-// were declined. An admin sees them without what the shopper has to do.
+// Whoever loads a page again in the middle of a payment finds it: the payment that waits for the shopper, and those
+// that were declined. An admin sees them without what the shopper has to do.
 func TestThePaymentsOfAnOrderAreFound(t *testing.T) {
 	me, address := shopper(t)
 	o := order(t, me, address, product(t, "Paid tea", 100, 10).ID, 1)

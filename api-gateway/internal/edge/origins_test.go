@@ -10,7 +10,8 @@ import (
 
 func TestOriginsAreExact(t *testing.T) {
 	for _, wrong := range []string{"*", "https://*.example", "shop.example", "https://shop.example/",
-		"https://shop.example/x", "https://Shop.example", "null", "ftp://shop.example", "https://", "https://shop.example https://b.example"} {
+		"https://shop.example/x", "https://Shop.example", "null", "ftp://shop.example", "https://",
+		"https://shop.example https://b.example"} {
 		if _, err := edge.ParseOrigins(wrong); err == nil {
 			t.Errorf("%q is taken for a list of origins", wrong)
 		}
