@@ -26,6 +26,7 @@ type follower struct {
 
 // run follows the order until it has a status that ends the test.
 func (f *follower) run(ctx context.Context, t *testing.T, me *apiclient.Client) {
+	t.Helper()
 	for !slices.Contains(f.seen, "paid") && !slices.Contains(f.seen, "cancelled") {
 		opened := time.Now()
 		err := me.Events(ctx, "/v1/orders/"+f.order+"/events", f.last, func(e apiclient.Event) error {

@@ -51,7 +51,7 @@ func refreshCookies(r reply) (all []*http.Cookie) {
 }
 
 const (
-	credentials = `{"email":"a@example.org","password":"hunter22hunter"}`
+	credentials = `{"email":"a@example.org","password":"hunter22hunter"}` //nolint:gosec // of nobody
 	inCookie    = "X-Mall-Session: cookie"
 )
 

@@ -71,7 +71,7 @@ func (g *Gateway) streamOrder(c *gin.Context, user identity.User) error {
 
 // sendEntries writes entries until the stream has to end or the client has disconnected.
 func sendEntries(ctx context.Context, w http.ResponseWriter, s *orderstream.Stream) {
-	retry := retryAtLeast + rand.N(retryAtMost-retryAtLeast) //nolint:gosec // no secret
+	retry := retryAtLeast + rand.N(retryAtMost-retryAtLeast)
 	text := fmt.Appendf(nil, "retry: %d\n\n", retry.Milliseconds())
 	entries, going := s.Backlog(), true
 	heartbeat := time.NewTimer(heartbeatEvery)
@@ -99,7 +99,7 @@ func sendNow(w http.ResponseWriter, piece []byte) error {
 	if err := control.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
 		return err
 	}
-	if _, err := w.Write(piece); err != nil { //nolint:gosec // JSON in an event stream, with nosniff
+	if _, err := w.Write(piece); err != nil {
 		return err
 	}
 	if err := control.Flush(); err != nil {

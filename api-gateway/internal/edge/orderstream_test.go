@@ -36,8 +36,14 @@ func openOrders(t *testing.T, changes func() []orderv1.OrderChange) *mall {
 
 func nothing() []orderv1.OrderChange { return nil }
 
-// events opens the stream of order 5 and returns its lines.
-func (m *mall) events(client *http.Client, headers ...string) (*http.Response, *bufio.Scanner) {
+// opened is a stream, and its lines.
+type opened struct {
+	*http.Response
+	lines *bufio.Scanner
+}
+
+// events opens the stream of order 5.
+func (m *mall) events(client *http.Client, headers ...string) opened {
 	m.t.Helper()
 	req, err := http.NewRequestWithContext(m.t.Context(), http.MethodGet, m.front.URL+"/v1/orders/5/events", nil)
 	if err != nil {
@@ -52,7 +58,7 @@ func (m *mall) events(client *http.Client, headers ...string) (*http.Response, *
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(func() { _ = res.Body.Close() })
-	return res, bufio.NewScanner(res.Body)
+	return opened{res, bufio.NewScanner(res.Body)}
 }
 
 // fields reads the lines of an event up to the empty one.
@@ -83,7 +89,8 @@ func TestAStreamOfAnOrder(t *testing.T) {
 					{OrderID: "6", Position: 1, Status: "cancelled"},
 					{OrderID: "5", Position: 2, Status: "refunded", At: time.UnixMicro(3000).UTC(), Reason: "money_returned"}}
 			})
-			res, lines := m.events(client, "Accept: text/event-stream", "Accept-Encoding: gzip")
+			res := m.events(client, "Accept: text/event-stream", "Accept-Encoding: gzip")
+			lines := res.lines
 			if res.Proto != protocol+".0" && res.Proto != protocol || res.Header.Get("Content-Type") != "text/event-stream" ||
 				res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("Content-Encoding") != "" {
 				t.Errorf("%s %d %v", res.Proto, res.StatusCode, res.Header)
@@ -140,7 +147,7 @@ func TestRefusalsOfAStream(t *testing.T) {
 	}
 	client := &http.Client{Transport: &http.Transport{}}
 	for range 10 {
-		if res, _ := m.events(client, "Accept: text/event-stream;q=0.5, */*;q=0.1"); res.StatusCode != 200 {
+		if res := m.events(client, "Accept: text/event-stream;q=0.5, */*;q=0.1"); res.StatusCode != 200 {
 			t.Errorf("%d, want a stream", res.StatusCode)
 		}
 	}
@@ -157,8 +164,8 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 		c.ExpiresAt = jwt.NewNumericDate(time.Now().Add(2 * time.Second))
 	})
 	client := &http.Client{Transport: &http.Transport{}}
-	_, lines := m.events(client, "Authorization: Bearer "+short)
-	_, other := m.events(client)
+	lines := m.events(client, "Authorization: Bearer "+short).lines
+	other := m.events(client).lines
 	for lines.Scan() {
 		if t.Context().Err() != nil {
 			t.Fatal(t.Context().Err())
@@ -176,7 +183,8 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 func TestAStreamCountsUntilItBegins(t *testing.T) {
 	m := openOrders(t, nothing)
 	client := &http.Client{Transport: &http.Transport{}}
-	res, lines := m.events(client)
+	res := m.events(client)
+	lines := res.lines
 	fields(t, lines)
 	fields(t, lines)
 	<-time.After(600 * time.Millisecond)

@@ -120,6 +120,7 @@ func statuses(s *orderstream.Stream) (all []string) {
 // last that it has, from any process.
 func TestAStreamHasNoGapAndNoRepeat(t *testing.T) {
 	bubble(t, func(t *testing.T) {
+		t.Helper()
 		o, hub := begin(100)
 		o.become("5", "awaiting_payment")
 		s, err := hub.Open(t.Context(), "7", "5", "", allowed)
@@ -156,6 +157,7 @@ func TestAStreamHasNoGapAndNoRepeat(t *testing.T) {
 // Without streams nothing is asked; any number of streams shares one poller.
 func TestAnIdleGatewayDoesNotPoll(t *testing.T) {
 	bubble(t, func(t *testing.T) {
+		t.Helper()
 		o, hub := begin(100)
 		var streams []*orderstream.Stream
 		for i := range 40 {
@@ -199,6 +201,7 @@ func TestAnIdleGatewayDoesNotPoll(t *testing.T) {
 // While order is down streams stay open, and tell afterwards what has happened meanwhile.
 func TestAStreamOutlivesAnOutageOfOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
+		t.Helper()
 		o, hub := begin(100)
 		o.become("5", "awaiting_payment")
 		s, err := hub.Open(t.Context(), "7", "5", "", allowed)
@@ -227,6 +230,7 @@ func TestWhatEndsAStream(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
+				t.Helper()
 				o, hub := begin(100)
 				o.become("5", "awaiting_payment")
 				ctx, signOut := context.WithCancel(t.Context())
@@ -256,6 +260,7 @@ func TestWhatEndsAStream(t *testing.T) {
 // A process that ends tells who comes what has happened, so that no client is refused by a restart.
 func TestAnEndingProcessTellsTheHistory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
+		t.Helper()
 		o, hub := begin(100)
 		o.become("5", "awaiting_payment")
 		hub.End()
@@ -273,6 +278,7 @@ func TestAnEndingProcessTellsTheHistory(t *testing.T) {
 // A user has at most ten streams (429), and the process as many as it is told (503). A refused one counts no more.
 func TestStreamsAreBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
+		t.Helper()
 		o, hub := begin(15)
 		o.become("5", "awaiting_payment")
 		got := map[string]int{}
