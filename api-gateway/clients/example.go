@@ -33,7 +33,7 @@ func run(ctx context.Context, url string, who mall.Credentials) error {
 	if err != nil {
 		return err
 	}
-	signedIn, err := client.SignIn(ctx, &who)
+	signedIn, err := client.SignIn(ctx, &who, mall.SignInParams{})
 	if err != nil {
 		return err
 	}
