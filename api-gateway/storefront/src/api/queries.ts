@@ -81,6 +81,13 @@ export const order = (id: string) =>
     queryFn: ({ signal }) => body(api.GET('/v1/orders/{id}', { params: { path: { id } }, signal })),
   })
 
+/** The payments of an order, the newest first. */
+export const payments = (orderId: string) =>
+  queryOptions({
+    queryKey: ['mine', 'payments', orderId],
+    queryFn: ({ signal }) => body(api.GET('/v1/orders/{id}/payments', { params: { path: { id: orderId } }, signal })),
+  })
+
 export const sessions = queryOptions({
   queryKey: ['mine', 'sessions'],
   queryFn: ({ signal }) => body(api.GET('/v1/sessions', { params: { query: { page_size: 100 } }, signal })),

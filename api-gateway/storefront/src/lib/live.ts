@@ -26,6 +26,7 @@ async function follow(path: string, signal: AbortSignal, onEvent: () => void, se
   while (!signal.aborted) {
     try {
       const response = await raw(path, { signal, headers: { Accept: 'text/event-stream', ...(last && { 'Last-Event-ID': last }) } })
+      if (response.status === 204) return setState('ended') // the order has its last status
       setState('live')
       const events = response.body!.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
       for await (const event of events as unknown as AsyncIterable<{ id?: string }>) {

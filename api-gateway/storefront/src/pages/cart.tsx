@@ -28,7 +28,6 @@ function AccountCart() {
   const say = useToast()
   const text = useErrorText()
   const { data, error, refetch } = useQuery(cart)
-  const pictures = usePictures(data?.items.map((line) => line.product_id) ?? [])
   const change = useMutation({
     scope: { id: 'cart' }, // one after the other, in the order of the clicks
     mutationFn: ({ id, quantity }: { id: string; quantity: number }) =>
@@ -46,7 +45,7 @@ function AccountCart() {
   })
   if (error) return <ErrorNotice error={error} retry={() => void refetch()} />
   if (!data) return <Placeholder />
-  const lines = data.items.map((line) => ({ ...line, image_url: pictures.get(line.product_id) }))
+  const lines = data.items
   const total = lines.reduce((sum, line) => sum + line.line_total, 0)
   const stopped = lines.some((line) => !['available', 'price_changed'].includes(line.state))
   return (
@@ -56,14 +55,6 @@ function AccountCart() {
         : <LinkButton to="/checkout" className="w-full">{t('cart.checkout')}</LinkButton>}
     </Lines>
   )
-}
-
-/** The cart has no pictures; each product is read once. */
-function usePictures(ids: string[]): Map<string, string> {
-  return useQueries({
-    queries: ids.map((id) => product(id)),
-    combine: (all) => new Map(all.flatMap(({ data }) => (data?.image_url ? [[data.id, data.image_url] as const] : []))),
-  })
 }
 
 function GuestCart() {

@@ -27,8 +27,8 @@ export default function Order() {
     // Without the stream the page asks, so that it shows the truth all the same.
     refetchInterval: ({ state }) => (polling && state.data?.status === 'awaiting_payment' ? 2000 : false),
   })
-  // A paid order may still be refunded; what is cancelled or refunded stays so.
-  const open = data?.status === 'awaiting_payment' || data?.status === 'paid'
+  // Paid or cancelled is not the end: money may be returned.
+  const open = data !== undefined && data.status !== 'refunded'
   const live = useLiveOrder(id, open, () => {
     void queries.invalidateQueries({ queryKey: orderQuery(id).queryKey })
     void queries.invalidateQueries({ queryKey: ['mine', 'payments', id] })

@@ -3,33 +3,25 @@ import { useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { api, body, type Order, type Payment, type Schemas } from '../api/client'
 import { ApiError, isCode } from '../api/problem'
-import { order as orderQuery } from '../api/queries'
+import { order as orderQuery, payments } from '../api/queries'
 import { groupDigits, luhn, parseExpiry } from '../lib/card'
 import { useFormat } from '../lib/format'
 import { Button } from './button'
 import { Input } from './field'
 import { ErrorNotice, Notice } from './notice'
 
-const slot = (orderId: string) => `mall.payment.${orderId}`
-
 /**
  * Pays an order. Each try has one key until the mall has said how it ended: while an answer is missing, the same card
- * repeats the same payment. The card itself is never kept; after a reload the payment's id finds it again.
+ * repeats the same payment. The card itself is never kept; after a reload the order's payments tell what is under way.
  */
 export function Pay({ order }: { order: Order }) {
   const { t } = useTranslation()
   const queries = useQueryClient()
   const [key, setKey] = useState(() => crypto.randomUUID())
-  const [paymentId, setPaymentId] = useState(sessionStorage.getItem(slot(order.id)) ?? '')
-  const payment = usePayment(paymentId)
-  const remember = (id: string) => {
-    sessionStorage.setItem(slot(order.id), id)
-    setPaymentId(id)
-  }
-  const settle = (next: Payment) => {
-    queries.setQueryData(['mine', 'payment', next.id], next)
-    remember(next.id)
+  const payment = useNewestPayment(order.id)
+  const settle = () => {
     setKey(crypto.randomUUID())
+    void queries.invalidateQueries({ queryKey: payments(order.id).queryKey })
     void queries.invalidateQueries({ queryKey: orderQuery(order.id).queryKey })
   }
   const pay = useMutation({
@@ -38,8 +30,7 @@ export function Pay({ order }: { order: Order }) {
     retry: (failures, error) => failures < 2 && error instanceof ApiError && (error.outcomeUnknown || error.code === 'request_in_progress'),
     onSuccess: settle,
     onError: (error) => {
-      if (error instanceof ApiError && !error.outcomeUnknown && error.status !== 429) setKey(crypto.randomUUID())
-      if (isCode(error, 'already_paid', 'order_not_payable')) void queries.invalidateQueries({ queryKey: orderQuery(order.id).queryKey })
+      if (error instanceof ApiError && !error.outcomeUnknown && error.status !== 429) settle()
     },
   })
   if (payment?.status === 'processing' && !pay.isPending) return <Notice>{t('pay.processing')}</Notice>
@@ -52,15 +43,13 @@ export function Pay({ order }: { order: Order }) {
   )
 }
 
-/** Reads a payment that is not settled until it is. */
-function usePayment(id: string): Payment | undefined {
+/** The newest payment of an order, read again until it is settled. */
+function useNewestPayment(orderId: string): Payment | undefined {
   const { data } = useQuery({
-    queryKey: ['mine', 'payment', id],
-    queryFn: ({ signal }) => body(api.GET('/v1/payments/{id}', { params: { path: { id } }, signal })),
-    enabled: id !== '',
-    refetchInterval: ({ state }) => (state.data?.status === 'processing' ? 1000 : false),
+    ...payments(orderId),
+    refetchInterval: ({ state }) => (state.data?.items[0]?.status === 'processing' ? 1000 : false),
   })
-  return data
+  return data?.items[0]
 }
 
 function Declined({ reason }: { reason: string | undefined }) {
@@ -112,7 +101,7 @@ function CardForm({ order, busy, onCard }: { order: Order; busy: boolean; onCard
 }
 
 /** The page of the card's bank, or what stands for it in the sandbox. */
-function Confirm({ payment, settle }: { payment: Payment; settle: (payment: Payment) => void }) {
+function Confirm({ payment, settle }: { payment: Payment; settle: () => void }) {
   const { t } = useTranslation()
   const answer = useMutation({
     mutationFn: (approve: boolean) => body(api.POST('/v1/sandbox/payments/{id}/confirm', { params: { path: { id: payment.id } }, body: { approve } })),
