@@ -2,6 +2,7 @@ package turns
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,7 +11,7 @@ import (
 // Little work of one owner runs at the same time, and each gets its turn. It delays nobody else.
 func TestTheWorkOfAnOwnerTakesTurns(t *testing.T) {
 	const maxRunning = 4
-	turns := New(maxRunning)
+	turns := New(maxRunning, 50)
 	var running, most, ran atomic.Int64
 	var wg sync.WaitGroup
 	for range 50 {
@@ -50,4 +51,42 @@ func TestTheWorkOfAnOwnerTakesTurns(t *testing.T) {
 	if len(turns.running) != 1 {
 		t.Errorf("%d owners are remembered, want the one who is running", len(turns.running))
 	}
+}
+
+// What would wait too long is refused at once. It leaves no trace, and others are not refused.
+func TestTooMuchWaitingIsRefused(t *testing.T) {
+	turns := New(1, 2)
+	first, err := turns.Take(t.Context(), "7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			if done, err := turns.Take(ctx, "7"); err == nil {
+				done()
+			}
+		})
+	}
+	for users := 0; users < 3; {
+		turns.mu.Lock()
+		users = turns.running["7"].users
+		turns.mu.Unlock()
+	}
+	if _, err := turns.Take(t.Context(), "7"); !errors.Is(err, ErrFull) {
+		t.Errorf("a third one waits: %v", err)
+	}
+	done, err := turns.Take(t.Context(), "8")
+	if err != nil {
+		t.Errorf("another owner: %v", err)
+	}
+	done()
+	cancel()
+	wg.Wait()
+	first()
+	if done, err = turns.Take(t.Context(), "7"); err != nil {
+		t.Errorf("after all have left: %v", err)
+	}
+	done()
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -36,7 +37,7 @@ type Store struct {
 }
 
 // New makes a store.
-func New(docs Documents) *Store { return &Store{docs, turns.New(1)} }
+func New(docs Documents) *Store { return &Store{docs, turns.New(1, math.MaxInt32)} }
 
 // Load implements cart.Store.
 func (s *Store) Load(ctx context.Context, userID string) (cart.Cart, error) {

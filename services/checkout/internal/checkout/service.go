@@ -88,11 +88,15 @@ type Service struct {
 // is placed or refused: hundreds at once, of which few can be placed, would leave nothing for others meanwhile.
 const maxRunning = 4
 
+// maxWaiting is how many more wait: as many as get their turn within seconds. More would end with time-outs, which open
+// the circuit breaker of everybody's checkouts.
+const maxWaiting = 100
+
 // NewService connects the use cases with what they need.
 func NewService(addresses Addresses, records Records, keys keyed.Runner, cart Cart, stock Stock, orders Orders,
 	shipping func() Shipping, caps func() Caps, currency func() string, log *slog.Logger) *Service {
 	return &Service{addresses: addresses, records: records, keys: keys, cart: cart, stock: stock, orders: orders,
-		shipping: shipping, caps: caps, turns: turns.New(maxRunning), currency: currency, log: log}
+		shipping: shipping, caps: caps, turns: turns.New(maxRunning, maxWaiting), currency: currency, log: log}
 }
 
 // Currency is the mall's present one.
@@ -145,6 +149,10 @@ const surelyAloneFor = 15 * time.Second
 func (s *Service) Run(ctx context.Context, r Record, first bool) (Order, error) {
 	began := time.Now()
 	done, err := s.turns.Take(ctx, r.UserID)
+	if errors.Is(err, turns.ErrFull) {
+		return nil, problem.New(problem.TooManyRequests, "too_many_requests", "You have too many checkouts at once.").
+			After(time.Second)
+	}
 	if err != nil {
 		return nil, problem.Wrap(err, problem.Unavailable, "unavailable", "You have too many checkouts at once.").
 			After(time.Second)

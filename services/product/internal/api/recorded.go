@@ -12,7 +12,7 @@ import (
 // recordedBody is what the ledger has recorded of an order.
 type recordedBody struct {
 	Reservations []reservationBody `json:"reservations"`
-	RejectedAt   *time.Time        `json:"rejected_at"` // null: its stock was there, or its event has not arrived
+	RejectedAt   *time.Time        `json:"rejected_at"` // null: its stock was there
 }
 
 type reservationBody struct {

@@ -3,6 +3,8 @@ package inventory
 import (
 	"context"
 	"time"
+
+	"daprmall.dev/services/kit/problem"
 )
 
 // RecordedOrder is what the ledger has recorded of an order.
@@ -18,7 +20,12 @@ type RecordedLine struct {
 	UpdatedAt time.Time
 }
 
-// StockOfOrder returns what the ledger has recorded of an order; nothing if its event has not arrived.
+// StockOfOrder returns what the ledger has recorded of an order; NotFound if that is nothing: its event has not arrived,
+// or there is no such order.
 func (o *Operator) StockOfOrder(ctx context.Context, orderID string) (RecordedOrder, error) {
-	return o.store.StockOfOrder(ctx, orderID)
+	found, err := o.store.StockOfOrder(ctx, orderID)
+	if err == nil && len(found.Lines) == 0 && found.RejectedAt.IsZero() {
+		err = problem.NewNotFound("stock of this order")
+	}
+	return found, err
 }
