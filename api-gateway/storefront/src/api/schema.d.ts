@@ -851,7 +851,7 @@ export interface paths {
         };
         /**
          * What the ledger has recorded of an order
-         * @description Its reservations. There are none before the event of the order has arrived, and for an id that is not an order's.
+         * @description Its reservations. 404 before the event of the order has arrived, and for an id that is not an order's.
          */
         get: operations["getStockOfOrder"];
         put?: never;
