@@ -28,8 +28,8 @@ type turn struct {
 	users int // that have a slot or wait for one
 }
 
-// Take waits for a turn of the owner, unless ctx ends before. done gives it to the next one. The error is ErrFull if too
-// many wait already.
+// Take waits for a turn of the owner, unless ctx ends before. done gives it to the next one. The error is ErrFull if
+// too many wait already.
 func (t *Turns) Take(ctx context.Context, owner string) (done func(), err error) {
 	t.mu.Lock()
 	mine, found := t.running[owner]

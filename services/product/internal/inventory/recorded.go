@@ -20,8 +20,8 @@ type RecordedLine struct {
 	UpdatedAt time.Time
 }
 
-// StockOfOrder returns what the ledger has recorded of an order; NotFound if that is nothing: its event has not arrived,
-// or there is no such order.
+// StockOfOrder returns what the ledger has recorded of an order; NotFound if that is nothing: its event has not
+// arrived, or there is no such order.
 func (o *Operator) StockOfOrder(ctx context.Context, orderID string) (RecordedOrder, error) {
 	found, err := o.store.StockOfOrder(ctx, orderID)
 	if err == nil && len(found.Lines) == 0 && found.RejectedAt.IsZero() {
