@@ -225,6 +225,14 @@ func mustSucceed(t *testing.T, op operation, c caller) {
 		want = []int{http.StatusUnprocessableEntity} // the code is only in a mail (TestAnAccountFromSignUpToDeletion)
 	case "becomeFirstAdmin":
 		want = []int{http.StatusConflict} // this mall has an admin
+	case "getStockOfOrder": // known as soon as the event of the order has arrived
+		err := eventually(t.Context(), waitFor, func() error {
+			return who.Want(t.Context(), op.Success, op.Method, theirs.path(op, target), nil, nil)
+		})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		return
 	case "cancelPayment":
 		want = append(want, http.StatusConflict) // it may have been settled meanwhile
 	}
