@@ -83,7 +83,9 @@ func (t *tests) endToEnd(ctx context.Context, kind broker.Kind, flags []string) 
 		on += " with mTLS"
 	}
 	fmt.Printf("  end-to-end tests on %s, on their own mall (MALL_HOME=%s MALL_PORT_BASE=%d)\n", on, home, base)
-	t.gotest(ctx, filepath.Join(home, "log"), endToEndArgs(flags), env)
+	t.withBrowser(ctx, kind, func(browser []string) {
+		t.gotest(ctx, filepath.Join(home, "log"), endToEndArgs(flags), append(env, browser...))
+	})
 	if t.count.Failed > before {
 		takeDown()
 		t.board.Say("  logs of the tests' mall: %s", filepath.Join(home, "log"))

@@ -22,6 +22,7 @@ const (
 	npmPackage       = "npm"
 	javaPackage      = "default-jre-headless"
 	mavenPackage     = "maven"
+	chromiumPackage  = "chromium"
 )
 
 // byApt installs a package where that is allowed, unless it has been done.

@@ -58,6 +58,13 @@ export const cart = queryOptions({
   queryFn: ({ signal }) => body(api.GET('/v1/cart', { signal })),
 })
 
+/** What the cart costs now. */
+export const quote = queryOptions({
+  queryKey: ['mine', 'quote'],
+  queryFn: () => body(api.POST('/v1/checkout/quote', { body: {} })),
+  gcTime: 0,
+})
+
 export const addresses = queryOptions({
   queryKey: ['mine', 'addresses'],
   queryFn: ({ signal }) => body(api.GET('/v1/addresses', { params: { query: { page_size: 100 } }, signal })),

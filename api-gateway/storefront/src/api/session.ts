@@ -20,8 +20,9 @@ const tabs = new BroadcastChannel('mall.session')
 
 tabs.onmessage = ({ data }: MessageEvent<'in' | 'out'>) => {
   token = undefined
-  if (data === 'out') set({ status: 'signed-out' })
-  else void accessToken()
+  if (data === 'out') return set({ status: 'signed-out' })
+  localStorage.setItem(hint, '1') // the other tab has set it, but it may not have arrived here
+  accessToken().catch(() => undefined)
 }
 
 export const session = {

@@ -1,5 +1,4 @@
 import * as Menu from '@radix-ui/react-dropdown-menu'
-import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState, type FormEvent } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Link, Outlet, ScrollRestoration, useLocation, useNavigate, useNavigation, useSearchParams } from 'react-router'
@@ -7,6 +6,7 @@ import { useCart, useSession } from '../api/queries'
 import { signOut } from '../api/session'
 import { choose, languages, type Language } from '../i18n'
 import { useGuestLines } from '../lib/cart'
+import { useInterruptedMerge } from '../lib/after-sign-in'
 import { useOnline } from '../lib/online'
 import { Notice, useErrorText } from '../ui/notice'
 import { Toasts, useToast } from '../ui/toast'
@@ -24,9 +24,10 @@ export function Layout() {
   return (
     <Toasts>
       <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-white focus:p-3">{t('shop.skip')}</a>
+      <InterruptedMerge />
       <Header />
       <Progress />
-      <main id="main" ref={main} tabIndex={-1} className="mx-auto min-h-[70vh] max-w-6xl px-4 py-8 outline-none">
+      <main id="main" ref={main} tabIndex={-1} className="mx-auto min-h-screen max-w-6xl px-4 py-8 outline-none">
         {!online && <div className="mb-6"><Notice tone="warn">{t('shop.offline')}</Notice></div>}
         <Outlet />
       </main>
@@ -34,6 +35,11 @@ export function Layout() {
       <ScrollRestoration />
     </Toasts>
   )
+}
+
+function InterruptedMerge() {
+  useInterruptedMerge()
+  return null
 }
 
 function Progress() {
@@ -125,32 +131,26 @@ function AccountMenu() {
   return (
     <Menu.Root modal={false}>
       <Menu.Trigger className="inline-flex min-h-11 items-center rounded-lg px-3 font-medium hover:bg-slate-100">{t('shop.account')}</Menu.Trigger>
-      <Menu.Portal>
-        <Menu.Content align="end" sideOffset={6} className="z-40 min-w-48 rounded-lg border border-slate-200 bg-white p-1 shadow-lg">
-          <Menu.Item asChild><Link to="/orders" className={item}>{t('shop.orders')}</Link></Menu.Item>
-          <Menu.Item asChild><Link to="/account" className={item}>{t('account.title')}</Link></Menu.Item>
-          <Menu.Item asChild><Link to="/account/addresses" className={item}>{t('address.title')}</Link></Menu.Item>
-          {roles.includes('seller') && <Menu.Item asChild><Link to="/sell" className={item}>{t('shop.sell')}</Link></Menu.Item>}
-          {roles.includes('admin') && <Menu.Item asChild><Link to="/admin" className={item}>{t('shop.admin')}</Link></Menu.Item>}
-          <Menu.Separator className="my-1 border-t border-slate-200" />
-          <Menu.Item className={item} onSelect={leave}>{t('shop.sign_out')}</Menu.Item>
-        </Menu.Content>
-      </Menu.Portal>
+      <Menu.Content align="end" sideOffset={6} className="z-40 min-w-48 rounded-lg border border-slate-200 bg-white p-1 shadow-lg">
+        <Menu.Item asChild><Link to="/orders" className={item}>{t('shop.orders')}</Link></Menu.Item>
+        <Menu.Item asChild><Link to="/account" className={item}>{t('account.title')}</Link></Menu.Item>
+        <Menu.Item asChild><Link to="/account/addresses" className={item}>{t('address.title')}</Link></Menu.Item>
+        {roles.includes('seller') && <Menu.Item asChild><Link to="/sell" className={item}>{t('shop.sell')}</Link></Menu.Item>}
+        {roles.includes('admin') && <Menu.Item asChild><Link to="/admin" className={item}>{t('shop.admin')}</Link></Menu.Item>}
+        <Menu.Separator className="my-1 border-t border-slate-200" />
+        <Menu.Item className={item} onSelect={leave}>{t('shop.sign_out')}</Menu.Item>
+      </Menu.Content>
     </Menu.Root>
   )
 }
 
 function useSignOut() {
-  const queries = useQueryClient()
   const navigate = useNavigate()
   const say = useToast()
   const text = useErrorText()
   return () =>
     void signOut().then(
-      () => {
-        queries.removeQueries({ queryKey: ['mine'] })
-        void navigate('/')
-      },
+      () => void navigate('/'),
       (error: unknown) => say(text(error)),
     )
 }

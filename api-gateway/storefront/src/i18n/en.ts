@@ -158,7 +158,6 @@ export const en = {
     state: 'State or province',
     postal_code: 'Postal code',
     country: 'Country',
-    delete: 'Delete the address of {{recipient}}',
     invalid: 'This does not look right for the country, for example {{example}}.',
     missing: 'Please fill this in.',
     labels: {

@@ -42,7 +42,7 @@ export const zh: Messages = {
   },
   address: {
     title: '地址', none: '还没有地址。', add: '添加地址', edit: '编辑地址', recipient: '收件人', phone: '电话', street: '街道和门牌号', city: '城市', state: '省/州', postal_code: '邮政编码',
-    country: '国家/地区', delete: '删除 {{recipient}} 的地址', invalid: '与该国家/地区的格式不符，例如 {{example}}。', missing: '请填写此项。',
+    country: '国家/地区', invalid: '与该国家/地区的格式不符，例如 {{example}}。', missing: '请填写此项。',
     labels: {
       city: '城市', town: '镇', suburb: '郊区', district: '区', village: '村', state: '州', province: '省', prefecture: '都道府县', county: '郡', region: '大区', emirate: '酋长国',
       island: '岛', area: '地区', zip: '邮政编码', postal_code: '邮政编码', postcode: '邮政编码', pin: '邮政编码', eircode: '邮政编码', street: '街道和门牌号', department: '省', parish: '教区',

@@ -59,7 +59,14 @@ export const useGuestLines = () => useSyncExternalStore(subscribe, guestLines)
  * the mall has it: a merge that is interrupted, or done by two tabs, adds nothing twice. Returns how many were refused,
  * because they are not sold any more.
  */
-export async function mergeGuestCart(): Promise<number> {
+export function mergeGuestCart(): Promise<number> {
+  merging ??= merge().finally(() => (merging = undefined))
+  return merging
+}
+
+let merging: Promise<number> | undefined
+
+async function merge(): Promise<number> {
   let refused = 0
   for (const { product_id, quantity, key } of guestLines()) {
     try {

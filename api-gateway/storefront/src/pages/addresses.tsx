@@ -34,7 +34,7 @@ export default function Addresses() {
                   <AddressText address={a} />
                   <div className="mt-4 flex gap-4">
                     <Button look="link" aria-label={`${t('shop.edit')}: ${a.recipient}, ${a.street}`} onClick={() => setEditing(a)}>{t('shop.edit')}</Button>
-                    <Button look="link" aria-label={t('address.delete', { recipient: `${a.recipient}, ${a.street}` })} onClick={() => void book.remove(a.id).catch((e: unknown) => say(text(e)))}>
+                    <Button look="link" aria-label={`${t('shop.remove')}: ${a.recipient}, ${a.street}`} onClick={() => void book.remove(a.id).catch((e: unknown) => say(text(e)))}>
                       {t('shop.remove')}
                     </Button>
                   </div>

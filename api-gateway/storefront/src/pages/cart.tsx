@@ -99,7 +99,7 @@ function Lines({ lines, total, currency, set, children }: Shown) {
   }
   return (
     <Page title={t('cart.title')}>
-      <div className="grid items-start gap-8 lg:grid-cols-[1fr_20rem]">
+      <div className="grid grid-cols-1 items-start gap-8 lg:grid-cols-[minmax(0,1fr)_20rem]">
         <div className="space-y-4">
           {lines.some((line) => line.state !== 'available') && <Notice tone="warn">{t('cart.problems')}</Notice>}
           <ul className="divide-y divide-slate-200 rounded-xl border border-slate-200 bg-white">
@@ -125,7 +125,7 @@ function LineRow({ line, currency, set }: { line: Line; currency: string; set: S
       <div className="min-w-0">
         <div className="flex flex-wrap justify-between gap-x-4">
           <Link to={`/products/${line.product_id}`} className="font-medium hover:underline">{name}</Link>
-          <span className="font-semibold">{money(line.line_total, currency)}</span>
+          <span className="whitespace-nowrap font-semibold">{money(line.line_total, currency)}</span>
         </div>
         <p className="text-sm text-slate-700">{money(line.price, currency)}</p>
         <Problem line={line} currency={currency} />

@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next'
 import { Link, useNavigate } from 'react-router'
 import { api, body, type Quote } from '../api/client'
 import { ApiError, isCode } from '../api/problem'
-import { addresses, cart, order as orderQuery } from '../api/queries'
+import { addresses, cart, order as orderQuery, quote as quoteQuery } from '../api/queries'
 import { useAddressBook } from '../lib/addresses'
 import { useFormat } from '../lib/format'
 import { once } from '../lib/intent'
@@ -16,12 +16,10 @@ import { Card, Empty, Page, Placeholder } from '../ui/page'
 
 const chosenSlot = 'mall.address'
 
-const quoteOf = { queryKey: ['mine', 'quote'], queryFn: () => body(api.POST('/v1/checkout/quote', { body: {} })), gcTime: 0 }
-
 /** Address, quote and order on one page. What was chosen survives a reload; the order is placed once. */
 export default function Checkout() {
   const { t } = useTranslation()
-  const quote = useQuery(quoteOf)
+  const quote = useQuery(quoteQuery)
   const [addressId, setAddressId] = useState(sessionStorage.getItem(chosenSlot) ?? '')
   const choose = (id: string) => {
     sessionStorage.setItem(chosenSlot, id)
@@ -38,7 +36,7 @@ export default function Checkout() {
   if (quote.error) return <ErrorNotice error={quote.error} retry={() => void quote.refetch()} />
   return (
     <Page title={t('checkout.title')}>
-      <div className="grid items-start gap-8 lg:grid-cols-[1fr_22rem]">
+      <div className="grid grid-cols-1 items-start gap-8 lg:grid-cols-[minmax(0,1fr)_22rem]">
         <Card>
           <h2 className="mb-4 text-lg font-semibold">{t('checkout.address')}</h2>
           <Addresses chosen={addressId} choose={choose} />
@@ -111,7 +109,8 @@ function Summary({ quote, addressId, reload }: { quote: Quote; addressId: string
     retryDelay: (failures, error) => (error instanceof ApiError && error.retryAfter ? error.retryAfter * 1000 : 300 * 2 ** failures),
     onSuccess: async (order) => {
       queries.setQueryData(orderQuery(order.id).queryKey, order)
-      void queries.invalidateQueries({ queryKey: cart.queryKey })
+      // The order took all lines along; the cart's service learns it a moment later, so it is not asked now.
+      queries.setQueryData(cart.queryKey, (old) => old && { ...old, items: [] })
       void queries.invalidateQueries({ queryKey: ['product'] })
       await navigate(`/orders/${order.id}`, { replace: true })
     },

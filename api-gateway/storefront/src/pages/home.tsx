@@ -20,28 +20,31 @@ export default function Home() {
       <Categories />
       <h2 className="mb-4 text-xl font-semibold">{t('home.new')}</h2>
       {fresh.error ? <ErrorNotice error={fresh.error} retry={() => void fresh.refetch()} />
-        : fresh.data ? <ProductGrid products={fresh.data.items} eager={4} /> : <GridPlaceholder />}
+        : fresh.data ? <ProductGrid products={fresh.data.items} eager={4} heading="h3" /> : <GridPlaceholder />}
     </>
   )
 }
+
+/** As many places, whether the list has come or not: nothing below moves. */
+const shownCategories = 6
 
 function Categories() {
   const { t } = useTranslation()
   const { data, isError } = useQuery(categories)
   if (isError) return null // the products below are what matters
-  const top = data?.items.filter((category) => !category.path.includes('/'))
+  const top = data?.items.filter((category) => !category.path.includes('/')).sort((a, b) => b.products - a.products)
   return (
     <nav aria-labelledby="categories" className="mb-10 min-h-28">
       <h2 id="categories" className="mb-4 text-xl font-semibold">{t('home.categories')}</h2>
       <ul className="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-6">
-        {(top ?? Array.from({ length: 6 }, () => undefined)).map((category, i) => (
-          <li key={category?.path ?? i} className="min-h-20">
+        {Array.from({ length: shownCategories }, (_, i) => top?.[i]).map((category, i) => (
+          <li key={i} className="h-20">
             {category && (
               <Link
                 to={`/products?category=${encodeURIComponent(category.path)}`}
-                className="block h-full rounded-xl border border-slate-200 bg-white p-4 hover:border-brand-600"
+                className="flex h-20 flex-col justify-center overflow-hidden rounded-xl border border-slate-200 bg-white px-4 hover:border-brand-600"
               >
-                <span className="block font-medium">{category.name}</span>
+                <span className="truncate font-medium">{category.name}</span>
                 <span className="text-sm text-slate-600">{t('home.products', { count: category.products })}</span>
               </Link>
             )}

@@ -46,7 +46,7 @@ function Details({ order, live }: { order: OrderT; live: ReturnType<typeof useLi
   const awaiting = order.status === 'awaiting_payment'
   return (
     <Page title={t('orders.order', { id: order.id })} lead={t('orders.placed', { at: time(order.created_at) })} actions={<Status status={order.status} />}>
-      <div className="grid items-start gap-8 lg:grid-cols-[1fr_24rem]">
+      <div className="grid grid-cols-1 items-start gap-8 lg:grid-cols-[minmax(0,1fr)_24rem]">
         <div className="space-y-6">
           <div aria-live="polite" className="space-y-4 empty:hidden">
             {order.status === 'paid' && <Notice tone="good">{t('orders.paid_thanks')} <Link to="/products" className="font-medium underline">{t('orders.again')}</Link></Notice>}

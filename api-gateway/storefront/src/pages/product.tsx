@@ -47,7 +47,7 @@ function Details({ product }: { product: ProductT }) {
           </span>
         ))}
       </nav>
-      <div className="grid gap-8 md:grid-cols-2">
+      <div className="grid grid-cols-1 gap-8 md:grid-cols-2">
         <Pictures product={product} />
         <div>
           <h1 className="text-3xl font-bold tracking-tight">{product.name}</h1>

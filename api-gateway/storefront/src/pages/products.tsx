@@ -40,7 +40,7 @@ export default function Products() {
   const count = first?.total ?? 0
   return (
     <Page title={title} lead={first && count > 0 ? t(first.total_capped ? 'list.found_many' : 'list.found', { count }) : ' '}>
-      <div className="grid gap-8 md:grid-cols-[14rem_1fr]">
+      <div className="grid gap-8 md:grid-cols-[14rem_minmax(0,1fr)]">
         <Filters filter={filter} change={change} />
         <div>
           {list.error ? <ErrorNotice error={list.error} retry={() => void list.refetch()} />
@@ -51,7 +51,7 @@ export default function Products() {
               </Empty>
             ) : (
               <>
-                <ProductGrid products={items} eager={6} />
+                <ProductGrid products={items} eager={6} heading="h2" />
                 <div className="mt-10 text-center">
                   {list.hasNextPage
                     ? <Button look="plain" busy={list.isFetchingNextPage} onClick={more}>{t('shop.more')}</Button>

@@ -11,7 +11,7 @@ export function Page({ title, heading, lead, actions, children }: { title: strin
       <div className="mb-6 flex flex-wrap items-end justify-between gap-4">
         <div>
           <h1 className="text-2xl font-bold tracking-tight sm:text-3xl">{heading ?? title}</h1>
-          {lead && <p className="mt-1 text-slate-700">{lead}</p>}
+          {lead && <p className="mt-1 min-h-6 text-slate-700">{lead}</p>}
         </div>
         {actions}
       </div>

@@ -14,26 +14,29 @@ export function Stock({ available }: { available: number | null }) {
   return <span className="text-brand-800">{t('product.in_stock')}</span>
 }
 
-export function ProductCard({ product, eager }: { product: Product; eager: boolean }) {
+/** heading is its level below the heading above the grid. */
+type Heading = 'h2' | 'h3'
+
+export function ProductCard({ product, eager, heading: Name }: { product: Product; eager: boolean; heading: Heading }) {
   const { money } = useFormat()
   return (
     <article className="group relative">
       <Picture src={product.image_url} alt="" eager={eager} className={product.available === 0 ? 'opacity-60' : ''} />
-      <h3 className="mt-3 font-medium">
+      <Name className="mt-3 font-medium">
         <Link to={`/products/${product.id}`} className="after:absolute after:inset-0 group-hover:underline">{product.name}</Link>
-      </h3>
+      </Name>
       <p className="mt-1 flex flex-wrap items-baseline justify-between gap-x-3">
-        <span className="font-semibold">{money(product.price, product.currency)}</span>
+        <span className="whitespace-nowrap font-semibold">{money(product.price, product.currency)}</span>
         <span className="text-sm"><Stock available={product.available} /></span>
       </p>
     </article>
   )
 }
 
-export function ProductGrid({ products, eager = 0 }: { products: Product[]; eager?: number }) {
+export function ProductGrid({ products, eager = 0, heading }: { products: Product[]; eager?: number; heading: Heading }) {
   return (
     <ul className="grid grid-cols-2 gap-x-4 gap-y-8 md:grid-cols-3 lg:grid-cols-4">
-      {products.map((product, i) => <li key={product.id}><ProductCard product={product} eager={i < eager} /></li>)}
+      {products.map((product, i) => <li key={product.id}><ProductCard product={product} eager={i < eager} heading={heading} /></li>)}
     </ul>
   )
 }

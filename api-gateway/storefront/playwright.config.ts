@@ -1,0 +1,31 @@
+import { getuid } from 'node:process'
+import { defineConfig } from '@playwright/test'
+
+// Tests in a real browser, against the mall at MALL_URL: tests/README.md
+const report = process.env['MALL_REPORT']
+const sizes = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } }
+
+export default defineConfig({
+  testDir: 'tests',
+  outputDir: process.env['MALL_RESULTS'] ?? 'test-results',
+  fullyParallel: true,
+  workers: 2,
+  timeout: 120_000,
+  expect: { timeout: 30_000 },
+  reporter: report ? [['json', { outputFile: report }]] : 'list',
+  use: {
+    baseURL: process.env['MALL_URL'] ?? 'http://127.0.0.1:8080',
+    locale: 'en-US',
+    screenshot: 'only-on-failure',
+    launchOptions: {
+      executablePath: process.env['MALL_CHROMIUM'] ?? '/usr/bin/chromium',
+      args: getuid?.() === 0 ? ['--no-sandbox'] : [], // as root Chromium refuses to have one
+    },
+  },
+  projects: [
+    { name: 'desktop', testIgnore: 'away.spec.ts', use: { viewport: sizes.desktop } },
+    { name: 'phone', testIgnore: 'away.spec.ts', use: { viewport: sizes.phone, hasTouch: true } },
+    // What takes parts of the mall away comes last: it would disturb the others.
+    { name: 'away', testMatch: 'away.spec.ts', dependencies: ['desktop', 'phone'], workers: 1, use: { viewport: sizes.desktop } },
+  ],
+})
