@@ -1,7 +1,7 @@
 import { getuid } from 'node:process'
 import { defineConfig } from '@playwright/test'
 
-// Tests in a real browser, against the mall at MALL_URL: tests/README.md
+// The end-to-end tests start this with the mall that they test (deploy/e2e/storefront_test.go).
 const report = process.env['MALL_REPORT']
 const sizes = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } }
 

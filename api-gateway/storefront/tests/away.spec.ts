@@ -47,7 +47,7 @@ test('the gateway is killed, and the page goes on', async ({ page, seller, shopp
 
 // The built files on a server of their own, as on a bucket, with the API elsewhere.
 test('the shop works on another host', async ({ browser, baseURL, seller, shopper }) => {
-  const files = join(import.meta.dirname, '..', 'dist')
+  const files = join(process.env['MALL_ROOT']!, 'api-gateway', 'storefront', 'dist')
   const types: Record<string, string> = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.html': 'text/html' }
   const bucket = createServer((request, response) => {
     const path = new URL(request.url!, 'http://bucket').pathname

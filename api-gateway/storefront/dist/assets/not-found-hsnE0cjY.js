@@ -1,1 +1,0 @@
-import{n as e,r as t,v as n}from"./button-BAnbCdQu.js";import{n as r,r as i}from"./page-BtCT265e.js";var a=n();function o(){let{t:n}=t();return(0,a.jsx)(i,{title:n(`errors.not_found`),children:(0,a.jsx)(r,{title:n(`errors.not_found_hint`),children:(0,a.jsx)(e,{to:`/`,children:n(`errors.home`)})})})}export{o as t};
