@@ -26,6 +26,7 @@ func commands() *cobra.Command {
 			cobra.MaximumNArgs(1), restart),
 		command("watch [process]...", "Build and restart services whenever a source file is saved", cobra.ArbitraryArgs,
 			watch),
+		command("web", "Show the web shop from its source, with hot reload, on the running mall", cobra.NoArgs, web),
 		configCommand(), keysCommand(), secretsCommand(), kubeTestCommand(), kubeAuditCommand(),
 		command("first-admin", "Print the one-time secret that makes the first admin", cobra.NoArgs, firstAdmin),
 		command("doctor", "Check what is missing on this machine, and how to get it", cobra.NoArgs, doctor),

@@ -58,6 +58,21 @@ test('profile, password and sessions', async ({ page, shopper }) => {
   await expect(page.getByText(shopper.email)).toBeVisible()
 })
 
+test('a code that does not work is said', async ({ page, shopper }) => {
+  await page.goto('/sign-in')
+  await page.getByRole('link', { name: 'Forgotten your password?' }).click()
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Set a new password')
+  await page.getByLabel('Email').fill(shopper.email)
+  await page.getByRole('button', { name: 'Send the mail' }).click()
+  await page.getByLabel('Code of the mail').fill('not-the-code')
+  await page.getByLabel('New password').fill('Another-one-2026')
+  await page.getByRole('button', { name: 'Set a new password' }).click()
+  await expect(page.getByText('This link or code was used or is too old. Please ask for a new one.')).toBeVisible()
+  await page.goto('/verify#not-the-code')
+  await page.getByRole('button', { name: 'Verify your email' }).click()
+  await expect(page.getByText('This link or code was used or is too old. Please ask for a new one.')).toBeVisible()
+})
+
 test('addresses are kept, changed and removed', async ({ page, shopper }) => {
   await signIn(page, shopper.email, '/account/addresses')
   await page.getByRole('button', { name: 'Add an address' }).click()

@@ -7,8 +7,8 @@ test('a visitor finds products by category, search, price and order', async ({ p
     await seller.product({ name: `${name} ${word}`, price, category })
   }
   await page.goto('/')
-  await page.getByRole('searchbox').fill(word)
-  await page.getByRole('searchbox').press('Enter')
+  await page.getByRole('combobox', { name: 'Search products' }).fill(word)
+  await page.getByRole('combobox', { name: 'Search products' }).press('Enter')
   const names = page.locator('article').getByRole('heading')
   await expect(names).toHaveCount(3)
   await page.getByLabel('Sort by').selectOption('-price')
@@ -24,6 +24,27 @@ test('a visitor finds products by category, search, price and order', async ({ p
   await expect(names).toHaveText([`dear ${word}`, `fair ${word}`, `cheap ${word}`])
   await page.goto(`/products?category=${category}&sort=price`)
   await expect(names).toHaveText([`cheap ${word}`, `fair ${word}`, `dear ${word}`])
+})
+
+test('the search suggests products while one types', async ({ page, seller }) => {
+  const word = unique()
+  const tea = await seller.product({ name: `Suggested ${word}` })
+  await page.goto('/')
+  const field = page.getByRole('combobox', { name: 'Search products' })
+  await field.fill(word)
+  const suggestion = page.getByRole('option', { name: tea.name })
+  await expect(suggestion).toBeVisible()
+  await field.press('Escape')
+  await expect(suggestion).toBeHidden()
+  await field.fill(`${word} `)
+  await expect(suggestion).toBeVisible()
+  await field.press('ArrowDown')
+  await expect(suggestion).toHaveAttribute('aria-selected', 'true')
+  await field.press('Enter')
+  await expect(page.getByRole('heading', { level: 1, name: tea.name })).toBeVisible()
+  await field.fill(word)
+  await suggestion.click()
+  await expect(suggestion).toBeHidden()
 })
 
 test('a long list keeps its place after reload and back', async ({ page, seller }) => {

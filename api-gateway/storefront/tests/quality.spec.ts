@@ -17,11 +17,15 @@ for (const language of ['en', 'zh']) {
     await page.goto('/')
     await page.evaluate((chosen) => localStorage.setItem('mall.language', chosen), language)
     const visitor = ['/', '/products', '/products?q=nothing-like-this', `/products/${tea.id}`, `/products/${gone.id}`, '/products/1',
-      '/cart', '/sign-in', '/sign-up', '/reset-password', '/reset-password?token=x', '/verify-email?token=x', '/nothing']
+      '/cart', '/sign-in', '/sign-up', '/reset', '/reset#x', '/verify', '/verify#x', '/nothing']
     const customer = ['/cart', '/checkout', '/orders', `/orders/${order.id}`, `/orders/${declined.id}`, '/account', '/account/addresses']
     for (const path of visitor) await accessible(page, path, language)
     await signIn(page, shopper.email)
     for (const path of customer) await accessible(page, path, language)
+    await page.getByRole('banner').getByRole('combobox').fill(tea.name)
+    await expect(page.getByRole('option').first()).toBeVisible()
+    await check(page, 'suggestions')
+    await page.keyboard.press('Escape')
     await page.locator('header button').last().click()
     await check(page, 'the menu')
     await page.keyboard.press('Escape')

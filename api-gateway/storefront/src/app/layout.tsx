@@ -1,7 +1,7 @@
 import * as Menu from '@radix-ui/react-dropdown-menu'
-import { useEffect, useRef, useState, type FormEvent } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { Link, Outlet, ScrollRestoration, useLocation, useNavigate, useNavigation, useSearchParams } from 'react-router'
+import { Link, Outlet, ScrollRestoration, useLocation, useNavigate, useNavigation } from 'react-router'
 import { useCart, useSession } from '../api/queries'
 import { signOut } from '../api/session'
 import { choose, languages, type Language } from '../i18n'
@@ -9,6 +9,7 @@ import { useGuestLines } from '../lib/cart'
 import { useInterruptedMerge } from '../lib/after-sign-in'
 import { useOnline } from '../lib/online'
 import { Notice, useErrorText } from '../ui/notice'
+import { Search } from '../ui/search'
 import { Toasts, useToast } from '../ui/toast'
 
 export function Layout() {
@@ -63,32 +64,6 @@ function Header() {
         </nav>
       </div>
     </header>
-  )
-}
-
-function Search() {
-  const { t } = useTranslation()
-  const navigate = useNavigate()
-  const [params] = useSearchParams()
-  const { pathname } = useLocation()
-  const present = pathname === '/products' ? (params.get('q') ?? '') : ''
-  const submit = (e: FormEvent<HTMLFormElement>) => {
-    e.preventDefault()
-    const q = (new FormData(e.currentTarget).get('q') as string).trim()
-    void navigate(q ? `/products?q=${encodeURIComponent(q)}` : '/products')
-  }
-  return (
-    <form role="search" onSubmit={submit} key={present}>
-      <input
-        type="search"
-        name="q"
-        defaultValue={present}
-        maxLength={200}
-        aria-label={t('shop.search')}
-        placeholder={t('shop.search')}
-        className="min-h-11 w-full rounded-full border border-slate-400 bg-slate-50 px-5 placeholder:text-slate-600"
-      />
-    </form>
   )
 }
 

@@ -24,8 +24,8 @@ export const router = createBrowserRouter([
           { path: 'cart', ...page(() => import('../pages/cart')) },
           { path: 'sign-in', ...page(() => import('../pages/sign-in')) },
           { path: 'sign-up', ...page(() => import('../pages/sign-up')) },
-          { path: 'reset-password', ...page(() => import('../pages/reset-password')) },
-          { path: 'verify-email', ...page(() => import('../pages/verify-email')) },
+          { path: 'reset', ...page(() => import('../pages/reset')) },
+          { path: 'verify', ...page(() => import('../pages/verify')) },
           {
             Component: SignedIn,
             children: [

@@ -2,7 +2,7 @@ import type { Messages } from './en'
 
 export const zh: Messages = {
   shop: {
-    name: '商城', tagline: '有货才卖，绝不重复扣款。', skip: '跳到正文', search: '搜索商品', cart: '购物车',
+    name: '商城', tagline: '有货才卖，绝不重复扣款。', skip: '跳到正文', search: '搜索商品', suggestions: '建议', cart: '购物车',
     cart_count_one: '购物车，{{count}} 件', cart_count_other: '购物车，{{count}} 件', account: '账户', orders: '订单', sign_in: '登录',
     sign_up: '注册', sign_out: '退出登录', sell: '卖家', admin: '管理', language: '语言', menu: '菜单',
     offline: '您已离线。所见内容可能不是最新的，但不会丢失任何东西。', api: '接口', loading: '加载中…', back: '返回', more: '显示更多', save: '保存', saved: '已保存',
@@ -30,7 +30,7 @@ export const zh: Messages = {
   },
   sign: {
     in: '登录', up: '注册', email: '邮箱', password: '密码', new_password: '新密码', password_hint: '至少 10 个字符，且不易猜到。', show: '显示', hide: '隐藏', no_account: '还没有账户？',
-    have_account: '已有账户？', forgot: '忘记密码？', reset: '设置新密码', reset_lead: '如果该邮箱有账户，我们会发送一封带链接的邮件。链接 30 分钟内有效，只能使用一次。', reset_send: '发送邮件',
+    have_account: '已有账户？', forgot: '忘记密码？', reset: '设置新密码', reset_lead: '如果该邮箱有账户，我们会发送一封带链接的邮件。链接 30 分钟内有效，只能使用一次。', reset_send: '发送邮件', code: '邮件中的验证码',
     reset_sent: '如果 {{email}} 有账户，邮件已发出。', reset_done: '新密码已设置，请登录。', verify: '验证邮箱', verified: '邮箱已验证。', welcome: '欢迎！您的账户已就绪。',
     demo: '演示商城的账户：shopper@mall.local，密码 Mall-demo-2026。', needed: '请先登录。',
   },
@@ -64,7 +64,7 @@ export const zh: Messages = {
     card: '{{brand}} 尾号 {{last4}}',
   },
   account: {
-    title: '我的账户', profile: '个人资料', email: '邮箱', verified: '已验证', unverified: '未验证', verify: '发送验证邮件', verify_sent: '邮件已发出。', since: '注册于 {{at}}', password: '修改密码',
+    title: '我的账户', profile: '个人资料', email: '邮箱', verified: '已验证', unverified: '未验证', verify: '发送验证邮件', verify_sent: '邮件已发出。', verify_code: '我有验证码', since: '注册于 {{at}}', password: '修改密码',
     current_password: '当前密码', password_changed: '密码已修改。', sessions: '登录的设备', session_now: '此浏览器', session_other: '其他浏览器或应用', session_used: '最近使用 {{at}}', session_end: '使其退出',
     delete: '删除账户', delete_ask: '永久删除账户？订单依法由商店保留。请输入密码确认。', deleted: '账户已删除。',
   },

@@ -7,7 +7,7 @@ import { api, body } from '../api/client'
 import { me, sessions } from '../api/queries'
 import { forgetSession } from '../api/session'
 import { useFormat } from '../lib/format'
-import { Button } from '../ui/button'
+import { Button, LinkButton } from '../ui/button'
 import { Dialog } from '../ui/dialog'
 import { showFieldErrors } from '../ui/form'
 import { ErrorNotice, useErrorText } from '../ui/notice'
@@ -47,7 +47,12 @@ function Profile() {
       <h2 className="mb-3 text-lg font-semibold">{t('account.profile')}</h2>
       <p className="break-all">{data.email} <span className="text-sm text-slate-700">({data.email_verified ? t('account.verified') : t('account.unverified')})</span></p>
       <p className="mt-1 text-slate-700">{t('account.since', { at: date(data.created_at) })}</p>
-      {!data.email_verified && <Button look="plain" className="mt-4" busy={verify.isPending} onClick={() => verify.mutate()}>{t('account.verify')}</Button>}
+      {!data.email_verified && (
+        <div className="mt-4 flex flex-wrap items-center gap-4">
+          <Button look="plain" busy={verify.isPending} onClick={() => verify.mutate()}>{t('account.verify')}</Button>
+          <LinkButton look="link" to="/verify">{t('account.verify_code')}</LinkButton>
+        </div>
+      )}
     </Card>
   )
 }

@@ -45,7 +45,7 @@ export default function SignIn() {
           {t('sign.no_account')} <Link to="/sign-up" state={state} className="inline-flex min-h-6 items-center font-medium text-brand-700 underline">{t('sign.up')}</Link>
         </p>
         <p className="mt-2 text-sm">
-          <Link to="/reset-password" className="inline-flex min-h-6 items-center text-brand-700 underline">{t('sign.forgot')}</Link>
+          <Link to="/reset" className="inline-flex min-h-6 items-center text-brand-700 underline">{t('sign.forgot')}</Link>
         </p>
       </Card>
     </Page>
