@@ -43,7 +43,7 @@ func inBrowser(t *testing.T, args ...string) {
 	cmd := exec.CommandContext(t.Context(), os.Getenv("MALL_NPM"), command...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "MALL_URL="+visitor.Base, "MALL_ROOT="+root(), "MALL_REPORT="+report,
-		"MALL_RESULTS="+filepath.Join(results, "results"), "MALL_SELLER=seller@mall.local",
+		"MALL_RESULTS="+filepath.Join(results, "results"), "MALL_SELLER=seller@mall.local", "MALL_ADMIN=admin@mall.local",
 		"MALL_SELLER_PASSWORD="+apiclient.Password)
 	out, failed := cmd.CombinedOutput()
 	raw, err := os.ReadFile(report)

@@ -81,9 +81,11 @@ export async function newShopper(request: APIRequestContext): Promise<Client> {
   return new Client(request, access_token, email)
 }
 
-/** Opens a page in a browser that is signed in. */
-export async function signIn(page: Page, email: string, to = '/') {
-  const answer = await page.request.post('/v1/sessions', { data: { email, password }, headers: { 'X-Mall-Session': 'cookie' } })
+/** Opens a page in a browser that a shopper of these tests is signed in to. */
+export const signIn = (page: Page, email: string, to = '/') => signInAs(page, { email, password }, to)
+
+export async function signInAs(page: Page, data: { email: string; password: string }, to = '/') {
+  const answer = await page.request.post('/v1/sessions', { data, headers: { 'X-Mall-Session': 'cookie' } })
   await json(answer, 201)
   await page.addInitScript(() => {
     if (sessionStorage.getItem('tests.seen') === null) localStorage.setItem('mall.signed-in', '1')

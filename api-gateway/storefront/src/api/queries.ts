@@ -53,6 +53,9 @@ export const currency = queryOptions({
   staleTime: Infinity,
 })
 
+/** Products and orders of sellers and admins; forgotten with the person. */
+export const officeKey = (...rest: string[]) => ['mine', 'office', ...rest]
+
 export const cart = queryOptions({
   queryKey: ['mine', 'cart'],
   queryFn: ({ signal }) => body(api.GET('/v1/cart', { signal })),

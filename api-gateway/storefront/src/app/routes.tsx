@@ -34,6 +34,26 @@ export const router = createBrowserRouter([
               { path: 'orders/:id', ...page(() => import('../pages/order')) },
               { path: 'account', ...page(() => import('../pages/account')) },
               { path: 'account/addresses', ...page(() => import('../pages/addresses')) },
+              {
+                path: 'sell',
+                lazy: async () => ({ Component: (await import('./office')).Sell }),
+                children: [
+                  { index: true, ...page(() => import('../pages/sell/products')) },
+                  { path: 'products/new', ...page(() => import('../pages/sell/new')) },
+                  { path: 'products/:id', ...page(() => import('../pages/sell/product')) },
+                  { path: 'orders', ...page(() => import('../pages/sell/orders')) },
+                ],
+              },
+              {
+                path: 'admin',
+                lazy: async () => ({ Component: (await import('./office')).Admin }),
+                children: [
+                  { index: true, ...page(() => import('../pages/admin/users')) },
+                  { path: 'orders', ...page(() => import('../pages/admin/orders')) },
+                  { path: 'orders/:id', ...page(() => import('../pages/admin/order')) },
+                  { path: 'holds', ...page(() => import('../pages/admin/holds')) },
+                ],
+              },
             ],
           },
           { path: '*', ...page(() => import('../pages/not-found')) },

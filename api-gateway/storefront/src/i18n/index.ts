@@ -1,6 +1,7 @@
 import i18next from 'i18next'
 import { initReactI18next } from 'react-i18next'
 import { en, type Messages } from './en'
+import type { OfficeTexts } from './office'
 import { zh } from './zh'
 
 export const languages = { en: 'English', zh: '中文' } as const
@@ -35,6 +36,6 @@ export function choose(language: Language) {
 
 declare module 'i18next' {
   interface CustomTypeOptions {
-    resources: { translation: Messages }
+    resources: { translation: Messages; office: OfficeTexts }
   }
 }

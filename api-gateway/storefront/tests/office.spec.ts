@@ -1,0 +1,149 @@
+import AxeBuilder from '@axe-core/playwright'
+import type { Page } from '@playwright/test'
+import { expect, password, signInAs, test, unique } from './mall'
+
+const seller = { email: process.env['MALL_SELLER']!, password: process.env['MALL_SELLER_PASSWORD']! }
+const admin = { email: process.env['MALL_ADMIN']!, password: process.env['MALL_SELLER_PASSWORD']! }
+
+test('a seller sells something new, changes it and takes it off', async ({ page, shopper }) => {
+  const name = `Kettle ${unique()}`
+  await signInAs(page, seller, '/sell')
+  await page.getByRole('link', { name: 'New product' }).click()
+  await page.getByRole('button', { name: 'New product' }).click()
+  await expect(page.getByLabel('Name')).toHaveAccessibleDescription('Please fill this in.')
+  await page.getByLabel('Name').fill(name)
+  await page.getByLabel('Description').fill('It whistles.')
+  await page.getByLabel(/^Price/).fill('45.50')
+  await page.getByLabel('Category').fill('browser')
+  await page.getByLabel('Units in stock').fill('7')
+  await page.getByRole('button', { name: 'New product' }).click()
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(name)
+  const id = page.url().split('/').at(-1)!
+  await expect(page.getByText('7 on hand, 0 reserved')).toBeVisible()
+
+  await page.getByLabel('Change').fill('-2')
+  await page.getByLabel('Reason').fill('two broke')
+  await page.getByRole('button', { name: 'Change the stock' }).click()
+  await expect(page.getByText('Changed by hand: two broke')).toBeVisible()
+  await expect(page.getByText('5 on hand, 0 reserved')).toBeVisible()
+
+  await page.getByLabel(/^Price/).fill('39')
+  await page.getByRole('button', { name: 'Edit the product' }).click()
+  await expect(page.getByText('Saved.', { exact: true })).toBeVisible()
+
+  const order = await shopper.order(id)
+  await shopper.pay(order.id)
+  await page.goto('/sell/orders')
+  await expect(async () => {
+    await page.reload()
+    await expect(page.getByText(`Order ${order.id}`)).toBeVisible({ timeout: 1000 })
+  }).toPass()
+  await expect(page.getByRole('article').filter({ hasText: order.id })).toContainText(`1 × ${name}`)
+
+  await page.goto(`/sell/products/${id}`)
+  await expect(page.getByLabel(/^Price/)).toHaveValue('39.00')
+  await page.getByRole('button', { name: 'Remove the product' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove the product' }).click()
+  await expect(page).toHaveURL(/\/sell$/)
+  await page.goto(`/products/${id}`)
+  await expect(page.getByRole('heading', { name: 'This product is not sold any more.' })).toBeVisible()
+})
+
+test('two who edit a product are told', async ({ page, seller: api }) => {
+  const tea = await api.product({ price: 1000 })
+  await signInAs(page, seller, `/sell/products/${tea.id}`)
+  await expect(page.getByLabel(/^Price/)).toHaveValue('10.00')
+  for (const choice of ['Take the other version', 'Save mine all the same']) {
+    const theirs = choice.startsWith('Take') ? 2000 : 3000
+    await api.change(tea.id, { price: theirs })
+    await page.getByLabel(/^Price/).fill('15')
+    await page.getByRole('button', { name: 'Edit the product' }).click()
+    await expect(page.getByText(/Somebody changed this product meanwhile/)).toBeVisible()
+    await expect(page.getByText(`${theirs / 100}.00`)).toBeVisible()
+    await page.getByRole('button', { name: choice }).click()
+    await expect(page.getByText(/Somebody changed this product meanwhile/)).toHaveCount(0)
+    await expect(page.getByLabel(/^Price/)).toHaveValue(choice.startsWith('Take') ? '20.00' : /^15/)
+  }
+  await page.reload()
+  await expect(page.getByLabel(/^Price/)).toHaveValue('15.00')
+})
+
+test('an admin finds a user, changes roles, bans and lifts it', async ({ page, shopper }) => {
+  await signInAs(page, admin, '/admin')
+  await page.getByLabel('Email').fill(shopper.email)
+  await page.getByRole('button', { name: 'Find' }).click()
+  const row = page.getByRole('main').getByRole('listitem')
+  await expect(row).toHaveCount(1)
+  await page.getByRole('button', { name: `Change roles: ${shopper.email}` }).click()
+  await page.getByRole('checkbox', { name: 'Seller' }).check()
+  await page.getByRole('button', { name: 'Save' }).click()
+  await expect(row).toContainText('Customer, Seller')
+  await page.getByRole('button', { name: `Ban: ${shopper.email}` }).click()
+  await page.getByLabel('Reason').fill('stolen cards')
+  await page.getByRole('dialog').getByRole('button', { name: 'Ban' }).click()
+  await expect(row).toContainText('Banned: stolen cards')
+  const refused = await shopper.request.post('/v1/sessions', { data: { email: shopper.email, password } })
+  expect(refused.status()).toBe(403)
+  await page.getByRole('button', { name: `Lift the ban: ${shopper.email}` }).click()
+  await expect(row).not.toContainText('Banned')
+})
+
+test('an admin sees why an order is as it is, and releases what is held', async ({ page, seller: api, shopper }) => {
+  const tea = await api.product()
+  const [paid, open] = [await shopper.order(tea.id), await shopper.order(tea.id)]
+  await shopper.pay(paid.id)
+  await signInAs(page, admin, '/admin/orders')
+  await page.getByLabel('Number of the order').fill(paid.id)
+  await page.getByRole('button', { name: 'Show' }).click()
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Order ${paid.id}`)
+  await expect(async () => {
+    await page.reload()
+    await expect(page.getByText('Taken out')).toBeVisible({ timeout: 1000 })
+  }).toPass()
+  await expect(page.getByText('mall.order.placed.v1')).toBeVisible()
+  await expect(page.getByText('Succeeded')).toBeVisible()
+  await expect(page.getByText(/trace [0-9a-f]{32}/).first()).toBeVisible()
+
+  await page.goto('/admin/holds')
+  await page.getByLabel('Number of the product').fill(tea.id)
+  await page.getByRole('button', { name: 'Find' }).click()
+  const release = page.getByRole('button', { name: `Release: ${open.id}` })
+  await expect(async () => {
+    await page.reload()
+    await expect(release).toBeVisible({ timeout: 1000 })
+  }).toPass()
+  await release.click()
+  await page.getByLabel('Reason').fill('never pays')
+  await page.getByRole('dialog').getByRole('button', { name: 'Release' }).click()
+  await expect(release).toHaveCount(0)
+})
+
+test('to others these pages do not exist', async ({ page, shopper }) => {
+  await signInAs(page, { email: shopper.email, password }, '/sell')
+  await expect(page.getByText('This page does not exist.')).toBeVisible()
+  await page.goto('/admin')
+  await expect(page.getByText('This page does not exist.')).toBeVisible()
+  expect(await page.getByRole('link', { name: 'Sell' }).count()).toBe(0)
+})
+
+for (const language of ['en', 'zh']) {
+  test(`axe finds nothing on the pages of sellers and admins, ${language}`, async ({ page, seller: api, shopper }) => {
+    const tea = await api.product()
+    const order = await shopper.order(tea.id)
+    const check = async (at: Page, path: string) => {
+      await at.goto(path)
+      await expect(at.locator('h1').first()).toBeVisible()
+      await expect(at.getByRole('status')).toHaveCount(0)
+      await expect(at.locator('html')).toHaveAttribute('lang', language)
+      const { violations } = await new AxeBuilder({ page: at }).analyze()
+      expect(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`), path).toEqual([])
+      const [is, may] = await at.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth])
+      expect(is, path).toBeLessThanOrEqual(may!)
+    }
+    await page.addInitScript((chosen) => localStorage.setItem('mall.language', chosen), language)
+    await signInAs(page, seller)
+    for (const path of ['/sell', '/sell/products/new', `/sell/products/${tea.id}`, '/sell/orders']) await check(page, path)
+    await signInAs(page, admin)
+    for (const path of ['/admin', '/admin/orders', `/admin/orders/${order.id}`, '/admin/holds']) await check(page, path)
+  })
+}
