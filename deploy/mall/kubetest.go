@@ -22,6 +22,7 @@ type kubeTest struct {
 	ns         kubectl.Namespace
 	at         layout.Layout
 	values     []string
+	manifests  []string // applied before the chart
 	repository string
 	tag        string
 	from       struct{ repository, tag string } // of the version before
@@ -50,11 +51,12 @@ func kubeTestCommand() *cobra.Command {
 			"`images`. It makes a namespace and deletes it at the end.",
 		Example: "  kube-test --repository registry.example.org/daprmall --tag 1.2.3\n" +
 			"  kube-test --tag 1.2.3 --from-tag 1.2.2\n" +
-			"  kube-test --values my-stores.yaml --keep"}
+			"  kube-test --values my-stores.yaml --apply my-secrets.yaml --keep"}
 	f := c.Flags()
 	f.StringVar(&t.ns.Context, "context", "", "of kubectl's configuration (default: the current one)")
 	f.StringVar(&t.ns.Name, "namespace", "mall-test", "which must not exist")
 	f.StringSliceVar(&t.values, "values", nil, "files of values, for example where the stores are")
+	f.StringSliceVar(&t.manifests, "apply", nil, "files of manifests to apply first, such as Secrets of your stores")
 	f.StringVar(&t.repository, "repository", "daprmall", "of the images")
 	f.StringVar(&t.tag, "tag", "dev", "of the images")
 	f.StringVar(&t.from.tag, "from-tag", "", "of older images, to install and to upgrade from (default: --tag)")
@@ -84,7 +86,8 @@ func (t *kubeTest) run(ctx context.Context) error {
 		name string
 		work func(context.Context, *steps.Step) error
 	}{
-		{"install", t.install}, {"shop", func(_ context.Context, s *steps.Step) error { return t.shop(shopping, s) }},
+		{"prepare", t.prepare}, {"install", t.install},
+		{"shop", func(_ context.Context, s *steps.Step) error { return t.shop(shopping, s) }},
 		{"isolate", t.isolate}, {"fault", t.deletePods}, {"upgrade", t.upgrade}, {"roll back", t.rollBack},
 		{"upgrade", t.upgrade}, {"scale", t.scale}, {"rotate", t.rotate}, {"attack", t.attack},
 		{"stop", t.stopShopping}, {"audit", t.audit}, {"uninstall", t.uninstall},
@@ -122,6 +125,20 @@ func (t *kubeTest) helm(ctx context.Context, more ...string) error {
 	}
 	_, err := t.ns.Helm(ctx, append(args, more...)...)
 	return err
+}
+
+// prepare makes the namespace with what the chart expects there: the Secrets of stores from outside are the user's.
+func (t *kubeTest) prepare(ctx context.Context, s *steps.Step) error {
+	if _, err := t.ns.Kubectl(ctx, "create", "namespace", t.ns.Name); err != nil {
+		return err
+	}
+	for _, file := range t.manifests {
+		if _, err := t.ns.Kubectl(ctx, "apply", "-f", file); err != nil {
+			return err
+		}
+	}
+	s.Note("%d files applied", len(t.manifests))
+	return nil
 }
 
 func (t *kubeTest) install(ctx context.Context, s *steps.Step) error {

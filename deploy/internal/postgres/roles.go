@@ -76,9 +76,13 @@ func Databases(ctx context.Context, dsn string, passwords map[string]string) err
 // login makes a role that may sign in, or changes its password. Such a statement takes no parameters: the server
 // quotes.
 func login(ctx context.Context, db *sql.DB, verb, name, password string) error {
+	rights := ""
+	if verb == "CREATE" { // only a superuser may name them to change a role
+		rights = "NOSUPERUSER NOCREATEDB NOCREATEROLE"
+	}
 	var statement string
-	err := db.QueryRowContext(ctx, `SELECT format('%s ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %L',
-		$1::text, $2::text, $3::text)`, verb, name, password).Scan(&statement)
+	err := db.QueryRowContext(ctx, `SELECT format('%s ROLE %I LOGIN %s PASSWORD %L',
+		$1::text, $2::text, $3::text, $4::text)`, verb, name, rights, password).Scan(&statement)
 	if err != nil {
 		return err
 	}
@@ -86,20 +90,17 @@ func login(ctx context.Context, db *sql.DB, verb, name, password string) error {
 	return err
 }
 
-// statistics are for finding slow queries; a server without them is as good.
+// statistics are for finding slow queries; a server that does not allow them is as good.
 func statistics(ctx context.Context, db *sql.DB) error {
 	var loaded string
-	if err := db.QueryRowContext(ctx, "SHOW shared_preload_libraries").Scan(&loaded); err != nil {
-		var refused *pgconn.PgError
-		if errors.As(err, &refused) {
-			return nil // a managed server does not allow to read it
-		}
-		return err
+	err := db.QueryRowContext(ctx, "SHOW shared_preload_libraries").Scan(&loaded)
+	if err == nil && strings.Contains(loaded, "pg_stat_statements") {
+		_, err = db.ExecContext(ctx, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
 	}
-	if !strings.Contains(loaded, "pg_stat_statements") {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
 		return nil
 	}
-	_, err := db.ExecContext(ctx, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
 	return err
 }
 
