@@ -7,8 +7,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -43,9 +45,16 @@ func run(ctx context.Context, args []string) error {
 		if err := f.Parse(args[1:]); err != nil {
 			return err
 		}
+		if err := await(ctx, m.Gateway); err != nil {
+			return err
+		}
 		return shop(ctx, m, os.Getenv("FIRST_ADMIN"), *shoppers)
 	case "audit":
 		if err := f.Parse(args[1:]); err != nil {
+			return err
+		}
+		stores := append(slices.Collect(maps.Values(m.Databases)), "redis://"+m.Redis.Addr)
+		if err := await(ctx, stores...); err != nil {
 			return err
 		}
 		r, err := audit.Settled(ctx, m, 2*time.Minute)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -49,4 +52,29 @@ func accepts(ctx context.Context, addr string) (open bool) {
 			return open
 		}
 	}
+}
+
+// await returns when the host of every URL accepts connections: until a pod that has just started is in the rules of
+// network policies, a cluster refuses what they allow.
+func await(ctx context.Context, urls ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	for _, raw := range urls {
+		u, err := url.Parse(raw)
+		if err != nil {
+			return errors.New("an address is no URL") // it may have a password
+		}
+		addr := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), u.Scheme))
+		for {
+			conn, err := (&net.Dialer{Timeout: reachWithin}).DialContext(ctx, "tcp", addr)
+			if err == nil {
+				_ = conn.Close()
+				break
+			}
+			if ended := pause(ctx); ended != nil {
+				return errors.Join(err, ended)
+			}
+		}
+	}
+	return nil
 }
