@@ -21,13 +21,10 @@ func (t *tests) withBrowser(ctx context.Context, kind broker.Kind, work func(env
 	var missing error
 	modules := ""
 	err := t.board.Do(ctx, "browser", func(s *steps.Step) (err error) {
-		machine := t.machine(t.at, s)
-		if npm, missing = source.NPM(ctx, machine); missing != nil {
-			s.LeaveOut("%v", missing)
-			return nil
-		}
-		if chromium, missing = source.Chromium(ctx, machine); missing != nil {
-			s.LeaveOut("%v", missing)
+		npm, chromium, err = browserPrograms(ctx, t.machine(t.at, s))
+		if err != nil {
+			missing = err
+			s.LeaveOut("%v", err)
 			return nil
 		}
 		s.Note("Chromium %s", chromium.Version)
@@ -49,4 +46,11 @@ func (t *tests) withBrowser(ctx context.Context, kind broker.Kind, work func(env
 		missing = err
 	}
 	work([]string{fmt.Sprintf("MALL_NO_BROWSER=%v", missing)})
+}
+
+func browserPrograms(ctx context.Context, m source.Machine) (npm, chromium source.Found, err error) {
+	if npm, err = source.NPM(ctx, m); err == nil {
+		chromium, err = source.Chromium(ctx, m)
+	}
+	return npm, chromium, err
 }

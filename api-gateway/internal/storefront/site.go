@@ -103,8 +103,8 @@ func (s *Site) Page(w http.ResponseWriter, r *http.Request, status int) {
 }
 
 // Pages are the first segments of the shop's addresses, as in storefront/src/app/routes.tsx.
-var Pages = []string{"products", "cart", "checkout", "orders", "account", "sign-in", "sign-up", "reset", "verify", "sell",
-	"admin"}
+var Pages = []string{"products", "cart", "checkout", "orders", "account", "sign-in", "sign-up", "reset", "verify",
+	"sell", "admin"}
 
 // WantsPage reports whether a request is a browser's for a page, and not a program's for JSON.
 func WantsPage(r *http.Request) bool {

@@ -28,7 +28,7 @@ test('a seller sells something new, changes it and takes it off', async ({ page,
   await expect(page.getByText('5 on hand, 0 reserved')).toBeVisible()
 
   await page.getByLabel(/^Price/).fill('39')
-  await page.getByRole('button', { name: 'Edit the product' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(page.getByText('Saved.', { exact: true })).toBeVisible()
 
   const order = await shopper.order(id)
@@ -57,7 +57,7 @@ test('two who edit a product are told', async ({ page, seller: api }) => {
     const theirs = choice.startsWith('Take') ? 2000 : 3000
     await api.change(tea.id, { price: theirs })
     await page.getByLabel(/^Price/).fill('15')
-    await page.getByRole('button', { name: 'Edit the product' }).click()
+    await page.getByRole('button', { name: 'Save', exact: true }).click()
     await expect(page.getByText(/Somebody changed this product meanwhile/)).toBeVisible()
     await expect(page.getByText(`${theirs / 100}.00`)).toBeVisible()
     await page.getByRole('button', { name: choice }).click()

@@ -42,6 +42,7 @@ export default function EditProduct() {
 
 function Edit({ product, currency }: { product: Product; currency: { code: string; exponent: number } }) {
   const { t } = useTranslation('office')
+  const { t: shop } = useTranslation()
   const queries = useQueryClient()
   const say = useToast()
   const [base, setBase] = useState(product) // the version that the form began with
@@ -61,7 +62,7 @@ function Edit({ product, currency }: { product: Product; currency: { code: strin
     }
   }
   return (
-    <ProductForm fields={toFields(base, currency.exponent)} currency={currency} submitLabel={t('sell.edit')} onSubmit={(fields) => save(fields, base)}>
+    <ProductForm fields={toFields(base, currency.exponent)} currency={currency} submitLabel={shop('shop.save')} onSubmit={(fields) => save(fields, base)}>
       {(form) => theirs && (
         <Conflict
           form={form}
