@@ -21,7 +21,7 @@ func TestOptionsAreBounded(t *testing.T) {
 	for _, args := range [][]string{{"--seconds", "61"}, {"--seconds", "0"}, {"--shoppers", "0"}, {"--shoppers", "257"},
 		{"--shoppers", "x"}, {"--rate", "-1"}, {"--rate", "10001"}, {"--scenario", "attack"},
 		{"--soak", "4"}, {"--soak", "61"}, {"--soak", "10", "--json"}, {"--soak", "10", "--shoppers", "1,64"},
-		{"--events", "-1"}, {"--events", "200001"}} {
+		{"--events", "-1"}, {"--events", "200001"}, {"--streams", "-1"}, {"--streams", "2561"}} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("parse(%v) was accepted", args)
 		}

@@ -40,6 +40,7 @@ type options struct {
 	rate      int // requests a second; 0: as many as the shoppers can
 	soak      int // minutes; 0: each cell once
 	events    int // that are published at once; 0: scenarios instead
+	streams   int // of orders that are open; 0: scenarios instead
 	json      bool
 	where     bool
 }
@@ -70,6 +71,8 @@ func parse(args []string) (options, error) {
 		"or connections grow", leastMinutes, mostMinutes))
 	f.IntVar(&o.events, "events", 0, fmt.Sprintf("instead of scenarios: publish so many copies of events at once, at "+
 		"most %d, on a mall that is purged afterwards", mostEvents))
+	f.IntVar(&o.streams, "streams", 0, fmt.Sprintf("instead of scenarios: open so many streams of orders, at most %d",
+		mostStreams))
 	f.BoolVar(&o.json, "json", false, "one line of JSON per result")
 	f.BoolVar(&o.where, "where", false, "also show the CPU time of each process")
 	if err := f.Parse(args); err != nil {
@@ -98,6 +101,12 @@ func parse(args []string) (options, error) {
 	}
 	if o.events < 0 || o.events > mostEvents {
 		return o, fmt.Errorf("--events %d: want 1 to %d", o.events, mostEvents)
+	}
+	if o.streams < 0 || o.streams > mostStreams {
+		return o, fmt.Errorf("--streams %d: want 1 to %d", o.streams, mostStreams)
+	}
+	if o.streams > 0 {
+		o.shoppers = []int{(o.streams + streamsOf - 1) / streamsOf}
 	}
 	if o.soak != 0 && len(o.shoppers) > 1 {
 		return o, fmt.Errorf("--shoppers %s: a soak has one number of shoppers", *crowd)
@@ -174,6 +183,9 @@ func run(ctx context.Context, args []string) (err error) {
 	l.introduce(ctx, say)
 	if o.events != 0 {
 		return l.events(ctx, m, o.events, say)
+	}
+	if o.streams != 0 {
+		return l.streams(ctx, m, o.streams, say)
 	}
 	if o.soak != 0 {
 		return l.soak(ctx, m, o, say)
