@@ -44,11 +44,15 @@ export const raw = async (path: string, init: RequestInit): Promise<Response> =>
   return response
 }
 
-const client = createClient<paths>({ baseUrl: '', fetch: (request) => send(rebase(request)) })
+const client = createClient<paths>({ baseUrl: '', fetch: async (request) => send(await rebase(request)) })
 
 /** The API may be on another host, which is known only after /config.json was read. */
-function rebase(request: Request): Request {
-  return config.api ? new Request(request.url.replace(location.origin, config.api), request) : request
+async function rebase(request: Request): Promise<Request> {
+  if (!config.api) return request
+  const { method, headers, signal } = request
+  // As a whole: a body that is a stream needs HTTP/2.
+  const body = method === 'GET' || method === 'HEAD' ? null : await request.blob()
+  return new Request(request.url.replace(location.origin, config.api), { method, headers, signal, body })
 }
 
 type Answer<T> = Promise<{ data?: T; error?: unknown; response: Response }>

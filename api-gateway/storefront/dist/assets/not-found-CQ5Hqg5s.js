@@ -1,1 +1,0 @@
-export{t as default}from"./not-found-D3qIBRdv.js";
