@@ -79,7 +79,9 @@ function useChange(change: () => Promise<unknown>, done?: () => void) {
       await queries.invalidateQueries({ queryKey: officeKey('users') })
       done?.()
     },
-    onError: (e) => done ?? say(text(e)),
+    onError: (e) => {
+      if (!done) say(text(e)) // a dialog shows it itself
+    },
   })
 }
 

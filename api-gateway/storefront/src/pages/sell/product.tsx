@@ -88,7 +88,7 @@ function Conflict({ form, theirs, take, keep }: ConflictProps) {
   const { t } = useTranslation('office')
   const say = useToast()
   const text = useErrorText()
-  const mine = form.getValues()
+  const mine = form.watch()
   const shown = (value: ProductFields[keyof ProductFields]) =>
     typeof value === 'string' ? value : typeof value === 'boolean' ? (value ? '✓' : '–') : value.map((p) => p.url).join(', ')
   return (
@@ -101,7 +101,7 @@ function Conflict({ form, theirs, take, keep }: ConflictProps) {
       </dl>
       <div className="flex flex-wrap gap-3">
         <Button look="plain" onClick={take}>{t('sell.take')}</Button>
-        <Button look="plain" onClick={() => void keep(mine).catch((e: unknown) => say(text(e)))}>{t('sell.keep')}</Button>
+        <Button look="plain" onClick={() => void form.handleSubmit(keep)().catch((e: unknown) => say(text(e)))}>{t('sell.keep')}</Button>
       </div>
     </Notice>
   )
