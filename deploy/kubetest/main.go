@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,16 +30,20 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("kubetest shop [-shoppers N] | audit | reach ADDRESS, or several")
+		return errors.New("kubetest shop [-shoppers N] | audit | reach [-open ADDRESSES] ADDRESS, or several")
 	}
+	f := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	if args[0] == "reach" {
-		return reach(ctx, args[1:], os.Stdout)
+		open := f.String("open", "", "the addresses that should accept connections, with commas between")
+		if err := f.Parse(args[1:]); err != nil {
+			return err
+		}
+		return reach(ctx, strings.Split(*open, ","), f.Args(), reachSteady, reachAtMost, os.Stdout)
 	}
 	m, err := running.Find()
 	if err != nil {
 		return err
 	}
-	f := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	switch args[0] {
 	case "shop":
 		shoppers := f.Int("shoppers", 8, "how many shop at once")

@@ -8,50 +8,63 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
 
 const (
-	// reachFor is how long addresses are tried: rules for a pod that has just started may come after it.
-	reachFor = 6 * time.Second
+	// reachSteady is how long all addresses must be as they should be: rules for a pod that has just started come after
+	// it, and may open what is closed or close what is open.
+	reachSteady = 6 * time.Second
+	// reachAtMost is how long that is waited for.
+	reachAtMost = time.Minute
 	// reachWithin is how long one try may take. A network policy that is enforced lets no answer through.
 	reachWithin = 2 * time.Second
 )
 
-// reach writes which addresses accept connections in the end.
-func reach(ctx context.Context, addrs []string, out io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, reachFor)
+// reach tries addrs until just those of open have accepted connections for steady, or until atMost has passed, and
+// writes which accepted connections last.
+func reach(ctx context.Context, open, addrs []string, steady, atMost time.Duration, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
+	var got map[string]bool
+	for since := time.Now(); ; {
+		round := accept(ctx, addrs)
+		if got != nil && ctx.Err() != nil {
+			break // the end cut tries off
+		}
+		got = round
+		for addr, accepts := range got {
+			if accepts != slices.Contains(open, addr) {
+				since = time.Now()
+			}
+		}
+		if time.Since(since) >= steady || pause(ctx) != nil {
+			break
+		}
+	}
+	return json.NewEncoder(out).Encode(got)
+}
+
+// accept is which addrs accept a connection now.
+func accept(ctx context.Context, addrs []string) map[string]bool {
 	open := map[string]bool{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, addr := range addrs {
 		wg.Go(func() {
-			answers := accepts(ctx, addr)
+			conn, err := (&net.Dialer{Timeout: reachWithin}).DialContext(ctx, "tcp", addr)
+			if err == nil {
+				_ = conn.Close()
+			}
 			mu.Lock()
 			defer mu.Unlock()
-			open[addr] = answers
+			open[addr] = err == nil
 		})
 	}
 	wg.Wait()
-	return json.NewEncoder(out).Encode(open)
-}
-
-// accepts is the outcome of the last try that ctx did not cut off.
-func accepts(ctx context.Context, addr string) (open bool) {
-	for {
-		conn, err := (&net.Dialer{Timeout: reachWithin}).DialContext(ctx, "tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-		}
-		if err == nil || ctx.Err() == nil {
-			open = err == nil
-		}
-		if pause(ctx) != nil {
-			return open
-		}
-	}
+	return open
 }
 
 // await returns when the host of every URL accepts connections: until a pod that has just started is in the rules of

@@ -75,7 +75,12 @@ func (t *kubeTest) isolate(ctx context.Context, s *steps.Step) error {
 			"app.kubernetes.io/instance": release, partOf: "mall"}, open})
 	}
 	for _, p := range probes {
-		run := t.container(append([]string{"reach"}, slices.Sorted(maps.Values(targets))...))
+		var open []string
+		for _, name := range p.open {
+			open = append(open, targets[name])
+		}
+		run := t.container(append([]string{"reach", "-open", strings.Join(open, ",")},
+			slices.Sorted(maps.Values(targets))...))
 		// It never gets ready, so that no Service sends anything to it.
 		if err := p.in.Apply(ctx, manifest(p.name, p.labels, map[string]any{"containers": []any{run},
 			"readinessGates": []any{map[string]string{"conditionType": "mall/never"}}})); err != nil {

@@ -33,6 +33,17 @@ type policy struct {
 
 func policyOf(t *testing.T, name, values string) policy {
 	t.Helper()
+	for _, p := range policies(t, values) {
+		if p.Metadata.Name == name {
+			return p
+		}
+	}
+	t.Fatalf("there is no policy %s", name)
+	return policy{}
+}
+
+func policies(t *testing.T, values string) (all []policy) {
+	t.Helper()
 	v, err := chartutil.ReadValues([]byte(values))
 	if err != nil {
 		t.Fatal(err)
@@ -46,12 +57,22 @@ func policyOf(t *testing.T, name, values string) policy {
 		if err := yaml.Unmarshal([]byte(text), &p); err != nil {
 			t.Fatal(err)
 		}
-		if p.Metadata.Name == name {
-			return p
+		all = append(all, p)
+	}
+	return all
+}
+
+// Some controllers check the rules of a policy in both directions.
+func TestAPolicyHasRulesOfOneDirection(t *testing.T) {
+	all := policies(t, "")
+	if len(all) < 18 { // two of each service
+		t.Fatalf("%d policies", len(all))
+	}
+	for _, p := range all {
+		if len(p.Spec.Ingress) > 0 && len(p.Spec.Egress) > 0 {
+			t.Errorf("%s has rules of both", p.Metadata.Name)
 		}
 	}
-	t.Fatalf("there is no policy %s", name)
-	return policy{}
 }
 
 // Behind an ingress controller only its namespace reaches the gateway. A Service with an address of its own has clients
@@ -59,7 +80,7 @@ func policyOf(t *testing.T, name, values string) policy {
 func TestWhoReachesTheGateway(t *testing.T) {
 	for kind, open := range map[string]bool{"ClusterIP": false, "NodePort": true, "LoadBalancer": true} {
 		found := false
-		for _, rule := range policyOf(t, "api-gateway", "gateway: {service: {type: "+kind+"}}").Spec.Ingress {
+		for _, rule := range policyOf(t, "api-gateway-in", "gateway: {service: {type: "+kind+"}}").Spec.Ingress {
 			for _, port := range rule.Ports {
 				if port.Port == "http" {
 					found = true
@@ -77,7 +98,7 @@ func TestWhoReachesTheGateway(t *testing.T) {
 
 // Some clusters have DNS on each node, and the API server has addresses of any kind.
 func TestDNSAndTheAPIServerAreReachedWhereverTheyAre(t *testing.T) {
-	for _, name := range []string{"api-gateway", "order", "operations"} {
+	for _, name := range []string{"api-gateway-out", "order-out", "operations-out"} {
 		anywhere := []any{}
 		for _, rule := range policyOf(t, name, "").Spec.Egress {
 			for _, port := range rule.Ports {
@@ -95,7 +116,7 @@ func TestDNSAndTheAPIServerAreReachedWhereverTheyAre(t *testing.T) {
 func TestOnlyServicesWithADatabaseReachPostgreSQL(t *testing.T) {
 	for store, want := range map[string]bool{"postgres": false, "redis": true} {
 		var clients []string
-		for _, e := range policyOf(t, store, "").Spec.Ingress[0].From[0].PodSelector.MatchExpressions {
+		for _, e := range policyOf(t, store+"-in", "").Spec.Ingress[0].From[0].PodSelector.MatchExpressions {
 			if e.Key == "app.kubernetes.io/name" {
 				clients = e.Values
 			}
