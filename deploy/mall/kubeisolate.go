@@ -97,6 +97,7 @@ func (t *kubeTest) isolate(ctx context.Context, s *steps.Step) error {
 		s.LeaveOut("this cluster does not enforce network policies: any pod reaches databases and sidecars")
 		return nil
 	}
+	t.enforced = true
 	tried := 0
 	var wrong []error
 	for i, p := range probes {

@@ -30,8 +30,9 @@ type kubeTest struct {
 	keep       bool
 	board      *steps.Progress
 
-	mu      sync.Mutex
-	shopped shopped
+	mu       sync.Mutex
+	shopped  shopped
+	enforced bool // the cluster enforces network policies
 }
 
 const (
