@@ -125,14 +125,15 @@ const apps = `{{range .}}
     group_add: ["{{user (component .ID)}}"] # whose socket it is
 {{- end}}
     network_mode: service:{{.ID}}-pod
-{{- if or .Lua .Mail}}
+{{- if or .Lua .Folders}}
     volumes:
       - mall:/mall:ro
 {{- if .Lua}}
       - {{.ID}}-sockets:/tmp/dapr-components-sockets
 {{- end}}
-{{- if .Mail}}
-      - mail:/mall/{{sidecar .ID}}/mail
+{{- $id := .ID}}
+{{- range .Folders}}
+      - {{.}}:/mall/{{sidecar $id}}/{{.}}
 {{- end}}
 {{- else}}
     volumes: ["mall:/mall:ro"]
@@ -143,8 +144,9 @@ const apps = `{{range .}}
 // app is what the template is filled with.
 type app struct {
 	runfile.App
-	Edge, Lua, Mail, Outside bool
-	Large                    string // why it needs more memory than others
+	Edge, Lua, Outside bool
+	Folders            []string
+	Large              string // why it needs more memory than others
 }
 
 func generated(t *testing.T) string {
@@ -159,7 +161,6 @@ func generated(t *testing.T) string {
 		if !known {
 			t.Fatalf("%s is in dapr.yaml and not in services/contracts", a.ID)
 		}
-		mail := slices.Contains(s.Components, "mail")
 		large := ""
 		switch {
 		case a.MaxBody != "4Mi":
@@ -167,8 +168,8 @@ func generated(t *testing.T) string {
 		case slices.Contains(s.Secrets, "first-admin"):
 			large = "passwords are hashed with 19 MiB each"
 		}
-		all = append(all, app{App: a, Edge: s.Edge, Lua: containers.HasComponent(a.ID), Mail: mail,
-			Outside: s.Edge || mail || slices.Contains(s.Secrets, "stripe"), Large: large})
+		all = append(all, app{App: a, Edge: s.Edge, Lua: containers.HasComponent(a.ID), Folders: s.Folders(),
+			Outside: s.Edge || slices.Contains(s.Components, "mail") || slices.Contains(s.Secrets, "stripe"), Large: large})
 	}
 	var out bytes.Buffer
 	functions := template.FuncMap{"user": containers.User, "sidecar": containers.Sidecar,

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -140,14 +139,20 @@ func (v volume) app(m containers.Mall, app string) error {
 	if err := m.SidecarFiles(app, next, filepath.Join(v.home, sidecar)); err != nil {
 		return fmt.Errorf("%s: %w", sidecar, err)
 	}
-	if err := v.replace(sidecar, next); err != nil || !slices.Contains(contracts.Loading("mail"), app) {
+	if err := v.replace(sidecar, next); err != nil {
 		return err
 	}
-	// The volume of mail is mounted here (render keeps the path of .mall/mail below home).
-	return os.MkdirAll(filepath.Join(v.home, sidecar, "mail"), 0o750)
+	service, _ := contracts.Find(app)
+	for _, folder := range service.Folders() {
+		// Its volume is mounted here (render keeps the path of .mall/mail below home).
+		if err := os.MkdirAll(filepath.Join(v.home, sidecar, folder), 0o750); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// replace makes a sidecar's directory have the files of another, besides env and mail.
+// replace makes a sidecar's directory have the files of another, besides env and the folders of components.
 func (v volume) replace(sidecar, from string) error {
 	dir, err := v.directory(sidecar)
 	if err != nil {

@@ -127,6 +127,8 @@ func TestMistakesInValuesAreRefused(t *testing.T) {
 		"redis: {inside: false, address: x}":  "address",
 		"services: {orders: {replicas: 2}}":   "orders",
 		"settings: {a: 1}":                    "settings",
+		"pictures: {store: volume}":           "claim",
+		"pictures: {store: oss}":              "store",
 		"gateway: {ingress: {enabled: true}}": "host",
 	} {
 		v, err := chartutil.ReadValues([]byte(values))

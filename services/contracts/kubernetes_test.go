@@ -24,6 +24,8 @@ func chartFiles(t *testing.T) map[string][]byte {
 		chart + "events/redis/subscriptions.yaml": resource(t, fill(t, subscriptions, contracts.Services)),
 		chart + "mail/file/mail.yaml":             resource(t, read(t, "../../components/local/mail.yaml")),
 		chart + "mail/smtp/mail.yaml":             resource(t, read(t, "../../components/smtp/mail.yaml")),
+		chart + "pictures/volume/pictures.yaml":   resource(t, read(t, "../../components/local/pictures.yaml")),
+		chart + "pictures/s3/pictures.yaml":       resource(t, read(t, "../../components/s3/pictures.yaml")),
 		chart + "events/redis/events.yaml":        resource(t, read(t, "../../components/local/events.yaml")),
 		chart + "common/carts.yaml":               resource(t, read(t, "../../components/local/carts.yaml")),
 		chart + "common/redis-lua.yaml":           resource(t, read(t, "../../components/local/redis-lua.yaml")),
@@ -67,6 +69,7 @@ func resource(t *testing.T, text []byte) []byte {
 		{"value: 127.0.0.1:8582", `value: {{ required "events.brokers is needed" .Values.events.brokers | quote }}`},
 		{"        name: redis\n", "        name: {{ include \"mall.redisSecret\" . }}\n"},
 		{"value: .mall/mail", "value: /mail"},
+		{"value: .mall/pictures", "value: /pictures"},
 		{"value: mall@example.org", "value: {{ .Values.mail.from | quote }}"},
 	} {
 		text = bytes.ReplaceAll(text, []byte(r[0]), []byte(r[1]))

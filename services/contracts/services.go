@@ -27,7 +27,7 @@ var Services = []Service{
 	{Name: "auth", Databases: []string{"auth"}, Secrets: []string{"signing-keys", "refresh-hmac"}},
 	{Name: "user", Databases: []string{"user"}, Secrets: []string{"first-admin"}, Components: []string{"mail"}},
 	{Name: "product", Databases: []string{"product"}, Secrets: []string{"idempotency-hmac"},
-		Components: []string{"redis-lua"}},
+		Components: []string{"redis-lua", "pictures"}},
 	{Name: "cart", Databases: []string{"cart"}, Secrets: []string{"idempotency-hmac"}, Components: []string{"carts"}},
 	{Name: "checkout", Databases: []string{"checkout"}, Secrets: []string{"idempotency-hmac"}},
 	{Name: "order", Databases: []string{"order"}, Secrets: []string{"idempotency-hmac"}},
@@ -83,6 +83,16 @@ func Readers(secret string) []string {
 // Loading are the services whose sidecars load a component.
 func Loading(component string) []string {
 	return names(func(s Service) bool { return slices.Contains(s.Components, component) })
+}
+
+// Folders are the components of the service's sidecar that are a folder each, as long as no server replaces them.
+func (s Service) Folders() (all []string) {
+	for _, c := range s.Components {
+		if c == "mail" || c == "pictures" {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // names returns the names of the services for which is returns true.

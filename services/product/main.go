@@ -37,9 +37,11 @@ func run(ctx context.Context) error {
 		a.IDs, cfg.currency, now)
 	reconciler := inventory.NewReconciler(productStore, gate, clients.NewOrders(a.Sidecar), clients.NewFeed(a.Inbox),
 		cfg.holdTTL, metrics, a.Log)
+	uploads := catalog.NewUploads(products, productStore, clients.NewPictures(a.Sidecar), cfg.uploadsPerDay)
 	imports := catalog.NewImporter(productStore, a.IDs, cfg.currency, now)
 	operator := inventory.NewOperator(productStore, gate, clients.NewOrders(a.Sidecar), a.Idempotency, a.Log)
-	api.Routes(a.Server, a.Inbox, a.Outbox, a.Idempotency, products, stock, imports, operator)
+	api.Routes(a.Server, a.Inbox, a.Outbox, a.Idempotency, products, stock, imports, uploads,
+		operator)
 
 	a.Go(worker.Loop{Name: "gate sync", Log: a.Log, Wake: gateSync.Wake(), Retry: inventory.ApplyRetry,
 		Work: gateSync.Apply}.Run)

@@ -49,6 +49,7 @@ p, anonymous, /v1/password-resets(/confirm)?, POST
 p, anonymous, /v1/email-verifications/confirm, POST
 p, anonymous, /\.well-known/jwks\.json, GET
 p, anonymous, /v1/products(/{id})?, GET
+p, anonymous, /v1/pictures/{name}, GET
 p, anonymous, /v1/categories, GET
 p, customer, /v1/sessions, GET
 p, customer, /v1/sessions/(current|{id}), DELETE
@@ -71,6 +72,7 @@ p, customer, /v1/sandbox/payments/{id}/confirm, POST
 p, anonymous, /v1/webhooks/stripe, POST
 p, seller, /v1/products, POST
 p, seller, /v1/products/by-sku/{sku}, GET|PUT
+p, seller|admin, /v1/products/{id}/pictures, POST
 p, seller, /v1/products/import, POST
 p, seller, /v1/products/imports/{id}, GET
 p, seller, /v1/products/{id}, PATCH|DELETE

@@ -27,6 +27,15 @@ type mediaTypeError []string
 
 func (e mediaTypeError) Error() string { return "the body is not " + strings.Join(e, " or ") }
 
+// wanted says what to send.
+func (e mediaTypeError) wanted() string {
+	types := strings.Join(e, " or ")
+	if strings.HasPrefix(types, "image/") {
+		return types
+	}
+	return types + ", in UTF-8"
+}
+
 // statusClientLeft is the status in log and metrics of a request whose client disconnected first (nginx's 499).
 const statusClientLeft = 499
 
@@ -77,7 +86,7 @@ func problemDocument(err error, trace string) (problem.Document, time.Duration) 
 			"The answer is an event stream: send Accept: text/event-stream, or none.", trace), 0
 	case errors.As(err, &media):
 		return problem.NewDocument(http.StatusUnsupportedMediaType, "unsupported_media_type",
-			"Send the body as "+strings.Join(media, " or ")+", in UTF-8.", trace), 0
+			"Send the body as "+media.wanted()+".", trace), 0
 	case errors.Is(err, errCompressed):
 		return problem.NewDocument(http.StatusUnsupportedMediaType, "unsupported_media_type",
 			"Send the body as it is, without a Content-Encoding.", trace), 0

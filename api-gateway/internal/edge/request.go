@@ -25,6 +25,9 @@ var idPattern = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 // codePattern matches the code of a country on the wire.
 var codePattern = regexp.MustCompile(`^[A-Z]{2}$`)
 
+// picturePattern matches the name of an uploaded picture.
+var picturePattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
 // maxSKU is the longest sku on the wire in bytes; product knows how many characters it may have.
 const maxSKU = 400
 
@@ -48,8 +51,11 @@ func fillIn(path string, c *gin.Context) (string, error) {
 			malformed = malformed || sku == "" || len(sku) > maxSKU
 			return base64.RawURLEncoding.EncodeToString([]byte(sku))
 		}
-		if name == "code" {
+		switch name {
+		case "code":
 			pattern = codePattern
+		case "name":
+			pattern = picturePattern
 		}
 		v := c.Param(name)
 		malformed = malformed || !pattern.MatchString(v)

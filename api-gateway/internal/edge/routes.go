@@ -58,7 +58,7 @@ type Route struct {
 
 // File says what file a route takes as its body. It is larger than a JSON body may be, and takes longer.
 type File struct {
-	Types    []string      // media types, in UTF-8
+	Types    []string      // media types; texts are in UTF-8
 	MaxBytes int64         // the sidecars of gateway and service let as much through (maxBodySize in dapr.yaml)
 	Upload   time.Duration // how long a client may take to send it
 	Wait     time.Duration // how long the service may take to answer
@@ -75,6 +75,10 @@ func (r Route) timeout() time.Duration {
 // productFile is a seller's file of products.
 var productFile = &File{Types: []string{"text/csv", "application/jsonl", "application/x-ndjson"}, MaxBytes: 16 << 20,
 	Upload: time.Minute, Wait: 20 * time.Second}
+
+// pictureFile is a picture of a product.
+var pictureFile = &File{Types: []string{"image/jpeg", "image/png", "image/webp"}, MaxBytes: 8 << 20,
+	Upload: time.Minute, Wait: 30 * time.Second}
 
 var admins = []string{"admin"}
 
@@ -106,6 +110,9 @@ func Routes() []Route {
 		{Method: "GET", Path: "/v1/products/by-sku/{sku}", App: "product", Access: Seller},
 		{Method: "PUT", Path: "/v1/products/by-sku/{sku}", App: "product", Access: Seller},
 		{Method: "POST", Path: "/v1/products/import", App: "product", Access: Seller, File: productFile},
+		{Method: "POST", Path: "/v1/products/{id}/pictures", App: "product", Access: Seller, Also: admins,
+			File: pictureFile},
+		{Method: "GET", Path: "/v1/pictures/{name}", App: "product", Access: Anyone, Shared: true},
 		{Method: "GET", Path: "/v1/products/imports/{id}", App: "product", Access: Seller},
 		{Method: "PATCH", Path: "/v1/products/{id}", App: "product", Access: Seller, Also: admins},
 		{Method: "GET", Path: "/v1/seller/products", App: "product", Access: Seller},

@@ -33,6 +33,8 @@ var (
 		"how long after that the order is cancelled; a charge under way may end")
 	HoldTTL = Duration("product.hold_ttl", "1m", 5*time.Second, time.Hour,
 		"how long a checkout may hold stock before its order is asked for")
+	UploadsPerDay = Int("product.uploads_per_day", "500", 0, 1_000_000,
+		"pictures that a seller may upload within 24 hours")
 	ShippingFee      = Int("checkout.shipping_fee", "1000", 0, 1_000_000_000, "minor units of the currency")
 	FreeShippingFrom = Int("checkout.free_shipping_from", "20000", 0, 1_000_000_000_000, "minor units of the currency")
 	MaxOpenOrders    = Int("checkout.max_open_orders", "50", 0, 10_000, "unpaid orders of one shopper; 0: any number")
@@ -79,7 +81,7 @@ var (
 func All() []Entry {
 	all := []Entry{Currency.entry(), ArchiveAfter.entry(), CatchUpEvery.entry(), MaxConnections.entry(),
 		ConnectionLifetime.entry(), IdleTime.entry(),
-		PaymentTimeout.entry(), CancelGrace.entry(), HoldTTL.entry(), ShippingFee.entry(), FreeShippingFrom.entry(),
+		PaymentTimeout.entry(), CancelGrace.entry(), HoldTTL.entry(), UploadsPerDay.entry(), ShippingFee.entry(), FreeShippingFrom.entry(),
 		MaxOpenOrders.entry(), MaxHeldUnits.entry(),
 		AccessTTL.entry(), RefreshTTL.entry(), SessionTTL.entry(), KeyRotation.entry(), PaymentReturnURL.entry(),
 		PaymentProvider.entry(), VerifyAtSignUp.entry(), MailLink.entry(), GatewayPolicy.entry(), RateAnonymous.entry(),

@@ -38,8 +38,10 @@ type fixture struct {
 	web http.Handler
 	key ed25519.PrivateKey
 
-	stock  *inventory.Service
-	orders *inventorytest.Orders
+	stock    *inventory.Service
+	orders   *inventorytest.Orders
+	pictures *folder
+	perDay   int64 // pictures that a seller may upload
 }
 
 func open(t *testing.T) *fixture {
@@ -71,8 +73,22 @@ func open(t *testing.T) *fixture {
 	imports := catalog.NewImporter(st, source, func() string { return "CNY" }, time.Now)
 	go worker.Loop{Name: "imports", Log: log, Wake: imports.Wake(), Work: worker.Drain(imports.Step)}.Run(t.Context())
 	orders := &inventorytest.Orders{Known: map[string]bool{}}
-	Routes(s, in, out, effects, products, stock, imports, inventory.NewOperator(st, gate, orders, effects, log))
-	return &fixture{t, s, private, stock, orders}
+	d := &fixture{t, s, private, stock, orders, &folder{files: map[string][]byte{}}, 100}
+	uploads := catalog.NewUploads(products, st, d.pictures, func() int64 { return d.perDay })
+	Routes(s, in, out, effects, products, stock, imports, uploads,
+		inventory.NewOperator(st, gate, orders, effects, log))
+	return d
+}
+
+// get is a request of the gateway whose answer is no JSON.
+func (d *fixture) get(path string) *httptest.ResponseRecorder {
+	d.t.Helper()
+	req := httptest.NewRequest(http.MethodGet, path, nil)
+	req.Header.Set("dapr-api-token", "secret")
+	req.Header.Set("dapr-caller-app-id", "api-gateway")
+	rec := httptest.NewRecorder()
+	d.web.ServeHTTP(rec, req)
+	return rec
 }
 
 func (d *fixture) token(id string, roles ...string) string {

@@ -35,7 +35,7 @@ func TestProductKeepsItsContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := contractstest.NewServer("product")
-	Routes(s, in, out, idempotency.New(db, nil, nil, log), products, stock, nil, nil)
+	Routes(s, in, out, idempotency.New(db, nil, nil, log), products, stock, nil, nil, nil)
 	refusals := contractstest.FeedRefusals(t, func(sql string) error { return db.Exec(sql).Error })
 	contractstest.CheckService(t, "product", s, in, refusals...)
 }

@@ -45,7 +45,7 @@ func TestMixedBatchesOfTwoReplicasDoNotDeadlock(t *testing.T) {
 	for i := range replicas {
 		replicas[i] = inbox.New(db, nil, log)
 		Routes(contractstest.NewServer("product"), replicas[i], out, idempotency.New(db, nil, nil, log),
-			products, stock, nil, nil)
+			products, stock, nil, nil, nil)
 	}
 	began, order := time.Now(), 1000
 	inboxtest.Together(t, replicas, rounds, func(_, i int) [][]byte {

@@ -24,6 +24,8 @@ type handler struct {
 	inventory *inventory.Service
 	imports   *catalog.Importer
 	reading   chan struct{} // has a place for each file that is being read
+	uploads   *catalog.Uploads
+	decoding  chan struct{} // has a place for each picture that is being decoded
 	operator  *inventory.Operator
 	keys      *idempotency.Store
 }
@@ -31,9 +33,11 @@ type handler struct {
 // Routes adds all routes and event handlers of product.
 func Routes(
 	s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempotency.Store,
-	products *catalog.Service, stock *inventory.Service, imports *catalog.Importer, operator *inventory.Operator,
+	products *catalog.Service, stock *inventory.Service, imports *catalog.Importer, uploads *catalog.Uploads,
+	operator *inventory.Operator,
 ) {
-	h := handler{products, stock, imports, make(chan struct{}, atOnceImports), operator, keys}
+	h := handler{products, stock, imports, make(chan struct{}, atOnceImports), uploads,
+		make(chan struct{}, atOncePictures), operator, keys}
 	gateway := server.Callers("api-gateway")
 
 	// anyone: products for sale, found by words, category and price, page by page.
@@ -55,6 +59,11 @@ func Routes(
 	s.POST("/v1/products/import", gateway, s.SignedIn, s.WithSettings, server.Handle(h.startImport))
 	// seller: the report of the own import, row by row.
 	s.GET("/v1/products/imports/:id", gateway, s.SignedIn, server.Handle(h.getImport))
+	// its seller, admin: takes a JPEG, PNG or WebP file, of which it makes a picture of the product. The same file again
+	// changes nothing.
+	s.POST("/v1/products/:id/pictures", gateway, s.SignedIn, s.WithSettings, server.Handle(h.addPicture))
+	// anyone: an uploaded picture, which never changes.
+	s.GET("/v1/pictures/:name", gateway, server.Handle(h.picture))
 	// its seller, admin: ends the sale; old orders keep their lines.
 	s.DELETE("/v1/products/:id", gateway, s.SignedIn, server.Handle(h.remove))
 	// its seller, admin: 409 if it would remove what orders hold or have reserved.

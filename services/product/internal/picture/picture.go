@@ -1,0 +1,102 @@
+// Package picture makes one kind of picture of what sellers send: a JPEG of a size that pages need, upright, without
+// the metadata of the camera (which may say where it was taken), under a name that its content gives it.
+package picture
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	_ "image/png" // a format that sellers send
+	"strings"
+
+	"golang.org/x/image/draw"
+	_ "golang.org/x/image/webp" // a format that sellers send
+
+	"daprmall.dev/services/kit/problem"
+)
+
+const (
+	// MaxBytes is the largest picture that is read, in bytes.
+	MaxBytes = 8 << 20
+	// maxPixels bounds the memory of a picture that is read: what a progressive JPEG needs is 15 bytes each.
+	maxPixels = 12_000_000
+	// maxDeep is maxPixels for pictures with 16 bits per channel.
+	maxDeep = maxPixels / 2
+	// side is the longest side of a picture that is kept, in pixels.
+	side = 1600
+	// quality of JPEG (1 to 100).
+	quality = 85
+)
+
+// Picture is a picture as it is kept.
+type Picture struct {
+	Name string // of 32 hexadecimal digits
+	JPEG []byte
+}
+
+// Read makes the picture of a JPEG, PNG or WebP file. What it refuses is a problem of the field picture.
+func Read(file []byte) (Picture, error) {
+	config, format, err := image.DecodeConfig(bytes.NewReader(file))
+	if err != nil {
+		return Picture{}, unreadable()
+	}
+	if most := mostPixels(config); config.Width*config.Height > most {
+		return Picture{}, invalid("has %d × %d pixels and may have %d million: make it smaller", config.Width,
+			config.Height, most/1_000_000)
+	}
+	decoded, _, err := image.Decode(bytes.NewReader(file))
+	if err != nil {
+		return Picture{}, unreadable()
+	}
+	var out bytes.Buffer
+	upright := turn(fit(decoded), orientation(file, format))
+	if err := jpeg.Encode(&out, upright, &jpeg.Options{Quality: quality}); err != nil {
+		return Picture{}, fmt.Errorf("encode picture: %w", err)
+	}
+	return Picture{Name: NameOf(out.Bytes()), JPEG: out.Bytes()}, nil
+}
+
+// NameOf is the name of a picture with this content.
+func NameOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:16])
+}
+
+// IsName reports whether a text has the form of a name.
+func IsName(s string) bool {
+	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+func mostPixels(c image.Config) int {
+	switch c.ColorModel {
+	case color.RGBA64Model, color.NRGBA64Model, color.Gray16Model:
+		return maxDeep
+	}
+	return maxPixels
+}
+
+// fit draws a picture on white, and smaller if a side is too long.
+func fit(from image.Image) *image.RGBA {
+	size := from.Bounds().Size()
+	if longest := max(size.X, size.Y); longest > side {
+		size = image.Pt(max(size.X*side/longest, 1), max(size.Y*side/longest, 1))
+	}
+	to := image.NewRGBA(image.Rectangle{Max: size})
+	draw.Draw(to, to.Bounds(), image.White, image.Point{}, draw.Src)
+	draw.CatmullRom.Scale(to, to.Bounds(), from, from.Bounds(), draw.Over, nil)
+	return to
+}
+
+func unreadable() error { return invalid("is no JPEG, PNG or WebP picture that can be read") }
+
+func invalid(format string, args ...any) error {
+	return problem.Validation(problem.Field{Field: "picture", Message: fmt.Sprintf(format, args...)})
+}
+
+// ErrMissing means that there is no picture with this name.
+var ErrMissing = errors.New("no such picture")
