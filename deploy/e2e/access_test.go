@@ -199,6 +199,17 @@ func mustSucceed(t *testing.T, op operation, c caller) {
 			t.Errorf("%s: %s, want %d", c.name, a, op.Success)
 		}
 		return
+	case "addPicture":
+		if a := upload(t, who, theirs.product, drawing(t, 40)); a.Status != op.Success && a.Status != http.StatusCreated {
+			t.Errorf("%s: %s", c.name, a)
+		}
+		return
+	case "getPicture":
+		a := upload(t, seller, product(t, "Matrix tea", 300, 20).ID, drawing(t, 41))
+		if a = do(t, who, op.Method, a.Header.Get("Location"), nil); a.Status != op.Success {
+			t.Errorf("%s: %s", c.name, a)
+		}
+		return
 	case "putProductBySKU":
 		want = []int{http.StatusCreated}
 	case "getProductBySKU":

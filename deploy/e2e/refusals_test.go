@@ -67,6 +67,7 @@ func TestInvalidQueriesAreRefused(t *testing.T) {
 			"page_size":  {"0", "-1", "101", "1.5", "x", "", "1e1", "99999999999999999999", "20&page_size=20"},
 			"page_token": {"", "x", "!", "AAAA", "%00", "MQ==", "' OR 1=1 --", strings.Repeat("A", 1025)},
 			"surprise":   {"1"},
+			"alt":        {strings.Repeat("x", 251), "%01", "a&alt=b"},
 			"min_price":  {"-1", "1.505", "1,50", "x", "1e3", "99999999999999999999"},
 			"max_price":  {"-1", "1.505", "-1.5", "x", "99999999999999999999"},
 			"sort":       {"", "rank", "price desc", "price;drop table products", "-newest"},

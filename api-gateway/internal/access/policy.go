@@ -72,7 +72,8 @@ p, customer, /v1/sandbox/payments/{id}/confirm, POST
 p, anonymous, /v1/webhooks/stripe, POST
 p, seller, /v1/products, POST
 p, seller, /v1/products/by-sku/{sku}, GET|PUT
-p, seller|admin, /v1/products/{id}/pictures, POST
+p, seller, /v1/products/{id}/pictures, POST
+p, admin, /v1/products/{id}/pictures, POST
 p, seller, /v1/products/import, POST
 p, seller, /v1/products/imports/{id}, GET
 p, seller, /v1/products/{id}, PATCH|DELETE

@@ -69,6 +69,9 @@ func (h handler) decodeTurn(ctx context.Context) (leave func(), err error) {
 
 // picture answers an uploaded picture. Its name comes from its content, so that browsers may keep it for ever.
 func (h handler) picture(c *gin.Context) error {
+	if err := web.OnlyQuery(c); err != nil {
+		return err
+	}
 	name := c.Param("name")
 	content, err := h.uploads.Picture(c.Request.Context(), name)
 	if err != nil {
