@@ -69,6 +69,55 @@ test('two who edit a product are told', async ({ page, seller: api }) => {
   await expect(page.getByLabel(/^Price/)).toHaveValue('16.00')
 })
 
+const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR4nGM4ISICRAwQCgAdHgPBfBJ9GQAAAABJRU5ErkJggg==', 'base64')
+
+/** A picture of one pixel that only the browser can read: the mall takes no BMP. */
+function bmp(red: number): Buffer {
+  const file = Buffer.alloc(58)
+  file.write('BM')
+  for (const [at, value] of [[2, 58], [10, 54], [14, 40], [18, 1], [22, 1], [26, 1], [28, 24], [34, 4]] as const) file.writeUInt8(value, at)
+  file.writeUInt8(red, 56)
+  return file
+}
+
+test('a seller uploads pictures', async ({ page, seller: api }) => {
+  const tea = await api.product({ price: 1000 })
+  await signInAs(page, seller, `/sell/products/${tea.id}`)
+  await page.getByLabel(/^Price/).fill('12') // is not lost
+  await page.getByLabel('Upload pictures').setInputFiles([
+    { name: 'front.png', mimeType: 'image/png', buffer: png },
+    { name: 'side.bmp', mimeType: 'image/bmp', buffer: bmp(200) },
+    { name: 'notes.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('no picture') },
+  ])
+  await expect(page.getByText('notes.jpg: this is no picture that can be read.')).toBeVisible()
+  await expect(page.getByLabel('Address of picture 2')).toHaveValue(/^\/v1\/pictures\/[0-9a-f]{32}$/)
+  const side = await page.getByLabel('Address of picture 2').inputValue()
+  await page.getByLabel('What picture 2 shows').fill('From the side')
+  await page.getByRole('button', { name: 'Make picture 2 the main one' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await expect(page.getByText('Saved.', { exact: true })).toBeVisible()
+
+  await page.getByLabel('Upload pictures').setInputFiles({ name: 'front.png', mimeType: 'image/png', buffer: png })
+  await expect(page.getByText('front.png: the product has this picture.')).toBeVisible()
+
+  await page.goto(`/products/${tea.id}`)
+  const main = page.getByRole('img', { name: 'From the side' }).first()
+  await expect(main).toHaveAttribute('src', side)
+  await expect(main).toHaveJSProperty('naturalWidth', 1)
+  await expect(page.getByText('12.00')).toBeVisible()
+})
+
+test('an upload does not hide what somebody else has changed', async ({ page, seller: api }) => {
+  const tea = await api.product({ price: 1000 })
+  await signInAs(page, seller, `/sell/products/${tea.id}`)
+  await expect(page.getByLabel(/^Price/)).toHaveValue('10.00')
+  await api.change(tea.id, { price: 2000 })
+  await page.getByLabel('Upload pictures').setInputFiles({ name: 'front.png', mimeType: 'image/png', buffer: png })
+  await expect(page.getByRole('button', { name: 'Remove picture 1' })).toBeVisible()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await expect(page.getByText(/Somebody changed this product meanwhile/)).toBeVisible()
+})
+
 test('an admin finds a user, changes roles, bans and lifts it', async ({ page, shopper }) => {
   await signInAs(page, admin, '/admin')
   await page.getByLabel('Email').fill(shopper.email)

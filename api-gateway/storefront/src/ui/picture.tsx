@@ -1,4 +1,5 @@
 import { useState } from 'react'
+import { config } from '../api/config'
 
 /** A square picture that reserves its place before it is loaded, and stays a quiet box if it cannot be. */
 export function Picture({ src, alt, eager = false, className = '' }: { src: string | undefined; alt: string; eager?: boolean; className?: string }) {
@@ -7,7 +8,7 @@ export function Picture({ src, alt, eager = false, className = '' }: { src: stri
     <div className={`aspect-square overflow-hidden rounded-lg bg-slate-100 ${className}`}>
       {src && !broken && (
         <img
-          src={src}
+          src={src.startsWith('/') ? config.api + src : src}
           alt={alt}
           width={600}
           height={600}

@@ -1,5 +1,5 @@
 import { useState, type ReactNode } from 'react'
-import { useFieldArray, useForm, type UseFormReturn } from 'react-hook-form'
+import { useForm, type UseFormReturn } from 'react-hook-form'
 import { useTranslation } from 'react-i18next'
 import { isWhole, type ProductFields } from '../lib/product-form'
 import { parseMoney } from '../lib/money'
@@ -7,9 +7,9 @@ import { Button } from './button'
 import { Input, Textarea } from './field'
 import { showFieldErrors } from './form'
 import { ErrorNotice } from './notice'
+import { Pictures, type Upload } from './pictures'
 
 const named = ['name', 'description', 'category', 'price', 'sku', 'max_per_order', 'stock'] as const
-const mostPictures = 10
 
 type Props = {
   fields: ProductFields
@@ -18,11 +18,13 @@ type Props = {
   submitLabel: string
   /** Sends the fields. What it throws is shown here, unless it returns true for it. */
   onSubmit: (fields: ProductFields) => Promise<void>
+  /** Without it files cannot be chosen. */
+  upload?: Upload
   children?: (form: UseFormReturn<ProductFields>) => ReactNode
 }
 
 /** Asks for what a product is. */
-export function ProductForm({ fields, currency, fresh = false, submitLabel, onSubmit, children }: Props) {
+export function ProductForm({ fields, currency, fresh = false, submitLabel, onSubmit, upload, children }: Props) {
   const { t } = useTranslation('office')
   const form = useForm({ defaultValues: fields })
   const { register, handleSubmit, formState, watch, setError: setFieldError } = form
@@ -56,31 +58,8 @@ export function ProductForm({ fields, currency, fresh = false, submitLabel, onSu
       {fresh && watch('stock_tracked') && (
         <Input label={t('sell.stock')} inputMode="numeric" {...register('stock', { validate: (v) => isWhole(v) || t('sell.whole') })} error={problem('stock')} />
       )}
-      <Pictures form={form} />
+      <Pictures form={form} upload={upload} />
       <Button type="submit" busy={formState.isSubmitting}>{submitLabel}</Button>
     </form>
-  )
-}
-
-function Pictures({ form }: { form: UseFormReturn<ProductFields> }) {
-  const { t } = useTranslation('office')
-  const { fields, append, remove } = useFieldArray({ control: form.control, name: 'pictures' })
-  return (
-    <fieldset className="space-y-4">
-      <legend className="mb-1 text-sm font-medium">{t('sell.pictures')}</legend>
-      {fields.map((field, i) => (
-        <div key={field.id} className="grid gap-3 rounded-lg border border-slate-200 p-3 sm:grid-cols-2">
-          <Input
-            label={t('sell.picture_url', { n: i + 1 })}
-            maxLength={2048}
-            {...form.register(`pictures.${i}.url`, { validate: (v) => /^(https?:\/\/|\/)\S+$/.test(v.trim()) || t('sell.url_bad') })}
-            error={form.formState.errors.pictures?.[i]?.url?.message}
-          />
-          <Input label={t('sell.picture_alt', { n: i + 1 })} maxLength={250} {...form.register(`pictures.${i}.alt`)} />
-          <Button look="link" className="justify-self-start" onClick={() => remove(i)}>{t('sell.remove_picture', { n: i + 1 })}</Button>
-        </div>
-      ))}
-      {fields.length < mostPictures && <Button look="plain" onClick={() => append({ url: '', alt: '' })}>{t('sell.add_picture')}</Button>}
-    </fieldset>
   )
 }

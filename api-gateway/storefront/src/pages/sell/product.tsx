@@ -6,6 +6,7 @@ import { Link, useNavigate, useParams } from 'react-router'
 import { api, body, type Product } from '../../api/client'
 import { isCode } from '../../api/problem'
 import { currency, officeKey, product as productQuery } from '../../api/queries'
+import { uploadPicture } from '../../lib/upload'
 import { differing, toBody, toFields, type ProductFields } from '../../lib/product-form'
 import { Button } from '../../ui/button'
 import { Dialog } from '../../ui/dialog'
@@ -61,8 +62,16 @@ function Edit({ product, currency }: { product: Product; currency: { code: strin
       setTheirs(await body(api.GET('/v1/products/{id}', { params: { path: { id: product.id } } })))
     }
   }
+  const upload = async (file: File) => {
+    const { product: now, added } = await uploadPicture(product.id, file)
+    queries.setQueryData(officeKey('product', product.id), now)
+    void queries.invalidateQueries({ queryKey: officeKey('products') })
+    // If somebody else changed it in between, the next save says so.
+    setBase((before) => (now.version === before.version + 1 ? now : before))
+    return added
+  }
   return (
-    <ProductForm fields={toFields(base, currency.exponent)} currency={currency} submitLabel={shop('shop.save')} onSubmit={(fields) => save(fields, base)}>
+    <ProductForm upload={upload} fields={toFields(base, currency.exponent)} currency={currency} submitLabel={shop('shop.save')} onSubmit={(fields) => save(fields, base)}>
       {(form) => theirs && (
         <Conflict
           form={form}

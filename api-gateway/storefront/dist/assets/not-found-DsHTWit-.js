@@ -1,1 +1,0 @@
-export{t as default}from"./not-found-B5t-9a0X.js";
