@@ -61,7 +61,8 @@ func (s targets) path(op operation, me member) string {
 			return strings.ReplaceAll(op.Path, "{id}", v)
 		}
 	}
-	return strings.NewReplacer("{product_id}", s.product, "{code}", "CN", "{name}", strings.Repeat("0", 32)).Replace(op.Path)
+	return strings.NewReplacer("{product_id}", s.product, "{code}", "CN", "{name}", strings.Repeat("0", 32)).
+		Replace(op.Path)
 }
 
 // body returns a valid body for a route, for tests to modify.

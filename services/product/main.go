@@ -14,6 +14,7 @@ import (
 	"daprmall.dev/services/product/internal/catalog"
 	"daprmall.dev/services/product/internal/clients"
 	"daprmall.dev/services/product/internal/inventory"
+	"daprmall.dev/services/product/internal/picture"
 	"daprmall.dev/services/product/internal/store"
 )
 
@@ -37,7 +38,8 @@ func run(ctx context.Context) error {
 		a.IDs, cfg.currency, now)
 	reconciler := inventory.NewReconciler(productStore, gate, clients.NewOrders(a.Sidecar), clients.NewFeed(a.Inbox),
 		cfg.holdTTL, metrics, a.Log)
-	uploads := catalog.NewUploads(products, productStore, clients.NewPictures(a.Sidecar), cfg.uploadsPerDay)
+	uploads := catalog.NewUploads(products, productStore, clients.NewPictures(a.Sidecar), picture.Convert,
+		cfg.uploadsPerDay)
 	imports := catalog.NewImporter(productStore, a.IDs, cfg.currency, now)
 	operator := inventory.NewOperator(productStore, gate, clients.NewOrders(a.Sidecar), a.Idempotency, a.Log)
 	api.Routes(a.Server, a.Inbox, a.Outbox, a.Idempotency, products, stock, imports, uploads,

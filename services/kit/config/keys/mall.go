@@ -81,7 +81,8 @@ var (
 func All() []Entry {
 	all := []Entry{Currency.entry(), ArchiveAfter.entry(), CatchUpEvery.entry(), MaxConnections.entry(),
 		ConnectionLifetime.entry(), IdleTime.entry(),
-		PaymentTimeout.entry(), CancelGrace.entry(), HoldTTL.entry(), UploadsPerDay.entry(), ShippingFee.entry(), FreeShippingFrom.entry(),
+		PaymentTimeout.entry(), CancelGrace.entry(), HoldTTL.entry(), UploadsPerDay.entry(),
+		ShippingFee.entry(), FreeShippingFrom.entry(),
 		MaxOpenOrders.entry(), MaxHeldUnits.entry(),
 		AccessTTL.entry(), RefreshTTL.entry(), SessionTTL.entry(), KeyRotation.entry(), PaymentReturnURL.entry(),
 		PaymentProvider.entry(), VerifyAtSignUp.entry(), MailLink.entry(), GatewayPolicy.entry(), RateAnonymous.entry(),

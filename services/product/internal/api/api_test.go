@@ -29,6 +29,7 @@ import (
 	"daprmall.dev/services/product/internal/catalog"
 	"daprmall.dev/services/product/internal/inventory"
 	"daprmall.dev/services/product/internal/inventory/inventorytest"
+	"daprmall.dev/services/product/internal/picture"
 	"daprmall.dev/services/product/internal/store"
 )
 
@@ -74,7 +75,7 @@ func open(t *testing.T) *fixture {
 	go worker.Loop{Name: "imports", Log: log, Wake: imports.Wake(), Work: worker.Drain(imports.Step)}.Run(t.Context())
 	orders := &inventorytest.Orders{Known: map[string]bool{}}
 	d := &fixture{t, s, private, stock, orders, &folder{files: map[string][]byte{}}, 100}
-	uploads := catalog.NewUploads(products, st, d.pictures, func() int64 { return d.perDay })
+	uploads := catalog.NewUploads(products, st, d.pictures, picture.Convert, func() int64 { return d.perDay })
 	Routes(s, in, out, effects, products, stock, imports, uploads,
 		inventory.NewOperator(st, gate, orders, effects, log))
 	return d

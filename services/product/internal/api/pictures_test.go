@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"daprmall.dev/services/kit/problem"
+	"daprmall.dev/services/product/internal/catalog"
 	"daprmall.dev/services/product/internal/picture"
 )
 
@@ -21,23 +22,23 @@ type folder struct {
 	away  bool
 }
 
-func (f *folder) Write(_ context.Context, p picture.Picture) error {
+func (f *folder) Write(_ context.Context, p catalog.PictureFile) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.away {
 		return problem.New(problem.Unavailable, "unavailable", "away")
 	}
-	f.files[p.Name] = p.JPEG
+	f.files[p.Name] = p.Content
 	return nil
 }
 
-func (f *folder) Read(_ context.Context, name string) ([]byte, error) {
+func (f *folder) Read(_ context.Context, name string) (catalog.PictureFile, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if content, ok := f.files[name]; ok {
-		return content, nil
+		return catalog.PictureFile{Name: name, Content: content}, nil
 	}
-	return nil, picture.ErrMissing
+	return catalog.PictureFile{}, catalog.ErrNoPicture
 }
 
 // drawn is a PNG of this width.

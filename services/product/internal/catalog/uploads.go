@@ -2,13 +2,14 @@ package catalog
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"daprmall.dev/services/kit/problem"
-	"daprmall.dev/services/product/internal/picture"
 )
 
 // PicturePath is the path of uploaded pictures; the name follows.
@@ -17,12 +18,31 @@ const PicturePath = "/v1/pictures/"
 // UploadDay is the time in which product.uploads_per_day counts.
 const UploadDay = 24 * time.Hour
 
+// PictureFile is an uploaded picture as it is kept: a JPEG under the name that its content gives it.
+type PictureFile struct {
+	Name    string // 32 hexadecimal digits
+	Content []byte
+}
+
+// NewPictureFile names a picture.
+func NewPictureFile(content []byte) PictureFile {
+	sum := sha256.Sum256(content)
+	return PictureFile{hex.EncodeToString(sum[:16]), content}
+}
+
+func isPictureName(s string) bool {
+	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// ErrNoPicture means that there is no picture with this name, or another content under it.
+var ErrNoPicture = errors.New("no such picture")
+
 // Files keeps pictures by name.
 type Files interface {
 	// Write keeps a picture. It is safe to repeat.
-	Write(ctx context.Context, p picture.Picture) error
-	// Read returns a picture whole, or picture.ErrMissing.
-	Read(ctx context.Context, name string) ([]byte, error)
+	Write(ctx context.Context, p PictureFile) error
+	// Read returns a picture, or ErrNoPicture.
+	Read(ctx context.Context, name string) (PictureFile, error)
 }
 
 // Upload is a picture that a seller has sent.
@@ -46,12 +66,15 @@ type Uploads struct {
 	products *Service
 	store    UploadStore
 	files    Files
+	convert  func(file []byte) (jpeg []byte, err error)
 	perDay   func() int64
 }
 
-// NewUploads makes the use cases of uploads; perDay is how many pictures a user may upload in 24 hours.
-func NewUploads(products *Service, store UploadStore, files Files, perDay func() int64) *Uploads {
-	return &Uploads{products, store, files, perDay}
+// NewUploads makes the use cases of uploads. convert makes the picture that is kept of a file, or refuses it with a
+// problem; perDay is how many pictures a user may upload in 24 hours.
+func NewUploads(products *Service, store UploadStore, files Files, convert func(file []byte) (jpeg []byte, err error),
+	perDay func() int64) *Uploads {
+	return &Uploads{products, store, files, convert, perDay}
 }
 
 // Admit reports whether a user may upload a picture for a product now, before the picture is read.
@@ -75,12 +98,13 @@ func (s *Uploads) Add(ctx context.Context, id string, by Actor, file []byte, alt
 	if bad := altRule.Check("alt", alt); len(bad) > 0 {
 		return View{}, false, problem.Validation(bad...)
 	}
-	pic, err := picture.Read(file)
+	content, err := s.convert(file)
 	if err != nil {
 		return View{}, false, err
 	}
+	pic := NewPictureFile(content)
 	at := s.products.now()
-	if err := s.store.Record(ctx, Upload{pic.Name, by.UserID, len(pic.JPEG), at}); err != nil {
+	if err := s.store.Record(ctx, Upload{pic.Name, by.UserID, len(pic.Content), at}); err != nil {
 		return View{}, false, err
 	}
 	if err := s.files.Write(ctx, pic); err != nil {
@@ -96,14 +120,17 @@ func (s *Uploads) Add(ctx context.Context, id string, by Actor, file []byte, alt
 
 // Picture returns an uploaded picture.
 func (s *Uploads) Picture(ctx context.Context, name string) ([]byte, error) {
-	if !picture.IsName(name) {
+	if !isPictureName(name) {
 		return nil, problem.NewNotFound("picture")
 	}
-	content, err := s.files.Read(ctx, name)
-	if errors.Is(err, picture.ErrMissing) {
-		return nil, problem.Wrap(err, problem.NotFound, "not_found", "There is no such picture.")
+	pic, err := s.files.Read(ctx, name)
+	if err == nil && NewPictureFile(pic.Content).Name != name { // of which a crash has left a part
+		err = ErrNoPicture
 	}
-	return content, err
+	if errors.Is(err, ErrNoPicture) {
+		return nil, problem.NewNotFound("picture")
+	}
+	return pic.Content, err
 }
 
 // addPicture puts a picture behind the others, if it is not there yet.

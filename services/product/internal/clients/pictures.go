@@ -3,10 +3,9 @@ package clients
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"daprmall.dev/services/kit/sidecar"
-	"daprmall.dev/services/product/internal/picture"
+	"daprmall.dev/services/product/internal/catalog"
 )
 
 // Pictures is the binding pictures: a folder, or a bucket.
@@ -18,20 +17,17 @@ func NewPictures(dapr *sidecar.Client) Pictures { return Pictures{dapr} }
 const pictures = "pictures"
 
 // Write implements catalog.Files.
-func (p Pictures) Write(ctx context.Context, pic picture.Picture) error {
-	return p.dapr.WriteFile(ctx, pictures, file(pic.Name), pic.JPEG)
+func (p Pictures) Write(ctx context.Context, pic catalog.PictureFile) error {
+	return p.dapr.WriteFile(ctx, pictures, file(pic.Name), pic.Content)
 }
 
-// Read implements catalog.Files. A file of which a crash has left a part is none.
-func (p Pictures) Read(ctx context.Context, name string) ([]byte, error) {
+// Read implements catalog.Files.
+func (p Pictures) Read(ctx context.Context, name string) (catalog.PictureFile, error) {
 	content, err := p.dapr.ReadFile(ctx, pictures, file(name))
-	switch {
-	case errors.Is(err, sidecar.ErrNoFile):
-		return nil, picture.ErrMissing
-	case err == nil && picture.NameOf(content) != name:
-		return nil, fmt.Errorf("%w: the content of %s is another", picture.ErrMissing, name)
+	if errors.Is(err, sidecar.ErrNoFile) {
+		err = catalog.ErrNoPicture
 	}
-	return content, err
+	return catalog.PictureFile{Name: name, Content: content}, err
 }
 
 func file(name string) string { return name + ".jpg" }

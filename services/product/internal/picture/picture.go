@@ -1,18 +1,14 @@
 // Package picture makes one kind of picture of what sellers send: a JPEG of a size that pages need, upright, without
-// the metadata of the camera (which may say where it was taken), under a name that its content gives it.
+// the metadata of the camera, which may say where it was taken.
 package picture
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
 	_ "image/png" // a format that sellers send
-	"strings"
 
 	"golang.org/x/image/draw"
 	_ "golang.org/x/image/webp" // a format that sellers send
@@ -33,43 +29,26 @@ const (
 	quality = 85
 )
 
-// Picture is a picture as it is kept.
-type Picture struct {
-	Name string // of 32 hexadecimal digits
-	JPEG []byte
-}
-
-// Read makes the picture of a JPEG, PNG or WebP file. What it refuses is a problem of the field picture.
-func Read(file []byte) (Picture, error) {
+// Convert makes the picture of a JPEG, PNG or WebP file. What it refuses is a problem of the field picture.
+func Convert(file []byte) ([]byte, error) {
 	config, format, err := image.DecodeConfig(bytes.NewReader(file))
 	if err != nil {
-		return Picture{}, unreadable()
+		return nil, unreadable()
 	}
 	if most := mostPixels(config); config.Width*config.Height > most {
-		return Picture{}, invalid("has %d × %d pixels and may have %d million: make it smaller", config.Width,
+		return nil, invalid("has %d × %d pixels and may have %d million: make it smaller", config.Width,
 			config.Height, most/1_000_000)
 	}
 	decoded, _, err := image.Decode(bytes.NewReader(file))
 	if err != nil {
-		return Picture{}, unreadable()
+		return nil, unreadable()
 	}
 	var out bytes.Buffer
 	upright := turn(fit(decoded), orientation(file, format))
 	if err := jpeg.Encode(&out, upright, &jpeg.Options{Quality: quality}); err != nil {
-		return Picture{}, fmt.Errorf("encode picture: %w", err)
+		return nil, fmt.Errorf("encode picture: %w", err)
 	}
-	return Picture{Name: NameOf(out.Bytes()), JPEG: out.Bytes()}, nil
-}
-
-// NameOf is the name of a picture with this content.
-func NameOf(content []byte) string {
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:16])
-}
-
-// IsName reports whether a text has the form of a name.
-func IsName(s string) bool {
-	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
+	return out.Bytes(), nil
 }
 
 func mostPixels(c image.Config) int {
@@ -97,6 +76,3 @@ func unreadable() error { return invalid("is no JPEG, PNG or WebP picture that c
 func invalid(format string, args ...any) error {
 	return problem.Validation(problem.Field{Field: "picture", Message: fmt.Sprintf(format, args...)})
 }
-
-// ErrMissing means that there is no picture with this name.
-var ErrMissing = errors.New("no such picture")
