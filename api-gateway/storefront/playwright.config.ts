@@ -3,7 +3,8 @@ import { defineConfig } from '@playwright/test'
 
 // The end-to-end tests start this with the mall that they test (deploy/e2e/storefront_test.go).
 const report = process.env['MALL_REPORT']
-const sizes = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } }
+const desktop = { viewport: { width: 1280, height: 900 } }
+const phone = { viewport: { width: 390, height: 844 }, hasTouch: true }
 
 export default defineConfig({
   testDir: 'tests',
@@ -23,9 +24,10 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: 'desktop', testIgnore: 'away.spec.ts', use: { viewport: sizes.desktop } },
-    { name: 'phone', testIgnore: 'away.spec.ts', use: { viewport: sizes.phone, hasTouch: true } },
+    { name: 'desktop', testIgnore: 'away.spec.ts', use: desktop },
+    { name: 'phone', testIgnore: 'away.spec.ts', use: phone },
     // What takes parts of the mall away comes last: it would disturb the others.
-    { name: 'away', testMatch: 'away.spec.ts', dependencies: ['desktop', 'phone'], workers: 1, use: { viewport: sizes.desktop } },
+    { name: 'away', testMatch: 'away.spec.ts', dependencies: ['desktop', 'phone'], workers: 1, use: desktop },
+    { name: 'away-phone', testMatch: 'away.spec.ts', dependencies: ['away'], workers: 1, use: phone },
   ],
 })

@@ -2,7 +2,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
-import { expect, fillCard, mall, signIn, signInByForm, test } from './mall'
+import { expect, fillCard, mall, signIn, signInByForm, test, type Order } from './mall'
 
 test('order is killed between checkout and payment, with the page open', async ({ page, seller, shopper }) => {
   await shopper.address()
@@ -19,8 +19,7 @@ test('order is killed between checkout and payment, with the page open', async (
     await expect(thanks).toBeVisible({ timeout: 3000 })
   }).toPass({ timeout: 90_000 })
   const [order] = await shopper.orders()
-  const paid = await shopper.send<{ items: { status: string }[] }>('GET', `/v1/orders/${order!.id}/payments`, 200)
-  expect(paid.items.filter((p) => p.status === 'succeeded')).toHaveLength(1)
+  expect((await shopper.payments(order!.id)).filter((p) => p.status === 'succeeded')).toHaveLength(1)
 })
 
 test('a page says that it is offline, and catches up', async ({ page, context, seller, shopper }) => {
@@ -43,6 +42,33 @@ test('the gateway is killed, and the page goes on', async ({ page, seller, shopp
   await expect(page.getByText('Not live at the moment; trying again.').or(page.getByText('Live', { exact: true }))).toBeVisible()
   await expect(async () => { await shopper.pay(order.id) }).toPass()
   await expect(page.getByText('Thank you! Your order is paid.')).toBeVisible()
+})
+
+// The setting counts for every order of the mall.
+test('the countdown of an order ends, and the page shows how', async ({ page, seller, shopper }) => {
+  const tea = await seller.product()
+  const seconds = 10
+  const timeToPay = (order: Order) => Math.round((Date.parse(order.payment_due_at) - Date.parse(order.created_at)) / 1000)
+  mall('config', 'set', 'order.payment_timeout', `${seconds}s`)
+  try {
+    await expect.poll(async () => timeToPay(await shopper.order(tea.id)), { message: 'seconds to pay' }).toBe(seconds)
+    await shopper.add(tea.id)
+    await signIn(page, shopper.email, '/checkout')
+    await page.getByRole('button', { name: /^Place the order/ }).click()
+    const timer = page.getByRole('timer')
+    await expect(timer).toHaveText(/^Pay within 00:0\d$/)
+    await expect(page.getByLabel('Card number')).toBeVisible()
+    await page.evaluate(() => document.documentElement.setAttribute('data-tests', 'not reloaded'))
+    await expect(timer).toHaveText('The time to pay is over.')
+    await expect(page.getByLabel('Card number')).toHaveCount(0)
+    await expect(page.getByText('It was not paid in time.')).toBeVisible()
+    await expect(page.getByRole('main').getByText('Cancelled')).toHaveCount(2) // the status, and what happened
+    await expect(timer.or(page.getByRole('button', { name: 'Cancel the order' }))).toHaveCount(0)
+    await expect(page.locator('html')).toHaveAttribute('data-tests', 'not reloaded')
+  } finally {
+    mall('config', 'unset', 'order.payment_timeout')
+    await expect.poll(async () => timeToPay(await shopper.order(tea.id)), { message: 'seconds to pay' }).toBeGreaterThan(seconds)
+  }
 })
 
 // The built files on a server of their own, as on a bucket, with the API elsewhere.

@@ -9,8 +9,10 @@ export const cards = {
   good: '4242 4242 4242 4242',
   declined: '4000 0000 0000 0002',
   noFunds: '4000 0000 0000 9995',
-  unanswered: '4000 0000 0000 0259',
+  unanswered: '4000 0000 0000 0259', // the provider's answer is lost
+  slow: '4000 0000 0000 0341', // the provider answers after five seconds
   asked: '4000 0025 0000 3155',
+  askedEachTime: '4000 0027 6000 3184',
 }
 
 const json = async <T>(response: APIResponse, status: number): Promise<T> => {
@@ -19,7 +21,7 @@ const json = async <T>(response: APIResponse, status: number): Promise<T> => {
 }
 
 export type Product = { id: string; name: string; etag: string }
-export type Order = { id: string; status: string; total: number }
+export type Order = { id: string; status: string; total: number; created_at: string; payment_due_at: string }
 
 /** Somebody who uses the API with a token. */
 export class Client {
@@ -62,6 +64,11 @@ export class Client {
   pay(order: string, card = cards.good): Promise<unknown> {
     const number = card.replaceAll(' ', '')
     return this.send('POST', '/v1/payments', 201, { order_id: order, card: { number, exp_month: 12, exp_year: 2035, cvc: '123' } }, key())
+  }
+
+  /** The payments of an order, the newest first. */
+  async payments(order: string): Promise<{ status: string }[]> {
+    return (await this.send<{ items: { status: string }[] }>('GET', `/v1/orders/${order}/payments`, 200)).items
   }
 
   async orders(): Promise<Order[]> {
