@@ -28,6 +28,6 @@ export default defineConfig({
     { name: 'phone', testIgnore: 'away.spec.ts', use: phone },
     // What takes parts of the mall away comes last: it would disturb the others.
     { name: 'away', testMatch: 'away.spec.ts', dependencies: ['desktop', 'phone'], workers: 1, use: desktop },
-    { name: 'away-phone', testMatch: 'away.spec.ts', dependencies: ['away'], workers: 1, use: phone },
+    { name: 'away-phone', testMatch: 'away.spec.ts', grep: /@phone/, dependencies: ['away'], workers: 1, use: phone },
   ],
 })

@@ -19,32 +19,48 @@ func TestStorefront(t *testing.T) {
 	inBrowser(t, "desktop", "phone")
 }
 
-// The web shop while order and the gateway are killed, while the browser is offline, and from another host.
+// The web shop while order and the gateway are killed, while the browser is offline, when the time to pay ends, and from
+// another host.
 func TestStorefrontWhilePartsAreAway(t *testing.T) {
-	inBrowser(t, "away", "--no-deps")
+	inBrowser(t, "away", "away-phone", "--no-deps", "--workers=1")
 }
 
-// inBrowser runs projects of Playwright on the mall under test. Each of its tests is a subtest.
-func inBrowser(t *testing.T, args ...string) {
+// What Lighthouse says of the web shop, except for times: accessibility, best practices, and what search engines need.
+func TestStorefrontScores(t *testing.T) {
+	cmd := storefront(t, "lighthouse", "--without-times")
+	cmd.Env = append(cmd.Env, "MALL_PRODUCT="+product(t, "Scored tea", 1900, 10).ID)
+	if out, err := cmd.CombinedOutput(); err != nil || strings.Count(string(out), "✓") != 6 { // three of two pages
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// storefront returns a command that runs a script of the web shop on the mall under test.
+func storefront(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	dir := os.Getenv("MALL_STOREFRONT")
 	if dir == "" {
 		t.Skip("no tests in a browser: " + os.Getenv("MALL_NO_BROWSER"))
 	}
+	args = append([]string{"run", "--silent", script, "--"}, args...)
+	cmd := exec.CommandContext(t.Context(), os.Getenv("MALL_NPM"), args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "MALL_URL="+visitor.Base, "MALL_ROOT="+root(), "MALL_SELLER=seller@mall.local",
+		"MALL_ADMIN=admin@mall.local", "MALL_SELLER_PASSWORD="+apiclient.Password)
+	return cmd
+}
+
+// inBrowser runs projects of Playwright on the mall under test. Each of its tests is a subtest.
+func inBrowser(t *testing.T, args ...string) {
+	t.Helper()
+	for i, a := range args {
+		if !strings.HasPrefix(a, "-") {
+			args[i] = "--project=" + a
+		}
+	}
 	results := t.TempDir()
 	report := filepath.Join(results, "report.json")
-	command := []string{"run", "--silent", "browser", "--"}
-	for _, a := range args {
-		if !strings.HasPrefix(a, "-") {
-			a = "--project=" + a
-		}
-		command = append(command, a)
-	}
-	cmd := exec.CommandContext(t.Context(), os.Getenv("MALL_NPM"), command...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "MALL_URL="+visitor.Base, "MALL_ROOT="+root(), "MALL_REPORT="+report,
-		"MALL_RESULTS="+filepath.Join(results, "results"), "MALL_SELLER=seller@mall.local", "MALL_ADMIN=admin@mall.local",
-		"MALL_SELLER_PASSWORD="+apiclient.Password)
+	cmd := storefront(t, "browser", args...)
+	cmd.Env = append(cmd.Env, "MALL_REPORT="+report, "MALL_RESULTS="+filepath.Join(results, "results"))
 	out, failed := cmd.CombinedOutput()
 	raw, err := os.ReadFile(report)
 	if err != nil {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { expect, fillCard, mall, signIn, signInByForm, test, type Order } from './mall'
 
-test('order is killed between checkout and payment, with the page open', async ({ page, seller, shopper }) => {
+test('order is killed between checkout and payment, with the page open', { tag: '@phone' }, async ({ page, seller, shopper }) => {
   await shopper.address()
   await shopper.add((await seller.product()).id)
   await signIn(page, shopper.email, '/checkout')
@@ -22,7 +22,7 @@ test('order is killed between checkout and payment, with the page open', async (
   expect((await shopper.payments(order!.id)).filter((p) => p.status === 'succeeded')).toHaveLength(1)
 })
 
-test('a page says that it is offline, and catches up', async ({ page, context, seller, shopper }) => {
+test('a page says that it is offline, and catches up', { tag: '@phone' }, async ({ page, context, seller, shopper }) => {
   const order = await shopper.order((await seller.product()).id)
   await signIn(page, shopper.email, `/orders/${order.id}`)
   await expect(page.getByText('Live', { exact: true })).toBeVisible()
@@ -34,7 +34,7 @@ test('a page says that it is offline, and catches up', async ({ page, context, s
   await expect(page.getByText('Thank you! Your order is paid.')).toBeVisible()
 })
 
-test('the gateway is killed, and the page goes on', async ({ page, seller, shopper }) => {
+test('the gateway is killed, and the page goes on', { tag: '@phone' }, async ({ page, seller, shopper }) => {
   const order = await shopper.order((await seller.product()).id)
   await signIn(page, shopper.email, `/orders/${order.id}`)
   await expect(page.getByText('Live', { exact: true })).toBeVisible()
