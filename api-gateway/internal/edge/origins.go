@@ -46,7 +46,7 @@ const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
 	corsSent    = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Traceparent, " +
 		sessionHeader
-	corsRead   = "ETag, Idempotent-Replayed, Location, Retry-After, Www-Authenticate"
+	corsRead   = "Date, ETag, Idempotent-Replayed, Location, Retry-After, Www-Authenticate"
 	corsMaxAge = "7200"
 )
 

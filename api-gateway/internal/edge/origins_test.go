@@ -39,7 +39,7 @@ func TestOnlyAllowedOriginsMayRead(t *testing.T) {
 				t.Errorf("%s for %q: allowed %q with credentials %q", path, origin, got,
 					h.Get("Access-Control-Allow-Credentials"))
 			}
-			for _, name := range []string{"ETag", "Idempotent-Replayed", "Retry-After"} {
+			for _, name := range []string{"Date", "ETag", "Idempotent-Replayed", "Retry-After"} {
 				if exposed := h.Get("Access-Control-Expose-Headers"); strings.Contains(exposed, name) != allowed {
 					t.Errorf("%s for %q: exposes %q", path, origin, exposed)
 				}

@@ -58,6 +58,17 @@ for (const card of ['unanswered', 'slow'] as const) {
   })
 }
 
+for (const minutes of [-60, 60]) {
+  test(`an order can be paid in a browser whose clock is wrong by ${minutes} minutes`, async ({ page, seller, shopper }) => {
+    const order = await shopper.order((await seller.product()).id)
+    await page.clock.install({ time: Date.now() + minutes * 60_000 })
+    await signIn(page, shopper.email, `/orders/${order.id}`)
+    await expect(page.getByRole('timer')).toHaveText(/^Pay within 1[0-5]:\d\d$/)
+    await pay(page)
+    await expect(page.getByText('Thank you! Your order is paid.')).toBeVisible()
+  })
+}
+
 test('a payment elsewhere shows without a reload', async ({ page, seller, shopper }) => {
   const order = await shopper.order((await seller.product()).id)
   await signIn(page, shopper.email, `/orders/${order.id}`)

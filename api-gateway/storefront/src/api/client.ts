@@ -1,4 +1,5 @@
 import createClient from 'openapi-fetch'
+import { learnTime } from '../lib/clock'
 import { config } from './config'
 import { ApiError, toApiError } from './problem'
 import type { components, paths } from './schema'
@@ -30,7 +31,9 @@ async function send(request: Request): Promise<Response> {
 
 async function connect(request: Request): Promise<Response> {
   try {
-    return await fetch(request)
+    const response = await fetch(request)
+    learnTime(response.headers.get('Date'))
+    return response
   } catch (error) {
     if (request.signal.aborted) throw error
     throw new ApiError(0, undefined)

@@ -1,8 +1,22 @@
 import { useEffect, useState } from 'react'
 
+const tolerated = 2000 // ms: a Date header has whole seconds, and the answer was on its way
+
+let ahead = 0
+
+/** Learns what time the mall has from the Date of an answer: the clock of the browser may be wrong. */
+export function learnTime(date: string | null, now = Date.now()) {
+  if (date === null) return // a server between has removed it
+  const difference = Date.parse(date) - now
+  if (Math.abs(difference - ahead) > tolerated) ahead = difference
+}
+
+/** The time of the mall, in ms. */
+export const mallTime = (now = Date.now()) => now + ahead
+
 /** The milliseconds until a time, every second; never negative. */
 export function useRemaining(at: string, running: boolean): number {
-  const left = () => Math.max(new Date(at).getTime() - Date.now(), 0)
+  const left = () => Math.max(new Date(at).getTime() - mallTime(), 0)
   const [remaining, setRemaining] = useState(left)
   useEffect(() => {
     setRemaining(left())
