@@ -176,6 +176,7 @@ test('to others these pages do not exist', async ({ page, shopper }) => {
 })
 
 test('every page of sellers and admins is accessible in both languages, and no wider than the window', async ({ page, seller: api, shopper }) => {
+  test.slow()
   const tea = await api.product()
   const order = await shopper.order(tea.id)
   await signInAs(page, seller)
