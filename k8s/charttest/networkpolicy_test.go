@@ -1,6 +1,7 @@
 package charttest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,10 +26,16 @@ type policy struct {
 			Ports []struct{ Port any }
 		}
 		Egress []struct {
-			To    []any
+			To    []peer
 			Ports []struct{ Port any }
 		}
 	}
+}
+
+// peer is whom a rule lets the pods reach.
+type peer struct {
+	IPBlock           struct{ CIDR string }
+	NamespaceSelector struct{ MatchLabels map[string]string }
 }
 
 func policyOf(t *testing.T, name, values string) policy {
@@ -125,5 +132,59 @@ func TestOnlyServicesWithADatabaseReachPostgreSQL(t *testing.T) {
 			!slices.Contains(clients, "setup") {
 			t.Errorf("%s lets in %v", store, clients)
 		}
+	}
+}
+
+// Only a broker knows the ports of its nodes, so services may connect to every port where it is. That must not be all
+// addresses: services would reach every pod that lets them in.
+func TestExamplesOpenNoPortToAllAddresses(t *testing.T) {
+	for name, values := range examples(t) {
+		text, err := values.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range policies(t, text) {
+			for _, rule := range p.Spec.Egress {
+				for _, to := range rule.To {
+					if len(rule.Ports) == 0 && to.IPBlock.CIDR == "0.0.0.0/0" {
+						t.Errorf("%s: %s lets pods reach everything", name, p.Metadata.Name)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestStoresInNamespacesOfTheCluster(t *testing.T) {
+	for where, want := range map[string][]string{
+		`{storesCIDR: 10.20.0.0/16}`:                               {"10.20.0.0/16"},
+		`{storesCIDR: "", storesNamespaces: [kafka]}`:              {"kafka"},
+		`{storesCIDR: 10.20.0.0/16, storesNamespaces: [a, kafka]}`: {"10.20.0.0/16", "a", "kafka"},
+	} {
+		p := policyOf(t, "order-out", "postgres: {inside: false, host: db, adminSecret: db}\n"+
+			"events: {broker: kafka, brokers: kafka:9093}\nnetworkPolicy: "+where)
+		var broker, database []string
+		for _, rule := range p.Spec.Egress {
+			for _, to := range rule.To {
+				name := cmp.Or(to.IPBlock.CIDR, to.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"])
+				switch {
+				case name == "" || name == "dapr-system":
+				case len(rule.Ports) == 0:
+					broker = append(broker, name)
+				case rule.Ports[0].Port == 5432.0:
+					database = append(database, name)
+				}
+			}
+		}
+		if !slices.Equal(broker, want) || !slices.Equal(database, want) {
+			t.Errorf("%s: the broker is at %v and the database at %v, want %v", where, broker, database, want)
+		}
+	}
+	v, err := chartutil.ReadValues([]byte(`networkPolicy: {storesCIDR: ""}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := render(load(t), v); err == nil {
+		t.Error("nowhere is accepted, and a rule without addresses is for all of them")
 	}
 }
