@@ -1,1 +1,0 @@
-export{t as Password,n as default}from"./sign-in-iFiWa0qC.js";

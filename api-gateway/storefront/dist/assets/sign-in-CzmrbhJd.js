@@ -1,0 +1,1 @@
+export{t as Password,n as default}from"./sign-in-Di8s6eNn.js";
