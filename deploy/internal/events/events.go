@@ -16,6 +16,7 @@ import (
 
 	"daprmall.dev/deploy/internal/running"
 	"daprmall.dev/services/contracts"
+	"daprmall.dev/services/kit/inbox/parked"
 )
 
 // Usage is the help of all commands.
@@ -123,7 +124,7 @@ func (t *tool) each(ctx context.Context, service, query string, args []any, scan
 	return rows.Err()
 }
 
-// retry makes parked events due now; the service's own retrier takes them, with its handlers and its locks.
+// retry makes parked events due now; an event that is not parked is an error.
 func (t *tool) retry(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errors.New("retry what? Give an event's id, or --all")
@@ -132,24 +133,22 @@ func (t *tool) retry(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var only any // every id
-	if args[0] != "--all" {
-		only = args[0]
+	id, change := args[0], parked.RetryAll
+	if id != "--all" {
+		change = one(func(ctx context.Context, db *sql.DB) error { return parked.Retry(ctx, db, id) })
 	}
-	n, err := t.change(ctx, service,
-		`UPDATE inbox SET next_try_at = now() WHERE status = 'parked' AND ($1::text IS NULL OR id = $1)`, only)
+	n, err := t.change(ctx, service, change)
 	if err != nil {
 		return err
 	}
-	if n == 0 && only != nil {
-		return fmt.Errorf("no event %s is parked", args[0])
+	if n == 0 && id != "--all" {
+		return fmt.Errorf("no event %s is parked", id)
 	}
 	fmt.Fprintf(t.out, "%d events are due now; in a second, `events parked` shows those that failed again\n", n)
 	return nil
 }
 
-// drop gives up one event. Its row stays, so that it is not fetched from the feed again and somebody can see who
-// gave up and why.
+// drop gives up one event.
 func (t *tool) drop(ctx context.Context, args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return errors.New("drop what? Give an event's id and --reason")
@@ -167,10 +166,8 @@ func (t *tool) drop(ctx context.Context, args []string) error {
 	if strings.TrimSpace(*reason) == "" {
 		return errors.New("say why: --reason \"…\"")
 	}
-	n, err := t.change(ctx,
-		service, `UPDATE inbox SET status = 'dropped', next_try_at = NULL, handled_at = now(),
-			reason = left($2 || ' (was: ' || reason || ')', 4000)
-		WHERE status = 'parked' AND id = $1`, id, *reason)
+	n, err := t.change(ctx, service,
+		one(func(ctx context.Context, db *sql.DB) error { return parked.Drop(ctx, db, id, *reason) }))
 	if err != nil {
 		return err
 	}
@@ -181,8 +178,20 @@ func (t *tool) drop(ctx context.Context, args []string) error {
 	return nil
 }
 
-// change updates inbox rows of one service, or of all.
-func (t *tool) change(ctx context.Context, service, query string, args ...any) (int64, error) {
+// one counts the services where an event is parked: most services have not seen it, or have handled it.
+func one(change func(ctx context.Context, db *sql.DB) error) func(ctx context.Context, db *sql.DB) (int64, error) {
+	return func(ctx context.Context, db *sql.DB) (int64, error) {
+		err := change(ctx, db)
+		if errors.Is(err, parked.ErrUnknown) || errors.Is(err, parked.ErrHandled) || errors.Is(err, parked.ErrDropped) {
+			return 0, nil
+		}
+		return 1, err
+	}
+}
+
+// change changes the inbox of one service, or of all, and returns the number of events.
+func (t *tool) change(ctx context.Context, service string,
+	change func(ctx context.Context, db *sql.DB) (int64, error)) (int64, error) {
 	total := int64(0)
 	for _, name := range contracts.Consumers() {
 		if service != "" && name != service {
@@ -192,15 +201,11 @@ func (t *tool) change(ctx context.Context, service, query string, args ...any) (
 		if err != nil {
 			return total, err
 		}
-		res, err := db.ExecContext(ctx, query, args...)
+		n, err := change(ctx, db)
 		if pe := (*pgconn.PgError)(nil); errors.As(err, &pe) {
 			return total, fmt.Errorf("%s: %s", name, pe.Message)
 		} else if err != nil {
 			return total, fmt.Errorf("%s: %w", name, err)
-		}
-		n, err := res.RowsAffected()
-		if err != nil {
-			return total, err
 		}
 		total += n
 	}

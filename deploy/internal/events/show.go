@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"daprmall.dev/services/contracts"
+	"daprmall.dev/services/kit/inbox/parked"
 )
 
 type counts struct {
@@ -70,6 +71,9 @@ func number(has bool, n int) string {
 	return fmt.Sprint(n)
 }
 
+// parkedPage is how many parked events are read at once.
+const parkedPage = 500
+
 // parked lists what could not be handled.
 func (t *tool) parked(ctx context.Context, service string) error {
 	found := 0
@@ -77,31 +81,32 @@ func (t *tool) parked(ctx context.Context, service string) error {
 		if service != "" && service != name {
 			continue
 		}
-		err := t.each(ctx, name, `SELECT id, type, source, key, attempts, reason, received_at, coalesce(extract(epoch
-			FROM next_try_at - now()), 0)
-			FROM inbox WHERE status = 'parked' ORDER BY received_at`, nil, func(rows *sql.Rows) error {
-			var id, typ, source, key, reason string
-			var attempts int
-			var at time.Time
-			var next float64
-			if err := rows.Scan(&id, &typ, &source, &key, &attempts, &reason, &at, &next); err != nil {
-				return err
-			}
-			found++
-			when := "now"
-			if next > 0 {
-				when = fmt.Sprintf("in %.0f s", next)
-			}
-			if typ == "" {
-				typ = "unreadable"
-			}
-			_, err := fmt.Fprintf(t.out, "%s  %s  %s of %s from %s\n    since %s, %d tries, next %s\n    %s\n", name, id, typ,
-				key, source,
-				at.Local().Format(time.DateTime), attempts, when, firstLine(reason))
-			return err
-		})
+		db, err := t.db(name)
 		if err != nil {
 			return err
+		}
+		after := parked.Cursor{}
+		for {
+			events, err := parked.List(ctx, db, after, parkedPage)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			for _, e := range events {
+				after = parked.Cursor{Since: e.Since, ID: e.ID}
+				when := "now"
+				if next := time.Until(e.NextTry); next > 0 {
+					when = fmt.Sprintf("in %.0f s", next.Seconds())
+				}
+				_, err := fmt.Fprintf(t.out, "%s  %s  %s of %s from %s\n    since %s, %d tries, next %s\n    %s\n", name, e.ID,
+					cmp.Or(e.Type, "unreadable"), e.Key, e.Source, e.Since.Local().Format(time.DateTime), e.Attempts, when, e.Reason)
+				if err != nil {
+					return err
+				}
+			}
+			found += len(events)
+			if len(events) < parkedPage {
+				break
+			}
 		}
 	}
 	if found == 0 {
