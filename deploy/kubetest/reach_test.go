@@ -64,6 +64,7 @@ func unused(t *testing.T) string {
 
 // listen accepts connections at addr until the test ends.
 func listen(t *testing.T, addr string) {
+	t.Helper()
 	if server, err := net.Listen("tcp", addr); err == nil {
 		t.Cleanup(func() { _ = server.Close() })
 	}
