@@ -99,7 +99,8 @@ func run(ctx context.Context) error {
 		Shared:  edge.NewShared(cfg.keepFor),
 		Orders:  orders,
 		Origins: cfg.origins,
-		Metrics: metrics, TrustedProxies: cfg.proxies, MissingSettings: live.Missing, OpenAPI: openAPI, OpenAPIJSON: contract,
+		Metrics: metrics, TrustedProxies: cfg.proxies, MissingSettings: live.Missing,
+		Settings: live.States, OpenAPI: openAPI, OpenAPIJSON: contract,
 		Pictures: shown, Shop: shop,
 		Checks: []web.Check{
 			{Name: "sidecar", Ask: dapr.Ready},

@@ -4,6 +4,7 @@ import { defineConfig } from '@playwright/test'
 // The end-to-end tests start this with the mall that they test (deploy/e2e/storefront_test.go).
 const report = process.env['MALL_REPORT']
 const desktop = { viewport: { width: 1280, height: 900 } }
+const serial = ['away.spec.ts', 'parked.spec.ts'] // what they do to the mall would disturb the others
 const phone = { viewport: { width: 390, height: 844 }, hasTouch: true }
 
 export default defineConfig({
@@ -24,10 +25,9 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: 'desktop', testIgnore: 'away.spec.ts', use: desktop },
-    { name: 'phone', testIgnore: 'away.spec.ts', use: phone },
-    // What takes parts of the mall away comes last: it would disturb the others.
-    { name: 'away', testMatch: 'away.spec.ts', dependencies: ['desktop', 'phone'], workers: 1, use: desktop },
-    { name: 'away-phone', testMatch: 'away.spec.ts', grep: /@phone/, dependencies: ['away'], workers: 1, use: phone },
+    { name: 'desktop', testIgnore: serial, use: desktop },
+    { name: 'phone', testIgnore: serial, use: phone },
+    { name: 'away', testMatch: serial, dependencies: ['desktop', 'phone'], workers: 1, use: desktop },
+    { name: 'away-phone', testMatch: serial, grep: /@phone/, dependencies: ['away'], workers: 1, use: phone },
   ],
 })

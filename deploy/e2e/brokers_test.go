@@ -5,14 +5,12 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"daprmall.dev/deploy/internal/apiclient"
 	"daprmall.dev/deploy/internal/broker"
 	"daprmall.dev/services/contracts/orderv1"
 )
@@ -195,31 +193,6 @@ func TestBrokerOffsetBeyondTheEnd(t *testing.T) {
 // An event that cannot be handled is parked with its reason, and the others flow.
 func TestBrokerIsNotHeldUpByABadEvent(t *testing.T) {
 	p := newPatron(t, "Unspoiled tea")
-	order := mallUnderTest(t).Apps["order"]
-	id := "bad-" + apiclient.Key()
-	a := raw(t, http.MethodPost, order.sidecar("/v1.0/publish/events/mall-orders?metadata.partitionKey=1"),
-		map[string]any{"specversion": "1.0", "id": id, "source": "order", "type": "mall.order.paid.v1", "subject": "1",
-			"datacontenttype": "application/json", "data": map[string]any{"order_id": []string{"nonsense"}}},
-		map[string]string{"dapr-api-token": order.DaprToken, "Content-Type": "application/cloudevents+json"})
-	if a.Status >= 300 {
-		t.Fatalf("publish: %s", a)
-	}
-	inbox := database(t, "product")
-	err := eventually(t.Context(), waitFor, func() error {
-		n, err := number(t.Context(), inbox, "SELECT count(*) FROM inbox WHERE id = $1 AND status = 'parked'", id)
-		if err == nil && n != 1 {
-			err = fmt.Errorf("%d are parked", n)
-		}
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
+	parkedEvent(t)
 	p.delivers(t, "beside a bad event")
-	for _, service := range []string{"product", "cart", "payment"} {
-		// No service sent it: the audit would say so.
-		if _, err := database(t, service).ExecContext(t.Context(), "DELETE FROM inbox WHERE id = $1", id); err != nil {
-			t.Error(err)
-		}
-	}
 }

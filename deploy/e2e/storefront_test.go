@@ -19,9 +19,10 @@ func TestStorefront(t *testing.T) {
 	inBrowser(t, "desktop", "phone")
 }
 
-// The web shop while order and the gateway are killed, while the browser is offline, when the time to pay ends, and
-// from another host.
+// The web shop while order and the gateway are killed, while an event is parked, while the browser is offline, when the
+// time to pay ends, and from another host.
 func TestStorefrontWhilePartsAreAway(t *testing.T) {
+	t.Setenv("MALL_PARKED", parkedEvent(t))
 	inBrowser(t, "away", "away-phone", "--no-deps", "--workers=1")
 }
 

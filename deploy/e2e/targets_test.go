@@ -61,8 +61,8 @@ func (s targets) path(op operation, me member) string {
 			return strings.ReplaceAll(op.Path, "{id}", v)
 		}
 	}
-	return strings.NewReplacer("{product_id}", s.product, "{code}", "CN", "{name}", strings.Repeat("0", 32)).
-		Replace(op.Path)
+	return strings.NewReplacer("{product_id}", s.product, "{code}", "CN", "{name}", strings.Repeat("0", 32),
+		"{service}", "product", "{event}", "nothing").Replace(op.Path)
 }
 
 // body returns a valid body for a route, for tests to modify.
@@ -90,6 +90,7 @@ func (s targets) body(op operation) map[string]any {
 			"exp_year": 2035, "cvc": "123"}},
 		"confirmInSandbox": {"approve": true},
 		"stripeNotice":     {"id": "evt_1", "type": "payment_intent.succeeded"},
+		"dropParkedEvent":  {"reason": "a test sent it"},
 		"askPasswordReset": {"email": newEmail()},
 		"resetPassword":    {"token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "password": "another pass phrase"},
 		"verifyEmail":      {"token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},

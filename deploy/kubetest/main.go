@@ -67,6 +67,9 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		r.Print(os.Stdout)
+		if err := audit.Keep(ctx, m, r, time.Now()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
 		if !r.Balanced {
 			return errors.New("the books do not balance")
 		}

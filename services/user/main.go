@@ -37,7 +37,7 @@ func run(ctx context.Context) error {
 		MailLink:       config.Of(a.Settings, keys.MailLink),
 		VerifyAtSignUp: config.Of(a.Settings, keys.VerifyAtSignUp), IDs: a.IDs, Log: a.Log,
 	})
-	api.Routes(a.Server, a.Outbox, users)
+	api.Routes(a.Server, a.Outbox, users, a.Sidecar)
 	api.Metrics(users)
 	a.Go(a.Outbox.Run)
 	a.Every("mail", time.Second, users.SendMails)

@@ -85,6 +85,9 @@ p, admin, /v1/admin/products, GET
 p, admin, /v1/admin/orders/{id}(/stock)?, GET
 p, admin, /v1/admin/holds, GET
 p, admin, /v1/admin/holds/{id}/release, POST
+p, admin, /v1/admin/(audit|settings/{service}), GET
+p, admin, /v1/admin/parked-events/{service}, GET
+p, admin, /v1/admin/parked-events/{service}/{event}/(retry|drop), POST
 p, admin, /v1/admin/users, GET
 p, admin, /v1/admin/users/{id}/(roles|ban), PUT|DELETE
 g, customer, anonymous

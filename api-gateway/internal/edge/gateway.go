@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -18,7 +19,9 @@ import (
 	"daprmall.dev/api-gateway/internal/limit"
 	"daprmall.dev/api-gateway/internal/orderstream"
 	"daprmall.dev/api-gateway/internal/storefront"
+	"daprmall.dev/services/kit/config"
 	"daprmall.dev/services/kit/identity"
+	"daprmall.dev/services/kit/page"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/kit/web"
 )
@@ -62,6 +65,7 @@ type Deps struct {
 	Metrics         *Metrics
 	TrustedProxies  func() []netip.Prefix // whose X-Forwarded-For is trusted
 	MissingSettings func() []string       // settings that are not known
+	Settings        func() []config.State // those of the gateway itself
 	Checks          []web.Check
 	OpenAPI         []byte
 	OpenAPIJSON     []byte
@@ -130,6 +134,17 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 			return problem.New(problem.Unauthenticated, "unauthenticated", "This is closed to visitors at the moment.")
 		}
 		return problem.New(problem.Forbidden, "forbidden", "You are signed in, but this is not for you.")
+	}
+	if route.Apps != nil {
+		route.App = c.Param("service")
+		if !slices.Contains(route.Apps, route.App) {
+			return problem.NewNotFound("service")
+		}
+		request.route = route
+		if route.App == own {
+			c.JSON(http.StatusOK, page.New(g.Settings(), ""))
+			return nil
+		}
 	}
 	var err error
 	if request.target, err = fillIn(route.Path, c); err != nil {

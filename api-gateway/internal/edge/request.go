@@ -25,6 +25,12 @@ var idPattern = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 // codePattern matches the code of a country on the wire.
 var codePattern = regexp.MustCompile(`^[A-Z]{2}$`)
 
+// servicePattern matches the name of a service.
+var servicePattern = regexp.MustCompile(`^[a-z]{1,20}$`)
+
+// eventPattern matches the id of an event.
+var eventPattern = regexp.MustCompile(`^[0-9A-Za-z:_-]{1,100}$`)
+
 // picturePattern matches the name of an uploaded picture.
 var picturePattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
@@ -56,6 +62,10 @@ func fillIn(path string, c *gin.Context) (string, error) {
 			pattern = codePattern
 		case "name":
 			pattern = picturePattern
+		case "service":
+			pattern = servicePattern
+		case "event":
+			pattern = eventPattern
 		}
 		v := c.Param(name)
 		malformed = malformed || !pattern.MatchString(v)

@@ -3,6 +3,7 @@ package edge
 import (
 	"time"
 
+	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/kit/sidecar"
 )
 
@@ -42,8 +43,9 @@ const (
 
 // Route is one line of the table: a request, who may send it, and the service that answers.
 type Route struct {
-	Method, Path string // Path as in openapi.yaml; the service knows it by the same name
-	App          string // the app id of the service that answers
+	Method, Path string   // Path as in openapi.yaml; the service knows it by the same name
+	App          string   // the app id of the service that answers
+	Apps         []string // or those that {service} in the path may name
 	Access       Access
 	Also         []string // roles besides Access that the default policy allows
 	Key          KeyRule
@@ -79,6 +81,23 @@ var productFile = &File{Types: []string{"text/csv", "application/jsonl", "applic
 // pictureFile is a picture of a product.
 var pictureFile = &File{Types: []string{"image/jpeg", "image/png", "image/webp"}, MaxBytes: 8 << 20,
 	Upload: time.Minute, Wait: 30 * time.Second}
+
+// consumers are the services that handle events.
+var consumers = contracts.Consumers()
+
+// everybody are all services, and own is the gateway, which answers for itself.
+var everybody = append(names(contracts.Services), own)
+
+const own = "gateway"
+
+func names(all []contracts.Service) (names []string) {
+	for _, s := range all {
+		if !s.Edge {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
 
 var admins = []string{"admin"}
 
@@ -162,6 +181,11 @@ func Routes() []Route {
 		{Method: "GET", Path: "/v1/admin/orders/{id}/stock", App: "product", Access: Admin},
 		{Method: "GET", Path: "/v1/admin/holds", App: "product", Access: Admin},
 		{Method: "POST", Path: "/v1/admin/holds/{id}/release", App: "product", Access: Admin, Key: KeyOptional},
+		{Method: "GET", Path: "/v1/admin/parked-events/{service}", Apps: consumers, Access: Admin},
+		{Method: "POST", Path: "/v1/admin/parked-events/{service}/{event}/retry", Apps: consumers, Access: Admin},
+		{Method: "POST", Path: "/v1/admin/parked-events/{service}/{event}/drop", Apps: consumers, Access: Admin},
+		{Method: "GET", Path: "/v1/admin/settings/{service}", Apps: everybody, Access: Admin},
+		{Method: "GET", Path: "/v1/admin/audit", App: "user", Access: Admin},
 		{Method: "GET", Path: "/v1/admin/users", App: "user", Access: Admin},
 		{Method: "PUT", Path: "/v1/admin/users/{id}/roles", App: "user", Access: Admin},
 		{Method: "PUT", Path: "/v1/admin/users/{id}/ban", App: "user", Access: Admin},

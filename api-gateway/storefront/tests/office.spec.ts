@@ -167,6 +167,15 @@ test('an admin sees why an order is as it is, and releases what is held', async 
   await expect(release).toHaveCount(0)
 })
 
+test('an admin sees what is set, and what the audit found', async ({ page }) => {
+  await signInAs(page, admin, '/admin/settings')
+  const timeout = page.getByRole('region', { name: 'order' }).getByRole('listitem').filter({ hasText: 'order.payment_timeout' })
+  await expect(timeout).toContainText('how long a shopper has to pay')
+  await page.getByRole('link', { name: 'Audit' }).click()
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Audit')
+  await expect(page.getByText(/^(The books (do not )?balance\.|No audit has been run yet)/)).toBeVisible()
+})
+
 test('to others these pages do not exist', async ({ page, shopper }) => {
   await signInAs(page, { email: shopper.email, password }, '/sell')
   await expect(page.getByText('This page does not exist.')).toBeVisible()
@@ -182,5 +191,5 @@ test('every page of sellers and admins is accessible in both languages, and no w
   await signInAs(page, seller)
   for (const path of ['/sell', '/sell/products/new', `/sell/products/${tea.id}`, '/sell/orders']) await accessible(page, path)
   await signInAs(page, admin)
-  for (const path of ['/admin', '/admin/orders', `/admin/orders/${order.id}`, '/admin/holds']) await accessible(page, path)
+  for (const path of ['/admin', '/admin/orders', `/admin/orders/${order.id}`, '/admin/holds', '/admin/parked', '/admin/audit', '/admin/settings']) await accessible(page, path)
 })

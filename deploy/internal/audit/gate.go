@@ -34,12 +34,16 @@ type gateProductRow struct {
 	holds               map[string]int64
 }
 
+func openRedis(m running.Mall) *redis.Client {
+	if m.Redis.TLS {
+		return redis.OpenTLS(m.Redis.Addr, m.Redis.Password)
+	}
+	return redis.Open(m.Redis.Addr, m.Redis.Password)
+}
+
 // readGate reads the gate and, from the same Redis, the setting order.cancel_grace in seconds.
 func readGate(ctx context.Context, m running.Mall) (*gateFacts, float64, error) {
-	c := redis.Open(m.Redis.Addr, m.Redis.Password)
-	if m.Redis.TLS {
-		c = redis.OpenTLS(m.Redis.Addr, m.Redis.Password)
-	}
+	c := openRedis(m)
 	defer c.Close() //nolint:errcheck // every command has been answered
 	return scanGate(ctx, c)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -41,6 +42,9 @@ func AuditCommand(find func(context.Context) (running.Mall, error)) *cobra.Comma
 		}
 		if err := printReport(c.OutOrStdout(), r, asJSON); err != nil {
 			return err
+		}
+		if err := audit.Keep(c.Context(), m, r, time.Now()); err != nil {
+			fmt.Fprintln(c.ErrOrStderr(), err) // an audit must not depend on it
 		}
 		if !r.Balanced {
 			return ErrViolated

@@ -132,6 +132,7 @@ func Open(ctx context.Context, own ...postgres.Migrations) (*App, error) {
 		web.Check{Name: "database", Ask: func(ctx context.Context) error { return postgres.Ping(ctx, a.DB) }},
 		web.Check{Name: "settings", Ask: func(context.Context) error { return web.MissingSettings(a.Settings.Missing()) }})
 	a.Server.MissingSettings = a.Settings.Missing
+	a.Server.ServeSettings(a.Settings)
 	a.Server.RequireCallerKeys(callers)
 	a.KeepPoolSize(a.DB)
 	a.Go(a.IDs.Run)

@@ -944,6 +944,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/parked-events/{service}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events that a service could not handle
+         * @description The oldest first. They are tried again, at intervals from a second to five minutes, until they succeed or are dropped.
+         */
+        get: operations["listParkedEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/parked-events/{service}/{event}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try an event now
+         * @description May be repeated. An event that was handled already is no error.
+         */
+        post: operations["retryParkedEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/parked-events/{service}/{event}/drop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give an event up for good
+         * @description For an event that can never succeed. It has no effect in this service; the reason is kept. May be repeated.
+         */
+        post: operations["dropParkedEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/settings/{service}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The settings that are in force in a service
+         * @description Operators change them with `config set`, or as values of the chart.
+         */
+        get: operations["listSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The verdict of the last audit
+         * @description An operator's `audit` compares the databases of all services, which no service may, and leaves its verdict here. 404 if there was none.
+         */
+        get: operations["getAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/users": {
         parameters: {
             query?: never;
@@ -1405,6 +1505,14 @@ export interface components {
         TooManyProblem: components["schemas"]["Problem"] & {
             /** @enum {string} */
             code?: "too_many_requests";
+        };
+        RetryParkedEventConflictProblem: components["schemas"]["Problem"] & {
+            /** @enum {string} */
+            code?: "event_dropped";
+        };
+        DropParkedEventConflictProblem: components["schemas"]["Problem"] & {
+            /** @enum {string} */
+            code?: "event_handled";
         };
         AddPictureTooManyProblem: components["schemas"]["Problem"] & {
             /** @enum {string} */
@@ -2147,6 +2255,65 @@ export interface components {
              */
             until: string | null;
         };
+        /** @description A setting of a service. */
+        Setting: {
+            /** @example order.payment_timeout */
+            name: string;
+            value: string;
+            default: string;
+            /** @description false: the default applies. */
+            set: boolean;
+            /** @description Unit and bounds. */
+            form: string;
+            doc: string;
+        };
+        SettingList: {
+            items: components["schemas"]["Setting"][];
+            next_page_token: components["schemas"]["NextPageToken"];
+        };
+        /** @description What an audit of the whole mall has found. */
+        AuditVerdict: {
+            /** Format: date-time */
+            at: string;
+            balanced: boolean;
+            books: {
+                /** @example C1 */
+                id: string;
+                /** @example stock */
+                title: string;
+                /** @enum {string} */
+                verdict: "balanced" | "in flight" | "violated";
+                findings: number;
+            }[];
+        };
+        /** @description An event that a service could not handle. */
+        ParkedEvent: {
+            id: string;
+            /**
+             * @description Empty if the event cannot be read.
+             * @example mall.order.paid.v1
+             */
+            type: string;
+            /** @description The service that published it. */
+            source: string;
+            /** @description The id of the order or user that it is about. */
+            key: string;
+            /** @description The error of the last try. */
+            reason: string;
+            attempts: number;
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            next_try_at: string;
+            trace_id?: string;
+        };
+        ParkedEventList: {
+            items: components["schemas"]["ParkedEvent"][];
+            next_page_token: components["schemas"]["NextPageToken"];
+        };
+        DropRequest: {
+            reason: string;
+        };
         HoldList: {
             items: components["schemas"]["Hold"][];
             next_page_token: components["schemas"]["NextPageToken"];
@@ -2391,6 +2558,16 @@ export interface components {
         IdempotencyKey: string;
         /** @description A repeat with the same key and body gets the first response again. Keys are kept per user for at least 24 h. */
         RequiredIdempotencyKey: string;
+        /**
+         * @description A service that handles events
+         * @example order
+         */
+        Service: "auth" | "cart" | "checkout" | "order" | "payment" | "product";
+        /**
+         * @description The id of the event
+         * @example 01a222ef-fd07-77dd-88f9-9b9ce1fa5668
+         */
+        Event: string;
         PageSize: number;
         /** @description next_page_token of the previous page. */
         PageToken: string;
@@ -5100,6 +5277,211 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ReleaseHoldInvalidProblem"];
                 };
             };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listParkedEvents: {
+        parameters: {
+            query?: {
+                page_size?: components["parameters"]["PageSize"];
+                /** @description next_page_token of the previous page. */
+                page_token?: components["parameters"]["PageToken"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description A service that handles events
+                 * @example order
+                 */
+                service: components["parameters"]["Service"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParkedEventList"];
+                };
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    retryParkedEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A service that handles events
+                 * @example order
+                 */
+                service: components["parameters"]["Service"];
+                /**
+                 * @description The id of the event
+                 * @example 01a222ef-fd07-77dd-88f9-9b9ce1fa5668
+                 */
+                event: components["parameters"]["Event"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The event is tried now. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description What became of the event; code says it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RetryParkedEventConflictProblem"];
+                };
+            };
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    dropParkedEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A service that handles events
+                 * @example order
+                 */
+                service: components["parameters"]["Service"];
+                /**
+                 * @description The id of the event
+                 * @example 01a222ef-fd07-77dd-88f9-9b9ce1fa5668
+                 */
+                event: components["parameters"]["Event"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DropRequest"];
+            };
+        };
+        responses: {
+            /** @description The event is dropped. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description What became of the event; code says it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["DropParkedEventConflictProblem"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["Unsupported"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example order */
+                service: "auth" | "cart" | "checkout" | "gateway" | "order" | "payment" | "product" | "user";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All settings, by name; there is one page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingList"];
+                };
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getAudit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The verdict. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerdict"];
+                };
+            };
+            400: components["responses"]["BadQuery"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -31,5 +31,6 @@ export function Sell() {
 
 export function Admin() {
   const { t } = useTranslation('office')
-  return <Office role="admin" title={t('admin.title')} links={[['/admin', t('admin.users')], ['/admin/orders', t('admin.orders')], ['/admin/holds', t('admin.holds')]]} />
+  const pages = ['orders', 'holds', 'parked', 'audit', 'settings'] as const
+  return <Office role="admin" title={t('admin.title')} links={[['/admin', t('admin.users')], ...pages.map((name) => [`/admin/${name}`, t(`admin.${name}`)] as const)]} />
 }

@@ -67,6 +67,7 @@ func Routes(s *server.Server, in *inbox.Inbox, sessions *auth.Service, keys *sig
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
 	inbox.OnDetached(in, "user", userv1.TypeRolesChanged, h.OnUserRolesChanged)
 	s.ReceiveEvents(in)
+	s.ServeParked(in)
 }
 
 type handler struct {

@@ -44,6 +44,7 @@ func Routes(s *server.Server, in *inbox.Inbox, keys *idempotency.Store, carts *c
 	inbox.OnDetached(in, "order", orderv1.TypePlaced, h.OnOrderPlaced)
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
 	s.ReceiveEvents(in)
+	s.ServeParked(in)
 }
 
 type handler struct {

@@ -47,4 +47,5 @@ func Routes(
 	// Events. Detached because it locks rows that no key of the batch names.
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
 	s.ReceiveEvents(in)
+	s.ServeParked(in)
 }

@@ -56,5 +56,6 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	// Detached because it locks rows that no key of the batch names.
 	inbox.OnDetached(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
 	s.ReceiveEvents(in)
+	s.ServeParked(in)
 	s.ServeFeed(out, contracts.ConsumersOf("order")...)
 }

@@ -37,5 +37,6 @@ func Routes(s *server.Server, in *inbox.Inbox, out *outbox.Outbox, keys *idempot
 	inbox.On(in, "order", orderv1.TypeCancelled, h.OnOrderCancelled)
 	inbox.On(in, "order", orderv1.TypeRefundRequested, h.OnOrderRefundRequested)
 	s.ReceiveEvents(in)
+	s.ServeParked(in)
 	s.ServeFeed(out, contracts.ConsumersOf("payment")...)
 }

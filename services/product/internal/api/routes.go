@@ -101,6 +101,7 @@ func Routes(
 	inbox.On(in, "user", userv1.TypeRolesChanged, h.OnUserRolesChanged)
 	inbox.On(in, "user", userv1.TypeDeleted, h.OnUserDeleted)
 	s.ReceiveEvents(in)
+	s.ServeParked(in)
 	s.ServeFeed(out, contracts.ConsumersOf("product")...)
 }
 

@@ -37,7 +37,7 @@ func TestUserKeepsItsContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := contractstest.NewServer("user")
-	api.Routes(s, out, users)
+	api.Routes(s, out, users, nil)
 	contractstest.CheckService(t, "user", s, nil, contractstest.FeedRefusals(t,
 		func(sql string) error { return db.Exec(sql).Error })...)
 }

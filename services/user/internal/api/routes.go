@@ -10,7 +10,6 @@ import (
 
 	"daprmall.dev/services/contracts"
 	"daprmall.dev/services/contracts/userv1"
-	"daprmall.dev/services/kit/identity"
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/page"
@@ -21,8 +20,8 @@ import (
 )
 
 // Routes adds all routes of user.
-func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
-	h := handler{users}
+func Routes(s *server.Server, out *outbox.Outbox, users *user.Service, settings Settings) {
+	h := handler{users, settings}
 	gateway := server.Callers("api-gateway")
 
 	// anyone: opens an account. 409 email_taken.
@@ -47,7 +46,7 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	// signed in: deletes the account for good. 403 wrong_password, banned, 409 last_admin, seller_account.
 	s.DELETE("/v1/me", gateway, s.SignedIn, server.Handle(h.deleteAccount))
 
-	admin := s.Group("/v1/admin/users", gateway, s.SignedIn, onlyAdmin)
+	admin := s.Group("/v1/admin/users", gateway, s.SignedIn, server.OnlyAdmin)
 	// admin: accounts, or the one with an email.
 	admin.GET("", server.Handle(h.list))
 	// admin: replaces all roles. Safe to repeat. 409 last_admin.
@@ -56,6 +55,9 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	admin.PUT("/:id/ban", server.Handle(h.ban))
 	admin.DELETE("/:id/ban", server.Handle(h.unban))
 
+	// admin: the verdict of the last audit that an operator ran.
+	s.GET("/v1/admin/audit", gateway, s.SignedIn, server.OnlyAdmin, server.Handle(h.audit))
+
 	// auth: checks credentials. Wrong ones are an answer, not an error.
 	s.POST(userv1.PathVerify, server.Callers("auth"), server.Handle(h.verify))
 	// auth, product: the present state of an account.
@@ -63,16 +65,10 @@ func Routes(s *server.Server, out *outbox.Outbox, users *user.Service) {
 	s.ServeFeed(out, contracts.ConsumersOf("user")...)
 }
 
-func onlyAdmin(c *gin.Context) {
-	if !web.User(c).Is(identity.Admin) {
-		server.Handle(func(*gin.Context) error {
-			return problem.New(problem.Forbidden, "forbidden", "Only an admin may do this.")
-		})(c)
-		c.Abort()
-	}
+type handler struct {
+	users    *user.Service
+	settings Settings
 }
-
-type handler struct{ users *user.Service }
 
 type profile struct {
 	ID        string    `json:"id"`
