@@ -48,6 +48,7 @@ func newTargets(t *testing.T) (targets, member) {
 
 // path fills the parameters of a route's path.
 func (s targets) path(op operation, me member) string {
+	op.Path = strings.NewReplacer("{service}", "product", "{event}", "nothing").Replace(op.Path)
 	id := map[string]string{"/v1/products": s.product, "/v1/addresses": s.address, "/v1/orders": s.order,
 		"/v1/payments": s.payment, "/v1/sandbox/payments": s.payment, "/v1/admin": me.id, "/v1/sessions": s.session}
 	if strings.HasPrefix(op.Path, "/v1/admin/holds") || strings.HasPrefix(op.Path, "/v1/admin/orders") {
@@ -61,8 +62,8 @@ func (s targets) path(op operation, me member) string {
 			return strings.ReplaceAll(op.Path, "{id}", v)
 		}
 	}
-	return strings.NewReplacer("{product_id}", s.product, "{code}", "CN", "{name}", strings.Repeat("0", 32),
-		"{service}", "product", "{event}", "nothing").Replace(op.Path)
+	return strings.NewReplacer("{product_id}", s.product, "{code}", "CN", "{name}", strings.Repeat("0", 32)).
+		Replace(op.Path)
 }
 
 // body returns a valid body for a route, for tests to modify.

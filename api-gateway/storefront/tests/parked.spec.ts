@@ -7,7 +7,7 @@ test('an admin tries a parked event again and drops it', async ({ page }) => {
   const event = page.getByRole('region', { name: 'product' }).getByRole('listitem').filter({ hasText: id })
   await expect(event).toContainText('mall.order.paid.v1')
   await event.getByRole('button', { name: 'Try now' }).click()
-  await expect(page.getByText('The event is tried now.')).toBeVisible()
+  await expect(page.getByText('The event is tried now.', { exact: true })).toBeVisible()
   await event.getByRole('button', { name: 'Drop' }).click()
   await page.getByLabel('Reason').fill('a test sent it')
   await page.getByRole('dialog').getByRole('button', { name: 'Drop' }).click()
