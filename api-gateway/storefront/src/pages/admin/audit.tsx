@@ -5,8 +5,8 @@ import { isCode } from '../../api/problem'
 import { officeKey } from '../../api/queries'
 import { useFormat } from '../../lib/format'
 import { rows } from '../../ui/list'
-import { ErrorNotice, Notice } from '../../ui/notice'
-import { Empty, Page, Placeholder } from '../../ui/page'
+import { ErrorNotice } from '../../ui/notice'
+import { Card, Empty, Page, Placeholder } from '../../ui/page'
 
 const day = 24 * 60 * 60 * 1000 // ms: an audit is due every night
 
@@ -28,12 +28,12 @@ function Last() {
   if (!data) return <Placeholder className="h-72" />
   return (
     <div className="space-y-4">
-      <Notice tone={data.balanced ? 'good' : 'bad'}>
-        <p className="font-medium">{t(data.balanced ? 'admin.balanced' : 'admin.unbalanced')}</p>
-        <p className="text-sm">{time(data.at)}</p>
+      <Card>
+        <p className={`text-lg font-semibold ${data.balanced ? 'text-green-800' : 'text-red-800'}`}>{t(data.balanced ? 'admin.balanced' : 'admin.unbalanced')}</p>
+        <p className="text-slate-700">{time(data.at)}</p>
         {!data.balanced && <p className="mt-2">{t('admin.unbalanced_next')}</p>}
-      </Notice>
-      {dataUpdatedAt - Date.parse(data.at) > day && <Notice tone="warn">{t('admin.audit_old')}</Notice>}
+        {dataUpdatedAt - Date.parse(data.at) > day && <p className="mt-2 text-amber-900">{t('admin.audit_old')}</p>}
+      </Card>
       <ul className={rows}>
         {data.books.map((book) => (
           <li key={book.id} className="flex flex-wrap justify-between gap-3 p-4">
