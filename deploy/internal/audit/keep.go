@@ -14,7 +14,7 @@ import (
 func Keep(ctx context.Context, m running.Mall, r *Report, at time.Time) error {
 	v := userv1.Verdict{At: at.UTC().Truncate(time.Second), Balanced: r.Balanced, Books: []userv1.Book{}}
 	for _, b := range r.Books {
-		v.Books = append(v.Books, userv1.Book{ID: b.ID, Title: b.Title, Verdict: string(b.Verdict),
+		v.Books = append(v.Books, userv1.Book{ID: b.ID, Title: b.Title, Verdict: b.Verdict,
 			Findings: len(b.Findings)})
 	}
 	raw, err := json.Marshal(v)
