@@ -68,8 +68,21 @@ func TestAdminsSeeSettings(t *testing.T) {
 	shows("500", false)
 }
 
+// What these routes do not know is refused: a list without its filter is not what was asked for.
+func TestAdminsRoutesTakeNoQuery(t *testing.T) {
+	for _, path := range []string{"/v1/admin/audit", "/v1/admin/settings/order", "/v1/admin/settings/gateway"} {
+		if a := do(t, admin, http.MethodGet, path+"?since=1", nil); a.Status != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %s", path, a)
+		}
+	}
+}
+
 // An operator's audit leaves its verdict for admins.
 func TestAdminsSeeTheVerdictOfAnAudit(t *testing.T) {
+	redisDo(t, "DEL", "mall.audit")
+	if a := do(t, admin, http.MethodGet, "/v1/admin/audit", nil); a.Status != http.StatusNotFound {
+		t.Errorf("without an audit: %s", a)
+	}
 	before := time.Now().Truncate(time.Second)
 	audit(t)
 	var verdict struct {

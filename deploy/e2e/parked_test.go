@@ -99,6 +99,16 @@ func TestAnAdminRetriesAndDropsAParkedEvent(t *testing.T) {
 		a.Code() != "event_dropped" {
 		t.Errorf("retry after the drop: %s", a)
 	}
+	var handled string
+	if err := database(t, "product").QueryRowContext(t.Context(),
+		"SELECT id FROM inbox WHERE status = 'done' LIMIT 1").Scan(&handled); err != nil {
+		t.Fatal(err)
+	}
+	a := do(t, admin, http.MethodPost, "/v1/admin/parked-events/product/"+handled+"/drop",
+		map[string]string{"reason": "a test sent it"})
+	if a.Status != http.StatusConflict || a.Code() != "event_handled" {
+		t.Errorf("drop of one that was handled: %s", a)
+	}
 	for _, missing := range []string{"/v1/admin/parked-events/product/" + id + "x/retry",
 		"/v1/admin/parked-events/sandbox/" + id + "/retry", "/v1/admin/parked-events/user/" + id + "/retry"} {
 		if a := do(t, admin, http.MethodPost, missing, nil); a.Status != http.StatusNotFound {

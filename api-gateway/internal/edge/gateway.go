@@ -142,6 +142,9 @@ func (g *Gateway) handle(c *gin.Context, route Route) error {
 		}
 		request.route = route
 		if route.App == own {
+			if err := web.OnlyQuery(c); err != nil {
+				return err
+			}
 			c.JSON(http.StatusOK, page.New(g.Settings(), ""))
 			return nil
 		}

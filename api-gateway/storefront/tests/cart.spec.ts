@@ -30,6 +30,10 @@ test('quantities change at once, and a line goes', async ({ page, seller, shoppe
   await page.getByLabel('Quantity').press('Enter')
   await expect(page.getByLabel('Quantity')).toHaveValue('3')
   await expect(total).toContainText('30.00')
+  await expect(async () => {
+    const cart = await shopper.send<{ items: { quantity: number }[] }>('GET', '/v1/cart', 200)
+    expect(cart.items.map((line) => line.quantity)).toEqual([3]) // the page is ahead of the mall
+  }).toPass()
   await page.reload()
   await expect(total).toContainText('30.00')
   await page.getByRole('button', { name: `Remove ${tea.name}` }).click()

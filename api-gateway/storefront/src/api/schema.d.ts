@@ -5364,7 +5364,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["RetryParkedEventConflictProblem"];
                 };
             };
-            422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -5403,7 +5402,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadQuery"];
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
