@@ -17,9 +17,10 @@ import (
 
 // folder is a store of pictures in memory, which may be away.
 type folder struct {
-	mu    sync.Mutex
-	files map[string][]byte
-	away  bool
+	mu     sync.Mutex
+	files  map[string][]byte
+	away   bool
+	writes int
 }
 
 func (f *folder) Write(_ context.Context, p catalog.PictureFile) error {
@@ -29,6 +30,7 @@ func (f *folder) Write(_ context.Context, p catalog.PictureFile) error {
 		return problem.New(problem.Unavailable, "unavailable", "away")
 	}
 	f.files[p.Name] = p.Content
+	f.writes++
 	return nil
 }
 
@@ -91,6 +93,9 @@ func TestASellerUploadsPictures(t *testing.T) {
 	again := send(seller, "?alt=Another", drawn(t, 10))
 	if again.status != 200 || again.header.Get("ETag") != `"2"` || again.header.Get("Location") != "" {
 		t.Errorf("the same again: %+v", again)
+	}
+	if d.pictures.writes != 1 {
+		t.Errorf("a whole file was written %d times: a crash could damage it", d.pictures.writes)
 	}
 	second := send("Bearer "+d.token("9", "admin"), "", drawn(t, 20))
 	if second.status != 201 || second.body["image_url"] != address {

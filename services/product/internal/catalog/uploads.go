@@ -107,7 +107,12 @@ func (s *Uploads) Add(ctx context.Context, id string, by Actor, file []byte, alt
 	if err := s.store.Record(ctx, Upload{pic.Name, by.UserID, len(pic.Content), at}); err != nil {
 		return View{}, false, err
 	}
-	if err := s.files.Write(ctx, pic); err != nil {
+	// One that is whole is not written again: a crash on the way would damage it.
+	if _, err := s.Picture(ctx, pic.Name); problem.KindOf(err) == problem.NotFound {
+		if err := s.files.Write(ctx, pic); err != nil {
+			return View{}, false, err
+		}
+	} else if err != nil {
 		return View{}, false, err
 	}
 	added := false
