@@ -12,6 +12,7 @@ import (
 
 	"daprmall.dev/services/kit/ids"
 	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/order/internal/order"
 	"daprmall.dev/services/order/internal/store"
@@ -160,13 +161,7 @@ func TestABuyerIsAnonymizedWhileTheOrderIsArchived(t *testing.T) {
 	}
 	forgotten := make(chan error, 1)
 	go func() { forgotten <- orders.AnonymizeBuyer(ctx, "7") }()
-	for waits := 0; waits == 0; {
-		err := db.Raw(`SELECT count(*) FROM pg_stat_activity
-		WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waits).Error
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	postgrestest.AwaitLockWait(t, db)
 	if err := moving.Commit().Error; err != nil {
 		t.Fatal(err)
 	}

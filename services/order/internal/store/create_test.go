@@ -9,9 +9,8 @@ import (
 	"sync"
 	"testing"
 
-	"gorm.io/gorm"
-
 	"daprmall.dev/services/kit/outbox"
+	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/problem"
 	"daprmall.dev/services/order/internal/order"
 	"daprmall.dev/services/order/internal/store"
@@ -52,7 +51,7 @@ func TestOrdersThatArriveTogetherShareAStatement(t *testing.T) {
 	var first sync.WaitGroup
 	var firstErr error
 	first.Go(func() { _, firstErr = orders.Place(t.Context(), draft("5000", "4")) })
-	waitForLock(t, db)
+	postgrestest.AwaitLockWait(t, db)
 	var drafts []order.Draft
 	for i := range 60 {
 		drafts = append(drafts, capped(fmt.Sprint(6000+i), fmt.Sprint(100+i), 3))
@@ -73,16 +72,6 @@ func TestOrdersThatArriveTogetherShareAStatement(t *testing.T) {
 	}
 	if first.Wait(); firstErr != nil {
 		t.Errorf("the order that waited for a lock: %v", firstErr)
-	}
-}
-
-// waitForLock waits until a session waits for a lock.
-func waitForLock(t *testing.T, db *gorm.DB) {
-	t.Helper()
-	for count(t, db, "pg_locks WHERE NOT granted AND locktype = 'transactionid'") == 0 {
-		if t.Context().Err() != nil {
-			t.Fatal(t.Context().Err())
-		}
 	}
 }
 
@@ -144,7 +133,7 @@ func TestAnOrderThatWaitsForALockGoesAlone(t *testing.T) {
 	var waiting sync.WaitGroup
 	var err error
 	waiting.Go(func() { _, err = orders.Place(t.Context(), draft("102", "12")) })
-	waitForLock(t, db)
+	postgrestest.AwaitLockWait(t, db)
 	if rollback := blocker.Rollback().Error; rollback != nil {
 		t.Fatal(rollback)
 	}

@@ -158,11 +158,7 @@ func TestStartingWaitsForTheLockedBillAndReadsItAgain(t *testing.T) {
 			p, err := d.StartNew(t.Context(), run, b.OrderID, &c)
 			started <- outcome{p, err}
 		}()
-		for d.count("pg_stat_activity, pg_sleep(0.01) WHERE datname = current_database() AND wait_event_type = 'Lock'") == 0 {
-			if t.Context().Err() != nil {
-				t.Fatal("no request waits for the bill")
-			}
-		}
+		postgrestest.AwaitLockWait(t, d.db) // the request, for the bill
 		if err := holder.Commit().Error; err != nil {
 			t.Fatal(err)
 		}

@@ -343,12 +343,7 @@ func TestAPaymentThatWaitedTooLongIsRefused(t *testing.T) {
 		_, _, err := d.Start(t.Context(), "1", "7", "100", nil)
 		started <- err
 	}()
-	for waits := false; !waits; {
-		if err := d.db.Raw("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND " +
-			"wait_event_type = 'Lock')").Scan(&waits).Error; err != nil {
-			t.Fatal(err)
-		}
-	}
+	postgrestest.AwaitLockWait(t, d.db)
 	d.sql(first, "SELECT pg_sleep_until(due_at + interval '10 milliseconds') FROM bills")
 	first.Rollback()
 	if err := <-started; problem.CodeOf(err) != "order_not_payable" {
