@@ -81,7 +81,8 @@ var only = []struct {
 		[]string{"auth/internal/signing", "kit/identity"}},
 	{"github.com/stripe/", "one adapter knows Stripe", []string{"payment/internal/stripe"}},
 	{"os", "a service takes nothing from its environment; kit/config does",
-		[]string{"kit/config", "kit/app", "kit/handover", "kit/postgres/postgrestest"}},
+		[]string{"kit/config", "kit/app", "kit/handover", "kit/postgres/postgrestest",
+			"kit/sidecar/sidecartest"}},
 }
 
 func allowed(p pkg, who []string) bool {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -128,7 +129,7 @@ func TestMistakesInValuesAreRefused(t *testing.T) {
 		"services: {orders: {replicas: 2}}":   "orders",
 		"settings: {a: 1}":                    "settings",
 		"pictures: {store: volume}":           "claim",
-		"pictures: {store: oss}":              "store",
+		"pictures: {store: nfs}":              "store",
 		"gateway: {ingress: {enabled: true}}": "host",
 	} {
 		v, err := chartutil.ReadValues([]byte(values))
@@ -138,6 +139,34 @@ func TestMistakesInValuesAreRefused(t *testing.T) {
 		_, err = render(load(t), v)
 		if err == nil || !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%s: %v, want an error with %s", values, err, want)
+		}
+	}
+}
+
+// Product's sidecar loads the store of pictures that the values name, and may reach its bucket.
+func TestPicturesAreKeptWhereTheValuesSay(t *testing.T) {
+	for store, want := range map[string]string{"none": "", "s3": "pictures: bindings.aws.s3",
+		"oss":    "pictures-read: bindings.aws.s3, pictures: bindings.alicloud.oss",
+		"volume": "pictures: bindings.localstorage"} {
+		v, err := chartutil.ReadValues([]byte("pictures: {store: " + store + ", claim: shared, port: 9443}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := render(load(t), v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, found := range regexp.MustCompile(`(?m)^  name: (pictures\S*)\nspec:\n  type: (\S+)\n[^-]*(?:    .*\n)*`+
+			`scopes: \[product\]$`).FindAllStringSubmatch(out["mall/templates/dapr.yaml"], -1) {
+			got = append(got, found[1]+": "+found[2])
+		}
+		if text := strings.Join(got, ", "); text != want {
+			t.Errorf("%s: product loads %q, want %q", store, text, want)
+		}
+		reaches := strings.Contains(out["mall/templates/networkpolicies.yaml"], "port: 9443")
+		if bucket := store == "s3" || store == "oss"; reaches != bucket {
+			t.Errorf("%s: product may reach a bucket: %v", store, reaches)
 		}
 	}
 }

@@ -191,7 +191,7 @@ func components(t *testing.T) map[string][]byte {
 		case c == "events-in":
 			files[file] = eventScopes(t, text, nothing, follows)
 		default:
-			files[file] = scopes(t, text, contracts.Loading(c))
+			files[file] = scopes(t, text, contracts.Loading(strings.TrimSuffix(c, "-read")))
 		}
 	}
 	for _, s := range contracts.Services {

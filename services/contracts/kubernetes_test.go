@@ -26,6 +26,8 @@ func chartFiles(t *testing.T) map[string][]byte {
 		chart + "mail/smtp/mail.yaml":             resource(t, read(t, "../../components/smtp/mail.yaml")),
 		chart + "pictures/volume/pictures.yaml":   resource(t, read(t, "../../components/local/pictures.yaml")),
 		chart + "pictures/s3/pictures.yaml":       resource(t, read(t, "../../components/s3/pictures.yaml")),
+		chart + "pictures/oss/pictures.yaml":      resource(t, read(t, "../../components/oss/pictures.yaml")),
+		chart + "pictures/oss/pictures-read.yaml": resource(t, read(t, "../../components/oss/pictures-read.yaml")),
 		chart + "events/redis/events.yaml":        resource(t, read(t, "../../components/local/events.yaml")),
 		chart + "common/carts.yaml":               resource(t, read(t, "../../components/local/carts.yaml")),
 		chart + "common/redis-lua.yaml":           resource(t, read(t, "../../components/local/redis-lua.yaml")),

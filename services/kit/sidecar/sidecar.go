@@ -41,6 +41,8 @@ type Client struct {
 	breakers *Breakers
 	loads    *batch.Group[load, Document]
 	mailing  sync.Mutex // see SendMail
+	// writeOnly are the bindings that ReadFile does not ask.
+	writeOnly sync.Map
 }
 
 // New makes a client. Connections are made when they are first needed.

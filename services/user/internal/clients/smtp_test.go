@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -19,7 +18,6 @@ import (
 	"net"
 	"net/mail"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -31,11 +29,10 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
-	"daprmall.dev/services/kit/config"
-	"daprmall.dev/services/kit/freeport"
 	"daprmall.dev/services/kit/outbox"
 	"daprmall.dev/services/kit/postgres/postgrestest"
 	"daprmall.dev/services/kit/sidecar"
+	"daprmall.dev/services/kit/sidecar/sidecartest"
 	"daprmall.dev/services/user/internal/argon"
 	"daprmall.dev/services/user/internal/clients"
 	"daprmall.dev/services/user/internal/store"
@@ -244,82 +241,8 @@ func (s *mailSession) Logout() error { return nil }
 // startSidecar starts user's sidecar with the production component for mail and its secret.
 func startSidecar(t *testing.T, server *mailServer) *sidecar.Client {
 	t.Helper()
-	daprd := os.Getenv("MALL_TEST_DAPRD")
-	if daprd == "" {
-		if testing.Short() {
-			t.Skip("needs a sidecar")
-		}
-		t.Fatal("MALL_TEST_DAPRD is not set: run this with `go run ./deploy/mall test ./services/user/...`")
-	}
-	dir := t.TempDir()
-	secrets, err := json.Marshal(map[string]any{"mail": map[string]string{"host": "127.0.0.1", "port": server.port,
-		"user": "mall", "password": "only for tests"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, text string) string {
-		t.Helper()
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil { //nolint:gosec // a file of the test's own
-			t.Fatal(err)
-		}
-		return file
-	}
-	file := write("secrets.json", string(secrets))
-	for _, name := range []string{"local/secrets.yaml", "smtp/mail.yaml"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "components", filepath.FromSlash(name)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(filepath.Join("resources", filepath.Base(name)), strings.ReplaceAll(string(text), ".mall/secrets.json", file))
-	}
-	settings := write("config.yaml",
-		"{apiVersion: dapr.io/v1alpha1, kind: Configuration, metadata: {name: user}, spec: {nameResolution: {component: "+
-			"sqlite, "+
-			"version: v1, configuration: {connectionString: "+filepath.Join(dir, "names.db")+"}}}}")
-	env := config.Env{AppID: "user", DaprHTTPPort: freePort(t), DaprGRPCPort: freePort(t)}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	//nolint:noctx,gosec // the sidecar under test; it ends in the test's clean-up
-	cmd := exec.Command(daprd, "--app-id", env.AppID, "--resources-path", filepath.Join(dir, "resources"), "--config",
-		settings,
-		"--dapr-http-port", strconv.Itoa(env.DaprHTTPPort), "--dapr-grpc-port", strconv.Itoa(env.DaprGRPCPort),
-		"--dapr-internal-grpc-port", strconv.Itoa(freePort(t)), "--enable-metrics=false", "--dapr-listen-addresses",
-		"127.0.0.1",
-		"--dapr-internal-grpc-listen-address", "127.0.0.1", "--log-level", "error")
-	cmd.Env = []string{"SSL_CERT_FILE=" + server.roots, "DAPR_HOST_IP=127.0.0.1", "PATH=/usr/bin:/bin"}
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if said, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-			t.Logf("output of the sidecar:\n%s", said)
-		}
-		_ = log.Close()
-	})
-	side, err := sidecar.New(env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := side.Wait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return side
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	port, err := freeport.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return sidecartest.Start(t, sidecartest.Sidecar{App: "user", Folder: "../../../../components",
+		Components: []string{"smtp/mail.yaml"}, Env: []string{"SSL_CERT_FILE=" + server.roots},
+		Secrets: map[string]map[string]string{"mail": {"host": "127.0.0.1", "port": server.port,
+			"user": "mall", "password": "only for tests"}}})
 }
