@@ -5,6 +5,7 @@ import { defineConfig } from '@playwright/test'
 const report = process.env['MALL_REPORT']
 const desktop = { viewport: { width: 1280, height: 900 } }
 const serial = ['away.spec.ts', 'parked.spec.ts'] // what they do to the mall would disturb the others
+const replicas = 'replicas.spec.ts' // needs two gateways
 const phone = { viewport: { width: 390, height: 844 }, hasTouch: true }
 
 export default defineConfig({
@@ -25,9 +26,10 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: 'desktop', testIgnore: serial, use: desktop },
-    { name: 'phone', testIgnore: serial, use: phone },
+    { name: 'desktop', testIgnore: [...serial, replicas], use: desktop },
+    { name: 'phone', testIgnore: [...serial, replicas], use: phone },
     { name: 'away', testMatch: serial, dependencies: ['desktop', 'phone'], workers: 1, use: desktop },
     { name: 'away-phone', testMatch: serial, grep: /@phone/, dependencies: ['away'], workers: 1, use: phone },
+    { name: 'replicas', testMatch: replicas, use: desktop },
   ],
 })

@@ -7,13 +7,20 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
+	"log"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -273,7 +280,7 @@ func (m another) visitor() *apiclient.Client {
 // violation.
 func TestReplicasShareTheWork(t *testing.T) {
 	second := anotherMall(t, "replicas")
-	second.must(t, "up", "--detach", "--replicas", "order=2,product=2")
+	second.must(t, "up", "--detach", "--replicas", "order=2,product=2,api-gateway=2")
 	second.must(t, configSet(map[string]string{"gateway.rate.signin": "5000/5000", "gateway.rate.account": "5000/5000",
 		"gateway.rate.user": "5000/5000", "gateway.rate.declined": "5000/5000",
 		"gateway.rate.declined_address": "5000/5000"})...)
@@ -314,7 +321,47 @@ func TestReplicasShareTheWork(t *testing.T) {
 	if outcomes[http.StatusCreated] != stock || outcomes[http.StatusConflict] != buys-stock {
 		t.Errorf("outcomes %v, want %d sold and the rest sold out", outcomes, stock)
 	}
+	t.Run("in a browser", func(t *testing.T) {
+		inBrowser(t, append(second.env, "MALL_URL="+second.balanced(t), "MALL_SELLER=admin@mall.local"), "replicas")
+	})
 	second.must(t, "audit", "--wait", "60s")
+}
+
+// balanced is an address at which the mall's two gateways answer in turn, as behind a load balancer. One that does not
+// listen is passed over.
+func (m another) balanced(t *testing.T) string {
+	t.Helper()
+	first, err := strconv.Atoi(m.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var turn atomic.Int64
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		at := turn.Add(1)
+		var refused error
+		for i := range int64(2) {
+			var d net.Dialer
+			c, err := d.DialContext(ctx, network, fmt.Sprint("127.0.0.1:", first+100*int((at+i)%2)))
+			if err == nil {
+				return c, nil
+			}
+			refused = err
+		}
+		return nil, refused
+	}
+	server := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: "gateways"})
+			r.Out.Host = r.In.Host
+		},
+		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
+		ErrorLog:  log.New(io.Discard, "", 0), // of answers that end with the gateway that gives them
+	})
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.URL
 }
 
 // firstAdmin signs up the first admin of a new mall, who is also a seller.

@@ -16,14 +16,13 @@ import (
 // The web shop in a real browser, at two widths: api-gateway/storefront/tests.
 func TestStorefront(t *testing.T) {
 	t.Parallel()
-	inBrowser(t, "desktop", "phone")
+	inBrowser(t, nil, "desktop", "phone")
 }
 
 // The web shop while order and the gateway are killed, while an event is parked, while the browser is offline, when the
 // time to pay ends, and from another host.
 func TestStorefrontWhilePartsAreAway(t *testing.T) {
-	t.Setenv("MALL_PARKED", parkedEvent(t))
-	inBrowser(t, "away", "away-phone", "--no-deps", "--workers=1")
+	inBrowser(t, []string{"MALL_PARKED=" + parkedEvent(t)}, "away", "away-phone", "--no-deps", "--workers=1")
 }
 
 // What Lighthouse says of the web shop, except for times: accessibility, best practices, and what search engines need.
@@ -50,8 +49,9 @@ func storefront(t *testing.T, script string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// inBrowser runs projects of Playwright on the mall under test. Each of its tests is a subtest.
-func inBrowser(t *testing.T, args ...string) {
+// inBrowser runs projects of Playwright, on the mall under test if the environment names no other. Each of its tests is
+// a subtest.
+func inBrowser(t *testing.T, env []string, args ...string) {
 	t.Helper()
 	for i, a := range args {
 		if !strings.HasPrefix(a, "-") {
@@ -61,7 +61,7 @@ func inBrowser(t *testing.T, args ...string) {
 	results := t.TempDir()
 	report := filepath.Join(results, "report.json")
 	cmd := storefront(t, "browser", args...)
-	cmd.Env = append(cmd.Env, "MALL_REPORT="+report, "MALL_RESULTS="+filepath.Join(results, "results"))
+	cmd.Env = append(append(cmd.Env, env...), "MALL_REPORT="+report, "MALL_RESULTS="+filepath.Join(results, "results"))
 	out, failed := cmd.CombinedOutput()
 	raw, err := os.ReadFile(report)
 	if err != nil {

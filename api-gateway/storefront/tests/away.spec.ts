@@ -2,8 +2,8 @@ import { createReadStream, existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
-import type { Page } from '@playwright/test'
 import { expect, fillCard, mall, signIn, signInByForm, test, type Order } from './mall'
+import { recordEvents } from './stream'
 
 test('order is killed between checkout and payment, with the page open', { tag: '@phone' }, async ({ page, seller, shopper }) => {
   await shopper.address()
@@ -48,33 +48,6 @@ test('the gateway is killed, and the page goes on without a gap or a repeat', { 
   await expect.poll(() => received.statuses).toEqual(['awaiting_payment', 'paid'])
   expect(received.streams).toBeGreaterThan(1)
 })
-
-/** Records the events that the streams of a page bring, and how many streams it opens. */
-async function recordEvents(page: Page) {
-  const received = { streams: 0, statuses: [] as string[] }
-  await page.exposeFunction('streamOpened', () => received.streams++)
-  await page.exposeFunction('eventReceived', (status: string) => received.statuses.push(status))
-  await page.addInitScript(() => {
-    const { fetch: send, streamOpened, eventReceived } = window as unknown as Window & { streamOpened: () => void; eventReceived: (status: string) => void }
-    const record = async (body: ReadableStream<Uint8Array>) => {
-      streamOpened()
-      let text = ''
-      for await (const part of body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>)) {
-        const lines = (text + part).split('\n')
-        text = lines.pop()!
-        for (const line of lines) if (line.startsWith('data:')) eventReceived((JSON.parse(line.slice(5)) as { status: string }).status)
-      }
-    }
-    window.fetch = async (...request) => {
-      const response = await send(...request)
-      if (!response.body || !response.url.endsWith('/events')) return response
-      const [forPage, forTest] = response.body.tee()
-      record(forTest).catch(() => undefined) // the gateway was killed
-      return new Response(forPage, response)
-    }
-  })
-  return received
-}
 
 // The setting counts for every order of the mall.
 test('the countdown of an order ends, and the page shows how', async ({ page, seller, shopper }) => {
