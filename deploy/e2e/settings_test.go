@@ -251,6 +251,7 @@ func (m *configuredMall) restart(apps ...string) {
 // services that start afterwards. The gateway has no database to remember its settings, so after a restart it refuses
 // all requests until the store has them again.
 func TestSettingsDoNotChangeWhenTheStoreLosesThem(t *testing.T) {
+	t.Parallel()
 	m := openConfiguredMall(t)
 	m.checkPurchase("before")
 	m.payAtStripe()
