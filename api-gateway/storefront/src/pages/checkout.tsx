@@ -83,7 +83,7 @@ function Addresses({ chosen, choose }: { chosen: string; choose: (id: string) =>
       <div className="space-y-3">
         {items.map((a) => (
           <label key={a.id} className="flex cursor-pointer gap-3 rounded-lg border border-slate-300 p-4 has-checked:border-brand-600 has-checked:bg-brand-50">
-            <input type="radio" name="address" checked={a.id === chosen} onChange={() => choose(a.id)} className="mt-1 size-4 accent-brand-700" />
+            <input type="radio" name="address" checked={a.id === chosen} onChange={() => choose(a.id)} className="mt-1 size-4 shrink-0 accent-brand-700" />
             <AddressText address={a} />
           </label>
         ))}

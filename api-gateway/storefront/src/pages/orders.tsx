@@ -51,12 +51,12 @@ export default function Orders() {
 
 function Row({ order }: { order: Order }) {
   const { t } = useTranslation()
-  const { money, time } = useFormat()
+  const { money, time, list } = useFormat()
   const count = order.lines.reduce((sum, line) => sum + line.quantity, 0)
   return (
     <Link to={`/orders/${order.id}`} className="grid gap-x-4 gap-y-1 p-4 hover:bg-slate-50 sm:grid-cols-[1fr_auto_8rem] sm:items-center">
       <span className="min-w-0">
-        <span className="block truncate font-medium">{order.lines.map((line) => line.name).join(', ')}</span>
+        <span className="block truncate font-medium">{list(order.lines.map((line) => line.name))}</span>
         <span className="block text-sm text-slate-700">{time(order.created_at)} · {t('orders.items', { count })}</span>
       </span>
       <span><Status status={order.status} /></span>

@@ -48,7 +48,7 @@ function Row({ hold }: { hold: Hold }) {
   const { t: shop } = useTranslation()
   const { time } = useFormat()
   const [asking, setAsking] = useState(false)
-  const when = [t('admin.since_at', { at: time(hold.since) }), hold.until && t('admin.until', { at: time(hold.until) })].filter(Boolean).join(', ')
+  const when = [t('admin.since_at', { at: time(hold.since) }), hold.until && t('admin.until', { at: time(hold.until) })].filter(Boolean).join(' · ')
   return (
     <div className="flex flex-wrap items-center justify-between gap-3 p-4">
       <div>

@@ -42,7 +42,7 @@ export default function Users() {
 
 function Row({ user }: { user: User }) {
   const { t } = useTranslation('office')
-  const { date } = useFormat()
+  const { date, list } = useFormat()
   const me = useUser()
   const [doing, setDoing] = useState<'roles' | 'ban'>()
   const unban = useChange(() => body(api.DELETE('/v1/admin/users/{id}/ban', { params: { path: { id: user.id } }, body: {} })))
@@ -50,7 +50,7 @@ function Row({ user }: { user: User }) {
     <div className="flex flex-wrap items-center justify-between gap-3 p-4">
       <div className="min-w-0">
         <p className="font-medium">{user.email}</p>
-        <p className="text-sm text-slate-700">{user.roles.map((role) => t(`admin.role.${role}`)).join(', ')} · {t('admin.since', { at: date(user.created_at) })}</p>
+        <p className="text-sm text-slate-700">{list(user.roles.map((role) => t(`admin.role.${role}`)))} · {t('admin.since', { at: date(user.created_at) })}</p>
         {user.banned && <p className="text-sm font-medium text-red-800">{t('admin.banned', { reason: user.ban_reason ?? '' })}</p>}
       </div>
       <div className="flex gap-3">

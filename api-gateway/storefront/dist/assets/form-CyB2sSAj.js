@@ -1,0 +1,1 @@
+import{K as e}from"./shop-BBasCXWp.js";function t(t,n,r){if(!(t instanceof e)||!t.problem?.errors)return!1;let i=!1;for(let{field:e,message:a}of t.problem.errors){let t=n.find(t=>t===e||t.endsWith(`.${e}`));t&&(r(t,{message:a},{shouldFocus:!i}),i=!0)}return i}export{t};

@@ -1,0 +1,1 @@
+import{Ht as e,b as t,f as n}from"./shop-BBasCXWp.js";import{n as r,r as i}from"./page-BfjCj9rN.js";var a=e();function o(){let{t:e}=t();return(0,a.jsx)(i,{title:e(`errors.not_found`),children:(0,a.jsx)(r,{title:e(`errors.not_found_hint`),children:(0,a.jsx)(n,{to:`/`,children:e(`errors.home`)})})})}export{o as t};

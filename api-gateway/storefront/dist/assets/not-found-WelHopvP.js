@@ -1,1 +1,0 @@
-import{Ht as e,b as t,f as n}from"./shop-Bt6F8S16.js";import{n as r,r as i}from"./page-CJ8_MIDl.js";var a=e();function o(){let{t:e}=t();return(0,a.jsx)(i,{title:e(`errors.not_found`),children:(0,a.jsx)(r,{title:e(`errors.not_found_hint`),children:(0,a.jsx)(n,{to:`/`,children:e(`errors.home`)})})})}export{o as t};

@@ -1,1 +1,0 @@
-export{t as Code,n as default}from"./reset-CR3VL55W.js";

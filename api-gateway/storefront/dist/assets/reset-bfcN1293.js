@@ -1,0 +1,1 @@
+export{t as Code,n as default}from"./reset-JCx7CkQ5.js";

@@ -1,1 +1,0 @@
-export{t as Password,n as default}from"./sign-in-Di8s6eNn.js";

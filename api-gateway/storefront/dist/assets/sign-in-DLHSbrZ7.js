@@ -1,0 +1,1 @@
+export{t as Password,n as default}from"./sign-in-Dwe61Ga8.js";
