@@ -89,7 +89,7 @@ func TestEveryTargetHasResiliencyRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	components, err := filepath.Glob(filepath.Join(root(), "components", "local", "*.yaml"))
+	components, err := filepath.Glob(filepath.Join(root(), "components", "*", "*.yaml"))
 	if err != nil || len(components) == 0 {
 		t.Fatalf("no components: %v", err)
 	}
@@ -101,6 +101,9 @@ func TestEveryTargetHasResiliencyRules(t *testing.T) {
 	}
 	for _, file := range components {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		if name == "subscriptions" || name == "events-in" { // no app calls them
+			continue
+		}
 		target := rules.Spec.Targets.Components[name]
 		cells[name] = target.Outbound
 		if target.Inbound != (cell{}) {
