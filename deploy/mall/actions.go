@@ -19,6 +19,7 @@ import (
 	"daprmall.dev/deploy/internal/proc"
 	"daprmall.dev/deploy/internal/source"
 	"daprmall.dev/deploy/internal/supervise"
+	"daprmall.dev/services/contracts"
 )
 
 // down ends a mall, whether its supervisor still lives or not.
@@ -104,10 +105,13 @@ func purgeHome(at layout.Layout) error {
 			}
 		}
 	}
-	for _, name := range []string{"bin", "log", "run", "resources", "config", "sock", "mail", "postgres", "redis", "kafka",
-		"rocketmq", "sentry", "test",
-		"e2e", "e2e.lock",
-		"secrets.json", "settings.json", "runner.json", "names.db", "names.db-shm", "names.db-wal"} {
+	ours := []string{"bin", "log", "run", "resources", "config", "sock", "postgres", "redis", "kafka", "rocketmq",
+		"sentry", "test", "e2e", "e2e.lock", "e2e-kafka", "e2e-kafka.lock",
+		"secrets.json", "settings.json", "runner.json", "names.db", "names.db-shm", "names.db-wal"}
+	for _, s := range contracts.Services {
+		ours = append(ours, s.Folders()...)
+	}
+	for _, name := range ours {
 		if err := os.RemoveAll(filepath.Join(at.Home, name)); err != nil {
 			return err
 		}
