@@ -106,7 +106,7 @@ func purgeHome(at layout.Layout) error {
 		}
 	}
 	ours := []string{"bin", "log", "run", "resources", "config", "sock", "postgres", "redis", "kafka", "rocketmq",
-		"sentry", "test", "e2e", "e2e.lock", "e2e-kafka", "e2e-kafka.lock",
+		"sentry", "test", "e2e", "e2e.lock",
 		"secrets.json", "settings.json", "runner.json", "names.db", "names.db-shm", "names.db-wal"}
 	for _, s := range contracts.Services {
 		ours = append(ours, s.Folders()...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +21,6 @@ import (
 // tests is one run of the test verb.
 type tests struct {
 	at    layout.Layout
-	out   io.Writer
 	board *steps.Progress
 	// mods are the modules of the workspace, as directories below the repository.
 	mods   []string
@@ -72,8 +70,7 @@ func test(ctx context.Context, at layout.Layout, args []string) error {
 			return err
 		}
 	}
-	t := &tests{at: at, short: short, pooled: pooled, install: install, out: os.Stdout,
-		board: steps.New(ctx, os.Stdout)}
+	t := &tests{at: at, short: short, pooled: pooled, install: install, board: steps.New(ctx, os.Stdout)}
 	if t.mods, err = modules(ctx, at.Root); err != nil {
 		return err
 	}
@@ -102,14 +99,13 @@ func test(ctx context.Context, at layout.Layout, args []string) error {
 	case !e2e:
 	case all:
 		for _, kind := range broker.Kinds {
-			t.endToEnd(ctx, kind, "e2e", flags)
+			t.endToEnd(ctx, kind, flags)
 		}
 	case whole:
-		kafka := t.beside(ctx, (*tests).onKafka)
-		t.endToEnd(ctx, broker.Redis, "e2e", flags)
-		kafka()
+		t.endToEnd(ctx, broker.Redis, flags)
+		t.onKafka(ctx)
 	default:
-		t.endToEnd(ctx, broker.Chosen(), "e2e", flags)
+		t.endToEnd(ctx, broker.Chosen(), flags)
 	}
 	if ctx.Err() != nil {
 		t.failed = append(t.failed, "interrupted")
@@ -251,7 +247,7 @@ func (t *tests) gotest(ctx context.Context, logs string, args, env []string) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
 	cmd.Dir = t.at.Root
 	cmd.Env = env
-	cmd.Stderr = t.out
+	cmd.Stderr = os.Stdout
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = time.Minute
 	out, err := cmd.StdoutPipe()
@@ -262,7 +258,7 @@ func (t *tests) gotest(ctx context.Context, logs string, args, env []string) {
 		t.fail("go test", err)
 		return
 	}
-	r := gotest.Reader{Out: t.out, Live: logs != "", Logs: logs, Quiet: 10 * time.Second,
+	r := gotest.Reader{Out: os.Stdout, Live: logs != "", Logs: logs, Quiet: 10 * time.Second,
 		Compiling: func() []string { return compiling(proc.Commands(cmd.Process.Pid)) },
 		Short:     func(s string) string { return strings.TrimPrefix(s, "daprmall.dev/") }}
 	count, failed, err := r.Read(out)
@@ -290,7 +286,7 @@ func compiling(commands [][]string) (packages []string) {
 }
 
 func (t *tests) fail(what string, err error) {
-	_, _ = fmt.Fprintf(t.out, "  ✗ %s: %v\n", what, err)
+	fmt.Printf("  ✗ %s: %v\n", what, err)
 	t.failed = append(t.failed, what)
 	t.count.Failed++
 }

@@ -1,63 +1,26 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 
 	"daprmall.dev/deploy/internal/broker"
-	"daprmall.dev/deploy/internal/gotest"
 	"daprmall.dev/deploy/internal/steps"
 	"daprmall.dev/services/kit/freeport"
 )
 
-// beside does work while t does other work: most end-to-end tests wait for something, and leave the processors idle.
-// The function that it returns waits for the work, and then shows and counts what came of it.
-func (t *tests) beside(ctx context.Context, work func(*tests, context.Context)) (join func()) {
-	var said laterOutput
-	ctx, cancel := context.WithCancel(ctx)
-	side := *t
-	side.out, side.board, side.count, side.failed = &said, steps.New(ctx, &said), gotest.Count{}, nil
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer cancel()
-		work(&side, ctx)
-		side.board.SayChanges()
-	}()
-	return func() {
-		<-done
-		_, _ = said.text.WriteTo(t.out)
-		t.count.Add(side.count)
-		t.failed = append(t.failed, side.failed...)
-	}
-}
-
-// laterOutput keeps what several goroutines write.
-type laterOutput struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *laterOutput) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
 // onKafka runs the tests of brokers once more, on Kafka, where it can be started.
 func (t *tests) onKafka(ctx context.Context) {
 	if err := t.canHave(ctx, broker.Kafka); err != nil {
-		_, _ = fmt.Fprintf(t.out, "  - no tests on Kafka: %v\n", err)
+		fmt.Printf("  - no tests on Kafka: %v\n", err)
 		t.count.Skipped++
 		return
 	}
-	t.endToEnd(ctx, broker.Kafka, "e2e-kafka", []string{"-run", "^TestBroker|^TestEveryEventType",
+	t.endToEnd(ctx, broker.Kafka, []string{"-run", "^TestBroker|^TestEveryEventType",
 		"-skip", "LosesEverything|CouldNotBePublished|Stalled"}) // which take long: --brokers runs them
 }
 
@@ -75,12 +38,12 @@ func (t *tests) canHave(ctx context.Context, k broker.Kind) error {
 }
 
 // endToEnd runs deploy/e2e. Those tests start their own mall with this very program (MALL_BIN), in a home and on free
-// ports of their own, so that two copies can test at once; whatever they leave is taken down. dir is the home in t's.
-func (t *tests) endToEnd(ctx context.Context, kind broker.Kind, dir string, flags []string) {
+// ports of their own, so that two copies can test at once; whatever they leave is taken down.
+func (t *tests) endToEnd(ctx context.Context, kind broker.Kind, flags []string) {
 	if ctx.Err() != nil {
 		return
 	}
-	home := filepath.Join(t.at.Home, dir)
+	home := filepath.Join(t.at.Home, "e2e")
 	if err := os.MkdirAll(t.at.Home, 0o755); err != nil {
 		t.fail("end-to-end", err)
 		return
@@ -119,8 +82,7 @@ func (t *tests) endToEnd(ctx context.Context, kind broker.Kind, dir string, flag
 	if mtlsChosen() {
 		on += " with mTLS"
 	}
-	_, _ = fmt.Fprintf(t.out, "  end-to-end tests on %s, on their own mall (MALL_HOME=%s MALL_PORT_BASE=%d)\n", on,
-		home, base)
+	fmt.Printf("  end-to-end tests on %s, on their own mall (MALL_HOME=%s MALL_PORT_BASE=%d)\n", on, home, base)
 	t.withBrowser(ctx, kind, func(browser []string) {
 		t.gotest(ctx, filepath.Join(home, "log"), endToEndArgs(flags), append(env, browser...))
 	})
