@@ -86,7 +86,7 @@ func TestAlertsFire(t *testing.T) {
   mall_http_request_seconds_count{service="api-gateway",route="/v1/cart",status="503"} 0x30
   mall_http_request_seconds_bucket{service="api-gateway",route="/v1/cart",le="0.25"} 0+600x30
   mall_http_request_seconds_bucket{service="api-gateway",route="/v1/cart",le="+Inf"} 0+600x30
-  up{service="order"} 1x30
+  up{service="order",job="app"} 1x30
   mall_breaker_state{service="cart",app="product",route="GET /x"} 0x30
   mall_settings_missing{service="order"} 0x30
   mall_settings_lost{service="order"} 0x30
@@ -112,6 +112,7 @@ func TestAlertsFire(t *testing.T) {
 		"MallIsSlow": `mall_http_request_seconds_bucket{service="api-gateway",route="/v1/orders",le="5"} 0+600x30
   mall_http_request_seconds_bucket{service="api-gateway",route="/v1/orders",le="+Inf"} 0+600x30`,
 		"MallServiceDown":        `up{service="cart"} 0x30`,
+		"MallServiceGone":        `up{service="cart",job="app"} 1x10 _x20`,
 		"MallBreakerOpen":        `mall_breaker_state{service="checkout",app="order",route="POST /x"} 2x30`,
 		"MallSettingsMissing":    `mall_settings_missing{service="payment"} 1x30`,
 		"MallRevocationsOld":     `mall_gateway_revocations_age_seconds{service="api-gateway",pod="b"} 25x30`,
