@@ -61,11 +61,11 @@ const apps = `{{range .}}
       - mall:/mall:ro
       - ../seed/pictures:/pictures:ro # of the demo products
 {{- else}}
-    environment: {<<: *app-environment, APP_ID: {{.ID}}, APP_INSTANCE: {{.ID}}{{if .Large}}, GOMEMLIMIT: 200MiB{{end}}}
+    environment: {<<: *app-environment, APP_ID: {{.ID}}, APP_INSTANCE: {{.ID}}{{if .Large}}, GOMEMLIMIT: 300MiB{{end}}}
     volumes: ["mall:/mall:ro"]
 {{- end}}
 {{- if .Large}}
-    mem_limit: 256m # {{.Large}}
+    mem_limit: 384m # {{.Large}}
 {{- end}}
     depends_on: &{{.ID}}-needs
       {{.ID}}-pod: {condition: service_started, restart: true}
