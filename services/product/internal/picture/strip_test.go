@@ -12,7 +12,7 @@ import (
 // A picture that is scaled in strips has no seams: it looks like one that is scaled as a whole, up to rounding.
 func TestStripsLeaveNoSeams(t *testing.T) {
 	const most = 2 // of 255: it is rounded twice
-	for _, size := range []image.Point{{2 * side, 90}, {90, 3 * side}, {side + 1, 100}, {200, 131}} {
+	for _, size := range []image.Point{{2 * side, 20}, {20, 3 * side}, {side + 1, 30}, {200, 131}} {
 		from := image.NewNRGBA(image.Rect(7, 5, 7+size.X, 5+size.Y))
 		for y := from.Rect.Min.Y; y < from.Rect.Max.Y; y++ {
 			for x := from.Rect.Min.X; x < from.Rect.Max.X; x++ {
@@ -26,7 +26,7 @@ func TestStripsLeaveNoSeams(t *testing.T) {
 		draw.CatmullRom.Scale(want, want.Bounds(), from, from.Bounds(), draw.Src, nil)
 		for i := range want.Pix {
 			if d := int(want.Pix[i]) - int(got.Pix[i]); d > most || d < -most {
-				t.Fatalf("%v: %d instead of %d at byte %d of a row of %d", size, got.Pix[i], want.Pix[i], i%want.Stride, want.Stride)
+				t.Fatalf("%v: %d instead of %d at byte %d of a row", size, got.Pix[i], want.Pix[i], i%want.Stride)
 			}
 		}
 	}
