@@ -23,6 +23,8 @@ const (
 	maxPixels = 12_000_000
 	// maxDeep is maxPixels for pictures with 16 bits per channel.
 	maxDeep = maxPixels / 2
+	// maxSide bounds what the scaler keeps: strip × maxSide × 32 bytes. A line of maxPixels would need 380 MB.
+	maxSide = 16_000
 	// side is the longest side of a picture that is kept, in pixels.
 	side = 1600
 	// strip is how many rows, and then columns, are scaled together. The scaler keeps 32 bytes for each of its pixels
@@ -41,6 +43,9 @@ func Convert(file []byte) ([]byte, error) {
 	if most := mostPixels(config); config.Width*config.Height > most {
 		return nil, invalid("has %d × %d pixels and may have %d million: make it smaller", config.Width,
 			config.Height, most/1_000_000)
+	}
+	if longest := max(config.Width, config.Height); longest > maxSide {
+		return nil, invalid("is %d pixels long and may be %d", longest, maxSide)
 	}
 	decoded, _, err := image.Decode(bytes.NewReader(file))
 	if err != nil {

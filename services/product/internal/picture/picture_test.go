@@ -182,6 +182,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"gif":               []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"),
 		"too many pixels":   claims(whole, 4001, 3000, 8),
 		"huge":              claims(whole, 1<<31-1, 1<<31-1, 8),
+		"a long line":       pngOf(t, image.NewGray(image.Rect(0, 0, 1, maxSide+1))),
 		"16 bits per color": claims(whole, 3001, 2000, 16),
 	} {
 		if _, err := Convert(file); problem.KindOf(err) != problem.Invalid {
